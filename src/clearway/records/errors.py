@@ -1,0 +1,70 @@
+"""The one error family. Children are named by what a caller can do about them.
+
+    ClearwayError                    internal
+    ├── UsageError                   the command or request is wrong
+    ├── ConfigError                  a setting or the machine is wrong
+    ├── InputError                   a document or record can't be used
+    │   ├── VersionUnreadableError   no order is defined for this version text
+    │   └── TooLargeError            over a bound that protects this process
+    ├── NotFoundError                nothing of that name is here
+    ├── ConflictError                somebody else holds it, or it changed
+    ├── UpstreamError                a database, feed or file system failed us
+    └── IntegrityError               a hash or signature does not hold
+
+`code` is stable and public: the command line maps it to an exit code, the web
+layer to a problem document.
+"""
+
+from __future__ import annotations
+
+
+class ClearwayError(Exception):
+    """What was wrong, where, and how to mend it."""
+
+    code = "internal"
+
+    def __init__(self, what: str, *, where: str = "", mend: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.mend = mend
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{text} ({self.mend})" if self.mend else text
+
+
+class UsageError(ClearwayError):
+    code = "usage"
+
+
+class ConfigError(ClearwayError):
+    code = "config"
+
+
+class InputError(ClearwayError):
+    code = "input-invalid"
+
+
+class VersionUnreadableError(InputError):
+    code = "version-unreadable"
+
+
+class TooLargeError(InputError):
+    code = "input-too-large"
+
+
+class NotFoundError(ClearwayError):
+    code = "not-found"
+
+
+class ConflictError(ClearwayError):
+    code = "conflict"
+
+
+class UpstreamError(ClearwayError):
+    code = "upstream"
+
+
+class IntegrityError(ClearwayError):
+    code = "integrity"
