@@ -1,0 +1,301 @@
+"""The compiled advisory table: one read-only SQLite file that answers without the database.
+
+It holds, by package, every source's claims as version intervals; by flaw, its names and dated
+facts; and what the loaded sources cover. It carries TLP:CLEAR records only. The file is written
+whole or as a changed copy by `compile` and put in place by one rename, so a reader sees one state.
+SQLite is a file format here, opened `immutable` (2 ms), never a second store.
+
+    meta(key, value)              "table": Meta; "filter": crc32 of each package key, for bulk look-ups
+    package(key, body)            key "ecosystem\\0name"; body: list of Claim
+    flaw(id, body)                preferred id; body: Flaw
+    alias(id, flaws)              any id -> preferred ids, space-separated
+    record(id, body)              record id; body: list of RecordNote, one a source
+    vex(key, body)                product "type/namespace/name"; body: list of VexClaim
+
+All bodies are msgpack.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from zlib import crc32
+
+import msgspec
+from msgspec import Struct
+
+from ..records.advisory import Kev, Ssvc
+from ..records.errors import ConfigError, IntegrityError
+
+# Raised when the layout changes: an older file is then rebuilt, never misread.
+TABLE_FORMAT = 1
+# From this many look-ups on, reading the filter once is cheaper than asking SQLite each time.
+_FILTER_PAYS_AT = 400
+
+IntervalTuple = tuple[bytes, bytes, str, str, str]  # lo, hi, introduced, end, kind of end
+
+
+class Claim(Struct, frozen=True, array_like=True):
+    """One record's word on one package: `lo <= key < hi` is inside an interval.
+
+    `status` is "affected" or "not_affected": the second is a source clearing versions.
+    `listed` are enumerated versions outside the intervals, as (key, text). `unread` says
+    what of the statement could not be ordered or read; it makes a version that nothing
+    else settles *unknown*. For a scheme without keys lo and hi are empty and the texts rule.
+    """
+
+    record: str
+    source: str
+    status: str
+    scheme: str
+    intervals: tuple[IntervalTuple, ...] = ()
+    listed: tuple[tuple[bytes, str], ...] = ()
+    unread: str = ""
+    conditions: tuple[str, ...] = ()
+    module: str = ""  # rpm: ".module_el8" part of the fixed version, else ""
+
+
+class ScoreNote(Struct, frozen=True, array_like=True):
+    """A severity as its source gave it."""
+
+    system: str
+    vector: str
+    score: float | None
+    rating: str
+    source: str
+    dated: str
+
+
+class Flaw(Struct, frozen=True, array_like=True):
+    """One flaw: its names, who asserts them, and the dated facts about it."""
+
+    id: str
+    ids: tuple[str, ...]
+    records: tuple[tuple[str, str], ...] = ()  # (source, record id) that speak of it
+    bundled_by: tuple[tuple[str, str], ...] = ()  # records about this and other flaws
+    asserted: tuple[tuple[str, str, str, str], ...] = ()  # (subject, kind, target, source)
+    kev: Kev | None = None
+    ssvc: Ssvc | None = None
+    epss: tuple[float, float | None, str, str] | None = None  # probability, percentile, date, model
+    scores: tuple[ScoreNote, ...] = ()
+    best_score: float | None = None
+
+
+class RecordNote(Struct, frozen=True, array_like=True):
+    """What one source's record says of itself, without its text."""
+
+    id: str
+    source: str
+    format: str
+    published: str = ""
+    modified: str = ""
+    withdrawn: str = ""
+    packages: tuple[tuple[str, str], ...] = ()
+    title: str = ""
+    references: tuple[str, ...] = ()
+
+
+class VexClaim(Struct, frozen=True, array_like=True):
+    """One VEX statement, indexed by the product it names."""
+
+    flaws: tuple[str, ...]
+    status: str
+    product: str  # purl as written
+    subcomponents: tuple[str, ...]
+    justification: str
+    document: str
+    source: str
+    timestamp: str
+    expires: str
+    impact: str = ""
+
+
+class SourceNote(Struct, frozen=True):
+    """One loaded source: how much of it, how old, and what it covers.
+
+    `covers` are the ecosystems about which its silence means "no known flaw". `partial` are
+    those it speaks of without covering them. `newest` is the latest date inside its records,
+    `received` when they were taken in; both ISO.
+    """
+
+    source: str
+    records: int
+    newest: str
+    received: str
+    title: str = ""
+    licence: str = ""
+    covers: tuple[str, ...] = ()
+    partial: tuple[str, ...] = ()
+
+
+class Meta(Struct, frozen=True):
+    """What the file is. `generation` is the database's count of committed intake batches."""
+
+    format: int
+    generation: int
+    home: str  # random id of the database it was compiled from
+    built: str
+    content: str  # sha256 over what was compiled: equal content, equal hash
+    sources: tuple[SourceNote, ...]
+    kev: str = ""  # catalogue version; "" means not loaded, never "nothing is in KEV"
+    kev_received: str = ""
+    epss: str = ""  # date of the newest scores loaded
+    vendor_map: str = ""
+    refused_merges: int = 0
+    records: int = 0
+    packages: int = 0
+    flaws: int = 0
+    claims: int = 0
+
+
+class Coverage(Struct, frozen=True):
+    """Whether silence about a package of this ecosystem says anything."""
+
+    covered: bool
+    sources: tuple[str, ...]
+    reason: str = ""
+
+
+CLAIMS = msgspec.msgpack.Decoder(tuple[Claim, ...])
+_FLAW = msgspec.msgpack.Decoder(Flaw)
+
+
+def package_key(ecosystem: str, name: str) -> str:
+    """The key of a package row."""
+    return f"{ecosystem}\0{name}"
+
+
+class Table:
+    """An open table. Look-ups are remembered: a fleet meets the same packages again and again."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._db = connection
+        self.path = path
+        self.meta = msgspec.msgpack.decode(self._value("table"), type=Meta)
+        self._claims: dict[str, tuple[Claim, ...]] = {}
+        self._flaws: dict[str, Flaw | None] = {}
+        self._of: dict[str, tuple[str, ...]] = {}
+        self._filter: frozenset[int] | None = None
+        self._asked = 0
+        self._covered: dict[str, tuple[str, ...]] = {}
+        self._partial: dict[str, tuple[str, ...]] = {}
+        for note in self.meta.sources:
+            for ecosystem in note.covers:
+                self._covered[ecosystem] = (*self._covered.get(ecosystem, ()), note.source)
+            for ecosystem in note.partial:
+                self._partial[ecosystem] = (*self._partial.get(ecosystem, ()), note.source)
+
+    @classmethod
+    def open(cls, path: Path) -> Table:
+        """The table at `path`.
+
+        Raises:
+            ConfigError: there is none yet.
+            IntegrityError: the file is damaged or of another layout.
+        """
+        if not path.is_file():
+            raise ConfigError(
+                "no advisories are loaded yet",
+                where=str(path),
+                mend="run `clearway ingest PATH` with advisories, or `clearway demo`",
+            )
+        quoted = str(path.resolve()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        rebuild = "run `clearway ingest --rebuild` to compile it anew from the database"
+        try:
+            db = sqlite3.connect(f"file:{quoted}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+            table = cls(db, path)
+        except (sqlite3.Error, msgspec.MsgspecError) as error:
+            raise IntegrityError(
+                f"the advisory table can't be read: {error}", where=str(path), mend=rebuild
+            ) from None
+        if table.meta.format != TABLE_FORMAT:
+            raise IntegrityError(
+                f"the advisory table has layout {table.meta.format}, this version reads {TABLE_FORMAT}",
+                where=str(path),
+                mend=rebuild,
+            )
+        return table
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._db.close()
+
+    def _value(self, key: str) -> bytes:
+        row = self._db.execute("select value from meta where key = ?", (key,)).fetchone()
+        if row is None:
+            raise sqlite3.DatabaseError(f"meta row {key!r} is missing")
+        return bytes(row[0])
+
+    def _one(self, sql: str, key: str) -> bytes | None:
+        try:
+            row = self._db.execute(sql, (key,)).fetchone()
+        except sqlite3.Error as error:
+            raise IntegrityError(
+                f"the advisory table can't be read: {error}",
+                where=str(self.path),
+                mend="run `clearway ingest --rebuild` to compile it anew from the database",
+            ) from None
+        return None if row is None else row[0]
+
+    def claims(self, ecosystem: str, name: str) -> tuple[Claim, ...]:
+        """Every source's claims on one package; empty when none speaks of it."""
+        key = f"{ecosystem}\0{name}"
+        found = self._claims.get(key)
+        if found is None:
+            found = () if self._surely_absent(key) else self._read_claims(key)
+            self._claims[key] = found
+        return found
+
+    def _read_claims(self, key: str) -> tuple[Claim, ...]:
+        body = self._one("select body from package where key = ?", key)
+        return () if body is None else CLAIMS.decode(body)
+
+    def _surely_absent(self, key: str) -> bool:
+        if self._filter is None:
+            self._asked += 1
+            if self._asked < _FILTER_PAYS_AT:
+                return False
+            from array import array
+
+            hashes = array("I")
+            hashes.frombytes(self._value("filter"))
+            self._filter = frozenset(hashes)
+        return crc32(key.encode("utf-8", "surrogatepass")) not in self._filter
+
+    def flaws_of(self, identifier: str) -> tuple[str, ...]:
+        """The preferred ids that this id or record stands for; empty when nobody knows it."""
+        found = self._of.get(identifier)
+        if found is None:
+            text = self._one("select flaws from alias where id = ?", identifier)
+            found = () if text is None else tuple(str(text).split(" "))
+            self._of[identifier] = found
+        return found
+
+    def flaw(self, preferred: str) -> Flaw | None:
+        """The flaw of that preferred id."""
+        if preferred not in self._flaws:
+            body = self._one("select body from flaw where id = ?", preferred)
+            self._flaws[preferred] = None if body is None else _FLAW.decode(body)
+        return self._flaws[preferred]
+
+    def records(self, identifier: str) -> tuple[RecordNote, ...]:
+        """The notes of the records with this id, one a source."""
+        body = self._one("select body from record where id = ?", identifier)
+        return () if body is None else msgspec.msgpack.decode(body, type=tuple[RecordNote, ...])
+
+    def vex(self, key: str) -> tuple[VexClaim, ...]:
+        """VEX statements whose product is "type/namespace/name", whatever its version."""
+        body = self._one("select body from vex where key = ?", key)
+        return () if body is None else msgspec.msgpack.decode(body, type=tuple[VexClaim, ...])
+
+    def coverage(self, ecosystem: str) -> Coverage:
+        """Whether a loaded source covers this ecosystem (with its release, where it has releases)."""
+        sources = self._covered.get(ecosystem)
+        if sources:
+            return Coverage(True, sources)
+        partial = self._partial.get(ecosystem)
+        if partial:
+            return Coverage(False, partial, f"{ecosystem} is only partly loaded ({', '.join(partial)})")
+        return Coverage(
+            False, (), f"no source loaded for {ecosystem}" if ecosystem else "no ecosystem is known"
+        )
