@@ -1,1 +1,1 @@
-"""Room."""
+"""Matching: an inventory against the compiled table; verdicts, reasons and due dates."""

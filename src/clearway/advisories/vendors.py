@@ -1,0 +1,57 @@
+"""The reviewed vendor/product map: which commercial product a spelling means.
+
+Most of the Known Exploited Vulnerabilities catalogue is vendor software that no package
+ecosystem lists, and every source spells it in its own way. A pair that the map holds matches
+as that product; a pair that merely agrees by text is a possibility and says so.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+_MAP = Path(__file__).parent / "data" / "vendor-map.json"
+# Punctuation that spellings differ in; a plus or a hash can name another product (Notepad++), so they stay.
+_FOLDED = str.maketrans("", "", " _-.,/\\'\"()®™:;!&")
+
+
+class Product(NamedTuple):
+    """A product: `key` "vendor/product", `reviewed` when the map holds it, `scheme` of its versions."""
+
+    key: str
+    reviewed: bool
+    scheme: str
+
+
+class VendorMap:
+    """The loaded map. `version` names the edition, for reports."""
+
+    def __init__(self, document: dict[str, object]) -> None:
+        self.version = str(document.get("version", ""))
+        self._by_name: dict[tuple[str, str], Product] = {}
+        products = document.get("products", [])
+        assert isinstance(products, list)
+        for entry in products:
+            product = Product(f"{entry['vendor']}/{entry['product']}", True, entry.get("scheme", "generic"))
+            for vendor, name in ((entry["vendor"], entry["product"]), *entry["names"]):
+                self._by_name.setdefault((fold(vendor), fold(name)), product)
+
+    def find(self, vendor: str, product: str) -> Product:
+        """The product of that spelling; unreviewed, under its folded spelling, when the map has none."""
+        folded = (fold(vendor), fold(product))
+        return self._by_name.get(folded) or Product("/".join(folded), False, "generic")
+
+
+def fold(name: str) -> str:
+    """A spelling without case, spaces and punctuation: "IOS XE" and "ios_xe" agree."""
+    return name.casefold().translate(_FOLDED)
+
+
+@cache
+def bundled() -> VendorMap:
+    """The map that ships with this version."""
+    if not _MAP.is_file():
+        return VendorMap({"version": "", "products": []})
+    return VendorMap(json.loads(_MAP.read_bytes()))

@@ -1,0 +1,147 @@
+"""One package version against every source's claims: the heart of matching, pure.
+
+The order of a package's versions is its ecosystem's own (`versions`). A claim answers
+*affected* inside one of its intervals or on its list, *not_affected* outside them, and
+*unknown* when the version or part of the claim can't be read. Nothing here guesses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from ..records.errors import VersionUnreadableError
+from ..records.finding import Statement
+from ..versions import compare, has_keys, is_generic, key, scheme_of
+
+if TYPE_CHECKING:
+    from ..advisories.table import Claim, Table
+
+VENDOR = "vendor"  # reviewed vendor/product pairs
+VENDOR_UNREVIEWED = "vendor-unreviewed"  # pairs that agree by text only
+CPE = "cpe"
+# Ecosystem names whose match is a hint and never a verdict of *affected*.
+_POSSIBLE = {VENDOR_UNREVIEWED: "possible_name", CPE: "possible_cpe"}
+
+
+class Judged(Struct, frozen=True):
+    """What the sources say of one package version. `problem` is set when nothing could be judged."""
+
+    statements: tuple[Statement, ...]
+    named: bool  # some source speaks of this package
+    problem: str = ""
+
+
+def judge(table: Table, ecosystem: str, name: str, version: str) -> Judged:
+    """Every source's word on `version` of one package; statements in the table's order."""
+    claims = table.claims(ecosystem, name)
+    if not claims:
+        return Judged((), False)
+    scheme = scheme_of(ecosystem)
+    problem = ""
+    position: bytes | None = None
+    if not version:
+        problem = "the inventory gives no version"
+    elif has_keys(scheme):
+        try:
+            position = key(scheme, version)
+        except VersionUnreadableError as error:
+            problem = error.what
+    return Judged(tuple(weigh(c, ecosystem, version, position, problem) for c in claims), True, problem)
+
+
+def weigh(claim: Claim, ecosystem: str, version: str, position: bytes | None, problem: str) -> Statement:
+    """One claim's answer. `position`: the version's key in its ecosystem's scheme, None without one."""
+    if problem:
+        return _say(claim, "unknown", "none", problem)
+    scheme = claim.scheme
+    if scheme and scheme != scheme_of(ecosystem) and has_keys(scheme):
+        try:  # a vendor range in an order of its own
+            position = key(scheme, version)
+        except VersionUnreadableError as error:
+            return _say(claim, "unknown", "none", error.what)
+    if claim.module and _module(version) != claim.module:
+        return _say(claim, "unknown", "none", "the advisory is for another module stream or for none")
+    possible = _POSSIBLE.get(ecosystem)
+    for lo, hi, introduced, end, kind in claim.intervals:
+        inside = (
+            lo <= position < hi if position is not None else _between(scheme, version, introduced, end, kind)
+        )
+        if inside:
+            basis = possible or ("vendor_range" if ecosystem == VENDOR else "range")
+            if not possible and basis == "range" and is_generic(scheme or scheme_of(ecosystem)):
+                basis = "generic_order"
+            reason = f"{version} is in {_bounds(introduced, end, kind)}"
+            return _inside(claim, basis, reason, (end,) if kind == "fixed" else (), bool(possible))
+    for listed_key, text in claim.listed:
+        if listed_key == position if position is not None else text == version:
+            basis = possible or ("vendor_range" if ecosystem == VENDOR else "listed")
+            return _inside(claim, basis, f"{version} is listed", (), bool(possible))
+    if claim.unread:
+        return _say(claim, "unknown", "none", claim.unread)
+    if claim.status != "affected":
+        return _say(claim, "unknown", "none", f"{version} is not among the versions that the source clears")
+    return _say(claim, "not_affected", "none", f"{version} is outside {_all_bounds(claim)}")
+
+
+def _inside(claim: Claim, basis: str, reason: str, fixed: tuple[str, ...], possible: bool) -> Statement:
+    if claim.status != "affected":
+        verdict = "unknown" if possible else "not_affected"
+        return _say(claim, verdict, basis, f"{reason}, which the source states as not affected")
+    if possible:
+        return _say(claim, "unknown", basis, f"possible only: {reason}", fixed)
+    return _say(claim, "affected", basis, reason, fixed)
+
+
+def _say(claim: Claim, verdict: str, basis: str, reason: str, fixed: tuple[str, ...] = ()) -> Statement:
+    return Statement(
+        record=claim.record,
+        source=claim.source,
+        verdict=verdict,  # type: ignore[arg-type]
+        basis=basis,  # type: ignore[arg-type]
+        reason=reason,
+        fixed=fixed,
+        conditions=claim.conditions,
+    )
+
+
+def _between(scheme: str, version: str, introduced: str, end: str, kind: str) -> bool:
+    """Containment by comparison, for an order without keys (pacman)."""
+    if introduced != "0" and compare(scheme, version, introduced) < 0:
+        return False
+    if not end:
+        return True
+    order = compare(scheme, version, end)
+    return order <= 0 if kind == "last_affected" else order < 0
+
+
+def _module(version: str) -> str:
+    """The rpm module part of a version, such as ".module_el8"; "" when it was not built in a module."""
+    at = version.find(".module")
+    if at < 0:
+        return ""
+    rest = version[at:]
+    for i, char in enumerate(rest[1:], 1):
+        if char in ".+":
+            return rest[:i]
+    return rest
+
+
+module_of = _module
+
+
+def _bounds(introduced: str, end: str, kind: str) -> str:
+    if not end:
+        return "every version" if introduced in ("0", "") else f"[{introduced}, no fix known)"
+    closing = "]" if kind == "last_affected" else ")"
+    return f"[{introduced or '0'}, {end}{closing}"
+
+
+def _all_bounds(claim: Claim) -> str:
+    texts = [_bounds(i[2], i[3], i[4]) for i in claim.intervals[:4]]
+    if len(claim.intervals) > 4:
+        texts.append(f"{len(claim.intervals) - 4} more ranges")
+    if claim.listed:
+        texts.append(f"{len(claim.listed)} listed versions")
+    return ", ".join(texts) if texts else "every range stated"

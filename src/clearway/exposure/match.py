@@ -1,0 +1,291 @@
+"""Matching one inventory: components to packages, packages to flaws, flaws to due dates.
+
+One flaw counts once in a component, whatever the number of records and aliases. Sources that
+disagree are all shown; one that affirms is enough for *affected*. Only a VEX statement that
+names the component and the flaw takes a finding back, and it stays visible.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from ..records.finding import Finding, Statement, Unjudged
+from ..records.inventory import Component
+from ..versions import scheme_of
+from . import judge as judging
+from .report import CoverageLine, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import date
+
+    from ..advisories.table import Flaw, Table
+    from ..records.inventory import Inventory
+
+    Rule = Callable[[Finding], Finding]
+
+# Ecosystems whose advisories speak of source packages; the others name what is installed.
+_BY_SOURCE = frozenset({"dpkg", "apk"})
+
+
+class Matcher:
+    """Matches inventories against one table. Answers are remembered by package version."""
+
+    def __init__(self, table: Table, *, as_of: date) -> None:
+        self.table = table
+        self.as_of = as_of
+        self._answers: dict[tuple[str, str, str], tuple[tuple[Finding, ...], str]] = {}
+
+    def match(
+        self,
+        inventory: Inventory,
+        *,
+        exposure: str = "",
+        detected: date,
+        detected_by: str,
+        rules: Sequence[Callable[[Inventory], Rule]] = (),
+        deadline: Callable[[Finding, str], Finding] | None = None,
+        directive: str = "",
+        standing: str = "",
+        policy: str = "",
+    ) -> Report:
+        """The report for `inventory`.
+
+        `exposure` overrides what the inventory says of itself. `rules` (VEX) may change a
+        finding's verdict; `deadline(finding, exposure)` fills its due date in.
+        """
+        applied = [rule(inventory) for rule in rules]
+        findings: list[Finding] = []
+        unjudged: list[Unjudged] = []
+        counts = {"affected": 0, "not_affected": 0, "unknown": 0}
+        seen: dict[str, int] = {}
+        stated = exposure or inventory.exposure
+        dated: dict[tuple[str, str], Finding] = {}
+        for component in inventory.components:
+            seen[component.ecosystem] = seen.get(component.ecosystem, 0) + 1
+            found, problem = self.component(component)
+            status = "unknown" if problem else "not_affected"
+            hits = 0
+            for finding in found:
+                own = replace(finding, component=component)
+                for apply in applied:
+                    own = apply(own)
+                if own.verdict == "affected":
+                    hits += 1
+                    if deadline is not None:
+                        where = exposure or component.exposure or inventory.exposure
+                        answer = dated.get((own.flaw, where))
+                        if answer is None:
+                            answer = dated[own.flaw, where] = deadline(own, where)
+                        own = replace(
+                            own,
+                            directive=answer.directive,
+                            due=answer.due,
+                            tier=answer.tier,
+                            due_basis=answer.due_basis,
+                            due_reasons=answer.due_reasons,
+                        )
+                elif own.verdict == "unknown":
+                    status = "unknown"
+                findings.append(own)
+            if hits:
+                status = "affected"
+            elif problem:
+                unjudged.append(Unjudged(component=component, reason=problem))
+            counts[status] += 1
+        findings.sort(key=_order)
+        return Report(
+            name=inventory.name,
+            format=inventory.format,
+            components=len(inventory.components),
+            **counts,
+            findings=tuple(findings),
+            unjudged=tuple(unjudged),
+            coverage=self._coverage(seen),
+            sources=self.table.meta.sources,
+            problems=inventory.problems,
+            exposure=stated or "unknown",
+            exposure_stated_by="" if not stated else ("given" if exposure else "inventory"),
+            detected=detected,
+            detected_by=detected_by,
+            as_of=self.as_of,
+            directive=directive,
+            standing=standing,
+            policy=policy,
+            data_built=self.table.meta.built,
+            data_content=self.table.meta.content,
+        )
+
+    def component(self, component: Component) -> tuple[tuple[Finding, ...], str]:
+        """The findings of one component (affected or unknown flaws), and why it can't be judged, or ""."""
+        if component.problem:
+            return (), component.problem
+        identities, problem = self._identities(component)
+        if not identities:
+            return (), problem
+        if len(identities) == 1:
+            return self._answer(*identities[0])
+        answers = [self._answer(*identity) for identity in identities]
+        merged: dict[str, Finding] = {}
+        for found, _ in answers:
+            for finding in found:
+                merged.setdefault(finding.flaw, finding)
+        problems = [p for _, p in answers if p]
+        return tuple(merged.values()), problems[0] if len(problems) == len(answers) else ""
+
+    def _identities(self, component: Component) -> tuple[list[tuple[str, str, str]], str]:
+        """The packages a component is to be looked up as, and why there is none."""
+        ecosystem = component.ecosystem
+        if ecosystem == judging.VENDOR:
+            from ..advisories.vendors import bundled
+
+            product = bundled().find(component.vendor, component.name)
+            kind = judging.VENDOR if product.reviewed else judging.VENDOR_UNREVIEWED
+            return [(kind, product.key, component.version)], ""
+        if ecosystem:
+            by_source = component.source_name and scheme_of(ecosystem) in _BY_SOURCE
+            if by_source:
+                return [(ecosystem, component.source_name, component.source_version or component.version)], ""
+            if component.source_name and not self.table.claims(ecosystem, component.name):
+                source_version = component.source_version or component.version
+                return [(ecosystem, component.source_name, source_version)], ""
+            return [(ecosystem, component.name, component.version)], ""
+        found = [i for cpe in component.cpes if (i := _cpe_identity(cpe, component.version)) is not None]
+        if found:
+            return list(dict.fromkeys(found)), ""
+        return [], "no ecosystem is known: it has no purl, and nothing is matched by a bare name"
+
+    def _answer(self, ecosystem: str, name: str, version: str) -> tuple[tuple[Finding, ...], str]:
+        wanted = (ecosystem, name, version)
+        known = self._answers.get(wanted)
+        if known is None:
+            known = self._answers[wanted] = self._ask(ecosystem, name, version)
+        return known
+
+    def _ask(self, ecosystem: str, name: str, version: str) -> tuple[tuple[Finding, ...], str]:
+        judged = judging.judge(self.table, ecosystem, name, version)
+        if judged.problem:
+            return (), judged.problem
+        coverage = self.table.coverage(ecosystem)
+        problem = "" if coverage.covered else self._uncovered(ecosystem, name, judged.named, coverage.reason)
+        if not judged.statements:
+            return (), problem
+        by_flaw: dict[str, list[Statement]] = {}
+        for statement in judged.statements:
+            for flaw in self.table.flaws_of(statement.record) or (statement.record,):
+                by_flaw.setdefault(flaw, []).append(statement)
+        findings = [
+            finding
+            for flaw, statements in by_flaw.items()
+            if (finding := summarise(flaw, statements, self.table.flaw(flaw))) is not None
+        ]
+        return tuple(findings), problem
+
+    def _uncovered(self, ecosystem: str, name: str, named: bool, reason: str) -> str:
+        if ecosystem == judging.VENDOR:
+            if named:
+                return ""  # the vendor's own ranges speak of this product
+            return f"no loaded source states versions of {name}"
+        if ecosystem == judging.VENDOR_UNREVIEWED:
+            return f"{name} is not in the reviewed vendor map, so a match by its name is only possible"
+        if ecosystem == judging.CPE:
+            return "only a CPE is known: a match by it is possible, never certain"
+        return reason
+
+    def _coverage(self, seen: dict[str, int]) -> tuple[CoverageLine, ...]:
+        lines = []
+        for ecosystem in sorted(seen):
+            known = self.table.coverage(ecosystem)
+            if ecosystem == judging.VENDOR:
+                reason = "by product: only products that a loaded source names"
+                lines.append(CoverageLine(ecosystem, seen[ecosystem], False, (), reason))
+            else:
+                lines.append(
+                    CoverageLine(ecosystem, seen[ecosystem], known.covered, known.sources, known.reason)
+                )
+        return tuple(lines)
+
+
+# What remembered findings carry until they are given the component they were found in.
+_NOBODY = Component()
+
+
+def summarise(flaw: str, statements: list[Statement], about: Flaw | None) -> Finding | None:
+    """One flaw's finding from what the sources say; None when every source clears the version."""
+    affirming = [s for s in statements if s.verdict == "affected"]
+    unsure = [s for s in statements if s.verdict == "unknown"]
+    if not affirming and not unsure:
+        return None
+    leading = affirming or unsure
+    fixed = tuple(dict.fromkeys(f for s in leading for f in s.fixed))
+    reasons = [f"{s.source}: {s.reason}" for s in leading]
+    reasons += disagreements(statements) if affirming else []
+    return Finding(
+        component=_NOBODY,
+        flaw=flaw,
+        verdict="affected" if affirming else "unknown",
+        basis=leading[0].basis,
+        ids=tuple(dict.fromkeys(s.record for s in affirming)),
+        aliases=() if about is None else tuple(i for i in about.ids if i != flaw),
+        fixed=fixed,
+        statements=tuple(statements),
+        reasons=tuple(dict.fromkeys(reasons)),
+        sources=tuple(dict.fromkeys(s.source for s in leading)),
+        kev=None if about is None else about.kev,
+        ssvc=None if about is None else about.ssvc,
+        epss=None if about is None or about.epss is None else about.epss[0],
+        score=None if about is None else about.best_score,
+    )
+
+
+def disagreements(statements: Sequence[Statement]) -> list[str]:
+    """Where sources contradict each other on one version, in words."""
+    words = []
+    clearing = [s for s in statements if s.verdict == "not_affected"]
+    affirming = [s for s in statements if s.verdict == "affected"]
+    if affirming:
+        words += [f"{s.source} disagrees: {s.reason}" for s in clearing]
+    fixes = {s.source: s.fixed for s in affirming if s.fixed}
+    if len(set(fixes.values())) > 1:
+        said = "; ".join(
+            f"{source} says fixed in {', '.join(fixed)}" for source, fixed in sorted(fixes.items())
+        )
+        words.append(f"sources disagree on the fix: {said}")
+    return words
+
+
+def _cpe_identity(cpe: str, version: str) -> tuple[str, str, str] | None:
+    """("cpe", "vendor:product", version) of a CPE 2.2 or 2.3 name; None when it names no product."""
+    parts = cpe.split(":")
+    if cpe.startswith("cpe:2.3:") and len(parts) > 5:
+        vendor, product, stated = parts[3], parts[4], parts[5]
+    elif cpe.startswith("cpe:/") and len(parts) > 3:
+        vendor, product, stated = parts[2], parts[3], parts[4] if len(parts) > 4 else ""
+    else:
+        return None
+    if vendor in ("", "*", "-") or product in ("", "*", "-"):
+        return None
+    stated = "" if stated in ("*", "-") else stated.replace("\\", "")
+    return (judging.CPE, f"{vendor}:{product}".lower(), stated or version)
+
+
+def _order(finding: Finding) -> tuple[int, str, int, str, str, str, str]:
+    due = finding.due
+    rank = 0 if finding.verdict == "affected" else 1 if finding.verdict == "unknown" else 2
+    c = finding.component
+    return (
+        rank,
+        "9999" if due is None else due.isoformat(),
+        _tier(finding.tier),
+        c.name,
+        c.version,
+        finding.flaw,
+        c.place,
+    )
+
+
+def _tier(tier: str) -> int:
+    """Fix on system upgrade before no date at all."""
+    return 0 if tier == "FSU" else 1
