@@ -1,0 +1,194 @@
+"""From dated facts to a timeline of tiers and due dates: pure, and replayable as of any day.
+
+A due date is the clock's start plus the tier's calendar days, an ISO date in UTC. The
+start is the earliest of the events that the directive names and that have happened:
+the addition to KEV, and the detection on the asset. When the tier changes, either
+
+- `original_start`: the clock goes on from its start (the literal "earlier of"), or
+- `restart_at_tier_change`: the new tier's days count from the day of the change, but
+  a stricter tier never moves a due date later.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from msgspec import Struct
+
+from clearway.records.errors import InputError
+
+from .decision import Decision, decide
+from .directive import Directive
+from .facts import Facts, on
+
+RESTART = "restart_at_tier_change"
+
+
+class Tier(Struct, frozen=True, kw_only=True):
+    """One stretch of the timeline: from `since` on, this decision holds.
+
+    `start` is the day the days are counted from; `kev_added` and `detected` are both
+    kept, whichever of them it is. `due` is None when the tier has no due date or
+    nothing has started the clock.
+    """
+
+    since: date
+    start: date | None
+    due: date | None
+    decision: Decision
+    kev_added: date | None = None
+    detected: date | None = None
+    reasons: tuple[str, ...] = ()
+
+
+class Timeline(Struct, frozen=True, kw_only=True):
+    """All tiers up to `as_of`, oldest first; never empty. The last is what holds on `as_of`."""
+
+    directive: str
+    policy: str
+    retier: str
+    as_of: date
+    tiers: tuple[Tier, ...]
+
+    @property
+    def current(self) -> Tier:
+        """What holds on `as_of`."""
+        return self.tiers[-1]
+
+
+def timeline(
+    directive: Directive, facts: Facts, policy: str = "", *, retier: str = "", as_of: date
+) -> Timeline:
+    """The tiers that `facts` give under `directive`, as known on `as_of`.
+
+    Facts dated after `as_of` are not known and change nothing. `policy` and `retier`
+    are names of the directive's options; "" is its default.
+
+    Raises:
+        UsageError: the directive has no such policy or option.
+        InputError: a due date would lie beyond the calendar.
+    """
+    rule = directive.policy(policy).id
+    option = directive.retier(retier)
+    detected = facts.detected if facts.detected is not None and facts.detected <= as_of else None
+    tiers: list[Tier] = []
+    for day in _days(directive, facts, detected, as_of):
+        tier = _tier(directive, facts, rule, option, day, tiers[-1] if tiers else None)
+        if not tiers or _differs(tiers[-1], tier):
+            tiers.append(tier)
+    return Timeline(directive=directive.id, policy=rule, retier=option, as_of=as_of, tiers=tuple(tiers))
+
+
+def _days(directive: Directive, facts: Facts, detected: date | None, as_of: date) -> list[date]:
+    """The days on which something may change: from the first start of the clock on."""
+    added = {
+        fact.dated for fact in facts.changes if fact.point == "kev" and fact.value == "yes" and fact.dated
+    }
+    starts = {day for day in added if day <= as_of} if "kev_added" in directive.clock.starts else set()
+    if detected is not None and "detected" in directive.clock.starts:
+        starts.add(detected)
+    if not starts:  # nothing runs: what holds on the day itself is all there is to say
+        return [as_of]
+    first = min(starts)
+    changes = {fact.dated for fact in facts.changes if fact.dated is not None and first < fact.dated <= as_of}
+    return sorted(changes | starts)
+
+
+def _differs(before: Tier, after: Tier) -> bool:
+    a, b = before.decision, after.decision
+    return (a.code, a.row, a.basis, before.start, before.due) != (
+        b.code,
+        b.row,
+        b.basis,
+        after.start,
+        after.due,
+    )
+
+
+def _tier(
+    directive: Directive, facts: Facts, policy: str, option: str, day: date, before: Tier | None
+) -> Tier:
+    held = on(facts, day)
+    decision = decide(directive, held, policy, cve=facts.cve)
+    listed = held.get("kev")
+    kev_added = listed.dated if listed is not None and listed.value == "yes" else None
+    detected = facts.detected if facts.detected is not None and facts.detected <= day else None
+    events = {"kev_added": kev_added, "detected": detected}
+    running = [at for name in directive.clock.starts if (at := events[name]) is not None]
+    start = min(running) if running else None
+    if option == RESTART and before is not None and start is not None and before.start is not None:
+        start = day if before.decision.code != decision.code else before.start
+    due, reasons = _due(directive, facts, decision, start)
+    if (
+        option == RESTART
+        and before is not None
+        and before.due is not None
+        and due is not None
+        and due > before.due
+    ):
+        stricter = directive.rank(decision.code) >= directive.rank(before.decision.code)
+        if stricter:
+            due = before.due
+            reasons.append(f"a stricter tier does not move the date later: {due} stays")
+    return Tier(
+        since=day,
+        start=start,
+        due=due,
+        decision=decision,
+        kev_added=kev_added,
+        detected=detected,
+        reasons=(*decision.reasons, *_say_start(facts, kev_added, detected, start), *reasons),
+    )
+
+
+def _say_start(facts: Facts, kev_added: date | None, detected: date | None, start: date | None) -> list[str]:
+    said = []
+    if kev_added is not None:
+        said.append(f"added to KEV {kev_added}")
+    if detected is not None:
+        how = {"given": "", "kept": " (first seen by a scan)", "assumed": " (not given: taken as today)"}
+        said.append(f"detected {detected}{how[facts.detected_how]}")
+    if start is None:
+        said.append("nothing has started the clock")
+    elif start not in (kev_added, detected):
+        said.append(f"the clock restarts with the tier on {start}")
+    elif kev_added is not None and detected is not None:
+        said.append(f"the clock starts at the earlier: {start}")
+    return said
+
+
+def _due(
+    directive: Directive, facts: Facts, decision: Decision, start: date | None
+) -> tuple[date | None, list[str]]:
+    if start is None or (decision.days is None and decision.months is None):
+        return None, []
+    if directive.clock.catalogue_due and facts.catalogue_due is not None:
+        return facts.catalogue_due, [f"due {facts.catalogue_due}: the catalogue's own date"]
+    if decision.months is not None:
+        due = add_months(start, decision.months)
+        return due, [f"due {due}: {start} and {decision.months} months"]
+    due = add_days(start, decision.days or 0)
+    return due, [f"due {due} UTC: {start} and {decision.days} calendar days"]
+
+
+def add_days(start: date, days: int) -> date:
+    """`start` and so many calendar days. Raises InputError beyond the year 9999."""
+    try:
+        return start + timedelta(days=days)
+    except OverflowError as error:
+        raise InputError(
+            f"{start} and {days} days is beyond the calendar", mend="give an earlier date"
+        ) from error
+
+
+def add_months(start: date, months: int) -> date:
+    """The same day so many calendar months on, or that month's last. Raises InputError beyond the year 9999."""
+    year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
+    if year > date.max.year:
+        raise InputError(f"{start} and {months} months is beyond the calendar", mend="give an earlier date")
+    first = date(year, month + 1, 1)
+    after = (
+        date(year + month // 11, (month + 1) % 12 + 1, 1) if (year, month) != (date.max.year, 11) else None
+    )
+    last = 31 if after is None else (after - first).days
+    return date(year, month + 1, min(start.day, last))
