@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from clearway.records.errors import InputError
 
-from .decision import Decision, decide
+from .decision import OUT_OF_SCOPE, Decision, decide
 from .directive import Directive
 from .facts import Facts, on
 
@@ -81,10 +81,10 @@ def timeline(
 
 def _days(directive: Directive, facts: Facts, detected: date | None, as_of: date) -> list[date]:
     """The days on which something may change: from the first start of the clock on."""
-    added = {
-        fact.dated for fact in facts.changes if fact.point == "kev" and fact.value == "yes" and fact.dated
-    }
-    starts = {day for day in added if day <= as_of} if "kev_added" in directive.clock.starts else set()
+    starts = set()
+    if "kev_added" in directive.clock.starts:
+        listed = (fact.dated for fact in facts.changes if fact.point == "kev" and fact.value == "yes")
+        starts = {day for day in listed if day is not None and day <= as_of}
     if detected is not None and "detected" in directive.clock.starts:
         starts.add(detected)
     if not starts:  # nothing runs: what holds on the day itself is all there is to say
@@ -96,40 +96,37 @@ def _days(directive: Directive, facts: Facts, detected: date | None, as_of: date
 
 def _differs(before: Tier, after: Tier) -> bool:
     a, b = before.decision, after.decision
-    return (a.code, a.row, a.basis, before.start, before.due) != (
-        b.code,
-        b.row,
-        b.basis,
-        after.start,
-        after.due,
-    )
+    if (before.start, before.due) != (after.start, after.due):
+        return True
+    return (a.code, a.row, a.rows, a.basis) != (b.code, b.row, b.rows, b.basis)
 
 
 def _tier(
     directive: Directive, facts: Facts, policy: str, option: str, day: date, before: Tier | None
 ) -> Tier:
+    """What holds from `day` on, after the tier `before`."""
     held = on(facts, day)
     decision = decide(directive, held, policy, cve=facts.cve)
+    if decision.code == OUT_OF_SCOPE:
+        return Tier(since=day, start=None, due=None, decision=decision, reasons=decision.reasons)
     listed = held.get("kev")
     kev_added = listed.dated if listed is not None and listed.value == "yes" else None
     detected = facts.detected if facts.detected is not None and facts.detected <= day else None
     events = {"kev_added": kev_added, "detected": detected}
-    running = [at for name in directive.clock.starts if (at := events[name]) is not None]
-    start = min(running) if running else None
+    running = {name: at for name in directive.clock.starts if (at := events[name]) is not None}
+    start = min(running.values()) if running else None
+    restarted = False
     if option == RESTART and before is not None and start is not None and before.start is not None:
-        start = day if before.decision.code != decision.code else before.start
+        restarted = before.decision.code != decision.code
+        start = day if restarted else before.start
     due, reasons = _due(directive, facts, decision, start)
-    if (
-        option == RESTART
-        and before is not None
-        and before.due is not None
-        and due is not None
-        and due > before.due
-    ):
-        stricter = directive.rank(decision.code) >= directive.rank(before.decision.code)
-        if stricter:
+    if restarted and before is not None and before.due is not None and due is not None:
+        stricter = directive.rank(decision.code) > directive.rank(before.decision.code)
+        if stricter and before.due < due:
             due = before.due
             reasons.append(f"a stricter tier does not move the date later: {due} stays")
+    if due is not None and due < directive.published:
+        reasons.append(f"that is before {directive.short} itself ({directive.published})")
     return Tier(
         since=day,
         start=start,
@@ -137,22 +134,22 @@ def _tier(
         decision=decision,
         kev_added=kev_added,
         detected=detected,
-        reasons=(*decision.reasons, *_say_start(facts, kev_added, detected, start), *reasons),
+        reasons=(*decision.reasons, *_say_start(facts, running, start, restarted), *reasons),
     )
 
 
-def _say_start(facts: Facts, kev_added: date | None, detected: date | None, start: date | None) -> list[str]:
+def _say_start(facts: Facts, running: dict[str, date], start: date | None, restarted: bool) -> list[str]:
     said = []
-    if kev_added is not None:
-        said.append(f"added to KEV {kev_added}")
-    if detected is not None:
+    if "kev_added" in running:
+        said.append(f"added to KEV {running['kev_added']}")
+    if "detected" in running:
         how = {"given": "", "kept": " (first seen by a scan)", "assumed": " (not given: taken as today)"}
-        said.append(f"detected {detected}{how[facts.detected_how]}")
+        said.append(f"detected {running['detected']}{how[facts.detected_how]}")
     if start is None:
         said.append("nothing has started the clock")
-    elif start not in (kev_added, detected):
-        said.append(f"the clock restarts with the tier on {start}")
-    elif kev_added is not None and detected is not None:
+    elif restarted:
+        said.append(f"the tier changed: the clock restarts on {start}")
+    elif len(running) > 1:
         said.append(f"the clock starts at the earlier: {start}")
     return said
 
@@ -166,7 +163,7 @@ def _due(
         return facts.catalogue_due, [f"due {facts.catalogue_due}: the catalogue's own date"]
     if decision.months is not None:
         due = add_months(start, decision.months)
-        return due, [f"due {due}: {start} and {decision.months} months"]
+        return due, [f"due {due} UTC: {start} and {decision.months} months"]
     due = add_days(start, decision.days or 0)
     return due, [f"due {due} UTC: {start} and {decision.days} calendar days"]
 
@@ -176,19 +173,15 @@ def add_days(start: date, days: int) -> date:
     try:
         return start + timedelta(days=days)
     except OverflowError as error:
-        raise InputError(
-            f"{start} and {days} days is beyond the calendar", mend="give an earlier date"
-        ) from error
+        what = f"{start} and {days} days is beyond the calendar"
+        raise InputError(what, mend="give an earlier date") from error
 
 
 def add_months(start: date, months: int) -> date:
-    """The same day so many calendar months on, or that month's last. Raises InputError beyond the year 9999."""
+    """The same day so many months on, or that month's last day. Raises InputError beyond the year 9999."""
+    from calendar import monthrange  # for a revoked directive only: kept off the hot path
+
     year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
     if year > date.max.year:
         raise InputError(f"{start} and {months} months is beyond the calendar", mend="give an earlier date")
-    first = date(year, month + 1, 1)
-    after = (
-        date(year + month // 11, (month + 1) % 12 + 1, 1) if (year, month) != (date.max.year, 11) else None
-    )
-    last = 31 if after is None else (after - first).days
-    return date(year, month + 1, min(start.day, last))
+    return date(year, month + 1, min(start.day, monthrange(year, month + 1)[1]))

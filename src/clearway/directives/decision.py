@@ -68,7 +68,7 @@ def decide(
     row: Row | None = strictest
     outcome = directive.outcome_of(strictest.code)
     if strictest.code == lenient.code:
-        if not any(directive_point_is_published(directive, word) for word in words):
+        if not any(_of_publisher(directive, word) for word in words):
             words = ["published", *words]
         if open_points:
             names = " and ".join(point.name for point in open_points)
@@ -151,12 +151,8 @@ def _whence(fact: Fact | None) -> str:
 
 
 def _cve_year(cve: str) -> int | None:
-    parts = cve.split("-")
-    return (
-        int(parts[1])
-        if len(parts) == 3 and len(parts[1]) == 4 and parts[1].isascii() and parts[1].isdigit()
-        else None
-    )
+    year = cve[4:8]
+    return int(year) if cve[8:9] == "-" and year.isascii() and year.isdigit() else None
 
 
 def _default(
@@ -175,11 +171,11 @@ def _default(
 def _say_default(rule: Policy, default: Outcome, outcome: Outcome) -> str:
     if outcome.code == default.code:
         return f"policy {rule.id}: {default.name} where nothing is published"
-    return f"policy {rule.id}: {default.name} is outside the possible rows, so the nearest of them: {outcome.name}"
+    return f"policy {rule.id}: {default.name} is outside the possible rows; the nearest is {outcome.name}"
 
 
-def directive_point_is_published(directive: Directive, word: str) -> bool:
-    """Whether the assumption called `word` stands for a value that a publisher, not the organisation, supplies."""
+def _of_publisher(directive: Directive, word: str) -> bool:
+    """Whether the assumption called `word` stands for what a publisher, not the organisation, supplies."""
     for policy in directive.policies:
         for assumption in policy.assume:
             if assumption.basis == word:

@@ -149,6 +149,14 @@ class Directive(Struct, frozen=True, kw_only=True):
             )
         return name
 
+    def notice(self, as_of: date) -> str:
+        """What is to be said of the directive itself on that day; "" while it is in force."""
+        if as_of < self.published:
+            return f"{self.short} was issued on {self.published}, after {as_of}"
+        if self.revoked is not None and as_of >= self.revoked:
+            return f"{self.short} was revoked on {self.revoked} by {self.revoked_by}"
+        return ""
+
     def rank(self, code: str) -> int:
         """How strict a tier is: 0 for the most lenient. Raises InputError for a code it does not have."""
         for i, outcome in enumerate(self.outcomes):
