@@ -24,8 +24,8 @@ from zlib import crc32
 import msgspec
 from msgspec import Struct
 
-from ..records.advisory import Kev, Ssvc
-from ..records.errors import ConfigError, IntegrityError
+from clearway.records.advisory import Kev, Ssvc
+from clearway.records.errors import ConfigError, IntegrityError
 
 # Raised when the layout changes: an older file is then rebuilt, never misread.
 TABLE_FORMAT = 1
@@ -163,6 +163,19 @@ _FLAW = msgspec.msgpack.Decoder(Flaw)
 def package_key(ecosystem: str, name: str) -> str:
     """The key of a package row."""
     return f"{ecosystem}\0{name}"
+
+
+def module_of(version: str) -> str:
+    """The rpm module part of a version, such as ".module_el8"; "" when it was not built in a module."""
+    at = version.find(".module")
+    if at < 0:
+        return ""
+    end = len(version)
+    for stop in ".+":
+        found = version.find(stop, at + 1)
+        if 0 <= found < end:
+            end = found
+    return version[at:end]
 
 
 class Table:

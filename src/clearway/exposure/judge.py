@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from ..records.errors import VersionUnreadableError
-from ..records.finding import Statement
-from ..versions import compare, has_keys, is_generic, key, scheme_of
+from clearway.advisories.table import module_of
+from clearway.records.errors import VersionUnreadableError
+from clearway.records.finding import Statement
+from clearway.versions import compare, has_keys, is_generic, key, scheme_of
 
 if TYPE_CHECKING:
-    from ..advisories.table import Claim, Table
+    from clearway.advisories.table import Claim, Table
 
 VENDOR = "vendor"  # reviewed vendor/product pairs
 VENDOR_UNREVIEWED = "vendor-unreviewed"  # pairs that agree by text only
@@ -61,7 +62,7 @@ def weigh(claim: Claim, ecosystem: str, version: str, position: bytes | None, pr
             position = key(scheme, version)
         except VersionUnreadableError as error:
             return _say(claim, "unknown", "none", error.what)
-    if claim.module and _module(version) != claim.module:
+    if claim.module and module_of(version) != claim.module:
         return _say(claim, "unknown", "none", "the advisory is for another module stream or for none")
     possible = _POSSIBLE.get(ecosystem)
     for lo, hi, introduced, end, kind in claim.intervals:
@@ -114,21 +115,6 @@ def _between(scheme: str, version: str, introduced: str, end: str, kind: str) ->
         return True
     order = compare(scheme, version, end)
     return order <= 0 if kind == "last_affected" else order < 0
-
-
-def _module(version: str) -> str:
-    """The rpm module part of a version, such as ".module_el8"; "" when it was not built in a module."""
-    at = version.find(".module")
-    if at < 0:
-        return ""
-    rest = version[at:]
-    for i, char in enumerate(rest[1:], 1):
-        if char in ".+":
-            return rest[:i]
-    return rest
-
-
-module_of = _module
 
 
 def _bounds(introduced: str, end: str, kind: str) -> str:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from ..records.finding import Finding, Statement, Unjudged
-from ..records.inventory import Component
-from ..versions import scheme_of
+from clearway.records.finding import Finding, Statement, Unjudged
+from clearway.records.inventory import Component
+from clearway.versions import scheme_of
 from . import judge as judging
 from .report import CoverageLine, Report
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date
 
-    from ..advisories.table import Flaw, Table
-    from ..records.inventory import Inventory
+    from clearway.advisories.table import Flaw, Table
+    from clearway.records.inventory import Inventory
 
     Rule = Callable[[Finding], Finding]
 
@@ -139,7 +139,7 @@ class Matcher:
         """The packages a component is to be looked up as, and why there is none."""
         ecosystem = component.ecosystem
         if ecosystem == judging.VENDOR:
-            from ..advisories.vendors import bundled
+            from clearway.advisories.vendors import bundled
 
             product = bundled().find(component.vendor, component.name)
             kind = judging.VENDOR if product.reviewed else judging.VENDOR_UNREVIEWED

@@ -6,8 +6,8 @@ from datetime import date
 
 from msgspec import Struct
 
-from ..advisories.table import SourceNote
-from ..records.finding import Finding, Unjudged
+from clearway.advisories.table import SourceNote
+from clearway.records.finding import Finding, Unjudged
 
 
 class CoverageLine(Struct, frozen=True):

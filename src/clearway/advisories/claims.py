@@ -1,0 +1,194 @@
+"""From one source's advisory to claims: which version intervals of which package it speaks of. Pure.
+
+A claim is keyed by the package as matching looks it up: the ecosystem and its normal name, or
+("vendor", "vendor/product") for a commercial product in the reviewed map, or ("cpe",
+"vendor:product"). What can't be ordered is kept as the claim's `unread` reason, so that a
+version it might concern becomes *unknown* and never silently clear.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from clearway.records.ecosystem import normal_ecosystem, normal_name
+from clearway.records.errors import VersionUnreadableError
+from clearway.versions import has_keys, intervals, key, range_key, scheme_of
+
+from .table import Claim, IntervalTuple, module_of
+from .vendors import VendorMap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from clearway.records.advisory import Advisory, Affected, Range
+
+_ENCODER = msgspec.msgpack.Encoder()
+# A CPE-only or vendor statement is one of thousands of products; a package has at most a few names.
+_GIT = "git"
+
+
+class ClaimRow(Struct, frozen=True):
+    """A claim and the package it is about. `body` is its msgpack, ready for the table."""
+
+    ecosystem: str
+    name: str
+    body: bytes
+
+
+def claims_of(advisory: Advisory, vendors: VendorMap) -> tuple[ClaimRow, ...]:
+    """The claims of one advisory, in its order; () for a withdrawn or rejected one."""
+    if advisory.withdrawn is not None or advisory.rejected:
+        return ()
+    merged: dict[tuple[str, str, str, tuple[str, ...], str, str], _Draft] = {}
+    for affected in advisory.affected:
+        status = _STATUS.get(affected.status)
+        if status is None:
+            continue
+        for ecosystem, name, scheme in _packages(affected, vendors):
+            draft = _Draft(scheme)
+            draft.add(affected)
+            for module, part in draft.by_module().items():
+                at = (ecosystem, name, status, affected.conditions, scheme, module)
+                known = merged.get(at)
+                if known is None:
+                    merged[at] = part
+                else:
+                    known.join(part)
+    return tuple(
+        ClaimRow(
+            ecosystem,
+            name,
+            _ENCODER.encode(draft.claim(advisory.id, advisory.source, status, conditions, module)),
+        )
+        for (ecosystem, name, status, conditions, _, module), draft in merged.items()
+    )
+
+
+# A fixed version is one that the source clears; what is still under investigation is no claim.
+_STATUS = {"affected": "affected", "not_affected": "not_affected", "fixed": "not_affected"}
+
+
+def _packages(affected: Affected, vendors: VendorMap) -> Iterable[tuple[str, str, str]]:
+    """(ecosystem, name, scheme) of every package that this entry is about."""
+    if affected.ecosystem and affected.name:
+        ecosystem = normal_ecosystem(affected.ecosystem)
+        yield ecosystem, normal_name(ecosystem, affected.name), scheme_of(ecosystem)
+    elif affected.vendor and affected.product:
+        product = vendors.find(affected.vendor, affected.product)
+        scheme = _vendor_scheme(affected.ranges, product.scheme)
+        yield ("vendor" if product.reviewed else "vendor-unreviewed"), product.key, scheme
+    else:
+        repos = {r.repo for r in affected.ranges if r.repo}
+        for repo in sorted(repos):
+            yield _GIT, repo.removesuffix(".git").rstrip("/"), "generic"
+    for name in sorted({n for cpe in affected.cpes if (n := _cpe_name(cpe))}):
+        yield "cpe", name, "generic"
+
+
+def _vendor_scheme(ranges: Sequence[Range], default: str) -> str:
+    """The order a vendor states for its versions, where it is one we have; else the product's or the fallback."""
+    stated = {r.scheme for r in ranges if r.scheme}
+    if len(stated) == 1:
+        return _STATED_SCHEMES.get(stated.pop().lower(), default)
+    return default
+
+
+_STATED_SCHEMES = {
+    "semver": "semver",
+    "rpm": "rpm",
+    "deb": "dpkg",
+    "maven": "maven",
+    "python": "pypi",
+    "npm": "semver",
+    "gem": "rubygems",
+}
+
+
+def _cpe_name(cpe: str) -> str:
+    parts = cpe.split(":")
+    if len(parts) < 5 or parts[3] in ("", "*", "-") or parts[4] in ("", "*", "-"):
+        return ""
+    return f"{parts[3]}:{parts[4]}".lower()
+
+
+class _Draft:
+    """The intervals of one package under one record while they are collected."""
+
+    def __init__(self, scheme: str) -> None:
+        self.scheme = scheme
+        self.intervals: list[IntervalTuple] = []
+        self.listed: dict[bytes, str] = {}
+        self.unread: list[str] = []
+
+    def add(self, affected: Affected) -> None:
+        scheme = self.scheme
+        git_only = False
+        for given in affected.ranges:
+            if given.type == "GIT":
+                git_only = True
+                continue
+            try:
+                found = intervals(scheme, given.events)
+            except VersionUnreadableError as error:
+                self.unread.append(f"a range of the source can't be ordered: {error.what}")
+                continue
+            self.intervals += [(i.lo, i.hi, i.introduced, i.end, i.end_kind) for i in found]
+        for text in affected.versions:
+            self._list(text)
+        if not self.intervals and not self.listed and not self.unread:
+            if git_only:
+                self.unread.append("the source states only git commits, which a version does not tell")
+            elif not affected.ranges:
+                self.unread.append("the source names the product and no versions that can be read")
+
+    def _list(self, text: str) -> None:
+        if not has_keys(self.scheme):
+            if not any(i[2] == text for i in self.intervals):
+                self.listed.setdefault(text.encode(), text)
+            return
+        try:
+            at = key(self.scheme, text)
+        except VersionUnreadableError:
+            try:  # a legacy version that only a range may hold
+                at = range_key(self.scheme, text)
+            except VersionUnreadableError as error:
+                self.unread.append(f"a listed version can't be ordered: {error.what}")
+                return
+        for lo, hi, *_ in self.intervals:
+            if lo <= at < hi:
+                return
+        self.listed.setdefault(at, text)
+
+    def by_module(self) -> dict[str, _Draft]:
+        """This draft split by the rpm module stream in the end of each interval; mostly just itself."""
+        if self.scheme != "rpm" or not any(".module" in i[3] for i in self.intervals):
+            return {"": self}
+        parts: dict[str, _Draft] = {}
+        for interval in self.intervals:
+            part = parts.setdefault(module_of(interval[3]), _Draft(self.scheme))
+            part.intervals.append(interval)
+        first = next(iter(parts.values()))
+        first.listed, first.unread = self.listed, self.unread
+        return parts
+
+    def join(self, other: _Draft) -> None:
+        self.intervals += other.intervals
+        for at, text in other.listed.items():
+            self.listed.setdefault(at, text)
+        self.unread += other.unread
+
+    def claim(self, record: str, source: str, status: str, conditions: tuple[str, ...], module: str) -> Claim:
+        return Claim(
+            record=record,
+            source=source,
+            status=status,
+            scheme=self.scheme,
+            intervals=tuple(sorted(dict.fromkeys(self.intervals))),
+            listed=tuple(sorted(self.listed.items())),
+            unread="; ".join(dict.fromkeys(self.unread[:3])),
+            conditions=conditions,
+            module=module,
+        )
