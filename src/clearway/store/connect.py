@@ -1,0 +1,165 @@
+"""Connections, and the driver's errors in our own words. The only room that imports psycopg is this one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import errors, sql
+
+from clearway.records.errors import ClearwayError, ConfigError, ConflictError, UpstreamError
+
+_OWN_SCHEMA_FIRST = "clearway, public"
+
+
+def connect(
+    url: str,
+    *,
+    autocommit: bool = False,
+    statement_timeout_s: float = 0,
+    lock_timeout_s: float = 60,
+    application_name: str = "clearway",
+) -> psycopg.Connection:
+    """An open connection to `url`, with the schema `clearway` first in its search path.
+
+    `statement_timeout_s` ends a statement that takes longer, `lock_timeout_s` one that waits longer
+    for a lock; 0 is no limit. Close it, or use it as a context manager (which commits).
+
+    Raises:
+        ConfigError: the server refuses us, or the URL can't be read.
+        UpstreamError: nobody answers.
+    """
+    with translated():
+        connection = psycopg.connect(
+            url, autocommit=True, application_name=application_name, connect_timeout=10
+        )
+        try:
+            _prepare(connection, statement_timeout_s, lock_timeout_s)
+            connection.autocommit = autocommit
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _prepare(connection: psycopg.Connection, statement_timeout_s: float, lock_timeout_s: float) -> None:
+    settings = {
+        "search_path": _OWN_SCHEMA_FIRST,
+        "statement_timeout": f"{round(statement_timeout_s * 1000)}ms",
+        "lock_timeout": f"{round(lock_timeout_s * 1000)}ms",
+    }
+    call = sql.SQL("select ") + sql.SQL(", ").join(
+        sql.SQL("set_config({}, {}, false)").format(name, value) for name, value in settings.items()
+    )
+    connection.execute(call)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns what psycopg raises inside into a `ClearwayError` that names the cure.
+
+    A server that is gone, busy, full, out of memory or out of time: `UpstreamError`. A refused login,
+    a missing right, or tables that are not there: `ConfigError`. Two writers that met: `ConflictError`.
+    A statement that is wrong in itself is our own mistake and becomes a plain `ClearwayError`.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _in_our_words(error) from error
+
+
+def _in_our_words(error: psycopg.Error) -> ClearwayError:
+    said = _first_line(error)
+    for kinds, child, what, mend in _TABLE:
+        if isinstance(error, kinds):
+            return child(f"{what}: {said}" if said else what, where="database", mend=mend)
+    return ClearwayError(f"the database refused a statement: {said}", where="database")
+
+
+def _first_line(error: psycopg.Error) -> str:
+    """The server's own first line, without the detail, which may hold what is in a record."""
+    primary = error.diag.message_primary
+    return primary or (str(error).strip().splitlines() or [""])[0]
+
+
+_Kinds = tuple[type[psycopg.Error], ...]
+_TABLE: tuple[tuple[_Kinds, type[ClearwayError], str, str], ...] = (
+    (
+        (errors.DiskFull,),
+        UpstreamError,
+        "the database's disk is full",
+        "free some space; what was committed is safe, and the same command may be given again",
+    ),
+    (
+        (errors.ReadOnlySqlTransaction,),
+        UpstreamError,
+        "the database is read-only",
+        "name the primary server in CLEARWAY_DATABASE_URL, or end its read-only mode",
+    ),
+    (
+        (errors.InvalidAuthorizationSpecification, errors.InvalidPassword, errors.InvalidCatalogName),
+        ConfigError,
+        "the database refuses the login",
+        "see user, password and database in CLEARWAY_DATABASE_URL",
+    ),
+    (
+        (errors.InsufficientPrivilege,),
+        ConfigError,
+        "a right is missing in the database",
+        "grant the role of CLEARWAY_DATABASE_URL the right to create a schema and to use it",
+    ),
+    (
+        (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedColumn),
+        ConfigError,
+        "the database's tables are not those of this release",
+        "run the command again after the migrations of this release",
+    ),
+    (
+        (
+            errors.SerializationFailure,
+            errors.DeadlockDetected,
+            errors.LockNotAvailable,
+            errors.UniqueViolation,
+        ),
+        ConflictError,
+        "another process was changing the same rows",
+        "try again",
+    ),
+    (
+        (errors.QueryCanceled,),
+        UpstreamError,
+        "the database took too long",
+        "try again when it is less busy",
+    ),
+    (
+        (errors.TooManyConnections,),
+        UpstreamError,
+        "the database has no connection left",
+        "try again later, or raise max_connections",
+    ),
+    (
+        (errors.OutOfMemory,),
+        UpstreamError,
+        "the database is out of memory",
+        "free some memory, then try again",
+    ),
+    (
+        (errors.IoError, errors.DataCorrupted, errors.IndexCorrupted),
+        UpstreamError,
+        "the database can't read or write its files",
+        "see the server's log, and restore from a backup if the disk has failed",
+    ),
+    (
+        (psycopg.ProgrammingError,),
+        ClearwayError,
+        "the database refused a statement",
+        "",
+    ),
+    (
+        (psycopg.OperationalError, psycopg.InterfaceError),
+        UpstreamError,
+        "the database is gone or can't be reached",
+        "see that the server is up, then give the same command again",
+    ),
+)

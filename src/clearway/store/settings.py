@@ -1,0 +1,67 @@
+"""The embedded server's settings: who may connect, and how it is tuned for a small machine.
+
+`clearway.conf` is written anew at each start. What the owner of a home sets in `local.conf` beside
+it is read last and wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+SETTINGS: Mapping[str, str] = {
+    # Reachable through the private socket only.
+    "listen_addresses": "",
+    "unix_socket_permissions": "0777",  # the folder is 0700
+    "max_connections": "60",
+    # Acknowledged means durable.
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    # A small machine, with intake in bulk: fewer checkpoints, compressed page images.
+    "shared_buffers": "192MB",
+    "work_mem": "16MB",
+    "maintenance_work_mem": "128MB",
+    "effective_cache_size": "512MB",
+    "max_wal_size": "2GB",
+    "min_wal_size": "128MB",
+    "checkpoint_timeout": "15min",
+    "wal_compression": "pglz",  # the one method in every build
+    "jit": "off",
+    "random_page_cost": "1.1",
+    "io_workers": "2",
+    # A client that lost its mind must not hold locks for ever.
+    "idle_in_transaction_session_timeout": "10min",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    # The log says what happened to the server, never what was in a record.
+    "log_line_prefix": "%m [%p] ",
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+    "log_checkpoints": "off",
+    "log_statement": "none",
+}
+
+
+def render(settings: Mapping[str, str]) -> str:
+    """`settings` as the text of a configuration file."""
+    lines = ["# Written by Clearway at each start. Your own settings belong in local.conf beside this file."]
+    lines += [f"{name} = '{_quoted(value)}'" for name, value in settings.items()]
+    return "\n".join(lines) + "\n"
+
+
+def hba() -> str:
+    """pg_hba.conf: local connections, each proven by the kernel (peer). No password, no trust."""
+    return "local all all peer map=clearway\n"
+
+
+def ident(accounts: Iterable[str], role: str) -> str:
+    """pg_ident.conf: the operating-system `accounts` that may be the database's `role`."""
+    return "".join(f'clearway "{_doubled(account)}" {role}\n' for account in accounts)
+
+
+def _quoted(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("'", "''")
+
+
+def _doubled(value: str) -> str:
+    return value.replace('"', '""')
