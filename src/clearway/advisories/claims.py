@@ -89,7 +89,7 @@ def _packages(affected: Affected, vendors: VendorMap) -> Iterable[tuple[str, str
 
 
 def _vendor_scheme(ranges: Sequence[Range], default: str) -> str:
-    """The order a vendor states for its versions, where it is one we have; else the product's or the fallback."""
+    """The order that the vendor states, where it is one we have; else `default`."""
     stated = {r.scheme for r in ranges if r.scheme}
     if len(stated) == 1:
         return _STATED_SCHEMES.get(stated.pop().lower(), default)

@@ -53,15 +53,10 @@ create table clearway.claim (
 create index claim_rec on clearway.claim (rec);
 create index claim_package on clearway.claim (ecosystem, name);
 
--- What a record says about one CVE beyond packages: kev, ssvc, score.
-create table clearway.fact (
-    rec bigint not null references clearway.record on delete cascade,
-    cve text not null,
-    kind text not null,
-    body bytea not null
-);
-create index fact_rec on clearway.fact (rec);
-create index fact_cve on clearway.fact (cve);
+-- What the compiled table may carry: the record that stands, where anybody may see it.
+create view clearway.standing with (security_invoker = true) as
+    select rec, source, id, format, version, sha256, derived, received
+    from clearway.record where current and tlp = 'CLEAR';
 
 -- Catalogues (KEV, EPSS) as they came, whole.
 create table clearway.catalogue (
@@ -69,23 +64,21 @@ create table clearway.catalogue (
     source text not null,
     kind text not null,
     version text not null default '',
+    entries integer not null,
     raw bytea not null,
     received timestamptz not null,
-    origin text not null,
-    current boolean not null
+    origin text not null
 );
-create unique index catalogue_current on clearway.catalogue (source, kind) where current;
 
+-- The newest score of each CVE; the files that carried it stay in `catalogue`.
 create table clearway.epss (
-    cve text not null,
+    cve text primary key,
     model text not null default '',
-    dated date,
+    dated text not null default '',
     probability double precision not null,
     percentile double precision,
-    catalogue bytea not null references clearway.catalogue on delete cascade,
-    primary key (cve, catalogue)
+    catalogue bytea not null references clearway.catalogue on delete cascade
 );
-create index epss_catalogue on clearway.epss (catalogue);
 
 -- What could not be used, and why.
 create table clearway.set_aside (
@@ -105,10 +98,12 @@ create table clearway.intake_run (
     counts jsonb not null default '{}'
 );
 
--- One row: a number that every committed batch raises, so that what is compiled can tell its age.
+-- One row: a number that every committed batch raises, so that what is compiled can tell its age,
+-- and a name for this database, so that it can tell whose it is.
 create table clearway.generation (
     one boolean primary key default true check (one),
-    n bigint not null
+    n bigint not null,
+    home uuid not null default gen_random_uuid()
 );
 insert into clearway.generation (n) values (0);
 """
@@ -121,7 +116,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drops them, and with them everything that was taken in."""
+    op.execute("drop view clearway.standing")
     op.execute(
         "drop table clearway.generation, clearway.intake_run, clearway.set_aside, clearway.epss, "
-        "clearway.catalogue, clearway.fact, clearway.claim, clearway.edge, clearway.record"
+        "clearway.catalogue, clearway.claim, clearway.edge, clearway.record"
     )

@@ -1,0 +1,129 @@
+"""One consistent reading of the database, for compiling the table from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from .groups import Edge
+from .sources import Loaded
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    import psycopg
+
+
+class Catalogue(Struct, frozen=True):
+    """A catalogue's own version and when it was taken in; both "" when none is loaded."""
+
+    version: str = ""
+    received: str = ""
+
+
+class Snapshot:
+    """Reads through `connection`, whose transaction is REPEATABLE READ, READ ONLY."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._db = connection
+        self.generation, self.home = self._rows("select n, home::text from clearway.generation")[0]
+
+    def _rows(self, sql: str, args: tuple[Any, ...] = ()) -> list[Any]:
+        with self._db.cursor(binary=True) as cursor:
+            return cursor.execute(sql, args).fetchall()
+
+    def _stream(self, sql: str, args: tuple[Any, ...] = ()) -> Iterator[Any]:
+        """Rows in batches through a cursor on the server, so that memory stays bounded."""
+        with self._db.cursor("compile", binary=True) as cursor:
+            cursor.itersize = 20_000
+            cursor.execute(sql, args)
+            yield from cursor
+
+    def records(self) -> Iterator[tuple[str, str, bytes, bytes]]:
+        """(source, id, sha256, facts) of every standing record."""
+        return self._stream("select source, id, sha256, derived from clearway.standing")
+
+    def records_with_ids(self, ids: Collection[str]) -> list[tuple[str, str, bytes, bytes]]:
+        """As `records`, for these ids; a record that carries several ids is found by its own."""
+        return self._rows(
+            "select source, id, sha256, derived from clearway.standing where id = any(%s)",
+            (list(ids),),
+        )
+
+    def edges(self) -> Iterator[Edge]:
+        """Every assertion of a standing record."""
+        sql = """select e.subject, e.kind, e.target, e.source
+            from clearway.edge e join clearway.standing r using (rec)"""
+        return (Edge(*row) for row in self._stream(sql))
+
+    def edges_around(self, ids: Collection[str]) -> list[Edge]:
+        """The assertions that decide these ids' flaws: what chains of `same` and `bundles` reach."""
+        known: set[str] = set()
+        frontier = set(ids)
+        found: set[Edge] = set()
+        while frontier:
+            known |= frontier
+            rows = self._rows(
+                """select e.subject, e.kind, e.target, e.source
+                from clearway.edge e join clearway.standing r using (rec)
+                where e.subject = any(%s) or e.target = any(%s)""",
+                (list(frontier), list(frontier)),
+            )
+            edges = [Edge(*row) for row in rows]
+            found.update(edges)
+            frontier = {
+                i for e in edges if e.kind in ("same", "bundles") for i in (e.subject, e.target)
+            } - known
+        return sorted(found)
+
+    def claims(self) -> Iterator[tuple[str, str, bytes]]:
+        """(ecosystem, name, claim) sorted by package, then by record."""
+        return self._stream(
+            """select c.ecosystem, c.name, c.body from clearway.claim c join clearway.standing r using (rec)
+            order by c.ecosystem, c.name, r.source, r.id, c.body"""
+        )
+
+    def claims_of(self, packages: Collection[tuple[str, str]]) -> list[tuple[str, str, bytes]]:
+        """As `claims`, for these packages."""
+        if not packages:
+            return []
+        return self._rows(
+            """select c.ecosystem, c.name, c.body
+            from unnest(%s::text[], %s::text[]) as p(ecosystem, name)
+            join clearway.claim c on c.ecosystem = p.ecosystem and c.name = p.name
+            join clearway.standing r using (rec)
+            order by c.ecosystem, c.name, r.source, r.id, c.body""",
+            ([p[0] for p in packages], [p[1] for p in packages]),
+        )
+
+    def epss(self, cves: Collection[str]) -> dict[str, tuple[float, float | None, str, str]]:
+        """CVE -> (probability, percentile, date, model), the newest score loaded."""
+        if not cves:
+            return {}
+        rows = self._rows(
+            """select e.cve, e.probability, e.percentile, e.dated, e.model
+            from unnest(%s::text[]) as w(cve) join clearway.epss e using (cve)""",
+            (list(cves),),
+        )
+        return {row[0]: tuple(row[1:]) for row in rows}
+
+    def loaded(self) -> list[Loaded]:
+        """Each source with its count, newest own date, and last intake."""
+        return [
+            Loaded(*row)
+            for row in self._rows(
+                """select r.source, count(*), max(r.version),
+                to_char(max(r.received) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+                from clearway.standing r group by r.source order by r.source"""
+            )
+        ]
+
+    def catalogue(self, kind: str) -> Catalogue:
+        """The newest catalogue of a kind ("kev", "epss")."""
+        rows = self._rows(
+            """select version, to_char(received at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+            from clearway.catalogue where kind = %s order by version desc limit 1""",
+            (kind,),
+        )
+        return Catalogue(*rows[0]) if rows else Catalogue()
