@@ -1,0 +1,73 @@
+# `make help` lists the targets. Needs python3 (3.11 or newer), python3-venv and make; nothing else.
+SHELL := /bin/sh
+.SUFFIXES:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+# The home of `make run` and `make serve`; the installed command has its own default.
+export CLEARWAY_HOME ?= $(CURDIR)/.clearway
+# What to test: `make test T=tests/unit/store`.
+T ?=
+
+LOCKS := requirements/runtime.lock requirements/build.lock pyproject.toml scripts/setup.sh
+SOURCES := $(shell find src -name '*.py' 2>/dev/null)
+# An environment holds absolute paths: when the project has been moved, it is made anew.
+MOVED := $(if $(shell [ "`cat .venv/.made-in 2>/dev/null`" = "`pwd -P`" ] && echo same),,moved)
+
+help: ## this list
+	@echo "make TARGET, where TARGET is one of:"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r target does; do \
+		printf '  %-10s %s\n' "$$target" "$$does"; done
+
+setup: .venv/.runtime .venv/.compiled ## install everything into .venv, from hash-locked lists
+	@:
+
+run: setup ## load the bundled facts, match the bundled inventory (SBOM=path for your own), print what is due
+	@$(BIN)/clearway demo $(if $(SBOM),"$(SBOM)")
+
+serve: setup ## the API, with the bundled facts, until Ctrl-C
+	@$(BIN)/clearway up --demo
+
+test: .venv/.dev .venv/.compiled ## the tests, without the slow ones (T=tests/unit for a part)
+	$(BIN)/python -m pytest -q -n 2 -m "not slow" $(T)
+
+test-all: .venv/.dev .venv/.compiled ## every test
+	$(BIN)/python -m pytest -q -n 2 $(T)
+
+check: .venv/.dev ## what the code must pass: lint, format, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: .venv/.dev ## format, and mend what the linter can mend
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+bench: setup .venv-peers/.done ## the benchmarks behind the figures in the README
+	$(BIN)/clearway bench all
+
+lock: ## resolve the dependencies anew (needs uv)
+	scripts/lock.sh
+
+clean: ## remove environments and caches; the database in .clearway stays
+	rm -rf .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.runtime: $(LOCKS) $(MOVED)
+	@PYTHON="$(PYTHON)" scripts/setup.sh runtime
+
+.venv/.dev: .venv/.runtime requirements/dev.lock
+	@PYTHON="$(PYTHON)" scripts/setup.sh dev
+
+# Start-up time is a goal, and compiling at start-up costs a third of it.
+.venv/.compiled: .venv/.runtime $(SOURCES)
+	@$(BIN)/python -m compileall -q src && touch $@
+
+.venv-peers/.done: requirements/peers.lock
+	@PYTHON="$(PYTHON)" scripts/setup.sh peers
+
+moved:
+
+.PHONY: help setup run serve test test-all check fmt bench lock clean moved

@@ -1,0 +1,90 @@
+#!/bin/sh
+# scripts/setup.sh runtime|dev|peers: installs one hash-locked set and writes a stamp for make.
+#
+#   runtime  what the product runs with, the build backend, and the product itself, into .venv
+#   dev      what tests and checks need on top, into .venv
+#   peers    other tools that benchmarks stand beside, into .venv-peers; may be missing
+#
+# With uv where it is on the PATH, else with pip. Only wheels, each with a known hash; where they come
+# from is the machine's own setting of pip or uv.
+set -eu
+cd "$(dirname "$0")/.."
+PYTHON=${PYTHON:-python3}
+unset PYTHONPATH PYTHONHOME VIRTUAL_ENV 2>/dev/null || :
+
+say() { printf '%s\n' "$*" >&2; }
+die() {
+    say "setup: $*"
+    exit 3
+}
+
+seconds() { date +%s; }
+
+make_venv() { # make_venv FOLDER: a fresh, working environment in FOLDER, made only where there is none
+    here=$(pwd -P)
+    if [ "$(cat "$1/.made-in" 2>/dev/null)" = "$here" ] && "$1/bin/python" -c '' 2>/dev/null; then
+        return
+    fi
+    command -v "$PYTHON" >/dev/null || die "$PYTHON is not installed (apt-get install python3 python3-venv)"
+    "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        die "$("$PYTHON" --version) is too old: Python 3.11 or newer is needed; name one with make PYTHON=…"
+    "$PYTHON" -c 'import venv, ensurepip' 2>/dev/null ||
+        die "Python's venv is not installed (apt-get install python3-venv)"
+    rm -rf "$1" || die "can't remove the old $1; it belongs to $(stat -c %U "$1")"
+    "$PYTHON" -m venv "$1" || die "can't make the environment $here/$1"
+    printf '%s\n' "$here" >"$1/.made-in"
+}
+
+install() { # install FOLDER ARGUMENT…: with uv, or with pip where uv is missing or has no registry
+    venv=$1
+    shift
+    if command -v uv >/dev/null && uv pip install --quiet --compile-bytecode --python "$venv/bin/python" "$@"; then
+        return
+    fi
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@"
+}
+
+locked() { # locked FOLDER SET…: the sets of requirements/, hashes checked, no source builds
+    venv=$1
+    shift
+    for set in "$@"; do
+        shift
+        set -- "$@" -r "requirements/$set.lock"
+    done
+    install "$venv" --require-hashes --only-binary :all: "$@"
+}
+
+began=$(seconds)
+case ${1:-} in
+runtime)
+    say "setup: installing into .venv (once; about half a minute with pip)"
+    make_venv .venv
+    rm -f .venv/.dev
+    locked .venv runtime build || die "the locked packages could not be installed; see above, and the settings of pip"
+    # Nothing is fetched here: the backend is installed, and so is everything the project needs.
+    install .venv --no-deps --no-build-isolation -e . || die "the project itself could not be installed"
+    # pip compiles what it installs unless it is told not to; uv only when it is told to.
+    .venv/bin/python -m compileall -q .venv/lib >/dev/null || :
+    touch .venv/.runtime
+    ;;
+dev)
+    say "setup: installing the development tools into .venv"
+    make_venv .venv
+    locked .venv dev || die "the development tools could not be installed; see above, and the settings of pip"
+    touch .venv/.dev
+    ;;
+peers)
+    say "setup: installing the tools to compare with into .venv-peers"
+    if make_venv .venv-peers && locked .venv-peers peers; then
+        touch .venv-peers/.done
+    else
+        mkdir -p .venv-peers
+        rm -f .venv-peers/.done
+        say "setup: SKIPPED: the tools to compare with can't be installed here; the benchmarks run without them"
+    fi
+    ;;
+*)
+    die "say which set: runtime, dev or peers"
+    ;;
+esac
+say "setup: $1 done in $(($(seconds) - began)) s"
