@@ -1,0 +1,223 @@
+"""A big JSON object read part by part: fast, in bounded memory, and without trusting repeated keys.
+
+An inventory is one object with one or two huge arrays. `Parts` splits it by its top-level keys,
+decodes the arrays a batch at a time, and proves afterwards that no object anywhere repeated a key.
+
+The proof: the fast decoder keeps one value of a repeated key, so the tree then holds fewer keys
+than the text. Keys in the tree are counted while batches pass by. Keys in the text are the places where a colon
+follows a closing quote, and those can be counted as bytes: inside a string a quote has a backslash
+before it. Where the text is written so that counting is not exact, or where the counts differ, `strict_json`
+decides, piece by piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import msgspec
+from msgspec import Raw
+
+from clearway.records.errors import InputError, TooLargeError
+
+MAX_DEPTH = 200  # levels of arrays and objects, as in `strict_json`
+_BATCH = 1024
+# Above this size a failed text is not read a second time as a whole just to word the message better:
+# the strict reader's tree takes about eight times the size of the text.
+_REREAD_BYTES = 32 << 20
+_BOM = b"\xef\xbb\xbf"
+_WHITE = b" \t\r\n"
+# What the decoder raises for text that is not JSON; RecursionError where it is too deep for the stack.
+_ERRORS = (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError)
+
+_top = msgspec.json.Decoder(dict[str, Raw])
+_list = msgspec.json.Decoder(list[Raw])
+_any = msgspec.json.Decoder()
+
+
+class Parts:
+    """One JSON object, by its top-level keys. Read what you need, then call `finish`.
+
+    Raises:
+        InputError: the text is not one JSON object; every method may raise it.
+    """
+
+    def __init__(self, data: bytes, place: str) -> None:
+        self.place = place
+        self._data = data[3:] if data.startswith(_BOM) else data
+        self._seen: set[str] = set()
+        self._keys = 0
+        try:
+            self._raw: dict[str, Raw] = _top.decode(self._data)
+        except _ERRORS as e:
+            self._refuse(e)
+        self._keys += len(self._raw)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._raw
+
+    def value(self, key: str, default: Any = None) -> Any:
+        """The whole value at `key`, or `default`; for values that are small by nature."""
+        raw = self._raw.get(key)
+        if raw is None:
+            return default
+        value = self._decode(raw)
+        if key not in self._seen:
+            self._seen.add(key)
+            self._keys += self._count([value])
+        return value
+
+    def text(self, key: str) -> str:
+        """The string at `key`; "" when it is absent or not a string."""
+        value = self.value(key)
+        return value if type(value) is str else ""
+
+    def batches(self, key: str) -> Iterator[tuple[int, list[Any]]]:
+        """(index of the first, items) of the array at `key`, by batches; nothing when it is no array."""
+        raw = self._raw.get(key)
+        if raw is None:
+            return
+        if bytes(memoryview(raw)[:1]) != b"[":
+            self.value(key)
+            return
+        try:
+            items: list[Raw] = _list.decode(raw)
+        except _ERRORS as e:
+            self._refuse(e)
+        fresh = key not in self._seen
+        self._seen.add(key)
+        for start in range(0, len(items), _BATCH):
+            batch = [self._decode(item) for item in items[start : start + _BATCH]]
+            if fresh:
+                self._keys += self._count(batch)
+            yield start, batch
+
+    def finish(self) -> None:
+        """Checks what was not read yet, and that no object repeats a key.
+
+        Raises:
+            InputError: a key occurs twice, naming it and its place.
+        """
+        for key in self._raw:
+            if key not in self._seen:
+                for _ in self.batches(key):
+                    pass
+        exact = count_keys(self._data)
+        if exact is None or exact != self._keys:
+            self._decide()
+
+    def _decode(self, raw: Raw) -> Any:
+        try:
+            return _any.decode(raw)
+        except _ERRORS as e:
+            self._refuse(e)
+
+    def _count(self, values: list[Any]) -> int:
+        """Keys of all objects in `values`, a level at a time: a recursion would be the attacker's to end."""
+        total = 0
+        depth = 0
+        level = values
+        while level:
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise TooLargeError(f"nested deeper than {MAX_DEPTH} levels", where=self.place)
+            dicts = [value for value in level if type(value) is dict]
+            total += sum(map(len, dicts))
+            below = [value for d in dicts for value in d.values() if type(value) is not str]
+            below += [
+                value for array in level if type(array) is list for value in array if type(value) is not str
+            ]
+            level = below
+        return total
+
+    def _refuse(self, error: BaseException) -> NoReturn:
+        """Words the refusal: the strict reader's message says line and column, and never RecursionError."""
+        if isinstance(error, RecursionError):
+            raise TooLargeError(f"nested deeper than {MAX_DEPTH} levels", where=self.place) from None
+        if len(self._data) <= _REREAD_BYTES:
+            from .strict_json import loads
+
+            loads(self._data, self.place)
+            if not self._data.lstrip(_WHITE).startswith(b"{"):
+                raise InputError(
+                    "is not a JSON object", where=self.place, mend="an inventory is one JSON object"
+                ) from None
+        raise InputError(
+            f"not JSON: {error}", where=self.place, mend="the file may be cut short; fetch it again"
+        ) from None
+
+    def _decide(self) -> None:
+        """Refuses a repeated key; silent when there is none and the fast count was merely not exact."""
+        from .strict_json import loads
+
+        if len(self._data) <= _REREAD_BYTES:
+            loads(self._data, self.place)
+            return
+        for key, raw in self._raw.items():
+            whole = bytes(raw)
+            if whole[:1] == b"[":
+                for i, item in enumerate(_list.decode(raw)):
+                    loads(bytes(item), f"{self.place}: {key}[{i}]")
+            else:
+                loads(whole, f"{self.place}: {key}")
+        # Nothing inside the parts: then everything outside them must be the keys, once each.
+        outside = _ink(self._data) - sum(_ink(bytes(raw)) for raw in self._raw.values())
+        if outside != 1 + sum(len(key.encode()) + 4 for key in self._raw):
+            raise InputError(
+                "a top-level key occurs twice",
+                where=self.place,
+                mend="keep one of the two; readers differ in which they believe",
+            )
+
+
+def count_keys(data: bytes) -> int | None:
+    r"""How many object keys a *valid* JSON text has; None where counting bytes can't tell.
+
+    Counted are `":` and `" :` (as Jackson prints), less those whose quote is escaped. None for a key that
+    ends in a backslash and for other white space before a colon.
+    """
+    total = data.count(b'":')
+    escaped = data.count(b'\\":')
+    if escaped and b'\\\\":' in data:
+        return None
+    total -= escaped
+    spaced = data.count(b" :")
+    if spaced:
+        quoted = data.count(b'" :')
+        escaped = data.count(b'\\" :')
+        if escaped and b'\\\\" :' in data:
+            return None
+        total += quoted - escaped
+        if spaced != quoted and _key_before(data, b" :", skip=b'"'):
+            return None
+    for white in (b"\n", b"\t", b"\r"):
+        if white in data and _key_before(data, white + b":"):
+            return None
+    return total
+
+
+def _key_before(data: bytes, needle: bytes, skip: bytes = b"") -> bool:
+    """Whether white space ending in `needle` follows a quote anywhere, but for `skip` right before it."""
+    at = data.find(needle)
+    while at >= 0:
+        before = at - 1
+        if not (skip and data[before : before + 1] == skip):
+            while before >= 0 and data[before] in _WHITE:
+                before -= 1
+            if before >= 0 and data[before] == 0x22:
+                return True
+        at = data.find(needle, at + 2)
+    return False
+
+
+def _ink(data: bytes) -> int:
+    """Bytes that are not JSON white space."""
+    return len(data) - sum(data.count(white) for white in (b" ", b"\t", b"\r", b"\n"))
+
+
+def top_level_keys(data: bytes) -> frozenset[str]:
+    """The keys of the object in `data`; none when it is no JSON object."""
+    try:
+        return frozenset(_top.decode(data.removeprefix(_BOM)))
+    except _ERRORS:
+        return frozenset()
