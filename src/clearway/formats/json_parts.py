@@ -4,7 +4,8 @@ An inventory is one object with one or two huge arrays. `Parts` splits it by its
 decodes the arrays a batch at a time, and proves afterwards that no object anywhere repeated a key.
 
 The proof: the fast decoder keeps one value of a repeated key, so the tree then holds fewer keys
-than the text. Keys in the tree are counted while batches pass by. Keys in the text are the places where a colon
+than the text. Keys in the tree are counted while batches pass by. Keys in the text are the places where a
+colon
 follows a closing quote, and those can be counted as bytes: inside a string a quote has a backslash
 before it. Where the text is written so that counting is not exact, or where the counts differ, `strict_json`
 decides, piece by piece.

@@ -3,8 +3,8 @@
 Written for speed: a plain purl takes about one microsecond, so nothing here uses regular
 expressions or `urllib`.
 Reading is lenient where the specification recommends normalising (upper-case types and qualifier
-keys, `pkg://`), and keeps the case of names as written; `to_text` prints the canonical form.
-Where the two depart from the published test suite is listed, vector by vector, beside its test.
+keys, `pkg://`), and keeps names as written: what each type folds or forbids is `purl_types`. Where
+they depart from the published test suite is listed, vector by vector, beside its test.
 """
 
 from __future__ import annotations
@@ -62,14 +62,12 @@ def parse(text: str) -> Purl:
         raise InputError("purl has no name", mend=_MEND)
     version = ""
     at = path.rfind("@")
-    # An "@" that opens a segment is an unencoded npm scope, not a version.
-    if at > 0 and path[at - 1] != "/":
+    # An "@" that opens a segment with more behind it is an unencoded npm scope, not a version.
+    if at >= 0 and not ((at == 0 or path[at - 1] == "/") and "/" in path[at:]):
         version = path[at + 1 :]
-        path = path[:at].rstrip("/")
+        path = path[:at]
         if "%" in version:
             version = unquote(version)
-    elif at == 0 and "/" not in path:
-        path = ""
     namespace, _, name = path.rpartition("/")
     if "%" in path or "//" in namespace:
         namespace = _path(namespace, ("",))
@@ -120,14 +118,21 @@ def quote(text: str, keep: str = "") -> str:
 
 
 def to_text(purl: Purl) -> str:
-    """The canonical text of `purl`: encoded, qualifiers sorted by key, those without a value left out."""
-    parts = ["pkg:", purl.type, "/"]
+    """`purl` as text: encoded, qualifiers sorted by key, those without a value left out.
+
+    Raises:
+        InputError: it has no valid type, no name, or an invalid qualifier key.
+    """
+    parts = ["pkg:", _type(purl.type), "/"]
+    if not purl.name:
+        raise InputError("purl is missing its name", mend=_MEND)
     if purl.namespace:
         parts += (quote(purl.namespace, "/"), "/")
-    parts.append(quote(purl.name))
+    # The name of a `git` purl is a path (purl-spec, types/git-definition.json).
+    parts.append(quote(purl.name, "/" if purl.type == "git" else ""))
     if purl.version:
         parts += ("@", quote(purl.version))
-    pairs = [f"{key}={quote(value)}" for key, value in sorted(purl.qualifiers.items()) if value]
+    pairs = [f"{_key(key)}={quote(value)}" for key, value in sorted(purl.qualifiers.items()) if value]
     if pairs:
         parts += ("?", "&".join(pairs))
     if purl.subpath:
@@ -140,6 +145,12 @@ def _type(kind: str) -> str:
     if not lowered or not _TYPE_CHARS.issuperset(lowered) or lowered[0] in "0123456789.-":
         raise InputError("purl has no valid type", mend=_MEND)
     return lowered
+
+
+def _key(key: str) -> str:
+    if not _KEY_CHARS.issuperset(key) or not key or key[0] in "0123456789":
+        raise InputError("purl has an invalid qualifier key", mend="use letters, digits, '.', '-' and '_'")
+    return key
 
 
 def _path(text: str, dropped: tuple[str, ...]) -> str:
