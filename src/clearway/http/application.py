@@ -1,0 +1,62 @@
+"""Assembling the application: routes from the rooms, manners from this one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from litestar import Litestar
+
+from clearway import __version__
+
+from . import openapi, problems
+from .guard import default_deny
+from .headers import SecurityHeaders
+from .json_request import StrictRequest
+from .limits import Bounds, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from litestar.types import ASGIApp, ControllerRouterHandler, LifespanHook
+
+    from .guard import Guard
+
+
+class Application:
+    """The ASGI application. `framework` is the Litestar inside, for tests that look at its routes."""
+
+    def __init__(self, framework: Litestar, limits: Limits) -> None:
+        self.framework = framework
+        self._layers: ASGIApp = SecurityHeaders(Bounds(framework, limits))
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._layers(scope, receive, send)
+
+
+def application(
+    routes: Sequence[ControllerRouterHandler],
+    *,
+    guard: Guard | None = None,
+    limits: Limits | None = None,
+    on_startup: Sequence[LifespanHook] = (),
+    on_shutdown: Sequence[LifespanHook] = (),
+) -> Application:
+    """An application of `routes`, each closed unless it declares who may reach it.
+
+    `guard` decides for routes that are not public; without one they answer 401.
+    """
+    bounds = limits or Limits()
+    framework = Litestar(
+        route_handlers=[*routes],
+        guards=[default_deny(guard)],
+        exception_handlers={Exception: problems.handle},
+        request_class=StrictRequest,
+        request_max_body_size=bounds.body_bytes,
+        openapi_config=openapi.config(__version__),
+        on_startup=[*on_startup],
+        on_shutdown=[*on_shutdown],
+        logging_config=None,
+        debug=False,
+        pdb_on_exception=False,
+    )
+    return Application(framework, bounds)

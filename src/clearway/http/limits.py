@@ -1,0 +1,100 @@
+"""Bounds on every request: size and time of its body, time to answer, and how many at once.
+
+The size of the headers, and the time that they may take, are bounded by the server in front
+(`app.server`); the depth of JSON by `json_request`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from litestar.enums import ScopeType
+from litestar.exceptions import HTTPException
+from msgspec import Struct
+
+from . import problems
+
+if TYPE_CHECKING:
+    from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """The bounds. A route may set a lower `request_max_body_size` of its own."""
+
+    body_bytes: int = 32 << 20
+    body_seconds: float = 20.0  # from the first byte asked for to the last one received
+    answer_seconds: float = 60.0  # the whole request, its body included
+    at_once: int = 256  # requests in work; one more is told to come back
+
+
+class Bounds:
+    """The ASGI layer that holds a request to `limits`.
+
+    A body that ends early is 400, one that is too slow 408, an answer that takes too long 503, and so
+    is one request too many. The body's size is counted by the framework while it streams in.
+    """
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        self.app = app
+        self.limits = limits
+        self.in_work = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await self.app(scope, receive, send)
+            return
+        if self.in_work >= self.limits.at_once:
+            busy = problems.of_status(503, f"{self.limits.at_once} requests are in work; try again soon")
+            await problems.send_bare(send, busy)
+            return
+        self.in_work += 1
+        try:
+            await self._within_time(scope, receive, send)
+        finally:
+            self.in_work -= 1
+
+    async def _within_time(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def noting(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self.limits.answer_seconds):
+                await self.app(scope, _Body(receive, self.limits.body_seconds), noting)
+        except TimeoutError:
+            if started:
+                raise  # half an answer can't be taken back: the server cuts the connection
+            late = problems.of_status(503, f"no answer within {self.limits.answer_seconds:g} s")
+            await problems.send_bare(send, late)
+
+
+class _Body:
+    """`receive` for one request, with a deadline for its body."""
+
+    def __init__(self, receive: Receive, seconds: float) -> None:
+        self._receive = receive
+        self._seconds = seconds
+        self._deadline = 0.0
+        self._complete = False
+
+    async def __call__(self) -> Any:
+        if self._complete:
+            return await self._receive()
+        now = asyncio.get_running_loop().time()
+        if not self._deadline:
+            self._deadline = now + self._seconds
+        try:
+            async with asyncio.timeout(self._deadline - now):
+                message = await self._receive()
+        except TimeoutError:
+            raise HTTPException(
+                f"the body was not complete within {self._seconds:g} s", status_code=408
+            ) from None
+        if message["type"] == "http.disconnect":
+            raise HTTPException("the body ended early", status_code=400)
+        self._complete = not message.get("more_body", False)
+        return message

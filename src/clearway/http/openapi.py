@@ -1,0 +1,48 @@
+"""The OpenAPI 3.1 document at `/api/v1/openapi.json`, and what routes say in it of their problems."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from litestar import Router
+from litestar.openapi import OpenAPIConfig, ResponseSpec
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from .guard import PUBLIC
+from .problems import BY_STATUS, MEDIA_TYPE, Problem
+
+if TYPE_CHECKING:
+    from litestar.types import ControllerRouterHandler
+
+PREFIX = "/api/v1"
+PATH = f"{PREFIX}/openapi.json"
+
+
+def problems_of(*statuses: int) -> dict[int, ResponseSpec]:
+    """The `responses` of a route that can answer with these problems."""
+    return {
+        status: ResponseSpec(
+            Problem, generate_examples=False, description=BY_STATUS[status][1], media_type=MEDIA_TYPE
+        )
+        for status in statuses
+    }
+
+
+class _DocumentOnly(Router):
+    """Takes the JSON document's route and none of the pages that the framework would add."""
+
+    def register(self, value: ControllerRouterHandler) -> list[Any]:
+        if "/openapi.json" in getattr(value, "paths", ()):
+            return super().register(value)
+        return []
+
+
+def config(version: str) -> OpenAPIConfig:
+    """How the document is made and where it is served."""
+    return OpenAPIConfig(
+        title="Clearway",
+        version=version,
+        openapi_router=_DocumentOnly(PREFIX, route_handlers=[], opt=PUBLIC, include_in_schema=False),
+        render_plugins=[JsonRenderPlugin()],
+        use_handler_docstrings=True,
+    )
