@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from clearway.records.errors import UsageError, VersionUnreadableError
 
-from ._ecosystems import SCHEME_OF
+from ._ecosystems import REBUILDERS, SCHEME_OF
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,6 +50,17 @@ _PLACES = {
     "pypi": ("pep440", "pep440_key"),
     "dpkg": ("dpkg", "dpkg_key"),
     "rpm": ("rpm", "rpm_key"),
+    "maven": ("maven", "maven_key"),
+    "rubygems": ("rubygems", "rubygems_key"),
+    "composer": ("composer", "composer_key"),
+    "apk": ("apk", "apk_key"),
+    "cran": ("integers", "cran_key"),
+    "hackage": ("integers", "hackage_key"),
+    "gentoo": ("gentoo", "gentoo_key"),
+    "openssl": ("openssl", "openssl_key"),
+    "conan": ("conan", "conan_key"),
+    "datetime": ("plain", "datetime_key"),
+    "lexicographic": ("plain", "lexicographic_key"),
     "generic": ("generic", "generic_key"),
 }
 
@@ -62,13 +73,15 @@ _end_keys: dict[str, Callable[[str], bytes]] = {}
 def scheme_of(ecosystem: str) -> str:
     """The version order of an ecosystem: "PyPI" -> "pypi", "AlmaLinux:8" -> "rpm".
 
-    What follows the first ":" (a release, a repository) does not count, but for Root, whose
-    packages are ordered as those of the ecosystem that it names next. An ecosystem without a
-    known order, "vendor" and "" give "generic".
+    What follows the first ":" (a release, a repository) does not count, but for those who
+    rebuild the packages of others ("Root:Alpine:3.18", "TuxCare:npm"): they keep the order of
+    the ecosystem named next. An ecosystem without a known order, "vendor" and "" give "generic".
     """
     name, _, rest = ecosystem.partition(":")
-    if name == "Root" and rest:
-        return scheme_of(rest)
+    if name in REBUILDERS and rest:
+        name = rest.partition(":")[0]
+        if name.lower() not in SCHEME_OF:
+            name = ecosystem.partition(":")[0]
     return SCHEME_OF.get(name) or SCHEME_OF.get(name.lower(), "generic")
 
 

@@ -15,7 +15,7 @@ _BY_SCHEME = {
     "dpkg": "Debian, Ubuntu, Echo, opam",
     "rpm": (
         "AlmaLinux, Rocky Linux, Red Hat, SUSE, openSUSE, openEuler, Mageia, Azure Linux, Photon OS, "
-        "Oracle Linux, Amazon Linux, Fedora, CentOS, TuxCare"
+        "Oracle Linux, Amazon Linux, Fedora, CentOS"
     ),
     "apk": ("Alpine, Wolfi, Chainguard, MinimOS, Alpaquita, BellSoft Hardened Containers, CleanStart"),
     "pacman": "Arch Linux",
@@ -24,8 +24,10 @@ _BY_SCHEME = {
     "conan": "ConanCenter",
     "gentoo": "Gentoo",
     "openssl": "OpenSSL",
-    "generic": "OSS-Fuzz, Android, FreeBSD, Docker Hardened Images, vendor",
+    "generic": "OSS-Fuzz, Android, FreeBSD, Root, TuxCare, Docker Hardened Images, vendor",
 }
+
+REBUILDERS = frozenset(("Root", "TuxCare", "Docker Hardened Images", "Echo"))
 
 # Exact spelling first; then lower case, since inventories do not always spell as the schema does.
 SCHEME_OF: dict[str, str] = {}
