@@ -65,10 +65,13 @@ def _copy(package: Path, place: Place) -> Path:
         base = parent / "clearway"
         target = base / name
         with at(base):
-            base.mkdir(mode=0o755, exist_ok=True)
+            if not base.exists():
+                base.mkdir(exist_ok=True)
+                base.chmod(0o755)
             if not _roots_own(base):
                 continue
-            if not target.exists():
+            if not _whole(package, target):
+                shutil.rmtree(target, ignore_errors=True)
                 _copy_to(package, libraries, target)
             if _roots_own(target):
                 return target / _PACKAGE
@@ -117,6 +120,18 @@ def _fingerprint(package: Path, libraries: Path) -> str:
     return digest.hexdigest()[:12]
 
 
+def _whole(package: Path, target: Path) -> bool:
+    """Whether a copy is there with programs of the right size; a power cut may have left empty files."""
+    try:
+        return all(
+            (target / _PACKAGE / "pginstall" / "bin" / name).stat().st_size
+            == (package / "pginstall" / "bin" / name).stat().st_size
+            for name in _PROGRAMS
+        )
+    except OSError:
+        return False
+
+
 def _roots_own(folder: Path) -> bool:
     seen = folder.lstat()
     return stat.S_ISDIR(seen.st_mode) and seen.st_uid == 0 and not seen.st_mode & 0o022
@@ -126,7 +141,7 @@ def _usable(parent: Path, place: Place) -> bool:
     if not parent.is_dir() or not _enterable(parent, place):
         return False
     flags = os.statvfs(parent).f_flag
-    return not flags & (os.ST_NOEXEC | os.ST_RDONLY) or (parent / "clearway").is_dir()
+    return not flags & os.ST_NOEXEC and (not flags & os.ST_RDONLY or (parent / "clearway").is_dir())
 
 
 def _enterable(folder: Path, place: Place) -> bool:

@@ -8,9 +8,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from clearway.records.errors import ConfigError, UpstreamError
+from clearway.records.errors import ConfigError, ConflictError, UpstreamError
 
-from . import binaries, processes
+from . import binaries, locks, processes
 from .failures import OWN_SERVER, at, from_os, from_server, log_tail, user_name
 from .place import Place, private_dir, write_whole
 from .probe import SOCKET_FILE, State, probe
@@ -27,6 +27,7 @@ _INIT_TIMEOUT_S = 300.0
 # Replaying the log of a killed server: 2.6 s were measured for 0.7 GB. A slow disk may need minutes.
 _START_TIMEOUT_S = 600.0
 _STOP_TIMEOUT_S = 60.0
+_GONE_TIMEOUT_S = 5.0
 
 
 def state(place: Place) -> State:
@@ -59,6 +60,7 @@ def stop(place: Place) -> None:
     """Stops the server. Only to be called under the start lock, by the last who used it."""
     if not processes.stop(place.data, _STOP_TIMEOUT_S):
         raise UpstreamError("the database server does not end", where=str(place.data), mend="end it by hand")
+    place.remove_socket_dir()
 
 
 def _initialise(place: Place) -> None:
@@ -131,7 +133,10 @@ def _clear_remains(place: Place) -> None:
     """Removes what a killed server left: its last processes, its pid file and its socket's lock.
 
     Each of the three files stops a start when the pid in it has been given to another process.
+    A server that lives, but whose socket was swept away, is stopped: nobody can reach it any more.
     """
+    if processes.has_postmaster(place.data):
+        processes.stop(place.data, _STOP_TIMEOUT_S)
     if not processes.end_orphans(place.data):
         raise UpstreamError(
             "processes of a killed server won't end",
@@ -146,6 +151,34 @@ def _clear_remains(place: Place) -> None:
 
 def _start(place: Place) -> None:
     programs = binaries.bin_dir(place)
+    server_lock = _lock_for_server(place)
+    try:
+        child = _launch(place, programs, server_lock)
+    finally:
+        os.close(server_lock)
+    processes.adopt(child)
+    if not _wait_ready(place, child):
+        raise from_server(log_tail(place.log), place.log)
+
+
+def _lock_for_server(place: Place) -> int:
+    """A descriptor that holds the server lock, for the server to inherit.
+
+    The server and all that it forks hold it until the last of them has ended, so two servers can
+    never work on the same files: not even from two containers that can't see each other's processes.
+    """
+    fd = locks.open_lock(place.server_lock, place.owner)
+    if processes.wait_until(lambda: locks.try_exclusive(fd, place.server_lock), _GONE_TIMEOUT_S):
+        return fd
+    os.close(fd)
+    raise ConflictError(
+        "a server works on this database that can't be reached from here",
+        where=str(place.root),
+        mend="it may belong to another container or machine: stop it there, or use another home",
+    )
+
+
+def _launch(place: Place, programs: Path, server_lock: int) -> subprocess.Popen[bytes]:
     socket_dir = place.make_socket_dir()
     peers = sorted({user_name(place.owner), user_name(0)})
     files = {
@@ -162,11 +195,12 @@ def _start(place: Place) -> None:
     try:
         if os.geteuid() == 0:
             os.fchown(log, place.owner, -1)
-        child = subprocess.Popen(  # noqa: S603  our own program
+        return subprocess.Popen(  # noqa: S603  our own program
             [str(programs / "postgres"), "-D", place.data_argument(place.data)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            pass_fds=(server_lock,),
             start_new_session=True,  # Ctrl-C in the terminal is not for the server
             cwd=place.data,
             env=_environment(),
@@ -178,9 +212,6 @@ def _start(place: Place) -> None:
         raise _not_startable(error, place) from error
     finally:
         os.close(log)
-    processes.adopt(child)
-    if not _wait_ready(place, child):
-        raise from_server(log_tail(place.log), place.log)
 
 
 def _wait_ready(place: Place, child: subprocess.Popen[bytes] | None) -> bool:

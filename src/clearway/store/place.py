@@ -4,7 +4,9 @@
         data/               the cluster, 0700, the server account's
         run/                the socket's folder, where its path is short enough
         log/server.log      and server.log.1 … .5
-        start.lock use.lock
+        start.lock          held while somebody starts or stops the server
+        use.lock            shared by everybody who uses it
+        server.lock         held by the server's own processes
         socket              which folder the socket is in
 
 PostgreSQL refuses to run as root. For root the server runs under another account; then `data`
@@ -20,6 +22,7 @@ import os
 import pwd
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -35,6 +38,7 @@ _SOCKET_PATH_BYTES = 103
 _SOCKET_FILE = ".s.PGSQL.5432"
 # Characters that mean something in `unix_socket_directories` or in a connection string.
 _AWKWARD = frozenset("\"'\\,\n\r\t")
+_ROOTS_SOCKETS = Path("/run/clearway")
 _PROC_CWD = Path("/proc/self/cwd")
 
 
@@ -76,6 +80,10 @@ class Place(Struct, frozen=True, kw_only=True):
         return self.root / "use.lock"
 
     @property
+    def server_lock(self) -> Path:
+        return self.root / "server.lock"
+
+    @property
     def as_other(self) -> bool:
         """Whether the server runs under an account other than this process's."""
         return self.server.uid != os.geteuid()
@@ -100,12 +108,20 @@ class Place(Struct, frozen=True, kw_only=True):
         """
         folder = self._choose_socket_dir()
         with at(folder):
-            if folder.parent == Path("/run/clearway"):
-                folder.parent.mkdir(mode=0o711, exist_ok=True)
+            if folder.parent == _ROOTS_SOCKETS:
+                folder.parent.mkdir(exist_ok=True)
+                folder.parent.chmod(0o711)
             private_dir(folder, self.server)
             note = self.root / "socket"
             write_whole(note, str(folder).encode(), self.owner)
         return folder
+
+    def remove_socket_dir(self) -> None:
+        """Removes the socket's folder when it lies outside of the home and is empty."""
+        folder = self.socket_dir()
+        if self.root not in folder.parents:
+            with suppress(OSError):
+                folder.rmdir()
 
     def _choose_socket_dir(self) -> Path:
         inside = self.root / "run"
@@ -114,7 +130,7 @@ class Place(Struct, frozen=True, kw_only=True):
         # The name is drawn from the home, so that every process comes to the same one.
         name = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
         if os.geteuid() == 0 and os.access("/run", os.W_OK):
-            return Path("/run/clearway") / name
+            return _ROOTS_SOCKETS / name
         runtime = os.environ.get("XDG_RUNTIME_DIR", "")
         if not self.as_other and runtime.startswith("/") and Path(runtime).is_dir():
             candidate = Path(runtime) / f"clearway-{name}"

@@ -87,6 +87,17 @@ def stop(data: Path, timeout_s: float) -> bool:
     return False
 
 
+def has_postmaster(data: Path) -> bool:
+    """Whether the first process of a server of `data` lives. The others carry a title, "postgres: …"."""
+    for pid in of_cluster(data):
+        try:
+            if not (_PROC / str(pid) / "cmdline").read_bytes().startswith(b"postgres: "):
+                return True
+        except OSError:
+            continue
+    return False
+
+
 def end_orphans(data: Path) -> bool:
     """Waits for what a killed postmaster left behind, and ends it if need be; whether all are gone.
 
