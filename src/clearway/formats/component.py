@@ -41,7 +41,7 @@ class Gathering:
         self.components: list[Component] = []
         self.problems: list[str] = []
         self.distro = ""
-        self._pending: list[tuple[int, Purl, Hints]] = []
+        self._pending: list[tuple[int, Purl]] = []
 
     def add(
         self,
@@ -76,7 +76,7 @@ class Gathering:
                 purl, text, ecosystem, own_name, own_version or version, place, cpes, hints
             )
             if purl.type in _SYSTEM and ":" not in ecosystem:
-                self._pending.append((len(self.components), purl, hints))
+                self._pending.append((len(self.components), purl))
             self.components.append(component)
             return
         self.components.append(
@@ -90,10 +90,17 @@ class Gathering:
             )
         )
 
+    def drop(self, indexes: set[int]) -> None:
+        """Removes the components at `indexes`."""
+        kept = [i for i in range(len(self.components)) if i not in indexes]
+        moved = {old: new for new, old in enumerate(kept)}
+        self.components = [self.components[i] for i in kept]
+        self._pending = [(moved[i], purl) for i, purl in self._pending if i in moved]
+
     def finish(self) -> tuple[Component, ...]:
         """The components, with the document's operating system applied to those that name none."""
         if self.distro:
-            for index, purl, _ in self._pending:
+            for index, purl in self._pending:
                 ecosystem, name, _ = identity(purl, self.distro)
                 self.components[index] = structs.replace(
                     self.components[index], ecosystem=ecosystem, name=name

@@ -34,22 +34,18 @@ def read(data: bytes, name: str) -> Inventory:
     found = Gathering()
     metadata = parts.value("metadata")
     metadata = metadata if type(metadata) is dict else {}
-    exposure = _exposure(metadata, found)
+    exposure = exposure_of(metadata, found)
     root = metadata.get("component")
     if type(root) is dict:
-        if root.get("purl") and (root.get("version") or "@" in str(root["purl"])):
-            _add(root, "metadata.component", found)
-        elif root.get("type") == "operating-system":
-            _set_distro(root, found)
-        _add_nested(root, "metadata.component", found)
+        add_root(root, found)
     for start, batch in parts.batches("components"):
         for i, item in enumerate(batch, start):
             if type(item) is not dict:
                 found.problems.append(f"components[{i}] is not an object")
                 continue
-            _add(item, f"components[{i}]", found)
+            add_component(item, f"components[{i}]", found)
             if "components" in item:
-                _add_nested(item, f"components[{i}]", found)
+                add_nested(item, f"components[{i}]", found)
     vulnerabilities: tuple[object, ...] = ()
     if "vulnerabilities" in parts:
         from .cyclonedx_vulnerabilities import statements
@@ -71,7 +67,17 @@ def read(data: bytes, name: str) -> Inventory:
     )
 
 
-def _add_nested(parent: dict[str, Any], place: str, found: Gathering) -> None:
+def add_root(root: dict[str, Any], found: Gathering) -> None:
+    """Adds the document's subject where it can be judged, and what is nested in it."""
+    purl = root.get("purl")
+    if type(purl) is str and purl and (root.get("version") or "@" in purl):
+        add_component(root, "metadata.component", found)
+    elif root.get("type") == "operating-system":
+        _set_distro(root, found)
+    add_nested(root, "metadata.component", found)
+
+
+def add_nested(parent: dict[str, Any], place: str, found: Gathering) -> None:
     """Adds the components inside `parent`, depth first and in order, without recursion."""
     todo: list[tuple[dict[str, Any], str]] = []
 
@@ -85,11 +91,12 @@ def _add_nested(parent: dict[str, Any], place: str, found: Gathering) -> None:
     push(parent, place)
     while todo:
         item, at = todo.pop()
-        _add(item, at, found)
+        add_component(item, at, found)
         push(item, at)
 
 
-def _add(item: dict[str, Any], place: str, found: Gathering) -> None:
+def add_component(item: dict[str, Any], place: str, found: Gathering) -> None:
+    """Adds the component `item`, without those nested in it."""
     get = item.get
     purl = get("purl")
     version = get("version")
@@ -169,7 +176,8 @@ def hints_from_properties(known: dict[str, str]) -> Hints:
     )
 
 
-def _exposure(metadata: dict[str, Any], found: Gathering) -> str:
+def exposure_of(metadata: dict[str, Any], found: Gathering) -> str:
+    """The property `clearway:exposure`, "public" or "internal"; "" for none and for "unknown"."""
     properties = metadata.get("properties")
     for entry in properties if type(properties) is list else ():
         if type(entry) is dict and entry.get("name") == "clearway:exposure":

@@ -11,6 +11,7 @@ _MEND = "supported: CycloneDX, SPDX, lists of purls, lock files, and CSV of vend
 
 # Keys that only one format has, in the order in which they decide.
 _JSON_KEYS = (
+    ("spdx3", (b'"@graph"', b'"@context"')),
     ("cyclonedx-json", (b'"bomFormat"', b'"specVersion"')),
     ("spdx-json", (b'"spdxVersion"', b'"SPDXID"')),
 )
@@ -24,6 +25,10 @@ def kind_of(data: bytes, name: str) -> str:
     head = data[:_HEAD_BYTES].removeprefix(_BOM).lstrip()
     if head.startswith(b"{"):
         return _json_kind(data)
+    if head.startswith(b"<"):
+        return "cyclonedx-xml" if b"cyclonedx.org/schema/bom" in head else ""
+    if b"SPDXVersion:" in head:
+        return "spdx-tag"
     return ""
 
 
@@ -54,8 +59,14 @@ def read_inventory(data: bytes, name: str) -> Inventory:
     kind = kind_of(data, name)
     if kind == "cyclonedx-json":
         from .cyclonedx import read
+    elif kind == "cyclonedx-xml":
+        from .cyclonedx_xml import read
     elif kind == "spdx-json":
         from .spdx import read
+    elif kind == "spdx3":
+        from .spdx3 import read
+    elif kind == "spdx-tag":
+        from .spdx_tag import read
     elif not data.strip():
         raise InputError("is empty", where=name, mend=_MEND)
     else:

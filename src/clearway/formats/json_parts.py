@@ -57,6 +57,10 @@ class Parts:
     def __contains__(self, key: str) -> bool:
         return key in self._raw
 
+    def __iter__(self) -> Iterator[str]:
+        """The top-level keys, in document order."""
+        return iter(self._raw)
+
     def value(self, key: str, default: Any = None) -> Any:
         """The whole value at `key`, or `default`; for values that are small by nature."""
         raw = self._raw.get(key)

@@ -61,6 +61,10 @@ def identity(purl: Purl, distro: str = "") -> tuple[str, str, str]:
     if kind in _PATHED:
         ecosystem = _PATHED[kind]
         name = f"{purl.namespace}/{purl.name}" if purl.namespace else purl.name
+        if kind == "golang" and not purl.version and "@" in name:
+            # Kubernetes' bom tool encodes the "@" before the version; a module path never has one.
+            name, _, version = name.partition("@")
+            return ecosystem, name, version
         return ecosystem, normal_name(ecosystem, name), purl.version
     if kind == "maven":
         # Without a group no Maven advisory can mean it; "group:artifact" in the name is seen too.

@@ -10,7 +10,7 @@ from clearway.records.inventory import Inventory
 from .component import NO_HINTS, Gathering, Hints
 from .json_parts import Parts
 
-_NOTHING = frozenset(("NOASSERTION", "NONE"))
+NOTHING = frozenset(("NOASSERTION", "NONE"))
 _CPE_TYPES = frozenset(("cpe23Type", "cpe22Type", "cpe23", "cpe22"))
 # Trivy's headings: they group packages and are none themselves.
 _HEADING_IDS = (
@@ -21,7 +21,7 @@ _HEADING_IDS = (
 )
 _HEADING_PURPOSES = frozenset(("FILE", "CONTAINER", "SOURCE", "ARCHIVE"))
 _BUILT_FROM = "built package from: "
-_DESCRIBES = ("DESCRIBES", "DESCRIBE")  # Trivy wrote the second until 2023
+DESCRIBES = ("DESCRIBES", "DESCRIBE")  # Trivy wrote the second until 2023
 
 
 def read(data: bytes, name: str) -> Inventory:
@@ -70,7 +70,7 @@ def _described(parts: Parts) -> set[str]:
     found = {x for x in listed if type(x) is str} if type(listed) is list else set()
     for _, batch in parts.batches("relationships"):
         for item in batch:
-            if type(item) is dict and item.get("relationshipType") in _DESCRIBES:
+            if type(item) is dict and item.get("relationshipType") in DESCRIBES:
                 target = item.get("relatedSpdxElement")
                 if type(target) is str:
                     found.add(target)
@@ -84,7 +84,7 @@ def _add(
     name = get("name")
     name = name if type(name) is str else ""
     version = get("versionInfo")
-    version = version if type(version) is str and version not in _NOTHING else ""
+    version = version if type(version) is str and version not in NOTHING else ""
     purls, cpes = _references(get("externalRefs"))
     identifier = get("SPDXID")
     identifier = identifier if type(identifier) is str else ""

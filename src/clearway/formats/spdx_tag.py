@@ -1,0 +1,152 @@
+"""SPDX 2.x tag-value to an inventory (SPDX 2.3, chapter 6 and 7)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+from clearway.records.errors import InputError
+from clearway.records.inventory import Inventory
+
+from .component import Gathering
+from .spdx import DESCRIBES, NOTHING, add_package
+
+_PACKAGE_TAGS = frozenset(
+    (
+        "SPDXID",
+        "PackageVersion",
+        "PackageSourceInfo",
+        "PrimaryPackagePurpose",
+        "ExternalRef",
+    )
+)
+# Tags that open another kind of section: what follows no longer speaks of the package.
+_SECTIONS = frozenset(("FileName", "SnippetSPDXID", "LicenseID", "Reviewer"))
+_DOCUMENT_TAGS = frozenset(("SPDXVersion", "DocumentNamespace", "Created", "Relationship"))
+_WANTED = _PACKAGE_TAGS | _SECTIONS | _DOCUMENT_TAGS | {"PackageName"}
+_WANTED_BYTES = {tag.encode(): tag for tag in _WANTED}
+
+
+def read(data: bytes, name: str) -> Inventory:
+    """The inventory in an SPDX tag-value document; what is a component is as for SPDX JSON.
+
+    Raises:
+        InputError: not SPDX, or invalid UTF-8 in a line that is read.
+    """
+    found = Gathering()
+    document: dict[str, str] = {}
+    described = _described(data, name)
+    roots: list[tuple[str, str, str]] = []
+    package: dict[str, str] | None = None
+    references: list[str] = []
+    place = ""
+    for number, tag, value in _lines(data, name):
+        if tag == "PackageName":
+            _add(package, references, described, place, found, roots)
+            package, references, place = {"PackageName": value}, [], f"line {number}"
+        elif tag in _SECTIONS:
+            _add(package, references, described, place, found, roots)
+            package, references = None, []
+        elif tag == "ExternalRef" and package is not None:
+            references.append(value)
+        elif tag in _PACKAGE_TAGS:
+            if package is not None:
+                package.setdefault(tag, value)
+        elif tag != "Relationship":
+            document.setdefault(tag, value)
+    _add(package, references, described, place, found, roots)
+    version = document.get("SPDXVersion", "")
+    if not version.startswith("SPDX-"):
+        raise InputError("is not an SPDX document", where=name, mend="it has no SPDXVersion")
+    if not found.components:
+        for root, root_version, root_place in roots:
+            found.add("", root, root_version, root_place)
+    return Inventory(
+        name=name,
+        format=f"spdx-tag-{version[5:]}",
+        components=found.finish(),
+        distro=found.distro,
+        created=document.get("Created", ""),
+        serial=document.get("DocumentNamespace", ""),
+        problems=tuple(found.problems),
+    )
+
+
+def _described(data: bytes, name: str) -> set[str]:
+    """SPDX ids of what the document describes: the relationships may stand anywhere."""
+    if not any(word.encode() in data for word in DESCRIBES):
+        return set()
+    found = set()
+    for _, tag, value in _lines(data, name):
+        if tag == "Relationship":
+            words = value.split()
+            if len(words) == 3 and words[1] in DESCRIBES:
+                found.add(words[2])
+    return found
+
+
+def _add(
+    package: dict[str, str] | None,
+    references: list[str],
+    described: set[str],
+    place: str,
+    found: Gathering,
+    roots: list[tuple[str, str, str]],
+) -> None:
+    if package is None:
+        return
+    purls: list[str] = []
+    cpes: tuple[str, ...] = ()
+    for reference in references:
+        words = reference.split(None, 2)
+        if len(words) == 3:
+            kind, locator = words[1], words[2].strip()
+            if kind == "purl" or kind.endswith("/purl"):
+                if locator not in purls:
+                    purls.append(locator)
+            elif kind.startswith(("cpe2", "http://spdx.org/rdf/references/cpe2")):
+                cpes += (locator,)
+    version = package.get("PackageVersion", "")
+    identifier = package.get("SPDXID", "")
+    add_package(
+        found,
+        roots,
+        identifier,
+        package["PackageName"],
+        "" if version in NOTHING else version,
+        purls,
+        cpes,
+        place,
+        is_root=identifier in described,
+        purpose=package.get("PrimaryPackagePurpose", ""),
+        source=package.get("PackageSourceInfo", ""),
+    )
+
+
+def _lines(data: bytes, place: str) -> Iterator[tuple[int, str, str]]:
+    """(line number, tag, value) of the tags that are read; `<text>` blocks are skipped over.
+
+    A `<text>` that never ends swallows the rest, as the format says.
+    """
+    inside = False
+    for number, line in enumerate(io.BytesIO(data), 1):
+        if inside:
+            inside = b"</text>" not in line
+            continue
+        head, colon, value = line.partition(b":")
+        if not colon:
+            continue
+        if b"<text>" in value and b"</text>" not in value:
+            inside = True
+        tag = _WANTED_BYTES.get(head.strip().removeprefix(b"\xef\xbb\xbf"))
+        if tag is None:
+            continue
+        try:
+            text = value.strip().decode("utf-8")
+        except UnicodeDecodeError:
+            raise InputError(
+                "invalid UTF-8", where=f"{place}, line {number}", mend="save the document as UTF-8"
+            ) from None
+        if text.startswith("<text>"):
+            text = text[6:].removesuffix("</text>").strip()
+        yield number, tag, text
