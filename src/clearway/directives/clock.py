@@ -5,8 +5,8 @@ start is the earliest of the events that the directive names and that have happe
 the addition to KEV, and the detection on the asset. When the tier changes, either
 
 - `original_start`: the clock goes on from its start (the literal "earlier of"), or
-- `restart_at_tier_change`: the new tier's days count from the day of the change, but
-  a stricter tier never moves a due date later.
+- `restart_at_tier_change`: the new tier's days count from the day of the change. A missed
+  date of the tier before is not forgotten: it stays in the timeline and in the reasons.
 """
 
 from __future__ import annotations
@@ -120,11 +120,8 @@ def _tier(
         restarted = before.decision.code != decision.code
         start = day if restarted else before.start
     due, reasons = _due(directive, facts, decision, start)
-    if restarted and before is not None and before.due is not None and due is not None:
-        stricter = directive.rank(decision.code) > directive.rank(before.decision.code)
-        if stricter and before.due < due:
-            due = before.due
-            reasons.append(f"a stricter tier does not move the date later: {due} stays")
+    if restarted and before is not None and before.due is not None and due is not None and before.due < due:
+        reasons.append(f"the tier before, {before.decision.code}, was due {before.due}")
     if due is not None and due < directive.published:
         reasons.append(f"that is before {directive.short} itself ({directive.published})")
     return Tier(
