@@ -1,0 +1,192 @@
+"""The server: one process that answers HTTP from the compiled table and the database of a home.
+
+    1. The port is tried, the database leased and its tables brought up to date.
+    2. granian serves the application from this process's event loop.
+    3. The URL is told once the server answers.
+    4. SIGTERM or SIGINT: no new requests; those in work have `GRACE_SECONDS`; then the lease ends,
+       and with it the embedded database if nobody else holds one.
+
+There is no child but the database, so that nothing outlives a server that is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from clearway.advisories import osv_api as vulns
+from clearway.advisories.live_table import LiveTable
+from clearway.advisories.record_source import RememberedRecords
+from clearway.advisories.stored_records import StoredRecords
+from clearway.exposure import osv_api as queries
+from clearway.http import health
+from clearway.http.application import Application, application
+from clearway.http.limits import Limits
+from clearway.records.errors import ConfigError, ConflictError, UpstreamError
+from clearway.store.migrate import migrate
+from clearway.store.server import lease
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from clearway.advisories.record_source import RecordSource
+
+GRACE_SECONDS = 1.5  # for requests in work when the server is told to end
+START_SECONDS = 20.0
+HEADER_MS = 15_000  # for the head of a request; also how long an idle connection is kept
+HEADER_BYTES = 64 << 10  # of a request's head; the server knows at most 100 fields
+CONNECTIONS = 1_024
+
+
+def build(table: Path, records: RecordSource, *, limits: Limits | None = None) -> Application:
+    """The application over a compiled table and a source of records, closed at its end."""
+    live = LiveTable(table)
+    remembered = RememberedRecords(records)
+
+    async def table_is_there() -> None:
+        live.current(0)
+
+    async def store_answers() -> None:
+        await records.osv([("", "")])
+
+    async def close() -> None:
+        await remembered.close()
+
+    return application(
+        [
+            queries.routes(live, remembered),
+            vulns.routes(live, remembered),
+            health.routes({"advisories": table_is_there, "database": store_answers}),
+        ],
+        limits=limits,
+        on_shutdown=[close],
+    )
+
+
+def serve(
+    home: Path,
+    host: str,
+    port: int,
+    *,
+    table: Path,
+    ready: Callable[[str], None],
+    limits: Limits | None = None,
+) -> None:
+    """Serves until SIGTERM or SIGINT; tells `ready` the URL when it answers.
+
+    `port` 0 takes a free one. The embedded database of `home` is leased all the while.
+
+    Raises:
+        ConflictError: the port is taken.
+        ConfigError: the address is not one of this machine's, or the home can't be used.
+        UpstreamError: the database would not start, or the server does not answer.
+    """
+    chosen = _free_port(host, port)
+    with lease(home) as url:
+        migrate(url)
+        run(build(table, StoredRecords(url), limits=limits), host, chosen, ready)
+
+
+def run(app: Application, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serves `app` until SIGTERM or SIGINT, without a database of its own; see `serve`."""
+    asyncio.run(_serve(app, host, port, ready))
+
+
+async def _serve(app: Application, host: str, port: int, ready: Callable[[str], None]) -> None:
+    server = Server(
+        app,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        websockets=False,
+        backlog=CONNECTIONS,
+        backpressure=CONNECTIONS,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MS, max_buffer_size=HEADER_BYTES),
+        log_enabled=False,
+    )
+    asked_to_end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked_to_end.set)
+    serving = loop.create_task(server.serve())
+    ending = loop.create_task(asked_to_end.wait())
+    starting = loop.create_task(_answers(host, port))
+    try:
+        await asyncio.wait({serving, ending, starting}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+            await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            serving.result()
+            if not ending.done():
+                raise UpstreamError("the web server ended by itself", mend="see its log, and start it again")
+    finally:
+        server.stop()  # type: ignore[no-untyped-call]
+        # A client that keeps its connection open would hold the server for ever.
+        await asyncio.wait({serving}, timeout=GRACE_SECONDS)
+        for task in (starting, ending, serving):
+            task.cancel()
+        with suppress(asyncio.CancelledError, TimeoutError):
+            await asyncio.wait({starting, ending, serving}, timeout=0.2)
+
+
+async def _answers(host: str, port: int) -> None:
+    """Returns when the server has answered a request."""
+    connect_to = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    request = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+    async with asyncio.timeout(START_SECONDS):
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection(connect_to, port)
+                writer.write(request)
+                if (await reader.readline()).startswith(b"HTTP/1.1 200"):
+                    writer.close()
+                    return
+                writer.close()
+            except OSError:
+                pass
+            await asyncio.sleep(0.01)
+
+
+def _free_port(host: str, port: int) -> int:
+    """`port`, or a free one for 0, after a look whether it can be had.
+
+    granian shares its port with whoever else would listen there, so a second server would take half
+    of the requests in silence.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+        except OverflowError:
+            raise ConfigError("a port is a number from 0 to 65535", where=str(port)) from None
+        except PermissionError:
+            raise ConfigError(
+                "this port is for the system's own services",
+                where=f"{host}:{port}",
+                mend="use one from 1024 up",
+            ) from None
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise ConflictError(
+                    "another program listens on this port",
+                    where=f"{host}:{port}",
+                    mend="end it, or choose another with --port",
+                ) from None
+            raise ConfigError(
+                f"can't listen there: {(error.strerror or str(error)).lower()}",
+                where=f"{host}:{port}",
+                mend="give an address of this machine with --host",
+            ) from None
+        return int(trial.getsockname()[1])
