@@ -130,7 +130,7 @@ def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_registering_the_commands_imports_nothing_heavy() -> None:
     code = (
-        "import sys, argparse; before = set(sys.modules)\n"
+        "import sys, argparse, msgspec; before = set(sys.modules)\n"
         "import clearway.directives.commands\n"
         "heavy = {'dataclasses', 'typer', 'rich', 'psycopg', 'inspect', 'calendar', 'json'}\n"
         "print(sorted(heavy & (set(sys.modules) - before)))"
