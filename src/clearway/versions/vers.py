@@ -34,7 +34,8 @@ MAX_CONSTRAINTS = 4_096
 # VERS type -> version order: the registered types, and the purl types that name an ecosystem.
 _SCHEMES = {
     "alpine": "apk", "alpm": "pacman", "apk": "apk", "arch": "pacman", "bitnami": "bitnami",
-    "cargo": "semver", "composer": "composer", "conan": "conan", "cran": "cran", "datetime": "datetime", "deb": "dpkg",
+    "cargo": "semver", "composer": "composer", "conan": "conan", "cran": "cran", "datetime": "datetime",
+    "deb": "dpkg",
     "ebuild": "gentoo", "gem": "rubygems", "generic": "generic", "gentoo": "gentoo", "github": "semver",
     "githubactions": "semver", "golang": "go", "hackage": "hackage", "hex": "semver", "intdot": "hackage",
     "lexicographic": "lexicographic", "maven": "maven", "mattermost": "semver", "mozilla": "semver",
