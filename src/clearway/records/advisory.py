@@ -61,6 +61,11 @@ class Affected(Struct, frozen=True, kw_only=True, omit_defaults=True):
     platforms: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()  # what narrows it: "os=windows", "symbols=Parse"; never widens
     remediation: str = ""  # the source's own category: "vendor_fix", "none_available", …
+    source: str = ""  # who says so, where a record carries several voices: "cve:cisa-adp"
+    # What the source says of versions that it names nowhere (CVE `defaultStatus`, CSAF has none):
+    # "affected", "not_affected", "unknown", "" when it says nothing. `ranges` already include "affected".
+    default: str = ""
+    unread: tuple[str, ...] = ()  # version statements kept as text because no comparison is certain
 
 
 class Score(Struct, frozen=True, kw_only=True, omit_defaults=True):
