@@ -88,7 +88,7 @@ def _parsed(version: str, shown: str = "") -> tuple[str, str]:
         unreadable(shown or version, "is not a semantic version", "give it as MAJOR.MINOR.PATCH")
     numbers, pre, glued, build = shape.groups()
     parts = numbers.split(".")
-    if glued and len(parts) < 3:
+    if glued and len(parts) != 3:
         unreadable(shown or version, "is not a semantic version", "give it as MAJOR.MINOR.PATCH")
     while parts and not parts[-1].strip("0"):
         parts.pop()
