@@ -90,6 +90,15 @@ class Gathering:
             )
         )
 
+    def blame(self, problem: str) -> None:
+        """Gives the component added last a `problem`, unless it has one."""
+        if not self.components[-1].problem:
+            self.components[-1] = structs.replace(self.components[-1], problem=problem)
+
+    def locate(self, host: str, exposure: str) -> None:
+        """Says where the component added last runs."""
+        self.components[-1] = structs.replace(self.components[-1], host=host, exposure=exposure)
+
     def drop(self, indexes: set[int]) -> None:
         """Removes the components at `indexes`."""
         kept = [i for i in range(len(self.components)) if i not in indexes]

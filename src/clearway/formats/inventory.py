@@ -7,6 +7,7 @@ from clearway.records.inventory import Inventory
 
 _HEAD_BYTES = 4096
 _BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _MEND = "supported: CycloneDX, SPDX, lists of purls, lock files, and CSV of vendor, product, version"
 
 # Keys that only one format has, in the order in which they decide.
@@ -14,22 +15,34 @@ _JSON_KEYS = (
     ("spdx3", (b'"@graph"', b'"@context"')),
     ("cyclonedx-json", (b'"bomFormat"', b'"specVersion"')),
     ("spdx-json", (b'"spdxVersion"', b'"SPDXID"')),
+    ("package-lock.json", (b'"lockfileVersion"',)),
 )
 
 
 def kind_of(data: bytes, name: str) -> str:
     """What kind of inventory `data` is, by content first and `name` (a file name) second; "" for none.
 
-    One of cyclonedx-json, cyclonedx-xml, spdx-json, spdx-tag, spdx3.
+    One of cyclonedx-json, cyclonedx-xml, spdx-json, spdx-tag, spdx3, product-list, or a kind of
+    `packages.MODULES`. `data` may be the whole or, for a quick look, its first kilobytes.
     """
     head = data[:_HEAD_BYTES].removeprefix(_BOM).lstrip()
     if head.startswith(b"{"):
         return _json_kind(data)
+    if head.startswith(b"["):
+        return "purls-json" if head[1:].lstrip().startswith((b'"pkg:', b"]")) else ""
     if head.startswith(b"<"):
         return "cyclonedx-xml" if b"cyclonedx.org/schema/bom" in head else ""
     if b"SPDXVersion:" in head:
         return "spdx-tag"
-    return ""
+    if head and not head.startswith(_UTF16_BOMS):
+        from .packages import kind_of_text
+
+        kind = kind_of_text(data[: 16 * _HEAD_BYTES], name)
+        if kind:
+            return kind
+    from .product_list import is_product_list
+
+    return "product-list" if head and is_product_list(data[:_HEAD_BYTES]) else ""
 
 
 def _json_kind(data: bytes) -> str:
@@ -37,7 +50,7 @@ def _json_kind(data: bytes) -> str:
     head = data[:_HEAD_BYTES]
     for kind, keys in _JSON_KEYS:
         if any(key in head for key in keys):
-            return kind
+            return _not_a_vex(kind, head)
     from .json_parts import top_level_keys
 
     found = top_level_keys(data)
@@ -45,6 +58,11 @@ def _json_kind(data: bytes) -> str:
         if any(key[1:-1].decode() in found for key in keys):
             return kind
     return ""
+
+
+def _not_a_vex(kind: str, head: bytes) -> str:
+    """OpenVEX is JSON-LD too, and no inventory."""
+    return "" if kind == "spdx3" and b"openvex" in head else kind
 
 
 def read_inventory(data: bytes, name: str) -> Inventory:
@@ -59,14 +77,23 @@ def read_inventory(data: bytes, name: str) -> Inventory:
     kind = kind_of(data, name)
     if kind == "cyclonedx-json":
         from .cyclonedx import read
-    elif kind == "cyclonedx-xml":
-        from .cyclonedx_xml import read
     elif kind == "spdx-json":
         from .spdx import read
+    elif kind == "cyclonedx-xml":
+        from .cyclonedx_xml import read
     elif kind == "spdx3":
         from .spdx3 import read
     elif kind == "spdx-tag":
         from .spdx_tag import read
+    elif kind == "product-list":
+        from .product_list import read
+    elif kind:
+        from importlib import import_module
+
+        from .packages import MODULES
+
+        found: Inventory = import_module(f".{MODULES[kind]}", __package__).read(data, name, kind)
+        return found
     elif not data.strip():
         raise InputError("is empty", where=name, mend=_MEND)
     else:

@@ -1,0 +1,199 @@
+"""Commercial products as a CSV: vendor, product, version, and optionally host and exposure.
+
+Most of what is known to be exploited is vendor software that no package ecosystem lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from clearway.records.errors import InputError, TooLargeError
+from clearway.records.inventory import Component, Inventory
+
+from .component import Gathering
+
+MAX_FIELD_CHARS = 100_000
+_DELIMITERS = (",", ";", "\t")
+# Header cells, lower case, with "_", "-" and runs of spaces as one space.
+_HEADERS = {
+    "vendor": "vendor",
+    "vendor name": "vendor",
+    "manufacturer": "vendor",
+    "publisher": "vendor",
+    "supplier": "vendor",
+    "make": "vendor",
+    "product": "product",
+    "product name": "product",
+    "software": "product",
+    "software name": "product",
+    "application": "product",
+    "application name": "product",
+    "name": "product",
+    "display name": "product",
+    "model": "product",
+    "version": "version",
+    "product version": "version",
+    "software version": "version",
+    "installed version": "version",
+    "display version": "version",
+    "firmware": "version",
+    "firmware version": "version",
+    "release": "version",
+    "host": "host",
+    "hostname": "host",
+    "host name": "host",
+    "asset": "host",
+    "asset name": "host",
+    "machine": "host",
+    "device": "host",
+    "device name": "host",
+    "computer": "host",
+    "computer name": "host",
+    "server": "host",
+    "exposure": "exposure",
+    "exposed": "exposure",
+    "internet facing": "exposure",
+    "public facing": "exposure",
+    "purl": "purl",
+    "cpe": "cpe",
+}
+_EXPOSURES = {
+    "public": "public",
+    "internet": "public",
+    "external": "public",
+    "exposed": "public",
+    "yes": "public",
+    "true": "public",
+    "1": "public",
+    "internal": "internal",
+    "private": "internal",
+    "no": "internal",
+    "false": "internal",
+    "0": "internal",
+    "unknown": "",
+    "": "",
+}
+
+
+def is_product_list(head: bytes) -> bool:
+    """Whether the first line of `head` is a header that names a product, and a vendor or a version."""
+    try:
+        line = _decode(head, strict=False).lstrip().partition("\n")[0].rstrip("\r")
+    except UnicodeDecodeError:
+        return False
+    columns = set(_columns(_cells(line, _delimiter(line))).values())
+    return "product" in columns and bool(columns & {"vendor", "version"})
+
+
+def read(data: bytes, name: str) -> Inventory:
+    """A component for each row: ecosystem "vendor", vendor and product as typed.
+
+    The delimiter is the one of `,`, `;` and tab that the header has most of. Header names are known
+    in any case and by common synonyms; other columns are ignored. A row with a purl is that package.
+    A cell that looks like a spreadsheet formula is text. A row without product is a component with a problem.
+
+    Raises:
+        InputError: no header, not UTF-8 (nor UTF-16 with a byte-order mark), or a quote that never ends.
+        TooLargeError: a cell of more than `MAX_FIELD_CHARS` characters.
+    """
+    try:
+        text = _decode(data, strict=True)
+    except UnicodeDecodeError as e:
+        line = data[: e.start].count(b"\n") + 1
+        raise InputError(
+            "invalid UTF-8", where=f"{name}, line {line}", mend='save the sheet as "CSV UTF-8"'
+        ) from None
+    header = text.lstrip().partition("\n")[0].rstrip("\r")
+    delimiter = _delimiter(header)
+    found = Gathering()
+    columns: dict[int, str] = {}
+    for number, row in _rows(text, delimiter, name):
+        if not columns:
+            columns = _columns(row)
+            if "product" not in columns.values():
+                raise InputError(
+                    "has no product column", where=name, mend="name the columns vendor,product,version"
+                )
+            continue
+        cells = {column: row[i].strip() for i, column in columns.items() if i < len(row)}
+        if any(cells.values()):
+            _add(cells, f"line {number}", found)
+    return Inventory(
+        name=name, format="product-list", components=found.finish(), problems=tuple(found.problems)
+    )
+
+
+def _add(cells: dict[str, str], place: str, found: Gathering) -> None:
+    get = cells.get
+    stated = get("exposure", "").lower()
+    exposure = _EXPOSURES.get(stated)
+    if exposure is None:
+        found.problems.append(f"{place}: exposure {stated[:40]!r} is neither public nor internal")
+        exposure = ""
+    product, version, host = get("product", ""), get("version", ""), get("host", "")
+    cpes = (get("cpe", ""),) if get("cpe") else ()
+    if get("purl"):
+        found.add(get("purl", ""), product, version, place, cpes)
+        found.locate(host, exposure)
+        return
+    found.components.append(
+        Component(
+            ecosystem="vendor",
+            vendor=get("vendor", ""),
+            name=product,
+            version=version,
+            cpes=cpes,
+            place=place,
+            host=host,
+            exposure=exposure,
+            problem="" if product else "row has no product",
+        )
+    )
+
+
+def _decode(data: bytes, *, strict: bool) -> str:
+    errors = "strict" if strict else "replace"
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # "Unicode text" of spreadsheet programs
+        return data.decode("utf-16", errors)
+    return data.decode("utf-8-sig", errors)
+
+
+def _delimiter(header: str) -> str:
+    return max(_DELIMITERS, key=header.count)
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    return [cell.strip().strip('"') for cell in line.split(delimiter)]
+
+
+def _columns(cells: list[str]) -> dict[int, str]:
+    """Index -> column, the first of each where a header repeats."""
+    found: dict[int, str] = {}
+    for i, cell in enumerate(cells):
+        words = cell.strip().lower().replace("_", " ").replace("-", " ").split()
+        column = _HEADERS.get(" ".join(words))
+        if column and column not in found.values():
+            found[i] = column
+    return found
+
+
+def _rows(text: str, delimiter: str, place: str) -> Iterator[tuple[int, list[str]]]:
+    """(line number of its end, cells) of each row that is not empty."""
+    import csv
+    import io
+
+    csv.field_size_limit(MAX_FIELD_CHARS)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        for row in reader:
+            if row:
+                yield reader.line_num, row
+    except csv.Error as e:
+        where = f"{place}, line {reader.line_num}"
+        if "field larger" in str(e):
+            raise TooLargeError(
+                f"a cell is longer than {MAX_FIELD_CHARS} characters",
+                where=where,
+                mend="is a quote missing its end?",
+            ) from None
+        raise InputError(f"is not CSV: {e}", where=where, mend="export the sheet again") from None
