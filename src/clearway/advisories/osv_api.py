@@ -63,5 +63,5 @@ def _not_found(table: Table, identifier: str) -> NotFoundError:
         for _, record in known.records
     }
     names.discard(identifier)
-    mend = f"ask for {', '.join(sorted(names)[:10])}, which speak of it" if names else ""
+    mend = f"the same flaw has {', '.join(sorted(names)[:10])}" if names else ""
     return NotFoundError("no record has this id", mend=mend)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from litestar import MediaType, Response, Router, post
 from litestar.openapi import ResponseSpec
+from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
 from clearway.advisories.osv_api import OSV_ROUTE
@@ -104,7 +105,7 @@ def routes(live: LiveTable, records: RememberedRecords) -> Router:
             **problems_of(400, 408, 413, 500, 503),
         },
     )
-    async def query(data: Query) -> Response[bytes]:
+    async def query(data: JSONBody[Query]) -> Response[bytes]:
         """At most 1,000 full OSV records a page; `{}` when none affirms."""
         asked = interpret(data)
         table = live.current()
@@ -126,7 +127,7 @@ def routes(live: LiveTable, records: RememberedRecords) -> Router:
             **problems_of(400, 408, 413, 500, 503),
         },
     )
-    async def querybatch(data: Batch) -> Response[bytes]:
+    async def querybatch(data: JSONBody[Batch]) -> Response[bytes]:
         """Ids and dates of change only, by position; the positions (from 0) that could not be judged
         stand in the header `clearway-unknown`.
         """

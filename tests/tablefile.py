@@ -1,0 +1,77 @@
+"""Small compiled tables written by hand, for tests that need one and no database."""
+
+from __future__ import annotations
+
+import sqlite3
+from array import array
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from zlib import crc32
+
+import msgspec
+
+from clearway.advisories.table import TABLE_FORMAT, Claim, Flaw, Meta, RecordNote, SourceNote, package_key
+from clearway.records.advisory import Event
+from clearway.versions import intervals, key, scheme_of
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def claim(
+    record: str,
+    source: str,
+    ecosystem: str,
+    *events: tuple[str, str],
+    listed: Sequence[str] = (),
+    status: str = "affected",
+    unread: str = "",
+) -> Claim:
+    """One record's word on one package of `ecosystem`; `events` are (kind, version)."""
+    scheme = scheme_of(ecosystem)
+    found = intervals(scheme, [Event(kind, version) for kind, version in events])  # type: ignore[arg-type]
+    return Claim(
+        record,
+        source,
+        status,
+        scheme,
+        tuple((i.lo, i.hi, i.introduced, i.end, i.end_kind) for i in found),
+        tuple((key(scheme, text), text) for text in listed),
+        unread,
+    )
+
+
+def write_table(
+    path: Path,
+    packages: Mapping[tuple[str, str], Sequence[Claim]],
+    *,
+    notes: Sequence[RecordNote] = (),
+    flaws: Sequence[Flaw] = (),
+    covers: Sequence[str] = (),
+    content: str = "one",
+) -> Path:
+    """Writes a table beside `path` and puts it in place with one rename, as the compiler does."""
+    beside = path.with_name(path.name + ".new")
+    beside.unlink(missing_ok=True)
+    db = sqlite3.connect(beside)
+    for name in ("meta(key text primary key, value blob)", "package(key text primary key, body blob)"):
+        db.execute(f"create table {name} without rowid")
+    for name in ("flaw(id text primary key, body blob)", "alias(id text primary key, flaws text)"):
+        db.execute(f"create table {name} without rowid")
+    for name in ("record(id text primary key, body blob)", "vex(key text primary key, body blob)"):
+        db.execute(f"create table {name} without rowid")
+    keys = {package_key(*package): claims for package, claims in packages.items()}
+    source = SourceNote("test", len(notes), "2026-11-01", "2026-11-02", covers=tuple(covers))
+    meta = Meta(TABLE_FORMAT, 1, "home", "2026-11-02T00:00:00Z", content, (source,))
+    hashes = array("I", sorted(crc32(k.encode("utf-8", "surrogatepass")) for k in keys))
+    db.executemany("insert into meta values (?, ?)", [("table", _encode(meta)), ("filter", hashes.tobytes())])
+    db.executemany("insert into package values (?, ?)", [(k, _encode(tuple(v))) for k, v in keys.items()])
+    by_id: dict[str, list[RecordNote]] = {}
+    for note in notes:
+        by_id.setdefault(note.id, []).append(note)
+    db.executemany("insert into record values (?, ?)", [(k, _encode(v)) for k, v in by_id.items()])
+    db.executemany("insert into flaw values (?, ?)", [(f.id, _encode(f)) for f in flaws])
+    db.executemany("insert into alias values (?, ?)", [(i, f.id) for f in flaws for i in f.ids])
+    db.commit()
+    db.close()
+    beside.replace(path)
+    return path
