@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -71,6 +72,9 @@ def translated() -> Iterator[None]:
 
 def _in_our_words(error: psycopg.Error) -> ClearwayError:
     said = _first_line(error)
+    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None and _REFUSED.search(said):
+        # libpq gives no code for what fails while connecting, only the server's text.
+        return ConfigError(f"the database refuses the login: {said}", where="database", mend=_LOGIN)
     for kinds, child, what, mend in _TABLE:
         if isinstance(error, kinds):
             return child(f"{what}: {said}" if said else what, where="database", mend=mend)
@@ -83,6 +87,11 @@ def _first_line(error: psycopg.Error) -> str:
     return primary or (str(error).strip().splitlines() or [""])[0]
 
 
+_LOGIN = "see user, password and database in CLEARWAY_DATABASE_URL"
+_REFUSED = re.compile(
+    r'authentication failed|no password supplied|(database|role) ".*" does not exist|no pg_hba\.conf entry'
+    r"|permission denied for database|not permitted to log in"
+)
 _Kinds = tuple[type[psycopg.Error], ...]
 _TABLE: tuple[tuple[_Kinds, type[ClearwayError], str, str], ...] = (
     (
@@ -101,7 +110,7 @@ _TABLE: tuple[tuple[_Kinds, type[ClearwayError], str, str], ...] = (
         (errors.InvalidAuthorizationSpecification, errors.InvalidPassword, errors.InvalidCatalogName),
         ConfigError,
         "the database refuses the login",
-        "see user, password and database in CLEARWAY_DATABASE_URL",
+        _LOGIN,
     ),
     (
         (errors.InsufficientPrivilege,),
