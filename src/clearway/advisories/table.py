@@ -32,6 +32,8 @@ TABLE_FORMAT = 1
 # From this many look-ups on, reading the filter once is cheaper than asking SQLite each time.
 _FILTER_PAYS_AT = 400
 
+TABLE_FILE = "table/advisories.sqlite"  # inside a home
+
 IntervalTuple = tuple[bytes, bytes, str, str, str]  # lo, hi, introduced, end, kind of end
 
 
@@ -197,6 +199,11 @@ class Table:
                 self._covered[ecosystem] = (*self._covered.get(ecosystem, ()), note.source)
             for ecosystem in note.partial:
                 self._partial[ecosystem] = (*self._partial.get(ecosystem, ()), note.source)
+
+    @classmethod
+    def of_home(cls, home: Path) -> Table:
+        """The table of a home; raises as `open` does."""
+        return cls.open(home / TABLE_FILE)
 
     @classmethod
     def open(cls, path: Path) -> Table:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from clearway.records.finding import Finding, Statement, Unjudged
 from clearway.records.inventory import Component
 from clearway.versions import scheme_of
+
 from . import judge as judging
 from .report import CoverageLine, Report
 

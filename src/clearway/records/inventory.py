@@ -48,5 +48,6 @@ class Inventory(Struct, frozen=True, kw_only=True, omit_defaults=True):
     created: str = ""  # ISO timestamp from the document
     exposure: str = ""  # from a `clearway:exposure` property, else ""
     serial: str = ""  # document namespace or serial number
+    root_purl: str = ""  # the product that the document describes, for VEX about it
     vex: tuple[object, ...] = ()  # records.vex.VexStatement carried inside the document
     problems: tuple[str, ...] = ()

@@ -1,0 +1,241 @@
+"""Taking records in: from files to the database and the compiled table, and what became of each piece.
+
+    1. pieces are read in order and gathered into batches
+    2. a piece that is already kept, by its hash, is unchanged and goes no further
+    3. the others are detected, decoded and derived from, in worker processes when there are many
+    4. each batch is stored in one transaction; of one record the newest by its own version stands
+    5. the compiled table follows the database, whole or by what changed
+
+Killed anywhere, the next run finds what was committed unchanged, takes the rest in, and brings
+the table up to the database's generation: the end is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter, deque
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+from msgspec import Struct, field
+
+from clearway.formats.archive import Refused, walk
+from clearway.records.errors import UpstreamError
+
+from .prepare import Aside, CatalogueRow, Prepared, Row, Skipped, prepare
+from .store import Outcome, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from clearway.formats.archive import Blob
+
+# A batch is one transaction: large enough to be quick, small enough that little is done twice after a kill.
+BATCH_PIECES = 500
+BATCH_BYTES = 8 << 20
+# From this many batches on, worker processes pay for their start.
+_POOL_PAYS_AT = 3
+
+
+class Progress(Protocol):
+    """Told after each batch how many pieces are done."""
+
+    def __call__(self, counts: Counts) -> None: ...
+
+
+class Counts(Struct):
+    """What became of the pieces. read = new + changed + unchanged + skipped + set_aside."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    set_aside: int = 0
+    by_source: dict[str, dict[str, int]] = field(default_factory=dict)
+    rejects: list[tuple[str, str]] = field(default_factory=list)  # (place, reason)
+    notes: list[str] = field(default_factory=list)  # defects that did not stop a record
+
+    @property
+    def read(self) -> int:
+        return self.new + self.changed + self.unchanged + self.skipped + self.set_aside
+
+    def add(self, word: str, by_source: Counter[str]) -> None:
+        """Counts records under "new", "changed" or "unchanged"."""
+        setattr(self, word, getattr(self, word) + by_source.total())
+        for source, number in by_source.items():
+            if number:
+                line = self.by_source.setdefault(source, {"new": 0, "changed": 0, "unchanged": 0})
+                line[word] += number
+
+
+class Changes(Struct):
+    """What the compiled table has to follow."""
+
+    touched: set[str] = field(default_factory=set)
+    replaced: list[tuple[str, str, bytes]] = field(default_factory=list)
+    catalogue: bool = False  # KEV or EPSS came in: dated facts of many flaws changed
+
+
+_BATCH = msgspec.msgpack.Decoder(list[Prepared])
+_ENCODE = msgspec.msgpack.Encoder().encode
+
+
+def take_in(
+    paths: Sequence[str | Path], store: Store, *, forced: str = "", progress: Progress | None = None
+) -> tuple[Counts, Changes]:
+    """Takes in everything under `paths`; returns the counts and what changed.
+
+    Raises:
+        NotFoundError: a path does not exist; nothing was taken in.
+        UpstreamError: the database failed; committed batches stand, and running it again goes on.
+    """
+    counts, changes = Counts(), Changes()
+    with ExitStack() as stack:
+        work = _Work(stack, forced)
+        waiting: deque[tuple[list[Blob], Future[bytes] | bytes]] = deque()
+        for batch in _batches(walk(paths), counts, store):
+            fresh = _without_known(batch, store, counts)
+            if fresh:
+                waiting.append((fresh, work.submit(fresh)))
+            while len(waiting) > work.ahead:
+                _finish(waiting.popleft(), store, counts, changes)
+            if progress is not None:
+                progress(counts)
+        while waiting:
+            _finish(waiting.popleft(), store, counts, changes)
+            if progress is not None:
+                progress(counts)
+    return counts, changes
+
+
+def _batches(pieces: Iterable[Blob | Refused], counts: Counts, store: Store) -> Iterator[list[Blob]]:
+    batch: list[Blob] = []
+    refused: list[Aside] = []
+    size = 0
+    for piece in pieces:
+        if isinstance(piece, Refused):
+            refused.append(Aside(0, piece.place, piece.reason, hashlib.sha256(piece.place.encode()).digest()))
+            continue
+        batch.append(piece)
+        size += len(piece.data)
+        if len(batch) >= BATCH_PIECES or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+    if refused:
+        _set_aside(refused, store, counts)
+
+
+def _without_known(batch: list[Blob], store: Store, counts: Counts) -> list[Blob]:
+    hashes = [hashlib.sha256(b.data).digest() for b in batch]
+    known = store.known(hashes)
+    unchanged: Counter[str] = Counter()
+    fresh = []
+    for blob, sha256 in zip(batch, hashes, strict=True):
+        found = known.get(sha256)
+        if found is None:
+            fresh.append(blob)
+        else:
+            unchanged[found[0]] += found[1]
+    counts.add("unchanged", unchanged)
+    return fresh
+
+
+def _finish(
+    job: tuple[list[Blob], Future[bytes] | bytes], store: Store, counts: Counts, changes: Changes
+) -> None:
+    blobs, answer = job
+    try:
+        prepared = _BATCH.decode(answer if isinstance(answer, bytes) else answer.result())
+    except BrokenProcessPool:
+        raise UpstreamError(
+            "a worker process ended before its time",
+            where=blobs[0].place,
+            mend="see whether the machine ran out of memory, then run the same command again: it goes on",
+        ) from None
+    rows: list[Row] = []
+    asides: list[Aside] = []
+    for item in prepared:
+        if isinstance(item, Row):
+            rows.append(item)
+        elif isinstance(item, CatalogueRow):
+            outcome = store.write_catalogue(item, blobs[item.piece].data)
+            changes.catalogue = changes.catalogue or bool(outcome.new or outcome.changed)
+            _count(outcome, counts, changes)
+        elif isinstance(item, Skipped):
+            counts.skipped += 1
+        else:
+            asides.append(item)
+        if isinstance(item, Row):
+            counts.notes += [f"{item.place}: {note}" for note in item.notes]
+    if rows:
+        raws = [blobs[r.piece].data if r.raw is None else r.raw for r in rows]
+        _count(store.write(rows, raws), counts, changes)
+    if asides:
+        _set_aside(asides, store, counts)
+
+
+def _set_aside(asides: list[Aside], store: Store, counts: Counts) -> None:
+    store.set_aside(asides)
+    counts.set_aside += len(asides)
+    counts.rejects += [(a.place, a.reason) for a in asides]
+
+
+def _count(outcome: Outcome, counts: Counts, changes: Changes) -> None:
+    counts.add("new", outcome.new)
+    counts.add("changed", outcome.changed)
+    counts.add("unchanged", outcome.unchanged)
+    changes.touched |= outcome.touched
+    changes.replaced += outcome.replaced
+
+
+class _Work:
+    """Prepares batches: here while there are few, in worker processes once there are many."""
+
+    def __init__(self, stack: ExitStack, forced: str) -> None:
+        self._stack = stack
+        self._forced = forced
+        self._pool: ProcessPoolExecutor | None = None
+        self._seen = 0
+
+    @property
+    def ahead(self) -> int:
+        """How many batches may be waiting for their turn to be stored."""
+        return 0 if self._pool is None else _workers() + 1
+
+    def submit(self, batch: list[Blob]) -> Future[bytes] | bytes:
+        pieces = [(b.place, b.data) for b in batch]
+        self._seen += 1
+        if self._seen < _POOL_PAYS_AT:
+            return _prepared(pieces, self._forced)
+        if self._pool is None:
+            import multiprocessing
+
+            context = multiprocessing.get_context("forkserver")
+            self._pool = ProcessPoolExecutor(_workers(), mp_context=context, initializer=_die_with_parent)
+            self._stack.callback(self._pool.shutdown, cancel_futures=True)
+        return self._pool.submit(_prepared, pieces, self._forced)
+
+
+def _workers() -> int:
+    return max(1, min(4, len(os.sched_getaffinity(0))))
+
+
+def _prepared(pieces: list[tuple[str, bytes]], forced: str) -> bytes:
+    return _ENCODE(prepare(pieces, forced))
+
+
+def _die_with_parent() -> None:
+    """A killed intake leaves no process behind: Linux ends the worker with its parent (prctl(2))."""
+    import ctypes
+    import signal
+
+    parent_death_signal = 1  # PR_SET_PDEATHSIG
+    ctypes.CDLL(None, use_errno=True).prctl(parent_death_signal, signal.SIGKILL)

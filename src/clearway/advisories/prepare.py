@@ -1,0 +1,174 @@
+"""From pieces of input to rows ready to store. Pure, and made to run in worker processes.
+
+A piece is detected by its content, decoded, and everything that can be derived from it alone
+is derived here, so that the process that holds the database only moves bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from clearway.formats import detect, intake
+from clearway.formats.archive import Blob
+from clearway.records.advisory import Epss
+from clearway.records.errors import InputError
+
+from .claims import ClaimRow
+from .derived import derive
+from .groups import Edge
+from .vendors import bundled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CATALOGUES = {"kev-json": "kev", "kev-csv": "kev", "epss-csv": "epss"}
+
+
+class Row(Struct, frozen=True, array_like=True, tag="row"):
+    """One record with what it yields. `raw` is None when it is the whole piece."""
+
+    piece: int  # index of the piece in the batch
+    place: str
+    source: str
+    id: str
+    kind: str
+    version: str
+    sha256: bytes
+    raw: bytes | None
+    facts: bytes
+    tlp: str
+    edges: tuple[Edge, ...]
+    claims: tuple[ClaimRow, ...]
+    notes: tuple[str, ...] = ()
+
+
+class CatalogueRow(Struct, frozen=True, array_like=True, tag="catalogue"):
+    """A KEV or EPSS file. KEV entries are `rows`; EPSS scores are (cve, probability, percentile)."""
+
+    piece: int
+    place: str
+    source: str
+    kind: str
+    version: str
+    sha256: bytes
+    rows: tuple[Row, ...] = ()
+    scores: tuple[tuple[str, float, float | None], ...] = ()
+    model: str = ""
+
+
+class Aside(Struct, frozen=True, array_like=True, tag="aside"):
+    """A record that can't be used: where it stands and why."""
+
+    piece: int
+    place: str
+    reason: str
+    sha256: bytes
+
+
+class Skipped(Struct, frozen=True, array_like=True, tag="skipped"):
+    """A piece that is no record, such as a schema or a signature."""
+
+    piece: int
+    place: str
+    reason: str
+
+
+Prepared = Row | CatalogueRow | Aside | Skipped
+
+
+def prepare(pieces: Sequence[tuple[str, bytes]], forced: str = "") -> list[Prepared]:
+    """What each (place, data) yields, in order; `forced` names a format instead of detecting it."""
+    out: list[Prepared] = []
+    for index, (place, data) in enumerate(pieces):
+        out += _piece(index, Blob(place, data), forced)
+    return out
+
+
+def _piece(index: int, blob: Blob, forced: str) -> list[Prepared]:
+    sha256 = hashlib.sha256(blob.data).digest()
+    try:
+        found = detect.detect(blob.data, blob.place)
+        kind = _forced_kind(forced, blob.data, found.kind) if forced else found.kind
+        if kind in detect.SKIPPED:
+            return [Skipped(index, blob.place, found.reason)]
+        if kind == "unknown":
+            return [Aside(index, blob.place, found.reason, sha256)]
+        if kind in CATALOGUES:
+            return _catalogue(index, kind, blob, sha256)
+        out: list[Prepared] = []
+        for item in intake.decode(kind, blob.data, blob.place):
+            if isinstance(item, intake.Rejected):
+                out.append(Aside(index, item.place, item.reason, sha256))
+            else:
+                out.append(_row(index, blob, item))
+        return out
+    except InputError as error:
+        return [Aside(index, error.where or blob.place, _reason(error), sha256)]
+
+
+def _row(index: int, blob: Blob, decoded: intake.Decoded) -> Row:
+    derived = derive(decoded.item, bundled())
+    whole = decoded.raw is blob.data or decoded.raw == blob.data
+    return Row(
+        piece=index,
+        place=blob.place,
+        source=decoded.source,
+        id=decoded.id,
+        kind=decoded.kind,
+        version=decoded.version,
+        sha256=hashlib.sha256(decoded.raw).digest(),
+        raw=None if whole else decoded.raw,
+        facts=derived.facts,
+        tlp=derived.tlp,
+        edges=derived.edges,
+        claims=derived.claims,
+        notes=tuple(decoded.notes),
+    )
+
+
+def _catalogue(index: int, kind: str, blob: Blob, sha256: bytes) -> list[Prepared]:
+    rows: list[Row] = []
+    scores: dict[str, tuple[str, float, float | None]] = {}
+    asides: list[Prepared] = []
+    source = version = model = ""
+    for item in intake.decode(kind, blob.data, blob.place):
+        if isinstance(item, intake.Rejected):
+            reason_hash = hashlib.sha256(sha256 + item.place.encode()).digest()
+            asides.append(Aside(index, item.place, item.reason, reason_hash))
+            continue
+        source, version = item.source, item.version
+        if isinstance(item.item, Epss):
+            scores[item.id] = (item.item.cve, item.item.probability, item.item.percentile)
+            model = item.item.model
+        else:
+            rows.append(_row(index, blob, item))
+    if not rows and not scores:
+        return asides or [Aside(index, blob.place, "the catalogue holds no entry", sha256)]
+    found = CatalogueRow(
+        piece=index,
+        place=blob.place,
+        source=source,
+        kind=CATALOGUES[kind],
+        version=version,
+        sha256=sha256,
+        rows=tuple(rows),
+        scores=tuple(scores.values()),
+        model=model,
+    )
+    return [found, *asides]
+
+
+def _forced_kind(forced: str, data: bytes, found: str) -> str:
+    """The exact kind of a format named on the command line."""
+    if found.startswith(forced):
+        return found
+    if forced == "kev":
+        return "kev-json" if data.lstrip()[:1] == b"{" else "kev-csv"
+    return "epss-csv" if forced == "epss" else forced
+
+
+def _reason(error: InputError) -> str:
+    return f"{error.what} ({error.mend})" if error.mend else error.what

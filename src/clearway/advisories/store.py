@@ -1,0 +1,333 @@
+"""Writing records to PostgreSQL: one batch, one transaction, and what became of each record."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from .derived import DERIVED_BY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    import psycopg
+
+    from .prepare import Aside, CatalogueRow, Row
+
+# Held for a whole intake, so that two commands at once take turns and never interleave.
+_INTAKE_LOCK = 0x636C7761_00000001
+_RECORD_COLUMNS = {
+    "rec": "int8",
+    "source": "text",
+    "id": "text",
+    "format": "text",
+    "kind": "text",
+    "version": "text",
+    "sha256": "bytea",
+    "raw": "bytea",
+    "derived": "bytea",
+    "derived_by": "int4",
+    "received": "timestamptz",
+    "origin": "text",
+    "tlp": "text",
+    "current": "bool",
+}
+_COPY_RECORDS = f"copy clearway.record ({', '.join(_RECORD_COLUMNS)}) from stdin (format binary)"
+
+
+class Outcome(Struct):
+    """Counts of one batch, each by source, and what the compiled table has to follow."""
+
+    new: Counter[str]
+    changed: Counter[str]
+    unchanged: Counter[str]
+    touched: set[str]  # ids of records that stand now and did not before
+    replaced: list[tuple[str, str, bytes]]  # (source, id, sha256) that stood and no longer do
+
+
+def fresh() -> Outcome:
+    """Nothing yet."""
+    return Outcome(Counter(), Counter(), Counter(), set(), [])
+
+
+class Store:
+    """The intake's hold on one database. `received` stamps everything that it writes."""
+
+    def __init__(self, connection: psycopg.Connection[Any], received: datetime) -> None:
+        self._db = connection
+        self._received = received
+
+    def try_lock(self) -> bool:
+        """Takes the intake lock if nobody has it; it ends with the connection."""
+        row = self._db.execute("select pg_try_advisory_lock(%s)", (_INTAKE_LOCK,)).fetchone()
+        return bool(row and row[0])
+
+    def lock(self) -> None:
+        """Waits for the intake lock, however long the other command takes."""
+        self._db.execute("set lock_timeout = 0")
+        self._db.execute("select pg_advisory_lock(%s)", (_INTAKE_LOCK,))
+
+    def known(self, hashes: Sequence[bytes]) -> dict[bytes, tuple[str, int]]:
+        """sha256 -> (source, entries) of the pieces that are already kept, derived by this version."""
+        found = {}
+        with self._db.cursor(binary=True) as cursor:
+            cursor.execute(
+                """select sha256, source, 1 from clearway.record
+                where sha256 = any(%s) and derived_by = %s
+                union all
+                select sha256, source, entries from clearway.catalogue where sha256 = any(%s)""",
+                (list(hashes), DERIVED_BY, list(hashes)),
+            )
+            for sha256, source, entries in cursor:
+                found[bytes(sha256)] = (source, entries)
+        return found
+
+    def write(self, rows: Sequence[Row], raws: Sequence[bytes]) -> Outcome:
+        """Stores records, `raws` beside them; of one id the newest by its own version stands.
+
+        One transaction. A record that is older than the one that stands is kept and counts as unchanged.
+        """
+        with self._db.transaction():
+            outcome = self._write(rows, raws)
+            if outcome.touched:
+                self._advance()
+        return outcome
+
+    def _write(self, rows: Sequence[Row], raws: Sequence[bytes]) -> Outcome:
+        outcome = fresh()
+        standing = self._standing(rows)
+        insert: list[tuple[Row, bytes, bool]] = []
+        retire: list[int] = []
+        again: list[Row] = []
+        pending: dict[tuple[str, str], int] = {}  # where in `insert` the standing row of this batch is
+        for row, raw in zip(rows, raws, strict=True):
+            before = standing.get((row.source, row.id))
+            if before is None:
+                outcome.new[row.source] += 1
+            elif before.sha256 == row.sha256:
+                outcome.unchanged[row.source] += 1
+                if before.derived_by != DERIVED_BY:
+                    again.append(row)
+                    outcome.touched.add(row.id)
+                continue
+            elif row.version < before.version:
+                outcome.unchanged[row.source] += 1
+                insert.append((row, raw, False))
+                continue
+            else:
+                outcome.changed[row.source] += 1
+                earlier = pending.get((row.source, row.id))
+                if earlier is None:
+                    retire.append(before.rec)
+                    outcome.replaced.append((row.source, row.id, before.sha256))
+                else:  # twice in one batch: the first was never seen standing
+                    insert[earlier] = (*insert[earlier][:2], False)
+            pending[row.source, row.id] = len(insert)
+            standing[row.source, row.id] = _Standing(-1, row.version, row.sha256, DERIVED_BY)
+            outcome.touched.add(row.id)
+            insert.append((row, raw, True))
+        self._retire(retire)
+        self._insert(insert)
+        self._derive_again(again)
+        return outcome
+
+    def _standing(self, rows: Sequence[Row]) -> dict[tuple[str, str], _Standing]:
+        with self._db.cursor(binary=True) as cursor:
+            cursor.execute(
+                """select r.source, r.id, r.rec, r.version, r.sha256, coalesce(r.derived_by, 0)
+                from unnest(%s::text[], %s::text[]) as w(source, id)
+                join clearway.record r on r.source = w.source and r.id = w.id and r.current""",
+                ([r.source for r in rows], [r.id for r in rows]),
+            )
+            return {(row[0], row[1]): _Standing(row[2], row[3], bytes(row[4]), row[5]) for row in cursor}
+
+    def _retire(self, recs: list[int]) -> None:
+        if not recs:
+            return
+        self._db.execute("update clearway.record set current = false where rec = any(%s)", (recs,))
+        self._db.execute("delete from clearway.edge where rec = any(%s)", (recs,))
+        self._db.execute("delete from clearway.claim where rec = any(%s)", (recs,))
+
+    def _insert(self, rows: Sequence[tuple[Row, bytes, bool]]) -> None:
+        if not rows:
+            return
+        seen = self._versions_kept([r for r, _, _ in rows])
+        fresh_rows = [entry for entry in rows if (entry[0].source, entry[0].id, entry[0].sha256) not in seen]
+        back = [
+            (seen[r.source, r.id, r.sha256], r)
+            for r, _, current in rows
+            if current and (r.source, r.id, r.sha256) in seen
+        ]
+        recs = self._numbers(len(fresh_rows))
+        with (
+            self._db.cursor() as cursor,
+            cursor.copy(_COPY_RECORDS) as copy,
+        ):
+            copy.set_types(list(_RECORD_COLUMNS.values()))
+            for rec, (r, raw, current) in zip(recs, fresh_rows, strict=True):
+                copy.write_row(
+                    (rec, r.source, r.id, r.kind.partition("-")[0], r.kind, r.version, r.sha256, raw, r.facts,
+                     DERIVED_BY, self._received, r.place, r.tlp, current)
+                )  # fmt: skip
+        self._attach([(rec, r) for rec, (r, _, current) in zip(recs, fresh_rows, strict=True) if current])
+        if back:  # an earlier version of the record stands again
+            self._db.execute(
+                "update clearway.record set current = true where rec = any(%s)", ([rec for rec, _ in back],)
+            )
+            self._attach(back)
+
+    def _versions_kept(self, rows: Sequence[Row]) -> dict[tuple[str, str, bytes], int]:
+        with self._db.cursor(binary=True) as cursor:
+            cursor.execute(
+                """select r.source, r.id, r.sha256, r.rec
+                from unnest(%s::text[], %s::text[], %s::bytea[]) as w(source, id, sha256)
+                join clearway.record r using (source, id, sha256)""",
+                ([r.source for r in rows], [r.id for r in rows], [r.sha256 for r in rows]),
+            )
+            return {(row[0], row[1], bytes(row[2])): row[3] for row in cursor}
+
+    def _numbers(self, count: int) -> list[int]:
+        rows = self._db.execute(
+            "select nextval(pg_get_serial_sequence('clearway.record', 'rec')) from generate_series(1, %s)",
+            (count,),
+        )
+        return [row[0] for row in rows]
+
+    def _attach(self, rows: Iterable[tuple[int, Row]]) -> None:
+        rows = list(rows)
+        if any(r.edges for _, r in rows):
+            sql = "copy clearway.edge (rec, source, subject, kind, target) from stdin (format binary)"
+            with self._db.cursor() as cursor, cursor.copy(sql) as copy:
+                copy.set_types(["int8", "text", "text", "text", "text"])
+                for rec, r in rows:
+                    for e in r.edges:
+                        copy.write_row((rec, e.source, e.subject, e.kind, e.target))
+        if any(r.claims for _, r in rows):
+            sql = "copy clearway.claim (rec, ecosystem, name, body) from stdin (format binary)"
+            with self._db.cursor() as cursor, cursor.copy(sql) as copy:
+                copy.set_types(["int8", "text", "text", "bytea"])
+                for rec, r in rows:
+                    for c in r.claims:
+                        copy.write_row((rec, c.ecosystem, c.name, c.body))
+
+    def _derive_again(self, rows: Sequence[Row]) -> None:
+        """Replaces what an earlier version of the program drew from records that stand."""
+        if not rows:
+            return
+        kept = self._versions_kept(rows)
+        found = [(kept[r.source, r.id, r.sha256], r) for r in rows]
+        recs = [rec for rec, _ in found]
+        self._db.execute("delete from clearway.edge where rec = any(%s)", (recs,))
+        self._db.execute("delete from clearway.claim where rec = any(%s)", (recs,))
+        self._db.execute(
+            """update clearway.record r set derived = w.facts, derived_by = %s, tlp = w.tlp
+            from unnest(%s::int8[], %s::bytea[], %s::text[]) as w(rec, facts, tlp) where r.rec = w.rec""",
+            (DERIVED_BY, recs, [r.facts for _, r in found], [r.tlp for _, r in found]),
+        )
+        self._attach(found)
+
+    def write_catalogue(self, catalogue: CatalogueRow, raw: bytes) -> Outcome:
+        """Stores a KEV or EPSS file whole, and its entries where it is the newest of its kind."""
+        with self._db.transaction():
+            row = self._db.execute(
+                "select max(version) from clearway.catalogue where kind = %s", (catalogue.kind,)
+            ).fetchone()
+            newest = row[0] if row and row[0] is not None else None
+            self._db.execute(
+                """insert into clearway.catalogue
+                (sha256, source, kind, version, entries, raw, received, origin)
+                values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict (sha256) do nothing""",
+                (catalogue.sha256, catalogue.source, catalogue.kind, catalogue.version,
+                 len(catalogue.rows) + len(catalogue.scores), raw, self._received, catalogue.place),
+            )  # fmt: skip
+            if catalogue.kind == "epss":
+                outcome = self._scores(catalogue)
+            elif newest is not None and catalogue.version <= newest:
+                outcome = fresh()
+                outcome.unchanged[catalogue.source] += len(catalogue.rows)
+            else:
+                outcome = self._entries(catalogue)
+            self._advance()
+        return outcome
+
+    def _entries(self, catalogue: CatalogueRow) -> Outcome:
+        outcome = self._write(catalogue.rows, [r.raw or b"" for r in catalogue.rows])
+        listed = [r.id for r in catalogue.rows]
+        gone = self._db.execute(
+            """update clearway.record set current = false
+            where source = %s and kind like 'kev%%' and current and not id = any(%s)
+            returning source, id, sha256""",
+            (catalogue.source, listed),
+        ).fetchall()
+        for source, identifier, sha256 in gone:
+            outcome.replaced.append((source, identifier, bytes(sha256)))
+            outcome.touched.add(identifier)
+        return outcome
+
+    def _scores(self, catalogue: CatalogueRow) -> Outcome:
+        outcome = fresh()
+        self._db.execute(
+            """create temporary table if not exists incoming_epss
+            (cve text, probability float8, percentile float8) on commit delete rows"""
+        )
+        sql = "copy incoming_epss (cve, probability, percentile) from stdin (format binary)"
+        with self._db.cursor() as cursor, cursor.copy(sql) as copy:
+            copy.set_types(["text", "float8", "float8"])
+            for score in catalogue.scores:
+                copy.write_row(score)
+        row = self._db.execute(
+            """with put as (
+                insert into clearway.epss as e (cve, model, dated, probability, percentile, catalogue)
+                select cve, %s, %s, probability, percentile, %s from incoming_epss
+                on conflict (cve) do update set model = excluded.model, dated = excluded.dated,
+                    probability = excluded.probability, percentile = excluded.percentile,
+                    catalogue = excluded.catalogue
+                where e.dated < excluded.dated
+                returning (xmax = 0) as added)
+            select count(*) filter (where added), count(*) filter (where not added) from put""",
+            (catalogue.model, catalogue.version[:10], catalogue.sha256),
+        ).fetchone()
+        added, updated = row if row is not None else (0, 0)
+        outcome.new[catalogue.source] += added
+        outcome.changed[catalogue.source] += updated
+        outcome.unchanged[catalogue.source] += len(catalogue.scores) - added - updated
+        return outcome
+
+    def set_aside(self, rows: Sequence[Aside]) -> None:
+        """Keeps what could not be used, with its place and reason; a repeat adds nothing."""
+        with self._db.transaction(), self._db.cursor() as cursor:
+            cursor.executemany(
+                """insert into clearway.set_aside (sha256, origin, place, reason, received)
+                values (%s, %s, %s, %s, %s) on conflict (sha256, place) do nothing""",
+                [(a.sha256, a.place, a.place, a.reason, self._received) for a in rows],
+            )
+
+    def begin_run(self) -> int:
+        """Notes that an intake started; returns its number."""
+        row = self._db.execute(
+            "insert into clearway.intake_run (started) values (%s) returning id", (self._received,)
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def end_run(self, run: int, counts: dict[str, object], ended: datetime) -> None:
+        """Notes how it ended."""
+        from psycopg.types.json import Jsonb
+
+        self._db.execute(
+            "update clearway.intake_run set ended = %s, counts = %s where id = %s",
+            (ended, Jsonb(counts), run),
+        )
+
+    def _advance(self) -> None:
+        self._db.execute("update clearway.generation set n = n + 1")
+
+
+class _Standing(Struct, frozen=True):
+    rec: int
+    version: str
+    sha256: bytes
+    derived_by: int

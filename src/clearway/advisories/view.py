@@ -1,0 +1,273 @@
+"""One flaw side by side: what each source says, where they disagree, and the dated facts. Reads the table alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TextIO
+
+import msgspec
+
+from clearway.records.errors import NotFoundError
+from clearway.records.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .table import Claim, Flaw, RecordNote, Table
+
+_PACKAGES_SHOWN = 200  # of one record; a kernel erratum names hundreds
+
+
+def view(table: Table, identifier: str) -> dict[str, Any]:
+    """The flaw that `identifier` names, as plain values (schema: `schemas/vuln.schema.json`).
+
+    A bundle's id answers with the flaws it bundles under `bundles`, and its own statements.
+
+    Raises:
+        NotFoundError: nothing loaded names it.
+    """
+    identifier = identifier.strip()
+    preferred = table.flaws_of(identifier) or table.flaws_of(identifier.upper())
+    if not preferred:
+        raise NotFoundError(
+            f"no loaded source names {plain(identifier, 80)!r}",
+            mend="check the spelling, or take in a source that has it with `clearway ingest`",
+        )
+    if len(preferred) > 1:
+        return _bundle(table, identifier, preferred)
+    flaw = table.flaw(preferred[0])
+    assert flaw is not None
+    notes = [n for _, record in (*flaw.records, *flaw.bundled_by) for n in table.records(record)]
+    spoken = {(n.source, n.id) for n in notes}
+    wanted = {*flaw.records, *flaw.bundled_by}
+    notes = list({(n.source, n.id): n for n in notes if (n.source, n.id) in wanted & spoken}.values())
+    said = {(n.source, n.id): _said(table, n) for n in notes}
+    return {
+        "id": flaw.id,
+        "asked": identifier,
+        "aliases": _aliases(flaw),
+        "sources": [
+            _source(n, said[n.source, n.id], bundles=(n.source, n.id) in flaw.bundled_by) for n in notes
+        ],
+        "disagreements": _disagreements(said),
+        "kev": None if flaw.kev is None else msgspec.to_builtins(flaw.kev),
+        "kev_loaded": table.meta.kev or None,
+        "ssvc": None if flaw.ssvc is None else msgspec.to_builtins(flaw.ssvc),
+        "epss": None
+        if flaw.epss is None
+        else dict(zip(("probability", "percentile", "dated", "model"), flaw.epss, strict=True)),
+        "cvss": [msgspec.structs.asdict(s) for s in flaw.scores],
+        "timeline": _timeline(flaw, notes),
+    }
+
+
+def _bundle(table: Table, identifier: str, preferred: tuple[str, ...]) -> dict[str, Any]:
+    notes = table.records(identifier)
+    said = {(n.source, n.id): _said(table, n) for n in notes}
+    return {
+        "id": identifier,
+        "asked": identifier,
+        "aliases": [],
+        "bundles": list(preferred),
+        "sources": [_source(n, said[n.source, n.id], bundles=True) for n in notes],
+        "disagreements": [],
+        "kev": None,
+        "kev_loaded": table.meta.kev or None,
+        "ssvc": None,
+        "epss": None,
+        "cvss": [],
+        "timeline": sorted(_record_dates(notes), key=lambda e: e["date"]),
+    }
+
+
+def _aliases(flaw: Flaw) -> list[dict[str, Any]]:
+    """Every other name, with who asserts it and how."""
+    found = []
+    for name in flaw.ids:
+        if name == flaw.id:
+            continue
+        by = [
+            {"source": source, "record": subject, "kind": kind}
+            for subject, kind, target, source in flaw.asserted
+            if name in (subject, target) and kind == "same"
+        ]
+        found.append({"id": name, "asserted_by": by})
+    for subject, kind, target, source in flaw.asserted:
+        if kind != "same":
+            found.append({"id": subject if subject not in flaw.ids else target, "relation": kind,
+                          "asserted_by": [{"source": source, "record": subject, "kind": kind}]})  # fmt: skip
+    return found
+
+
+def _said(table: Table, note: RecordNote) -> list[dict[str, Any]]:
+    """What one record claims, by package."""
+    found = []
+    for ecosystem, name in note.packages[:_PACKAGES_SHOWN]:
+        claims = [c for c in table.claims(ecosystem, name) if (c.source, c.record) == (note.source, note.id)]
+        for claim in claims:
+            found.append(
+                {
+                    "ecosystem": ecosystem,
+                    "name": name,
+                    "status": claim.status,
+                    "ranges": [{"introduced": i[2], (i[4] or "end"): i[3] or None} for i in claim.intervals],
+                    "versions": [text for _, text in claim.listed],
+                    "fixed": _fixed(claim),
+                    "conditions": list(claim.conditions),
+                    "unread": claim.unread or None,
+                }
+            )
+    return found
+
+
+def _fixed(claim: Claim) -> list[str]:
+    return list(
+        dict.fromkeys(i[3] for i in claim.intervals if i[4] == "fixed" and claim.status == "affected")
+    )
+
+
+def _source(note: RecordNote, said: list[dict[str, Any]], *, bundles: bool) -> dict[str, Any]:
+    return {
+        "source": note.source,
+        "record": note.id,
+        "format": note.format,
+        "title": note.title,
+        "published": note.published or None,
+        "modified": note.modified or None,
+        "bundles": bundles,
+        "affected": said,
+        "references": list(note.references),
+    }
+
+
+def _disagreements(said: dict[tuple[str, str], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Where two sources state another fix, or another start, for one package."""
+    found = []
+    by_package: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for (source, record), entries in said.items():
+        for entry in entries:
+            if entry["status"] == "affected" and entry["ecosystem"] != "cpe":
+                by_package.setdefault((entry["ecosystem"], entry["name"]), {})[f"{source}:{record}"] = entry
+    for (ecosystem, name), statements in sorted(by_package.items()):
+        for what, words in (("fixed", "says fixed in"), ("introduced", "says introduced in")):
+            values = {
+                who: tuple(sorted(e["fixed"] if what == "fixed" else [r["introduced"] for r in e["ranges"]]))
+                for who, e in statements.items()
+                if e["ranges"]
+            }
+            if len(set(values.values())) < 2:
+                continue
+            said_by = [
+                f"{who.partition(':')[0]} {words} {', '.join(v) if v else 'none'}"
+                for who, v in sorted(values.items())
+            ]
+            found.append(
+                {
+                    "ecosystem": ecosystem,
+                    "name": name,
+                    "about": what,
+                    "says": {who: list(v) for who, v in sorted(values.items())},
+                    "text": f"{name}: " + ", ".join(said_by),
+                }
+            )
+    return found
+
+
+def _record_dates(notes: Iterable[RecordNote]) -> list[dict[str, str]]:
+    return [
+        {"date": moment, "what": f"{word} by {note.source}", "record": note.id}
+        for note in notes
+        for word, moment in (("published", note.published), ("modified", note.modified))
+        if moment
+    ]
+
+
+def _timeline(flaw: Flaw, notes: list[RecordNote]) -> list[dict[str, str]]:
+    """Dated evidence, oldest first."""
+    events = _record_dates(notes)
+    if flaw.kev is not None:
+        events.append(
+            {"date": flaw.kev.date_added.isoformat(), "what": "added to KEV", "record": flaw.kev.cve}
+        )
+        if flaw.kev.due_date is not None:
+            events.append(
+                {"date": flaw.kev.due_date.isoformat(), "what": "due date in KEV", "record": flaw.kev.cve}
+            )
+    if flaw.ssvc is not None and flaw.ssvc.dated:
+        events.append({"date": flaw.ssvc.dated, "what": "SSVC decided", "record": flaw.ssvc.cve})
+    if flaw.epss is not None and flaw.epss[2]:
+        events.append({"date": flaw.epss[2], "what": f"EPSS {flaw.epss[0]:.3f}", "record": flaw.id})
+    return sorted(events, key=lambda e: (e["date"][:10], e["date"], e["what"]))
+
+
+def show(found: dict[str, Any], out: TextIO) -> None:
+    """Prints a view for a person."""
+    from rich.console import Console
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    console = Console(file=out, highlight=False)
+    console.print(Text(plain(found["id"]), style="bold"))
+    if found.get("bundles"):
+        console.print(Text("an advisory about several flaws: " + plain(", ".join(found["bundles"]), 2000)))
+    for alias in found["aliases"]:
+        by = ", ".join(dict.fromkeys(a["source"] for a in alias["asserted_by"]))
+        console.print(
+            Text(f"  {alias.get('relation', 'same')}: {plain(alias['id'], 80)}, asserted by {plain(by)}")
+        )
+    console.print(Text(_facts(found)))
+    grid = Grid(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    for heading in ("source", "record", "package", "affected", "fixed in"):
+        grid.add_column(heading, overflow="fold")
+    for source in found["sources"]:
+        for entry in source["affected"][:20] or [None]:
+            grid.add_row(*(Text(t) for t in _line(source, entry)))
+    console.print(grid)
+    for disagreement in found["disagreements"]:
+        console.print(Text("disagreement: " + plain(disagreement["text"], 600), style="bold"))
+    for event in found["timeline"]:
+        console.print(Text(f"  {event['date'][:10]}  {plain(event['what'])}"))
+
+
+def _line(source: dict[str, Any], entry: dict[str, Any] | None) -> tuple[str, ...]:
+    who = (plain(source["source"], 40), plain(source["record"], 60))
+    if entry is None:
+        return (*who, "", "names no package", "")
+    ranges = ", ".join(_range(r) for r in entry["ranges"][:6])
+    listed = f"{len(entry['versions'])} listed" if entry["versions"] else ""
+    affected = "; ".join(t for t in (ranges, listed) if t) or entry["unread"] or ""
+    if entry["status"] != "affected":
+        affected = f"not affected: {affected}"
+    return (
+        *who,
+        plain(f"{entry['ecosystem']} {entry['name']}", 80),
+        plain(affected),
+        plain(", ".join(entry["fixed"])),
+    )
+
+
+def _range(stated: dict[str, Any]) -> str:
+    introduced = stated["introduced"]
+    start = "" if introduced in ("0", "") else f">= {introduced} "
+    if "fixed" in stated:
+        return f"{start}< {stated['fixed']}"
+    if "last_affected" in stated:
+        return f"{start}<= {stated['last_affected']}"
+    return f"{start}no fix known" if start else "all versions"
+
+
+def _facts(found: dict[str, Any]) -> str:
+    parts = []
+    if found["kev"]:
+        parts.append(f"in KEV since {found['kev']['date_added']}")
+    else:
+        parts.append("not in KEV" if found["kev_loaded"] else "KEV is not loaded")
+    if found["ssvc"]:
+        s = found["ssvc"]
+        parts.append(
+            f"SSVC exploitation {s.get('exploitation', '?')}, automatable {s.get('automatable', '?')}, "
+            f"impact {s.get('technical_impact', '?')} ({s.get('dated', '')[:10]})"
+        )
+    if found["epss"]:
+        parts.append(f"EPSS {found['epss']['probability']:.3f} ({found['epss']['dated'] or 'undated'})")
+    scores = [f"{s['system']} {s['score']} ({s['source']})" for s in found["cvss"] if s["score"] is not None]
+    return "; ".join([*parts, *dict.fromkeys(plain(s, 80) for s in scores)])

@@ -1,0 +1,151 @@
+"""The `clearway` command: finds the room that owns a sub-command and hands over.
+
+Start-up is a product goal (`match` is a whole process in about 50 ms), so only the module of
+the command asked for is imported, and `--help` imports none.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# command -> (module with add_commands, one line of help)
+COMMANDS = {
+    "match": ("clearway.exposure.commands", "what in these inventories is affected, why, and due when"),
+    "query": ("clearway.exposure.commands", "one package, or JSON lines of them"),
+    "vuln": ("clearway.advisories.commands", "one flaw: sources, disagreements, timeline"),
+    "ingest": ("clearway.advisories.commands", "take in advisories, KEV, EPSS and VEX"),
+    "directive": ("clearway.directives.commands", "directives, their tables, and why a date"),
+    "up": ("clearway.app.commands", "the server: OSV-compatible API on the database"),
+    "demo": ("clearway.app.commands", "load the bundled facts and match the bundled inventories"),
+    "doctor": ("clearway.app.commands", "health of this installation and its data"),
+    "bench": ("clearway.app.commands", "the benchmarks that back the README's figures"),
+}
+# What a script sees. A code not listed here is a defect, and a test says so.
+EXIT_CODES = {
+    "internal": 70,
+    "usage": 2,
+    "config": 3,
+    "not-found": 6,
+    "conflict": 7,
+    "upstream": 8,
+    "integrity": 9,
+    "input-invalid": 10,
+    "input-too-large": 10,
+    "version-unreadable": 10,
+}
+_INTERRUPTED = 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command; returns its exit code (DESIGN section 6)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    _lean_msgspec()
+    from clearway.records.errors import ClearwayError
+
+    try:
+        return _run(words)
+    except ClearwayError as error:
+        print(f"clearway: {_shown(str(error))}", file=sys.stderr)
+        return EXIT_CODES[error.code]
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("clearway: interrupted; what was committed stands", file=sys.stderr)
+        return _INTERRUPTED
+
+
+def _run(words: list[str]) -> int:
+    home, quiet, rest = _globals(words)
+    command = next((w for w in rest if not w.startswith("-")), "")
+    if command not in COMMANDS:
+        return _overview(rest, command)
+    import argparse
+    from importlib import import_module
+
+    rest.remove(command)  # flags such as --json may stand before it
+    parser = argparse.ArgumentParser(prog="clearway", allow_abbrev=False)
+    module = import_module(COMMANDS[command][0])
+    module.add_commands(parser.add_subparsers(dest="command", metavar="COMMAND"))
+    try:
+        args = parser.parse_args([command, *rest])
+    except SystemExit as stop:  # argparse has printed its usage or help
+        return int(stop.code or 0)
+    args.home = home
+    args.quiet = quiet
+    return int(args.func(args))
+
+
+def _globals(words: list[str]) -> tuple[object, bool, list[str]]:
+    """The home, --quiet, and the other words."""
+    from pathlib import Path
+
+    from clearway.records.errors import UsageError
+
+    rest: list[str] = []
+    home = os.environ.get("CLEARWAY_HOME", "")
+    quiet = False
+    left = iter(words)
+    for word in left:
+        if word == "--":
+            rest += [word, *left]
+        elif word == "--home":
+            home = next(left, "")
+            if not home:
+                raise UsageError("--home without a folder", mend="write --home DIR")
+        elif word.startswith("--home="):
+            home = word[len("--home=") :]
+        elif word in ("--quiet", "-q"):
+            quiet = True
+        else:
+            rest.append(word)
+    if home:
+        return Path(home).expanduser(), quiet, rest
+    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(data).expanduser() / "clearway", quiet, rest
+
+
+def _overview(rest: list[str], command: str) -> int:
+    from clearway import __version__
+
+    if "--version" in rest and not command:
+        print(f"clearway {__version__}")
+        return 0
+    lines = [
+        "usage: clearway [--home DIR] [--quiet] COMMAND …",
+        "",
+        "What is affected, on whose word, which version fixes it, and due by when.",
+        "",
+        *(f"  {name:<10} {text}" for name, (_, text) in COMMANDS.items()),
+        "",
+        "  --home DIR  where the database and the compiled table live (CLEARWAY_HOME;",
+        "              default: clearway in the XDG data folder)",
+        "  clearway COMMAND --help says more. CLEARWAY_DATABASE_URL names a database of your own.",
+    ]
+    wrong = bool(command) or not rest or rest[0] not in ("--help", "-h")
+    print("\n".join(lines), file=sys.stderr if wrong else sys.stdout)
+    if command:
+        print(f"\nclearway: no command {_shown(command)!r}", file=sys.stderr)
+    return 2 if wrong else 0
+
+
+def _shown(text: str) -> str:
+    from clearway.records.text import plain
+
+    return plain(text, 2000)
+
+
+def _lean_msgspec() -> None:
+    """Imports msgspec without typing_extensions, which it prefers and Python 3.11 makes needless."""
+    if "msgspec" in sys.modules or "typing_extensions" in sys.modules:
+        return
+    sys.modules["typing_extensions"] = None  # type: ignore[assignment]
+    try:
+        import msgspec  # noqa: F401
+    finally:
+        del sys.modules["typing_extensions"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

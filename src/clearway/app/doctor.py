@@ -1,0 +1,94 @@
+"""Health: what this installation has, and what would stop it from doing its job."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from msgspec import Struct
+
+from clearway.records.errors import ClearwayError
+from clearway.records.text import plain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LEAST_FREE_BYTES = 1 << 30
+
+
+class Check(Struct, frozen=True):
+    """One thing looked at."""
+
+    name: str
+    ok: bool
+    found: str
+    mend: str = ""
+
+
+def examine(home: Path) -> list[Check]:
+    """Looks at Python, the home, the table and its sources, and the database, without changing anything."""
+    return [_python(), _space(home), *_table(home), _database(home)]
+
+
+def _python() -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Check("python", sys.version_info >= (3, 11), version, "Python 3.11 or newer is needed")
+
+
+def _space(home: Path) -> Check:
+    folder = home
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    return Check(
+        "disk", free >= _LEAST_FREE_BYTES, f"{free >> 20:,} MiB free at {folder}", "free some disk space"
+    )
+
+
+def _table(home: Path) -> list[Check]:
+    from clearway.advisories.table import Table
+
+    try:
+        table = Table.of_home(home)
+    except ClearwayError as error:
+        return [Check("advisory table", False, error.what, error.mend)]
+    meta = table.meta
+    table.close()
+    found = [
+        Check("advisory table", True, f"{meta.records:,} records, {meta.flaws:,} flaws, built {meta.built}"),
+        Check(
+            "kev",
+            bool(meta.kev),
+            meta.kev or "not loaded",
+            "take in CISA's KEV catalogue with `clearway ingest`",
+        ),
+    ]
+    for note in meta.sources:
+        covers = ", ".join(note.covers) or "covers nothing by itself"
+        found.append(
+            Check(
+                f"source {note.source}",
+                True,
+                f"{note.records:,} records, newest {note.newest[:10]}; {covers}",
+            )
+        )
+    return found
+
+
+def _database(home: Path) -> Check:
+    from clearway.store import server
+
+    try:
+        state = server.status(home)
+    except ClearwayError as error:
+        return Check("database", False, error.what, error.mend)
+    return Check("database", True, plain(str(state)))
+
+
+def show(checks: list[Check], out: TextIO) -> None:
+    """Prints the checks, one a line, with the cure where one is needed."""
+    for check in checks:
+        mark = "ok " if check.ok else "BAD"
+        cure = f" ({check.mend})" if not check.ok and check.mend else ""
+        print(f"{mark} {check.name}: {plain(check.found, 200)}{cure}", file=out)

@@ -1,0 +1,86 @@
+"""One package version asked about: the records that affirm, the verdict, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clearway.records.ecosystem import normal_ecosystem, normal_name
+from clearway.records.errors import InputError
+
+from .judge import judge
+
+if TYPE_CHECKING:
+    from clearway.advisories.table import Table
+
+
+def ask(table: Table, ecosystem: str, name: str, version: str, *, purl: str = "") -> dict[str, Any]:
+    """`ecosystem`, `name` and `version` as asked, `ids`, `verdict` and `reasons`.
+
+    `affected` when a record affirms; `not_affected` only where a loaded source covers the
+    ecosystem and every record about the package clears the version; else `unknown`.
+
+    Raises:
+        InputError: the purl can't be read.
+    """
+    answer: dict[str, Any] = {"ecosystem": ecosystem, "name": name, "version": version}
+    if purl:
+        from clearway.formats.purl import identity, parse
+
+        found = identity(parse(purl))
+        ecosystem, name = found[0], found[1]
+        version = found[2] or version
+        answer = {"purl": purl, "ecosystem": ecosystem, "name": name, "version": version}
+    ecosystem = normal_ecosystem(ecosystem)
+    judged = judge(table, ecosystem, normal_name(ecosystem, name), version)
+    affirming = [s for s in judged.statements if s.verdict == "affected"]
+    unsure = [s for s in judged.statements if s.verdict == "unknown"]
+    coverage = table.coverage(ecosystem)
+    if affirming:
+        verdict = "affected"
+        reasons = [f"{s.record} ({s.source}): {s.reason}" for s in affirming]
+    elif judged.problem:
+        verdict, reasons = "unknown", [judged.problem]
+    elif unsure:
+        verdict = "unknown"
+        reasons = [f"{s.record} ({s.source}): {s.reason}" for s in unsure]
+    elif not coverage.covered:
+        verdict, reasons = "unknown", [coverage.reason]
+    else:
+        verdict = "not_affected"
+        spoken = f"{len(judged.statements)} records about it" if judged.named else "no record about it"
+        reasons = [f"{spoken}; {ecosystem} is covered by {', '.join(coverage.sources)}"]
+    flaws = dict.fromkeys(f for s in affirming for f in table.flaws_of(s.record) or (s.record,))
+    return {
+        **answer,
+        "ids": list(dict.fromkeys(s.record for s in affirming)),
+        "flaws": list(flaws),
+        "verdict": verdict,
+        "reasons": reasons,
+    }
+
+
+def ask_line(table: Table, line: bytes, place: str) -> dict[str, Any]:
+    """The answer to one JSON line; for a line that can't be read, `verdict` unknown and `error`."""
+    from clearway.formats.strict_json import loads
+
+    asked: Any = {}
+    try:
+        asked = loads(line, place)
+        if not isinstance(asked, dict):
+            raise InputError("not a JSON object", where=place, mend='write {"ecosystem", "name", "version"}')
+        fields = {k: asked.get(k, "") for k in ("ecosystem", "name", "version", "purl")}
+        for field, value in fields.items():
+            if not isinstance(value, str):
+                raise InputError(f"{field} is not text", where=place, mend="write it in quotes")
+        if not fields["purl"] and not (fields["ecosystem"] and fields["name"]):
+            raise InputError("no package named", where=place, mend="give ecosystem and name, or purl")
+        return ask(table, fields["ecosystem"], fields["name"], fields["version"], purl=fields["purl"])
+    except InputError as error:
+        known = asked if isinstance(asked, dict) else {}
+        return {
+            **{k: known.get(k, "") for k in ("ecosystem", "name", "version")},
+            "ids": [],
+            "verdict": "unknown",
+            "reasons": [error.what],
+            "error": str(error),
+        }

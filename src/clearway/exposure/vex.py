@@ -1,0 +1,164 @@
+"""VEX statements applied to findings: only to what they name, always shown, and never past their end.
+
+A statement reaches a finding when it names one of the flaw's ids and either the component
+itself, or the inventory's own product with the component among its subcomponents. A product
+with a version reaches that version only; one without reaches all. Statements that name
+nothing, or whose `expires` lies before the day asked about, change nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from clearway.advisories.derived import product_key
+from clearway.advisories.table import VexClaim
+from clearway.formats import purl as purls
+from clearway.records.errors import InputError
+from clearway.records.vex import VexDocument, VexStatement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import date
+
+    from clearway.advisories.table import Table
+    from clearway.records.finding import Finding
+    from clearway.records.inventory import Inventory
+
+_SUPPRESSING = frozenset({"not_affected", "fixed"})
+
+
+def claims_in(document: VexDocument) -> list[VexClaim]:
+    """The statements of one document, one for each product identifier that they name."""
+    return [c for s in document.statements for c in _claims(s, document.id, document.source, document)]
+
+
+def _claims(
+    statement: VexStatement, document: str, source: str, dated: VexDocument | None = None
+) -> Iterable[VexClaim]:
+    moment = statement.timestamp or (dated and (dated.updated or dated.timestamp)) or None
+    for product in statement.products:
+        for identifier in product.identifiers:
+            yield VexClaim(
+                flaws=statement.flaws,
+                status=statement.status,
+                product=identifier,
+                subcomponents=product.subcomponents,
+                justification=statement.justification,
+                document=document,
+                source=source,
+                timestamp="" if moment is None else moment.isoformat(),
+                expires="" if statement.expires is None else statement.expires.isoformat(),
+                impact=statement.impact,
+            )
+
+
+def rule(
+    table: Table, given: Sequence[VexClaim], as_of: date
+) -> Callable[[Inventory], Callable[[Finding], Finding]]:
+    """A rule for `Matcher.match`: `given` statements, those inside the inventory, and those in the table."""
+
+    def for_inventory(inventory: Inventory) -> Callable[[Finding], Finding]:
+        own = [
+            c
+            for s in inventory.vex
+            if isinstance(s, VexStatement)
+            for c in _claims(s, inventory.name, "inventory")
+        ]
+        root = inventory.root_purl
+        by_product: dict[str, list[VexClaim]] = {}
+        for claim in (*given, *own):
+            by_product.setdefault(product_key(claim.product) or claim.product, []).append(claim)
+        root_claims = [*by_product.get(product_key(root), ()), *table.vex(product_key(root))] if root else []
+        remembered: dict[str, list[VexClaim]] = {}
+
+        def apply(finding: Finding) -> Finding:
+            purl = finding.component.purl
+            key = product_key(purl) or purl
+            direct = remembered.get(key)
+            if direct is None:
+                stored = table.vex(key) if key else ()
+                direct = remembered[key] = [*by_product.get(key, ()), *stored]
+            if not direct and not root_claims:
+                return finding
+            names = {finding.flaw, *finding.aliases, *finding.ids}
+            reaching = [c for c in direct if not c.subcomponents and _names(c.product, purl)]
+            reaching += [
+                c
+                for c in root_claims
+                if _names(c.product, root) and any(_names(s, purl) for s in c.subcomponents)
+            ]
+            return _decide(finding, [c for c in reaching if names.intersection(c.flaws)], as_of)
+
+        return apply
+
+    return for_inventory
+
+
+def _decide(finding: Finding, claims: list[VexClaim], as_of: date) -> Finding:
+    """The newest statement that still holds decides; the others are shown."""
+    if not claims:
+        return finding
+    reasons = list(finding.reasons)
+    holding = []
+    for claim in sorted(claims, key=lambda c: c.timestamp, reverse=True):
+        if claim.expires and claim.expires[:10] < as_of.isoformat():
+            reasons.append(f"VEX by {claim.source} ({claim.status}) expired on {claim.expires[:10]}")
+        else:
+            holding.append(claim)
+    for claim in holding:
+        why = f", {claim.justification}" if claim.justification else ""
+        reasons.append(f"VEX by {claim.source}: {claim.status}{why} ({claim.document})")
+    if holding and holding[0].status in _SUPPRESSING and finding.verdict != "not_affected":
+        return replace(finding, verdict="not_affected", basis="vex", reasons=tuple(reasons))
+    return replace(finding, reasons=tuple(reasons))
+
+
+def _names(stated: str, purl: str) -> bool:
+    """Whether a stated product is `purl`: the same package, its version if stated, its qualifiers if stated."""
+    if stated == purl:
+        return True
+    try:
+        wanted, actual = purls.parse(stated), purls.parse(purl)
+    except InputError:
+        return False
+    if (wanted.type, wanted.namespace, wanted.name) != (actual.type, actual.namespace, actual.name):
+        return False
+    if wanted.version and wanted.version != actual.version:
+        return False
+    return all(actual.qualifiers.get(k) == v for k, v in wanted.qualifiers.items())
+
+
+def read_documents(paths: Sequence[str]) -> list[VexDocument]:
+    """The VEX documents in files, folders or archives.
+
+    Raises:
+        InputError: a file holds no VEX that can be read; a statement missed would be a finding kept,
+            but a file named for nothing is a mistake to hear of.
+    """
+    if not paths:
+        return []
+    from clearway.formats import detect, intake
+    from clearway.formats.archive import Refused, walk
+
+    found: list[VexDocument] = []
+    for path in paths:
+        documents = []
+        for piece in walk([path]):
+            if isinstance(piece, Refused):
+                raise InputError(piece.reason, where=piece.place, mend="give VEX documents")
+            kind = detect.detect(piece.data, piece.place).kind
+            if kind not in ("openvex", "csaf", "csaf-vex", "cyclonedx-vex"):
+                continue
+            for decoded in intake.decode(kind, piece.data, piece.place):
+                items = getattr(decoded, "item", ())
+                documents += [
+                    d for d in (items if isinstance(items, tuple) else (items,)) if isinstance(d, VexDocument)
+                ]
+        if not documents:
+            raise InputError(
+                "holds no VEX document", where=path, mend="give OpenVEX, CSAF VEX or CycloneDX VEX"
+            )
+        found += documents
+    return found
