@@ -35,8 +35,8 @@ def read(data: bytes, name: str) -> Inventory:
     """
     found = Gathering()
     document: dict[str, str] = {}
-    if b"\n" not in data:
-        data = data.replace(b"\r", b"\n")  # written on a machine that ends lines with CR alone
+    if b"\r" in data.partition(b"\n")[0].rstrip(b"\r"):
+        data = data.replace(b"\r", b"\n")  # some tools end lines with CR alone
     described = _described(data, name)
     roots: list[tuple[str, str, str]] = []
     package: dict[str, str] | None = None
