@@ -28,13 +28,17 @@ def generic_key(version: str) -> bytes:
     if text[:1] == "v" and text[1:2].isdigit():
         text = text[1:]
     segments = _SEGMENTS.findall(text)
-    if not segments or not any(segment.isdigit() for segment in segments):
+    if not any("0" <= segment[0] <= "9" for segment in segments):
         unreadable(version, "holds no number")
-    while len(segments) > 1 and not segments[-1].strip("0"):
-        segments.pop()
+    numbers = 0
+    while numbers < len(segments) and "0" <= segments[numbers][0] <= "9":
+        numbers += 1
+    end = numbers
+    while end and not segments[end - 1].strip("0"):
+        end -= 1
     out = ""
-    for segment in segments:
-        if segment.isdigit() and segment.isascii():
+    for segment in segments[:end] + segments[numbers:]:
+        if "0" <= segment[0] <= "9":
             out += INTEGER[segment]
         elif segment == "~":
             out += _PRE + "\x00"

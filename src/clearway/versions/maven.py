@@ -51,7 +51,7 @@ def maven_key(version: str) -> bytes:
     lowered = version.lower()
     if not version or lowered in _NO_VERSIONS or "${" in version or "\0" in version:
         unreadable(version, "names no version", "give the version that was resolved")
-    return _encoded(_normal(_tokens(lowered))).encode()
+    return _encoded(_normal(_tokens(lowered))).encode("utf-8", "surrogatepass")
 
 
 def _tokens(version: str) -> list[str]:

@@ -170,10 +170,9 @@ def contains(vers: Vers, version: str) -> bool:
             bounds.append((constraint.comparator, side))
     if not bounds:
         return excluding and all(c.comparator == "!=" for c in vers.constraints)
-    for lower, upper in _pairs(bounds):
-        if (lower is None or lower[1] > 0) and (upper is None or upper[1] < 0):
-            return True
-    return False
+    return any(
+        (lower is None or lower[1] > 0) and (upper is None or upper[1] < 0) for lower, upper in _pairs(bounds)
+    )
 
 
 def intervals(vers: Vers) -> tuple[Interval, ...]:
