@@ -85,15 +85,20 @@ def edges_of(
 ) -> tuple[Edge, ...]:
     """The typed edges that one record asserts (rules 1 to 3 above), sorted, without repeats."""
     names = [a for a in aliases if a and a != record]
-    cves = {a for a in (record, *names) if is_cve(a)}
-    alias_kind: EdgeKind = "bundles" if len(cves) > 1 else "same"
-    found = {Edge(record, alias_kind, a, source) for a in names}
-    for kind, targets in (("related", related), ("upstream", upstream)):
+    bundling = not is_cve(record) and sum(map(is_cve, set(names))) > 1
+    found = set()
+    for name in names:
+        kind: EdgeKind = "bundles" if bundling else "same"
+        if is_cve(record) and is_cve(name):  # two CVEs are two flaws until one of them is rejected
+            kind = "duplicate"
+        found.add(Edge(record, kind, name, source))
+    relations: tuple[tuple[EdgeKind, Sequence[str]], ...] = (("related", related), ("upstream", upstream))
+    for relation, targets in relations:
         for target in targets:
             if not target or target == record:
                 continue
             bundles = not names and not is_cve(record) and is_cve(target)
-            found.add(Edge(record, "bundles" if bundles else kind, target, source))  # type: ignore[arg-type]
+            found.add(Edge(record, "bundles" if bundles else relation, target, source))
     found.update(Edge(record, "duplicate", d, source) for d in duplicates if d and d != record)
     return tuple(sorted(found))
 
@@ -194,8 +199,10 @@ def _index(
     of: dict[str, tuple[str, ...]] = {}
     for record, targets in bundles.items():
         # Another source's id that nobody placed, such as a GHSA without a record, is no flaw of its own here.
-        reached = {home.get(t, t) for t in targets}
-        flaws = sorted({f for f in reached if is_cve(f) or f in known} or reached, key=preference)
+        # A bundle of a bundle reaches the CVEs inside.
+        reached = {home.get(t, t) for t in targets if t not in bundles}
+        reached |= {c for t in targets if t in bundles for c in bundles[t] if is_cve(c)}
+        flaws = sorted({f for f in reached if is_cve(f) or f in known} or reached or {record}, key=preference)
         of[record] = tuple(flaws)
         for flaw in flaws:
             bundled_by.setdefault(flaw, set()).add(record)
