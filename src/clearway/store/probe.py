@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -36,7 +37,8 @@ def probe(socket_dir: Path, user: str, database: str, timeout_s: float = 5.0) ->
             client.sendall(message)
             kind, body = _first_message(client)
             if kind == b"R":
-                client.sendall(_TERMINATE)
+                with suppress(OSError):  # it has answered; a polite goodbye is all that is left
+                    client.sendall(_TERMINATE)
     except TimeoutError:
         return "busy"
     except OSError:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from store_homes import Account, Holder, environment
 
-from clearway.store import processes
+from clearway.store import place, processes
 from clearway.store.server import URL_VARIABLE, lease
 
 
@@ -31,6 +31,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
     data = folder / "postgres" / "data"
     if data.exists():
         processes.stop(data, 5)
+        place.make(folder).remove_socket_dir()
 
 
 @pytest.fixture(scope="module")

@@ -46,14 +46,10 @@ def test_a_statement_ends_at_its_time_limit(url: str) -> None:
 def test_waiting_for_a_lock_ends_at_its_limit(url: str) -> None:
     with connect(url) as connection:
         connection.execute("create table public.locked (n int)")
-    with (
-        connect(url) as holder,
-        connect(url, lock_timeout_s=0.05) as waiter,
-        pytest.raises(ConflictError, match="same rows"),
-        translated(),
-    ):
+    with connect(url) as holder, connect(url, lock_timeout_s=0.05) as waiter:
         holder.execute("lock table public.locked")
-        waiter.execute("select * from public.locked")
+        with pytest.raises(ConflictError, match="same rows"), translated():
+            waiter.execute("select * from public.locked")
 
 
 def test_nobody_answering_is_an_upstream_error(tmp_path: Path) -> None:
