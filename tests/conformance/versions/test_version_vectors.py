@@ -29,7 +29,7 @@ def test_every_osv_scalibr_ordering_holds_or_is_a_listed_fault(capsys: pytest.Ca
             healed.append(f"{file}: {a} {said} {b}")
     with capsys.disabled():
         total = sum(counted.values())
-        print(f"\n{total} orderings in {len(counted)} schemes, {len(faults)} listed faults")  # noqa: T201
+        print(f"\n{total} orderings in {len(counted)} schemes, {len(faults)} listed faults")
     assert not unlisted
     assert not healed, "passes now: take it from known_vector_faults.toml"
     assert counted.total() >= 71_040
@@ -59,7 +59,7 @@ def test_every_vers_and_univers_version_comparison_holds_or_is_a_listed_fault(
                 if got[1:] != ("=", "=") and (scheme, f"{x} < {y}") not in faults:
                     wrong.append(f"{file}: {x} < {y}, got {a} < {b}")
     with capsys.disabled():
-        print(f"\n{count} VERS and univers comparisons")  # noqa: T201
+        print(f"\n{count} VERS and univers comparisons")
     assert not wrong
     assert count >= 2_300
 
@@ -80,7 +80,7 @@ def test_further_pairs_along_each_chain_of_orderings_hold(capsys: pytest.Capture
         chain.append(b)
         last = (file, b)
     with capsys.disabled():
-        print(f"\n{checked} pairs along chains")  # noqa: T201
+        print(f"\n{checked} pairs along chains")
     assert not wrong
     assert checked > 400_000
 
