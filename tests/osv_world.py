@@ -39,7 +39,7 @@ def osv(record: str, ecosystem: str, name: str, fixed: str, **more: Any) -> byte
 RECORDS = {
     "PYSEC-TEST-1": ("PyPI", "example-web", "2.0.1"),
     "GHSA-test-0002": ("PyPI", "example-web", "1.5"),
-    "PYSEC-TEST-3": ("PyPI", "example-zope.thing", "3.0"),
+    "PYSEC-TEST-3": ("PyPI", "example-zope-thing", "3.0"),
     "GHSA-test-0004": ("npm", "@scope/example", "4.17.21"),
     "TEST-5": ("Maven", "org.example:core", "2.15.0"),
 }

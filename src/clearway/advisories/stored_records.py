@@ -38,30 +38,30 @@ class StoredRecords:
         self._idle: queue.SimpleQueue[Connection] = queue.SimpleQueue()
 
     async def osv(self, refs: Sequence[Ref]) -> dict[Ref, bytes]:
-        if not refs:
+        wanted = {ref for ref in refs if all(map(_storable, ref))}
+        if not wanted:
             return {}
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, refs)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, wanted)
 
     async def close(self) -> None:
         self._threads.shutdown(wait=True)
         while not self._idle.empty():
             self._idle.get_nowait().close()
 
-    def _read(self, refs: Sequence[Ref]) -> dict[Ref, bytes]:
+    def _read(self, wanted: set[Ref]) -> dict[Ref, bytes]:
         try:
             kept = self._idle.get_nowait()
         except queue.Empty:
-            return self._ask(self._open(), refs)
+            return self._ask(self._open(), wanted)
         try:
-            return self._ask(kept, refs)
+            return self._ask(kept, wanted)
         except UpstreamError:
-            return self._ask(self._open(), refs)
+            return self._ask(self._open(), wanted)
 
     def _open(self) -> Connection:
         return connect(self._url, autocommit=True, statement_timeout_s=self._timeout_s)
 
-    def _ask(self, connection: Connection, refs: Sequence[Ref]) -> dict[Ref, bytes]:
-        wanted = set(refs)
+    def _ask(self, connection: Connection, wanted: set[Ref]) -> dict[Ref, bytes]:
         try:
             with translated():
                 arguments = [sorted({source for source, _ in wanted}), sorted({name for _, name in wanted})]
@@ -71,3 +71,8 @@ class StoredRecords:
             raise
         self._idle.put(connection)
         return {(source, name): bytes(raw) for source, name, raw in rows if (source, name) in wanted}
+
+
+def _storable(text: str) -> bool:
+    """Whether PostgreSQL can hold `text`: no zero character, no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)

@@ -16,7 +16,7 @@ import errno
 import signal
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
@@ -131,6 +131,7 @@ async def _serve(app: Application, host: str, port: int, ready: Callable[[str], 
             if not ending.done():
                 raise UpstreamError("the web server ended by itself", mend="see its log, and start it again")
     finally:
+        loop.set_exception_handler(_while_ending)
         server.stop()  # type: ignore[no-untyped-call]
         # A client that keeps its connection open would hold the server for ever.
         await asyncio.wait({serving}, timeout=GRACE_SECONDS)
@@ -138,6 +139,12 @@ async def _serve(app: Application, host: str, port: int, ready: Callable[[str], 
             task.cancel()
         with suppress(asyncio.CancelledError, TimeoutError):
             await asyncio.wait({starting, ending, serving}, timeout=0.2)
+
+
+def _while_ending(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Says nothing of the one failure that is ours: granian completes a future that we gave up waiting for."""
+    if not isinstance(context.get("exception"), asyncio.InvalidStateError):
+        loop.default_exception_handler(context)
 
 
 async def _answers(host: str, port: int) -> None:

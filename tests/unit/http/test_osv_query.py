@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -177,15 +178,13 @@ def test_a_token_of_another_question_is_refused() -> None:
         page(Asked("PyPI", "a", "2"), found, token)
 
 
-@given(
-    st.dictionaries(st.sampled_from(["ecosystem", "name", "purl"]), st.text(max_size=30)),
-    st.text(max_size=20),
-)
+PACKAGES = st.dictionaries(st.sampled_from(["ecosystem", "name", "purl"]), st.text(max_size=30))
+
+
+@given(PACKAGES, st.text(max_size=20))
 def test_no_text_makes_a_query_fail_in_a_way_of_its_own(
     table: Table, package: dict[str, str], version: str
 ) -> None:
-    try:
+    with suppress(ClearwayError):  # anything else is a failure
         asked = interpret(query(package=package, version=version))
         judged_or_error(asked, answer(table, asked))
-    except ClearwayError as error:
-        assert error.what

@@ -1,0 +1,103 @@
+"""The whole server over a home of its own: ready line, clean end, nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import live_server
+import osv_world
+from clearway.app.server import _free_port
+from clearway.records.errors import ConfigError, ConflictError
+from clearway.store.server import status
+
+_PROGRAM = """
+import sys
+from pathlib import Path
+from clearway.app.server import serve
+serve(Path(sys.argv[1]), "127.0.0.1", 0, table=Path(sys.argv[2]), ready=lambda url: print(url, flush=True))
+"""
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="clearway-") as made:
+        yield Path(made)
+
+
+def over(home: Path, table: Path) -> contextlib.AbstractContextManager[live_server.Live]:
+    command = [sys.executable, "-c", _PROGRAM, str(home), str(table)]
+    return live_server.started(command, table.with_suffix(".log"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_signal_ends_it_within_three_seconds_with_a_connection_open_and_leaves_nothing(
+    home: Path, tmp_path: Path, number: int
+) -> None:
+    with over(home, osv_world.table(tmp_path / "t")) as server:
+        assert server.ask("GET", "/health/ready")[0] == 200
+        assert status(home).running
+        idle = http.client.HTTPConnection("127.0.0.1", server.port)
+        idle.request("GET", "/health/live")
+        idle.getresponse().read()  # and the connection stays open
+        half = socket.create_connection(("127.0.0.1", server.port))
+        half.sendall(b"POST /v1/query HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n{")
+        assert server.stop(number) < 3
+        assert server.process.returncode == 0, server.log.read_text()
+        assert not status(home).running
+        half.close()
+        idle.close()
+        assert server.log.read_text() == ""
+
+
+def test_a_request_in_work_is_answered_before_the_end(home: Path, tmp_path: Path) -> None:
+    with over(home, osv_world.table(tmp_path / "t")) as server:
+        half = socket.create_connection(("127.0.0.1", server.port))
+        body = b'{"queries":[]}'
+        head = b"POST /v1/querybatch HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(body)
+        half.sendall(head + body[:5])
+        server.ask("GET", "/health/live")
+        os.kill(server.process.pid, signal.SIGTERM)
+        half.sendall(body[5:])
+        half.settimeout(5)
+        assert half.recv(1000).startswith(b"HTTP/1.1 200")
+        half.close()
+        server.process.wait(timeout=5)
+
+
+def test_a_server_that_is_killed_leaves_a_home_that_the_next_one_takes_over(
+    home: Path, tmp_path: Path
+) -> None:
+    table = osv_world.table(tmp_path / "t")
+    with over(home, table) as first:
+        first.stop(signal.SIGKILL)
+    with over(home, table) as second:
+        assert second.ask("GET", "/health/ready")[0] == 200
+        second.stop()
+    assert not status(home).running
+
+
+def test_a_port_that_is_taken_is_a_conflict_even_when_its_holder_would_share() -> None:
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        with pytest.raises(ConflictError, match="another program listens"):
+            _free_port("127.0.0.1", holder.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("host", "port"), [("127.0.0.1", 70_000), ("192.0.2.1", 0), ("no such host", 0), ("::g", 0)]
+)
+def test_an_address_that_is_not_ours_is_a_configuration_error(host: str, port: int) -> None:
+    with pytest.raises(ConfigError):
+        _free_port(host, port)
