@@ -70,7 +70,9 @@ def read(data: bytes, name: str) -> Inventory:
 def add_root(root: dict[str, Any], found: Gathering) -> None:
     """Adds the document's subject where it can be judged, and what is nested in it."""
     purl = root.get("purl")
-    if type(purl) is str and purl and (root.get("version") or "@" in purl):
+    if type(purl) is str and purl.startswith(("pkg:oci/", "pkg:docker/")):
+        pass  # an image is the subject; what runs is inside it
+    elif type(purl) is str and purl and (root.get("version") or "@" in purl):
         add_component(root, "metadata.component", found)
     elif root.get("type") == "operating-system":
         _set_distro(root, found)

@@ -3,12 +3,10 @@
 An inventory is one object with one or two huge arrays. `Parts` splits it by its top-level keys,
 decodes the arrays a batch at a time, and proves afterwards that no object anywhere repeated a key.
 
-The proof: the fast decoder keeps one value of a repeated key, so the tree then holds fewer keys
-than the text. Keys in the tree are counted while batches pass by. Keys in the text are the places where a
-colon
-follows a closing quote, and those can be counted as bytes: inside a string a quote has a backslash
-before it. Where the text is written so that counting is not exact, or where the counts differ, `strict_json`
-decides, piece by piece.
+The proof: the fast decoder keeps one value of a repeated key, so its tree holds fewer strings (keys
+among them) than the text. Strings in the tree are counted while batches pass by; strings in the
+text are half of the quotes that no backslash escapes, and those can be counted as bytes. Where the
+two differ, `strict_json` names the key and its place.
 """
 
 from __future__ import annotations
@@ -47,12 +45,12 @@ class Parts:
         self.place = place
         self._data = data[3:] if data.startswith(_BOM) else data
         self._seen: set[str] = set()
-        self._keys = 0
+        self._strings = 0
         try:
             self._raw: dict[str, Raw] = _top.decode(self._data)
         except _ERRORS as e:
             self._refuse(e)
-        self._keys += len(self._raw)
+        self._strings += len(self._raw)
 
     def __contains__(self, key: str) -> bool:
         return key in self._raw
@@ -69,7 +67,7 @@ class Parts:
         value = self._decode(raw)
         if key not in self._seen:
             self._seen.add(key)
-            self._keys += self._count([value])
+            self._strings += self._count([value])
         return value
 
     def text(self, key: str) -> str:
@@ -94,7 +92,7 @@ class Parts:
         for start in range(0, len(items), _BATCH):
             batch = [self._decode(item) for item in items[start : start + _BATCH]]
             if fresh:
-                self._keys += self._count(batch)
+                self._strings += self._count(batch)
             yield start, batch
 
     def finish(self) -> None:
@@ -107,9 +105,8 @@ class Parts:
             if key not in self._seen:
                 for _ in self.batches(key):
                     pass
-        exact = count_keys(self._data)
-        if exact is None or exact != self._keys:
-            self._decide()
+        if count_strings(self._data) != self._strings:
+            self._find_repeated_key()
 
     def _decode(self, raw: Raw) -> Any:
         try:
@@ -118,21 +115,22 @@ class Parts:
             self._refuse(e)
 
     def _count(self, values: list[Any]) -> int:
-        """Keys of all objects in `values`, a level at a time: a recursion would be the attacker's to end."""
+        """Strings in `values`, a level at a time: a recursion would be the attacker's to end."""
         total = 0
         depth = 0
-        level = values
+        level = [value for value in values if type(value) is not str]
+        total += len(values) - len(level)
         while level:
             depth += 1
             if depth > MAX_DEPTH:
                 raise TooLargeError(f"nested deeper than {MAX_DEPTH} levels", where=self.place)
             dicts = [value for value in level if type(value) is dict]
-            total += sum(map(len, dicts))
-            below = [value for d in dicts for value in d.values() if type(value) is not str]
-            below += [
-                value for array in level if type(array) is list for value in array if type(value) is not str
-            ]
-            level = below
+            lists = [value for value in level if type(value) is list]
+            keys = sum(map(len, dicts))
+            items = keys + sum(map(len, lists))
+            level = [value for d in dicts for value in d.values() if type(value) is not str]
+            level += [value for array in lists for value in array if type(value) is not str]
+            total += keys + items - len(level)
         return total
 
     def _refuse(self, error: BaseException) -> NoReturn:
@@ -151,8 +149,7 @@ class Parts:
             f"not JSON: {error}", where=self.place, mend="the file may be cut short; fetch it again"
         ) from None
 
-    def _decide(self) -> None:
-        """Refuses a repeated key; silent when there is none and the fast count was merely not exact."""
+    def _find_repeated_key(self) -> None:
         from .strict_json import loads
 
         if len(self._data) <= _REREAD_BYTES:
@@ -165,59 +162,23 @@ class Parts:
                     loads(bytes(item), f"{self.place}: {key}[{i}]")
             else:
                 loads(whole, f"{self.place}: {key}")
-        # Nothing inside the parts: then everything outside them must be the keys, once each.
-        outside = _ink(self._data) - sum(_ink(bytes(raw)) for raw in self._raw.values())
-        if outside != 1 + sum(len(key.encode()) + 4 for key in self._raw):
-            raise InputError(
-                "a top-level key occurs twice",
-                where=self.place,
-                mend="keep one of the two; readers differ in which they believe",
-            )
+        raise InputError(
+            "a top-level key occurs twice",
+            where=self.place,
+            mend="keep one of the two; readers differ in which they believe",
+        )
 
 
-def count_keys(data: bytes) -> int | None:
-    r"""How many object keys a *valid* JSON text has; None where counting bytes can't tell.
-
-    Counted are `":` and `" :` (as Jackson prints), less those whose quote is escaped. None for a key that
-    ends in a backslash and for other white space before a colon.
-    """
-    total = data.count(b'":')
-    escaped = data.count(b'\\":')
-    if escaped and b'\\\\":' in data:
-        return None
-    total -= escaped
-    spaced = data.count(b" :")
-    if spaced:
-        quoted = data.count(b'" :')
-        escaped = data.count(b'\\" :')
-        if escaped and b'\\\\" :' in data:
-            return None
-        total += quoted - escaped
-        if spaced != quoted and _key_before(data, b" :", skip=b'"'):
-            return None
-    for white in (b"\n", b"\t", b"\r"):
-        if white in data and _key_before(data, white + b":"):
-            return None
-    return total
-
-
-def _key_before(data: bytes, needle: bytes, skip: bytes = b"") -> bool:
-    """Whether white space ending in `needle` follows a quote anywhere, but for `skip` right before it."""
-    at = data.find(needle)
-    while at >= 0:
-        before = at - 1
-        if not (skip and data[before : before + 1] == skip):
-            while before >= 0 and data[before] in _WHITE:
-                before -= 1
-            if before >= 0 and data[before] == 0x22:
-                return True
-        at = data.find(needle, at + 2)
-    return False
-
-
-def _ink(data: bytes) -> int:
-    """Bytes that are not JSON white space."""
-    return len(data) - sum(data.count(white) for white in (b" ", b"\t", b"\r", b"\n"))
+def count_strings(data: bytes) -> int:
+    """How many strings, keys among them, a *valid* JSON text has."""
+    quotes = data.count(b'"')
+    if b"\\" in data:
+        escaped = data.count(b'\\"')
+        # In a run of backslashes each pair is one escaped backslash, and an odd one escapes what follows.
+        if escaped and b'\\\\"' in data:
+            escaped = data.replace(b"\\\\", b"").count(b'\\"')
+        quotes -= escaped
+    return quotes // 2
 
 
 def top_level_keys(data: bytes) -> frozenset[str]:

@@ -36,19 +36,16 @@ def read(data: bytes, name: str) -> Inventory:
             continue
         known = {_term(key): value for key, value in element.items()}
         kind = _term(_text(known.get("type")))
+        own = known.get("creationInfo") if kind != "CreationInfo" else element
+        if type(own) is dict:
+            created = created or _text(own.get("created"))
+            version = version or _text(own.get("specVersion"))
         if kind == "Package":
             _add(known, f"@graph[{i}]", found, subjects)
         elif kind in ("SpdxDocument", "Sbom", "Bom"):
             roots.update(_texts(known.get("rootElement")))
             if kind == "SpdxDocument":
                 serial = _text(known.get("spdxId"))
-            own = known.get("creationInfo")
-            if type(own) is dict:
-                created = created or _text(own.get("created"))
-                version = version or _text(own.get("specVersion"))
-        elif kind == "CreationInfo":
-            created = created or _text(known.get("created"))
-            version = version or _text(known.get("specVersion"))
         elif kind == "Relationship" and known.get("relationshipType") == "describes":
             roots.update(_texts(known.get("to")))
     _drop_subjects(found, subjects, roots)
