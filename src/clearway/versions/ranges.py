@@ -7,7 +7,7 @@ overlap switch off at the first `fixed` that is met.
 
 from __future__ import annotations
 
-from functools import cmp_to_key
+from functools import cmp_to_key, lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec import Struct
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clearway.records.advisory import Event
+
+# An advisory feed names the same few versions for hundreds of packages.
+_end_key = lru_cache(maxsize=8192)(range_key)
 
 FOREVER = b"\xff"  # above every key
 EVER = b""  # below every key
@@ -50,8 +53,8 @@ def intervals(scheme: str, events: Sequence[Event]) -> tuple[Interval, ...]:
     if len(events) == 2 and events[0].kind == "introduced" and events[1].kind == "fixed":
         # Nine ranges in ten.
         introduced, fixed = events[0].version, events[1].version
-        lo = EVER if introduced == "0" else range_key(scheme, introduced)
-        hi = range_key(scheme, fixed)
+        lo = EVER if introduced == "0" else _end_key(scheme, introduced)
+        hi = _end_key(scheme, fixed)
         if lo < hi:
             return (Interval(lo, hi, introduced, fixed, "fixed"),)
         if lo == hi:
@@ -125,7 +128,7 @@ def _is_minus_infinity(event: Event) -> bool:
 def _by_key(scheme: str, events: list[Event]) -> list[_Point]:
     groups: dict[bytes, list[Event]] = {}
     for event in events:
-        at = EVER if _is_minus_infinity(event) else range_key(scheme, event.version)
+        at = EVER if _is_minus_infinity(event) else _end_key(scheme, event.version)
         groups.setdefault(at, []).append(event)
     return [_Point(at, groups[at]) for at in sorted(groups)]
 
@@ -148,7 +151,7 @@ def _by_text(scheme: str, events: list[Event]) -> list[_Point]:
 
 def _limited_by_key(found: list[Interval], scheme: str, limits: list[Event]) -> tuple[Interval, ...]:
     """`found` below the highest limit: a version counts when it is below any of them."""
-    highest, text = max((range_key(scheme, limit.version), limit.version) for limit in limits)
+    highest, text = max((_end_key(scheme, limit.version), limit.version) for limit in limits)
     out = []
     for interval in found:
         if interval.hi <= highest:
