@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .ranges import Interval
 
 __all__ = [
+    "KEY_FORMAT",
     "MAX_LENGTH",
     "SCHEMES",
     "compare",
@@ -37,6 +38,8 @@ __all__ = [
     "range_key",
     "scheme_of",
 ]
+
+KEY_FORMAT = 1  # raised when a scheme's keys change: keys that are stored elsewhere are then stale
 
 MAX_LENGTH = 1024  # characters; the longest version in public advisory data has fewer than 200
 

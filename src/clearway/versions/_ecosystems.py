@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _BY_SCHEME = {
-    "semver": "npm, crates.io, Hex, SwiftURL, GitHub Actions, Julia, Kubernetes, VSCode, Linux, Open VSX",
+    "semver": "npm, crates.io, Hex, SwiftURL, GitHub Actions, Julia, Kubernetes, VSCode, Linux",
     "go": "Go",
     "pub": "Pub",
     "bitnami": "Bitnami",

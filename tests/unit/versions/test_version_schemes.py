@@ -245,6 +245,7 @@ def test_a_scheme_is_imported_at_its_first_version() -> None:
 
 def test_the_public_names_are_these() -> None:
     assert versions.__all__ == [
+        "KEY_FORMAT",
         "MAX_LENGTH",
         "SCHEMES",
         "compare",
