@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import json
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any, NoReturn
 
@@ -182,3 +183,19 @@ def _path_of_duplicate(text: str) -> str:
 def _short(text: str, *, quote: bool = True) -> str:
     cut = text if len(text) <= 60 else text[:57] + "..."
     return repr(cut) if quote else cut
+
+
+def entries(data: bytes, record: dict[str, Any], name: str) -> Iterator[tuple[bytes, Any]]:
+    """(exact bytes, value) of each element of the list `name` of `record`, which `loads` read from `data`.
+
+    Raises:
+        InputError: there is no such list.
+    """
+    import msgspec
+
+    values = record.get(name)
+    if not isinstance(values, list):
+        raise InputError(f"`{name}` is not a list", mend="see the format's schema")
+    whole = msgspec.json.decode(data.removeprefix(_BOM), type=dict[str, msgspec.Raw])
+    raws = msgspec.json.decode(whole[name], type=list[msgspec.Raw])
+    yield from ((bytes(raw), value) for raw, value in zip(raws, values, strict=True))
