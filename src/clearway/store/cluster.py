@@ -11,8 +11,8 @@ from pathlib import Path
 from clearway.records.errors import ConfigError, ConflictError, UpstreamError
 
 from . import binaries, locks, processes
-from .failures import OWN_SERVER, at, from_os, from_server, log_tail, user_name
-from .place import Place, private_dir, write_whole
+from .failures import at, from_os, from_server, log_tail, user_name
+from .place import Place, not_as_other, private_dir, write_whole
 from .probe import SOCKET_FILE, State, probe
 from .settings import SETTINGS, hba, ident, render
 
@@ -67,11 +67,11 @@ def _initialise(place: Place) -> None:
     """Makes the cluster in `data.new` and renames it: a cluster called `data` is whole."""
     programs = binaries.bin_dir(place)
     folder = place.unfinished
-    with at(folder):
-        shutil.rmtree(folder, ignore_errors=True)
-        private_dir(folder, place.server)
     argument = place.data_argument(folder)
+    shutil.rmtree(folder, ignore_errors=True)
     try:
+        with at(folder):
+            private_dir(folder, place.server)
         _run(
             place,
             [str(programs / "initdb"), "-D", argument, "-U", USER, "-A", "peer", *_INITDB],
@@ -243,11 +243,7 @@ def _environment() -> dict[str, str]:
 
 def _not_startable(error: Exception, place: Place) -> Exception:
     if place.as_other and isinstance(error, PermissionError | subprocess.SubprocessError):
-        return ConfigError(
-            f"this root may not start a process as {place.server.name!r}, and PostgreSQL won't run as root",
-            where=str(place.root),
-            mend=f"run as an ordinary user, {OWN_SERVER}",
-        )
+        return not_as_other(place.server, place.root)
     if isinstance(error, OSError):
         return from_os(error, place.root)
     return UpstreamError(str(error), where=str(place.root))

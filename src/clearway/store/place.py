@@ -17,6 +17,7 @@ to be opened to it, and no other process of that account can reach the data.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import pwd
@@ -188,7 +189,7 @@ def private_dir(folder: Path, account: Account) -> None:
     try:
         folder.mkdir(mode=0o700)
         if os.geteuid() != account.uid:
-            os.chown(folder, account.uid, account.gid)
+            _give(folder, account)
     except FileExistsError:
         seen = folder.lstat()
         if not stat.S_ISDIR(seen.st_mode) or seen.st_uid not in (account.uid, os.geteuid()):
@@ -198,8 +199,26 @@ def private_dir(folder: Path, account: Account) -> None:
                 mend="remove it, or set XDG_RUNTIME_DIR to a folder of your own",
             ) from None
         if os.geteuid() == 0:
-            os.chown(folder, account.uid, account.gid, follow_symlinks=False)
+            _give(folder, account)
         folder.chmod(0o700)
+
+
+def not_as_other(account: Account, where: Path) -> ConfigError:
+    """The error for a root without root's rights, as in some containers: it can't act as `account`."""
+    return ConfigError(
+        f"this root may not run a process as {account.name!r}, and PostgreSQL won't run as root",
+        where=str(where),
+        mend=f"run as an ordinary user, {OWN_SERVER}",
+    )
+
+
+def _give(folder: Path, account: Account) -> None:
+    try:
+        os.chown(folder, account.uid, account.gid, follow_symlinks=False)
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.EINVAL):  # EINVAL: the account is not in this user namespace
+            raise not_as_other(account, folder) from error
+        raise
 
 
 def write_whole(path: Path, content: bytes, uid: int, mode: int = 0o600) -> None:

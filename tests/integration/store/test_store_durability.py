@@ -58,7 +58,7 @@ def kill_rounds(home: Path, rounds: int) -> None:
 
 
 def test_no_acknowledged_row_is_lost_when_the_server_is_killed_under_eight_writers(home: Path) -> None:
-    kill_rounds(home, 4)
+    kill_rounds(home, 3)
 
 
 @pytest.mark.slow

@@ -21,13 +21,13 @@ from clearway.store.server import URL_VARIABLE, lease, status
 
 
 def test_the_named_server_is_used_and_the_home_is_not_touched(
-    url: str, home: Path, monkeypatch: pytest.MonkeyPatch
+    url: str, new_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(URL_VARIABLE, url)
-    with lease(home) as address:
+    with lease(new_home) as address:
         assert address == url
-    assert not home.exists()
-    now = status(home)
+    assert not new_home.exists()
+    now = status(new_home)
     assert (now.embedded, now.running) == (False, True)
 
 

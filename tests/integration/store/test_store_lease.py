@@ -34,16 +34,16 @@ def kept(url: str) -> list[int]:
         return [n for (n,) in connection.execute("select n from public.kept order by n")]
 
 
-def test_a_lease_makes_a_database_and_its_end_leaves_no_process(home: Path) -> None:
-    assert status(home).running is False
-    with lease(home) as url:
+def test_a_lease_makes_a_database_and_its_end_leaves_no_process(new_home: Path) -> None:
+    assert status(new_home).running is False
+    with lease(new_home) as url:
         assert kept_version(url) >= 180_000
-        now = status(home)
+        now = status(new_home)
         assert now.running
         assert now.url == url
-        assert now.pid == processes.pid_in_file(data(home))
-    assert wait_gone(data(home), 0)
-    assert status(home).running is False
+        assert now.pid == processes.pid_in_file(data(new_home))
+    assert wait_gone(data(new_home), 0)
+    assert status(new_home).running is False
 
 
 def kept_version(url: str) -> int:
@@ -58,9 +58,9 @@ def test_what_was_committed_is_there_at_the_next_lease(home: Path) -> None:
         assert kept(url) == [1]
 
 
-def test_asking_for_the_status_of_a_home_makes_nothing(home: Path) -> None:
-    assert status(home).embedded
-    assert not home.exists()
+def test_asking_for_the_status_of_a_home_makes_nothing(new_home: Path) -> None:
+    assert status(new_home).embedded
+    assert not new_home.exists()
 
 
 def test_a_lease_inside_a_lease_shares_the_server(home: Path) -> None:
@@ -80,15 +80,15 @@ def test_the_server_stays_while_another_process_holds_a_lease(home: Path, hold: 
     assert wait_gone(data(home), 0)
 
 
-def test_of_eight_starters_at_once_one_starts_and_the_last_one_stops(home: Path, hold: Hold) -> None:
-    holders = [hold(home) for _ in range(8)]
+def test_of_eight_starters_at_once_one_starts_and_the_last_one_stops(new_home: Path, hold: Hold) -> None:
+    holders = [hold(new_home) for _ in range(8)]
     pids = {holder.ready()["pid"] for holder in holders}
     assert len(pids) == 1
     for holder in holders[:-1]:
         assert holder.end() == 0
-    assert status(home).running
+    assert status(new_home).running
     assert holders[-1].end() == 0
-    assert wait_gone(data(home), 0)
+    assert wait_gone(data(new_home), 0)
 
 
 def test_the_server_of_a_killed_process_is_stopped_by_the_next_one_to_leave(home: Path, hold: Hold) -> None:
@@ -167,11 +167,11 @@ def test_a_server_whose_socket_was_swept_away_is_replaced(home: Path, hold: Hold
         assert status(home).pid != pid
 
 
-def test_a_start_that_was_killed_while_making_the_database_leaves_nothing_half_done(home: Path) -> None:
-    where = place.make(home)
+def test_a_start_that_was_killed_while_making_the_database_leaves_nothing_half_done(new_home: Path) -> None:
+    where = place.make(new_home)
     (where.unfinished / "base").mkdir(parents=True)
     (where.unfinished / "PG_VERSION").write_text("18\n")
-    with lease(home) as url:
+    with lease(new_home) as url:
         assert kept_version(url)
     assert not where.unfinished.exists()
 
@@ -200,9 +200,8 @@ def test_a_home_reached_by_a_link_is_the_same_home(home: Path, tmp_path: Path) -
 
 
 def test_the_log_is_set_aside_at_each_start_and_five_old_ones_are_kept(home: Path) -> None:
-    for _ in range(2):
-        with lease(home):
-            pass
+    with lease(home):
+        pass
     logs = home / "postgres" / "log"
     assert {path.name for path in logs.iterdir()} == {"server.log", "server.log.1"}
     for number in range(2, 10):
@@ -274,7 +273,7 @@ def test_waiting_for_another_starter_ends(home: Path) -> None:
         pass
 
 
-def test_a_home_that_is_a_file_is_refused(home: Path) -> None:
-    home.write_text("")
-    with pytest.raises(ConfigError, match=r"not a directory.*--home"), lease(home):
+def test_a_home_that_is_a_file_is_refused(new_home: Path) -> None:
+    new_home.write_text("")
+    with pytest.raises(ConfigError, match=r"not a directory.*--home"), lease(new_home):
         pass
