@@ -35,7 +35,7 @@ NOTHING = frozenset(
         "see advisory",
         "tbd",
         "?",
-    )  # fmt: skip
+    )
 )
 _EVERYTHING = frozenset(
     ("*", "all", "all versions", "all version", "all versions affected", "any", "any version")

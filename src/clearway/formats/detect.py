@@ -45,6 +45,8 @@ class _Probe(msgspec.Struct):
     id: _Raw = _NONE
     modified: _Raw = _NONE
     affected: _Raw = _NONE
+    details: _Raw = _NONE
+    type: _Raw = _NONE
     schema_version: _Raw = _NONE
     cve_metadata: _Raw = msgspec.field(default=_NONE, name="cveMetadata")
     document: _Raw = _NONE
@@ -173,9 +175,13 @@ def _record(probe: _Probe) -> Detection | None:
             return Detection("nvd-cpe")
     if _has(probe.cve) and bytes(probe.cve).startswith(b"{"):
         return Detection("nvd-cpe")
-    if _has(probe.id) and (_has(probe.modified) or _has(probe.affected) or _has(probe.schema_version)):
+    if _has(probe.id) and (_has(probe.affected) or _has(probe.schema_version) or _is_text_only_osv(probe)):
         return _tested(Detection("osv"), _text(probe.id))
     return None
+
+
+def _is_text_only_osv(probe: _Probe) -> bool:
+    return _has(probe.modified) and _has(probe.details) and not _has(probe.type)  # STIX objects have a type
 
 
 def _csaf(document: _Document) -> Detection | None:
@@ -216,7 +222,7 @@ def _skipped(probe: _Probe) -> Detection | None:
         (_has(probe.sources), "a VEX repository's manifest"),
         (_has(probe.updated_at) and _has(probe.packages), "a VEX repository's index"),
         (_has(probe.versions) and not _has(probe.id), "a VEX repository's description"),
-        (_has(probe.context) and not _has(probe.id), "a JSON-LD context"),
+        (bytes(probe.context).startswith(b"{"), "a JSON-LD context"),
     ):
         if found:
             return Detection("not-a-record", reason)
@@ -244,13 +250,13 @@ def _other(head: bytes, name: str) -> Detection:
         return Detection("not-a-record", "a signature or key")
     if _DIGEST_LINE.match(line):
         return Detection("not-a-record", "a checksum")
-    if head.startswith(b"<"):
-        return _markup(head)
     if head.startswith((b"SPDXVersion:", b"##")) and b"SPDXVersion:" in head:
         return Detection("inventory", "an SPDX document: give it to `clearway match`")
     base = name.replace("!", "/").rpartition("/")[2].lower()
     if base.partition(".")[0] in _PLAIN_NAMES or base.endswith(_PLAIN_SUFFIXES) or base == "changes.csv":
         return Detection("not-a-record", "text about the data, or an index of it")
+    if head.startswith(b"<"):
+        return _markup(head)
     return Detection("unknown", "neither JSON nor a known CSV")
 
 

@@ -98,16 +98,23 @@ def _one(kind: str, data: bytes, place: str) -> Decoded:
     else:
         return _csaf(kind, record, data, place, notes)
     version = _vex_version(item) if isinstance(item, VexDocument) else stamp(item.modified or item.published)
+    record_id = f"{item.id}#{product}" if kind == "openvex" and (product := _first_product(item)) else item.id
     return Decoded(
         kind=kind,
         source=item.source,
-        id=item.id,
+        id=record_id,
         version=version,
         raw=data,
         item=item,
         place=place,
         notes=notes,
     )
+
+
+def _first_product(item: VexDocument) -> str:
+    """What sets apart OpenVEX documents that share an `@id`: tools give one to every file of a hub (36 times)."""
+    named = (product.identifiers[0] for s in item.statements for product in s.products if product.identifiers)
+    return next(named, "")[:300]
 
 
 def _csaf(kind: str, record: dict[str, Any], data: bytes, place: str, notes: tuple[str, ...]) -> Decoded:
