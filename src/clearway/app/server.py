@@ -15,6 +15,7 @@ import asyncio
 import errno
 import signal
 import socket
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from clearway.advisories import osv_api as vulns
 from clearway.advisories.live_table import LiveTable
 from clearway.advisories.record_source import RememberedRecords
 from clearway.advisories.stored_records import StoredRecords
+from clearway.advisories.table import TABLE_FILE
 from clearway.exposure import osv_api as queries
 from clearway.http import health
 from clearway.http.application import Application, application
@@ -77,13 +79,13 @@ def serve(
     host: str,
     port: int,
     *,
-    table: Path,
-    ready: Callable[[str], None],
+    ready: Callable[[str], None] | None = None,
     limits: Limits | None = None,
 ) -> None:
-    """Serves until SIGTERM or SIGINT; tells `ready` the URL when it answers.
+    """Serves until SIGTERM or SIGINT; tells `ready` the URL when it answers, or prints it.
 
-    `port` 0 takes a free one. The embedded database of `home` is leased all the while.
+    `port` 0 takes a free one. The embedded database of `home` is leased all the while. The table need
+    not be there yet: it is picked up when intake has compiled it.
 
     Raises:
         ConflictError: the port is taken.
@@ -93,12 +95,18 @@ def serve(
     chosen = _free_port(host, port)
     with lease(home) as url:
         migrate(url)
-        run(build(table, StoredRecords(url), limits=limits), host, chosen, ready)
+        app = build(home / TABLE_FILE, StoredRecords(url), limits=limits)
+        run(app, host, chosen, ready or _print_ready)
 
 
 def run(app: Application, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serves `app` until SIGTERM or SIGINT, without a database of its own; see `serve`."""
     asyncio.run(_serve(app, host, port, ready))
+
+
+def _print_ready(url: str) -> None:
+    sys.stdout.write(f"Clearway answers at {url}\n")
+    sys.stdout.flush()
 
 
 async def _serve(app: Application, host: str, port: int, ready: Callable[[str], None]) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 import live_server
 import osv_world
+from clearway.advisories.table import TABLE_FILE
 from clearway.app.server import _free_port
 from clearway.records.errors import ConfigError, ConflictError
 from clearway.store.server import status
@@ -24,26 +25,27 @@ _PROGRAM = """
 import sys
 from pathlib import Path
 from clearway.app.server import serve
-serve(Path(sys.argv[1]), "127.0.0.1", 0, table=Path(sys.argv[2]), ready=lambda url: print(url, flush=True))
+serve(Path(sys.argv[1]), "127.0.0.1", 0, ready=lambda url: print(url, flush=True))
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="clearway-") as made:
         yield Path(made)
 
 
-def over(home: Path, table: Path) -> contextlib.AbstractContextManager[live_server.Live]:
-    command = [sys.executable, "-c", _PROGRAM, str(home), str(table)]
-    return live_server.started(command, table.with_suffix(".log"))
+def over(home: Path) -> contextlib.AbstractContextManager[live_server.Live]:
+    (home / TABLE_FILE).parent.mkdir(exist_ok=True)
+    osv_world.table(home / TABLE_FILE)
+    return live_server.started([sys.executable, "-c", _PROGRAM, str(home)], home / "log")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_a_signal_ends_it_within_three_seconds_with_a_connection_open_and_leaves_nothing(
-    home: Path, tmp_path: Path, number: int
+    home: Path, number: int
 ) -> None:
-    with over(home, osv_world.table(tmp_path / "t")) as server:
+    with over(home) as server:
         assert server.ask("GET", "/health/ready")[0] == 200
         assert status(home).running
         idle = http.client.HTTPConnection("127.0.0.1", server.port)
@@ -59,8 +61,8 @@ def test_a_signal_ends_it_within_three_seconds_with_a_connection_open_and_leaves
         assert server.log.read_text() == ""
 
 
-def test_a_request_in_work_is_answered_before_the_end(home: Path, tmp_path: Path) -> None:
-    with over(home, osv_world.table(tmp_path / "t")) as server:
+def test_a_request_in_work_is_answered_before_the_end(home: Path) -> None:
+    with over(home) as server:
         half = socket.create_connection(("127.0.0.1", server.port))
         body = b'{"queries":[]}'
         head = b"POST /v1/querybatch HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(body)
@@ -74,13 +76,10 @@ def test_a_request_in_work_is_answered_before_the_end(home: Path, tmp_path: Path
         server.process.wait(timeout=5)
 
 
-def test_a_server_that_is_killed_leaves_a_home_that_the_next_one_takes_over(
-    home: Path, tmp_path: Path
-) -> None:
-    table = osv_world.table(tmp_path / "t")
-    with over(home, table) as first:
+def test_a_server_that_is_killed_leaves_a_home_that_the_next_one_takes_over(home: Path) -> None:
+    with over(home) as first:
         first.stop(signal.SIGKILL)
-    with over(home, table) as second:
+    with over(home) as second:
         assert second.ask("GET", "/health/ready")[0] == 200
         second.stop()
     assert not status(home).running
