@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 _COLOURS = {"3DF": "bold red", "3D": "bold red", "14D": "yellow", "60D": "blue", "FSU": "dim"}
 _TIERS = {"3DF": "3 days, triage", "3D": "3 days", "14D": "14 days", "60D": "60 days", "FSU": "next upgrade"}
 _UNKNOWN_SHOWN = 5
+_PIPED_WIDTH = 140  # columns, where no terminal says
 
 
 def show(report: Report, out: TextIO, *, every_unknown: bool = False) -> None:
     """Prints the report; text from outside is shown without control characters."""
-    console = Console(file=out, highlight=False, soft_wrap=False)
+    console = Console(file=out, highlight=False, width=None if out.isatty() else _PIPED_WIDTH)
     _head(report, console)
     affected = [f for f in report.findings if f.verdict == "affected"]
     if affected:
@@ -59,8 +60,8 @@ def _head(report: Report, console: Console) -> None:
 def _affected(findings: list[Finding], as_of: date) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     for heading in ("due", "component", "installed", "fixed in", "flaw"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "due")
-    table.add_column("why", overflow="fold", ratio=1)
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("due", "flaw"))
+    table.add_column("why", overflow="fold")
     for finding in findings:
         component = finding.component
         name = component.name if not component.vendor else f"{component.vendor} {component.name}"

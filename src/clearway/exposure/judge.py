@@ -17,11 +17,12 @@ from clearway.records.finding import Statement
 from clearway.versions import compare, has_keys, is_generic, key, scheme_of
 
 if TYPE_CHECKING:
-    from clearway.advisories.table import Claim, Table
+    from clearway.advisories.table import Claim, Coverage, Table
 
 VENDOR = "vendor"  # reviewed vendor/product pairs
 VENDOR_UNREVIEWED = "vendor-unreviewed"  # pairs that agree by text only
 CPE = "cpe"
+_DRUPAL = "Packagist:https://packages.drupal.org/8"
 # Ecosystem names whose match is a hint and never a verdict of *affected*.
 _POSSIBLE = {VENDOR_UNREVIEWED: "possible_name", CPE: "possible_cpe"}
 
@@ -37,6 +38,9 @@ class Judged(Struct, frozen=True):
 def judge(table: Table, ecosystem: str, name: str, version: str) -> Judged:
     """Every source's word on `version` of one package; statements in the table's order."""
     claims = table.claims(ecosystem, name)
+    repository = home_repository(ecosystem, name)
+    if repository:
+        claims += table.claims(repository, name)
     if not claims:
         return Judged((), False)
     scheme = scheme_of(ecosystem)
@@ -50,6 +54,19 @@ def judge(table: Table, ecosystem: str, name: str, version: str) -> Judged:
         except VersionUnreadableError as error:
             problem = error.what
     return Judged(tuple(weigh(c, ecosystem, version, position, problem) for c in claims), True, problem)
+
+
+def home_repository(ecosystem: str, name: str) -> str:
+    """The repository with advisories of its own that serves this package; "" when there is none.
+
+    A purl says `composer` whatever the repository, and Drupal's packages come from Drupal's.
+    """
+    return _DRUPAL if ecosystem == "Packagist" and name.startswith("drupal/") else ""
+
+
+def coverage(table: Table, ecosystem: str, name: str) -> Coverage:
+    """Whether silence about this package says anything: its repository's advisories decide where it has some."""
+    return table.coverage(home_repository(ecosystem, name) or ecosystem)
 
 
 def weigh(claim: Claim, ecosystem: str, version: str, position: bytes | None, problem: str) -> Statement:

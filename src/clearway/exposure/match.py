@@ -169,7 +169,7 @@ class Matcher:
         judged = judging.judge(self.table, ecosystem, name, version)
         if judged.problem:
             return (), judged.problem
-        coverage = self.table.coverage(ecosystem)
+        coverage = judging.coverage(self.table, ecosystem, name)
         problem = "" if coverage.covered else self._uncovered(ecosystem, name, judged.named, coverage.reason)
         if not judged.statements:
             return (), problem

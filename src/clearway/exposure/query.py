@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from clearway.records.ecosystem import normal_ecosystem, normal_name
 from clearway.records.errors import InputError
 
-from .judge import judge
+from .judge import coverage, judge
 
 if TYPE_CHECKING:
     from clearway.advisories.table import Table
@@ -34,7 +34,7 @@ def ask(table: Table, ecosystem: str, name: str, version: str, *, purl: str = ""
     judged = judge(table, ecosystem, normal_name(ecosystem, name), version)
     affirming = [s for s in judged.statements if s.verdict == "affected"]
     unsure = [s for s in judged.statements if s.verdict == "unknown"]
-    coverage = table.coverage(ecosystem)
+    known = coverage(table, ecosystem, normal_name(ecosystem, name))
     if affirming:
         verdict = "affected"
         reasons = [f"{s.record} ({s.source}): {s.reason}" for s in affirming]
@@ -43,12 +43,12 @@ def ask(table: Table, ecosystem: str, name: str, version: str, *, purl: str = ""
     elif unsure:
         verdict = "unknown"
         reasons = [f"{s.record} ({s.source}): {s.reason}" for s in unsure]
-    elif not coverage.covered:
-        verdict, reasons = "unknown", [coverage.reason]
+    elif not known.covered:
+        verdict, reasons = "unknown", [known.reason]
     else:
         verdict = "not_affected"
         spoken = f"{len(judged.statements)} records about it" if judged.named else "no record about it"
-        reasons = [f"{spoken}; {ecosystem} is covered by {', '.join(coverage.sources)}"]
+        reasons = [f"{spoken}; {ecosystem} is covered by {', '.join(known.sources)}"]
     flaws = dict.fromkeys(f for s in affirming for f in table.flaws_of(s.record) or (s.record,))
     return {
         **answer,
