@@ -31,7 +31,7 @@ _ERRORS = (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowErro
 
 _top = msgspec.json.Decoder(dict[str, Raw])
 _list = msgspec.json.Decoder(list[Raw])
-_any = msgspec.json.Decoder()
+_decode = msgspec.json.Decoder().decode
 
 
 class Parts:
@@ -64,7 +64,10 @@ class Parts:
         raw = self._raw.get(key)
         if raw is None:
             return default
-        value = self._decode(raw)
+        try:
+            value = _decode(raw)
+        except _ERRORS as e:
+            self._refuse(e)
         if key not in self._seen:
             self._seen.add(key)
             self._strings += self._count([value])
@@ -90,7 +93,10 @@ class Parts:
         fresh = key not in self._seen
         self._seen.add(key)
         for start in range(0, len(items), _BATCH):
-            batch = [self._decode(item) for item in items[start : start + _BATCH]]
+            try:
+                batch = [_decode(item) for item in items[start : start + _BATCH]]
+            except _ERRORS as e:
+                self._refuse(e)
             if fresh:
                 self._strings += self._count(batch)
             yield start, batch
@@ -107,12 +113,6 @@ class Parts:
                     pass
         if count_strings(self._data) != self._strings:
             self._find_repeated_key()
-
-    def _decode(self, raw: Raw) -> Any:
-        try:
-            return _any.decode(raw)
-        except _ERRORS as e:
-            self._refuse(e)
 
     def _count(self, values: list[Any]) -> int:
         """Strings in `values`, a level at a time: a recursion would be the attacker's to end."""

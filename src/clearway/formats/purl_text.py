@@ -19,6 +19,10 @@ _KEY_CHARS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")
 _TYPE_CHARS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-")
 # ECMA-427 clause 5.4: these, and the colon, are never percent-encoded.
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_~:")
+# Most of what inventories hold: known good without a look at each character.
+_COMMON_TYPES = frozenset(
+    ("apk", "cargo", "composer", "deb", "gem", "golang", "maven", "npm", "nuget", "pypi", "rpm")
+)
 _MEND = "write pkg:type/namespace/name@version"
 
 
@@ -55,8 +59,10 @@ def parse(text: str) -> Purl:
     if "?" in rest:
         rest, _, query = rest.rpartition("?")
         qualifiers = _qualifiers(query)
-    kind, slash, path = rest.lstrip("/").partition("/")
-    kind = _type(kind)
+    kind, slash, path = rest.partition("/")
+    if kind not in _COMMON_TYPES:
+        kind, slash, path = rest.lstrip("/").partition("/")
+        kind = _type(kind)
     path = path.strip("/") if path[:1] == "/" or path[-1:] == "/" else path
     if not slash:
         raise InputError("purl has no name", mend=_MEND)
