@@ -136,20 +136,19 @@ def add_package(
 
 def _references(references: Any) -> tuple[list[str], tuple[str, ...]]:
     """(purls, CPEs) of a package's `externalRefs`."""
-    purls: list[str] = []
-    cpes: tuple[str, ...] = ()
+    purls: dict[str, None] = {}  # in order, each once
+    cpes: dict[str, None] = {}
     if type(references) is not list:
-        return purls, cpes
+        return [], ()
     for entry in references:
         if type(entry) is dict:
             kind, locator = entry.get("referenceType"), entry.get("referenceLocator")
             if type(locator) is str and locator:
                 if kind == "purl":
-                    if locator not in purls:
-                        purls.append(locator)
+                    purls[locator] = None
                 elif kind in _CPE_TYPES:
-                    cpes += (locator,)
-    return purls, cpes
+                    cpes[locator] = None
+    return list(purls), tuple(cpes)
 
 
 def _built_from(source: str) -> Hints:

@@ -72,27 +72,27 @@ def _elements(parts: Parts) -> Iterator[tuple[int, Any]]:
 def _add(known: dict[str, Any], place: str, found: Gathering, subjects: list[tuple[int, str]]) -> None:
     name = _text(known.get("name"))
     version = _text(known.get("packageVersion"))
-    purls: list[str] = []
-    cpes: tuple[str, ...] = ()
+    purls: dict[str, None] = {}  # in order, each once
+    cpes: dict[str, None] = {}
     url = _text(known.get("packageUrl"))
     if url:
-        purls.append(url)
+        purls[url] = None
     identifiers = known.get("externalIdentifier")
     for entry in identifiers if type(identifiers) is list else [identifiers]:
         if type(entry) is dict:
             fields = {_term(key): value for key, value in entry.items()}
             kind, value = _term(_text(fields.get("externalIdentifierType"))), _text(fields.get("identifier"))
-            if kind in ("packageUrl", "packageURL", "purl") and value and value not in purls:
-                purls.append(value)
+            if kind in ("packageUrl", "packageURL", "purl") and value:
+                purls[value] = None
             elif kind in _CPE and value:
-                cpes += (value,)
+                cpes[value] = None
     if _term(_text(known.get("primaryPurpose"))) in _PURPOSE_SYSTEM and not purls:
         found.distro = f"{name}-{version}" if version else name
         return
-    for purl in purls or [""]:
+    for purl in list(purls) or [""]:
         if not purl and not cpes:
             subjects.append((len(found.components), _text(known.get("spdxId")) or _text(known.get("id"))))
-        found.add(purl, name, version, place, cpes)
+        found.add(purl, name, version, place, tuple(cpes))
 
 
 def _drop_subjects(found: Gathering, subjects: list[tuple[int, str]], roots: set[str]) -> None:

@@ -97,17 +97,16 @@ def _add(
 ) -> None:
     if package is None:
         return
-    purls: list[str] = []
-    cpes: tuple[str, ...] = ()
+    purls: dict[str, None] = {}  # in order, each once
+    cpes: dict[str, None] = {}
     for reference in references:
         words = reference.split(None, 2)
         if len(words) == 3:
             kind, locator = words[1], words[2].strip()
             if kind == "purl" or kind.endswith("/purl"):
-                if locator not in purls:
-                    purls.append(locator)
+                purls[locator] = None
             elif kind.startswith(("cpe2", "http://spdx.org/rdf/references/cpe2")):
-                cpes += (locator,)
+                cpes[locator] = None
     version = package.get("PackageVersion", "")
     identifier = package.get("SPDXID", "")
     add_package(
@@ -116,8 +115,8 @@ def _add(
         identifier,
         package["PackageName"],
         "" if version in NOTHING else version,
-        purls,
-        cpes,
+        list(purls),
+        tuple(cpes),
         place,
         is_root=identifier in described,
         purpose=package.get("PrimaryPackagePurpose", ""),
