@@ -257,8 +257,8 @@ CVSS_KEPT = ("version", "vectorString", "baseScore", "baseSeverity")
 
 def metric_facts(metric: JSON) -> JSON | None:
     """SSVC, KEV and CVSS values; None for anything else."""
-    other = metric.get("other") or {}
-    content = other.get("content")
+    other: JSON = metric.get("other") or {}
+    content: JSON = other.get("content") or {}
     if other.get("type") == "ssvc":
         return {"other": {"type": "ssvc", "content": {k: content[k] for k in SSVC_KEPT if k in content}}}
     if other.get("type") == "kev":
