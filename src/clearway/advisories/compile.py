@@ -34,16 +34,17 @@ if TYPE_CHECKING:
     from clearway.records.advisory import Kev, Ssvc
 
     from .snapshot import Snapshot
+    from .store import Stamp
     from .table import RecordNote, ScoreNote
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 _SCHEMA = """
 create table meta(key text primary key, value blob) without rowid;
-create table package(key text primary key, body blob) without rowid;
-create table flaw(id text primary key, body blob) without rowid;
+create table package(key text primary key, body blob);
+create table flaw(id text primary key, body blob);
 create table alias(id text primary key, flaws text) without rowid;
-create table record(id text primary key, body blob) without rowid;
-create table vex(key text primary key, body blob) without rowid;
+create table record(id text primary key, body blob);
+create table vex(key text primary key, body blob);
 """
 
 
@@ -58,7 +59,6 @@ def compile_whole(snapshot: Snapshot, path: Path, *, built: str) -> Meta:
     derived = grouping.derive(facts.notes, edges)
     speaks_of: dict[str, set[str]] = {}
     with _new_file(path) as db:
-        db.executescript(_SCHEMA)
         filtered = array("I")
         claims = packages = 0
         for ecosystem, name, bodies in _by_package(snapshot.claims()):
@@ -74,7 +74,7 @@ def compile_whole(snapshot: Snapshot, path: Path, *, built: str) -> Meta:
             for note in notes:
                 speaks_of.setdefault(note.source, set()).update(p[0] for p in note.packages)
         db.executemany(
-            "insert into record values (?, ?)", ((i, _ENCODE(tuple(n))) for i, n in facts.notes.items())
+            "insert into record values (?, ?)", ((i, _ENCODE(tuple(n))) for i, n in facts.notes.items() if n)
         )
         flaws = _flaws(derived, edges, facts, snapshot)
         db.executemany("insert into flaw values (?, ?)", ((f.id, _ENCODE(f)) for f in flaws))
@@ -103,35 +103,34 @@ def compile_whole(snapshot: Snapshot, path: Path, *, built: str) -> Meta:
 def compile_changes(
     snapshot: Snapshot,
     path: Path,
-    changed: Sequence[str],
-    replaced: Sequence[tuple[str, str, bytes]],
+    touched: Sequence[str],
+    stood: Sequence[Stamp],
+    replaced: Sequence[Stamp],
     *,
     built: str,
 ) -> Meta:
-    """Compiles the records with the ids `changed` into a copy of the table at `path`.
+    """Compiles what a few records change into a copy of the table at `path`.
 
-    `replaced` are the (source, id, sha256) of records that no longer stand. The result
-    equals `compile_whole` of the same snapshot, but for the order of rows on disk.
+    `stood` are the records that stand since the table was compiled, `replaced` those that no
+    longer do, `touched` every id about which either speaks. The result equals `compile_whole`
+    of the same snapshot, but for the order of rows on disk.
     """
     old = Table.open(path)
     try:
-        before = [note for i in changed for note in old.records(i)]
-        near = set(changed)
-        for identifier in changed:
+        before = [note for i in touched for note in old.records(i)]
+        near = set(touched)
+        for identifier in touched:
             for flaw_id in old.flaws_of(identifier):
                 flaw = old.flaw(flaw_id)
                 near.update(() if flaw is None else flaw.ids)
         edges = list(snapshot.edges_around(near))
         reached = near | {e.subject for e in edges} | {e.target for e in edges}
         facts = _Collected()
-        content = int(old.meta.content, 16)
-        wanted = set(changed)
-        for source, identifier, sha256, body in snapshot.records_with_ids(reached):
-            if identifier in wanted:
-                content += _fingerprint(source, identifier, sha256)
+        wanted = set(touched)
+        for _, _, _, body in snapshot.records_with_ids(reached):
             facts.add(FACTS.decode(body))
-        for source, identifier, sha256 in replaced:
-            content -= _fingerprint(source, identifier, sha256)
+        content = int(old.meta.content, 16) + sum(_fingerprint(*s) for s in stood)
+        content -= sum(_fingerprint(*s) for s in replaced)
         derived = grouping.derive(facts.notes, edges)
         stale = {f for i in reached for f in old.flaws_of(i)}
         packages = {p for note in before for p in note.packages}
@@ -228,7 +227,9 @@ def _flaws(
 ) -> Iterator[Flaw]:
     asserted: dict[str, list[tuple[str, str, str, str]]] = {}
     for edge in edges:
-        for flaw in {*derived.of.get(edge.subject, ()), *derived.of.get(edge.target, ())}:
+        # A bundle's edge is about its target; any other is about the record that asserts it.
+        about = edge.target if edge.kind == "bundles" else edge.subject
+        for flaw in derived.of.get(about, ()):
             asserted.setdefault(flaw, []).append((edge.subject, edge.kind, edge.target, edge.source))
     epss = snapshot.epss([f for f in derived.flaws if grouping.is_cve(f)])
     for group in derived.flaws.values():
@@ -291,8 +292,10 @@ def _new_file(path: Path, *, copy: bool = False) -> Iterator[sqlite3.Connection]
         with closing(sqlite3.connect(draft, isolation_level=None)) as db:
             # The draft is nobody's until the rename: no journal, one sync at the end.
             db.executescript(
-                "pragma journal_mode=off; pragma synchronous=off; pragma cache_size=-65536; begin"
+                "pragma journal_mode=off; pragma synchronous=off; pragma cache_size=-65536;"
+                + ("" if copy else _SCHEMA)
             )
+            db.execute("begin")
             yield db
             db.execute("commit")
         with draft.open("rb") as file:

@@ -87,8 +87,8 @@ def _advisories(advisories: tuple[Advisory, ...], vendors: VendorMap) -> Derived
                 modified=_iso(advisory.modified),
                 withdrawn=_iso(advisory.withdrawn) or ("rejected" if advisory.rejected else ""),
                 packages=packages,
-                title=advisory.title[:300],
-                references=advisory.references[:20],
+                title=advisory.title[:120],
+                references=advisory.references[:3],
             )
         )
         if advisory.withdrawn is None and not advisory.rejected:

@@ -27,7 +27,7 @@ from clearway.formats.archive import Refused, walk
 from clearway.records.errors import UpstreamError
 
 from .prepare import Aside, CatalogueRow, Prepared, Row, Skipped, prepare
-from .store import Outcome, Store
+from .store import Outcome, Stamp, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -77,8 +77,9 @@ class Counts(Struct):
 class Changes(Struct):
     """What the compiled table has to follow."""
 
-    touched: set[str] = field(default_factory=set)
-    replaced: list[tuple[str, str, bytes]] = field(default_factory=list)
+    touched: set[str] = field(default_factory=set)  # ids
+    stood: list[Stamp] = field(default_factory=list)
+    replaced: list[Stamp] = field(default_factory=list)
     catalogue: bool = False  # KEV or EPSS came in: dated facts of many flaws changed
 
 
@@ -193,6 +194,7 @@ def _count(outcome: Outcome, counts: Counts, changes: Changes) -> None:
     counts.add("changed", outcome.changed)
     counts.add("unchanged", outcome.unchanged)
     changes.touched |= outcome.touched
+    changes.stood += outcome.stood
     changes.replaced += outcome.replaced
 
 

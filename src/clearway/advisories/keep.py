@@ -102,8 +102,8 @@ class Keeper:
             self._db.execute("set transaction isolation level repeatable read, read only")
             snapshot = Snapshot(self._db)
             built = self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-            touched = sorted(changes.touched | {r[1] for r in changes.replaced})
+            touched = sorted(changes.touched)
             if whole or changes.catalogue or len(touched) > _WHOLE_PAYS_AT:
                 compile_whole(snapshot, self.table, built=built)
             elif touched or snapshot.generation != self._meta().generation:
-                compile_changes(snapshot, self.table, touched, changes.replaced, built=built)
+                compile_changes(snapshot, self.table, touched, changes.stood, changes.replaced, built=built)

@@ -92,7 +92,7 @@ def _piece(index: int, blob: Blob, forced: str) -> list[Prepared]:
     try:
         found = detect.detect(blob.data, blob.place)
         kind = _forced_kind(forced, blob.data, found.kind) if forced else found.kind
-        if kind in detect.SKIPPED:
+        if not found.is_record and found.is_skipped and not forced:
             return [Skipped(index, blob.place, found.reason)]
         if kind == "unknown":
             return [Aside(index, blob.place, found.reason, sha256)]

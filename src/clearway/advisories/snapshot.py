@@ -36,19 +36,19 @@ class Snapshot:
     def _stream(self, sql: str, args: tuple[Any, ...] = ()) -> Iterator[Any]:
         """Rows in batches through a cursor on the server, so that memory stays bounded."""
         with self._db.cursor("compile", binary=True) as cursor:
-            cursor.itersize = 20_000
             cursor.execute(sql, args)
-            yield from cursor
+            while rows := cursor.fetchmany(20_000):
+                yield from rows
 
     def records(self) -> Iterator[tuple[str, str, bytes, bytes]]:
         """(source, id, sha256, facts) of every standing record."""
         return self._stream("select source, id, sha256, derived from clearway.standing")
 
     def records_with_ids(self, ids: Collection[str]) -> list[tuple[str, str, bytes, bytes]]:
-        """As `records`, for these ids; a record that carries several ids is found by its own."""
+        """As `records`, for these ids. A statement inside a record ("ICSA-1#CVE-2") is found by the record's."""
         return self._rows(
             "select source, id, sha256, derived from clearway.standing where id = any(%s)",
-            (list(ids),),
+            (list({i.partition("#")[0] for i in ids}.union(ids)),),
         )
 
     def edges(self) -> Iterator[Edge]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from .derived import DERIVED_BY
+from .derived import DERIVED_BY, FACTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,19 +38,23 @@ _RECORD_COLUMNS = {
 _COPY_RECORDS = f"copy clearway.record ({', '.join(_RECORD_COLUMNS)}) from stdin (format binary)"
 
 
+Stamp = tuple[str, str, bytes]  # source, id, sha256
+
+
 class Outcome(Struct):
     """Counts of one batch, each by source, and what the compiled table has to follow."""
 
     new: Counter[str]
     changed: Counter[str]
     unchanged: Counter[str]
-    touched: set[str]  # ids of records that stand now and did not before
-    replaced: list[tuple[str, str, bytes]]  # (source, id, sha256) that stood and no longer do
+    touched: set[str]  # every id about which the records below speak
+    stood: list[Stamp]  # records that stand now and did not before
+    replaced: list[Stamp]  # records that stood and no longer do
 
 
 def fresh() -> Outcome:
     """Nothing yet."""
-    return Outcome(Counter(), Counter(), Counter(), set(), [])
+    return Outcome(Counter(), Counter(), Counter(), set(), [], [])
 
 
 class Store:
@@ -111,7 +115,7 @@ class Store:
                 outcome.unchanged[row.source] += 1
                 if before.derived_by != DERIVED_BY:
                     again.append(row)
-                    outcome.touched.add(row.id)
+                    outcome.touched.update(_ids(row))
                 continue
             elif row.version < before.version:
                 outcome.unchanged[row.source] += 1
@@ -127,9 +131,10 @@ class Store:
                     insert[earlier] = (*insert[earlier][:2], False)
             pending[row.source, row.id] = len(insert)
             standing[row.source, row.id] = _Standing(-1, row.version, row.sha256, DERIVED_BY)
-            outcome.touched.add(row.id)
+            outcome.touched.update(_ids(row))
             insert.append((row, raw, True))
-        self._retire(retire)
+        outcome.touched |= self._retire(retire)
+        outcome.stood += [(r.source, r.id, r.sha256) for r, _, current in insert if current]
         self._insert(insert)
         self._derive_again(again)
         return outcome
@@ -144,12 +149,17 @@ class Store:
             )
             return {(row[0], row[1]): _Standing(row[2], row[3], bytes(row[4]), row[5]) for row in cursor}
 
-    def _retire(self, recs: list[int]) -> None:
+    def _retire(self, recs: list[int]) -> set[str]:
+        """Takes records down; returns the ids about which they spoke."""
         if not recs:
-            return
-        self._db.execute("update clearway.record set current = false where rec = any(%s)", (recs,))
+            return set()
+        rows = self._db.execute(
+            "update clearway.record set current = false where rec = any(%s) returning id, derived", (recs,)
+        )
+        spoken = {i for row in rows for i in (row[0], *_note_ids(row[1]))}
         self._db.execute("delete from clearway.edge where rec = any(%s)", (recs,))
         self._db.execute("delete from clearway.claim where rec = any(%s)", (recs,))
+        return spoken
 
     def _insert(self, rows: Sequence[tuple[Row, bytes, bool]]) -> None:
         if not rows:
@@ -324,6 +334,15 @@ class Store:
 
     def _advance(self) -> None:
         self._db.execute("update clearway.generation set n = n + 1")
+
+
+def _ids(row: Row) -> tuple[str, ...]:
+    """A record's own id and those of the statements inside it (CSAF: one a vulnerability)."""
+    return (row.id, *_note_ids(row.facts))
+
+
+def _note_ids(facts: bytes | None) -> tuple[str, ...]:
+    return () if facts is None else tuple(note.id for note in FACTS.decode(facts).notes)
 
 
 class _Standing(Struct, frozen=True):
