@@ -41,6 +41,7 @@ class Gathering:
         self.components: list[Component] = []
         self.problems: list[str] = []
         self.distro = ""
+        self.root_purl = ""  # of the document's subject, which may itself be no component
         self._pending: list[tuple[int, Purl]] = []
 
     def add(

@@ -63,6 +63,7 @@ def read(data: bytes, name: str) -> Inventory:
         exposure=exposure,
         serial=parts.text("serialNumber"),
         vex=vulnerabilities,
+        root_purl=found.root_purl,
         problems=tuple(found.problems),
     )
 
@@ -70,6 +71,8 @@ def read(data: bytes, name: str) -> Inventory:
 def add_root(root: dict[str, Any], found: Gathering) -> None:
     """Adds the document's subject where it can be judged, and what is nested in it."""
     purl = root.get("purl")
+    if type(purl) is str:
+        found.root_purl = purl
     if type(purl) is str and purl.startswith(("pkg:oci/", "pkg:docker/")):
         pass  # an image is the subject; what runs is inside it
     elif type(purl) is str and purl and (root.get("version") or "@" in purl):

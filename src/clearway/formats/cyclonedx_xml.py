@@ -74,6 +74,7 @@ def read(data: bytes, name: str) -> Inventory:
         exposure=exposure_of(metadata, found),
         serial=attributes.get("serialNumber", ""),
         vex=statements,
+        root_purl=found.root_purl,
         problems=tuple(found.problems),
     )
 

@@ -60,6 +60,7 @@ def read(data: bytes, name: str) -> Inventory:
         distro=found.distro,
         created=created if type(created) is str else "",
         serial=parts.text("documentNamespace"),
+        root_purl=found.root_purl,
         problems=tuple(found.problems),
     )
 
@@ -114,8 +115,10 @@ def add_package(
 ) -> None:
     """Adds one SPDX 2 package to `found`, or to `roots` when it is the document's subject."""
     if purls:
-        if is_root and purls[0].startswith(("pkg:oci/", "pkg:docker/")):
-            return
+        if is_root:
+            found.root_purl = found.root_purl or purls[0]
+            if purls[0].startswith(("pkg:oci/", "pkg:docker/")):
+                return
         hints = _built_from(source) if source.startswith(_BUILT_FROM) else NO_HINTS
         for purl in purls:
             found.add(purl, name, version, place, cpes, hints)

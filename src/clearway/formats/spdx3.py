@@ -29,6 +29,7 @@ def read(data: bytes, name: str) -> Inventory:
     found = Gathering()
     roots: set[str] = set()
     subjects: list[tuple[int, str]] = []
+    purls: dict[str, str] = {}
     created = serial = version = ""
     for i, element in _elements(parts):
         if type(element) is not dict:
@@ -41,7 +42,7 @@ def read(data: bytes, name: str) -> Inventory:
             created = created or _text(own.get("created"))
             version = version or _text(own.get("specVersion"))
         if kind == "Package":
-            _add(known, f"@graph[{i}]", found, subjects)
+            _add(known, f"@graph[{i}]", found, subjects, purls)
         elif kind in ("SpdxDocument", "Sbom", "Bom"):
             roots.update(_texts(known.get("rootElement")))
             if kind == "SpdxDocument":
@@ -49,6 +50,7 @@ def read(data: bytes, name: str) -> Inventory:
         elif kind == "Relationship" and known.get("relationshipType") == "describes":
             roots.update(_texts(known.get("to")))
     _drop_subjects(found, subjects, roots)
+    found.root_purl = next((purls[root] for root in sorted(roots) if root in purls), "")
     parts.finish()
     return Inventory(
         name=name,
@@ -57,6 +59,7 @@ def read(data: bytes, name: str) -> Inventory:
         distro=found.distro,
         created=created,
         serial=serial,
+        root_purl=found.root_purl,
         problems=tuple(found.problems),
     )
 
@@ -69,7 +72,13 @@ def _elements(parts: Parts) -> Iterator[tuple[int, Any]]:
     yield 0, {key: parts.value(key) for key in parts}
 
 
-def _add(known: dict[str, Any], place: str, found: Gathering, subjects: list[tuple[int, str]]) -> None:
+def _add(
+    known: dict[str, Any],
+    place: str,
+    found: Gathering,
+    subjects: list[tuple[int, str]],
+    purls_by_id: dict[str, str],
+) -> None:
     name = _text(known.get("name"))
     version = _text(known.get("packageVersion"))
     purls: dict[str, None] = {}  # in order, each once
@@ -89,9 +98,12 @@ def _add(known: dict[str, Any], place: str, found: Gathering, subjects: list[tup
     if _term(_text(known.get("primaryPurpose"))) in _PURPOSE_SYSTEM and not purls:
         found.distro = f"{name}-{version}" if version else name
         return
+    identifier = _text(known.get("spdxId")) or _text(known.get("id"))
     for purl in list(purls) or [""]:
-        if not purl and not cpes:
-            subjects.append((len(found.components), _text(known.get("spdxId")) or _text(known.get("id"))))
+        if purl:
+            purls_by_id.setdefault(identifier, purl)
+        elif not cpes:
+            subjects.append((len(found.components), identifier))
         found.add(purl, name, version, place, tuple(cpes))
 
 

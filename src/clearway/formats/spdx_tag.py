@@ -70,6 +70,7 @@ def read(data: bytes, name: str) -> Inventory:
         distro=found.distro,
         created=document.get("Created", ""),
         serial=document.get("DocumentNamespace", ""),
+        root_purl=found.root_purl,
         problems=tuple(found.problems),
     )
 
