@@ -109,8 +109,16 @@ def _copy_to(package: Path, libraries: Path, target: Path) -> None:
 
 
 def _fingerprint(package: Path, libraries: Path) -> str:
-    """Names the release and its content by the names, sizes and times of the files that are copied."""
+    """Names the content of what is copied: by the hashes that came with the wheel, so that the same
+    wheel installed twice has one copy; where they are missing, by sizes and times.
+    """
     digest = hashlib.sha256()
+    hashed = [
+        line for line in _record(package) if "/pginstall/bin/" in line or line.startswith(libraries.name)
+    ]
+    if hashed:
+        digest.update("\n".join(sorted(hashed)).encode())
+        return digest.hexdigest()[:12]
     files = [package / "pginstall" / "bin" / program for program in _PROGRAMS]
     if libraries.is_dir():
         files += sorted(libraries.iterdir())
@@ -118,6 +126,13 @@ def _fingerprint(package: Path, libraries: Path) -> str:
         seen = file.stat()
         digest.update(f"{file.name} {seen.st_size} {int(seen.st_mtime)}\n".encode())
     return digest.hexdigest()[:12]
+
+
+def _record(package: Path) -> list[str]:
+    """The lines of the wheel's RECORD ("path,sha256=…,size"), none when there is no such file."""
+    for record in package.parent.glob(f"{package.name}-*.dist-info/RECORD"):
+        return record.read_text("utf-8", "replace").splitlines()
+    return []
 
 
 def _whole(package: Path, target: Path) -> bool:

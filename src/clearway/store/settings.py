@@ -29,6 +29,7 @@ SETTINGS: Mapping[str, str] = {
     "jit": "off",
     "random_page_cost": "1.1",
     "io_workers": "2",
+    "max_logical_replication_workers": "0",  # nobody subscribes: one idle process less
     # A client that lost its mind must not hold locks for ever.
     "idle_in_transaction_session_timeout": "10min",
     "timezone": "UTC",

