@@ -35,6 +35,9 @@ class MemorySnapshot:
             self._derived.append((source, identifier, derive(item, vendors)))
         self._kev = next((i.catalogue for i in items if isinstance(i, Kev)), "")
 
+    def shared(self) -> None:
+        return None
+
     def records(self) -> Iterator[tuple[str, str, bytes, bytes]]:
         for source, identifier, derived in self._derived:
             yield source, identifier, hashlib.sha256(derived.facts).digest(), derived.facts
@@ -50,7 +53,7 @@ class MemorySnapshot:
     def epss(self, cves: Collection[str]) -> dict[str, tuple[float, float | None, str, str]]:
         return {}
 
-    def loaded(self) -> list[Loaded]:
+    def loaded(self, only: Collection[str] | None = None) -> list[Loaded]:
         counts: dict[str, int] = {}
         newest: dict[str, str] = {}
         for source, _, derived in self._derived:

@@ -28,10 +28,23 @@ DERIVED_BY = 1
 VEX = "vex"  # the claim ecosystem under which VEX statements are kept, by product
 
 
-class Facts(Struct, frozen=True, array_like=True):
-    """The part of a record that the compiled table shows: one note for each id it carries."""
+class Head(Struct, frozen=True, array_like=True):
+    """What compiling needs to know of a note without reading it."""
 
-    notes: tuple[RecordNote, ...] = ()
+    id: str
+    source: str
+    withdrawn: bool
+    ecosystems: tuple[str, ...]
+
+
+class Facts(Struct, frozen=True, array_like=True):
+    """The part of a record that the compiled table shows: one note for each id it carries.
+
+    `notes` stay msgpack of `RecordNote`, in the order of `heads`: they are copied, not read.
+    """
+
+    heads: tuple[Head, ...] = ()
+    notes: tuple[msgspec.Raw, ...] = ()
     scores: tuple[tuple[str, ScoreNote], ...] = ()  # (id that it scores, score)
     ssvc: tuple[Ssvc, ...] = ()
     kev: tuple[Kev, ...] = ()
@@ -70,7 +83,7 @@ def derive(item: object, vendors: VendorMap) -> Derived:
 
 
 def _advisories(advisories: tuple[Advisory, ...], vendors: VendorMap) -> Derived:
-    notes, scores, ssvc, kev, edges, claims = [], [], [], [], [], []  # type: ignore[var-annotated]
+    heads, notes, scores, ssvc, kev, edges, claims = [], [], [], [], [], [], []  # type: ignore[var-annotated]
     tlp = "CLEAR"
     for advisory in advisories:
         own = claims_of(advisory, vendors)
@@ -78,19 +91,19 @@ def _advisories(advisories: tuple[Advisory, ...], vendors: VendorMap) -> Derived
         if advisory.tlp != "CLEAR":
             tlp = advisory.tlp
         packages = tuple(dict.fromkeys((row.ecosystem, row.name) for row in own))
-        notes.append(
-            RecordNote(
-                id=advisory.id,
-                source=advisory.source,
-                format=advisory.format,
-                published=_iso(advisory.published),
-                modified=_iso(advisory.modified),
-                withdrawn=_iso(advisory.withdrawn) or ("rejected" if advisory.rejected else ""),
-                packages=packages,
-                title=advisory.title[:120],
-                references=advisory.references[:3],
-            )
+        note = RecordNote(
+            id=advisory.id,
+            source=advisory.source,
+            format=advisory.format,
+            published=_iso(advisory.published),
+            modified=_iso(advisory.modified),
+            withdrawn=_iso(advisory.withdrawn) or ("rejected" if advisory.rejected else ""),
+            packages=packages,
+            title=advisory.title[:120],
         )
+        ecosystems = tuple(dict.fromkeys(p[0] for p in packages))
+        heads.append(Head(note.id, note.source, bool(note.withdrawn), ecosystems))
+        notes.append(msgspec.Raw(_ENCODE(note)))
         if advisory.withdrawn is None and not advisory.rejected:
             edges += edges_of(
                 advisory.id,
@@ -109,7 +122,7 @@ def _advisories(advisories: tuple[Advisory, ...], vendors: VendorMap) -> Derived
         ]
         ssvc += advisory.ssvc
         kev += advisory.kev
-    facts = Facts(tuple(notes), tuple(scores), tuple(ssvc), tuple(kev))
+    facts = Facts(tuple(heads), tuple(notes), tuple(scores), tuple(ssvc), tuple(kev))
     return Derived(_ENCODE(facts), tuple(edges), tuple(claims), tlp)
 
 

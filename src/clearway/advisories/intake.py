@@ -80,7 +80,7 @@ class Changes(Struct):
     touched: set[str] = field(default_factory=set)  # ids
     stood: list[Stamp] = field(default_factory=list)
     replaced: list[Stamp] = field(default_factory=list)
-    catalogue: bool = False  # KEV or EPSS came in: dated facts of many flaws changed
+    whole: bool = False  # more changed than these can say, such as a catalogue
 
 
 _BATCH = msgspec.msgpack.Decoder(list[Prepared])
@@ -168,7 +168,7 @@ def _finish(
             rows.append(item)
         elif isinstance(item, CatalogueRow):
             outcome = store.write_catalogue(item, blobs[item.piece].data)
-            changes.catalogue = changes.catalogue or bool(outcome.new or outcome.changed)
+            changes.whole = changes.whole or bool(outcome.new or outcome.changed)
             _count(outcome, counts, changes)
         elif isinstance(item, Skipped):
             counts.skipped += 1
@@ -195,6 +195,7 @@ def _count(outcome: Outcome, counts: Counts, changes: Changes) -> None:
     counts.add("unchanged", outcome.unchanged)
     changes.touched |= outcome.touched
     changes.stood += outcome.stood
+    changes.whole = changes.whole or outcome.whole
     changes.replaced += outcome.replaced
 
 

@@ -100,10 +100,10 @@ class Keeper:
     def _compile(self, changes: Changes, *, whole: bool) -> None:
         with self._db.transaction():
             self._db.execute("set transaction isolation level repeatable read, read only")
-            snapshot = Snapshot(self._db)
+            snapshot = Snapshot(self._db, self._url)
             built = self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
             touched = sorted(changes.touched)
-            if whole or changes.catalogue or len(touched) > _WHOLE_PAYS_AT:
+            if whole or changes.whole or len(touched) > _WHOLE_PAYS_AT:
                 compile_whole(snapshot, self.table, built=built)
             elif touched or snapshot.generation != self._meta().generation:
                 compile_changes(snapshot, self.table, touched, changes.stood, changes.replaced, built=built)

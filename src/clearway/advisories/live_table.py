@@ -1,4 +1,4 @@
-"""The compiled table as a server sees it: reopened when intake has put a new file in place."""
+"""The compiled table as a server sees it: reopened when intake has put a new file, or changes, in place."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from clearway.records.errors import ConfigError, IntegrityError
 
-from .table import Table
+from .table import CHANGES_SUFFIX, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,8 @@ CHECK_SECONDS = 1.0
 # after this many questions it is opened anew (2 ms); the largest memory seen at the bound is some 60 MiB.
 FRESH_AFTER = 200_000
 
-_Stamp = tuple[int, int, int, int]
+# Of the file and of the changes beside it: which file it is, and its state. None where there is none.
+_Stamp = tuple[tuple[int, int, int, int] | None, ...]
 
 
 class LiveTable:
@@ -34,6 +35,7 @@ class LiveTable:
 
     def __init__(self, path: Path, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.path = path
+        self._watched = (str(path), str(path.with_suffix(CHANGES_SUFFIX)))
         self._monotonic = monotonic
         self._table: Table | None = None
         self._stamp: _Stamp | None = None
@@ -65,12 +67,8 @@ class LiveTable:
         return self._table
 
     def _look(self) -> None:
-        try:
-            found = os.stat(self.path)  # noqa: PTH116 - a Path method would cost as much again
-        except OSError:
-            return  # the file that is open stays open
-        stamp = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
-        if stamp != self._stamp:
+        stamp = tuple(_state(name) for name in self._watched)
+        if stamp[0] is not None and stamp != self._stamp:  # a file that is gone leaves the open one serving
             self._stamp = stamp
             self._reopen()
 
@@ -86,3 +84,11 @@ class LiveTable:
         else:
             self.refused = ""
             self._asked = 0
+
+
+def _state(name: str) -> tuple[int, int, int, int] | None:
+    try:
+        found = os.stat(name)  # noqa: PTH116 - a Path method costs twice as much, on every look
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size

@@ -77,8 +77,6 @@ def derived(table: Table, identifier: str, notes: Sequence[RecordNote]) -> dict[
         document["related"] = sorted(names - {identifier})
     if title := next((n.title for n in notes if n.title), ""):
         document["summary"] = title
-    if links := list(dict.fromkeys(url for n in notes for url in n.references)):
-        document["references"] = [{"type": "WEB", "url": url} for url in links]
     packages = list(dict.fromkeys(pair for n in notes for pair in n.packages))
     if affected := [a for e, name in packages if (a := _affected(table, identifier, e, name)) is not None]:
         document["affected"] = affected

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from psycopg import sql
+
+from clearway.store.connect import connect
 
 from .groups import Edge
 from .sources import Loaded
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
+    from contextlib import AbstractContextManager
 
     import psycopg
 
@@ -23,11 +29,22 @@ class Catalogue(Struct, frozen=True):
 
 
 class Snapshot:
-    """Reads through `connection`, whose transaction is REPEATABLE READ, READ ONLY."""
+    """Reads through `connection`, whose transaction is REPEATABLE READ, READ ONLY.
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    With `url`, `shared` opens second connections that see the same.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Any], url: str = "") -> None:
         self._db = connection
+        self._url = url
         self.generation, self.home = self._rows("select n, home::text from clearway.generation")[0]
+
+    def shared(self) -> Callable[[], AbstractContextManager[Snapshot]] | None:
+        """Opens this snapshot on a connection of its own (pg_export_snapshot); None when there is no URL."""
+        if not self._url:
+            return None
+        exported = self._rows("select pg_export_snapshot()")[0][0]
+        return partial(_imported, self._url, exported)
 
     def _rows(self, sql: str, args: tuple[Any, ...] = ()) -> list[Any]:
         with self._db.cursor(binary=True) as cursor:
@@ -97,6 +114,15 @@ class Snapshot:
             ([p[0] for p in packages], [p[1] for p in packages]),
         )
 
+    def vex_products(self, record: str) -> list[str]:
+        """The products about which a VEX document speaks, or spoke in a version that is kept."""
+        rows = self._rows(
+            """select distinct c.name from clearway.claim c join clearway.record r using (rec)
+            where c.ecosystem = 'vex' and r.id = %s""",
+            (record,),
+        )
+        return [row[0] for row in rows]
+
     def epss(self, cves: Collection[str]) -> dict[str, tuple[float, float | None, str, str]]:
         """CVE -> (probability, percentile, date, model), the newest score loaded."""
         if not cves:
@@ -108,14 +134,16 @@ class Snapshot:
         )
         return {row[0]: tuple(row[1:]) for row in rows}
 
-    def loaded(self) -> list[Loaded]:
-        """Each source with its count, newest own date, and last intake."""
+    def loaded(self, only: Collection[str] | None = None) -> list[Loaded]:
+        """Each source, or those of `only` that have records, with its count, newest own date, and last intake."""
         return [
             Loaded(*row)
             for row in self._rows(
                 """select r.source, count(*), max(r.version),
                 to_char(max(r.received) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-                from clearway.standing r group by r.source order by r.source"""
+                from clearway.standing r
+                where %s::text[] is null or r.source = any(%s) group by r.source order by r.source""",
+                (None if only is None else list(only),) * 2,
             )
         ]
 
@@ -127,3 +155,11 @@ class Snapshot:
             (kind,),
         )
         return Catalogue(*rows[0]) if rows else Catalogue()
+
+
+@contextmanager
+def _imported(url: str, exported: str) -> Iterator[Snapshot]:
+    with connect(url) as second:
+        second.execute("set transaction isolation level repeatable read, read only")
+        second.execute(sql.SQL("set transaction snapshot {}").format(exported))
+        yield Snapshot(second, url)

@@ -50,6 +50,7 @@ class Outcome(Struct):
     touched: set[str]  # every id about which the records below speak
     stood: list[Stamp]  # records that stand now and did not before
     replaced: list[Stamp]  # records that stood and no longer do
+    whole: bool = False  # more changed than the above can say: compile everything
 
 
 def fresh() -> Outcome:
@@ -133,6 +134,7 @@ class Store:
             standing[row.source, row.id] = _Standing(-1, row.version, row.sha256, DERIVED_BY)
             outcome.touched.update(_ids(row))
             insert.append((row, raw, True))
+        outcome.whole = self._speak_of_products(retire)
         outcome.touched |= self._retire(retire)
         outcome.stood += [(r.source, r.id, r.sha256) for r, _, current in insert if current]
         self._insert(insert)
@@ -148,6 +150,12 @@ class Store:
                 ([r.source for r in rows], [r.id for r in rows]),
             )
             return {(row[0], row[1]): _Standing(row[2], row[3], bytes(row[4]), row[5]) for row in cursor}
+
+    def _speak_of_products(self, recs: list[int]) -> bool:
+        """Whether any of these records is VEX, whose products are found by no id."""
+        sql = "select exists (select from clearway.claim where rec = any(%s) and ecosystem = 'vex')"
+        row = self._db.execute(sql, (recs,)).fetchone() if recs else None
+        return bool(row and row[0])
 
     def _retire(self, recs: list[int]) -> set[str]:
         """Takes records down; returns the ids about which they spoke."""
@@ -342,7 +350,7 @@ def _ids(row: Row) -> tuple[str, ...]:
 
 
 def _note_ids(facts: bytes | None) -> tuple[str, ...]:
-    return () if facts is None else tuple(note.id for note in FACTS.decode(facts).notes)
+    return () if facts is None else tuple(head.id for head in FACTS.decode(facts).heads)
 
 
 class _Standing(Struct, frozen=True):

@@ -8,18 +8,21 @@ SQLite is a file format here, opened `immutable` (2 ms), never a second store.
     meta(key, value)              "table": Meta; "filter": crc32 of each package key, for bulk look-ups
     package(key, body)            key "ecosystem\\0name"; body: list of Claim
     flaw(id, body)                preferred id; body: Flaw
-    alias(id, flaws)              any id -> preferred ids, space-separated
+    alias(id, flaws)              any id -> preferred ids, space-separated, as bytes
     record(id, body)              record id; body: list of RecordNote, one a source
     vex(key, body)                product "type/namespace/name"; body: list of VexClaim
 
-All bodies are msgpack.
+All bodies are msgpack; a vex body is that compressed with zlib, since thousands repeat.
+
+What a few records change is not worth a new file: it lies beside it as `advisories.changes`, one
+msgpack `Changes` whose rows stand before those of the file that it names.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from zlib import crc32
+from zlib import crc32, decompress
 
 import msgspec
 from msgspec import Struct
@@ -31,6 +34,15 @@ from clearway.records.errors import ConfigError, IntegrityError
 TABLE_FORMAT = 1
 # From this many look-ups on, reading the filter once is cheaper than asking SQLite each time.
 _FILTER_PAYS_AT = 400
+CHANGES_SUFFIX = ".changes"
+_TRIES = 20  # a whole compilation takes seconds, so nobody loses this race twice
+_SELECT = {
+    "package": "select body from package where key = ?",
+    "flaw": "select body from flaw where id = ?",
+    "alias": "select flaws from alias where id = ?",
+    "record": "select body from record where id = ?",
+    "vex": "select body from vex where key = ?",
+}
 
 TABLE_FILE = "table/advisories.sqlite"  # inside a home
 
@@ -94,7 +106,6 @@ class RecordNote(Struct, frozen=True, array_like=True):
     withdrawn: str = ""
     packages: tuple[tuple[str, str], ...] = ()
     title: str = ""
-    references: tuple[str, ...] = ()
 
 
 class VexClaim(Struct, frozen=True, array_like=True):
@@ -134,6 +145,7 @@ class Meta(Struct, frozen=True):
     """What the file is. `generation` is the database's count of committed intake batches."""
 
     format: int
+    base: str  # random id of the whole compilation, which a file of changes names
     generation: int
     home: str  # random id of the database it was compiled from
     built: str
@@ -150,6 +162,14 @@ class Meta(Struct, frozen=True):
     claims: int = 0
 
 
+class Changes(Struct, frozen=True):
+    """Rows that stand before those of the file `base`: table -> key -> body, None for a row that is gone."""
+
+    base: str
+    meta: Meta
+    rows: dict[str, dict[str, bytes | None]]
+
+
 class Coverage(Struct, frozen=True):
     """Whether silence about a package of this ecosystem says anything."""
 
@@ -159,6 +179,7 @@ class Coverage(Struct, frozen=True):
 
 
 CLAIMS = msgspec.msgpack.Decoder(tuple[Claim, ...])
+_NO_ROWS: dict[str, bytes | None] = {}
 _FLAW = msgspec.msgpack.Decoder(Flaw)
 
 
@@ -187,6 +208,7 @@ class Table:
         self._db = connection
         self.path = path
         self.meta = msgspec.msgpack.decode(self._value("table"), type=Meta)
+        self.changed: dict[str, dict[str, bytes | None]] = {}
         self._claims: dict[str, tuple[Claim, ...]] = {}
         self._flaws: dict[str, Flaw | None] = {}
         self._of: dict[str, tuple[str, ...]] = {}
@@ -194,6 +216,8 @@ class Table:
         self._asked = 0
         self._covered: dict[str, tuple[str, ...]] = {}
         self._partial: dict[str, tuple[str, ...]] = {}
+
+    def _note_coverage(self) -> None:
         for note in self.meta.sources:
             for ecosystem in note.covers:
                 self._covered[ecosystem] = (*self._covered.get(ecosystem, ()), note.source)
@@ -219,11 +243,9 @@ class Table:
                 where=str(path),
                 mend="run `clearway ingest PATH` with advisories, or `clearway demo`",
             )
-        quoted = str(path.resolve()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
         rebuild = "run `clearway ingest --rebuild` to compile it anew from the database"
         try:
-            db = sqlite3.connect(f"file:{quoted}?mode=ro&immutable=1", uri=True, check_same_thread=False)
-            table = cls(db, path)
+            table = cls._with_changes(path)
         except (sqlite3.Error, msgspec.MsgspecError) as error:
             raise IntegrityError(
                 f"the advisory table can't be read: {error}", where=str(path), mend=rebuild
@@ -234,6 +256,30 @@ class Table:
                 where=str(path),
                 mend=rebuild,
             )
+        table._note_coverage()
+        return table
+
+    @classmethod
+    def _with_changes(cls, path: Path) -> Table:
+        """The file and the changes that name it, both as they stand at one moment."""
+        quoted = str(path.resolve()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        beside = path.with_suffix(CHANGES_SUFFIX)
+        table = None
+        for _ in range(_TRIES):
+            db = sqlite3.connect(f"file:{quoted}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+            table = cls(db, path)
+            try:
+                changes = msgspec.msgpack.decode(beside.read_bytes(), type=Changes)
+            except FileNotFoundError:
+                return table
+            if changes.base == table.meta.base:
+                table.meta, table.changed = changes.meta, changes.rows
+                return table
+            # The file was replaced between the two reads, or these changes are an older file's.
+            if beside.stat().st_mtime_ns <= path.stat().st_mtime_ns:
+                return table
+            db.close()
+        assert table is not None
         return table
 
     def close(self) -> None:
@@ -246,9 +292,12 @@ class Table:
             raise sqlite3.DatabaseError(f"meta row {key!r} is missing")
         return bytes(row[0])
 
-    def _one(self, sql: str, key: str) -> bytes | None:
+    def _one(self, name: str, key: str) -> bytes | None:
+        changed = self.changed.get(name, _NO_ROWS)
+        if key in changed:
+            return changed[key]
         try:
-            row = self._db.execute(sql, (key,)).fetchone()
+            row = self._db.execute(_SELECT[name], (key,)).fetchone()
         except sqlite3.Error as error:
             raise IntegrityError(
                 f"the advisory table can't be read: {error}",
@@ -267,7 +316,7 @@ class Table:
         return found
 
     def _read_claims(self, key: str) -> tuple[Claim, ...]:
-        body = self._one("select body from package where key = ?", key)
+        body = self._one("package", key)
         return () if body is None else CLAIMS.decode(body)
 
     def _surely_absent(self, key: str) -> bool:
@@ -280,33 +329,36 @@ class Table:
             hashes = array("I")
             hashes.frombytes(self._value("filter"))
             self._filter = frozenset(hashes)
-        return crc32(key.encode("utf-8", "surrogatepass")) not in self._filter
+        return (
+            key not in self.changed.get("package", _NO_ROWS)
+            and crc32(key.encode("utf-8", "surrogatepass")) not in self._filter
+        )
 
     def flaws_of(self, identifier: str) -> tuple[str, ...]:
         """The preferred ids that this id or record stands for; empty when nobody knows it."""
         found = self._of.get(identifier)
         if found is None:
-            text = self._one("select flaws from alias where id = ?", identifier)
-            found = () if text is None else tuple(str(text).split(" "))
+            text = self._one("alias", identifier)
+            found = () if text is None else tuple(text.decode().split(" "))
             self._of[identifier] = found
         return found
 
     def flaw(self, preferred: str) -> Flaw | None:
         """The flaw of that preferred id."""
         if preferred not in self._flaws:
-            body = self._one("select body from flaw where id = ?", preferred)
+            body = self._one("flaw", preferred)
             self._flaws[preferred] = None if body is None else _FLAW.decode(body)
         return self._flaws[preferred]
 
     def records(self, identifier: str) -> tuple[RecordNote, ...]:
         """The notes of the records with this id, one a source."""
-        body = self._one("select body from record where id = ?", identifier)
+        body = self._one("record", identifier)
         return () if body is None else msgspec.msgpack.decode(body, type=tuple[RecordNote, ...])
 
     def vex(self, key: str) -> tuple[VexClaim, ...]:
         """VEX statements whose product is "type/namespace/name", whatever its version."""
-        body = self._one("select body from vex where key = ?", key)
-        return () if body is None else msgspec.msgpack.decode(body, type=tuple[VexClaim, ...])
+        body = self._one("vex", key)
+        return () if body is None else msgspec.msgpack.decode(decompress(body), type=tuple[VexClaim, ...])
 
     def coverage(self, ecosystem: str) -> Coverage:
         """Whether a loaded source covers this ecosystem (with its release, where it has releases)."""

@@ -135,7 +135,6 @@ def _source(note: RecordNote, said: list[dict[str, Any]], *, bundles: bool) -> d
         "modified": note.modified or None,
         "bundles": bundles,
         "affected": said,
-        "references": list(note.references),
     }
 
 
