@@ -7,11 +7,13 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from clearway.advisories.compile import compile_whole
 from clearway.advisories.derived import FACTS, Derived, derive
 from clearway.advisories.snapshot import Catalogue
 from clearway.advisories.sources import Loaded
-from clearway.advisories.table import Table
+from clearway.advisories.table import RecordNote, Table
 from clearway.advisories.vendors import VendorMap, bundled
 from clearway.formats import osv
 from clearway.records.advisory import Advisory, Kev
@@ -59,7 +61,8 @@ class MemorySnapshot:
         for source, _, derived in self._derived:
             counts[source] = counts.get(source, 0) + 1
             for note in FACTS.decode(derived.facts).notes:
-                newest[source] = max(newest.get(source, ""), note.modified)
+                modified = msgspec.msgpack.decode(note, type=RecordNote).modified
+                newest[source] = max(newest.get(source, ""), modified)
         return [Loaded(s, n, newest.get(s, ""), "2026-11-25T00:00:00Z") for s, n in counts.items()]
 
     def catalogue(self, kind: str) -> Catalogue:
