@@ -1,7 +1,7 @@
 """Decompression as bounded streams: small reads in, small reads out, whatever the archive claims.
 
 `bz2`, `lzma` and `zlib` can be asked for at most so many bytes. zstandard's object cannot, so it is fed
-1 KiB at a time: a zstd block of 4 bytes makes at most 128 KiB, hence 32 MiB at once in the worst case.
+512 bytes at a time: a zstd block of 4 bytes makes at most 128 KiB, hence 16 MiB at once in the worst case.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from clearway.records.errors import InputError, TooLargeError
 
 CHUNK_BYTES = 1 << 16
-_ZSTD_CHUNK_BYTES = 1 << 10
+_ZSTD_CHUNK_BYTES = 1 << 9
 _WINDOW_BYTES = 1 << 27  # zstd --long=27, xz -9 needs 65 MiB: what a decoder may allocate
 _RATIO_FLOOR_BYTES = 128 << 20  # small files may compress as well as they like
 
@@ -109,6 +109,7 @@ class Part(io.RawIOBase):
         super().__init__()
         self._source, self._place = source, place
         self.left_bytes = size
+        self.failed = False  # the source ended or broke inside this part
 
     def readable(self) -> bool:
         return True
@@ -117,9 +118,7 @@ class Part(io.RawIOBase):
         wanted = min(len(buffer), self.left_bytes)
         if not wanted:
             return 0
-        data = self._source.read(wanted)
-        if not data:
-            raise cut_short(self._place)
+        data = self._next(wanted)
         buffer[: len(data)] = data
         self.left_bytes -= len(data)
         return len(data)
@@ -127,10 +126,18 @@ class Part(io.RawIOBase):
     def drain(self) -> None:
         """Skip what nobody read."""
         while self.left_bytes:
-            data = self._source.read(min(self.left_bytes, CHUNK_BYTES))
-            if not data:
-                raise cut_short(self._place)
-            self.left_bytes -= len(data)
+            self.left_bytes -= len(self._next(min(self.left_bytes, CHUNK_BYTES)))
+
+    def _next(self, size: int) -> bytes:
+        try:
+            data = self._source.read(size)
+        except InputError:
+            self.failed = True
+            raise
+        if not data:
+            self.failed = True
+            raise cut_short(self._place)
+        return data
 
 
 class Filling(io.RawIOBase):

@@ -87,6 +87,8 @@ def members(stream: Readable, place: str) -> Iterator[Member]:
             yield Member(name, "file", part)
         else:
             yield Member(name, "other", part, what or _KINDS.get(kind, "an entry of unknown type"))
+        if part.failed:  # whoever read the part has told
+            return
         part.drain()
         _exactly(stream, -size % _BLOCK, place)
 
