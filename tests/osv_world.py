@@ -96,7 +96,6 @@ def table(path: Path, *, content: str = "one", only: frozenset[str] | None = Non
                 modified="2026-02-03T00:00:00Z",
                 packages=(("PyPI", "example-cve"), ("vendor", "example/product")),
                 title="flaw in example-cve",
-                references=("https://example.org/7",),
             ),
             RecordNote("OSV-TEST-8", "test", "osv", modified="2026-02-04T00:00:00Z"),
         ]

@@ -61,7 +61,15 @@ def write_table(
         db.execute(f"create table {name} without rowid")
     keys = {package_key(*package): claims for package, claims in packages.items()}
     source = SourceNote("test", len(notes), "2026-11-01", "2026-11-02", covers=tuple(covers))
-    meta = Meta(TABLE_FORMAT, 1, "home", "2026-11-02T00:00:00Z", content, (source,))
+    meta = Meta(
+        format=TABLE_FORMAT,
+        base=content,
+        generation=1,
+        home="home",
+        built="2026-11-02T00:00:00Z",
+        content=content,
+        sources=(source,),
+    )
     hashes = array("I", sorted(crc32(k.encode("utf-8", "surrogatepass")) for k in keys))
     db.executemany("insert into meta values (?, ?)", [("table", _encode(meta)), ("filter", hashes.tobytes())])
     db.executemany("insert into package values (?, ?)", [(k, _encode(tuple(v))) for k, v in keys.items()])
@@ -70,7 +78,7 @@ def write_table(
         by_id.setdefault(note.id, []).append(note)
     db.executemany("insert into record values (?, ?)", [(k, _encode(v)) for k, v in by_id.items()])
     db.executemany("insert into flaw values (?, ?)", [(f.id, _encode(f)) for f in flaws])
-    db.executemany("insert into alias values (?, ?)", [(i, f.id) for f in flaws for i in f.ids])
+    db.executemany("insert into alias values (?, ?)", [(i, f.id.encode()) for f in flaws for i in f.ids])
     db.commit()
     db.close()
     beside.replace(path)

@@ -157,7 +157,6 @@ def test_a_record_of_another_format_is_derived_and_says_so(live: Live) -> None:
         "published": "2026-02-01T00:00:00Z",
         "aliases": ["GHSA-test-0007"],
         "summary": "flaw in example-cve",
-        "references": [{"type": "WEB", "url": "https://example.org/7"}],
         "affected": [
             {
                 "package": {"ecosystem": "PyPI", "name": "example-cve"},

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import osv_world
 from clearway.advisories import live_table
 from clearway.advisories.live_table import LiveTable
+from clearway.advisories.table import CHANGES_SUFFIX, Changes, package_key
 from clearway.records.errors import ConfigError, IntegrityError
 
 
@@ -29,6 +31,19 @@ def test_a_new_file_is_seen_within_a_second_and_not_looked_for_before(tmp_path: 
     assert live.current().meta.content == "one"
     time.now += 0.6
     assert live.current().meta.content == "two"
+
+
+def test_changes_beside_the_file_are_seen_as_a_new_file_is(tmp_path: Path) -> None:
+    time = Time()
+    path = osv_world.table(tmp_path / "t.sqlite", content="one")
+    live = LiveTable(path, monotonic=time)
+    meta = live.current().meta
+    gone: dict[str, dict[str, bytes | None]] = {"package": {package_key("PyPI", "example-web"): None}}
+    changes = Changes(meta.base, msgspec.structs.replace(meta, content="two"), gone)
+    path.with_suffix(CHANGES_SUFFIX).write_bytes(msgspec.msgpack.encode(changes))
+    time.now += 1.1
+    assert live.current().meta.content == "two"
+    assert live.current().claims("PyPI", "example-web") == ()
 
 
 def test_who_holds_the_old_table_reads_it_to_the_end(tmp_path: Path) -> None:
