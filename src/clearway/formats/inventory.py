@@ -22,12 +22,15 @@ _JSON_KEYS = (
     ("package-lock.json", (b'"lockfileVersion"',)),
 )
 
+# Keys under which an SBOM is carried by something else: see `wrapped`.
+_WRAPPERS = ("sbom", "predicate", "payload")
+
 
 def kind_of(data: bytes, name: str) -> str:
     """What kind of inventory `data` is, by content first and `name` (a file name) second; "" for none.
 
-    One of cyclonedx-json, cyclonedx-xml, spdx-json, spdx-tag, spdx3, product-list, or a kind of
-    `packages.MODULES`. `data` may be the whole or, for a quick look, its first kilobytes.
+    One of cyclonedx-json, cyclonedx-xml, spdx-json, spdx-tag, spdx3, product-list, "wrapped" for an
+    in-toto statement, a DSSE envelope or GitHub's export, or a kind of `packages.MODULES`.
     """
     head = data[:_HEAD_BYTES].removeprefix(_BOM).lstrip()
     if head.startswith(b"{"):
@@ -52,6 +55,12 @@ def kind_of(data: bytes, name: str) -> str:
 def _json_kind(data: bytes) -> str:
     """By the first bytes, where the telling keys nearly always stand, else by all top-level keys."""
     head = data[:_HEAD_BYTES]
+    if b'"predicate' in head or b'"payload"' in head or b'"sbom"' in head:
+        from .json_parts import top_level_keys
+
+        found = top_level_keys(data)
+        if any(key in found for key in _WRAPPERS) and not found & {"bomFormat", "spdxVersion"}:
+            return "wrapped"
     for kind, keys in _JSON_KEYS:
         if any(key in head for key in keys):
             return _not_a_vex(kind, head)
@@ -61,7 +70,7 @@ def _json_kind(data: bytes) -> str:
     for kind, keys in _JSON_KEYS:
         if any(key[1:-1].decode() in found for key in keys):
             return kind
-    return ""
+    return "wrapped" if any(key in found for key in _WRAPPERS) else ""
 
 
 def _not_a_vex(kind: str, head: bytes) -> str:
@@ -90,6 +99,11 @@ def read_inventory(data: bytes, name: str) -> Inventory:
 
 def _read(data: bytes, name: str) -> Inventory:
     kind = kind_of(data, name)
+    if kind == "wrapped":
+        from .wrapped import unwrap
+
+        data = unwrap(data, name)
+        kind = _json_kind(data) if data.lstrip().startswith(b"{") else ""
     if kind == "cyclonedx-json":
         from .cyclonedx import read
     elif kind == "spdx-json":
@@ -102,7 +116,7 @@ def _read(data: bytes, name: str) -> Inventory:
         from .spdx_tag import read
     elif kind == "product-list":
         from .product_list import read
-    elif kind:
+    elif kind and kind != "wrapped":
         from importlib import import_module
 
         from .packages import MODULES

@@ -73,6 +73,11 @@ class Parts:
             self._strings += self._count([value])
         return value
 
+    def raw(self, key: str) -> bytes:
+        """The value at `key` as it stands in the text; b"" when it is absent."""
+        raw = self._raw.get(key)
+        return b"" if raw is None else bytes(raw)
+
     def text(self, key: str) -> str:
         """The string at `key`; "" when it is absent or not a string."""
         value = self.value(key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from clearway.records.errors import InputError
 from clearway.records.inventory import Inventory
 
 from .component import Gathering, Hints
@@ -18,7 +19,7 @@ _UBUNTU_BASE_FILES = {
     "12ubuntu4": "22.04",
     "13ubuntu10": "24.04",
 }
-_FIELDS = frozenset(("Package", "Status", "Version", "Architecture", "Source"))
+_FIELDS = frozenset(("Package", "Status", "Version", "Architecture", "Source", "Filename"))
 
 
 def read(data: bytes, name: str, kind: str) -> Inventory:
@@ -29,11 +30,17 @@ def read(data: bytes, name: str, kind: str) -> Inventory:
     have no ecosystem.
 
     Raises:
-        InputError: not UTF-8.
+        InputError: not UTF-8, or a repository's index, which lists what could be installed.
     """
     found = Gathering()
     stanzas: list[tuple[int, dict[str, str]]] = []
     for number, stanza in _stanzas(decode(data, name)):
+        if "Filename" in stanza:
+            raise InputError(
+                "is a repository's index, not what is installed",
+                where=f"{name}, line {number}",
+                mend="give /var/lib/dpkg/status",
+            )
         words = stanza.get("Status", "install ok installed").split()
         if not stanza.get("Package") or words[-1:] != ["installed"]:
             continue

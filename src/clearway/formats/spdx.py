@@ -75,6 +75,10 @@ def _described(parts: Parts) -> set[str]:
                 target = item.get("relatedSpdxElement")
                 if type(target) is str:
                     found.add(target)
+            elif type(item) is dict and item.get("relationshipType") == "DESCRIBED_BY":
+                subject = item.get("spdxElementId")
+                if type(subject) is str:
+                    found.add(subject)
     return found
 
 

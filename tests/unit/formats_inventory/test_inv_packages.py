@@ -169,6 +169,12 @@ def test_base_files_tell_the_release_or_nothing(version: str, distro: str) -> No
     assert bool(inventory.components[1].ecosystem) == bool(distro)
 
 
+def test_a_repository_index_is_not_what_is_installed() -> None:
+    text = b"Package: a\nVersion: 1\nFilename: pool/a.deb\n"
+    with pytest.raises(InputError, match="repository's index"):
+        read_inventory(text, "Packages")
+
+
 def test_a_product_list_keeps_cells_as_typed() -> None:
     inventory = fixture("products.csv")
     assert [facts(component) for component in inventory.components] == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -292,3 +293,68 @@ def test_an_empty_file_is_said_to_be_empty(data: bytes) -> None:
 def test_a_byte_order_mark_is_skipped() -> None:
     inventory = read_inventory(b'\xef\xbb\xbf{"bomFormat":"CycloneDX","specVersion":"1.4"}', "x")
     assert inventory.format == "cyclonedx-json-1.4"
+
+
+SBOM = {
+    "bomFormat": "CycloneDX",
+    "specVersion": "1.5",
+    "components": [{"type": "library", "purl": "pkg:npm/a@1"}],
+}
+STATEMENT = {
+    "_type": "https://in-toto.io/Statement/v1",
+    "subject": [{"name": "image", "digest": {"sha256": "00"}}],
+    "predicateType": "https://cyclonedx.org/bom",
+    "predicate": SBOM,
+}
+
+
+def envelope(payload: bytes) -> dict[str, Any]:
+    return {
+        "payloadType": "application/vnd.in-toto+json",
+        "payload": base64.b64encode(payload).decode(),
+        "signatures": [{"sig": ""}],
+    }
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        STATEMENT,
+        envelope(json.dumps(STATEMENT).encode()),
+        {"sbom": {"spdxVersion": "SPDX-2.3", "packages": [package("a", "pkg:npm/a@1")]}},
+        {"padding": "x" * 5000, "sbom": SBOM},
+    ],
+    ids=["statement", "envelope", "export", "late key"],
+)
+def test_an_sbom_carried_by_something_else_is_read(document: dict[str, Any]) -> None:
+    assert triples(read_inventory(json.dumps(document).encode(), "x")) == [("npm", "a", "1")]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"predicate": {"a": 1}},
+        {"predicate": 3},
+        {"payload": "not base64!"},
+        {"payload": ""},
+        envelope(
+            json.dumps(envelope(json.dumps(envelope(json.dumps(envelope(b"{}")).encode())).encode())).encode()
+        ),
+    ],
+)
+def test_a_wrapper_of_something_else_is_refused(document: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        read_inventory(json.dumps(document).encode(), "x")
+
+
+def test_a_wrapper_that_repeats_a_key_is_refused() -> None:
+    text = b'{"predicate":{"bomFormat":"CycloneDX"},"predicate":{"bomFormat":"CycloneDX"}}'
+    with pytest.raises(InputError, match="occurs twice"):
+        read_inventory(text, "x")
+
+
+def test_the_subject_has_its_purl_where_it_is_no_component() -> None:
+    assert fixture("trivy.cdx.json").root_purl == "pkg:oci/gateway@sha256:00?arch=amd64"
+    assert fixture("nested.cdx.xml").root_purl == "pkg:npm/gateway@2"
+    described = {"documentDescribes": ["SPDXRef-root"]}
+    assert spdx(package("root", "pkg:oci/root@sha256:00"), **described).root_purl == "pkg:oci/root@sha256:00"
