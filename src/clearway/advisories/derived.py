@@ -16,7 +16,7 @@ from clearway.records.vex import VexDocument
 
 from .claims import ClaimRow, claims_of
 from .groups import Edge, edges_of
-from .table import RecordNote, ScoreNote, VexClaim
+from .table import RecordNote, ScoreNote, VexClaim, product_key
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -148,15 +148,6 @@ def _vex_claims(document: VexDocument) -> list[ClaimRow]:
                 )
                 rows.append(ClaimRow(VEX, key, _ENCODE(claim)))
     return rows
-
-
-def product_key(purl: str) -> str:
-    """`type/namespace/name` of a purl, without version and qualifiers; "" for anything else."""
-    if not purl.startswith("pkg:"):
-        return ""
-    rest = purl[4:].lstrip("/").partition("#")[0].partition("?")[0]
-    at = rest.rfind("@")
-    return (rest[:at] if at > rest.rfind("/") else rest).lower()
 
 
 def _iso(moment: datetime | None) -> str:

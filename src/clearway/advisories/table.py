@@ -188,6 +188,15 @@ def package_key(ecosystem: str, name: str) -> str:
     return f"{ecosystem}\0{name}"
 
 
+def product_key(purl: str) -> str:
+    """`type/namespace/name` of a purl, without version and qualifiers; "" for anything else."""
+    if not purl.startswith("pkg:"):
+        return ""
+    rest = purl[4:].lstrip("/").partition("#")[0].partition("?")[0]
+    at = rest.rfind("@")
+    return (rest[:at] if at > rest.rfind("/") else rest).lower()
+
+
 def module_of(version: str) -> str:
     """The rpm module part of a version, such as ".module_el8"; "" when it was not built in a module."""
     at = version.find(".module")

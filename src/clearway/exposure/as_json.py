@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,13 @@ def lines(report: Report) -> Iterator[bytes]:
     for finding in findings:
         yield _ENCODE({"kind": "finding", "inventory": report.name, **finding})
     for entry in unknown:
-        yield _ENCODE({"kind": "unknown", "inventory": report.name, **entry})
+        line = {
+            "kind": "unknown",
+            "inventory": report.name,
+            "component": entry.component,
+            "reason": entry.reason,
+        }
+        yield _ENCODE(line)
 
 
 def report_object(report: Report) -> dict[str, Any]:
@@ -80,20 +87,25 @@ def report_object(report: Report) -> dict[str, Any]:
     }
 
 
-def _component(component: Component) -> dict[str, str]:
-    found = {
-        "purl": component.purl,
-        "ecosystem": component.ecosystem,
-        "name": component.name,
-        "version": component.version,
-    }
-    if component.vendor:
-        found["vendor"] = component.vendor
-    if component.host:
-        found["host"] = component.host
-    if component.place:
-        found["place"] = component.place
-    return found
+class ComponentView(Struct, frozen=True, omit_defaults=True):
+    """A component as it is printed: the first four keys always, the others where they say something."""
+
+    purl: str
+    ecosystem: str
+    name: str
+    version: str
+    vendor: str = ""
+    host: str = ""
+    place: str = ""
+
+
+class _UnknownView(Struct, frozen=True):
+    component: ComponentView
+    reason: str
+
+
+def _component(c: Component) -> ComponentView:
+    return ComponentView(c.purl, c.ecosystem, c.name, c.version, c.vendor, c.host, c.place)
 
 
 def _finding(f: Finding) -> dict[str, Any]:
@@ -137,5 +149,5 @@ def _statement(s: Statement) -> dict[str, Any]:
     }
 
 
-def _unjudged(u: Unjudged) -> dict[str, Any]:
-    return {"component": _component(u.component), "reason": u.reason}
+def _unjudged(u: Unjudged) -> _UnknownView:
+    return _UnknownView(_component(u.component), u.reason)

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from clearway.advisories.derived import product_key
-from clearway.advisories.table import VexClaim
+from clearway.advisories.table import VexClaim, product_key
 from clearway.formats import purl as purls
 from clearway.records.errors import InputError
 from clearway.records.vex import VexDocument, VexStatement
