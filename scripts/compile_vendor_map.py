@@ -52,6 +52,8 @@ VENDORS = {
 }
 # Pairs of keys that rules 1 and 2 don't reach, each accepted by a person.
 REVIEWED: tuple[tuple[Pair, Pair], ...] = (
+    (("cisco", "adaptivesecurityappliance"), ("cisco", "asa")),
+    (("cisco", "firepowerthreatdefense"), ("cisco", "ftd")),
     (("cisco", "smartlicensingutility"), ("cisco", "smartlicenseutility")),
     (("fortinet", "forticlientems"), ("fortinet", "forticliententerprisemanagementserver")),
     (("ivanti", "cloudservicesappliance"), ("ivanti", "csacloudservicesappliance")),
@@ -79,8 +81,8 @@ REVIEWED: tuple[tuple[Pair, Pair], ...] = (
 )
 # Short names in daily use that no source spells, each checked.
 IN_USE: dict[Pair, tuple[Pair, ...]] = {
-    ("cisco", "adaptivesecurityappliance"): (("Cisco", "ASA"), ("Cisco", "ASA Software")),
-    ("cisco", "firepowerthreatdefense"): (("Cisco", "FTD"), ("Cisco", "FTD Software")),
+    ("cisco", "adaptivesecurityappliance"): (("Cisco", "ASA Software"),),
+    ("cisco", "firepowerthreatdefense"): (("Cisco", "FTD Software"),),
     ("citrix", "netscalerapplicationdeliverycontroller"): (
         ("Citrix", "NetScaler ADC"),
         ("Citrix", "Citrix ADC"),
@@ -238,7 +240,8 @@ def entry(spellings: dict[Pair, str], vendors: dict[str, dict[str, str]]) -> dic
         alone = " ".join(words(short)).startswith(
             " ".join(words(vendor))
         )  # the name begins with the vendor's
-        wanted = [product, short] if alone else [product, short, f"{vendor} {short}"]
+        bare = re.sub(r"[ _](?:software|firmware)$", "", short, flags=re.IGNORECASE)
+        wanted = [product, short, bare] if alone else [product, short, bare, f"{vendor} {short}"]
         others = sorted(v for v in vendors[vendor_key(vendor)].values() if v != vendor)
         for spelled, name in [(v, n) for v in (vendor, *others) for n in wanted]:
             folded = (fold(spelled), fold(name))
