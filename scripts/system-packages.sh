@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs system packages that some parts can use. The product and `make test` need none of them: they
-# run on python3, python3-venv and make alone. Debian and Ubuntu; run as root.
+# Installs system packages that some tests stand our results beside; those tests skip visibly without them.
+# Neither the product nor `make test` needs any: python3, python3-venv and make are enough. Debian and Ubuntu.
 #
 #   scripts/system-packages.sh          says what it would install, and why
 #   scripts/system-packages.sh install  installs it
@@ -8,18 +8,20 @@ set -eu
 
 packages() {
     cat <<'LIST'
-chromium        browser tests of the pages drive a real browser
-dpkg-dev        dpkg --compare-versions stands beside our order of Debian versions in a test
-rpm             rpm's own comparison stands beside our order of rpm versions in a test
-postgresql      an own server for trying CLEARWAY_DATABASE_URL (the embedded one needs no package)
+default-jre-headless   runs Maven's own comparison of versions
+libmaven3-core-java    Maven's own comparison of versions
+libcommons-lang3-java  what Maven's comparison needs
+nodejs                 runs npm's own comparison of versions
+node-semver            npm's own comparison of versions
+postgresql-15          the oldest server that CLEARWAY_DATABASE_URL may name
 LIST
 }
 
 packages | while read -r name why; do
     if dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q 'ok installed'; then
-        printf '%-14s there already: %s\n' "$name" "$why"
+        printf '%-22s there already: %s\n' "$name" "$why"
     else
-        printf '%-14s not installed: %s\n' "$name" "$why"
+        printf '%-22s not installed: %s\n' "$name" "$why"
     fi
 done
 [ "${1:-}" = install ] || {
