@@ -124,7 +124,8 @@ def run_up(args: argparse.Namespace) -> int:
 
     if args.demo:
         load_bundled(args.home, quiet=args.quiet)
-    return int(serve(args.home, host=args.host, port=args.port) or 0)
+    serve(args.home, host=args.host, port=args.port)
+    return 0
 
 
 def run_doctor(args: argparse.Namespace) -> int:
