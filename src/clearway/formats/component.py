@@ -74,7 +74,7 @@ class Gathering:
         ecosystem, own_name, own_version = identity(purl, self.distro)
         if purl.qualifiers or hints is not NO_HINTS or purl.type in _SYSTEM or purl.type in _FORGES:
             component = _with_details(
-                purl, text, ecosystem, own_name, own_version or version, place, cpes, hints
+                purl, text, ecosystem, own_name, own_version, version, place, cpes, hints
             )
             if purl.type in _SYSTEM and ":" not in ecosystem:
                 self._pending.append((len(self.components), purl))
@@ -138,12 +138,16 @@ def _with_details(
     ecosystem: str,
     name: str,
     version: str,
+    stated: str,
     place: str,
     cpes: tuple[str, ...],
     hints: Hints,
 ) -> Component:
+    version = version or stated
     source_name, source_version, stream, arch = hints.source_name, hints.source_version, "", ""
     if purl.type in _SYSTEM:
+        if ":" in stated and stated.partition(":")[2] == version:
+            version = stated  # only the document tells the epoch
         version = with_epoch(version, purl.qualifiers.get("epoch", "") or hints.epoch)
         own_source = source_of(purl, version)
         if own_source[0]:

@@ -22,8 +22,8 @@ _JSON_KEYS = (
     ("package-lock.json", (b'"lockfileVersion"',)),
 )
 
-# Keys under which an SBOM is carried by something else: see `wrapped`.
-_WRAPPERS = ("sbom", "predicate", "payload")
+# Keys of what carries an SBOM inside: see `wrapped`.
+_WRAPPER_KEYS = (b'"sbom"', b'"predicateType"', b'"payloadType"')
 
 
 def kind_of(data: bytes, name: str) -> str:
@@ -55,22 +55,23 @@ def kind_of(data: bytes, name: str) -> str:
 def _json_kind(data: bytes) -> str:
     """By the first bytes, where the telling keys nearly always stand, else by all top-level keys."""
     head = data[:_HEAD_BYTES]
-    if b'"predicate' in head or b'"payload"' in head or b'"sbom"' in head:
-        from .json_parts import top_level_keys
+    if any(key in head for key in _WRAPPER_KEYS):
+        from .wrapped import is_wrapper
 
-        found = top_level_keys(data)
-        if any(key in found for key in _WRAPPERS) and not found & {"bomFormat", "spdxVersion"}:
+        if is_wrapper(data):
             return "wrapped"
     for kind, keys in _JSON_KEYS:
         if any(key in head for key in keys):
             return _not_a_vex(kind, head)
-    from .json_parts import top_level_keys
+    from .json_parts import top_level
 
-    found = top_level_keys(data)
+    found = top_level(data)
     for kind, keys in _JSON_KEYS:
         if any(key[1:-1].decode() in found for key in keys):
             return kind
-    return "wrapped" if any(key in found for key in _WRAPPERS) else ""
+    from .wrapped import is_wrapper
+
+    return "wrapped" if is_wrapper(data) else ""
 
 
 def _not_a_vex(kind: str, head: bytes) -> str:

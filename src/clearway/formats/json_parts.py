@@ -186,9 +186,9 @@ def count_strings(data: bytes) -> int:
     return quotes // 2
 
 
-def top_level_keys(data: bytes) -> frozenset[str]:
-    """The keys of the object in `data`; none when it is no JSON object."""
+def top_level(data: bytes) -> dict[str, Raw]:
+    """The object in `data` by its top-level keys, values undecoded; empty when it is no JSON object."""
     try:
-        return frozenset(_top.decode(data.removeprefix(_BOM)))
+        return _top.decode(data.removeprefix(_BOM))
     except _ERRORS:
-        return frozenset()
+        return {}

@@ -37,7 +37,7 @@ def read(data: bytes, name: str) -> Inventory:
     document: dict[str, str] = {}
     if b"\r" in data.partition(b"\n")[0].rstrip(b"\r"):
         data = data.replace(b"\r", b"\n")  # some tools end lines with CR alone
-    described = _described(data, name)
+    described = _described(data)
     roots: list[tuple[str, str, str]] = []
     package: dict[str, str] | None = None
     references: list[str] = []
@@ -75,16 +75,19 @@ def read(data: bytes, name: str) -> Inventory:
     )
 
 
-def _described(data: bytes, name: str) -> set[str]:
-    """SPDX ids of what the document describes: the relationships may stand anywhere."""
-    if not any(word.encode() in data for word in DESCRIBES):
-        return set()
+def _described(data: bytes) -> set[str]:
+    """SPDX ids of what the document describes: such a relationship may stand anywhere."""
     found = set()
-    for _, tag, value in _lines(data, name):
-        if tag == "Relationship":
-            words = value.split()
-            if len(words) == 3 and words[1] in DESCRIBES:
-                found.add(words[2])
+    for word in DESCRIBES:
+        needle = b" %s " % word.encode()
+        at = data.find(needle)
+        while at >= 0:
+            start = data.rfind(b"\n", 0, at) + 1
+            end = data.find(b"\n", at)
+            words = data[start : end if end >= 0 else len(data)].decode("utf-8", "replace").split()
+            if len(words) == 4 and words[0] == "Relationship:":
+                found.add(words[3])
+            at = data.find(needle, end) if end >= 0 else -1
     return found
 
 

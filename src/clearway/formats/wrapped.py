@@ -12,9 +12,21 @@ from binascii import Error as Base64Error
 
 from clearway.records.errors import InputError
 
-from .json_parts import Parts
+from .json_parts import Parts, top_level
 
 _MAX_LAYERS = 3  # envelope, statement, document
+
+
+def is_wrapper(data: bytes) -> bool:
+    """Whether the JSON object in `data` says that it carries an SBOM."""
+    found = top_level(data)
+    if "predicateType" in found:
+        stated = bytes(found["predicateType"]).lower()
+        return b"spdx" in stated or b"cyclonedx" in stated
+    if "payloadType" in found:
+        return b"in-toto" in bytes(found["payloadType"])
+    inner = bytes(memoryview(found["sbom"])[:4096]) if "sbom" in found else b""
+    return any(key in inner for key in (b'"bomFormat"', b'"spdxVersion"', b'"SPDXID"'))
 
 
 def unwrap(data: bytes, place: str) -> bytes:

@@ -121,6 +121,23 @@ def test_the_version_stands_in_where_the_purl_has_none() -> None:
     assert triples(inventory) == [("npm", "a", "1.0")]
 
 
+@pytest.mark.parametrize(
+    ("purl", "stated", "version"),
+    [
+        ("pkg:rpm/alma/dbus@1.12.8-23.el8", "1:1.12.8-23.el8", "1:1.12.8-23.el8"),
+        ("pkg:rpm/alma/dbus@1.12.8-23.el8?epoch=1", "1:1.12.8-23.el8", "1:1.12.8-23.el8"),
+        ("pkg:rpm/alma/dbus@1:1.12.8-23.el8?epoch=1", "1.12.8-23.el8", "1:1.12.8-23.el8"),
+        ("pkg:rpm/alma/dbus@1.12.8-23.el8", "2:9.9", "1.12.8-23.el8"),
+        ("pkg:rpm/alma/dbus?epoch=1", "1.12.8-23.el8", "1:1.12.8-23.el8"),
+    ],
+)
+def test_an_epoch_known_to_purl_or_document_is_in_the_version_once(
+    purl: str, stated: str, version: str
+) -> None:
+    (component,) = cyclonedx({"type": "library", "name": "dbus", "version": stated, "purl": purl}).components
+    assert component.version == version
+
+
 def test_a_component_with_a_cpe_alone_keeps_it() -> None:
     cpe = "cpe:2.3:a:nginx:nginx:1.20:*:*:*:*:*:*:*"
     (component,) = cyclonedx(
@@ -237,6 +254,13 @@ def test_tag_value_with_bare_carriage_returns_is_read() -> None:
     assert triples(read_inventory(text, "a.spdx")) == [("npm", "a", "1")]
 
 
+def test_a_tag_value_subject_named_at_the_end_is_still_the_subject() -> None:
+    text = b"SPDXVersion: SPDX-2.3\nPackageName: root\nSPDXID: SPDXRef-r\nPackageName: a\nSPDXID: SPDXRef-a\n"
+    for end in (b"\n", b""):
+        relationship = b"Relationship: SPDXRef-DOCUMENT DESCRIBES SPDXRef-r" + end
+        assert triples(read_inventory(text + relationship, "a.spdx")) == [("", "a", "")]
+
+
 def test_tag_value_of_invalid_utf8_names_the_line() -> None:
     with pytest.raises(InputError, match="line 2: invalid UTF-8"):
         read_inventory(b"SPDXVersion: SPDX-2.2\nPackageName: \xff\n", "a.spdx")
@@ -274,6 +298,7 @@ def test_spdx_3_may_be_one_element() -> None:
         b'{"@context":"https://openvex.dev/ns/v0.2.0","statements":[]}',
         b"[1]",
         b"a,b\n1,2\n",
+        b'{"payload":"text","sbom":"text"}',
         b"\x00\x01\x02",
     ],
 )
@@ -333,10 +358,12 @@ def test_an_sbom_carried_by_something_else_is_read(document: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     "document",
     [
-        {"predicate": {"a": 1}},
-        {"predicate": 3},
-        {"payload": "not base64!"},
-        {"payload": ""},
+        {"predicateType": "https://slsa.dev/provenance/v1", "predicate": {"a": 1}},
+        {"predicateType": "https://spdx.dev/Document", "predicate": 3},
+        {"predicateType": "https://spdx.dev/Document"},
+        {"payloadType": "application/vnd.in-toto+json", "payload": "not base64!"},
+        {"payloadType": "application/vnd.in-toto+json", "payload": ""},
+        {"sbom": []},
         envelope(
             json.dumps(envelope(json.dumps(envelope(json.dumps(envelope(b"{}")).encode())).encode())).encode()
         ),
@@ -348,7 +375,9 @@ def test_a_wrapper_of_something_else_is_refused(document: dict[str, Any]) -> Non
 
 
 def test_a_wrapper_that_repeats_a_key_is_refused() -> None:
-    text = b'{"predicate":{"bomFormat":"CycloneDX"},"predicate":{"bomFormat":"CycloneDX"}}'
+    text = (
+        b'{"predicateType":"https://cyclonedx.org/bom","predicate":{"bomFormat":"CycloneDX"},"predicate":{}}'
+    )
     with pytest.raises(InputError, match="occurs twice"):
         read_inventory(text, "x")
 
