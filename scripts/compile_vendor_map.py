@@ -56,6 +56,7 @@ REVIEWED: tuple[tuple[Pair, Pair], ...] = (
     (("cisco", "firepowerthreatdefense"), ("cisco", "ftd")),
     (("cisco", "smartlicensingutility"), ("cisco", "smartlicenseutility")),
     (("fortinet", "forticlientems"), ("fortinet", "forticliententerprisemanagementserver")),
+    (("gitlab", "gitlab"), ("gitlab", "ceee")),
     (("ivanti", "cloudservicesappliance"), ("ivanti", "csacloudservicesappliance")),
     (("ivanti", "cloudservicesappliance"), ("ivanti", "endpointmanagercloudservicesappliance")),
     (("ivanti", "cloudservicesappliance"), ("ivanti", "endpointmanagercloudserviceapplianceepmcsa")),
@@ -219,7 +220,7 @@ class Names:
             dict
         )  # every spelling of a vendor, by its folded form
         for spellings in self.spelled.values():
-            for vendor, _ in sorted(spellings):
+            for vendor, _ in sorted(pair for pair, source in spellings.items() if source != "use"):
                 vendors[vendor_key(vendor)].setdefault(fold(vendor), vendor)
         found = [entry(spellings, vendors) for spellings in groups.values()]
         return sorted(found, key=lambda product: (product["vendor"], product["product"]))
@@ -242,7 +243,11 @@ def entry(spellings: dict[Pair, str], vendors: dict[str, dict[str, str]]) -> dic
         )  # the name begins with the vendor's
         bare = re.sub(r"[ _](?:software|firmware)$", "", short, flags=re.IGNORECASE)
         wanted = [product, short, bare] if alone else [product, short, bare, f"{vendor} {short}"]
-        others = sorted(v for v in vendors[vendor_key(vendor)].values() if v != vendor)
+        others = sorted(
+            v
+            for v in vendors[vendor_key(vendor)].values()
+            if v != vendor and spellings[vendor, product] != "use"
+        )
         for spelled, name in [(v, n) for v in (vendor, *others) for n in wanted]:
             folded = (fold(spelled), fold(name))
             if folded not in taken:
@@ -300,6 +305,7 @@ def join(
 ) -> set[str]:
     """Adds what other sources say of KEV's vendors, merges by the rules, and returns what stayed apart."""
     doubtful: set[str] = set()
+    apart: dict[str, tuple[Pair, Pair]] = {}
     cross = {key for pair in REVIEWED for key in pair}  # also of a vendor that KEV does not name
     for cve, pair in sorted(listed.items()):
         ours = pair_key(pair)
@@ -320,7 +326,7 @@ def join(
                     seen.join(ours, theirs)
                     doubtful.add(f"merged  {pair} = {other}")
                 else:
-                    doubtful.add(f"apart   {pair} ~ {other}  {ours} {theirs}")
+                    apart[f"apart   {pair} ~ {other}  {ours} {theirs}"] = (ours, theirs)
     gone = {key for pair in REVIEWED for key in pair if key not in seen.spelled}
     if gone:
         raise SystemExit(f"REVIEWED speaks of names that the data does not hold: {sorted(gone)}")
@@ -330,7 +336,7 @@ def join(
         if key not in seen.spelled:
             raise SystemExit(f"IN_USE speaks of {key}, which the data does not hold")
         seen.spelled[key].update(dict.fromkeys(spellings, "use"))
-    return doubtful
+    return doubtful | {line for line, (one, two) in apart.items() if seen.root(one) != seen.root(two)}
 
 
 # Words that make another product of the one they stand beside.
