@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("auto", "osv", "csaf", "cve", "kev", "epss", "openvex")
 _REASONS_SHOWN = 10
+_SOURCES_SHOWN = 15
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -121,9 +122,12 @@ def _print_counts(counts: Counts) -> None:
         f"read {counts.read:,}: {counts.new:,} new, {counts.changed:,} changed, {counts.unchanged:,} unchanged, "
         f"{counts.skipped:,} skipped (not a record), {counts.set_aside:,} set aside"
     )
-    for source, line in sorted(counts.by_source.items()):
+    ranked = sorted(counts.by_source.items(), key=lambda s: (-sum(s[1].values()), s[0]))
+    for source, line in ranked[:_SOURCES_SHOWN]:
         numbers = " ".join(f"{line[word]:>8,} {word}" for word in ("new", "changed", "unchanged"))
         print(f"  {plain(source, 60):<24} {numbers}")
+    if len(ranked) > _SOURCES_SHOWN:
+        print(f"  and {len(ranked) - _SOURCES_SHOWN:,} more sources; --json lists them")
     for place, reason in counts.rejects[:_REASONS_SHOWN]:
         print(f"set aside: {plain(place)}: {plain(reason)}", file=sys.stderr)
     if len(counts.rejects) > _REASONS_SHOWN:

@@ -94,7 +94,7 @@ def compile_whole(snapshot: Snapshot, path: Path, *, built: str) -> Meta:
             kev=snapshot.catalogue("kev").version,
             kev_received=snapshot.catalogue("kev").received,
             epss=snapshot.catalogue("epss").version,
-            vendor_map=bundled().version,
+            vendor_map=bundled().edition,
             refused_merges=len(derived.refused),
             records=len(facts.notes),
             packages=found.packages,

@@ -1,12 +1,14 @@
 """What is derived from one record when it is taken in: its note, facts, edges and claims. Pure.
 
-Derived data is kept beside the record and made again whenever `DERIVED_BY` rises, so a better
-reader corrects what is already stored without fetching anything.
+Derived data is kept beside the record and made again whenever `derivation` changes, so a better
+reader or vendor map corrects what is already stored without fetching anything.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +19,7 @@ from clearway.records.vex import VexDocument
 from .claims import ClaimRow, claims_of
 from .groups import Edge, edges_of
 from .table import RecordNote, ScoreNote, VexClaim, product_key
+from .vendors import bundled
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,8 +27,14 @@ if TYPE_CHECKING:
     from .vendors import VendorMap
 
 # Raised when a reader, a version order or a rule of derivation changes.
-DERIVED_BY = 1
+_RULES = 1
 VEX = "vex"  # the claim ecosystem under which VEX statements are kept, by product
+
+
+@cache
+def derivation() -> int:
+    """A number for the rules and the vendor map that derived data is made by; fits PostgreSQL's integer."""
+    return crc32(f"{_RULES}:{bundled().edition}".encode()) >> 1
 
 
 class Head(Struct, frozen=True, array_like=True):

@@ -242,3 +242,19 @@ def _die_with_parent() -> None:
 
     parent_death_signal = 1  # PR_SET_PDEATHSIG
     ctypes.CDLL(None, use_errno=True).prctl(parent_death_signal, signal.SIGKILL)
+
+
+def derive_again(store: Store) -> bool:
+    """Derives anew whatever other rules or another vendor map derived; returns whether there was any."""
+    done = False
+    while stale := store.stale(BATCH_PIECES):
+        done = True
+        by_kind: dict[str, list[tuple[str, bytes]]] = {}
+        for kind, origin, raw in stale:
+            by_kind.setdefault(kind, []).append((origin, raw))
+        for kind, pieces in by_kind.items():
+            rows = [r for r in prepare(pieces, kind) if isinstance(r, Row)]
+            store.write(rows, [pieces[r.piece][1] if r.raw is None else r.raw for r in rows])
+            read = {r.piece for r in rows}
+            store.keep_as_derived([raw for i, (_, raw) in enumerate(pieces) if i not in read])
+    return done

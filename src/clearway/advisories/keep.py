@@ -9,7 +9,7 @@ from clearway.store.connect import connect
 from clearway.store.migrate import migrate
 
 from .compile import compile_changes, compile_whole
-from .intake import Changes, Counts, take_in
+from .intake import Changes, Counts, derive_again, take_in
 from .snapshot import Snapshot
 from .store import Store
 from .table import TABLE_FILE, Table
@@ -70,6 +70,8 @@ class Keeper:
         run = store.begin_run()
         counts, changes = Counts(), Changes()
         try:
+            if derive_again(store):
+                was_current = False
             if paths:
                 counts, changes = take_in(paths, store, forced=forced, progress=progress)
         finally:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from .derived import DERIVED_BY, FACTS
+from .derived import FACTS, derivation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -84,7 +84,7 @@ class Store:
                 where sha256 = any(%s) and derived_by = %s
                 union all
                 select sha256, source, entries from clearway.catalogue where sha256 = any(%s)""",
-                (list(hashes), DERIVED_BY, list(hashes)),
+                (list(hashes), derivation(), list(hashes)),
             )
             for sha256, source, entries in cursor:
                 found[bytes(sha256)] = (source, entries)
@@ -114,7 +114,7 @@ class Store:
                 outcome.new[row.source] += 1
             elif before.sha256 == row.sha256:
                 outcome.unchanged[row.source] += 1
-                if before.derived_by != DERIVED_BY:
+                if before.derived_by != derivation():
                     again.append(row)
                     outcome.touched.update(_ids(row))
                 continue
@@ -131,7 +131,7 @@ class Store:
                 else:  # twice in one batch: the first was never seen standing
                     insert[earlier] = (*insert[earlier][:2], False)
             pending[row.source, row.id] = len(insert)
-            standing[row.source, row.id] = _Standing(-1, row.version, row.sha256, DERIVED_BY)
+            standing[row.source, row.id] = _Standing(-1, row.version, row.sha256, derivation())
             outcome.touched.update(_ids(row))
             insert.append((row, raw, True))
         outcome.whole = self._speak_of_products(retire)
@@ -188,7 +188,7 @@ class Store:
             for rec, (r, raw, current) in zip(recs, fresh_rows, strict=True):
                 copy.write_row(
                     (rec, r.source, r.id, r.kind.partition("-")[0], r.kind, r.version, r.sha256, raw, r.facts,
-                     DERIVED_BY, self._received, r.place, r.tlp, current)
+                     derivation(), self._received, r.place, r.tlp, current)
                 )  # fmt: skip
         self._attach([(rec, r) for rec, (r, _, current) in zip(recs, fresh_rows, strict=True) if current])
         if back:  # an earlier version of the record stands again
@@ -243,9 +243,25 @@ class Store:
         self._db.execute(
             """update clearway.record r set derived = w.facts, derived_by = %s, tlp = w.tlp
             from unnest(%s::int8[], %s::bytea[], %s::text[]) as w(rec, facts, tlp) where r.rec = w.rec""",
-            (DERIVED_BY, recs, [r.facts for _, r in found], [r.tlp for _, r in found]),
+            (derivation(), recs, [r.facts for _, r in found], [r.tlp for _, r in found]),
         )
         self._attach(found)
+
+    def stale(self, count: int) -> list[tuple[str, str, bytes]]:
+        """(kind, origin, raw) of up to `count` standing records that other rules or another map derived."""
+        rows = self._db.execute(
+            """select kind, origin, raw from clearway.record
+            where current and derived_by is distinct from %s and kind not like 'kev%%' limit %s""",
+            (derivation(), count),
+        )
+        return [(kind, origin, bytes(raw)) for kind, origin, raw in rows]
+
+    def keep_as_derived(self, raws: Sequence[bytes]) -> None:
+        """Marks records that can no longer be read: what was drawn from them stands, until a rule reads them."""
+        self._db.execute(
+            "update clearway.record set derived_by = %s where current and sha256 = any(select sha256(r) from unnest(%s::bytea[]) r)",
+            (derivation(), list(raws)),
+        )
 
     def write_catalogue(self, catalogue: CatalogueRow, raw: bytes) -> Outcome:
         """Stores a KEV or EPSS file whole, and its entries where it is the newest of its kind."""

@@ -11,6 +11,7 @@ import json
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+from zlib import crc32
 
 _MAP = Path(__file__).parent / "data" / "vendor-map.json"
 # Punctuation that spellings differ in; a plus or a hash can name another product (Notepad++), so they stay.
@@ -26,10 +27,10 @@ class Product(NamedTuple):
 
 
 class VendorMap:
-    """The loaded map. `version` names the edition, for reports."""
+    """The loaded map. `edition` tells one state of it from another: its version and a checksum."""
 
-    def __init__(self, document: dict[str, object]) -> None:
-        self.version = str(document.get("version", ""))
+    def __init__(self, document: dict[str, object], checksum: int = 0) -> None:
+        self.edition = f"{document.get('version', '')}/{checksum:08x}"
         self._by_name: dict[tuple[str, str], Product] = {}
         products = document.get("products", [])
         assert isinstance(products, list)
@@ -52,6 +53,5 @@ def fold(name: str) -> str:
 @cache
 def bundled() -> VendorMap:
     """The map that ships with this version."""
-    if not _MAP.is_file():
-        return VendorMap({"version": "", "products": []})
-    return VendorMap(json.loads(_MAP.read_bytes()))
+    data = _MAP.read_bytes()
+    return VendorMap(json.loads(data), crc32(data))

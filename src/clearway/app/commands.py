@@ -67,8 +67,10 @@ def load_bundled(home: Path, *, quiet: bool = False) -> None:
     """Takes the bundled facts in, unless this home has them already; says what it does on standard error."""
     from clearway.advisories.commands import ingest
 
+    from clearway.advisories.vendors import bundled as vendor_map
+
     meta = _table(home)
-    if meta is not None and meta.kev and meta.records:
+    if meta is not None and meta.kev and meta.vendor_map == vendor_map().edition:
         return
     if not quiet:
         print("loading the bundled facts (first run only) …", file=sys.stderr, flush=True)
@@ -99,23 +101,36 @@ def run_demo(args: argparse.Namespace) -> int:
 
     load_bundled(args.home, quiet=args.quiet)
     demo = bundled() / "demo"
-    chosen = args.inventory or sorted(str(p) for p in demo.iterdir() if p.suffix in (".json", ".csv"))
+    chosen = args.inventory or sorted(
+        os.path.relpath(p) for p in demo.iterdir() if p.suffix in (".json", ".csv")
+    )
     code = main(["--home", str(args.home), "match", *chosen])
     if code not in (0, 1, 10):
         return code
-    program = "clearway"
-    if not os.environ.get("VIRTUAL_ENV"):
-        program = os.path.relpath(Path(sys.prefix) / "bin" / "clearway")
+    program = f"{_program()} --home {os.path.relpath(args.home)}"
     print("Try next")
-    for words, why in (
-        ("match YOUR-SBOM.json --exposure internal", "your own inventory (make run SBOM=path does the same)"),
-        ("vuln CVE-2023-27524", "one flaw: who says what, and when"),
-        ("directive explain --exposed yes --kev yes --automatable no --impact total", "why a date"),
-        ("query --purl pkg:pypi/django@3.2.1", "one package"),
-        ("ingest PATH", "more advisories: OSV, CVE, CSAF, KEV, EPSS, VEX"),
-    ):
-        print(f"  {program} --home {os.path.relpath(args.home)} {words:<76}  # {why}")
+    for words, why in _NEXT:
+        print(f"  {program} {words}\n      {why}")
     return 10 if code == 10 else 0
+
+
+_NEXT = (
+    (
+        "match YOUR-SBOM.json --exposure internal",
+        "your own inventory; `make run SBOM=YOUR-SBOM.json` does the same",
+    ),
+    ("vuln CVE-2020-11978", "one flaw: who says what, and when"),
+    ("directive explain --exposed yes --kev yes --automatable no --impact total", "why a date"),
+    ("query --purl pkg:pypi/django@3.2.1", "one package"),
+    ("ingest PATH", "more advisories: OSV, CVE, CSAF, KEV, EPSS, VEX"),
+)
+
+
+def _program() -> str:
+    """How to call this program from here."""
+    if os.environ.get("VIRTUAL_ENV"):
+        return "clearway"
+    return os.path.relpath(Path(sys.prefix) / "bin" / "clearway")
 
 
 def run_up(args: argparse.Namespace) -> int:

@@ -49,7 +49,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     match.add_argument("--vex", action="store_true", help="CycloneDX VEX")
     match.add_argument("--openvex", action="store_true", help="OpenVEX")
     match.add_argument(
-        "--all", action="store_true", help="in the table, list every component that is unknown"
+        "--all", action="store_true", help="in the table, list every flaw and every unknown component"
     )
     match.set_defaults(func=run_match)
 
@@ -266,13 +266,13 @@ class _Documents(_Writer):
 
 
 class _Tables(_Writer):
-    def __init__(self, every_unknown: bool) -> None:
-        self._every_unknown = every_unknown
+    def __init__(self, everything: bool) -> None:
+        self._everything = everything
 
     def one(self, inventory: Inventory, report: Report) -> None:
         from .as_table import show
 
-        show(report, sys.stdout, every_unknown=self._every_unknown)
+        show(report, sys.stdout, everything=self._everything)
 
 
 def _writer(kind: str, args: argparse.Namespace) -> _Writer:

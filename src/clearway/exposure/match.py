@@ -142,6 +142,8 @@ class Matcher:
         if ecosystem == judging.VENDOR:
             from clearway.advisories.vendors import bundled
 
+            if bundled().edition != self.table.meta.vendor_map:
+                return [], "the table was compiled with another vendor map: run `clearway ingest --rebuild`"
             product = bundled().find(component.vendor, component.name)
             kind = judging.VENDOR if product.reviewed else judging.VENDOR_UNREVIEWED
             return [(kind, product.key, component.version)], ""
