@@ -154,6 +154,8 @@ def _whole_without(entries: list[dict[str, Any]], repo: str) -> Range | None:
             events.append(Event("introduced", beyond))
     if start:
         events.insert(0, Event("introduced", "0"))
+    if len({_is_commit(event.version) for event in events if event.version != "0"}) > 1:
+        return None  # commits and releases in one product have no common order
     return _range(events, entries[0] if entries else {}, repo)
 
 
@@ -165,9 +167,11 @@ def _range(events: list[Event], entry: dict[str, Any], repo: str) -> Range:
 
 def _all_commits(events: list[Event]) -> bool:
     """Kernel records call the release range of a fix "original_commit_for_fix": look at the ends themselves."""
-    return all(
-        e.version == "0" or (len(e.version) >= 7 and _HEX.issuperset(e.version.lower())) for e in events
-    )
+    return all(event.version == "0" or _is_commit(event.version) for event in events)
+
+
+def _is_commit(version: str) -> bool:
+    return len(version) >= 7 and _HEX.issuperset(version.lower())
 
 
 _HEX = frozenset("0123456789abcdef")

@@ -104,7 +104,12 @@ _T = TypeVar("_T")
 _EXAMPLE_HOST = re.compile(
     r"^[a-z]+://(?:[\w-]+\.)*(?:example\.(?:com|net|org)|(?:example|test|invalid))(?:[:/?#]|$)", re.IGNORECASE
 )
-_TEST_ID = re.compile(r"(?:TEST|EXAMPLE|DUMMY|FAKE)-|CVE-0000-|OASIS_CSAF_TC|OASIS: #/", re.IGNORECASE)
+# CVE began in 1999: the years before it, 29xx and 9xxx stand in examples of the CVE schema and of others.
+_TEST_ID = re.compile(
+    r"(?:TEST|EXAMPLE|DUMMY|FAKE)-|OASIS_CSAF_TC|OASIS: #/"
+    r"|CVE-(?:0\d{3}|1[0-8]\d\d|19[0-8]\d|199[0-8]|29\d\d|9\d{3})-",
+    re.IGNORECASE,
+)
 _TEST_VEX_ID = re.compile(r"^https://openvex\.dev/(?:docs|test)/example", re.IGNORECASE)
 _DIGEST_LINE = re.compile(rb"[0-9a-fA-F]{32,128}(?:\s|$)")
 _PLAIN_NAMES = frozenset(

@@ -75,6 +75,7 @@ def decode(kind: str, data: bytes, place: str) -> Iterator[Decoded | Rejected]:
 
 def _one(kind: str, data: bytes, place: str) -> Decoded:
     record = an_object(strict_json.loads(data, place), "the record")
+    strict_json.refuse_nul(record, data, place)
     notes: tuple[str, ...] = ("it starts with a byte-order mark",) if strict_json.has_bom(data) else ()
     item: Any
     if kind == "osv":
@@ -187,12 +188,14 @@ def _nvd(data: bytes, place: str) -> Iterator[Decoded | Rejected]:
 
     record = an_object(strict_json.loads(data, place), "the record")
     if "vulnerabilities" not in record:
+        strict_json.refuse_nul(record, data, place)
         item = nvd_cpe.advisory(record)
         yield _nvd_decoded(item, data, place)
         return
     for at, (raw, value) in enumerate(strict_json.entries(data, record, "vulnerabilities")):
         where = f"{place}:vulnerabilities[{at}]"
         try:
+            strict_json.refuse_nul(value, raw, where)
             yield _nvd_decoded(nvd_cpe.advisory(an_object(value, "entry")), raw, where)
         except InputError as e:
             yield Rejected(where, e.what)

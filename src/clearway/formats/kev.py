@@ -110,6 +110,7 @@ def _entry(at: str, raw: bytes, value: Any, catalogue: str) -> Entry:
     if isinstance(value, str):
         return Entry(at, raw, None, value)
     try:
+        strict_json.refuse_nul(value, raw)
         return Entry(at, raw, _kev(an_object(value, "entry"), catalogue))
     except InputError as e:
         return Entry(at, raw, None, e.what)

@@ -185,6 +185,25 @@ def _short(text: str, *, quote: bool = True) -> str:
     return repr(cut) if quote else cut
 
 
+def refuse_nul(value: Any, data: bytes, place: str = "") -> None:
+    """Raises InputError where a key or string of `value`, read from `data`, holds U+0000.
+
+    JSON allows it; PostgreSQL's text, terminals and C libraries do not.
+    """
+    if b"\\u0000" not in data:  # the only way to write it: as itself it is a control character
+        return
+    todo: list[Any] = [value]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, str) and "\x00" in item:
+            raise InputError("a string holds a NUL character (\\u0000)", where=place, mend="remove it")
+        if isinstance(item, dict):
+            todo.extend(item)
+            todo.extend(item.values())
+        elif isinstance(item, list):
+            todo.extend(item)
+
+
 def entries(data: bytes, record: dict[str, Any], name: str) -> Iterator[tuple[bytes, Any]]:
     """(exact bytes, value) of each element of the list `name` of `record`, which `loads` read from `data`.
 

@@ -39,6 +39,8 @@ def csaf(tracking_id: str = "1", **publisher: str) -> object:
         ({"updated_at": "x", "packages": []}, "not-a-record"),
         ({"canonical_url": "x", "publisher": {}}, "not-a-record"),
         ({"cveMetadata": {"cveId": "CVE-0000-0001"}}, "test-document"),
+        ({"cveMetadata": {"cveId": "CVE-1337-1234"}}, "test-document"),
+        ({"cveMetadata": {"cveId": "CVE-1999-0001"}}, "cve"),
         ({"id": "TEST-2024-1", "modified": "x", "affected": []}, "test-document"),
         (csaf("OASIS_CSAF_TC-CSAF_2.0-2021-6-1-01-01"), "test-document"),
         (csaf(namespace="https://psirt.example.com"), "test-document"),

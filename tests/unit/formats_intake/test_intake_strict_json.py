@@ -69,6 +69,14 @@ def test_sixty_megabytes_of_open_brackets_are_refused_at_once() -> None:
     assert time.process_time() - start < 2
 
 
+def test_nul_characters_are_found_and_their_spelling_in_words_is_not() -> None:
+    for data in (b'{"a": ["x\\u0000"]}', b'{"\\u0000": 1}'):
+        with pytest.raises(InputError, match="NUL"):
+            strict_json.refuse_nul(strict_json.loads(data), data)
+    words = b'{"a": "written as \\\\u0000"}'
+    strict_json.refuse_nul(strict_json.loads(words), words)
+
+
 def test_entries_keep_their_exact_bytes() -> None:
     data = b'\xef\xbb\xbf{"list": [{"a":  1.50}, "x" ,\n{"b":"\\u00e9"} ]}'
     record = strict_json.loads(data)
