@@ -259,7 +259,8 @@ class Store:
     def keep_as_derived(self, raws: Sequence[bytes]) -> None:
         """Marks records that can no longer be read: what was drawn from them stands, until a rule reads them."""
         self._db.execute(
-            "update clearway.record set derived_by = %s where current and sha256 = any(select sha256(r) from unnest(%s::bytea[]) r)",
+            """update clearway.record set derived_by = %s
+            where current and sha256 in (select sha256(r) from unnest(%s::bytea[]) r)""",
             (derivation(), list(raws)),
         )
 

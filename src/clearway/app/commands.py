@@ -66,7 +66,6 @@ def bundled() -> Path:
 def load_bundled(home: Path, *, quiet: bool = False) -> None:
     """Takes the bundled facts in, unless this home has them already; says what it does on standard error."""
     from clearway.advisories.commands import ingest
-
     from clearway.advisories.vendors import bundled as vendor_map
 
     meta = _table(home)
