@@ -15,7 +15,8 @@ _UNKNOWN, _DEV, _ALPHA, _BETA, _RC, _END = "\x01", "\x02", "\x03", "\x04", "\x05
 # then integers, 10h to 41h
 _PATCH = "\x42"
 
-_MODIFIER = r"(?:[._-]?(?:(stable|beta|b|rc|alpha|a|patch|pl|p)((?:[.-]?[0-9]+)*)?)?([.-]?dev)?)?"
+# Possessive, as in Composer: else digits at the end cost exponential time.
+_MODIFIER = r"(?:[._-]?(?:(stable|beta|b|rc|alpha|a|patch|pl|p)((?:[.-]?[0-9]++)*+)?)?([.-]?dev)?)?"
 _CLASSICAL = re.compile(
     r"v?([0-9]{1,5})(\.[0-9]+)?(\.[0-9]+)?(\.[0-9]+)?" + _MODIFIER, re.IGNORECASE | re.ASCII
 )

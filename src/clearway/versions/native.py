@@ -33,9 +33,7 @@ _COMMON = frozenset(
 )
 _TOKEN = re.compile(r"(~>|~=|===|>=|<=|==|!=|=|>|<|\^|~)?\s*([^\s,|<>=!~^]+)", re.ASCII)
 _HYPHEN = re.compile(r"\s*([^\s,|<>=!~^]+)\s+-\s+([^\s,|<>=!~^]+)\s*", re.ASCII)
-_BRACKETS = re.compile(
-    r"\s*([\[(])\s*([^,\[\]()]*?)\s*(?:(,)\s*([^,\[\]()]*?)\s*)?([\])])\s*(?:,|$)", re.ASCII
-)
+_BRACKETS = re.compile(r"([\[(])([^,\[\]()]*)(?:(,)([^,\[\]()]*))?([\])]),?", re.ASCII)
 _NUMBERS = re.compile(r"v?([0-9]+(?:\.[0-9]+)*)", re.ASCII)
 _WILDCARDS = ("x", "X", "*")
 
@@ -50,6 +48,7 @@ def from_native(vers_type: str, text: str) -> Vers:
     """
     if len(text) > MAX_TEXT:
         raise TooLargeError(f"a range of {len(text):,} characters", mend=f"at most {MAX_TEXT:,}")
+    text = " ".join(text.split())  # runs of blanks would be read again from each of them
     scheme = scheme_of_type(vers_type)
     if vers_type == "openssl":
         found = [Constraint("=", item.strip()) for item in text.split(",") if item.strip()]
@@ -59,7 +58,7 @@ def from_native(vers_type: str, text: str) -> Vers:
     if vers_type not in _COMMON:
         raise VersError(f"native ranges of {vers_type!r} are not read", mend="write it as a vers: range")
     if vers_type in ("nuget", "maven") and text.lstrip()[:1] in ("[", "("):
-        return _merged(vers_type, scheme, list(_bracketed(text)), text)
+        return _merged(vers_type, scheme, _bracketed(text.replace(" ", "")), text)
     separator = "|" if vers_type == "composer" else "||"
     parts = [part for part in text.split(separator) if part.strip()]
     return _merged(vers_type, scheme, [_all_of(vers_type, part, text) for part in parts], text)
@@ -126,7 +125,8 @@ def _bracketed(text: str) -> list[list[Constraint]]:
         shape = _BRACKETS.match(text, at)
         if shape is None:
             _refuse(text)
-        opening, low, comma, high, closing = shape.groups()
+        opening, low, comma, high, closing = shape.groups(default="")
+        low, high = low.strip(), high.strip()
         if not comma:
             if (opening, closing) != ("[", "]") or not low:
                 _refuse(text)

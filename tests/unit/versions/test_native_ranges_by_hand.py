@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+
 import pytest
 
 from clearway.records.errors import ClearwayError, TooLargeError
@@ -76,6 +79,16 @@ def test_hostile_text_gives_a_range_or_a_refusal(vers_type: str, text: str) -> N
     except ClearwayError:
         return
     assert made.constraints
+
+
+@pytest.mark.parametrize("vers_type", ["npm", "maven", "composer", "nginx", "conan", "gem"])
+@pytest.mark.parametrize("part", [" ", "[", "[ ", "1 ", ">", "> ", ",", "1,", "- ", "^1 ", "x.", "|"])
+def test_the_longest_texts_take_little_time(vers_type: str, part: str) -> None:
+    for head in ("", "[", "[1,"):
+        start = time.perf_counter()
+        with contextlib.suppress(ClearwayError):
+            native.from_native(vers_type, head + part * (60_000 // len(part)))
+        assert time.perf_counter() - start < 2
 
 
 def test_size_is_bounded() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -195,6 +197,40 @@ def test_hostile_text_gives_a_key_or_a_refusal_and_nothing_else(scheme: str, tex
         assert made
         assert made[0] != 0xFF
         assert len(made) <= 8 * versions.MAX_LENGTH
+
+
+_REPEATED = [
+    "1",
+    "1.",
+    "1-",
+    "-1",
+    ".1",
+    "a1",
+    "1a",
+    "a",
+    "-",
+    ".",
+    "~",
+    "_p1",
+    "+a",
+    ".x",
+    " ",
+    "0",
+    ".0",
+    "rc",
+]
+
+
+@pytest.mark.parametrize("scheme", versions.SCHEMES)
+def test_the_longest_texts_take_no_time_whatever_their_shape(scheme: str) -> None:
+    for head in ("", "1", "1.0-rc", "1.0.0-beta.1", "20190101", "1:1-"):
+        for part in _REPEATED:
+            for tail in ("", "!", "x", "-", "é"):
+                text = (head + part * versions.MAX_LENGTH)[: versions.MAX_LENGTH - 1] + tail
+                start = time.perf_counter()
+                with contextlib.suppress(VersionUnreadableError):
+                    compare(scheme, text, text[:-1] + "2")
+                assert time.perf_counter() - start < 0.5, text[:60]
 
 
 @pytest.mark.parametrize("scheme", versions.SCHEMES)
