@@ -12,6 +12,7 @@ import platform
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 NAMES = ("match", "intake", "query", "keys")
@@ -21,7 +22,7 @@ def machine() -> dict[str, Any]:
     """What it ran on."""
     model = ""
     try:
-        with open("/proc/cpuinfo") as file:
+        with Path("/proc/cpuinfo").open() as file:
             model = next(
                 (line.partition(":")[2].strip() for line in file if line.startswith("model name")), ""
             )

@@ -94,6 +94,7 @@ def compile_whole(snapshot: Snapshot, path: Path, *, built: str) -> Meta:
             kev=snapshot.catalogue("kev").version,
             kev_received=snapshot.catalogue("kev").received,
             epss=snapshot.catalogue("epss").version,
+            ssvc=bool(facts.ssvc),
             vendor_map=bundled().edition,
             refused_merges=len(derived.refused),
             records=len(facts.notes),
@@ -203,6 +204,7 @@ def _changed_rows(
     records = sum(bool(notes[i]) - bool(before[i]) for i in wanted)
     return rows, msgspec.structs.replace(
         old.meta,
+        ssvc=old.meta.ssvc or bool(facts.ssvc),
         sources=sources.notes(_recounted(snapshot, old, counted), speaks_of),
         records=old.meta.records + records,
         flaws=old.meta.flaws + new,

@@ -154,6 +154,7 @@ class Meta(Struct, frozen=True):
     kev: str = ""  # catalogue version; "" means not loaded, never "nothing is in KEV"
     kev_received: str = ""
     epss: str = ""  # date of the newest scores loaded
+    ssvc: bool = False  # whether any source of SSVC values is loaded
     vendor_map: str = ""
     refused_merges: int = 0
     records: int = 0

@@ -190,6 +190,7 @@ class Matching:
                     self.args.detected,
                     self.today,
                     retier=self.args.retier,
+                    ssvc_loaded=self.table.meta.ssvc,
                 )
             cve = finding.flaw if finding.flaw.startswith("CVE-") else ""
             answer = judge.due(cve, finding.kev, kev_loaded, finding.ssvc)

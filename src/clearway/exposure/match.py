@@ -158,7 +158,9 @@ class Matcher:
         found = [i for cpe in component.cpes if (i := _cpe_identity(cpe, component.version)) is not None]
         if found:
             return list(dict.fromkeys(found)), ""
-        return [], "no ecosystem is known: it has no purl, and nothing is matched by a bare name"
+        kind = component.purl.partition(":")[2].partition("/")[0]
+        why = f"pkg:{kind} names no package ecosystem" if kind else "it has no purl"
+        return [], f"no ecosystem is known: {why}, and nothing is matched by a bare name"
 
     def _answer(self, ecosystem: str, name: str, version: str) -> tuple[tuple[Finding, ...], str]:
         wanted = (ecosystem, name, version)
