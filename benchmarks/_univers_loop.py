@@ -15,6 +15,7 @@ from clearway.formats.strict_json import loads
 from clearway.records.ecosystem import normal_ecosystem, normal_name
 from clearway.records.inventory import Component
 
+univers: Any
 try:
     from univers import versions as univers
 except ImportError:  # a development dependency
@@ -110,7 +111,7 @@ def _affected(
     for given in affected.get("ranges", ()):
         if given["type"] == "GIT":
             continue
-        events = []
+        events: list[tuple[str, Any, bool]] = []
         for event in given["events"]:
             ((word, text),) = event.items()
             lowest = word == "introduced" and text == "0"

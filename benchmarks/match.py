@@ -235,7 +235,8 @@ def _beside_univers(data: Path, home: Path, rows: list[dict[str, Any]], goals: l
     differing = ours ^ theirs
     reasons = Counter(loop.reason(p, p in ours, refused) for p in differing)
     rows.append({"yardstick": "loop over univers", "components": len(components), "loop_s": loop_s,
-                 "clearway_s": ours_s, "pairs": len(ours & theirs), **{f"differ: {k}": v for k, v in reasons.items()}})  # fmt: skip
+                 "clearway_s": ours_s, "pairs": len(ours & theirs),
+                 **{f"differ: {k}": v for k, v in reasons.items()}})  # fmt: skip
     goals.append(
         measure.goal(
             "matching to the loop over univers, real components", 20, loop_s / ours_s, "times", least=True
