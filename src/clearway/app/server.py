@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import signal
 import socket
 import sys
@@ -104,6 +105,10 @@ def serve(
 def run(app: Application, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serves `app` until SIGTERM or SIGINT, without a database of its own; see `serve`."""
     sys.setswitchinterval(SWITCH_SECONDS)
+    # A full collection walks all that the table remembers, 40 ms for nothing: what is remembered has no cycles.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
     asyncio.run(_serve(app, host, port, ready))
 
 
