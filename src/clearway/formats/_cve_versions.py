@@ -81,6 +81,8 @@ def _entry(entry: dict[str, Any], said: Said, repo: str, *, affected: bool) -> N
             said.unread.append(one_line(f"{version} {end}".strip(), 200))
         elif events:
             said.ranges.append(found := _range(events, entry, repo))
+            if all(event.kind != "introduced" for event in events):
+                said.unread.append(f"up to {events[-1].version}; the lower end is not stated")
             ends = [event.version for event in events if event.kind == "fixed"]
             if (
                 found.type != "GIT"

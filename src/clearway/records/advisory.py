@@ -65,7 +65,9 @@ class Affected(Struct, frozen=True, kw_only=True, omit_defaults=True):
     # What the source says of versions that it names nowhere (CVE `defaultStatus`, CSAF has none):
     # "affected", "not_affected", "unknown", "" when it says nothing. `ranges` already include "affected".
     default: str = ""
-    unread: tuple[str, ...] = ()  # version statements kept as text because no comparison is certain
+    # Version statements that `ranges` and `versions` can't carry in full, as text. While there is one, a version
+    # outside them is unknown, not unaffected.
+    unread: tuple[str, ...] = ()
 
 
 class Score(Struct, frozen=True, kw_only=True, omit_defaults=True):
