@@ -27,7 +27,7 @@ _INIT_TIMEOUT_S = 300.0
 # Replaying the log of a killed server: 2.6 s were measured for 0.7 GB. A slow disk may need minutes.
 _START_TIMEOUT_S = 600.0
 _STOP_TIMEOUT_S = 60.0
-_GONE_TIMEOUT_S = 5.0
+_GONE_TIMEOUT_S = 15.0
 
 
 def state(place: Place) -> State:
@@ -68,12 +68,15 @@ def _initialise(place: Place) -> None:
     programs = binaries.bin_dir(place)
     folder = place.unfinished
     argument = place.data_argument(folder)
+    processes.kill(folder)  # left by a starter that was killed; it may still be writing
+    server_lock = _lock_for_server(place)
     shutil.rmtree(folder, ignore_errors=True)
     try:
         with at(folder):
             private_dir(folder, place.server)
         _run(
             place,
+            server_lock,
             [str(programs / "initdb"), "-D", argument, "-U", USER, "-A", "peer", *_INITDB],
         )
         with at(folder):
@@ -82,16 +85,18 @@ def _initialise(place: Place) -> None:
             write_whole(conf, conf.read_bytes() + included.encode(), place.server.uid)
         _run(
             place,
+            server_lock,
             [str(programs / "postgres"), "--single", "-D", argument, "template1"],
             f"create database {DATABASE}\n",
         )
         with at(folder):
             folder.rename(place.data)
     finally:
+        os.close(server_lock)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(place: Place, command: list[str], typed: str = "") -> None:
+def _run(place: Place, server_lock: int, command: list[str], typed: str = "") -> None:
     try:
         done = subprocess.run(  # noqa: S603  our own programs
             command,
@@ -100,6 +105,7 @@ def _run(place: Place, command: list[str], typed: str = "") -> None:
             timeout=_INIT_TIMEOUT_S,
             start_new_session=True,  # Ctrl-C is for us: we clean up, then tell
             check=False,
+            pass_fds=(server_lock,),
             cwd=place.unfinished,
             env=_environment(),
             user=_server_uid(place),

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 _PROC = Path("/proc")
+_PROGRAMS = ("postgres", "initdb")
 _POLL_S = 0.01
 
 # Servers that this process started. They are reaped when they end, so that none stays as a zombie.
@@ -50,7 +51,7 @@ def of_cluster(data: Path) -> list[int]:
             if (cwd.st_dev, cwd.st_ino) != (cluster.st_dev, cluster.st_ino):
                 continue
             # A shell that somebody left in the folder is not the server.
-            if (entry / "comm").read_text().strip() != "postgres":
+            if (entry / "comm").read_text().strip() not in _PROGRAMS:
                 continue
             state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
         except OSError:
@@ -112,6 +113,12 @@ def end_orphans(data: Path) -> bool:
         if wait_until(lambda: not of_cluster(data), 3.0):
             return True
     return False
+
+
+def kill(data: Path) -> None:
+    """Ends at once what still works on `data`, which nobody will use any more."""
+    for pid in of_cluster(data):
+        _send(pid, signal.SIGKILL)
 
 
 def wait_until(true: Callable[[], bool], timeout_s: float) -> bool:

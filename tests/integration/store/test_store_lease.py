@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
+import shutil
 import signal
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -174,6 +177,35 @@ def test_a_start_that_was_killed_while_making_the_database_leaves_nothing_half_d
     with lease(new_home) as url:
         assert kept_version(url)
     assert not where.unfinished.exists()
+
+
+def test_a_starter_killed_while_its_database_is_being_made_does_not_disturb_the_next(
+    new_home: Path, hold: Hold
+) -> None:
+    """Its initdb lives on, and would write into the files of the next one."""
+    holder = hold(new_home)
+    unfinished = new_home / "postgres" / "data.new"
+    assert processes.wait_until(lambda: (unfinished / "PG_VERSION").exists(), 20)
+    holder.kill()
+    with lease(new_home) as url:
+        assert kept_version(url)
+    assert not unfinished.exists()
+    assert wait_gone(data(new_home), 0)
+
+
+@pytest.mark.slow
+def test_starters_killed_at_any_moment_never_stop_the_next_one(new_home: Path, hold: Hold) -> None:
+    chance = random.Random(26)
+    for number in range(30):
+        if number % 3 == 0:
+            shutil.rmtree(new_home, ignore_errors=True)
+        starters = [hold(new_home), hold(new_home)]
+        time.sleep(chance.uniform(0.05, 0.9))
+        for starter in starters:
+            starter.kill()
+        with lease(new_home) as url:
+            assert kept_version(url)
+        assert wait_gone(data(new_home), 0)
 
 
 @pytest.mark.parametrize(
