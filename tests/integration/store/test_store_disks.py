@@ -44,7 +44,12 @@ def test_a_disk_too_small_for_a_database_is_named_and_nothing_half_made_is_left(
         pass
     assert str(home) in str(caught.value)
     assert "free some space" in str(caught.value)
-    assert {path.name for path in (home / "postgres").iterdir()} <= {"log", "start.lock", "use.lock"}
+    assert {path.name for path in (home / "postgres").iterdir()} <= {
+        "log",
+        "start.lock",
+        "use.lock",
+        "server.lock",
+    }
 
 
 def test_a_disk_that_fills_up_ends_the_command_and_loses_nothing(disk: Disk) -> None:
