@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from litestar import Response, Router, get
+from litestar.openapi import ResponseSpec
 from msgspec import Struct
 
 from clearway.records.errors import ClearwayError
@@ -32,7 +33,12 @@ def routes(checks: Mapping[str, Check]) -> Router:
     async def live() -> Health:
         return Health("ok")
 
-    @get("/ready", opt=PUBLIC, summary="Whether it can answer from its data")
+    @get(
+        "/ready",
+        opt=PUBLIC,
+        summary="Whether it can answer from its data",
+        responses={503: ResponseSpec(Health, description="A check fails", generate_examples=False)},
+    )
     async def ready() -> Response[Health]:
         found: dict[str, str] = {}
         for name, check in checks.items():
