@@ -1,0 +1,178 @@
+"""The tables in `docs/` that are made from the code's own lists.
+
+`python tests/unit/docs/tables.py` writes them anew between their markers; a test holds them to it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+from clearway.app.cli import EXIT_CODES
+from clearway.formats import packages, product_list
+from clearway.formats.detect import RECORD_KINDS
+from clearway.formats.purl_identity import _NAMED, _PATHED
+from clearway.records.errors import ClearwayError
+from clearway.records.finding import Basis
+from clearway.versions import _ecosystems
+
+ROOT = Path(__file__).resolve().parents[3]
+REGISTER = ROOT / "src" / "clearway" / "advisories" / "data" / "sources.json"
+BLOCK = re.compile(r"(<!-- table:(?P<name>[a-z-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
+
+
+def _grid(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
+
+
+def _code(words: tuple[str, ...] | list[str]) -> str:
+    return ", ".join(f"`{w}`" for w in words)
+
+
+def sources() -> str:
+    """The register of sources: what the silence of each covers."""
+    rows = []
+    for name, entry in sorted(json.loads(REGISTER.read_text("utf-8"))["sources"].items()):
+        least = entry.get("least", 1)
+        covers = ", ".join(entry.get("covers", ())) or "nothing by itself"
+        rows.append((f"`{name}`", entry["title"], covers, f"{least:,}" if least > 1 else "any"))
+    return _grid(("source", "is", "covers", "from this many records on"), rows)
+
+
+def purls() -> str:
+    """Which purl types name a package of which ecosystem, where one type is one ecosystem."""
+    rows: dict[str, list[str]] = {}
+    for kind, ecosystem in {**_NAMED, **_PATHED}.items():
+        rows.setdefault(ecosystem, []).append(kind)
+    return _grid(
+        ("ecosystem", "purl type"), [(e, _code(rows[e])) for e in sorted(rows, key=str.casefold)]
+    )
+
+
+def orders() -> str:
+    """The version order of each ecosystem."""
+    rows = [(f"`{scheme}`", names) for scheme, names in _ecosystems._BY_SCHEME.items()]
+    return _grid(("order", "ecosystems"), rows)
+
+
+_RECORDS = {
+    "osv": "OSV 1.x",
+    "cve": "CVE JSON 5.x: the CNA's container and each ADP's, apart",
+    "csaf": "CSAF 2.0 and 2.1: one advisory for each vulnerability",
+    "csaf-vex": "CSAF of the VEX profile: advisories and VEX statements",
+    "kev-json": "CISA's KEV catalogue, JSON",
+    "kev-csv": "CISA's KEV catalogue, CSV",
+    "epss-csv": "FIRST's EPSS scores, CSV",
+    "openvex": "OpenVEX 0.0.x to 0.2.0",
+    "cyclonedx-vex": "CycloneDX whose vulnerabilities carry an analysis",
+    "nvd-cpe": "NVD's API 2.0 shape: CPE configurations",
+}
+_INVENTORIES = {
+    "purls": "purls, one a line",
+    "purls-json": "a JSON list of purls",
+    "requirements.txt": "pip requirements; only `==` pins a version",
+    "uv.lock": "uv",
+    "poetry.lock": "Poetry",
+    "Cargo.lock": "Cargo",
+    "package-lock.json": "npm, `lockfileVersion` 1 to 3",
+    "go.sum": "Go",
+    "go.mod": "Go",
+    "dpkg-status": "Debian's and Ubuntu's `/var/lib/dpkg/status`",
+}
+
+
+def records() -> str:
+    """The formats that `ingest` reads."""
+    return _grid(("kind", "is"), [(f"`{kind}`", _RECORDS[kind]) for kind in RECORD_KINDS])
+
+
+def lists() -> str:
+    """The package lists and lock files that `match` reads."""
+    return _grid(("kind", "is"), [(f"`{kind}`", _INVENTORIES[kind]) for kind in packages.MODULES])
+
+
+def columns() -> str:
+    """The columns of a product list and the headings by which they are known."""
+    rows: dict[str, list[str]] = {}
+    for heading, column in product_list._HEADERS.items():
+        rows.setdefault(column, []).append(heading)
+    return _grid(("column", "headings"), [(c, ", ".join(h)) for c, h in rows.items()])
+
+
+_BASES = {
+    "range": "the version lies in a range that the source states",
+    "listed": "the source lists the version",
+    "vendor_range": "a commercial product, by the reviewed vendor map, in the vendor's own range",
+    "commit": "a git commit or tag that the source lists",
+    "vex": "a VEX statement decided",
+    "possible_cpe": "the CPE agrees; possible only, so the verdict is `unknown`",
+    "possible_name": "vendor and product agree by text and nobody reviewed it; possible only, so `unknown`",
+    "generic_order": "in a range, by the fallback order: the ecosystem's own is not known",
+    "none": "no match was made",
+}
+
+
+def bases() -> str:
+    """The words of a finding's basis."""
+    return _grid(("basis", "means"), [(f"`{word}`", _BASES[word]) for word in get_args(Basis)])
+
+
+_CODES = {
+    "internal": "a defect of Clearway",
+    "usage": "the command or request is wrong",
+    "config": "a setting or the machine is wrong, or nothing is loaded yet",
+    "not-found": "nothing of that name is here",
+    "conflict": "somebody else holds it, or it changed",
+    "upstream": "a database, feed or file system failed",
+    "integrity": "stored data does not verify",
+    "input-invalid": "a document or record can't be used",
+    "input-too-large": "over a bound that protects this process",
+    "version-unreadable": "no order is defined for this version text",
+}
+
+
+def family(base: type[ClearwayError] = ClearwayError) -> list[type[ClearwayError]]:
+    """The error family, parents first."""
+    return [base, *(e for child in base.__subclasses__() for e in family(child))]
+
+
+def errors() -> str:
+    """The error family with its exit codes."""
+    rows = [(f"`{e.code}`", str(EXIT_CODES[e.code]), _CODES[e.code]) for e in family()]
+    return _grid(("code", "exit code", "means"), rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "sources": sources,
+    "purls": purls,
+    "orders": orders,
+    "records": records,
+    "lists": lists,
+    "columns": columns,
+    "bases": bases,
+    "errors": errors,
+}
+
+
+def documents() -> list[Path]:
+    """Every page of the documentation."""
+    return sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md"))
+
+
+def renewed(text: str) -> str:
+    """`text` with its marked tables made anew."""
+    return BLOCK.sub(lambda m: m[1] + TABLES[m["name"]]() + m[3], text)
+
+
+if __name__ == "__main__":
+    for page in documents():
+        before = page.read_text("utf-8")
+        after = renewed(before)
+        if after != before:
+            page.write_text(after, "utf-8")
+            sys.stdout.write(f"{page.relative_to(ROOT)} written\n")
