@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
+from clearway.formats.purl import identity, parse
 from clearway.records.ecosystem import normal_ecosystem, normal_name
 from clearway.records.errors import VersionUnreadableError
-from clearway.versions import has_keys, intervals, key, range_key, scheme_of
+from clearway.versions import has_keys, intervals, key, scheme_of
 
 from .table import Claim, IntervalTuple, module_of
 from .vendors import VendorMap
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 _ENCODER = msgspec.msgpack.Encoder()
 # A CPE-only or vendor statement is one of thousands of products; a package has at most a few names.
 _GIT = "git"
+# Where a source names versions one by one and may be silent about the rest (CVE record schema, defaultStatus).
+_SILENT_PLACES = frozenset({"vendor", "vendor-unreviewed", "cpe"})
+_SILENT = frozenset({"", "unknown"})
 
 
 class ClaimRow(Struct, frozen=True):
@@ -42,7 +46,7 @@ def claims_of(advisory: Advisory, vendors: VendorMap) -> tuple[ClaimRow, ...]:
     """The claims of one advisory, in its order; () for a withdrawn or rejected one."""
     if advisory.withdrawn is not None or advisory.rejected:
         return ()
-    merged: dict[tuple[str, str, str, tuple[str, ...], str, str], _Draft] = {}
+    merged: dict[tuple[str, str, str, tuple[str, ...], str, str, bool], _Draft] = {}
     for affected in advisory.affected:
         status = _STATUS.get(affected.status)
         if status is None:
@@ -50,8 +54,9 @@ def claims_of(advisory: Advisory, vendors: VendorMap) -> tuple[ClaimRow, ...]:
         for ecosystem, name, scheme in _packages(affected, vendors):
             draft = _Draft(scheme)
             draft.add(affected)
+            silent = ecosystem in _SILENT_PLACES and affected.default in _SILENT
             for module, part in draft.by_module().items():
-                at = (ecosystem, name, status, affected.conditions, scheme, module)
+                at = (ecosystem, name, status, affected.conditions, scheme, module, silent)
                 known = merged.get(at)
                 if known is None:
                     merged[at] = part
@@ -61,9 +66,9 @@ def claims_of(advisory: Advisory, vendors: VendorMap) -> tuple[ClaimRow, ...]:
         ClaimRow(
             ecosystem,
             name,
-            _ENCODER.encode(draft.claim(advisory.id, advisory.source, status, conditions, module)),
+            _ENCODER.encode(draft.claim(advisory.id, advisory.source, status, conditions, module, silent)),
         )
-        for (ecosystem, name, status, conditions, _, module), draft in merged.items()
+        for (ecosystem, name, status, conditions, _, module, silent), draft in merged.items()
     )
 
 
@@ -80,6 +85,10 @@ def _packages(affected: Affected, vendors: VendorMap) -> Iterable[tuple[str, str
         product = vendors.find(affected.vendor, affected.product)
         scheme = _vendor_scheme(affected.ranges, product.scheme)
         yield ("vendor" if product.reviewed else "vendor-unreviewed"), product.key, scheme
+    elif affected.purl:
+        ecosystem, name, _ = identity(parse(affected.purl))
+        if ecosystem:
+            yield ecosystem, name, scheme_of(ecosystem)
     else:
         repos = {r.repo for r in affected.ranges if r.repo}
         for repo in sorted(repos):
@@ -121,6 +130,7 @@ class _Draft:
         self.scheme = scheme
         self.intervals: list[IntervalTuple] = []
         self.listed: dict[bytes, str] = {}
+        self.exact: dict[str, None] = {}  # listed texts without order
         self.unread: list[str] = []
 
     def add(self, affected: Affected) -> None:
@@ -138,7 +148,8 @@ class _Draft:
             self.intervals += [(i.lo, i.hi, i.introduced, i.end, i.end_kind) for i in found]
         for text in affected.versions:
             self._list(text)
-        if not self.intervals and not self.listed and not self.unread:
+        self.unread += affected.unread
+        if not self.intervals and not self.listed and not self.exact and not self.unread:
             if git_only:
                 self.unread.append("the source states only git commits, which a version does not tell")
             elif not affected.ranges:
@@ -152,11 +163,9 @@ class _Draft:
         try:
             at = key(self.scheme, text)
         except VersionUnreadableError:
-            try:  # a legacy version that only a range may hold
-                at = range_key(self.scheme, text)
-            except VersionUnreadableError as error:
-                self.unread.append(f"a listed version can't be ordered: {error.what}")
-                return
+            # It has no order, but an installed version may be spelled just so.
+            self.exact.setdefault(text)
+            return
         for lo, hi, *_ in self.intervals:
             if lo <= at < hi:
                 return
@@ -171,24 +180,28 @@ class _Draft:
             part = parts.setdefault(module_of(interval[3]), _Draft(self.scheme))
             part.intervals.append(interval)
         first = next(iter(parts.values()))
-        first.listed, first.unread = self.listed, self.unread
+        first.listed, first.exact, first.unread = self.listed, self.exact, self.unread
         return parts
 
     def join(self, other: _Draft) -> None:
         self.intervals += other.intervals
         for at, text in other.listed.items():
             self.listed.setdefault(at, text)
+        self.exact.update(other.exact)
         self.unread += other.unread
 
-    def claim(self, record: str, source: str, status: str, conditions: tuple[str, ...], module: str) -> Claim:
+    def claim(
+        self, record: str, source: str, status: str, conditions: tuple[str, ...], module: str, silent: bool
+    ) -> Claim:
         return Claim(
             record=record,
             source=source,
             status=status,
             scheme=self.scheme,
             intervals=tuple(sorted(dict.fromkeys(self.intervals))),
-            listed=tuple(sorted(self.listed.items())),
+            listed=(*sorted(self.listed.items()), *((b"", text) for text in self.exact)),
             unread="; ".join(dict.fromkeys(self.unread[:3])),
             conditions=conditions,
             module=module,
+            silent=silent,
         )

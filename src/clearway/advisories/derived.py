@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from clearway.records.advisory import Advisory, Kev, Ssvc
 from clearway.records.vex import VexDocument
+from clearway.versions import KEY_FORMAT
 
 from .claims import ClaimRow, claims_of
 from .groups import Edge, edges_of
@@ -34,7 +35,7 @@ VEX = "vex"  # the claim ecosystem under which VEX statements are kept, by produ
 @cache
 def derivation() -> int:
     """A number for the rules and the vendor map that derived data is made by; fits PostgreSQL's integer."""
-    return crc32(f"{_RULES}:{bundled().edition}".encode()) >> 1
+    return crc32(f"{_RULES}:{KEY_FORMAT}:{bundled().edition}".encode()) >> 1
 
 
 class Head(Struct, frozen=True, array_like=True):

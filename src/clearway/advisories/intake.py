@@ -13,6 +13,7 @@ the table up to the database's generation: the end is the same.
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
 from collections import Counter, deque
 from concurrent.futures import ProcessPoolExecutor
@@ -206,6 +207,7 @@ class _Work:
         self._stack = stack
         self._forced = forced
         self._pool: ProcessPoolExecutor | None = None
+        self._alone = False
         self._seen = 0
 
     @property
@@ -218,13 +220,20 @@ class _Work:
         self._seen += 1
         if self._seen < _POOL_PAYS_AT:
             return _prepared(pieces, self._forced)
+        if self._pool is None and not self._alone:
+            self._start()
         if self._pool is None:
-            import multiprocessing
-
-            context = multiprocessing.get_context("forkserver")
-            self._pool = ProcessPoolExecutor(_workers(), mp_context=context, initializer=_die_with_parent)
-            self._stack.callback(self._pool.shutdown, cancel_futures=True)
+            return _prepared(pieces, self._forced)
         return self._pool.submit(_prepared, pieces, self._forced)
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("forkserver")
+        try:
+            self._pool = ProcessPoolExecutor(_workers(), mp_context=context, initializer=_die_with_parent)
+        except OSError:  # no semaphores here, such as a /dev/shm that may not be written: slower, as sound
+            self._alone = True
+        else:
+            self._stack.callback(self._pool.shutdown, cancel_futures=True)
 
 
 def _workers() -> int:

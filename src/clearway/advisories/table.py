@@ -35,6 +35,7 @@ TABLE_FORMAT = 1
 # From this many look-ups on, reading the filter once is cheaper than asking SQLite each time.
 _FILTER_PAYS_AT = 400
 CHANGES_SUFFIX = ".changes"
+_MAPPED_BYTES = 1 << 30
 _TRIES = 20  # a whole compilation takes seconds, so nobody loses this race twice
 _SELECT = {
     "package": "select body from package where key = ?",
@@ -53,9 +54,12 @@ class Claim(Struct, frozen=True, array_like=True):
     """One record's word on one package: `lo <= key < hi` is inside an interval.
 
     `status` is "affected" or "not_affected": the second is a source clearing versions.
-    `listed` are enumerated versions outside the intervals, as (key, text). `unread` says
-    what of the statement could not be ordered or read; it makes a version that nothing
-    else settles *unknown*. For a scheme without keys lo and hi are empty and the texts rule.
+    `listed` are enumerated versions outside the intervals, as (key, text); the key is empty for a
+    text without order. `unread` says what of the statement could not be ordered or read; it makes
+    a version that nothing else settles *unknown*. `silent` when the source does not speak of the
+    versions it does not name (CVE `defaultStatus` unknown): those below its lowest range are then
+    unknown, those past a stated end are what it calls fixed. For a scheme without keys lo and hi
+    are empty and the texts rule.
     """
 
     record: str
@@ -67,6 +71,7 @@ class Claim(Struct, frozen=True, array_like=True):
     unread: str = ""
     conditions: tuple[str, ...] = ()
     module: str = ""  # rpm: ".module_el8" part of the fixed version, else ""
+    silent: bool = False
 
 
 class ScoreNote(Struct, frozen=True, array_like=True):
@@ -223,6 +228,7 @@ class Table:
         self._flaws: dict[str, Flaw | None] = {}
         self._of: dict[str, tuple[str, ...]] = {}
         self._filter: frozenset[int] | None = None
+        self._products: frozenset[str] | None = None  # that some VEX statement names
         self._asked = 0
         self._covered: dict[str, tuple[str, ...]] = {}
         self._partial: dict[str, tuple[str, ...]] = {}
@@ -277,6 +283,7 @@ class Table:
         table = None
         for _ in range(_TRIES):
             db = sqlite3.connect(f"file:{quoted}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+            db.execute(f"pragma mmap_size={_MAPPED_BYTES}")  # pages are read where they lie, and not copied
             table = cls(db, path)
             try:
                 changes = msgspec.msgpack.decode(beside.read_bytes(), type=Changes)
@@ -367,6 +374,11 @@ class Table:
 
     def vex(self, key: str) -> tuple[VexClaim, ...]:
         """VEX statements whose product is "type/namespace/name", whatever its version."""
+        if self._products is None:
+            found = {row[0] for row in self._db.execute("select key from vex")}
+            self._products = frozenset(found.union(self.changed.get("vex", _NO_ROWS)))
+        if key not in self._products:
+            return ()
         body = self._one("vex", key)
         return () if body is None else msgspec.msgpack.decode(decompress(body), type=tuple[VexClaim, ...])
 

@@ -83,7 +83,9 @@ def _database(home: Path) -> Check:
         state = server.status(home)
     except ClearwayError as error:
         return Check("database", False, error.what, error.mend)
-    return Check("database", True, plain(str(state)))
+    kind = "embedded" if state.embedded else "named by CLEARWAY_DATABASE_URL"
+    running = "running" if state.running else "not running; started when needed"
+    return Check("database", True, plain(f"{kind}, {running}; data in {state.data}, log in {state.log}"))
 
 
 def show(checks: list[Check], out: TextIO) -> None:

@@ -17,6 +17,8 @@ from clearway.records.finding import Statement
 from clearway.versions import compare, has_keys, is_generic, key, scheme_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from clearway.advisories.table import Claim, Coverage, Table
 
 VENDOR = "vendor"  # reviewed vendor/product pairs
@@ -37,11 +39,8 @@ class Judged(Struct, frozen=True):
 
 def judge(table: Table, ecosystem: str, name: str, version: str) -> Judged:
     """Every source's word on `version` of one package; statements in the table's order."""
-    claims = table.claims(ecosystem, name)
-    repository = home_repository(ecosystem, name)
-    if repository:
-        claims += table.claims(repository, name)
-    if not claims:
+    spoken = claims(table, ecosystem, name)
+    if not spoken:
         return Judged((), False)
     scheme = scheme_of(ecosystem)
     problem = ""
@@ -53,7 +52,33 @@ def judge(table: Table, ecosystem: str, name: str, version: str) -> Judged:
             position = key(scheme, version)
         except VersionUnreadableError as error:
             problem = error.what
-    return Judged(tuple(weigh(c, ecosystem, version, position, problem) for c in claims), True, problem)
+    statements = [weigh(c, ecosystem, version, position, problem) for c in spoken]
+    if any(c.status != "affected" for c in spoken):
+        statements = _exceptions(spoken, statements)
+    if problem and any(s.verdict != "unknown" for s in statements):
+        problem = ""  # without an order, but listed just so
+    return Judged(tuple(statements), True, problem)
+
+
+def _exceptions(spoken: Sequence[Claim], statements: list[Statement]) -> list[Statement]:
+    """One record may name a product twice, "affected before 9" and "7.4-LTS not": what it clears, it clears."""
+    cleared = {
+        (c.record, c.source, c.conditions)
+        for c, s in zip(spoken, statements, strict=True)
+        if c.status != "affected" and s.verdict == "not_affected"
+    }
+    return [
+        s
+        for c, s in zip(spoken, statements, strict=True)
+        if s.verdict == "not_affected" or (c.record, c.source, c.conditions) not in cleared
+    ]
+
+
+def claims(table: Table, ecosystem: str, name: str) -> tuple[Claim, ...]:
+    """Every claim on a package, of its ecosystem and of a repository of its own."""
+    found = table.claims(ecosystem, name)
+    repository = home_repository(ecosystem, name)
+    return found + table.claims(repository, name) if repository else found
 
 
 def home_repository(ecosystem: str, name: str) -> str:
@@ -72,6 +97,8 @@ def coverage(table: Table, ecosystem: str, name: str) -> Coverage:
 def weigh(claim: Claim, ecosystem: str, version: str, position: bytes | None, problem: str) -> Statement:
     """One claim's answer. `position`: the version's key in its ecosystem's scheme, None without one."""
     if problem:
+        if version and any(text == version for _, text in claim.listed):
+            return _inside(claim, _POSSIBLE.get(ecosystem) or "listed", f"{version} is listed", (), False)
         return _say(claim, "unknown", "none", problem)
     scheme = claim.scheme
     if scheme and scheme != scheme_of(ecosystem) and has_keys(scheme):
@@ -100,6 +127,10 @@ def weigh(claim: Claim, ecosystem: str, version: str, position: bytes | None, pr
         return _say(claim, "unknown", "none", claim.unread)
     if claim.status != "affected":
         return _say(claim, "unknown", "none", f"{version} is not among the versions that the source clears")
+    if claim.silent and not any(lo <= position for lo, *_ in claim.intervals if position is not None):
+        return _say(
+            claim, "unknown", "unstated", f"{version} is none of the versions that the source speaks of"
+        )
     return _say(claim, "not_affected", "none", f"{version} is outside {_all_bounds(claim)}")
 
 

@@ -37,6 +37,7 @@ class Matcher:
     def __init__(self, table: Table, *, as_of: date) -> None:
         self.table = table
         self.as_of = as_of
+        self._silences: dict[str, str] = {}
         self._answers: dict[tuple[str, str, str], tuple[tuple[Finding, ...], str]] = {}
 
     def match(
@@ -123,6 +124,12 @@ class Matcher:
         """The findings of one component (affected or unknown flaws), and why it can't be judged, or ""."""
         if component.problem:
             return (), component.problem
+        ecosystem = component.ecosystem
+        if ecosystem and ecosystem != judging.VENDOR and not component.source_name:
+            # Most components of most inventories end here: nobody speaks of them.
+            if not judging.claims(self.table, ecosystem, component.name):
+                return (), self._silence(ecosystem, component.name)
+            return self._answer(ecosystem, component.name, component.version)
         identities, problem = self._identities(component)
         if not identities:
             return (), problem
@@ -135,6 +142,15 @@ class Matcher:
                 merged.setdefault(finding.flaw, finding)
         problems = [p for _, p in answers if p]
         return tuple(merged.values()), problems[0] if len(problems) == len(answers) else ""
+
+    def _silence(self, ecosystem: str, name: str) -> str:
+        """Why a package that no record names can't be called safe; "" where silence says just that."""
+        home = judging.home_repository(ecosystem, name) or ecosystem
+        known = self._silences.get(home)
+        if known is None:
+            coverage = self.table.coverage(home)
+            known = self._silences[home] = "" if coverage.covered else coverage.reason
+        return known
 
     def _identities(self, component: Component) -> tuple[list[tuple[str, str, str]], str]:
         """The packages a component is to be looked up as, and why there is none."""
@@ -177,6 +193,9 @@ class Matcher:
         problem = "" if coverage.covered else self._uncovered(ecosystem, name, judged.named, coverage.reason)
         if not judged.statements:
             return (), problem
+        silent = {s.record for s in judged.statements if s.basis == "unstated"}
+        if silent and not problem:
+            problem = f"{len(silent):,} records name it and do not speak of this version"
         by_flaw: dict[str, list[Statement]] = {}
         for statement in judged.statements:
             for flaw in self.table.flaws_of(statement.record) or (statement.record,):
@@ -220,7 +239,7 @@ _NOBODY = Component()
 def summarise(flaw: str, statements: list[Statement], about: Flaw | None) -> Finding | None:
     """One flaw's finding from what the sources say; None when every source clears the version."""
     affirming = [s for s in statements if s.verdict == "affected"]
-    unsure = [s for s in statements if s.verdict == "unknown"]
+    unsure = [s for s in statements if s.verdict == "unknown" and s.basis != "unstated"]
     if not affirming and not unsure:
         return None
     leading = affirming or unsure

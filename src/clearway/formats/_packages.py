@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-_BY_HOST = {
-    "pypi.org": "PyPI", "pypi.python.org": "PyPI", "registry.npmjs.org": "npm", "www.npmjs.com": "npm",
-    "npmjs.com": "npm", "repo.maven.apache.org": "Maven", "repo1.maven.org": "Maven", "central.sonatype.com": "Maven",
-    "maven.org": "Maven", "crates.io": "crates.io", "rubygems.org": "RubyGems", "packagist.org": "Packagist",
-    "repo.packagist.org": "Packagist", "nuget.org": "NuGet", "www.nuget.org": "NuGet", "api.nuget.org": "NuGet",
-    "pkg.go.dev": "Go", "proxy.golang.org": "Go", "hex.pm": "Hex", "repo.hex.pm": "Hex", "pub.dev": "Pub",
-    "hackage.haskell.org": "Hackage", "cran.r-project.org": "CRAN",
+# By a label of the collection's host: registries move between hosts and keep their name.
+_BY_LABEL = {
+    "pypi": "PyPI", "npmjs": "npm", "maven": "Maven", "sonatype": "Maven", "crates": "crates.io",
+    "rubygems": "RubyGems", "packagist": "Packagist", "nuget": "NuGet", "go": "Go", "golang": "Go", "hex": "Hex",
+    "pub": "Pub", "hackage": "Hackage", "cran": "CRAN",
 }  # fmt: skip
 _BY_TYPE = {
     "pypi": "PyPI", "npm": "npm", "maven": "Maven", "cargo": "crates.io", "gem": "RubyGems",
@@ -24,7 +22,7 @@ def from_collection(url: str, name: str) -> tuple[str, str]:
     if not url or not name:
         return "", ""
     host = url.lower().removeprefix("https://").removeprefix("http://").partition("/")[0]
-    ecosystem = _BY_HOST.get(host, "")
+    ecosystem = next((e for label in host.split(".") if (e := _BY_LABEL.get(label))), "")
     if ecosystem == "Maven" and ":" not in name:
         return "", ""  # a Maven name is group:artifact
     return (ecosystem, name) if ecosystem else ("", "")

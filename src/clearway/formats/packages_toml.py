@@ -10,9 +10,6 @@ from clearway.records.inventory import Inventory
 from .component import Gathering
 from .packages import check_toml_size, decode, finish, purl_of
 
-# Where Cargo.lock says that a crate comes from crates.io.
-_CRATES_IO = ("crates.io-index", "index.crates.io")
-
 
 def read(data: bytes, name: str, kind: str) -> Inventory:
     """A component for each locked package; the project itself and its workspace members are none.
@@ -61,7 +58,7 @@ def _crate(package: dict[str, Any], place: str, found: Gathering) -> None:
         found.add(
             purl_of("cargo", "", name, version, vcs_url=f"git+{address}@{commit}"), name, version, place
         )
-    elif any(mark in source for mark in _CRATES_IO):
+    elif "crates.io" in source:
         found.add(purl_of("cargo", "", name, version), name, version, place)
     else:
         found.add("", name, version, place)  # another registry's crate may only share the name

@@ -21,6 +21,7 @@ Basis = Literal[
     "possible_cpe",  # bare CPE only
     "possible_name",  # vendor and product agree by text, not reviewed
     "generic_order",  # compared with the generic fallback order
+    "unstated",  # the source names other versions and does not speak of this one
     "none",
 ]
 

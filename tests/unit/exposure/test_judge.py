@@ -1,0 +1,97 @@
+"""What one source's word makes of one version, where CVE records and VEX differ from OSV."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from clearway.advisories.vendors import VendorMap
+from clearway.exposure.match import Matcher
+from clearway.formats import cve
+from clearway.records.inventory import Component, Inventory
+from world import table_of
+
+DAY = date(2026, 11, 25)
+MAP = VendorMap(
+    {
+        "version": "test",
+        "products": [{"vendor": "acme", "product": "gateway", "names": [["Acme, Inc.", "Gateway"]]}],
+    }
+)
+
+
+def record(*versions: dict[str, str], default: str = "unknown", product: str = "Gateway"):
+    return cve.advisory(
+        {
+            "dataType": "CVE_RECORD",
+            "cveMetadata": {"cveId": "CVE-2026-0001", "state": "PUBLISHED", "assignerShortName": "acme"},
+            "containers": {
+                "cna": {
+                    "providerMetadata": {"shortName": "acme"},
+                    "affected": [
+                        {
+                            "vendor": "Acme Inc",
+                            "product": product,
+                            "versions": list(versions),
+                            "defaultStatus": default,
+                        }
+                    ],
+                }
+            },
+        }
+    )
+
+
+@pytest.fixture
+def report(tmp_path, monkeypatch):
+    monkeypatch.setattr("clearway.advisories.vendors.bundled", lambda: MAP)
+    monkeypatch.setattr("clearway.advisories.compile.bundled", lambda: MAP, raising=False)
+
+    def ask(item, version: str, *, vendor: str = "Acme, Inc.", name: str = "Gateway"):
+        table = table_of(tmp_path, item, vendors=MAP)
+        component = Component(ecosystem="vendor", vendor=vendor, name=name, version=version)
+        inventory = Inventory(name="t", format="t", components=(component,))
+        return Matcher(table, as_of=DAY).match(inventory, detected=DAY, detected_by="given")
+
+    return ask
+
+
+RANGE = {"version": "4.0.0", "lessThan": "4.2.1", "status": "affected", "versionType": "custom"}
+
+
+def test_a_reviewed_product_inside_the_vendors_range_is_affected(report):
+    finding = report(record(RANGE), "4.1.9").findings[0]
+    assert (finding.verdict, finding.basis, finding.fixed) == ("affected", "vendor_range", ("4.2.1",))
+
+
+def test_a_version_past_a_stated_end_is_what_the_vendor_calls_fixed(report):
+    assert report(record(RANGE), "4.2.1").not_affected == 1
+
+
+def test_a_version_below_everything_stated_is_unknown_when_the_vendor_is_silent_about_it(report):
+    found = report(record(RANGE), "3.9")
+    assert (found.unknown, found.findings) == (1, ())
+    assert "do not speak of this version" in found.unjudged[0].reason
+
+
+def test_a_version_below_everything_stated_is_clear_when_the_vendor_says_so(report):
+    assert report(record(RANGE, default="unaffected"), "3.9").not_affected == 1
+
+
+def test_what_a_record_clears_beside_a_range_is_clear(report):
+    lts = {"version": "4.1.5-LTS", "status": "unaffected"}
+    assert report(record(RANGE, lts), "4.1.5-LTS").affected == 0
+    assert report(record(RANGE, lts), "4.1.4").affected == 1
+
+
+def test_a_product_that_agrees_by_text_only_is_possible_and_never_affected(report):
+    found = report(record(RANGE, product="Gadget"), "4.1.9", vendor="acme inc", name="gadget")
+    assert [(f.verdict, f.basis, f.due) for f in found.findings] == [("unknown", "possible_name", None)]
+    assert found.affected == 0
+
+
+def test_text_that_is_no_version_range_makes_unknown(report):
+    found = report(record({"version": "10.0.0 < publication", "status": "affected"}), "9.0")
+    assert found.affected == 0
+    assert found.unknown == 1
