@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _ENCODER = msgspec.msgpack.Encoder()
 # A CPE-only or vendor statement is one of thousands of products; a package has at most a few names.
 _GIT = "git"
+_COMMIT = "commit"  # each affected commit that a git range names is a package of its own
 # Where a source names versions one by one and may be silent about the rest (CVE record schema, defaultStatus).
 _SILENT_PLACES = frozenset({"vendor", "vendor-unreviewed", "cpe"})
 _SILENT = frozenset({"", "unknown"})
@@ -62,6 +63,11 @@ def claims_of(advisory: Advisory, vendors: VendorMap) -> tuple[ClaimRow, ...]:
                     merged[at] = part
                 else:
                     known.join(part)
+        for commit in _commits(affected) if status == "affected" else ():
+            draft = merged.setdefault(
+                (_COMMIT, commit, status, affected.conditions, "generic", "", False), _Draft("generic")
+            )
+            draft.list_version(commit)
     return tuple(
         ClaimRow(
             ecosystem,
@@ -95,6 +101,15 @@ def _packages(affected: Affected, vendors: VendorMap) -> Iterable[tuple[str, str
             yield _GIT, repo.removesuffix(".git").rstrip("/"), "generic"
     for name in sorted({n for cpe in affected.cpes if (n := _cpe_name(cpe))}):
         yield "cpe", name, "generic"
+
+
+def _commits(affected: Affected) -> Iterable[str]:
+    """The commits that a git range names as affected: where it starts, and the last it still holds for."""
+    for given in affected.ranges:
+        if given.type == "GIT":
+            for event in given.events:
+                if event.kind in ("introduced", "last_affected") and event.version != "0":
+                    yield event.version.lower()
 
 
 def _vendor_scheme(ranges: Sequence[Range], default: str) -> str:
@@ -147,7 +162,7 @@ class _Draft:
                 continue
             self.intervals += [(i.lo, i.hi, i.introduced, i.end, i.end_kind) for i in found]
         for text in affected.versions:
-            self._list(text)
+            self.list_version(text)
         self.unread += affected.unread
         if not self.intervals and not self.listed and not self.exact and not self.unread:
             if git_only:
@@ -155,7 +170,8 @@ class _Draft:
             elif not affected.ranges:
                 self.unread.append("the source names the product and no versions that can be read")
 
-    def _list(self, text: str) -> None:
+    def list_version(self, text: str) -> None:
+        """Adds one enumerated version, unless an interval covers it."""
         if not has_keys(self.scheme):
             if not any(i[2] == text for i in self.intervals):
                 self.listed.setdefault(text.encode(), text)

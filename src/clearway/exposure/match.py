@@ -125,7 +125,7 @@ class Matcher:
         if component.problem:
             return (), component.problem
         ecosystem = component.ecosystem
-        if ecosystem and ecosystem != judging.VENDOR and not component.source_name:
+        if ecosystem and ecosystem != judging.VENDOR and not component.source_name and not component.commit:
             # Most components of most inventories end here: nobody speaks of them.
             if not judging.claims(self.table, ecosystem, component.name):
                 return (), self._silence(ecosystem, component.name)
@@ -163,20 +163,28 @@ class Matcher:
             product = bundled().find(component.vendor, component.name)
             kind = judging.VENDOR if product.reviewed else judging.VENDOR_UNREVIEWED
             return [(kind, product.key, component.version)], ""
+        found = []
+        if component.commit:
+            found.append(("commit", component.commit.lower(), component.commit.lower()))
         if ecosystem:
-            by_source = component.source_name and scheme_of(ecosystem) in _BY_SOURCE
-            if by_source:
-                return [(ecosystem, component.source_name, component.source_version or component.version)], ""
-            if component.source_name and not self.table.claims(ecosystem, component.name):
-                source_version = component.source_version or component.version
-                return [(ecosystem, component.source_name, source_version)], ""
-            return [(ecosystem, component.name, component.version)], ""
+            found.append(self._package(component))
+        if found:
+            return found, ""
         found = [i for cpe in component.cpes if (i := _cpe_identity(cpe, component.version)) is not None]
         if found:
             return list(dict.fromkeys(found)), ""
         kind = component.purl.partition(":")[2].partition("/")[0]
         why = f"pkg:{kind} names no package ecosystem" if kind else "it has no purl"
         return [], f"no ecosystem is known: {why}, and nothing is matched by a bare name"
+
+    def _package(self, component: Component) -> tuple[str, str, str]:
+        """The package by which advisories of the component's ecosystem name it: the source, or what is installed."""
+        ecosystem, source = component.ecosystem, component.source_name
+        if source and (
+            scheme_of(ecosystem) in _BY_SOURCE or not self.table.claims(ecosystem, component.name)
+        ):
+            return ecosystem, source, component.source_version or component.version
+        return ecosystem, component.name, component.version
 
     def _answer(self, ecosystem: str, name: str, version: str) -> tuple[tuple[Finding, ...], str]:
         wanted = (ecosystem, name, version)
@@ -214,6 +222,8 @@ class Matcher:
             return f"no loaded source states versions of {name}"
         if ecosystem == judging.VENDOR_UNREVIEWED:
             return f"{name} is not in the reviewed vendor map, so a match by its name is only possible"
+        if ecosystem == "commit":
+            return "a git commit: only commits that an advisory names can be judged without its repository"
         if ecosystem == judging.CPE:
             return "only a CPE is known: a match by it is possible, never certain"
         return reason
