@@ -8,7 +8,7 @@ from . import groups as grouping
 from .table import Flaw
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     import msgspec
 
@@ -32,10 +32,13 @@ class Collected:
         self.ssvc: dict[str, Ssvc] = {}
         self.kev: dict[str, Kev] = {}
 
-    def add(self, facts: Facts) -> None:
-        """Adds one record's facts; a withdrawn record's notes are left out."""
+    def add(self, facts: Facts, *, only: Container[str] | None = None) -> None:
+        """Adds one record's facts, or those about the ids in `only`; a withdrawn record's notes are left out.
+
+        Where two facts contradict each other the later one counts, so records are to come in one order.
+        """
         for head, note in zip(facts.heads, facts.notes, strict=True):
-            if head.withdrawn:
+            if head.withdrawn or (only is not None and head.id not in only):
                 continue
             self.ids.add(head.id)
             self.notes.setdefault(head.id, []).append(note)
@@ -49,6 +52,8 @@ class Collected:
             if known is None or entry.dated >= known.dated:
                 self.ssvc[entry.cve] = entry
         for listing in facts.kev:
+            if only is not None and listing.cve not in only:
+                continue
             known_kev = self.kev.get(listing.cve)
             # The catalogue itself outranks what a CVE record's container says of it.
             if known_kev is None or not known_kev.catalogue:

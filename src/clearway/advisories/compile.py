@@ -3,7 +3,7 @@
 Both write a new file and put it in place, synced, with one rename, so a reader meets the old
 state or the new one. What is read from the database is one snapshot. Changes re-derive exactly
 what the changed records can touch: the flaws that their names reach, the packages they speak of
-now or spoke of before, and their own notes.
+now or spoke of before, and their own notes (`changes`).
 """
 
 from __future__ import annotations
@@ -25,25 +25,24 @@ from clearway.records.errors import UpstreamError
 
 from . import groups as grouping
 from . import sources
+from .changes import changed_rows
 from .collect import Collected
 from .derived import FACTS, VEX
-from .table import CHANGES_SUFFIX, TABLE_FORMAT, Changes, Meta, RecordNote, Table, package_key
+from .rows import array_of, by_package
+from .table import CHANGES_SUFFIX, TABLE_FORMAT, Changes, Meta, Table, package_key
 from .vendors import bundled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from .snapshot import Snapshot
     from .store import Stamp
 
-    Rows = dict[str, dict[str, bytes | None]]
-
 # From this many changed rows on, a whole compilation is the better answer.
 MOST_CHANGES = 5_000
 _MODULUS = 1 << 256
 _ENCODE = msgspec.msgpack.Encoder().encode
-_NOTES = msgspec.msgpack.Decoder(RecordNote)
 _SCHEMA = """
 create table meta(key text primary key, value blob) without rowid;
 create table package(key text primary key, body blob);
@@ -104,7 +103,7 @@ def compile_whole(snapshot: Snapshot, path: Path, *, built: str) -> Meta:
         )
         with _writing(draft) as db:
             db.executemany(
-                "insert into record values (?, ?)", ((i, _array(n)) for i, n in facts.notes.items())
+                "insert into record values (?, ?)", ((i, array_of(n)) for i, n in facts.notes.items())
             )
             db.executemany("insert into flaw values (?, ?)", flaws)
             db.executemany(
@@ -135,7 +134,7 @@ def compile_changes(
     """
     old = Table.open(path)
     with closing(old):
-        rows, meta = _changed_rows(snapshot, old, touched, {s[0] for s in (*stood, *replaced)})
+        rows, meta = changed_rows(snapshot, old, touched, {s[0] for s in (*stood, *replaced)})
         for name, before in old.changed.items():
             rows[name] = {**before, **rows.get(name, {})}
     if sum(map(len, rows.values())) > MOST_CHANGES:
@@ -150,89 +149,16 @@ def compile_changes(
     return meta
 
 
-def _changed_rows(
-    snapshot: Snapshot, old: Table, touched: Sequence[str], counted: set[str]
-) -> tuple[Rows, Meta]:
-    """The rows that differ from `old`, and its meta with the counts and sources that they make."""
-    wanted = set(touched)
-    before = {i: old.records(i) for i in wanted}
-    near = set(wanted)
-    for identifier in wanted:
-        for flaw_id in old.flaws_of(identifier):
-            flaw = old.flaw(flaw_id)
-            near.update(() if flaw is None else flaw.ids)
-    edges = snapshot.edges_around(near)
-    reached = near | {e.subject for e in edges} | {e.target for e in edges}
-    facts = Collected()
-    for _, _, _, body in snapshot.records_with_ids(reached):
-        facts.add(FACTS.decode(body))
-    derived = grouping.derive(facts.ids, edges)
-    rows: Rows = {"package": {}, "vex": {}, "flaw": {}, "alias": {}, "record": {}}
-
-    notes = {i: [_NOTES.decode(n) for n in facts.notes.get(i, ())] for i in wanted}
-    packages = {p for i in wanted for n in (*before[i], *notes[i]) for p in n.packages}
-    products = {key for i in wanted for key in snapshot.vex_products(i)}
-    standing = dict(_bodies(snapshot.claims_of(packages | {(VEX, key) for key in products})))
-    claims = fewer = 0
-    for package in packages:
-        bodies = standing.get(package)
-        rows["package"][package_key(*package)] = None if bodies is None else _array(bodies)
-        had = len(old.claims(*package))
-        claims += len(bodies or ()) - had
-        fewer += (bodies is not None) - (had > 0)
-    for key in products:
-        bodies = standing.get((VEX, key))
-        rows["vex"][key] = None if bodies is None else compress(_array(bodies), 1)
-    for identifier in wanted:
-        own = facts.notes.get(identifier)
-        rows["record"][identifier] = None if own is None else _array(own)
-
-    # Names that only a record which is gone used stand for nothing any more.
-    stale = {f for i in reached for f in old.flaws_of(i)}
-    rows["flaw"] = dict.fromkeys(stale - set(derived.flaws))
-    rows["alias"] = dict.fromkeys(i for i in reached - set(derived.of) if old.flaws_of(i))
-    epss = snapshot.epss([f for f in derived.flaws if grouping.is_cve(f)])
-    new = sum(not (old.flaw(f)) for f in derived.flaws) - sum(old.flaw(f) is not None for f in rows["flaw"])
-    for flaw in facts.flaws(derived, edges, epss):
-        rows["flaw"][flaw.id] = _ENCODE(flaw)
-    for identifier, flaws in derived.of.items():
-        rows["alias"][identifier] = " ".join(flaws).encode()
-
-    speaks_of = {n.source: {*n.covers, *n.partial} for n in old.meta.sources}
-    for source, ecosystems in facts.speaks_of.items():
-        speaks_of.setdefault(source, set()).update(ecosystems)
-    records = sum(bool(notes[i]) - bool(before[i]) for i in wanted)
-    return rows, msgspec.structs.replace(
-        old.meta,
-        ssvc=old.meta.ssvc or bool(facts.ssvc),
-        sources=sources.notes(_recounted(snapshot, old, counted), speaks_of),
-        records=old.meta.records + records,
-        flaws=old.meta.flaws + new,
-        packages=old.meta.packages + fewer,
-        claims=old.meta.claims + claims,
-    )
-
-
-def _recounted(snapshot: Snapshot, old: Table, counted: set[str]) -> list[sources.Loaded]:
-    """The state of every source, asking the database only about those in `counted`."""
-    kept = [
-        sources.Loaded(n.source, n.records, n.newest, n.received)
-        for n in old.meta.sources
-        if n.source not in counted
-    ]
-    return kept + snapshot.loaded(counted)
-
-
 def _write_packages(snapshot: Snapshot, draft: Path) -> _Packages:
     filtered = array("I")
     claims = 0
     with _writing(draft) as db:
-        for (ecosystem, name), bodies in _bodies(snapshot.claims()):
+        for (ecosystem, name), bodies in by_package(snapshot.claims()):
             if ecosystem == VEX:
-                db.execute("insert into vex values (?, ?)", (name, compress(_array(bodies), 1)))
+                db.execute("insert into vex values (?, ?)", (name, compress(array_of(bodies), 1)))
                 continue
             key = package_key(ecosystem, name)
-            db.execute("insert into package values (?, ?)", (key, _array(bodies)))
+            db.execute("insert into package values (?, ?)", (key, array_of(bodies)))
             filtered.append(crc32(key.encode("utf-8", "surrogatepass")))
             claims += len(bodies)
     return _Packages(filtered.tobytes(), len(filtered), claims)
@@ -279,32 +205,6 @@ def _beside(work: Callable[[Snapshot], _Packages], snapshot: Snapshot) -> Callab
 def _fingerprint(source: str, identifier: str, sha256: bytes) -> int:
     """One record's share of the content hash: a sum, so that one record can be taken out again."""
     return int.from_bytes(hashlib.sha256(f"{source}\0{identifier}\0".encode() + sha256).digest())
-
-
-def _bodies(rows: Iterable[tuple[str, str, bytes]]) -> Iterator[tuple[tuple[str, str], list[bytes]]]:
-    """The claims of each package; the rows come sorted by package and record."""
-    at: tuple[str, str] | None = None
-    bodies: list[bytes] = []
-    for ecosystem, name, body in rows:
-        if at is None or at[1] != name or at[0] != ecosystem:
-            if at is not None:
-                yield at, bodies
-            at, bodies = (ecosystem, name), []
-        bodies.append(body)
-    if at is not None:
-        yield at, bodies
-
-
-def _array(bodies: Sequence[bytes | msgspec.Raw]) -> bytes:
-    """A msgpack array of ready-made msgpack values (msgpack specification, "array format family")."""
-    count = len(bodies)
-    if count < 16:
-        head = bytes((0x90 | count,))
-    elif count < 1 << 16:
-        head = b"\xdc" + count.to_bytes(2, "big")
-    else:
-        head = b"\xdd" + count.to_bytes(4, "big")
-    return b"".join((head, *bodies))
 
 
 def _create(draft: Path) -> None:

@@ -58,13 +58,14 @@ class Snapshot:
                 yield from rows
 
     def records(self) -> Iterator[tuple[str, str, bytes, bytes]]:
-        """(source, id, sha256, facts) of every standing record."""
-        return self._stream("select source, id, sha256, derived from clearway.standing")
+        """(source, id, sha256, facts) of every standing record, by source and id."""
+        return self._stream("select source, id, sha256, derived from clearway.standing order by source, id")
 
     def records_with_ids(self, ids: Collection[str]) -> list[tuple[str, str, bytes, bytes]]:
         """As `records`, for these ids. A statement inside a record ("ICSA-1#CVE-2") is found by the record's."""
         return self._rows(
-            "select source, id, sha256, derived from clearway.standing where id = any(%s)",
+            """select source, id, sha256, derived from clearway.standing
+            where id = any(%s) order by source, id""",
             (list({i.partition("#")[0] for i in ids}.union(ids)),),
         )
 
@@ -74,25 +75,23 @@ class Snapshot:
             from clearway.edge e join clearway.standing r using (rec)"""
         return (Edge(*row) for row in self._stream(sql))
 
-    def edges_around(self, ids: Collection[str]) -> list[Edge]:
-        """The assertions that decide these ids' flaws: what chains of `same` and `bundles` reach."""
-        known: set[str] = set()
-        frontier = set(ids)
-        found: set[Edge] = set()
-        while frontier:
-            known |= frontier
-            rows = self._rows(
+    def edges_at(self, ids: Collection[str]) -> list[Edge]:
+        """The assertions of standing records in which one of these ids is named on either side."""
+        return [
+            Edge(*row)
+            for row in self._rows(
                 """select e.subject, e.kind, e.target, e.source
                 from clearway.edge e join clearway.standing r using (rec)
                 where e.subject = any(%s) or e.target = any(%s)""",
-                (list(frontier), list(frontier)),
+                (list(ids), list(ids)),
             )
-            edges = [Edge(*row) for row in rows]
-            found.update(edges)
-            frontier = {
-                i for e in edges if e.kind in ("same", "bundles") for i in (e.subject, e.target)
-            } - known
-        return sorted(found)
+        ]
+
+    def speaks_of(self, source: str, ecosystem: str) -> bool:
+        """Whether a standing record of this source makes a claim in this ecosystem."""
+        sql = """select exists (select from clearway.claim c join clearway.standing r using (rec)
+            where c.ecosystem = %s and r.source = %s)"""
+        return bool(self._rows(sql, (ecosystem, source))[0][0])
 
     def claims(self) -> Iterator[tuple[str, str, bytes]]:
         """(ecosystem, name, claim) sorted by package, then by record."""

@@ -38,6 +38,7 @@ _RECORD_COLUMNS = {
 _COPY_RECORDS = f"copy clearway.record ({', '.join(_RECORD_COLUMNS)}) from stdin (format binary)"
 
 
+_PUBLIC = "CLEAR"  # TLP 2.0
 Stamp = tuple[str, str, bytes]  # source, id, sha256
 
 
@@ -108,6 +109,7 @@ class Store:
         retire: list[int] = []
         again: list[Row] = []
         pending: dict[tuple[str, str], int] = {}  # where in `insert` the standing row of this batch is
+        at: dict[Stamp, int] = {}  # where in `insert` a version is: a batch may hold it twice
         for row, raw in zip(rows, raws, strict=True):
             before = standing.get((row.source, row.id))
             if before is None:
@@ -120,23 +122,29 @@ class Store:
                 continue
             elif row.version < before.version:
                 outcome.unchanged[row.source] += 1
-                insert.append((row, raw, False))
+                if at.setdefault((row.source, row.id, row.sha256), len(insert)) == len(insert):
+                    insert.append((row, raw, False))
                 continue
             else:
                 outcome.changed[row.source] += 1
                 earlier = pending.get((row.source, row.id))
                 if earlier is None:
                     retire.append(before.rec)
-                    outcome.replaced.append((row.source, row.id, before.sha256))
+                    if before.public:
+                        outcome.replaced.append((row.source, row.id, before.sha256))
                 else:  # twice in one batch: the first was never seen standing
                     insert[earlier] = (*insert[earlier][:2], False)
-            pending[row.source, row.id] = len(insert)
-            standing[row.source, row.id] = _Standing(-1, row.version, row.sha256, derivation())
+            where = at.setdefault((row.source, row.id, row.sha256), len(insert))
+            insert[where : where + 1] = [(row, raw, True)]
+            pending[row.source, row.id] = where
+            public = row.tlp == _PUBLIC
+            standing[row.source, row.id] = _Standing(-1, row.version, row.sha256, derivation(), public)
             outcome.touched.update(_ids(row))
-            insert.append((row, raw, True))
         outcome.whole = self._speak_of_products(retire)
         outcome.touched |= self._retire(retire)
-        outcome.stood += [(r.source, r.id, r.sha256) for r, _, current in insert if current]
+        outcome.stood += [
+            (r.source, r.id, r.sha256) for r, _, current in insert if current and r.tlp == _PUBLIC
+        ]
         self._insert(insert)
         self._derive_again(again)
         return outcome
@@ -144,12 +152,15 @@ class Store:
     def _standing(self, rows: Sequence[Row]) -> dict[tuple[str, str], _Standing]:
         with self._db.cursor(binary=True) as cursor:
             cursor.execute(
-                """select r.source, r.id, r.rec, r.version, r.sha256, coalesce(r.derived_by, 0)
+                """select r.source, r.id, r.rec, r.version, r.sha256, coalesce(r.derived_by, 0), r.tlp
                 from unnest(%s::text[], %s::text[]) as w(source, id)
                 join clearway.record r on r.source = w.source and r.id = w.id and r.current""",
                 ([r.source for r in rows], [r.id for r in rows]),
             )
-            return {(row[0], row[1]): _Standing(row[2], row[3], bytes(row[4]), row[5]) for row in cursor}
+            return {
+                (row[0], row[1]): _Standing(row[2], row[3], bytes(row[4]), row[5], row[6] == _PUBLIC)
+                for row in cursor
+            }
 
     def _speak_of_products(self, recs: list[int]) -> bool:
         """Whether any of these records is VEX, whose products are found by no id."""
@@ -375,3 +386,4 @@ class _Standing(Struct, frozen=True):
     version: str
     sha256: bytes
     derived_by: int
+    public: bool  # only such a record is in the compiled table

@@ -1,0 +1,68 @@
+"""Fixtures for tests that need a database each: one server for the session, one copied database for each test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from clearway.store import place, processes
+from clearway.store.migrate import migrate
+from clearway.store.server import URL_VARIABLE, lease
+from intake_world import World, drop_database, new_database, with_database
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server whose database `made` has the tables and nothing in them."""
+    os.environ.pop(URL_VARIABLE, None)
+    with lease(tmp_path_factory.mktemp("server") / "home") as url:
+        with psycopg.connect(url, autocommit=True) as db:
+            db.execute("create database made")
+        migrate(with_database(url, "made"))
+        yield url
+
+
+@pytest.fixture
+def new_world(server: str, tmp_path: Path) -> Iterator[Callable[[], World]]:
+    """Makes worlds without any record."""
+    urls: list[str] = []
+
+    def make() -> World:
+        urls.append(new_database(server, "made"))
+        return World(urls[-1], tmp_path / f"home{len(urls)}")
+
+    yield make
+    for url in urls:
+        drop_database(server, url)
+
+
+@pytest.fixture
+def world(new_world: Callable[[], World]) -> World:
+    return new_world()
+
+
+@pytest.fixture(scope="session")
+def _made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    os.environ.pop(URL_VARIABLE, None)
+    folder = tmp_path_factory.mktemp("made") / "home"
+    with lease(folder) as url:
+        migrate(url)
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, _made_home: Path) -> Iterator[Path]:
+    """A home with an empty database of its own, stopped; whatever serves it at the end of the test is ended."""
+    import subprocess
+
+    folder = tmp_path / "home"
+    subprocess.run(["cp", "-a", str(_made_home), str(folder)], check=True)
+    yield folder
+    data = folder / "postgres" / "data"
+    if data.exists():
+        processes.stop(data, 5)
+        place.make(folder).remove_socket_dir()
