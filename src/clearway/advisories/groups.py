@@ -12,7 +12,8 @@ The rules, in order:
 4. A group that still holds several CVEs was joined by a chain of sources (OSV's issues 888 and
    2374). It is taken apart: an id belongs to the CVE it names directly, to several as a bundle,
    and is reported.
-5. A group above `LARGEST_GROUP` ids is reported and not merged.
+5. A group above `LARGEST_GROUP` ids is reported and not merged: each id stands for itself, or for
+   the CVE that it names directly, as a bundle does.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
 EdgeKind = Literal["same", "related", "upstream", "duplicate", "bundles"]
 
-# Beyond this many ids a "flaw" is a naming accident; the largest real group in the data has nine.
-LARGEST_GROUP = 24
+# Beyond this many ids a "flaw" is more likely a naming accident; CVE-2023-44487, which every maker of an
+# HTTP/2 server has an advisory about, has twenty.
+LARGEST_GROUP = 32
 
 
 class Edge(Struct, frozen=True, order=True):
@@ -152,25 +154,33 @@ def derive(records: Iterable[str], edges: Iterable[Edge], *, revoked: frozenset[
         if len(part) > LARGEST_GROUP:
             reason = f"more than {LARGEST_GROUP} ids claim to be one flaw"
             refused.append(Oversized(tuple(sorted(part)), reason))
+            for identifier, cves_named in _direct(part, same).items():
+                bundles.setdefault(identifier, set()).update(cves_named)
             continue
         cves = sorted(x for x in part if is_cve(x))
         if len(cves) < 2:
             parts.append(tuple(part))
             continue
         refused.append(Oversized(tuple(sorted(part)), f"a chain of aliases joins {len(cves)} CVEs"))
-        parts.extend(_take_apart(part, cves, [e for e in same if e[0] in part], bundles))
+        parts.extend(_take_apart(part, cves, same, bundles))
     return _index(known, ids, parts, bundles, tuple(sorted(refused, key=lambda r: r.ids)))
+
+
+def _direct(part: set[str], same: list[tuple[str, str]]) -> dict[str, set[str]]:
+    """For each id of `part` that is no CVE: the CVEs that it names, or that name it."""
+    direct: dict[str, set[str]] = {}
+    for a, b in same:
+        if a in part and is_cve(a) != is_cve(b):
+            other, cve = (b, a) if is_cve(a) else (a, b)
+            direct.setdefault(other, set()).add(cve)
+    return direct
 
 
 def _take_apart(
     part: set[str], cves: list[str], same: list[tuple[str, str]], bundles: dict[str, set[str]]
 ) -> list[tuple[str, ...]]:
     """Rule 4: an id goes to the one CVE it names directly; several make it a bundle, none leaves it alone."""
-    direct: dict[str, set[str]] = {}
-    for a, b in same:
-        if is_cve(a) != is_cve(b):
-            other, cve = (b, a) if is_cve(a) else (a, b)
-            direct.setdefault(other, set()).add(cve)
+    direct = _direct(part, same)
     groups: dict[str, list[str]] = {cve: [cve] for cve in cves}
     for identifier in sorted(part.difference(cves)):
         named = direct.get(identifier, set())

@@ -32,8 +32,9 @@ class Loaded(Struct, frozen=True):
 
     source: str
     records: int
-    newest: str
+    newest: str  # the latest date of a record's own, "" when none has one
     received: str
+    undated: int = 0  # records without a date of their own
 
 
 class _Entry(Struct, frozen=True):
@@ -71,6 +72,7 @@ def notes(loaded: Iterable[Loaded], speaks_of: dict[str, set[str]]) -> tuple[Sou
                 records=state.records,
                 newest=state.newest,
                 received=state.received,
+                undated=state.undated,
                 title=entry.title,
                 licence=entry.licence,
                 covers=tuple(sorted(covers)),

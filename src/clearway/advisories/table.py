@@ -140,6 +140,7 @@ class SourceNote(Struct, frozen=True):
     records: int
     newest: str
     received: str
+    undated: int = 0  # records without a date of their own, which `newest` says nothing about
     title: str = ""
     licence: str = ""
     covers: tuple[str, ...] = ()

@@ -78,6 +78,7 @@ def report_object(report: Report) -> dict[str, Any]:
                 "records": note.records,
                 "newest": note.newest,
                 "received": note.received,
+                "undated": note.undated,
                 "licence": note.licence,
             }
             for note in report.sources

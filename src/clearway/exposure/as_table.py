@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
+    from clearway.advisories.table import SourceNote
     from clearway.records.finding import Finding
     from clearway.records.inventory import Component
 
@@ -102,18 +103,31 @@ def _grid(*headings: str) -> Table:
 
 def _flaws(findings: Sequence[Finding], as_of: date) -> Table:
     table = _grid("due", "tier", "component", "installed", "fixed in", "flaw", "why")
+    seen: dict[tuple[str, str, str, str, str, str], int] = {}
     for finding in findings:
+        seen[_line(finding)] = seen.get(_line(finding), 0) + 1
+    for finding in findings:
+        times = seen.pop(_line(finding), 0)
+        if not times:
+            continue  # the same component again, elsewhere in the inventory
         style = _COLOURS.get(finding.tier, "")
+        name = _name(finding.component) + (f" ({times} times)" if times > 1 else "")
         table.add_row(
             Text(_due(finding.due, as_of), style=style),
             Text(_TIERS.get(finding.tier, finding.tier), style=style),
-            Text(_name(finding.component)),
+            Text(name),
             Text(plain(finding.component.version, 30)),
             Text(plain(", ".join(finding.fixed), 40) or "none known"),
             Text(plain(finding.flaw, 40)),
             Text(_why(finding)),
         )
     return table
+
+
+def _line(finding: Finding) -> tuple[str, str, str, str, str, str]:
+    """What makes two findings the same line to a reader."""
+    c = finding.component
+    return c.ecosystem, c.vendor, c.name, c.version, c.host, finding.flaw
 
 
 def _rest(findings: Sequence[Finding], as_of: date, console: Console) -> None:
@@ -199,10 +213,10 @@ def _unknown(report: Report, console: Console, everything: bool) -> None:
 
 def _coverage(report: Report, console: Console) -> None:
     _say(console, "\nCoverage", "bold")
-    ages = {s.source: s.newest[:10] or "undated" for s in report.sources}
+    ages = {s.source: _age(s) for s in report.sources}
     for line in report.coverage:
         if line.covered:
-            said = ", ".join(f"{s} (newest record {ages.get(s, 'undated')})" for s in line.sources)
+            said = ", ".join(f"{s} ({ages[s]})" for s in line.sources)
             _say(
                 console,
                 f"  {plain(line.ecosystem)}: {_count(line.components, 'component')}, covered by {said}",
@@ -213,3 +227,9 @@ def _coverage(report: Report, console: Console) -> None:
     if bare:
         names = ", ".join(f"{plain(c.ecosystem) or 'no ecosystem'} ({c.components:,})" for c in bare)
         _say(console, f"  not covered: {names}")
+
+
+def _age(note: SourceNote) -> str:
+    """How old a source's data is; where most records bear no date, only when they were taken in."""
+    taken_in = f"taken in {note.received[:10]}"
+    return taken_in if note.undated * 2 > note.records else f"newest record {note.newest[:10]}, {taken_in}"

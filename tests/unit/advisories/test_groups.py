@@ -100,3 +100,12 @@ def test_duplicates_are_an_edge_and_no_merge():
 def test_a_cve_that_names_another_cve_as_its_alias_stays_a_flaw_of_its_own():
     found = of(("CVE-2024-1", "osv", {"aliases": ["CVE-2024-2"]}))
     assert found.of["CVE-2024-1"] == ("CVE-2024-1",)
+
+
+def test_an_oversized_group_still_leads_each_record_to_the_cve_that_it_names():
+    names = [f"X-{i}" for i in range(LARGEST_GROUP)]
+    found = of(*[(n, "wild", {"aliases": ["CVE-2024-1"]}) for n in names])
+    assert len(found.refused) == 1
+    assert {found.of[n] for n in names} == {("CVE-2024-1",)}
+    assert found.flaws["CVE-2024-1"].ids == ("CVE-2024-1",)
+    assert found.flaws["CVE-2024-1"].bundled_by == tuple(sorted(names))
