@@ -139,7 +139,8 @@ class Snapshot:
             Loaded(*row)
             for row in self._rows(
                 """select r.source, count(*), max(r.version),
-                to_char(max(r.received) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+                to_char(max(r.received) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+                count(*) filter (where r.version = '')
                 from clearway.standing r
                 where %s::text[] is null or r.source = any(%s) group by r.source order by r.source""",
                 (None if only is None else list(only),) * 2,
