@@ -113,6 +113,7 @@ _BASES = {
     "possible_cpe": "the CPE agrees; possible only, so the verdict is `unknown`",
     "possible_name": "vendor and product agree by text and nobody reviewed it; possible only, so `unknown`",
     "generic_order": "in a range, by the fallback order: the ecosystem's own is not known",
+    "unstated": "the source names other versions of the product and does not speak of this one",
     "none": "no match was made",
 }
 
