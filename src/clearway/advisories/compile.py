@@ -8,6 +8,7 @@ now or spoke of before, and their own notes (`changes`).
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import multiprocessing
 import os
@@ -69,7 +70,7 @@ def compile_whole(snapshot: Snapshot, path: Path, *, built: str) -> Meta:
     Raises:
         UpstreamError: the file can't be written; the one that stands is untouched.
     """
-    with _replacing(path) as draft:
+    with _replacing(path) as draft, _uncollected():
         _create(draft)
         packages = _beside(lambda reader: _write_packages(reader, draft), snapshot)
         facts = Collected()
@@ -205,6 +206,18 @@ def _beside(work: Callable[[Snapshot], _Packages], snapshot: Snapshot) -> Callab
 def _fingerprint(source: str, identifier: str, sha256: bytes) -> int:
     """One record's share of the content hash: a sum, so that one record can be taken out again."""
     return int.from_bytes(hashlib.sha256(f"{source}\0{identifier}\0".encode() + sha256).digest())
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection: a million small objects that all live to the end, and no cycles among them."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _create(draft: Path) -> None:

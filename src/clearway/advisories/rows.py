@@ -5,23 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     import msgspec
 
 
-def by_package(rows: Iterable[tuple[str, str, bytes]]) -> Iterator[tuple[tuple[str, str], list[bytes]]]:
-    """The claims of each package; the rows (ecosystem, name, claim) come sorted by package and record."""
-    at: tuple[str, str] | None = None
-    bodies: list[bytes] = []
+def by_package(rows: Iterable[tuple[str, str, bytes]]) -> list[tuple[tuple[str, str], list[bytes]]]:
+    """The claims (ecosystem, name, claim) of each package, both sorted: the same whatever the order they come in."""
+    found: dict[tuple[str, str], list[bytes]] = {}
     for ecosystem, name, body in rows:
-        if at is None or at[1] != name or at[0] != ecosystem:
-            if at is not None:
-                yield at, bodies
-            at, bodies = (ecosystem, name), []
-        bodies.append(body)
-    if at is not None:
-        yield at, bodies
+        found.setdefault((ecosystem, name), []).append(body)
+    return [(package, sorted(bodies)) for package, bodies in sorted(found.items())]
 
 
 def array_of(bodies: Sequence[bytes | msgspec.Raw]) -> bytes:

@@ -94,11 +94,8 @@ class Snapshot:
         return bool(self._rows(sql, (ecosystem, source))[0][0])
 
     def claims(self) -> Iterator[tuple[str, str, bytes]]:
-        """(ecosystem, name, claim) sorted by package, then by record."""
-        return self._stream(
-            """select c.ecosystem, c.name, c.body from clearway.claim c join clearway.standing r using (rec)
-            order by c.ecosystem, c.name, r.source, r.id, c.body"""
-        )
+        """(ecosystem, name, claim) of every standing record, in no order: sorting is cheaper elsewhere."""
+        return self._stream("select ecosystem, name, body from clearway.claim where clear")
 
     def claims_of(self, packages: Collection[tuple[str, str]]) -> list[tuple[str, str, bytes]]:
         """As `claims`, for these packages."""
@@ -107,9 +104,7 @@ class Snapshot:
         return self._rows(
             """select c.ecosystem, c.name, c.body
             from unnest(%s::text[], %s::text[]) as p(ecosystem, name)
-            join clearway.claim c on c.ecosystem = p.ecosystem and c.name = p.name
-            join clearway.standing r using (rec)
-            order by c.ecosystem, c.name, r.source, r.id, c.body""",
+            join clearway.claim c on c.ecosystem = p.ecosystem and c.name = p.name and c.clear""",
             ([p[0] for p in packages], [p[1] for p in packages]),
         )
 

@@ -39,6 +39,7 @@ _COPY_RECORDS = f"copy clearway.record ({', '.join(_RECORD_COLUMNS)}) from stdin
 
 
 _PUBLIC = "CLEAR"  # TLP 2.0
+_PLACE_CHARS = 600  # of a place in an index; a row of one holds 2,704 bytes. `origin` has it all
 Stamp = tuple[str, str, bytes]  # source, id, sha256
 
 
@@ -138,9 +139,11 @@ class Store:
             insert[where : where + 1] = [(row, raw, True)]
             pending[row.source, row.id] = where
             public = row.tlp == _PUBLIC
+            if before is not None and before.public and not public:
+                outcome.whole = True  # its older version leaves the file too, not only its index
             standing[row.source, row.id] = _Standing(-1, row.version, row.sha256, derivation(), public)
             outcome.touched.update(_ids(row))
-        outcome.whole = self._speak_of_products(retire)
+        outcome.whole |= self._speak_of_products(retire)
         outcome.touched |= self._retire(retire)
         outcome.stood += [
             (r.source, r.id, r.sha256) for r, _, current in insert if current and r.tlp == _PUBLIC
@@ -235,12 +238,12 @@ class Store:
                     for e in r.edges:
                         copy.write_row((rec, e.source, e.subject, e.kind, e.target))
         if any(r.claims for _, r in rows):
-            sql = "copy clearway.claim (rec, ecosystem, name, body) from stdin (format binary)"
+            sql = "copy clearway.claim (rec, ecosystem, name, clear, body) from stdin (format binary)"
             with self._db.cursor() as cursor, cursor.copy(sql) as copy:
-                copy.set_types(["int8", "text", "text", "bytea"])
+                copy.set_types(["int8", "text", "text", "bool", "bytea"])
                 for rec, r in rows:
                     for c in r.claims:
-                        copy.write_row((rec, c.ecosystem, c.name, c.body))
+                        copy.write_row((rec, c.ecosystem, c.name, r.tlp == "CLEAR", c.body))
 
     def _derive_again(self, rows: Sequence[Row]) -> None:
         """Replaces what an earlier version of the program drew from records that stand."""
@@ -348,7 +351,7 @@ class Store:
             cursor.executemany(
                 """insert into clearway.set_aside (sha256, origin, place, reason, received)
                 values (%s, %s, %s, %s, %s) on conflict (sha256, place) do nothing""",
-                [(a.sha256, a.place, a.place, a.reason, self._received) for a in rows],
+                [(a.sha256, a.place, a.place[:_PLACE_CHARS], a.reason, self._received) for a in rows],
             )
 
     def begin_run(self) -> int:
