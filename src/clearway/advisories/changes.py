@@ -57,18 +57,22 @@ def changed_rows(
     products = {key for i in wanted for key in snapshot.vex_products(i)}
     standing = dict(by_package(snapshot.claims_of(packages | {(VEX, key) for key in products})))
     claims = fewer = 0
+    # What neither stood nor stands gets no row: a key alone would tell of a marked record.
     for package in packages:
         bodies = standing.get(package)
-        rows["package"][package_key(*package)] = None if bodies is None else array_of(bodies)
         had = len(old.claims(*package))
+        if bodies or had:
+            rows["package"][package_key(*package)] = None if bodies is None else array_of(bodies)
         claims += len(bodies or ()) - had
         fewer += (bodies is not None) - (had > 0)
     for key in products:
         bodies = standing.get((VEX, key))
-        rows["vex"][key] = None if bodies is None else compress(array_of(bodies), 1)
+        if bodies or old.vex(key):
+            rows["vex"][key] = None if bodies is None else compress(array_of(bodies), 1)
     for identifier in wanted:
         own = facts.notes.get(identifier)
-        rows["record"][identifier] = None if own is None else array_of(own)
+        if own or before[identifier]:
+            rows["record"][identifier] = None if own is None else array_of(own)
 
     # Names that only a record which is gone used stand for nothing any more.
     stale = {f for i in reach.ids for f in old.flaws_of(i)}
@@ -147,7 +151,7 @@ def _sources(
         if not snapshot.speaks_of(source, ecosystem):
             speaks_of.get(source, set()).discard(ecosystem)
     kept = [
-        sources.Loaded(n.source, n.records, n.newest, n.received)
+        sources.Loaded(n.source, n.records, n.newest, n.received, n.undated)
         for n in old.meta.sources
         if n.source not in counted
     ]

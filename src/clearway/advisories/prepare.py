@@ -14,16 +14,19 @@ from msgspec import Struct
 from clearway.formats import detect, intake
 from clearway.formats.archive import Blob
 from clearway.records.advisory import Epss
-from clearway.records.errors import InputError
+from clearway.records.errors import InputError, TooLargeError
+from clearway.records.text import plain
 
 from .claims import ClaimRow
-from .derived import derive
+from .derived import Derived, derive
 from .groups import Edge
 from .vendors import bundled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# A row of a PostgreSQL index holds 2,704 bytes, and two names are in it.
+MAX_NAME_BYTES = 1_200
 CATALOGUES = {"kev-json": "kev", "kev-csv": "kev", "epss-csv": "epss"}
 
 
@@ -102,15 +105,19 @@ def _piece(index: int, blob: Blob, forced: str) -> list[Prepared]:
         for item in intake.decode(kind, blob.data, blob.place):
             if isinstance(item, intake.Rejected):
                 out.append(Aside(index, item.place, item.reason, sha256))
-            else:
+                continue
+            try:
                 out.append(_row(index, blob, item))
+            except InputError as error:
+                out.append(_aside(index, blob, error, sha256))
         return out
     except InputError as error:
-        return [Aside(index, error.where or blob.place, _reason(error), sha256)]
+        return [_aside(index, blob, error, sha256)]
 
 
 def _row(index: int, blob: Blob, decoded: intake.Decoded) -> Row:
     derived = derive(decoded.item, bundled())
+    _bound_names(decoded, derived)
     whole = decoded.raw is blob.data or decoded.raw == blob.data
     return Row(
         piece=index,
@@ -127,6 +134,22 @@ def _row(index: int, blob: Blob, decoded: intake.Decoded) -> Row:
         claims=derived.claims,
         notes=tuple(decoded.notes),
     )
+
+
+def _bound_names(decoded: intake.Decoded, derived: Derived) -> None:
+    """Refuses names that no index holds; the longest in public data has under 300 bytes."""
+    names = {decoded.id, decoded.source}
+    for edge in derived.edges:
+        names.update((edge.subject, edge.target))
+    for claim in derived.claims:
+        names.update((claim.ecosystem, claim.name))
+    longest = max(names, key=len)
+    if len(longest) * 4 > MAX_NAME_BYTES and len(longest.encode()) > MAX_NAME_BYTES:
+        raise TooLargeError(
+            f"a name of {len(longest):,} characters, beginning {plain(longest, 60)!r}",
+            where=decoded.place,
+            mend=f"a name may take {MAX_NAME_BYTES:,} bytes",
+        )
 
 
 def _catalogue(index: int, kind: str, blob: Blob, sha256: bytes) -> list[Prepared]:
@@ -168,6 +191,10 @@ def _forced_kind(forced: str, data: bytes, found: str) -> str:
     if forced == "kev":
         return "kev-json" if data.lstrip()[:1] == b"{" else "kev-csv"
     return "epss-csv" if forced == "epss" else forced
+
+
+def _aside(index: int, blob: Blob, error: InputError, sha256: bytes) -> Aside:
+    return Aside(index, error.where or blob.place, _reason(error), sha256)
 
 
 def _reason(error: InputError) -> str:

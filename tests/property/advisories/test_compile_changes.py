@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 
 from intake_world import World, compiled_anew, drop_database, kev, new_database, osv, package
 
-IDS = ["CVE-2026-1", "CVE-2026-2", "CVE-2026-3", "GHSA-aaaa", "GHSA-bbbb", "PYSEC-1", "RUSTSEC-1", "ALSA-1"]
+IDS = [
+    "CVE-2026-0001",
+    "CVE-2026-0002",
+    "CVE-2026-0003",
+    "GHSA-aaaa",
+    "GHSA-bbbb",
+    "PYSEC-1",
+    "RUSTSEC-1",
+    "ALSA-1",
+]
 NAMES = st.sampled_from(IDS)
 PACKAGES = st.builds(
     package,
@@ -48,7 +57,7 @@ def openvex_documents(draw: st.DrawFn) -> dict[str, Any]:
     when = f"2026-01-0{draw(st.integers(1, 6))}T00:00:00Z"
     return {
         "@context": "https://openvex.dev/ns/v0.2.0",
-        "@id": f"https://vex.example/{draw(st.integers(1, 2))}",
+        "@id": f"https://psirt.acme.com/vex/{draw(st.integers(1, 2))}",
         "author": "Example",
         "timestamp": when,
         "version": 1,
@@ -72,7 +81,7 @@ def csaf_documents(draw: st.DrawFn) -> dict[str, Any]:
             "category": "csaf_security_advisory",
             "csaf_version": "2.0",
             "title": "x",
-            "publisher": {"category": "vendor", "name": "Example", "namespace": "https://example.com"},
+            "publisher": {"category": "vendor", "name": "Acme", "namespace": "https://psirt.acme.com"},
             "distribution": {"tlp": {"label": draw(st.sampled_from(["WHITE", "WHITE", "AMBER"]))}},
             "tracking": {
                 "id": f"EX-{draw(st.integers(1, 2))}",
