@@ -58,6 +58,14 @@ def rule(
 ) -> Callable[[Inventory], Callable[[Finding], Finding]]:
     """A rule for `Matcher.match`: `given` statements, those inside the inventory, and those in the table."""
 
+    stored: dict[str, _ByFlaw] = {}  # product -> statements in the table; shared by all inventories
+
+    def kept(product: str) -> _ByFlaw:
+        found = stored.get(product)
+        if found is None:
+            found = stored[product] = _by_flaw(table.vex(product)) if product else {}
+        return found
+
     def for_inventory(inventory: Inventory) -> Callable[[Finding], Finding]:
         own = [
             c
@@ -65,34 +73,46 @@ def rule(
             if isinstance(s, VexStatement)
             for c in _claims(s, inventory.name, "inventory")
         ]
+        brought = _by_flaw([*given, *own])
         root = inventory.root_purl
-        by_product: dict[str, list[VexClaim]] = {}
-        for claim in (*given, *own):
-            by_product.setdefault(product_key(claim.product) or claim.product, []).append(claim)
-        root_claims = [*by_product.get(product_key(root), ()), *table.vex(product_key(root))] if root else []
-        remembered: dict[str, list[VexClaim]] = {}
+        about_root = kept(product_key(root)) if root else {}
 
         def apply(finding: Finding) -> Finding:
             purl = finding.component.purl
-            key = product_key(purl) or purl
-            direct = remembered.get(key)
-            if direct is None:
-                stored = table.vex(key) if key else ()
-                direct = remembered[key] = [*by_product.get(key, ()), *stored]
-            if not direct and not root_claims:
+            direct = kept(product_key(purl))
+            if not brought and not about_root and not direct:
                 return finding
             names = {finding.flaw, *finding.aliases, *finding.ids}
-            reaching = [c for c in direct if not c.subcomponents and _names(c.product, purl)]
-            reaching += [
-                c
-                for c in root_claims
-                if _names(c.product, root) and any(_names(s, purl) for s in c.subcomponents)
+            found = [
+                claim
+                for statements in (brought, about_root, direct)
+                for name in names
+                for claim in statements.get(name, ())
+                if _reaches(claim, purl, root)
             ]
-            return _decide(finding, [c for c in reaching if names.intersection(c.flaws)], as_of)
+            return _decide(finding, list(dict.fromkeys(found)), as_of)
 
         return apply
 
     return for_inventory
+
+
+_ByFlaw = dict[str, list[VexClaim]]
+
+
+def _by_flaw(claims: Iterable[VexClaim]) -> _ByFlaw:
+    found: _ByFlaw = {}
+    for claim in claims:
+        for flaw in claim.flaws:
+            found.setdefault(flaw, []).append(claim)
+    return found
+
+
+def _reaches(claim: VexClaim, purl: str, root: str) -> bool:
+    """Whether the statement is about this component: by itself, or as a part of the inventory's product."""
+    if not claim.subcomponents:
+        return _names(claim.product, purl)
+    return bool(root) and _names(claim.product, root) and any(_names(s, purl) for s in claim.subcomponents)
 
 
 def _decide(finding: Finding, claims: list[VexClaim], as_of: date) -> Finding:
