@@ -8,24 +8,26 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import get_args
 
 from clearway.app.cli import EXIT_CODES
-from clearway.formats import packages, product_list
+from clearway.exposure import reading
+from clearway.formats import packages, product_list, strict_json
+from clearway.formats.archive import Limits
 from clearway.formats.detect import RECORD_KINDS
 from clearway.formats.purl_identity import _NAMED, _PATHED
 from clearway.records.errors import ClearwayError
 from clearway.records.finding import Basis
-from clearway.versions import _ecosystems
+from clearway.versions import MAX_LENGTH, _ecosystems
 
 ROOT = Path(__file__).resolve().parents[3]
 REGISTER = ROOT / "src" / "clearway" / "advisories" / "data" / "sources.json"
 BLOCK = re.compile(r"(<!-- table:(?P<name>[a-z-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
 
 
-def _grid(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
 
@@ -49,9 +51,7 @@ def purls() -> str:
     rows: dict[str, list[str]] = {}
     for kind, ecosystem in {**_NAMED, **_PATHED}.items():
         rows.setdefault(ecosystem, []).append(kind)
-    return _grid(
-        ("ecosystem", "purl type"), [(e, _code(rows[e])) for e in sorted(rows, key=str.casefold)]
-    )
+    return _grid(("ecosystem", "purl type"), [(e, _code(rows[e])) for e in sorted(rows, key=str.casefold)])
 
 
 def orders() -> str:
@@ -148,6 +148,23 @@ def errors() -> str:
     return _grid(("code", "exit code", "means"), rows)
 
 
+def bounds() -> str:
+    """What protects the process from its input."""
+    limits = Limits()
+    rows = [
+        ("one inventory", f"{reading.MAX_BYTES >> 20} MiB"),
+        ("one record, member of an archive or line, in intake", f"{limits.member_bytes >> 20} MiB"),
+        ("unpacked to packed, from 128 MiB on", f"{limits.ratio} to 1"),
+        ("members of one archive", f"{limits.members:,}"),
+        ("archives in archives", f"{limits.nesting}"),
+        ("levels of JSON, in intake", f"{strict_json.MAX_DEPTH}"),
+        ("a version text", f"{MAX_LENGTH:,} characters"),
+        ("a TOML lock file", f"{packages.MAX_TOML_BYTES >> 20} MiB"),
+        ("a cell of a product list", f"{product_list.MAX_FIELD_CHARS:,} characters"),
+    ]
+    return _grid(("of", "at most"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "sources": sources,
     "purls": purls,
@@ -157,6 +174,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "columns": columns,
     "bases": bases,
     "errors": errors,
+    "bounds": bounds,
 }
 
 
