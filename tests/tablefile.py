@@ -6,11 +6,19 @@ import sqlite3
 from array import array
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from zlib import crc32
 
 import msgspec
 
-from clearway.advisories.table import TABLE_FORMAT, Claim, Flaw, Meta, RecordNote, SourceNote, package_key
+from clearway.advisories.table import (
+    TABLE_FORMAT,
+    Claim,
+    Flaw,
+    Meta,
+    RecordNote,
+    SourceNote,
+    package_key,
+    place_of,
+)
 from clearway.records.advisory import Event
 from clearway.versions import intervals, key, scheme_of
 
@@ -53,8 +61,8 @@ def write_table(
     beside = path.with_name(path.name + ".new")
     beside.unlink(missing_ok=True)
     db = sqlite3.connect(beside)
-    for name in ("meta(key text primary key, value blob)", "package(key text primary key, body blob)"):
-        db.execute(f"create table {name} without rowid")
+    db.execute("create table meta(key text primary key, value blob) without rowid")
+    db.execute("create table package(id integer primary key, key text, body blob)")
     for name in ("flaw(id text primary key, body blob)", "alias(id text primary key, flaws text)"):
         db.execute(f"create table {name} without rowid")
     for name in ("record(id text primary key, body blob)", "vex(key text primary key, body blob)"):
@@ -70,9 +78,10 @@ def write_table(
         content=content,
         sources=(source,),
     )
-    hashes = array("I", sorted(crc32(k.encode("utf-8", "surrogatepass")) for k in keys))
-    db.executemany("insert into meta values (?, ?)", [("table", _encode(meta)), ("filter", hashes.tobytes())])
-    db.executemany("insert into package values (?, ?)", [(k, _encode(tuple(v))) for k, v in keys.items()])
+    rows = sorted((place_of(key), key, _encode(tuple(claims))) for key, claims in keys.items())
+    places = array("I", [place for place, _, _ in rows])
+    db.executemany("insert into meta values (?, ?)", [("table", _encode(meta)), ("places", places.tobytes())])
+    db.executemany("insert into package values (?, ?, ?)", [(i, k, b) for i, (_, k, b) in enumerate(rows, 1)])
     by_id: dict[str, list[RecordNote]] = {}
     for note in notes:
         by_id.setdefault(note.id, []).append(note)

@@ -18,7 +18,7 @@ from array import array
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 from uuid import uuid4
-from zlib import compress, crc32
+from zlib import compress
 
 import msgspec
 
@@ -30,7 +30,7 @@ from .changes import changed_rows
 from .collect import Collected
 from .derived import FACTS, VEX
 from .rows import array_of, by_package
-from .table import CHANGES_SUFFIX, TABLE_FORMAT, Changes, Meta, Table, package_key
+from .table import CHANGES_SUFFIX, TABLE_FORMAT, Changes, Meta, Table, package_key, place_of
 from .vendors import bundled
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _MODULUS = 1 << 256
 _ENCODE = msgspec.msgpack.Encoder().encode
 _SCHEMA = """
 create table meta(key text primary key, value blob) without rowid;
-create table package(key text primary key, body blob);
+create table package(id integer primary key, key text, body blob);
 create table flaw(id text primary key, body blob);
 create table alias(id text primary key, flaws blob) without rowid;
 create table record(id text primary key, body blob);
@@ -57,7 +57,7 @@ create table vex(key text primary key, body blob);
 class _Packages(msgspec.Struct, array_like=True):
     """What writing the packages found."""
 
-    filter: bytes
+    places: bytes
     packages: int
     claims: int
 
@@ -111,7 +111,7 @@ def compile_whole(snapshot: Snapshot, path: Path, *, built: str) -> Meta:
                 "insert into alias values (?, ?)", ((i, " ".join(f).encode()) for i, f in derived.of.items())
             )
             db.execute("insert into meta values ('table', ?)", (_ENCODE(meta),))
-            db.execute("insert into meta values ('filter', ?)", (found.filter,))
+            db.execute("insert into meta values ('places', ?)", (found.places,))
     path.with_suffix(CHANGES_SUFFIX).unlink(missing_ok=True)
     return meta
 
@@ -151,18 +151,22 @@ def compile_changes(
 
 
 def _write_packages(snapshot: Snapshot, draft: Path) -> _Packages:
-    filtered = array("I")
     claims = 0
+    packages: list[tuple[int, str, bytes]] = []
     with _writing(draft) as db:
         for (ecosystem, name), bodies in by_package(snapshot.claims()):
             if ecosystem == VEX:
                 db.execute("insert into vex values (?, ?)", (name, compress(array_of(bodies), 1)))
                 continue
             key = package_key(ecosystem, name)
-            db.execute("insert into package values (?, ?)", (key, array_of(bodies)))
-            filtered.append(crc32(key.encode("utf-8", "surrogatepass")))
+            packages.append((place_of(key), key, array_of(bodies)))
             claims += len(bodies)
-    return _Packages(filtered.tobytes(), len(filtered), claims)
+        packages.sort()
+        db.executemany(
+            "insert into package values (?, ?, ?)",
+            ((i, k, body) for i, (_, k, body) in enumerate(packages, 1)),
+        )
+    return _Packages(array("I", [place for place, _, _ in packages]).tobytes(), len(packages), claims)
 
 
 def _beside(work: Callable[[Snapshot], _Packages], snapshot: Snapshot) -> Callable[[], _Packages]:

@@ -5,8 +5,8 @@ facts; and what the loaded sources cover. It carries TLP:CLEAR records only. The
 whole or as a changed copy by `compile` and put in place by one rename, so a reader sees one state.
 SQLite is a file format here, opened `immutable` (2 ms), never a second store.
 
-    meta(key, value)              "table": Meta; "filter": crc32 of each package key, for bulk look-ups
-    package(key, body)            key "ecosystem\\0name"; body: list of Claim
+    meta(key, value)              "table": Meta; "places": the crc32 of each package's key, in row order
+    package(id, key, body)        row i + 1 is the package of places[i]; key "ecosystem\\0name"; body: list of Claim
     flaw(id, body)                preferred id; body: Flaw
     alias(id, flaws)              any id -> preferred ids, space-separated, as bytes
     record(id, body)              record id; body: list of RecordNote, one a source
@@ -21,7 +21,10 @@ msgpack `Changes` whose rows stand before those of the file that it names.
 from __future__ import annotations
 
 import sqlite3
+from array import array
+from bisect import bisect_left
 from pathlib import Path
+from typing import Any
 from zlib import crc32, decompress
 
 import msgspec
@@ -31,14 +34,13 @@ from clearway.records.advisory import Kev, Ssvc
 from clearway.records.errors import ConfigError, IntegrityError
 
 # Raised when the layout changes: an older file is then rebuilt, never misread.
-TABLE_FORMAT = 1
-# From this many look-ups on, reading the filter once is cheaper than asking SQLite each time.
-_FILTER_PAYS_AT = 400
+TABLE_FORMAT = 2
+# From this many look-ups on, a set of the places is cheaper than searching them each time.
+_SET_PAYS_AT = 400
 CHANGES_SUFFIX = ".changes"
-_MAPPED_BYTES = 1 << 30
 _TRIES = 20  # a whole compilation takes seconds, so nobody loses this race twice
 _SELECT = {
-    "package": "select body from package where key = ?",
+    "package": "select key, body from package where id = ?",
     "flaw": "select body from flaw where id = ?",
     "alias": "select flaws from alias where id = ?",
     "record": "select body from record where id = ?",
@@ -190,6 +192,11 @@ _NO_ROWS: dict[str, bytes | None] = {}
 _FLAW = msgspec.msgpack.Decoder(Flaw)
 
 
+def place_of(key: str) -> int:
+    """Where a package's row stands in order: the crc32 of its key."""
+    return crc32(key.encode("utf-8", "surrogatepass"))
+
+
 def package_key(ecosystem: str, name: str) -> str:
     """The key of a package row."""
     return f"{ecosystem}\0{name}"
@@ -228,7 +235,8 @@ class Table:
         self._claims: dict[str, tuple[Claim, ...]] = {}
         self._flaws: dict[str, Flaw | None] = {}
         self._of: dict[str, tuple[str, ...]] = {}
-        self._filter: frozenset[int] | None = None
+        self._places: array[int] | None = None
+        self._known: frozenset[int] | None = None  # the places, as a set
         self._products: frozenset[str] | None = None  # that some VEX statement names
         self._asked = 0
         self._covered: dict[str, tuple[str, ...]] = {}
@@ -284,7 +292,6 @@ class Table:
         table = None
         for _ in range(_TRIES):
             db = sqlite3.connect(f"file:{quoted}?mode=ro&immutable=1", uri=True, check_same_thread=False)
-            db.execute(f"pragma mmap_size={_MAPPED_BYTES}")  # pages are read where they lie, and not copied
             table = cls(db, path)
             try:
                 changes = msgspec.msgpack.decode(beside.read_bytes(), type=Changes)
@@ -314,43 +321,52 @@ class Table:
         changed = self.changed.get(name, _NO_ROWS)
         if key in changed:
             return changed[key]
+        row = self._row(name, key)
+        return None if row is None else row[0]
+
+    def _row(self, name: str, key: str | int) -> tuple[Any, ...] | None:
         try:
-            row = self._db.execute(_SELECT[name], (key,)).fetchone()
+            row: tuple[Any, ...] | None = self._db.execute(_SELECT[name], (key,)).fetchone()
         except sqlite3.Error as error:
             raise IntegrityError(
                 f"the advisory table can't be read: {error}",
                 where=str(self.path),
                 mend="run `clearway ingest --rebuild` to compile it anew from the database",
             ) from None
-        return None if row is None else row[0]
+        return row
 
     def claims(self, ecosystem: str, name: str) -> tuple[Claim, ...]:
         """Every source's claims on one package; empty when none speaks of it."""
         key = f"{ecosystem}\0{name}"
         found = self._claims.get(key)
         if found is None:
-            found = () if self._surely_absent(key) else self._read_claims(key)
-            self._claims[key] = found
+            body = self._package(key)
+            found = self._claims[key] = () if body is None else CLAIMS.decode(body)
         return found
 
-    def _read_claims(self, key: str) -> tuple[Claim, ...]:
-        body = self._one("package", key)
-        return () if body is None else CLAIMS.decode(body)
-
-    def _surely_absent(self, key: str) -> bool:
-        if self._filter is None:
+    def _package(self, key: str) -> bytes | None:
+        changed = self.changed.get("package", _NO_ROWS)
+        if key in changed:
+            return changed[key]
+        place = place_of(key)
+        if self._known is not None:
+            if place not in self._known:
+                return None
+        elif self._places is None:
+            self._places = array("I")
+            self._places.frombytes(self._value("places"))
+        else:
             self._asked += 1
-            if self._asked < _FILTER_PAYS_AT:
-                return False
-            from array import array
-
-            hashes = array("I")
-            hashes.frombytes(self._value("filter"))
-            self._filter = frozenset(hashes)
-        return (
-            key not in self.changed.get("package", _NO_ROWS)
-            and crc32(key.encode("utf-8", "surrogatepass")) not in self._filter
-        )
+            if self._asked > _SET_PAYS_AT:
+                self._known = frozenset(self._places)
+        assert self._places is not None
+        at = bisect_left(self._places, place)
+        while at < len(self._places) and self._places[at] == place:  # two keys may share a place
+            row = self._row("package", at + 1)
+            if row is not None and row[0] == key:
+                return bytes(row[1])
+            at += 1
+        return None
 
     def flaws_of(self, identifier: str) -> tuple[str, ...]:
         """The preferred ids that this id or record stands for; empty when nobody knows it."""
