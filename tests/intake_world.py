@@ -22,6 +22,8 @@ from clearway.records.clock import FixedClock
 from clearway.store.connect import connect, translated
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+_SCRIPT = Path(sys.executable).parent / "clearway"
+PROGRAM = [str(_SCRIPT)] if _SCRIPT.exists() else [sys.executable, "-m", "clearway.app.cli"]
 SRC = Path(__file__).resolve().parents[1] / "src"
 _numbers = count()
 TABLES = ("package", "flaw", "alias", "record", "vex")
@@ -181,7 +183,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def command(*words: str | Path) -> list[str]:
-    return [sys.executable, "-m", "clearway.app.cli", *map(str, words)]
+    return [*PROGRAM, *map(str, words)]
 
 
 def run(

@@ -77,10 +77,15 @@ def ask_line(table: Table, line: bytes, place: str) -> dict[str, Any]:
         return ask(table, fields["ecosystem"], fields["name"], fields["version"], purl=fields["purl"])
     except InputError as error:
         known = asked if isinstance(asked, dict) else {}
+        echoed = {
+            k: v if isinstance(v := known.get(k), str) else "" for k in ("ecosystem", "name", "version")
+        }
         return {
-            **{k: known.get(k, "") for k in ("ecosystem", "name", "version")},
+            **({"purl": known["purl"]} if isinstance(known.get("purl"), str) else {}),
+            **echoed,
             "ids": [],
+            "flaws": [],
             "verdict": "unknown",
             "reasons": [error.what],
-            "error": str(error),
+            "error": str(InputError(error.what, where=error.where or place, mend=error.mend)),
         }
