@@ -87,7 +87,7 @@ def _packages(affected: Affected, vendors: VendorMap) -> Iterable[tuple[str, str
     if affected.ecosystem and affected.name:
         ecosystem = normal_ecosystem(affected.ecosystem)
         yield ecosystem, normal_name(ecosystem, affected.name), scheme_of(ecosystem)
-    elif affected.vendor and affected.product:
+    elif affected.vendor and affected.product and not _by_cpe(affected):
         product = vendors.find(affected.vendor, affected.product)
         scheme = _vendor_scheme(affected.ranges, product.scheme)
         yield ("vendor" if product.reviewed else "vendor-unreviewed"), product.key, scheme
@@ -101,6 +101,11 @@ def _packages(affected: Affected, vendors: VendorMap) -> Iterable[tuple[str, str
             yield _GIT, repo.removesuffix(".git").rstrip("/"), "generic"
     for name in sorted({n for cpe in affected.cpes if (n := _cpe_name(cpe))}):
         yield "cpe", name, "generic"
+
+
+def _by_cpe(affected: Affected) -> bool:
+    """Whether somebody else than the vendor states this, by CPE: that is never more than possible."""
+    return bool(affected.ranges) and all(r.type == "CPE" for r in affected.ranges)
 
 
 def _commits(affected: Affected) -> Iterable[str]:

@@ -62,7 +62,9 @@ def run_ingest(args: argparse.Namespace) -> int:
 
         sys.stdout.write(msgspec.json.encode(summary(counts)).decode() + "\n")
     else:
-        _print_counts(counts)
+        if args.paths:
+            _print_counts(counts)
+        _print_table(args.home)
     return 10 if counts.set_aside else 0
 
 
@@ -136,6 +138,15 @@ def _print_counts(counts: Counts) -> None:
         )
     for note in counts.notes[:_REASONS_SHOWN]:
         print(f"note: {plain(note)}", file=sys.stderr)
+
+
+def _print_table(home: Path) -> None:
+    from .table import Table
+
+    meta = Table.of_home(home).meta
+    print(
+        f"the advisory table holds {meta.records:,} records of {len(meta.sources):,} sources and {meta.flaws:,} flaws"
+    )
 
 
 def _write_rejects(path: str, counts: Counts) -> None:

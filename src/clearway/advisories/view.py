@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from .table import Claim, Flaw, RecordNote, Table
 
+_PIPED_WIDTH = 150  # columns, where no terminal says
 _PACKAGES_SHOWN = 200  # of one record; a kernel erratum names hundreds
 
 
@@ -26,7 +27,8 @@ def view(table: Table, identifier: str) -> dict[str, Any]:
         NotFoundError: nothing loaded names it.
     """
     identifier = identifier.strip()
-    preferred = table.flaws_of(identifier) or table.flaws_of(identifier.upper())
+    spellings = (identifier, identifier.upper(), "GHSA-" + identifier[5:].lower())
+    preferred = next((found for spelled in spellings if (found := table.flaws_of(spelled))), ())
     if not preferred:
         raise NotFoundError(
             f"no loaded source names {plain(identifier, 80)!r}",
@@ -85,12 +87,13 @@ def _aliases(flaw: Flaw) -> list[dict[str, Any]]:
     for name in flaw.ids:
         if name == flaw.id:
             continue
-        by = [
-            {"source": source, "record": subject, "kind": kind}
+        by = dict.fromkeys(
+            (source, subject)
             for subject, kind, target, source in flaw.asserted
             if name in (subject, target) and kind == "same"
-        ]
-        found.append({"id": name, "asserted_by": by})
+        )
+        asserted = [{"source": source, "record": subject, "kind": "same"} for source, subject in by]
+        found.append({"id": name, "asserted_by": asserted})
     for subject, kind, target, source in flaw.asserted:
         if kind != "same":
             found.append({"id": subject if subject not in flaw.ids else target, "relation": kind,
@@ -204,7 +207,7 @@ def show(found: dict[str, Any], out: TextIO) -> None:
     from rich.table import Table as Grid
     from rich.text import Text
 
-    console = Console(file=out, highlight=False)
+    console = Console(file=out, highlight=False, width=None if out.isatty() else _PIPED_WIDTH)
     console.print(Text(plain(found["id"]), style="bold"))
     if found.get("bundles"):
         console.print(Text("an advisory about several flaws: " + plain(", ".join(found["bundles"]), 2000)))

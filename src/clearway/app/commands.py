@@ -20,7 +20,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     up = commands.add_parser(
         "up",
         help="the server: OSV-compatible API on the database",
-        description="Starts the database, the API and its workers in one process tree; prints the URL when ready.",
+        description="Starts the database and the API; prints the URL when ready. Ends with Ctrl-C or SIGTERM.",
     )
     up.add_argument("--demo", action="store_true", help="first load the bundled facts into an empty home")
     up.add_argument("--host", default="127.0.0.1")
@@ -63,6 +63,10 @@ def bundled() -> Path:
     return folder
 
 
+# What the bundled facts hold whole; a home that has these needs them no more.
+_BUNDLED_SOURCES = frozenset({"cisa-kev", "pypa", "rustsec"})
+
+
 def load_bundled(home: Path, *, quiet: bool = False) -> None:
     """Takes the bundled facts in, unless this home has them already; says what it does on standard error."""
     from clearway.advisories.commands import ingest
@@ -70,7 +74,9 @@ def load_bundled(home: Path, *, quiet: bool = False) -> None:
 
     meta = _table(home)
     if meta is not None and meta.kev and meta.vendor_map == vendor_map().edition:
-        return
+        loaded = {note.source for note in meta.sources}
+        if loaded >= _BUNDLED_SOURCES:
+            return
     if not quiet:
         print("loading the bundled facts (first run only) …", file=sys.stderr, flush=True)
     counts = ingest(home, [str(bundled() / "facts")], quiet=quiet)

@@ -64,7 +64,19 @@ def _table(home: Path) -> list[Check]:
             "take in CISA's KEV catalogue with `clearway ingest`",
         ),
     ]
+    if meta.refused_merges:
+        found.append(
+            Check("alias groups", True, f"{meta.refused_merges} merges refused: their ids stay apart")
+        )
+    cnas = [note for note in meta.sources if note.source.startswith("cve:")]
+    if cnas:
+        records = sum(note.records for note in cnas)
+        found.append(
+            Check("source cve", True, f"{records:,} records of {len(cnas)} CVE numbering authorities")
+        )
     for note in meta.sources:
+        if note in cnas:
+            continue
         covers = ", ".join(note.covers) or "covers nothing by itself"
         found.append(
             Check(
@@ -85,7 +97,8 @@ def _database(home: Path) -> Check:
         return Check("database", False, error.what, error.mend)
     kind = "embedded" if state.embedded else "named by CLEARWAY_DATABASE_URL"
     running = "running" if state.running else "not running; started when needed"
-    return Check("database", True, plain(f"{kind}, {running}; data in {state.data}, log in {state.log}"))
+    where = "; ".join(t for t in (state.url, state.data and f"data in {state.data}, log in {state.log}") if t)
+    return Check("database", True, plain(f"{kind}, {running}; {where}"))
 
 
 def show(checks: list[Check], out: TextIO) -> None:

@@ -77,9 +77,8 @@ def _head(report: Report, affected: list[Finding], console: Console) -> None:
     exposure = "as each row says" if by_row else report.exposure
     if exposure == "unknown":
         exposure = "unknown, so counted as public"
-    detected = report.detected.isoformat() + (
-        " (today, none was given)" if report.detected_by == "today" else ""
-    )
+    assumed = {"today": " (today, none was given)", "as_of": " (the day asked about, none was given)"}
+    detected = report.detected.isoformat() + assumed.get(report.detected_by, "")
     standing = _STANDING.get(report.standing, report.standing)
     _say(
         console,

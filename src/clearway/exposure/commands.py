@@ -144,7 +144,7 @@ class Matching:
         self.table = table
         self.today = args.as_of or datetime.now(UTC).date()
         self.detected: date = args.detected or self.today
-        self.detected_by = "given" if args.detected else "today"
+        self.detected_by = "given" if args.detected else "as_of" if args.as_of else "today"
         self.args = args
         self.directive = load(args.directive)
         self.matcher: Matcher = Matcher(table, as_of=self.today)
@@ -294,6 +294,8 @@ def run_query(args: argparse.Namespace) -> int:
 
     from .query import ask, ask_line
 
+    if not args.batch and not args.purl and not (args.ecosystem and args.name):
+        raise UsageError("no package named", mend="give --purl, or --ecosystem and --name, or --batch")
     table = Table.of_home(args.home)
     encode = msgspec.json.Encoder().encode
     if args.batch:
@@ -306,8 +308,6 @@ def run_query(args: argparse.Namespace) -> int:
             sys.stdout.buffer.write(encode(answer) + b"\n")
         sys.stdout.buffer.flush()
         return 10 if bad else 0
-    if not args.purl and not (args.ecosystem and args.name):
-        raise UsageError("no package named", mend="give --purl, or --ecosystem and --name, or --batch")
     answer = ask(table, args.ecosystem or "", args.name or "", args.version, purl=args.purl or "")
     if args.json:
         sys.stdout.buffer.write(encode(answer) + b"\n")

@@ -46,32 +46,52 @@ def judge(table: Table, ecosystem: str, name: str, version: str) -> Judged:
     problem = ""
     position: bytes | None = None
     if not version:
-        problem = "the inventory gives no version"
+        problem = "no version is given"
     elif has_keys(scheme):
         try:
             position = key(scheme, version)
         except VersionUnreadableError as error:
             problem = error.what
     statements = [weigh(c, ecosystem, version, position, problem) for c in spoken]
-    if any(c.status != "affected" for c in spoken):
-        statements = _exceptions(spoken, statements)
+    if position is not None and any(c.status != "affected" for c in spoken):
+        statements = _exceptions(spoken, statements, position)
     if problem and any(s.verdict != "unknown" for s in statements):
         problem = ""  # without an order, but listed just so
     return Judged(tuple(statements), True, problem)
 
 
-def _exceptions(spoken: Sequence[Claim], statements: list[Statement]) -> list[Statement]:
-    """One record may name a product twice, "affected before 9" and "7.4-LTS not": what it clears, it clears."""
-    cleared = {
-        (c.record, c.source, c.conditions)
-        for c, s in zip(spoken, statements, strict=True)
-        if c.status != "affected" and s.verdict == "not_affected"
-    }
-    return [
-        s
-        for c, s in zip(spoken, statements, strict=True)
-        if s.verdict == "not_affected" or (c.record, c.source, c.conditions) not in cleared
-    ]
+def _exceptions(spoken: Sequence[Claim], statements: list[Statement], position: bytes) -> list[Statement]:
+    """What a record says of fewer versions outranks what it says of more: "before 9", but "7.4-LTS not".
+
+    A clearing that is as wide as the affirmation, or wider, takes nothing back: "7 and later are
+    not affected, but 8.0 to 8.5.3 are" leaves 8.1 affected.
+    """
+    spans = [_span(c, position) for c in spoken]
+    kept = []
+    for claim, statement, span in zip(spoken, statements, spans, strict=True):
+        if statement.verdict == "affected" and span is not None:
+            excepted = any(
+                other.status != "affected"
+                and (other.record, other.source, other.conditions)
+                == (claim.record, claim.source, claim.conditions)
+                and narrow is not None
+                and narrow != span
+                and span[0] <= narrow[0]
+                and narrow[1] <= span[1]
+                for other, narrow in zip(spoken, spans, strict=True)
+            )
+            if excepted:
+                continue
+        kept.append(statement)
+    return kept
+
+
+def _span(claim: Claim, position: bytes) -> tuple[bytes, bytes] | None:
+    """The narrowest stated span of keys that holds `position`; a listed version is a span of itself."""
+    if any(at == position for at, _ in claim.listed):
+        return position, position
+    holding = [(i[0], i[1]) for i in claim.intervals if i[0] <= position < i[1]]
+    return max(holding, default=None)
 
 
 def claims(table: Table, ecosystem: str, name: str) -> tuple[Claim, ...]:
@@ -126,7 +146,7 @@ def weigh(claim: Claim, ecosystem: str, version: str, position: bytes | None, pr
     if claim.unread:
         return _say(claim, "unknown", "none", claim.unread)
     if claim.status != "affected":
-        return _say(claim, "unknown", "none", f"{version} is not among the versions that the source clears")
+        return _say(claim, "unknown", "unstated", f"{version} is not among the versions that it clears")
     if claim.silent and not any(lo <= position for lo, *_ in claim.intervals if position is not None):
         return _say(
             claim, "unknown", "unstated", f"{version} is none of the versions that the source speaks of"

@@ -136,6 +136,10 @@ class Matcher:
         if len(identities) == 1:
             return self._answer(*identities[0])
         answers = [self._answer(*identity) for identity in identities]
+        if identities[0][0] in (judging.VENDOR, judging.VENDOR_UNREVIEWED):
+            answers[1:] = [
+                (found, answers[0][1]) for found, _ in answers[1:]
+            ]  # a CPE adds what is possible only
         merged: dict[str, Finding] = {}
         for found, _ in answers:
             for finding in found:
@@ -162,7 +166,8 @@ class Matcher:
                 return [], "the table was compiled with another vendor map: run `clearway ingest --rebuild`"
             product = bundled().find(component.vendor, component.name)
             kind = judging.VENDOR if product.reviewed else judging.VENDOR_UNREVIEWED
-            return [(kind, product.key, component.version)], ""
+            by_cpe = (judging.CPE, product.key.replace("/", ":", 1), component.version)
+            return [(kind, product.key, component.version), by_cpe], ""
         found = []
         if component.commit:
             found.append(("commit", component.commit.lower(), component.commit.lower()))

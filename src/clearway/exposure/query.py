@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clearway.records.ecosystem import normal_ecosystem, normal_name
+from clearway.records.ecosystem import OSV_ECOSYSTEMS, normal_ecosystem, normal_name
 from clearway.records.errors import InputError
 
 from .judge import coverage, judge
@@ -30,7 +30,7 @@ def ask(table: Table, ecosystem: str, name: str, version: str, *, purl: str = ""
         ecosystem, name = found[0], found[1]
         version = found[2] or version
         answer = {"purl": purl, "ecosystem": ecosystem, "name": name, "version": version}
-    ecosystem = normal_ecosystem(ecosystem)
+    ecosystem = normal_ecosystem(_spelled(ecosystem))
     judged = judge(table, ecosystem, normal_name(ecosystem, name), version)
     affirming = [s for s in judged.statements if s.verdict == "affected"]
     unsure = [s for s in judged.statements if s.verdict == "unknown"]
@@ -57,6 +57,15 @@ def ask(table: Table, ecosystem: str, name: str, version: str, *, purl: str = ""
         "verdict": verdict,
         "reasons": reasons,
     }
+
+
+def _spelled(ecosystem: str) -> str:
+    """The ecosystem as OSV spells it, whatever the case: "pypi" is PyPI."""
+    name, colon, release = ecosystem.partition(":")
+    if name in OSV_ECOSYSTEMS:
+        return ecosystem
+    folded = name.casefold()
+    return next((e for e in OSV_ECOSYSTEMS if e.casefold() == folded), name) + colon + release
 
 
 def ask_line(table: Table, line: bytes, place: str) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Report(Struct, frozen=True, kw_only=True):
     exposure: str = "unknown"
     exposure_stated_by: str = ""
     detected: date
-    detected_by: str  # "given" or "today"
+    detected_by: str  # "given", "today", or "as_of": the day asked about
     as_of: date
     directive: str = ""
     standing: str = ""

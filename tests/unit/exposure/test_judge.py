@@ -95,3 +95,15 @@ def test_text_that_is_no_version_range_makes_unknown(report):
     found = report(record({"version": "10.0.0 < publication", "status": "affected"}), "9.0")
     assert found.affected == 0
     assert found.unknown == 1
+
+
+def test_a_clearing_wider_than_the_affirmation_takes_nothing_back(report):
+    wide = {"version": "4.0.0", "lessThan": "*", "status": "unaffected", "versionType": "custom"}
+    assert report(record(RANGE, wide), "4.1.0").affected == 1
+    assert report(record(RANGE, wide), "4.2.1").not_affected == 1
+
+
+def test_a_version_that_a_record_only_clears_others_of_is_unknown_without_a_finding(report):
+    fixed = {"version": "4.2.1", "status": "unaffected", "versionType": "custom"}
+    found = report(record(fixed), "4.1.0")
+    assert (found.affected, found.unknown, found.findings) == (0, 1, ())
