@@ -100,8 +100,8 @@ def table(path: Path, *, content: str = "one", only: frozenset[str] | None = Non
             RecordNote("OSV-TEST-8", "test", "osv", modified="2026-02-04T00:00:00Z"),
         ]
     flaws = [
-        Flaw("CVE-2026-0001", ("CVE-2026-0001", "PYSEC-TEST-1"), (("test", "PYSEC-TEST-1"),)),
-        Flaw("CVE-2026-0007", ("CVE-2026-0007", "GHSA-test-0007"), (("cve:test", "CVE-2026-0007"),)),
+        Flaw("CVE-2026-0001", ("CVE-2026-0001", "PYSEC-TEST-1"), records=(("test", "PYSEC-TEST-1"),)),
+        Flaw("CVE-2026-0007", ("CVE-2026-0007", "GHSA-test-0007"), records=(("cve:test", "CVE-2026-0007"),)),
     ]
     return write_table(
         path, packages, notes=notes, flaws=flaws, covers=("PyPI", "npm", "Maven"), content=content

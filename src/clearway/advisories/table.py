@@ -87,19 +87,24 @@ class ScoreNote(Struct, frozen=True, array_like=True):
     dated: str
 
 
-class Flaw(Struct, frozen=True, array_like=True):
-    """One flaw: its names, who asserts them, and the dated facts about it."""
+class FlawFacts(Struct, frozen=True, array_like=True):
+    """What matching needs of a flaw: the head of `Flaw`, read without the rest."""
 
     id: str
     ids: tuple[str, ...]
-    records: tuple[tuple[str, str], ...] = ()  # (source, record id) that speak of it
-    bundled_by: tuple[tuple[str, str], ...] = ()  # records about this and other flaws
-    asserted: tuple[tuple[str, str, str, str], ...] = ()  # (subject, kind, target, source)
     kev: Kev | None = None
     ssvc: Ssvc | None = None
     epss: tuple[float, float | None, str, str] | None = None  # probability, percentile, date, model
-    scores: tuple[ScoreNote, ...] = ()
     best_score: float | None = None
+
+
+class Flaw(FlawFacts, frozen=True, array_like=True):
+    """One flaw: its names, who asserts them, and the dated facts about it."""
+
+    records: tuple[tuple[str, str], ...] = ()  # (source, record id) that speak of it
+    bundled_by: tuple[tuple[str, str], ...] = ()  # records about this and other flaws
+    asserted: tuple[tuple[str, str, str, str], ...] = ()  # (subject, kind, target, source)
+    scores: tuple[ScoreNote, ...] = ()
 
 
 class RecordNote(Struct, frozen=True, array_like=True):
@@ -190,6 +195,7 @@ class Coverage(Struct, frozen=True):
 CLAIMS = msgspec.msgpack.Decoder(tuple[Claim, ...])
 _NO_ROWS: dict[str, bytes | None] = {}
 _FLAW = msgspec.msgpack.Decoder(Flaw)
+_FACTS = msgspec.msgpack.Decoder(FlawFacts)
 
 
 def place_of(key: str) -> int:
@@ -234,11 +240,12 @@ class Table:
         self.changed: dict[str, dict[str, bytes | None]] = {}
         self._claims: dict[str, tuple[Claim, ...]] = {}
         self._flaws: dict[str, Flaw | None] = {}
+        self._facts: dict[str, FlawFacts | None] = {}
         self._of: dict[str, tuple[str, ...]] = {}
         self._places: array[int] | None = None
-        self._known: frozenset[int] | None = None  # the places, as a set
+        self._known: set[int] | None = None  # the places, as a set
+        self._starts: dict[str, int] = {}  # ecosystem -> where the place of its names starts from
         self._products: frozenset[str] | None = None  # that some VEX statement names
-        self._asked = 0
         self._covered: dict[str, tuple[str, ...]] = {}
         self._partial: dict[str, tuple[str, ...]] = {}
 
@@ -344,24 +351,37 @@ class Table:
             found = self._claims[key] = () if body is None else CLAIMS.decode(body)
         return found
 
+    def expect(self, questions: int) -> None:
+        """Makes ready for so many different packages: from some hundreds on, `speaks_of` then costs next to nothing."""
+        if questions > _SET_PAYS_AT and self._known is None:
+            known = set(self._order())
+            known.update(map(place_of, self.changed.get("package", _NO_ROWS)))
+            self._known = known
+
+    def speaks_of(self, ecosystem: str, name: str) -> bool:
+        """Whether any source may speak of a package; False is certain, True is nearly so."""
+        known = self._known
+        if known is None:
+            return bool(self.claims(ecosystem, name))
+        start = self._starts.get(ecosystem)
+        if start is None:
+            start = self._starts[ecosystem] = place_of(package_key(ecosystem, ""))
+        return crc32(name.encode("utf-8", "surrogatepass"), start) in known
+
+    def _order(self) -> array[int]:
+        if self._places is None:
+            self._places = array("I")
+            self._places.frombytes(self._value("places"))
+        return self._places
+
     def _package(self, key: str) -> bytes | None:
         changed = self.changed.get("package", _NO_ROWS)
         if key in changed:
             return changed[key]
         place = place_of(key)
-        if self._known is not None:
-            if place not in self._known:
-                return None
-        elif self._places is None:
-            self._places = array("I")
-            self._places.frombytes(self._value("places"))
-        else:
-            self._asked += 1
-            if self._asked > _SET_PAYS_AT:
-                self._known = frozenset(self._places)
-        assert self._places is not None
-        at = bisect_left(self._places, place)
-        while at < len(self._places) and self._places[at] == place:  # two keys may share a place
+        places = self._order()
+        at = bisect_left(places, place)
+        while at < len(places) and places[at] == place:  # two keys may share a place
             row = self._row("package", at + 1)
             if row is not None and row[0] == key:
                 return bytes(row[1])
@@ -383,6 +403,13 @@ class Table:
             body = self._one("flaw", preferred)
             self._flaws[preferred] = None if body is None else _FLAW.decode(body)
         return self._flaws[preferred]
+
+    def facts(self, preferred: str) -> FlawFacts | None:
+        """As `flaw`, but only what matching needs."""
+        if preferred not in self._facts:
+            body = self._one("flaw", preferred)
+            self._facts[preferred] = None if body is None else _FACTS.decode(body)
+        return self._facts[preferred]
 
     def records(self, identifier: str) -> tuple[RecordNote, ...]:
         """The notes of the records with this id, one a source."""

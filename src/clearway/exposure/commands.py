@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from clearway.advisories.table import Table
     from clearway.records.finding import Finding
-    from clearway.records.inventory import Inventory
+    from clearway.records.inventory import Component, Inventory
 
-    from .match import Matcher
+    from .match import Due, Matcher
     from .report import Report
 
 _FORMATS = ("json", "jsonl", "sarif", "vex", "openvex")
@@ -165,21 +165,21 @@ class Matching:
             policy=self.args.policy or self.directive.policy("").id,
         )
 
-    def _vex_rules(self) -> list[Callable[[Inventory], Callable[[Finding], Finding]]]:
+    def _vex_rules(self) -> list[Callable[[Inventory], Callable[[Finding, Component], Finding]]]:
         from .vex import claims_in, read_documents, rule
 
         given = [c for d in read_documents(self.args.apply_vex) for c in claims_in(d)]
         return [rule(self.table, given, self.today)]
 
-    def _judging(self) -> Callable[[Finding, str], Finding]:
-        from msgspec.structs import replace
-
+    def _judging(self) -> Callable[[Finding, str], Due]:
         from clearway.directives import Judge
+
+        from .match import Due
 
         judges: dict[str, Judge] = {}
         kev_loaded = bool(self.table.meta.kev)
 
-        def deadline(finding: Finding, exposure: str) -> Finding:
+        def deadline(finding: Finding, exposure: str) -> Due:
             judge = judges.get(exposure)
             if judge is None:
                 judge = judges[exposure] = Judge(
@@ -194,14 +194,8 @@ class Matching:
                 )
             cve = finding.flaw if finding.flaw.startswith("CVE-") else ""
             answer = judge.due(cve, finding.kev, kev_loaded, finding.ssvc)
-            return replace(
-                finding,
-                directive=self.directive.id,
-                due=answer.due,
-                tier=answer.tier,
-                due_basis=answer.basis,
-                due_reasons=(*((answer.wording,) if answer.wording else ()), *answer.reasons),
-            )
+            reasons = (*((answer.wording,) if answer.wording else ()), *answer.reasons)
+            return Due(self.directive.id, answer.due, answer.tier, answer.basis, reasons)
 
         return deadline
 

@@ -7,7 +7,7 @@ names the component and the flaw takes a finding back, and it stays visible.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
@@ -22,13 +22,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date
 
-    from clearway.advisories.table import Flaw, Table
+    from clearway.advisories.table import FlawFacts, Table
     from clearway.records.inventory import Inventory
 
-    Rule = Callable[[Finding], Finding]
+    Rule = Callable[[Finding, Component], Finding]
 
 # Ecosystems whose advisories speak of source packages; the others name what is installed.
 _BY_SOURCE = frozenset({"dpkg", "apk"})
+
+
+class Due(NamedTuple):
+    """When an affected finding is due, in the words of `Finding`'s fields."""
+
+    directive: str = ""
+    due: date | None = None
+    tier: str = ""
+    due_basis: str = ""
+    due_reasons: tuple[str, ...] = ()
+
+
+NOT_DUE = Due()
 
 
 class Matcher:
@@ -48,7 +61,7 @@ class Matcher:
         detected: date,
         detected_by: str,
         rules: Sequence[Callable[[Inventory], Rule]] = (),
-        deadline: Callable[[Finding, str], Finding] | None = None,
+        deadline: Callable[[Finding, str], Due] | None = None,
         directive: str = "",
         standing: str = "",
         policy: str = "",
@@ -56,7 +69,7 @@ class Matcher:
         """The report for `inventory`.
 
         `exposure` overrides what the inventory says of itself. `rules` (VEX) may change a
-        finding's verdict; `deadline(finding, exposure)` fills its due date in.
+        finding's verdict; `deadline(finding, exposure)` says when an affected one is due.
         """
         applied = [rule(inventory) for rule in rules]
         findings: list[Finding] = []
@@ -64,34 +77,36 @@ class Matcher:
         counts = {"affected": 0, "not_affected": 0, "unknown": 0}
         seen: dict[str, int] = {}
         stated = exposure or inventory.exposure
-        dated: dict[tuple[str, str], Finding] = {}
+        dated: dict[tuple[str, str], Due] = {}
+        self.table.expect(len(inventory.components))
         for component in inventory.components:
             seen[component.ecosystem] = seen.get(component.ecosystem, 0) + 1
             found, problem = self.component(component)
             status = "unknown" if problem else "not_affected"
             hits = 0
             for finding in found:
-                own = replace(finding, component=component)
                 for apply in applied:
-                    own = apply(own)
-                if own.verdict == "affected":
+                    finding = apply(finding, component)
+                due = NOT_DUE
+                if finding.verdict == "affected":
                     hits += 1
                     if deadline is not None:
                         where = exposure or component.exposure or inventory.exposure
-                        answer = dated.get((own.flaw, where))
-                        if answer is None:
-                            answer = dated[own.flaw, where] = deadline(own, where)
-                        own = replace(
-                            own,
-                            directive=answer.directive,
-                            due=answer.due,
-                            tier=answer.tier,
-                            due_basis=answer.due_basis,
-                            due_reasons=answer.due_reasons,
-                        )
-                elif own.verdict == "unknown":
+                        due = dated.get((finding.flaw, where)) or deadline(finding, where)
+                        dated[finding.flaw, where] = due
+                elif finding.verdict == "unknown":
                     status = "unknown"
-                findings.append(own)
+                findings.append(
+                    replace(
+                        finding,
+                        component=component,
+                        directive=due.directive,
+                        due=due.due,
+                        tier=due.tier,
+                        due_basis=due.due_basis,
+                        due_reasons=due.due_reasons,
+                    )
+                )
             if hits:
                 status = "affected"
             elif problem:
@@ -127,7 +142,7 @@ class Matcher:
         ecosystem = component.ecosystem
         if ecosystem and ecosystem != judging.VENDOR and not component.source_name and not component.commit:
             # Most components of most inventories end here: nobody speaks of them.
-            if not judging.claims(self.table, ecosystem, component.name):
+            if not self._spoken_of(ecosystem, component.name):
                 return (), self._silence(ecosystem, component.name)
             return self._answer(ecosystem, component.name, component.version)
         identities, problem = self._identities(component)
@@ -146,6 +161,12 @@ class Matcher:
                 merged.setdefault(finding.flaw, finding)
         problems = [p for _, p in answers if p]
         return tuple(merged.values()), problems[0] if len(problems) == len(answers) else ""
+
+    def _spoken_of(self, ecosystem: str, name: str) -> bool:
+        if self.table.speaks_of(ecosystem, name):
+            return True
+        repository = judging.home_repository(ecosystem, name)
+        return bool(repository) and self.table.speaks_of(repository, name)
 
     def _silence(self, ecosystem: str, name: str) -> str:
         """Why a package that no record names can't be called safe; "" where silence says just that."""
@@ -216,7 +237,7 @@ class Matcher:
         findings = [
             finding
             for flaw, statements in by_flaw.items()
-            if (finding := summarise(flaw, statements, self.table.flaw(flaw))) is not None
+            if (finding := summarise(flaw, statements, self.table.facts(flaw))) is not None
         ]
         return tuple(findings), problem
 
@@ -251,7 +272,7 @@ class Matcher:
 _NOBODY = Component()
 
 
-def summarise(flaw: str, statements: list[Statement], about: Flaw | None) -> Finding | None:
+def summarise(flaw: str, statements: list[Statement], about: FlawFacts | None) -> Finding | None:
     """One flaw's finding from what the sources say; None when every source clears the version."""
     affirming = [s for s in statements if s.verdict == "affected"]
     unsure = [s for s in statements if s.verdict == "unknown" and s.basis != "unstated"]

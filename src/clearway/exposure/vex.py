@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from clearway.advisories.table import Table
     from clearway.records.finding import Finding
-    from clearway.records.inventory import Inventory
+    from clearway.records.inventory import Component, Inventory
 
 _SUPPRESSING = frozenset({"not_affected", "fixed"})
 
@@ -55,7 +55,7 @@ def _claims(
 
 def rule(
     table: Table, given: Sequence[VexClaim], as_of: date
-) -> Callable[[Inventory], Callable[[Finding], Finding]]:
+) -> Callable[[Inventory], Callable[[Finding, Component], Finding]]:
     """A rule for `Matcher.match`: `given` statements, those inside the inventory, and those in the table."""
 
     stored: dict[str, _ByFlaw] = {}  # product -> statements in the table; shared by all inventories
@@ -66,7 +66,7 @@ def rule(
             found = stored[product] = _by_flaw(table.vex(product)) if product else {}
         return found
 
-    def for_inventory(inventory: Inventory) -> Callable[[Finding], Finding]:
+    def for_inventory(inventory: Inventory) -> Callable[[Finding, Component], Finding]:
         own = [
             c
             for s in inventory.vex
@@ -77,8 +77,8 @@ def rule(
         root = inventory.root_purl
         about_root = kept(product_key(root)) if root else {}
 
-        def apply(finding: Finding) -> Finding:
-            purl = finding.component.purl
+        def apply(finding: Finding, component: Component) -> Finding:
+            purl = component.purl
             direct = kept(product_key(purl))
             if not brought and not about_root and not direct:
                 return finding
