@@ -6,6 +6,7 @@ the command asked for is imported, and `--help` imports none.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -74,18 +75,21 @@ def main(argv: list[str] | None = None) -> int:
 def run() -> None:
     """The console script: `main`, and out.
 
-    A command that only reads leaves without taking its objects apart one by one, which at 10,000
-    components costs a third of its time: nothing it holds needs closing.
+    A command that only reads makes many objects and no cycles, so it never collects, and it leaves
+    without taking them apart one by one: at 10,000 components that is a third of its time.
     """
+    reads = bool(_READING.intersection(sys.argv[1:]))
+    if reads:
+        gc.disable()
     code = main()
-    if _READING.intersection(sys.argv[1:]):
-        try:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        except OSError:  # the reader has gone
-            pass
-        os._exit(code)
-    sys.exit(code)
+    if not reads:
+        sys.exit(code)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # the reader has gone
+        pass
+    os._exit(code)
 
 
 def _run(words: list[str]) -> int:
@@ -104,7 +108,8 @@ def _run(words: list[str]) -> int:
 
     parser = Parser(prog="clearway", allow_abbrev=False)
     module = import_module(COMMANDS[command][0])
-    module.add_commands(parser.add_subparsers(dest="command", metavar="COMMAND"))
+    # With `prog` given, argparse needs no formatter here, nor the modules that one imports.
+    module.add_commands(parser.add_subparsers(dest="command", metavar="COMMAND", prog="clearway"))
     try:
         args = parser.parse_args([command, *rest])
     except SystemExit as stop:  # argparse has printed its usage or help

@@ -101,13 +101,10 @@ def _day(text: str) -> date:
 
 def run_match(args: argparse.Namespace) -> int:
     """Matches and prints; returns 10 when some input was set aside, else 1 when something is affected, else 0."""
-    import gc
-
     from clearway.advisories.table import Table
 
     from .reading import Unread, inventories
 
-    gc.disable()  # a short process that makes many objects and no cycles: collecting costs a third of its time
     chosen = [f for f in _FORMATS if getattr(args, f)]
     if len(chosen) > 1:
         raise UsageError(f"--{chosen[0]} and --{chosen[1]} together", mend="choose one output format")
