@@ -127,9 +127,7 @@ def test_bod_22_01_against_the_catalogues_due_dates(
         explained[added.year] += bare.due == due
     with capsys.disabled():
         shares = ", ".join(f"{year}: {explained[year]} of {total[year]}" for year in sorted(total))
-        print(
-            f"\nBOD 22-01's own terms give the catalogue's date: {shares}"
-        )
+        print(f"\nBOD 22-01's own terms give the catalogue's date: {shares}")
     assert explained[2021] == 300
     assert total[2021] == 311
     assert sum(explained.values()) >= 400

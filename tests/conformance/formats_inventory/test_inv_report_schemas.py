@@ -39,7 +39,9 @@ def cyclonedx_schema() -> Draft7Validator:
     registry: Registry[Any] = Registry().with_resources(
         (schema["$id"], Resource.from_contents(schema)) for schema in schemas.values() if "$id" in schema
     )
-    return Draft7Validator(schemas["schema/bom-1.6.schema.json"], registry=registry, format_checker=FormatChecker())
+    return Draft7Validator(
+        schemas["schema/bom-1.6.schema.json"], registry=registry, format_checker=FormatChecker()
+    )
 
 
 @pytest.fixture(scope="module")
