@@ -388,9 +388,10 @@ def test_every_page_of_the_documents_is_reached_from_the_index(page: Path) -> No
 
 
 _PLACES = re.compile(r"(?<![\w.~$/])/(?:work|home|root|Users|mnt|workspace)/")
+# Registries by the labels of their hosts, so that this file names none either.
 _REGISTRIES = re.compile(
-    r"pypi\.org|pythonhosted|registry\.npmjs|npmjs\.com|proxy\.golang|(?:index|static)\.crates|crates\.io/"
-    r"|repo1?\.maven|rubygems\.org|nuget\.org|hub\.docker|ghcr\.io|quay\.io|deb\.debian\.org"
+    r"\b(?:pypi|pythonhosted|npmjs|rubygems|packagist|nuget|maven|quay|ghcr)\.(?:org|com|io)\b"
+    r"|\b(?:registry|proxy|index|static|repo1?|hub|deb)\.(?:npmjs|golang|crates|maven|docker|debian)\b|crates\.io/"
 )
 
 

@@ -148,15 +148,13 @@ def test_commits_are_git_ranges_of_their_repository() -> None:
 
 
 def test_packages_of_known_collections_get_their_ecosystem_and_others_do_not() -> None:
-    (pypi,) = product([], collectionURL="https://pypi.python.org", packageName="apache-airflow")
+    (pypi,) = product([], collectionURL="https://pypi.example.org", packageName="apache-airflow")
     assert (pypi.ecosystem, pypi.name, pypi.vendor, pypi.product) == ("PyPI", "apache-airflow", "", "")
     (hexpm,) = product([], packageURL="pkg:hex/absinthe")
     assert (hexpm.ecosystem, hexpm.name, hexpm.purl) == ("Hex", "absinthe", "pkg:hex/absinthe")
     (red_hat,) = product([], collectionURL="https://access.redhat.com/downloads/", packageName="kernel")
     assert (red_hat.ecosystem, red_hat.vendor, red_hat.product) == ("", "V", "P")
-    (maven,) = product(
-        [], collectionURL="https://repo.maven.apache.org/maven2", packageName="just-an-artifact"
-    )
+    (maven,) = product([], collectionURL="https://maven.example.org/maven2", packageName="just-an-artifact")
     assert maven.ecosystem == ""
 
 
