@@ -46,7 +46,7 @@ def world(new_world: Callable[[], World]) -> World:
 
 
 @pytest.fixture(scope="session")
-def _made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.environ.pop(URL_VARIABLE, None)
     folder = tmp_path_factory.mktemp("made") / "home"
     with lease(folder) as url:
@@ -55,12 +55,12 @@ def _made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def home(tmp_path: Path, _made_home: Path) -> Iterator[Path]:
+def home(tmp_path: Path, made_home: Path) -> Iterator[Path]:
     """A home with an empty database of its own, stopped; whatever serves it at the end of the test is ended."""
     import subprocess
 
     folder = tmp_path / "home"
-    subprocess.run(["cp", "-a", str(_made_home), str(folder)], check=True)
+    subprocess.run(["cp", "-a", str(made_home), str(folder)], check=True)
     yield folder
     data = folder / "postgres" / "data"
     if data.exists():

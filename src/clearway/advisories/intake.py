@@ -245,12 +245,26 @@ def _prepared(pieces: list[tuple[str, bytes]], forced: str) -> bytes:
 
 
 def _die_with_parent() -> None:
-    """A killed intake leaves no process behind: Linux ends the worker with its parent (prctl(2))."""
-    import ctypes
-    import signal
+    """A killed intake leaves no process behind.
 
-    parent_death_signal = 1  # PR_SET_PDEATHSIG
-    ctypes.CDLL(None, use_errno=True).prctl(parent_death_signal, signal.SIGKILL)
+    The fork server is this worker's parent in the kernel's eyes, and it lives as long as its workers do;
+    so what is watched is the intake itself, through the pipe that ends with it. Ctrl-C reaches every
+    process of a terminal: it is for the intake to end its workers.
+    """
+    import multiprocessing
+    import signal
+    import threading
+    from multiprocessing.connection import wait
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def derive_again(store: Store) -> bool:

@@ -1,3 +1,3 @@
 """The database fixtures."""
 
-from database import _made_home, home, new_world, server, world  # noqa: F401
+from database import home, made_home, new_world, server, world  # noqa: F401

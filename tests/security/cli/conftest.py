@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import table_home
-from database import _made_home, home, new_world, server, world  # noqa: F401
+from database import home, made_home, new_world, server, world  # noqa: F401
 
 
 @pytest.fixture(scope="session")
