@@ -296,23 +296,24 @@ class Table:
         """The file and the changes that name it, both as they stand at one moment."""
         quoted = str(path.resolve()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
         beside = path.with_suffix(CHANGES_SUFFIX)
-        table = None
-        for _ in range(_TRIES):
+        for left in reversed(range(_TRIES)):
+            opened = path.stat()
             db = sqlite3.connect(f"file:{quoted}?mode=ro&immutable=1", uri=True, check_same_thread=False)
             table = cls(db, path)
             try:
                 changes = msgspec.msgpack.decode(beside.read_bytes(), type=Changes)
             except FileNotFoundError:
-                return table
-            if changes.base == table.meta.base:
+                changes = None
+            if changes is not None and changes.base == table.meta.base:
                 table.meta, table.changed = changes.meta, changes.rows
                 return table
-            # The file was replaced between the two reads, or these changes are an older file's.
-            if beside.stat().st_mtime_ns <= path.stat().st_mtime_ns:
+            # A compilation puts the file in place first, then takes older changes away: while the
+            # file stayed the same, there were no changes to it, or another file's were left behind.
+            stands = path.stat()
+            if (stands.st_ino, stands.st_mtime_ns) == (opened.st_ino, opened.st_mtime_ns) or not left:
                 return table
             db.close()
-        assert table is not None
-        return table
+        raise AssertionError("the last try returns")
 
     def close(self) -> None:
         """Lets go of the file."""

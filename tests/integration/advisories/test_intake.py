@@ -18,7 +18,9 @@ import pytest
 import zstandard
 
 from clearway.advisories.intake import Counts
+from clearway.records.errors import IntegrityError
 from intake_world import World, compiled_anew, kev, osv, package, write
+from shared import shared
 
 NewWorld = Callable[[], World]
 
@@ -538,3 +540,62 @@ def test_a_format_named_by_hand_rules_over_what_the_content_seems(world: World, 
     path = write(tmp_path / "a.json", {"id": "X-1", "modified": "2026-01-01T00:00:00Z"})
     assert world.take(path, forced="osv").new == 1
     assert world.take(write(tmp_path / "b.json", GOOD), forced="csaf").set_aside == 1
+
+
+# What a reader meets
+
+
+@pytest.mark.parametrize("label", ["AMBER", "CLEAR"])
+def test_the_osv_api_has_no_word_of_a_marked_document(world: World, tmp_path: Path, label: str) -> None:
+    import asyncio
+
+    from clearway.advisories.osv_document import documents
+    from clearway.advisories.stored_records import StoredRecords
+
+    world.take(write(tmp_path / "marked.json", csaf("SECRETID-1", label)))
+
+    async def ask() -> dict[str, bytes]:
+        records = StoredRecords(world.url)
+        try:
+            return await documents(world.table(), records, {"SECRETID-1": "", "CVE-2026-7777": ""})
+        finally:
+            await records.close()
+
+    assert set(asyncio.run(ask())) == ({"SECRETID-1"} if label == "CLEAR" else set())
+
+
+def test_changes_of_another_table_are_never_read_whatever_their_age(world: World, tmp_path: Path) -> None:
+    world.take(write(tmp_path / "a.json", osv("GHSA-a", package("PyPI", "a", "1.0"))))
+    world.take(write(tmp_path / "b.json", osv("GHSA-b", package("PyPI", "b", "1.0"))))
+    beside = world.path.with_suffix(".changes")
+    stray = beside.read_bytes()
+    world.take(rebuild=True)
+    assert not beside.exists()
+    beside.write_bytes(stray)
+    os.utime(beside, ns=(2**62, 2**62))  # as after a restored copy
+    assert world.table().claims("PyPI", "b")
+    world.take(write(tmp_path / "c.json", osv("GHSA-c", package("PyPI", "c", "1.0"))))
+    assert [bool(world.table().claims("PyPI", p)) for p in "abc"] == [True, True, True]
+
+
+@pytest.mark.parametrize("what", ["cut short", "empty", "not ours"])
+def test_damaged_changes_are_mended_by_the_next_intake(world: World, tmp_path: Path, what: str) -> None:
+    world.take(write(tmp_path / "a.json", osv("GHSA-a", package("PyPI", "a", "1.0"))))
+    world.take(write(tmp_path / "b.json", osv("GHSA-b", package("PyPI", "b", "1.0"))))
+    beside = world.path.with_suffix(".changes")
+    beside.write_bytes({"cut short": beside.read_bytes()[:-9], "empty": b"", "not ours": b"\xff" * 40}[what])
+    with pytest.raises(IntegrityError, match="can't be read"):
+        world.table()
+    world.take(write(tmp_path / "c.json", osv("GHSA-c", package("PyPI", "c", "1.0"))))
+    assert [bool(world.table().claims("PyPI", p)) for p in "abc"] == [True, True, True]
+
+
+@pytest.mark.slow
+def test_test_documents_never_become_advisories(world: World) -> None:
+    folder = shared("conformance")
+    counts = world.take(folder)
+    found = [
+        row[0] for row in world.sql("select origin from clearway.record where kind like 'csaf%%' and current")
+    ]
+    assert counts.skipped > 0
+    assert [o for o in found if "/test" in o.lower() and "oasis" in o.lower()] == []
