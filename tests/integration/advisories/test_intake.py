@@ -7,6 +7,8 @@ import hashlib
 import itertools
 import json
 import os
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -19,7 +21,7 @@ import zstandard
 
 from clearway.advisories.intake import Counts
 from clearway.records.errors import IntegrityError
-from intake_world import World, compiled_anew, kev, osv, package, write
+from intake_world import World, compiled_anew, environment, kev, osv, package, write
 from shared import shared
 
 NewWorld = Callable[[], World]
@@ -599,3 +601,36 @@ def test_test_documents_never_become_advisories(world: World) -> None:
     ]
     assert counts.skipped > 0
     assert [o for o in found if "/test" in o.lower() and "oasis" in o.lower()] == []
+
+
+def test_a_reader_meets_the_old_state_or_the_new_one_and_nothing_between(
+    world: World, tmp_path: Path
+) -> None:
+    world.take(write(tmp_path / "a.json", osv("GHSA-a", package("PyPI", "a", "1.0"))))
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom clearway.advisories.table import Table\n"
+        "last = 0\nprint('reading', flush=True)\n"
+        "while not Path(sys.argv[2]).exists():\n"
+        "    table = Table.open(Path(sys.argv[1]))\n"
+        "    fixed = int(table.claims('PyPI', 'a')[0].intervals[0][3].partition('.')[0])\n"
+        "    assert fixed >= last, (fixed, last)\n"
+        "    last = fixed\n    table.close()\n"
+        "print(last)"
+    )
+    end = tmp_path / "end"
+    reader = subprocess.Popen(
+        [sys.executable, "-c", code, str(world.path), str(end)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    assert reader.stdout is not None
+    reader.stdout.readline()
+    for number in range(2, 26):
+        newer = osv("GHSA-a", package("PyPI", "a", f"{number}.0"), modified=f"2026-02-{number:02}T00:00:00Z")
+        world.take(write(tmp_path / f"{number}.json", newer), rebuild=number % 3 == 0)
+    end.touch()
+    out, said = reader.communicate(timeout=20)
+    assert (reader.returncode, said) == (0, "")
+    assert out.strip() == "25"
