@@ -8,7 +8,7 @@ version it might concern becomes *unknown* and never silently clear.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -18,17 +18,21 @@ from clearway.records.ecosystem import normal_ecosystem, normal_name
 from clearway.records.errors import VersionUnreadableError
 from clearway.versions import has_keys, intervals, key, scheme_of
 
-from .table import Claim, IntervalTuple, module_of
+from .streams import module_of, stream_of
+from .table import Claim, IntervalTuple
 from .vendors import VendorMap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from clearway.records.advisory import Advisory, Affected, Range
+    from clearway.versions.ranges import Interval
 
 _ENCODER = msgspec.msgpack.Encoder()
 # A CPE-only or vendor statement is one of thousands of products; a package has at most a few names.
 _GIT = "git"
+# Go modules with capitals, by their names in lower case: a purl is often written so (purl specification, golang).
+GO_FOLDED = "go-folded"
 _COMMIT = "commit"  # each affected commit that a git range names is a package of its own
 # Where a source names versions one by one and may be silent about the rest (CVE record schema, defaultStatus).
 _SILENT_PLACES = frozenset({"vendor", "vendor-unreviewed", "cpe"})
@@ -43,39 +47,63 @@ class ClaimRow(Struct, frozen=True):
     body: bytes
 
 
+class _About(NamedTuple):
+    """What makes two statements one claim."""
+
+    ecosystem: str
+    name: str
+    source: str
+    status: str
+    conditions: tuple[str, ...]
+    scheme: str
+    module: str
+    silent: bool
+
+
 def claims_of(advisory: Advisory, vendors: VendorMap) -> tuple[ClaimRow, ...]:
-    """The claims of one advisory, in its order; () for a withdrawn or rejected one."""
+    """The claims of one advisory, in its order; () for a withdrawn or rejected one.
+
+    A CVE record has several voices (its CNA, CISA's container): each makes claims of its own.
+    """
     if advisory.withdrawn is not None or advisory.rejected:
         return ()
-    merged: dict[tuple[str, str, str, tuple[str, ...], str, str, bool], _Draft] = {}
+    merged: dict[_About, _Draft] = {}
+    stream = stream_of(advisory.title)
     for affected in advisory.affected:
         status = _STATUS.get(affected.status)
         if status is None:
             continue
+        source = affected.source or advisory.source
         for ecosystem, name, scheme in _packages(affected, vendors):
             draft = _Draft(scheme)
             draft.add(affected)
             silent = ecosystem in _SILENT_PLACES and affected.default in _SILENT
             for module, part in draft.by_module().items():
-                at = (ecosystem, name, status, affected.conditions, scheme, module, silent)
+                built_in = (stream or module) if module else ""
+                at = _About(ecosystem, name, source, status, affected.conditions, scheme, built_in, silent)
                 known = merged.get(at)
                 if known is None:
                     merged[at] = part
                 else:
                     known.join(part)
         for commit in _commits(affected) if status == "affected" else ():
-            draft = merged.setdefault(
-                (_COMMIT, commit, status, affected.conditions, "generic", "", False), _Draft("generic")
-            )
-            draft.list_version(commit)
+            at = _About(_COMMIT, commit, source, status, affected.conditions, "generic", "", False)
+            merged.setdefault(at, _Draft("generic")).list_version(commit)
     return tuple(
-        ClaimRow(
-            ecosystem,
-            name,
-            _ENCODER.encode(draft.claim(advisory.id, advisory.source, status, conditions, module, silent)),
-        )
-        for (ecosystem, name, status, conditions, _, module, silent), draft in merged.items()
+        ClaimRow(ecosystem, _name_in(ecosystem, about.name), _ENCODER.encode(draft.claim(advisory.id, about)))
+        for about, draft in merged.items()
+        for ecosystem in _indexed(about)
     )
+
+
+def _name_in(ecosystem: str, name: str) -> str:
+    return name.lower() if ecosystem == GO_FOLDED else name
+
+
+def _indexed(about: _About) -> Iterable[str]:
+    yield about.ecosystem
+    if about.ecosystem == "Go" and about.name != about.name.lower():
+        yield GO_FOLDED
 
 
 # A fixed version is one that the source clears; what is still under investigation is no claim.
@@ -143,6 +171,21 @@ def _cpe_name(cpe: str) -> str:
     return f"{parts[3]}:{parts[4]}".lower()
 
 
+# Ranges that are one start and one end as a person wrote them, and no list of events to be sorted.
+_PAIRED = frozenset({"VENDOR", "CPE"})
+
+
+def _reversed(given: Range, found: Sequence[Interval]) -> bool:
+    """Whether a pair's end sorts below its start, as where it is in the numbers of another product."""
+    kinds = [e.kind for e in given.events]
+    paired = len(kinds) == 2 and kinds.count("introduced") == 1 and "limit" not in kinds
+    return paired and any(not i.end_kind for i in found)
+
+
+def _as_text(given: Range) -> str:
+    return ", ".join(f"{e.kind} {e.version}" for e in given.events)
+
+
 class _Draft:
     """The intervals of one package under one record while they are collected."""
 
@@ -164,6 +207,9 @@ class _Draft:
                 found = intervals(scheme, given.events)
             except VersionUnreadableError as error:
                 self.unread.append(f"a range of the source can't be ordered: {error.what}")
+                continue
+            if given.type in _PAIRED and _reversed(given, found):
+                self.unread.append(f"the source's range ends before it starts: {_as_text(given)}")
                 continue
             self.intervals += [(i.lo, i.hi, i.introduced, i.end, i.end_kind) for i in found]
         for text in affected.versions:
@@ -211,18 +257,16 @@ class _Draft:
         self.exact.update(other.exact)
         self.unread += other.unread
 
-    def claim(
-        self, record: str, source: str, status: str, conditions: tuple[str, ...], module: str, silent: bool
-    ) -> Claim:
+    def claim(self, record: str, about: _About) -> Claim:
         return Claim(
             record=record,
-            source=source,
-            status=status,
+            source=about.source,
+            status=about.status,
             scheme=self.scheme,
             intervals=tuple(sorted(dict.fromkeys(self.intervals))),
             listed=(*sorted(self.listed.items()), *((b"", text) for text in self.exact)),
             unread="; ".join(dict.fromkeys(self.unread[:3])),
-            conditions=conditions,
-            module=module,
-            silent=silent,
+            conditions=about.conditions,
+            module=about.module,
+            silent=about.silent,
         )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _REGISTER = Path(__file__).parent / "data" / "sources.json"
 # Identities that are not package ecosystems: their silence never says anything.
-_NEVER = frozenset({"vendor", "vendor-unreviewed", "cpe", "git", "commit", "vex"})
+_NEVER = frozenset({"vendor", "vendor-unreviewed", "cpe", "git", "commit", "vex", "go-folded"})
 
 
 class Loaded(Struct, frozen=True):

@@ -72,7 +72,7 @@ class Claim(Struct, frozen=True, array_like=True):
     listed: tuple[tuple[bytes, str], ...] = ()
     unread: str = ""
     conditions: tuple[str, ...] = ()
-    module: str = ""  # rpm: ".module_el8" part of the fixed version, else ""
+    module: str = ""  # rpm, built in a module: its stream ("nodejs:18"), or ".module_el8" when none is told
     silent: bool = False
 
 
@@ -215,19 +215,6 @@ def product_key(purl: str) -> str:
     rest = purl[4:].lstrip("/").partition("#")[0].partition("?")[0]
     at = rest.rfind("@")
     return (rest[:at] if at > rest.rfind("/") else rest).lower()
-
-
-def module_of(version: str) -> str:
-    """The rpm module part of a version, such as ".module_el8"; "" when it was not built in a module."""
-    at = version.find(".module")
-    if at < 0:
-        return ""
-    end = len(version)
-    for stop in ".+":
-        found = version.find(stop, at + 1)
-        if 0 <= found < end:
-            end = found
-    return version[at:end]
 
 
 class Table:

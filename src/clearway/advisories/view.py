@@ -105,12 +105,13 @@ def _said(table: Table, note: RecordNote) -> list[dict[str, Any]]:
     """What one record claims, by package."""
     found = []
     for ecosystem, name in note.packages[:_PACKAGES_SHOWN]:
-        claims = [c for c in table.claims(ecosystem, name) if (c.source, c.record) == (note.source, note.id)]
+        claims = [c for c in table.claims(ecosystem, name) if c.record == note.id and _speaks(c, note)]
         for claim in claims:
             found.append(
                 {
                     "ecosystem": ecosystem,
                     "name": name,
+                    "says": claim.source,
                     "status": claim.status,
                     "ranges": [{"introduced": i[2], (i[4] or "end"): i[3] or None} for i in claim.intervals],
                     "versions": [text for _, text in claim.listed],
@@ -120,6 +121,11 @@ def _said(table: Table, note: RecordNote) -> list[dict[str, Any]]:
                 }
             )
     return found
+
+
+def _speaks(claim: Claim, note: RecordNote) -> bool:
+    """Whether a claim is of this record; a CVE record has several voices, and its note bears one of them."""
+    return claim.source == note.source or (note.format == "cve" and claim.source.startswith("cve:"))
 
 
 def _fixed(claim: Claim) -> list[str]:
@@ -145,10 +151,11 @@ def _disagreements(said: dict[tuple[str, str], list[dict[str, Any]]]) -> list[di
     """Where two sources state another fix, or another start, for one package."""
     found = []
     by_package: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
-    for (source, record), entries in said.items():
+    for (_, record), entries in said.items():
         for entry in entries:
             if entry["status"] == "affected" and entry["ecosystem"] != "cpe":
-                by_package.setdefault((entry["ecosystem"], entry["name"]), {})[f"{source}:{record}"] = entry
+                who = f"{entry['says']}|{record}"
+                by_package.setdefault((entry["ecosystem"], entry["name"]), {})[who] = entry
     for (ecosystem, name), statements in sorted(by_package.items()):
         for what, words in (("fixed", "says fixed in"), ("introduced", "says introduced in")):
             values = {
@@ -159,7 +166,7 @@ def _disagreements(said: dict[tuple[str, str], list[dict[str, Any]]]) -> list[di
             if len(set(values.values())) < 2:
                 continue
             said_by = [
-                f"{who.partition(':')[0]} {words} {', '.join(v) if v else 'none'}"
+                f"{who.partition('|')[0]} {words} {', '.join(v) if v else 'none'}"
                 for who, v in sorted(values.items())
             ]
             found.append(
@@ -167,7 +174,7 @@ def _disagreements(said: dict[tuple[str, str], list[dict[str, Any]]]) -> list[di
                     "ecosystem": ecosystem,
                     "name": name,
                     "about": what,
-                    "says": {who: list(v) for who, v in sorted(values.items())},
+                    "says": {who.replace("|", " "): list(v) for who, v in sorted(values.items())},
                     "text": f"{name}: " + ", ".join(said_by),
                 }
             )
@@ -231,9 +238,9 @@ def show(found: dict[str, Any], out: TextIO) -> None:
 
 
 def _line(source: dict[str, Any], entry: dict[str, Any] | None) -> tuple[str, ...]:
-    who = (plain(source["source"], 40), plain(source["record"], 60))
     if entry is None:
-        return (*who, "", "names no package", "")
+        return plain(source["source"], 40), plain(source["record"], 60), "", "names no package", ""
+    who = (plain(entry["says"], 40), plain(source["record"], 60))
     ranges = ", ".join(_range(r) for r in entry["ranges"][:6])
     listed = f"{len(entry['versions'])} listed" if entry["versions"] else ""
     affected = "; ".join(t for t in (ranges, listed) if t) or entry["unread"] or ""

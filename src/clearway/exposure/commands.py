@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from clearway.records.errors import UsageError
 
@@ -125,7 +125,8 @@ def run_match(args: argparse.Namespace) -> int:
     write.end()
     if not read and not set_aside:
         raise UsageError(
-            "no inventory among the files named", mend="name a CycloneDX or SPDX document, or a lock file"
+            "no inventory among the files named: " + ", ".join(args.inventory[:3]),
+            mend="name a CycloneDX or SPDX document, or a lock file",
         )
     return 10 if set_aside else 1 if affected else 0
 
@@ -292,7 +293,7 @@ def run_query(args: argparse.Namespace) -> int:
     if args.batch:
         bad = 0
         for number, line in enumerate(_lines(args.batch), 1):
-            if not line.strip():
+            if line is not None and not line.strip():
                 continue
             answer = ask_line(table, line, f"{args.batch}:{number}")
             bad += "error" in answer
@@ -312,17 +313,32 @@ def run_query(args: argparse.Namespace) -> int:
     return 0
 
 
-def _lines(path: str) -> Iterator[bytes]:
+# One asked package takes a few hundred bytes; a line without end must not fill the memory.
+_LINE_BYTES = 1 << 20
+
+
+def _lines(path: str) -> Iterator[bytes | None]:
+    """The lines of a file or of standard input; None for one over the bound."""
     from clearway.records.errors import NotFoundError
 
     if path == "-":
-        yield from sys.stdin.buffer
+        yield from _bounded(sys.stdin.buffer)
         return
     try:
         with open(path, "rb") as file:  # noqa: PTH123
-            yield from file
+            yield from _bounded(file)
     except OSError as error:
         raise NotFoundError(f"can't be read: {error.strerror}", where=path, mend="check the path") from None
+
+
+def _bounded(file: BinaryIO) -> Iterator[bytes | None]:
+    while line := file.readline(_LINE_BYTES + 1):
+        if len(line) <= _LINE_BYTES:
+            yield line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = file.readline(_LINE_BYTES)
+        yield None
 
 
 def _plain(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from clearway.advisories.table import module_of
+from clearway.advisories.streams import module_of, same_stream
 from clearway.records.errors import VersionUnreadableError
 from clearway.records.finding import Statement
 from clearway.versions import compare, has_keys, is_generic, key, scheme_of
@@ -37,8 +37,11 @@ class Judged(Struct, frozen=True):
     problem: str = ""
 
 
-def judge(table: Table, ecosystem: str, name: str, version: str) -> Judged:
-    """Every source's word on `version` of one package; statements in the table's order."""
+def judge(table: Table, ecosystem: str, name: str, version: str, stream: str = "") -> Judged:
+    """Every source's word on `version` of one package; statements in the table's order.
+
+    `stream` is the rpm module stream it was built in ("nodejs:16"), where an inventory says it.
+    """
     spoken = claims(table, ecosystem, name)
     if not spoken:
         return Judged((), False)
@@ -52,12 +55,31 @@ def judge(table: Table, ecosystem: str, name: str, version: str) -> Judged:
             position = key(scheme, version)
         except VersionUnreadableError as error:
             problem = error.what
-    statements = [weigh(c, ecosystem, version, position, problem) for c in spoken]
+    statements = [
+        _in_stream(c, name, version, stream) or weigh(c, ecosystem, version, position, problem)
+        for c in spoken
+    ]
     if position is not None and any(c.status != "affected" for c in spoken):
         statements = _exceptions(spoken, statements, position)
     if problem and any(s.verdict != "unknown" for s in statements):
         problem = ""  # without an order, but listed just so
     return Judged(tuple(statements), True, problem)
+
+
+def _in_stream(claim: Claim, name: str, version: str, stream: str) -> Statement | None:
+    """The answer where a claim is about a package built in a module; None where versions may be compared."""
+    if not claim.module:
+        return None
+    if not module_of(version):
+        return _say(claim, "unknown", "none", "the advisory is for a build in a module, and this is none")
+    same = same_stream(claim.module, name, version, stream)
+    if same is None:
+        return _say(
+            claim, "unknown", "none", "the module stream of the package or of the advisory is not stated"
+        )
+    if not same:
+        return _say(claim, "not_affected", "none", f"the advisory is for the module stream {claim.module}")
+    return None
 
 
 def _exceptions(spoken: Sequence[Claim], statements: list[Statement], position: bytes) -> list[Statement]:
@@ -95,10 +117,10 @@ def _span(claim: Claim, position: bytes) -> tuple[bytes, bytes] | None:
 
 
 def claims(table: Table, ecosystem: str, name: str) -> tuple[Claim, ...]:
-    """Every claim on a package, of its ecosystem and of a repository of its own."""
+    """Every claim on a package, under each of its names."""
     found = table.claims(ecosystem, name)
-    repository = home_repository(ecosystem, name)
-    return found + table.claims(repository, name) if repository else found
+    other = other_names(ecosystem, name)
+    return found + table.claims(*other) if other else found
 
 
 def home_repository(ecosystem: str, name: str) -> str:
@@ -107,6 +129,14 @@ def home_repository(ecosystem: str, name: str) -> str:
     A purl says `composer` whatever the repository, and Drupal's packages come from Drupal's.
     """
     return _DRUPAL if ecosystem == "Packagist" and name.startswith("drupal/") else ""
+
+
+def other_names(ecosystem: str, name: str) -> tuple[str, str] | None:
+    """Where else claims on a package may stand: its repository, or Go's names in lower case; None for most."""
+    if ecosystem == "Go":
+        return ("go-folded", name) if name.islower() else None
+    repository = home_repository(ecosystem, name)
+    return (repository, name) if repository else None
 
 
 def coverage(table: Table, ecosystem: str, name: str) -> Coverage:
@@ -126,8 +156,6 @@ def weigh(claim: Claim, ecosystem: str, version: str, position: bytes | None, pr
             position = key(scheme, version)
         except VersionUnreadableError as error:
             return _say(claim, "unknown", "none", error.what)
-    if claim.module and module_of(version) != claim.module:
-        return _say(claim, "unknown", "none", "the advisory is for another module stream or for none")
     possible = _POSSIBLE.get(ecosystem)
     for lo, hi, introduced, end, kind in claim.intervals:
         inside = (

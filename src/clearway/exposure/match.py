@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from clearway.records.finding import Finding, Statement, Unjudged
 from clearway.records.inventory import Component
-from clearway.versions import scheme_of
 
 from . import judge as judging
+from .identity import Identity, identities
 from .report import CoverageLine, Report
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from clearway.records.inventory import Inventory
 
     Rule = Callable[[Finding, Component], Finding]
-
-# Ecosystems whose advisories speak of source packages; the others name what is installed.
-_BY_SOURCE = frozenset({"dpkg", "apk"})
 
 
 class Due(NamedTuple):
@@ -51,7 +48,7 @@ class Matcher:
         self.table = table
         self.as_of = as_of
         self._silences: dict[str, str] = {}
-        self._answers: dict[tuple[str, str, str], tuple[tuple[Finding, ...], str]] = {}
+        self._answers: dict[Identity, tuple[tuple[Finding, ...], str]] = {}
 
     def match(
         self,
@@ -144,17 +141,16 @@ class Matcher:
             # Most components of most inventories end here: nobody speaks of them.
             if not self._spoken_of(ecosystem, component.name):
                 return (), self._silence(ecosystem, component.name)
-            return self._answer(ecosystem, component.name, component.version)
-        identities, problem = self._identities(component)
-        if not identities:
+            own = Identity(ecosystem, component.name, component.version, component.module_stream)
+            return self._answer(own)
+        found_as, problem = identities(self.table, component)
+        if not found_as:
             return (), problem
-        if len(identities) == 1:
-            return self._answer(*identities[0])
-        answers = [self._answer(*identity) for identity in identities]
-        if identities[0][0] in (judging.VENDOR, judging.VENDOR_UNREVIEWED):
-            answers[1:] = [
-                (found, answers[0][1]) for found, _ in answers[1:]
-            ]  # a CPE adds what is possible only
+        answers = [self._answer(identity) for identity in found_as]
+        if len(answers) == 1:
+            return answers[0]
+        if ecosystem == judging.VENDOR:  # a CPE adds what is possible, and takes no doubt away
+            answers[1:] = [(found, answers[0][1]) for found, _ in answers[1:]]
         merged: dict[str, Finding] = {}
         for found, _ in answers:
             for finding in found:
@@ -165,8 +161,8 @@ class Matcher:
     def _spoken_of(self, ecosystem: str, name: str) -> bool:
         if self.table.speaks_of(ecosystem, name):
             return True
-        repository = judging.home_repository(ecosystem, name)
-        return bool(repository) and self.table.speaks_of(repository, name)
+        other = judging.other_names(ecosystem, name)
+        return other is not None and self.table.speaks_of(*other)
 
     def _silence(self, ecosystem: str, name: str) -> str:
         """Why a package that no record names can't be called safe; "" where silence says just that."""
@@ -177,50 +173,15 @@ class Matcher:
             known = self._silences[home] = "" if coverage.covered else coverage.reason
         return known
 
-    def _identities(self, component: Component) -> tuple[list[tuple[str, str, str]], str]:
-        """The packages a component is to be looked up as, and why there is none."""
-        ecosystem = component.ecosystem
-        if ecosystem == judging.VENDOR:
-            from clearway.advisories.vendors import bundled
-
-            if bundled().edition != self.table.meta.vendor_map:
-                return [], "the table was compiled with another vendor map: run `clearway ingest --rebuild`"
-            product = bundled().find(component.vendor, component.name)
-            kind = judging.VENDOR if product.reviewed else judging.VENDOR_UNREVIEWED
-            by_cpe = (judging.CPE, product.key.replace("/", ":", 1), component.version)
-            return [(kind, product.key, component.version), by_cpe], ""
-        found = []
-        if component.commit:
-            found.append(("commit", component.commit.lower(), component.commit.lower()))
-        if ecosystem:
-            found.append(self._package(component))
-        if found:
-            return found, ""
-        found = [i for cpe in component.cpes if (i := _cpe_identity(cpe, component.version)) is not None]
-        if found:
-            return list(dict.fromkeys(found)), ""
-        kind = component.purl.partition(":")[2].partition("/")[0]
-        why = f"pkg:{kind} names no package ecosystem" if kind else "it has no purl"
-        return [], f"no ecosystem is known: {why}, and nothing is matched by a bare name"
-
-    def _package(self, component: Component) -> tuple[str, str, str]:
-        """The package by which advisories of the component's ecosystem name it: the source, or what is installed."""
-        ecosystem, source = component.ecosystem, component.source_name
-        if source and (
-            scheme_of(ecosystem) in _BY_SOURCE or not self.table.claims(ecosystem, component.name)
-        ):
-            return ecosystem, source, component.source_version or component.version
-        return ecosystem, component.name, component.version
-
-    def _answer(self, ecosystem: str, name: str, version: str) -> tuple[tuple[Finding, ...], str]:
-        wanted = (ecosystem, name, version)
-        known = self._answers.get(wanted)
+    def _answer(self, identity: Identity) -> tuple[tuple[Finding, ...], str]:
+        known = self._answers.get(identity)
         if known is None:
-            known = self._answers[wanted] = self._ask(ecosystem, name, version)
+            known = self._answers[identity] = self._ask(identity)
         return known
 
-    def _ask(self, ecosystem: str, name: str, version: str) -> tuple[tuple[Finding, ...], str]:
-        judged = judging.judge(self.table, ecosystem, name, version)
+    def _ask(self, identity: Identity) -> tuple[tuple[Finding, ...], str]:
+        ecosystem, name = identity.ecosystem, identity.name
+        judged = judging.judge(self.table, *identity)
         if judged.problem:
             return (), judged.problem
         coverage = judging.coverage(self.table, ecosystem, name)
@@ -314,21 +275,6 @@ def disagreements(statements: Sequence[Statement]) -> list[str]:
         )
         words.append(f"sources disagree on the fix: {said}")
     return words
-
-
-def _cpe_identity(cpe: str, version: str) -> tuple[str, str, str] | None:
-    """("cpe", "vendor:product", version) of a CPE 2.2 or 2.3 name; None when it names no product."""
-    parts = cpe.split(":")
-    if cpe.startswith("cpe:2.3:") and len(parts) > 5:
-        vendor, product, stated = parts[3], parts[4], parts[5]
-    elif cpe.startswith("cpe:/") and len(parts) > 3:
-        vendor, product, stated = parts[2], parts[3], parts[4] if len(parts) > 4 else ""
-    else:
-        return None
-    if vendor in ("", "*", "-") or product in ("", "*", "-"):
-        return None
-    stated = "" if stated in ("*", "-") else stated.replace("\\", "")
-    return (judging.CPE, f"{vendor}:{product}".lower(), stated or version)
 
 
 def _order(finding: Finding) -> tuple[int, str, int, str, str, str, str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clearway.records.ecosystem import OSV_ECOSYSTEMS, normal_ecosystem, normal_name
-from clearway.records.errors import InputError
+from clearway.records.errors import InputError, TooLargeError
 
+from .identity import Identity
 from .judge import coverage, judge
 
 if TYPE_CHECKING:
@@ -24,17 +25,15 @@ def ask(table: Table, ecosystem: str, name: str, version: str, *, purl: str = ""
     """
     answer: dict[str, Any] = {"ecosystem": ecosystem, "name": name, "version": version}
     if purl:
-        from clearway.formats.purl import identity, parse
-
-        found = identity(parse(purl))
-        ecosystem, name = found[0], found[1]
-        version = found[2] or version
-        answer = {"purl": purl, "ecosystem": ecosystem, "name": name, "version": version}
-    ecosystem = normal_ecosystem(_spelled(ecosystem))
-    judged = judge(table, ecosystem, normal_name(ecosystem, name), version)
+        asked = _of_purl(table, purl, version)
+        answer = {"purl": purl, "ecosystem": asked.ecosystem, "name": asked.name, "version": asked.version}
+    else:
+        ecosystem = normal_ecosystem(_spelled(ecosystem))
+        asked = Identity(ecosystem, normal_name(ecosystem, name), version)
+    judged = judge(table, *asked)
     affirming = [s for s in judged.statements if s.verdict == "affected"]
     unsure = [s for s in judged.statements if s.verdict == "unknown"]
-    known = coverage(table, ecosystem, normal_name(ecosystem, name))
+    known = coverage(table, asked.ecosystem, asked.name)
     if affirming:
         verdict = "affected"
         reasons = [f"{s.record} ({s.source}): {s.reason}" for s in affirming]
@@ -48,7 +47,7 @@ def ask(table: Table, ecosystem: str, name: str, version: str, *, purl: str = ""
     else:
         verdict = "not_affected"
         spoken = f"{len(judged.statements)} records about it" if judged.named else "no record about it"
-        reasons = [f"{spoken}; {ecosystem} is covered by {', '.join(known.sources)}"]
+        reasons = [f"{spoken}; {asked.ecosystem} is covered by {', '.join(_aged(table, known.sources))}"]
     flaws = dict.fromkeys(f for s in affirming for f in table.flaws_of(s.record) or (s.record,))
     return {
         **answer,
@@ -57,6 +56,27 @@ def ask(table: Table, ecosystem: str, name: str, version: str, *, purl: str = ""
         "verdict": verdict,
         "reasons": reasons,
     }
+
+
+def _of_purl(table: Table, purl: str, version: str) -> Identity:
+    """What a purl is to be looked up as, by the same rules as a component of an inventory."""
+    from clearway.formats.component import Gathering
+
+    from .identity import identities
+
+    gathering = Gathering()
+    gathering.add(purl, "", version, "")
+    (component,) = gathering.finish()
+    if component.problem:
+        raise InputError(component.problem, where=purl[:80], mend="write pkg:type/namespace/name@version")
+    found, _ = identities(table, component)
+    return found[-1] if found else Identity("", component.name, component.version)
+
+
+def _aged(table: Table, sources: tuple[str, ...]) -> list[str]:
+    """Sources with the date of their newest record, or of their intake where records bear none."""
+    notes = {n.source: n for n in table.meta.sources}
+    return [f"{s} (as of {(notes[s].newest or notes[s].received)[:10]})" for s in sources if s in notes]
 
 
 def _spelled(ecosystem: str) -> str:
@@ -68,12 +88,14 @@ def _spelled(ecosystem: str) -> str:
     return next((e for e in OSV_ECOSYSTEMS if e.casefold() == folded), name) + colon + release
 
 
-def ask_line(table: Table, line: bytes, place: str) -> dict[str, Any]:
+def ask_line(table: Table, line: bytes | None, place: str) -> dict[str, Any]:
     """The answer to one JSON line; for a line that can't be read, `verdict` unknown and `error`."""
     from clearway.formats.strict_json import loads
 
     asked: Any = {}
     try:
+        if line is None:
+            raise TooLargeError("the line is longer than 1 MiB", where=place, mend="write one package a line")
         asked = loads(line, place)
         if not isinstance(asked, dict):
             raise InputError("not a JSON object", where=place, mend='write {"ecosystem", "name", "version"}')

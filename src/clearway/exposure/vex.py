@@ -3,7 +3,7 @@
 A statement reaches a finding when it names one of the flaw's ids and either the component
 itself, or the inventory's own product with the component among its subcomponents. A product
 with a version reaches that version only; one without reaches all. Statements that name
-nothing, or whose `expires` lies before the day asked about, change nothing.
+nothing, that were made after the day asked about, or whose `expires` lies before it, change nothing.
 """
 
 from __future__ import annotations
@@ -121,8 +121,11 @@ def _decide(finding: Finding, claims: list[VexClaim], as_of: date) -> Finding:
         return finding
     reasons = list(finding.reasons)
     holding = []
+    today = as_of.isoformat()
     for claim in sorted(claims, key=lambda c: c.timestamp, reverse=True):
-        if claim.expires and claim.expires[:10] < as_of.isoformat():
+        if claim.timestamp[:10] > today:
+            continue  # not yet said on the day asked about
+        if claim.expires and claim.expires[:10] < today:
             reasons.append(f"VEX by {claim.source} ({claim.status}) expired on {claim.expires[:10]}")
         else:
             holding.append(claim)

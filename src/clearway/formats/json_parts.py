@@ -84,12 +84,19 @@ class Parts:
         return value if type(value) is str else ""
 
     def batches(self, key: str) -> Iterator[tuple[int, list[Any]]]:
-        """(index of the first, items) of the array at `key`, by batches; nothing when it is no array."""
+        """(index of the first, items) of the array at `key`, by batches; nothing when there is none.
+
+        Raises:
+            InputError: what stands there is neither an array nor null.
+        """
         raw = self._raw.get(key)
         if raw is None:
             return
         if bytes(memoryview(raw)[:1]) != b"[":
-            self.value(key)
+            if self.value(key) is not None:
+                raise InputError(
+                    f"`{key}` is not a list", where=self.place, mend="give a list, or leave it out"
+                )
             return
         try:
             items: list[Raw] = _list.decode(raw)

@@ -166,6 +166,12 @@ _TABLE: tuple[tuple[_Kinds, type[ClearwayError], str, str], ...] = (
         "",
     ),
     (
+        (errors.ProgramLimitExceeded,),
+        UpstreamError,
+        "a value is larger than the database takes",
+        "this is a defect of the program: say which record it was",
+    ),
+    (
         (psycopg.OperationalError, psycopg.InterfaceError),
         UpstreamError,
         "the database is gone or can't be reached",

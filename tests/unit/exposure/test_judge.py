@@ -107,3 +107,34 @@ def test_a_version_that_a_record_only_clears_others_of_is_unknown_without_a_find
     fixed = {"version": "4.2.1", "status": "unaffected", "versionType": "custom"}
     found = report(record(fixed), "4.1.0")
     assert (found.affected, found.unknown, found.findings) == (0, 1, ())
+
+
+def two_voices(cna: dict[str, object], adp: dict[str, object]):
+    """One CVE record in which the CNA and CISA's container each state ranges of one product."""
+    entry = {"vendor": "Acme Inc", "product": "Gateway"}
+    return cve.advisory(
+        {
+            "dataType": "CVE_RECORD",
+            "cveMetadata": {"cveId": "CVE-2026-0001", "state": "PUBLISHED", "assignerShortName": "acme"},
+            "containers": {
+                "cna": {"providerMetadata": {"shortName": "acme"}, "affected": [{**entry, **cna}]},
+                "adp": [{"providerMetadata": {"shortName": "CISA-ADP"}, "affected": [{**entry, **adp}]}],
+            },
+        }
+    )
+
+
+def test_one_voice_of_a_record_never_clears_what_another_affirms(report):
+    clearing = {
+        "versions": [{"version": "4.1.0", "lessThan": "4.2", "status": "unaffected", "versionType": "custom"}]
+    }
+    finding = report(two_voices(clearing, {"versions": [RANGE]}), "4.1.5").findings[0]
+    assert finding.verdict == "affected"
+    assert finding.sources == ("cve:cisa-adp",)
+    assert any(r.startswith("cve:acme disagrees") for r in finding.reasons)
+
+
+def test_a_range_that_ends_before_it_starts_is_unknown_and_not_endless(report):
+    backwards = {"version": "6.0.0", "lessThan": "1.001", "status": "affected", "versionType": "custom"}
+    found = report(record(backwards), "6.0.6003.99999")
+    assert (found.affected, found.unknown) == (0, 1)

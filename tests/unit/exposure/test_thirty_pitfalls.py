@@ -178,11 +178,18 @@ def test_14_pypi_names_are_normalised_on_both_sides(one, name):
 def test_15_case_folds_where_the_ecosystem_folds_and_only_there(one):
     table = one(
         record("GHSA-1", "NuGet", "Newtonsoft.Json", {"introduced": "0"}),
-        record("GO-1", "Go", "github.com/Masterminds/x", {"introduced": "0"}, kind="SEMVER"),
+        record("GHSA-2", "npm", "JSONStream", {"introduced": "0"}, kind="SEMVER"),
     )
     assert verdict(table, "NuGet", "newtonsoft.json", "1.0.0") == "affected"
+    assert verdict(table, "npm", "JSONStream", "1.0.0") == "affected"
+    assert verdict(table, "npm", "jsonstream", "1.0.0") != "affected"
+
+
+def test_15_a_go_name_that_a_purl_wrote_in_lower_case_is_found(one):
+    table = one(record("GO-1", "Go", "github.com/Masterminds/x", {"introduced": "0"}, kind="SEMVER"))
     assert verdict(table, "Go", "github.com/Masterminds/x", "v1.0.0") == "affected"
-    assert verdict(table, "Go", "github.com/masterminds/x", "v1.0.0") != "affected"
+    assert of_purl(table, "pkg:golang/github.com/masterminds/x@v1.0.0") == "affected"
+    assert of_purl(table, "pkg:golang/github.com/MASTERMINDS/x@v1.0.0") == "not_affected"
 
 
 def test_16_go_prefixes_stdlib_incompatible_and_pseudo_versions(one):
@@ -250,11 +257,40 @@ def test_23_an_epoch_is_read_from_the_qualifier_or_the_version(one, purl):
     assert of_purl(table, purl) == "not_affected"
 
 
-def test_24_module_builds_are_compared_with_module_builds_only(one):
-    fixed = "1:10.24.0-1.module_el8.3.0+2023+d2377ea3"
-    table = one(record("ALSA-1", "AlmaLinux:8", "nodejs", {"introduced": "0"}, {"fixed": fixed}))
-    assert verdict(table, "AlmaLinux:8", "nodejs", "1:10.19.0-1.module_el8.3.0+1+aaaaaaaa") == "affected"
-    assert verdict(table, "AlmaLinux:8", "nodejs", "1:10.19.0-1.el8") == "unknown"
+MODULE_FIX = "1:18.20.4-1.module_el8.10.0+3885+be6f3aef"
+
+
+def stream_table(one, title: str) -> Table:
+    return one(
+        record("ALSA-1", "AlmaLinux:8", "nodejs", {"introduced": "0"}, {"fixed": MODULE_FIX}, summary=title)
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "label", "expected"),
+    [
+        ("1:18.19.0-1.module_el8.9.0+1+aaaaaaaa", "", "affected"),
+        ("1:18.20.4-1.module_el8.10.0+3885+be6f3aef", "", "not_affected"),
+        (
+            "1:16.20.2-8.module_el8.9.0+1+aaaaaaaa",
+            "",
+            "not_affected",
+        ),  # of stream 16, which its version tells
+        ("1:18.19.0-1.module_el8.9.0+1+aaaaaaaa", "nodejs:18", "affected"),
+        ("1:18.19.0-1.module_el8.9.0+1+aaaaaaaa", "nodejs:20", "not_affected"),
+        ("1:18.19.0-1.el8", "", "unknown"),
+    ],
+)
+def test_24_module_builds_are_compared_within_one_stream_only(one, version, label, expected):
+    table = stream_table(one, "Important: nodejs:18 security update")
+    component = Component(ecosystem="AlmaLinux:8", name="nodejs", version=version, module_stream=label)
+    report = matched(table, component)
+    assert getattr(report, expected) == 1
+
+
+def test_24_where_no_stream_is_told_a_module_build_is_unknown(one):
+    table = stream_table(one, "Important: security update")
+    assert verdict(table, "AlmaLinux:8", "nodejs", "1:18.19.0-1.module_el8.9.0+1+aaaaaaaa") == "unknown"
 
 
 def test_25_the_drupal_repository_is_packagist_and_keeps_its_source(one):

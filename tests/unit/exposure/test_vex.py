@@ -95,3 +95,8 @@ def test_under_investigation_is_shown_and_changes_nothing(verdict):
     finding = verdict(document("pkg:pypi/a@1.0", status="under_investigation"))
     assert finding.verdict == "affected"
     assert any("under_investigation" in r for r in finding.reasons)
+
+
+def test_a_statement_made_after_the_day_asked_about_is_not_known_yet(verdict):
+    late = document("pkg:pypi/a@1.0", timestamp=datetime(2026, 12, 1, tzinfo=UTC))
+    assert verdict(late).verdict == "affected"
