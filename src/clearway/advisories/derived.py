@@ -13,7 +13,8 @@ from zlib import crc32
 import msgspec
 from msgspec import Struct
 
-from clearway.records.advisory import Advisory, Kev, Ssvc
+from clearway.formats.cvss_vector import score_of
+from clearway.records.advisory import Advisory, Kev, Score, Ssvc
 from clearway.records.vex import VexDocument
 from clearway.versions import KEY_FORMAT
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from .vendors import VendorMap
 
 # Raised when a reader, a version order or a rule of derivation changes.
-_RULES = 1
+_RULES = 2
 VEX = "vex"  # the claim ecosystem under which VEX statements are kept, by product
 
 
@@ -126,7 +127,7 @@ def _advisories(advisories: tuple[Advisory, ...], vendors: VendorMap) -> Derived
         scores += [
             (
                 advisory.id,
-                ScoreNote(s.system, s.vector, s.score, s.rating, s.source or advisory.source, s.dated),
+                ScoreNote(s.system, s.vector, _score(s), s.rating, s.source or advisory.source, s.dated),
             )
             for s in advisory.scores
         ]
@@ -134,6 +135,13 @@ def _advisories(advisories: tuple[Advisory, ...], vendors: VendorMap) -> Derived
         kev += advisory.kev
     facts = Facts(tuple(heads), tuple(notes), tuple(scores), tuple(ssvc), tuple(kev))
     return Derived(_ENCODE(facts), tuple(edges), tuple(claims), tlp)
+
+
+def _score(stated: Score) -> float | None:
+    """The source's number; where it gives a vector alone, as OSV does, what the vector means."""
+    if stated.score is not None or not stated.vector:
+        return stated.score
+    return score_of(stated.vector)
 
 
 def _vex_claims(document: VexDocument) -> list[ClaimRow]:
