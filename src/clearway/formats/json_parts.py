@@ -90,13 +90,16 @@ class Parts:
             InputError: what stands there is neither an array nor null.
         """
         raw = self._raw.get(key)
+        if raw is not None and bytes(memoryview(raw)[:1]) not in (b"[", b"n"):
+            raise InputError(f"`{key}` is not a list", where=self.place, mend="give a list, or leave it out")
+        yield from self._batches(key)
+
+    def _batches(self, key: str) -> Iterator[tuple[int, list[Any]]]:
+        raw = self._raw.get(key)
         if raw is None:
             return
         if bytes(memoryview(raw)[:1]) != b"[":
-            if self.value(key) is not None:
-                raise InputError(
-                    f"`{key}` is not a list", where=self.place, mend="give a list, or leave it out"
-                )
+            self.value(key)
             return
         try:
             items: list[Raw] = _list.decode(raw)
@@ -121,7 +124,7 @@ class Parts:
         """
         for key in self._raw:
             if key not in self._seen:
-                for _ in self.batches(key):
+                for _ in self._batches(key):
                     pass
         if count_strings(self._data) != self._strings:
             self._find_repeated_key()
