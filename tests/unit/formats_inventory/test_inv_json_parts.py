@@ -106,7 +106,8 @@ def test_batches_come_in_order_and_may_be_read_twice() -> None:
     for _ in range(2):
         numbers = [item["i"] for _, batch in parts.batches("list") for item in batch]
         assert numbers == list(range(2500))
-    assert list(parts.batches("other")) == []
+    with pytest.raises(InputError, match="`other` is not a list"):
+        list(parts.batches("other"))
     assert list(parts.batches("absent")) == []
     parts.finish()
 

@@ -158,9 +158,15 @@ def test_components_of_the_wrong_type_are_named_and_the_rest_lands() -> None:
     assert triples(inventory) == [("", "7", "1.5"), ("", "ok", "")]
 
 
-@pytest.mark.parametrize("components", [None, 3, "x", {"a": 1}, []])
-def test_components_that_are_no_array_are_no_components(components: Any) -> None:
+@pytest.mark.parametrize("components", [None, []])
+def test_no_components_are_an_empty_inventory(components: Any) -> None:
     assert cyclonedx(components=components).components == ()
+
+
+@pytest.mark.parametrize("components", [3, "x", {"a": 1}, True])
+def test_components_that_are_no_list_are_refused(components: Any) -> None:
+    with pytest.raises(InputError, match="`components` is not a list"):
+        cyclonedx(components=components)
 
 
 def test_an_exposure_that_is_no_word_of_ours_is_a_problem() -> None:
