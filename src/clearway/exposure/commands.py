@@ -209,7 +209,7 @@ class _Writer:
 
 
 class _Json(_Writer):
-    """One object for one inventory; an array for several, begun when the second comes."""
+    """One object for one inventory; an array for several, begun when the second comes, and for none."""
 
     def __init__(self) -> None:
         self._first: bytes | None = None
@@ -234,6 +234,8 @@ class _Json(_Writer):
             out.write(b"]\n")
         elif self._first is not None:
             out.write(self._first + b"\n")
+        else:  # every inventory was set aside
+            out.write(b"[]\n")
         out.flush()
 
 
@@ -293,8 +295,6 @@ def run_query(args: argparse.Namespace) -> int:
     if args.batch:
         bad = 0
         for number, line in enumerate(_lines(args.batch), 1):
-            if line is not None and not line.strip():
-                continue
             answer = ask_line(table, line, f"{args.batch}:{number}")
             bad += "error" in answer
             sys.stdout.buffer.write(encode(answer) + b"\n")

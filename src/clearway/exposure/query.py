@@ -89,13 +89,18 @@ def _spelled(ecosystem: str) -> str:
 
 
 def ask_line(table: Table, line: bytes | None, place: str) -> dict[str, Any]:
-    """The answer to one JSON line; for a line that can't be read, `verdict` unknown and `error`."""
+    """The answer to one JSON line; for a line that can't be read, `verdict` unknown and `error`.
+
+    A blank line is one that can't be read, so that answers stay beside their lines.
+    """
     from clearway.formats.strict_json import loads
 
     asked: Any = {}
     try:
         if line is None:
             raise TooLargeError("the line is longer than 1 MiB", where=place, mend="write one package a line")
+        if not line.strip():
+            raise InputError("the line is blank", where=place, mend="write one package a line")
         asked = loads(line, place)
         if not isinstance(asked, dict):
             raise InputError("not a JSON object", where=place, mend='write {"ecosystem", "name", "version"}')
@@ -111,6 +116,10 @@ def ask_line(table: Table, line: bytes | None, place: str) -> dict[str, Any]:
         echoed = {
             k: v if isinstance(v := known.get(k), str) else "" for k in ("ecosystem", "name", "version")
         }
+        # a defect of the purl names the purl; the line is what the asker can go to
+        where = (
+            error.where if error.where.startswith(place) else ": ".join(filter(None, (place, error.where)))
+        )
         return {
             **({"purl": known["purl"]} if isinstance(known.get("purl"), str) else {}),
             **echoed,
@@ -118,5 +127,5 @@ def ask_line(table: Table, line: bytes | None, place: str) -> dict[str, Any]:
             "flaws": [],
             "verdict": "unknown",
             "reasons": [error.what],
-            "error": str(InputError(error.what, where=error.where or place, mend=error.mend)),
+            "error": str(InputError(error.what, where=where, mend=error.mend)),
         }

@@ -57,6 +57,15 @@ def test_input_that_is_set_aside_makes_it_10_whatever_else(tabled: Path, alpha: 
     assert one(result)["inventory"]["affected"] == 2
 
 
+def test_json_of_nothing_but_what_was_set_aside_is_an_empty_array(tabled: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.json"
+    bad.write_text('{"bomFormat": "CycloneDX", "components": [')
+    result = run("--home", tabled, "match", bad, bad, "--json")
+    assert result.returncode == 10
+    assert validated("match", result.stdout) == []
+    assert result.stderr.count(b"set aside") == 2
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
@@ -281,9 +290,30 @@ def test_each_line_of_a_batch_has_its_line_of_answer(tabled: Path, tmp_path: Pat
 
 
 def test_a_batch_from_standard_input_is_answered_while_it_comes(tabled: Path) -> None:
-    result = run("--home", tabled, "query", "--batch", "-", stdin=BATCH[0] + b"\n\n" + BATCH[9] + b"\n")
+    result = run("--home", tabled, "query", "--batch", "-", stdin=BATCH[0] + b"\n" + BATCH[9] + b"\n")
     assert result.returncode == 0
     assert [json.loads(x)["verdict"] for x in result.stdout.splitlines()] == ["affected", "affected"]
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n", b" \t\n"])
+def test_a_blank_line_has_its_answer_so_that_answers_stay_beside_their_lines(
+    tabled: Path, blank: bytes
+) -> None:
+    result = run("--home", tabled, "query", "--batch", "-", stdin=BATCH[0] + b"\n" + blank + BATCH[9] + b"\n")
+    assert result.returncode == 10
+    answers = [validated("query", line) for line in result.stdout.splitlines()]
+    assert [a["verdict"] for a in answers] == ["affected", "unknown", "affected"]
+    assert answers[1]["error"].startswith("-:2: the line is blank")
+
+
+def test_a_purl_that_cannot_be_read_is_answered_with_itself_and_its_line(tabled: Path) -> None:
+    result = run(
+        "--home", tabled, "query", "--batch", "-", stdin=BATCH[0] + b"\n" + b'{"purl": "pkg:pypi"}\n'
+    )
+    assert result.returncode == 10
+    bad = validated("query", result.stdout.splitlines()[1])
+    assert bad["purl"] == "pkg:pypi"
+    assert bad["error"].startswith("-:2: pkg:pypi: purl has no name")
 
 
 def test_vuln_answers_to_any_name_as_its_schema_says(tabled: Path) -> None:
