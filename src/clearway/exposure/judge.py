@@ -19,7 +19,7 @@ from clearway.versions import compare, has_keys, is_generic, key, scheme_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from clearway.advisories.table import Claim, Coverage, Table
+    from clearway.advisories.table import Claim, Coverage, IntervalTuple, Table
 
 VENDOR = "vendor"  # reviewed vendor/product pairs
 VENDOR_UNREVIEWED = "vendor-unreviewed"  # pairs that agree by text only
@@ -157,16 +157,22 @@ def weigh(claim: Claim, ecosystem: str, version: str, position: bytes | None, pr
         except VersionUnreadableError as error:
             return _say(claim, "unknown", "none", error.what)
     possible = _POSSIBLE.get(ecosystem)
-    for lo, hi, introduced, end, kind in claim.intervals:
+    holding: IntervalTuple | None = None
+    for interval in claim.intervals:
+        lo, hi, introduced, end, kind = interval
         inside = (
             lo <= position < hi if position is not None else _between(scheme, version, introduced, end, kind)
         )
-        if inside:
-            basis = possible or ("vendor_range" if ecosystem == VENDOR else "range")
-            if not possible and basis == "range" and is_generic(scheme or scheme_of(ecosystem)):
-                basis = "generic_order"
-            reason = f"{version} is in {_bounds(introduced, end, kind)}"
-            return _inside(claim, basis, reason, (end,) if kind == "fixed" else (), bool(possible))
+        # Of several the narrowest speaks: it is the one that may know the fix.
+        if inside and (holding is None or kind or not holding[4]):
+            holding = interval
+    if holding is not None:
+        _, _, introduced, end, kind = holding
+        basis = possible or ("vendor_range" if ecosystem == VENDOR else "range")
+        if not possible and basis == "range" and is_generic(scheme or scheme_of(ecosystem)):
+            basis = "generic_order"
+        reason = f"{version} is in {_bounds(introduced, end, kind)}"
+        return _inside(claim, basis, reason, (end,) if kind == "fixed" else (), bool(possible))
     for listed_key, text in claim.listed:
         if listed_key == position if position is not None else text == version:
             basis = possible or ("vendor_range" if ecosystem == VENDOR else "listed")

@@ -138,3 +138,9 @@ def test_a_range_that_ends_before_it_starts_is_unknown_and_not_endless(report):
     backwards = {"version": "6.0.0", "lessThan": "1.001", "status": "affected", "versionType": "custom"}
     found = report(record(backwards), "6.0.6003.99999")
     assert (found.affected, found.unknown) == (0, 1)
+
+
+def test_of_overlapping_ranges_the_one_that_knows_a_fix_speaks(report):
+    endless = {"version": "4.0.0", "lessThan": "*", "status": "affected", "versionType": "custom"}
+    assert report(record(endless, RANGE), "4.1.0").findings[0].fixed == ("4.2.1",)
+    assert report(record(RANGE, endless), "4.1.0").findings[0].fixed == ("4.2.1",)
