@@ -17,6 +17,11 @@ _MAP = Path(__file__).parent / "data" / "vendor-map.json"
 # Punctuation that spellings differ in; a plus or a hash can name another product (Notepad++), so they stay.
 _FOLDED = str.maketrans("", "", " _-.,/\\'\"()®™:;!&")
 
+# The last word of a company's name, folded, that says its legal form alone. "Foundation" tells bodies apart: it stays.
+_FORMS = frozenset(
+    ("inc", "incorporated", "corp", "corporation", "ltd", "llc", "gmbh", "ag", "sa", "co", "company")
+)
+
 
 class Product(NamedTuple):
     """A product: `key` "vendor/product", `reviewed` when the map holds it, `scheme` of its versions."""
@@ -40,14 +45,29 @@ class VendorMap:
                 self._by_name.setdefault((fold(vendor), fold(name)), product)
 
     def find(self, vendor: str, product: str) -> Product:
-        """The product of that spelling; unreviewed, under its folded spelling, when the map has none."""
+        """The product of that spelling; unreviewed, under its folded spelling, when the map has none.
+
+        A vendor that the map does not spell so is tried without its legal form: "Fortinet, Inc." is Fortinet.
+        """
         folded = (fold(vendor), fold(product))
-        return self._by_name.get(folded) or Product("/".join(folded), False, "generic")
+        found = self._by_name.get(folded)
+        if found is None and (bare := _without_form(vendor)):
+            found = self._by_name.get((bare, folded[1]))
+        return found or Product("/".join(folded), False, "generic")
 
 
 def fold(name: str) -> str:
     """A spelling without case, spaces and punctuation: "IOS XE" and "ios_xe" agree."""
     return name.casefold().translate(_FOLDED)
+
+
+def _without_form(vendor: str) -> str:
+    """The folded vendor without its legal forms ("Ltd", "Co., Ltd."); "" when it has none, or nothing else."""
+    words = [w for w in map(fold, vendor.replace(",", " ").split()) if w]
+    kept = len(words)
+    while kept and words[kept - 1] in _FORMS:
+        kept -= 1
+    return "".join(words[:kept]) if kept < len(words) else ""
 
 
 @cache

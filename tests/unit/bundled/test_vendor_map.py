@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from clearway.advisories.vendors import bundled, fold
+from clearway.advisories.vendors import VendorMap, bundled, fold
 from shared import ROOT, shared
 
 MAP = ROOT / "src" / "clearway" / "advisories" / "data" / "vendor-map.json"
@@ -96,6 +96,31 @@ APART = [
 @pytest.mark.parametrize(("one", "other"), APART, ids=[" ".join(one) for one, _ in APART])
 def test_these_are_two_products(one: tuple[str, str], other: tuple[str, str]) -> None:
     assert bundled().find(*one).key != bundled().find(*other).key
+
+
+@pytest.mark.parametrize(
+    "vendor",
+    ["Fortinet, Inc.", "Fortinet Inc", "FORTINET,INC.", "Fortinet Incorporated", "Fortinet Corp.", "Fortinet GmbH",
+     "Fortinet S.A.", "Fortinet AG", "Fortinet LLC", "Fortinet Co., Ltd.", "Fortinet Company", "fortinet corporation"],
+)  # fmt: skip
+def test_a_legal_form_behind_the_name_does_not_matter(vendor: str) -> None:
+    assert bundled().find(vendor, "FortiOS") == bundled().find("Fortinet", "FortiOS")
+
+
+@pytest.mark.parametrize(
+    "vendor", ["Fortinet Foundation", "Inc. Fortinet", "Fortinetinc", "Inc.", "Ltd Inc", "Fortinet Inc Labs"]
+)
+def test_another_word_or_place_does(vendor: str) -> None:
+    assert not bundled().find(vendor, "FortiOS").reviewed
+
+
+def test_a_spelling_of_the_map_is_taken_as_it_stands_before_its_legal_form_goes() -> None:
+    entries = [("acme", "Acme"), ("acmeinc", "Acme Inc")]
+    products = [{"vendor": v, "product": "box", "names": [(spelt, "Box")]} for v, spelt in entries]
+    vendors = VendorMap({"products": products})
+    assert vendors.find("Acme, Inc.", "Box").key == "acmeinc/box"
+    assert vendors.find("Acme Ltd", "Box").key == "acme/box"
+    assert vendors.find("Contoso, Inc.", "Box") == ("contosoinc/box", False, "generic")
 
 
 def test_a_spelling_that_nobody_reviewed_is_not_reviewed() -> None:
