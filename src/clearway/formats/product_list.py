@@ -74,6 +74,8 @@ _EXPOSURES = {
     "": "",
 }
 
+_ANY = frozenset(("all", "any", "all versions", "any version"))
+
 
 def is_product_list(head: bytes) -> bool:
     """Whether the first line of `head` is a header that names a product, and a vendor or a version."""
@@ -90,7 +92,8 @@ def read(data: bytes, name: str) -> Inventory:
 
     The delimiter is the one of `,`, `;` and tab that the header has most of. Header names are known
     in any case and by common synonyms; other columns are ignored. A row with a purl is that package.
-    A cell that looks like a spreadsheet formula is text. A row without product is a component with a problem.
+    A cell that looks like a spreadsheet formula is text. A row without product, or with a wildcard where its
+    version should stand, is a component with a problem.
 
     Raises:
         InputError: no header, not UTF-8 (nor UTF-16 with a byte-order mark), or a quote that never ends.
@@ -135,7 +138,12 @@ def _add(cells: dict[str, str], place: str, found: Gathering) -> None:
     if get("purl"):
         found.add(get("purl", ""), product, version, place, cpes)
         found.locate(host, exposure)
+        if _is_wildcard(version) and found.components[-1].version == version:
+            found.blame(_not_a_version(version))
         return
+    problem = "" if product else "row has no product"
+    if not problem and _is_wildcard(version):
+        problem = _not_a_version(version)
     found.components.append(
         Component(
             ecosystem="vendor",
@@ -146,9 +154,19 @@ def _add(cells: dict[str, str], place: str, found: Gathering) -> None:
             place=place,
             host=host,
             exposure=exposure,
-            problem="" if product else "row has no product",
+            problem=problem,
         )
     )
+
+
+def _is_wildcard(version: str) -> bool:
+    """Whether `version` stands for many: "7.2.x", "7.*", "*", "all"."""
+    lowered = version.lower()
+    return lowered in _ANY or "*" in lowered or "x" in lowered.split(".")
+
+
+def _not_a_version(version: str) -> str:
+    return f"{version[:40]!r} is a wildcard, not a version"
 
 
 def _decode(data: bytes, *, strict: bool) -> str:

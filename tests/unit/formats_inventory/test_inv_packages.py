@@ -228,6 +228,35 @@ def test_delimiters_synonyms_and_byte_order_marks_are_known(text: bytes) -> None
     assert (component.vendor, component.name, component.version) == ("Cisco", "IOS", "15")
 
 
+@pytest.mark.parametrize(
+    "version", ["7.2.x", "7.2.X", "7.*", "*", "7.2.*.1", "all", "ANY", "x", "All versions"]
+)
+def test_a_wildcard_is_no_version_and_its_row_stays(version: str) -> None:
+    text = f"vendor,product,version\nFortinet,FortiOS,{version}\nCisco,IOS,15\n".encode()
+    wild, other = read_inventory(text, "products.csv").components
+    assert (wild.vendor, wild.name, wild.version) == ("Fortinet", "FortiOS", version)
+    assert wild.problem == f"{version!r} is a wildcard, not a version"
+    assert not other.problem
+
+
+@pytest.mark.parametrize(
+    "version", ["7.2.5", "8.x-1.2", "2019 R2", "1.0x", "", "Xen 4", "10.0.19045", "anyconnect-4"]
+)
+def test_a_version_that_only_looks_so_is_one(version: str) -> None:
+    (component,) = read_inventory(
+        f"vendor,product,version\nAcme,Box,{version}\n".encode(), "p.csv"
+    ).components
+    assert not component.problem
+
+
+def test_a_purl_that_carries_its_version_needs_none_of_the_cell() -> None:
+    text = b"product,version,purl\na,*,pkg:npm/a@1.0\nb,*,pkg:npm/b\nc,*,no purl\n"
+    problems = [c.problem for c in read_inventory(text, "p.csv").components]
+    assert problems[0] == ""
+    assert problems[1] == "'*' is a wildcard, not a version"
+    assert "pkg:" in problems[2]
+
+
 def test_a_row_with_a_purl_is_that_package_on_that_host() -> None:
     text = b"product,version,host,exposure,purl\nx,,h,yes,pkg:npm/lodash@4.17.20\n"
     (component,) = read_inventory(text, "p.csv").components
