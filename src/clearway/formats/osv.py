@@ -74,7 +74,10 @@ def _affected(item: dict[str, Any]) -> Affected:
         purl=text(package, "purl"),
         ranges=tuple(read_range(r) for r in objects(item, "ranges")),
         versions=strings(item, "versions"),
-        conditions=_conditions(_specific(item, "ecosystem_specific")),
+        conditions=(
+            *_conditions(_specific(item, "ecosystem_specific")),
+            *_informational(_specific(item, "database_specific")),
+        ),
     )
 
 
@@ -120,6 +123,12 @@ def _conditions(specific: dict[str, Any]) -> tuple[str, ...]:
         ]
         found.append(f"in the project's own versions: {', '.join(events)}")
     return tuple(found)
+
+
+def _informational(specific: dict[str, Any]) -> tuple[str, ...]:
+    """What kind of advisory it is where it is about no vulnerability: RustSec's unmaintained, notice, unsound."""
+    kind = specific.get("informational")
+    return (f"informational={one_line(kind, 40)}",) if isinstance(kind, str) and kind.strip() else ()
 
 
 def _scores(

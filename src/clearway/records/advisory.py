@@ -59,7 +59,7 @@ class Affected(Struct, frozen=True, kw_only=True, omit_defaults=True):
     versions: tuple[str, ...] = ()  # enumerated by the source, exact
     cpes: tuple[str, ...] = ()
     platforms: tuple[str, ...] = ()
-    conditions: tuple[str, ...] = ()  # what narrows it: "os=windows", "symbols=Parse"; never widens
+    conditions: tuple[str, ...] = ()  # "os=windows", "informational=notice": narrows, never widens
     remediation: str = ""  # the source's own category: "vendor_fix", "none_available", …
     source: str = ""  # who says so, where a record carries several voices: "cve:cisa-adp"
     # What the source says of versions that it names nowhere (CVE `defaultStatus`, CSAF has none):

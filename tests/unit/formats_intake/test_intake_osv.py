@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from clearway.formats import intake
+from clearway.formats import intake, osv
+from clearway.formats.archive import walk
 from clearway.records.advisory import Advisory, Event
 from clearway.records.errors import InputError
+from shared import shared
 
 
 def decode(record: dict[str, Any]) -> Advisory:
@@ -76,6 +79,32 @@ def test_a_withdrawn_record_says_so_and_names_what_it_repeats() -> None:
                    "details": "# Duplicate Advisory\nThis is a duplicate of GHSA-xxxx-yyyy-zzzz."})  # fmt: skip
     assert item.withdrawn == datetime(2024, 2, 1, tzinfo=UTC)
     assert item.duplicates == ("GHSA-xxxx-yyyy-zzzz",)
+
+
+@pytest.mark.parametrize(
+    ("said", "conditions"),
+    [("unmaintained", ("informational=unmaintained",)), ("unsound", ("informational=unsound",)), (None, ()),
+     ("", ()), (["notice"], ()), (7, ()), ("a\nb\x1b[31m", ("informational=a b[31m",))],
+)  # fmt: skip
+def test_an_advisory_about_no_vulnerability_says_so_with_its_statement(
+    said: Any, conditions: tuple[str, ...]
+) -> None:
+    affected = {
+        "package": {"ecosystem": "crates.io", "name": "old"},
+        "database_specific": {"informational": said},
+    }
+    (found,) = osv.advisory({"id": "RUSTSEC-2026-0001", "affected": [affected]}).affected
+    assert found.conditions == conditions
+
+
+def test_every_informational_record_of_rustsec_shows_it() -> None:
+    kinds: Counter[str] = Counter()
+    for piece in walk([str(shared("osv/crates.io.jsonl.zst"))]):
+        for affected in osv.advisory(json.loads(piece.data)).affected:  # type: ignore[union-attr]
+            kinds.update(c for c in affected.conditions if c.startswith("informational="))
+    assert kinds == {
+        f"informational={k}": n for k, n in (("unmaintained", 244), ("unsound", 186), ("notice", 5))
+    }
 
 
 def test_what_narrows_a_match_becomes_conditions() -> None:
