@@ -203,7 +203,16 @@ class _Draft:
             if given.type == "GIT":
                 git_only = True
                 continue
+            if given.events and all(e.kind != "introduced" for e in given.events):
+                self.unread.append(f"the source's range states no start: {_as_text(given)}")
+                continue
             try:
+                if scheme == "pypi":
+                    # An end from before PEP 440 sorts below every version (`range_key`), so a range that
+                    # has one would clear or condemn them all; what it means can't be told.
+                    for event in given.events:
+                        if event.version not in ("0", "*"):
+                            key(scheme, event.version)
                 found = intervals(scheme, given.events)
             except VersionUnreadableError as error:
                 self.unread.append(f"a range of the source can't be ordered: {error.what}")

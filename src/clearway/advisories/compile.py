@@ -29,6 +29,7 @@ from . import sources
 from .changes import changed_rows
 from .collect import Collected
 from .derived import FACTS, VEX
+from .orphans import die_with
 from .rows import array_of, by_package
 from .table import CHANGES_SUFFIX, TABLE_FORMAT, Changes, Meta, Table, package_key, place_of
 from .vendors import bundled
@@ -182,7 +183,11 @@ def _beside(work: Callable[[Snapshot], _Packages], snapshot: Snapshot) -> Callab
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe(duplex=False)
 
+    parent = os.getpid()
+
     def run() -> None:
+        here.close()
+        die_with(parent)
         try:
             with reader() as second:
                 there.send_bytes(_ENCODE(work(second)))
@@ -241,11 +246,15 @@ def _writing(draft: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """A draft beside `path` that takes its place, synced, when the block ends well; else it is removed."""
+    """A draft beside `path` that takes its place, synced, when the block ends well; else it is removed.
+
+    Whoever compiles holds the intake lock, so no other draft can be in the making.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for left_over in path.parent.glob(f"{path.name}.*.new"):  # of a compilation that was killed
+            left_over.unlink(missing_ok=True)
         draft = path.with_name(f"{path.name}.{os.getpid()}.new")
-        draft.unlink(missing_ok=True)
         try:
             yield draft
             _sync(draft, os.O_RDWR)

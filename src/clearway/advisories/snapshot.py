@@ -133,9 +133,9 @@ class Snapshot:
         return [
             Loaded(*row)
             for row in self._rows(
-                """select r.source, count(*), max(r.version),
+                """select r.source, count(*), max(split_part(r.version, '/', 1)),
                 to_char(max(r.received) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-                count(*) filter (where r.version = '')
+                count(*) filter (where split_part(r.version, '/', 1) = '')
                 from clearway.standing r
                 where %s::text[] is null or r.source = any(%s) group by r.source order by r.source""",
                 (None if only is None else list(only),) * 2,

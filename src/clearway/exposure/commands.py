@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .match import Due, Matcher
     from .report import Report
 
+_NOTES_SHOWN = 5
 _FORMATS = ("json", "jsonl", "sarif", "vex", "openvex")
 
 
@@ -40,6 +41,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_judging(match)
     match.add_argument(
         "--apply-vex", action="append", default=[], metavar="FILE", help="VEX documents to apply"
+    )
+    match.add_argument(
+        "--distro",
+        default="",
+        metavar="NAME",
+        type=_distro,
+        help="the operating system, such as debian-12, of an inventory that names none",
     )
     match.add_argument("--json", action="store_true", help="one object, or an array for several inventories")
     match.add_argument(
@@ -99,6 +107,16 @@ def _day(text: str) -> date:
         raise UsageError(f"{text!r} is not a day", mend="write YYYY-MM-DD") from None
 
 
+def _distro(text: str) -> str:
+    from clearway.formats.distro import names_release
+
+    if text and not names_release(text):
+        raise UsageError(
+            f"--distro {text!r} names no known release", mend="write debian-12, ubuntu-22.04, alma-8"
+        )
+    return text
+
+
 def run_match(args: argparse.Namespace) -> int:
     """Matches and prints; returns 10 when some input was set aside, else 1 when something is affected, else 0."""
     from clearway.advisories.table import Table
@@ -112,13 +130,17 @@ def run_match(args: argparse.Namespace) -> int:
     matching = Matching(args, table)
     write = _writer(chosen[0] if chosen else "table", args)
     affected = set_aside = read = 0
-    for item in inventories(args.inventory):
+    for item in inventories(args.inventory, args.distro):
         if isinstance(item, Unread):
             if not item.skipped:
                 set_aside += 1
                 print(f"set aside: {_plain(item.place)}: {_plain(item.reason)}", file=sys.stderr)
             continue
         read += 1
+        for problem in item.problems[:_NOTES_SHOWN]:
+            print(f"note: {_plain(item.name)}: {_plain(problem)}", file=sys.stderr)
+        if len(item.problems) > _NOTES_SHOWN:
+            print(f"note: and {len(item.problems) - _NOTES_SHOWN:,} more; --json lists them", file=sys.stderr)
         report = matching.report(item)
         affected += report.affected
         write.one(item, report)

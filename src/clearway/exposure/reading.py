@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clearway.formats.inventory import kind_of, read_inventory
 from clearway.records.errors import InputError, NotFoundError, TooLargeError, UpstreamError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 # One document. A million components take about 200 MB of JSON.
 MAX_BYTES = 512 << 20
+MAX_MEMBER_BYTES = 256 << 20  # unpacked from an archive, which holds it once more
 _ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh")
 
 
@@ -29,10 +31,11 @@ class Unread(Struct, frozen=True):
     skipped: bool = False
 
 
-def inventories(paths: Sequence[str]) -> Iterator[Inventory | Unread]:
+def inventories(paths: Sequence[str], distro: str = "") -> Iterator[Inventory | Unread]:
     """The inventories under `paths` in order: files, folders, archives, `-` for standard input.
 
     A file named outright must be an inventory; inside folders and archives others are passed over.
+    `distro` is the operating system of those that name none.
 
     Raises:
         NotFoundError: a path does not exist.
@@ -43,9 +46,9 @@ def inventories(paths: Sequence[str]) -> Iterator[Inventory | Unread]:
     for path in paths:
         data = _plain_file(path)
         if data is None:
-            yield from _walked(path)
+            yield from _walked(path, distro)
         else:
-            yield _read(data, path, named=True)
+            yield _read(data, path, distro, named=True)
 
 
 def _plain_file(path: str) -> bytes | None:
@@ -69,21 +72,27 @@ def _plain_file(path: str) -> bytes | None:
     return data
 
 
-def _walked(path: str) -> Iterator[Inventory | Unread]:
+def _walked(path: str, distro: str) -> Iterator[Inventory | Unread]:
     from clearway.formats.archive import Limits, Refused, walk
 
-    for piece in walk([path], Limits(member_bytes=MAX_BYTES)):
+    for piece in walk([path], Limits(member_bytes=MAX_MEMBER_BYTES)):
         if isinstance(piece, Refused):
             yield Unread(piece.place, piece.reason)
         else:
-            yield _read(piece.data, piece.place, named=False)
+            yield _read(piece.data, piece.place, distro, named=False)
 
 
-def _read(data: bytes, place: str, *, named: bool) -> Inventory | Unread:
+def _read(data: bytes, place: str, distro: str, *, named: bool) -> Inventory | Unread:
     try:
         if not named and not kind_of(data, place):
             return Unread(place, "not an inventory", skipped=True)
-        return read_inventory(data, place)
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise InputError("is written in UTF-16", where=place, mend="save it as UTF-8")
+        inventory = read_inventory(data, place)
+        if data.startswith(b"\xef\xbb\xbf"):
+            noted = (*inventory.problems, "it starts with a byte-order mark")
+            return replace(inventory, problems=noted)
+        return inventory
     except InputError as error:
         reason = f"{error.what} ({error.mend})" if error.mend else error.what
         return Unread(error.where or place, reason)

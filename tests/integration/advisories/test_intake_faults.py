@@ -146,6 +146,24 @@ def test_killed_at_any_moment_it_resumes_and_ends_in_the_same_state(
     assert wait_until(lambda: not processes_naming(str(home))), processes_naming(str(home))
 
 
+def test_killed_while_it_compiles_nothing_of_it_stays_and_the_next_run_goes_on(
+    home: Path, folder: Path, undisturbed: State
+) -> None:
+    process = start(home, folder)
+    drafts = home / "table"
+    ends = time.monotonic() + 60
+    while not (drafts.is_dir() and any(drafts.glob("*.new"))):
+        assert process.poll() is None, "it ended before a draft was seen"
+        assert time.monotonic() < ends
+    process.kill()
+    process.communicate(timeout=20)
+    assert wait_until(lambda: not workers_of(process.pid)), workers_of(process.pid)
+    done = run("--home", home, "ingest", folder, "--json")
+    assert done.returncode == 10, done.stderr
+    assert not list(drafts.glob("*.new"))
+    assert State(home) == undisturbed
+
+
 @pytest.mark.slow
 def test_killed_a_dozen_times_it_ends_in_the_same_state(home: Path, folder: Path, undisturbed: State) -> None:
     killed_again_and_again(home, folder, 12, undisturbed.seconds)

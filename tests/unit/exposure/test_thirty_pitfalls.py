@@ -119,9 +119,23 @@ def test_09_a_range_end_that_has_no_order_makes_unknown(one):  # BIT-mastodon-20
     assert verdict(table, "Bitnami", "a", "4.5.0") == "unknown"
 
 
-def test_10_legacy_ends_sort_below_all_valid_versions(one):  # PYSEC-2019-125
-    table = one(record("PYSEC-1", "PyPI", "a", {"introduced": "0"}, {"fixed": "2019-09-12"}))
-    assert verdict(table, "PyPI", "a", "0.0.1") == "not_affected"
+def test_10_an_end_from_before_pep_440_is_below_all_valid_versions_so_it_judges_none(one):  # PYSEC-2019-125
+    table = one(
+        record("PYSEC-1", "PyPI", "a", {"introduced": "0"}, {"fixed": "2019-09-12"}, versions=["1.0"])
+    )
+    assert verdict(table, "PyPI", "a", "0.0.1") == "unknown"
+    assert verdict(table, "PyPI", "a", "1.0") == "affected"
+
+
+@pytest.mark.parametrize("end", ["master", "2.0.x", "x!"])
+def test_10_an_end_that_is_no_version_hides_nothing(one, end):
+    table = one(record("PYSEC-1", "PyPI", "a", {"introduced": "0"}, {"fixed": end}))
+    assert verdict(table, "PyPI", "a", "1.5") == "unknown"
+
+
+def test_10_a_range_without_a_start_is_unknown(one):
+    table = one(record("GHSA-1", "npm", "a", {"fixed": "2.0.0"}, kind="SEMVER"))
+    assert verdict(table, "npm", "a", "1.5.0") == "unknown"
 
 
 def test_11_git_ranges_alone_do_not_judge_a_version(one):
