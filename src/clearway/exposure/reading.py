@@ -88,7 +88,7 @@ def _read(data: bytes, place: str, distro: str, *, named: bool) -> Inventory | U
             return Unread(place, "not an inventory", skipped=True)
         if data.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise InputError("is written in UTF-16", where=place, mend="save it as UTF-8")
-        inventory = read_inventory(data, place)
+        inventory = read_inventory(data, place, distro)
         if data.startswith(b"\xef\xbb\xbf"):
             noted = (*inventory.problems, "it starts with a byte-order mark")
             return replace(inventory, problems=noted)

@@ -156,6 +156,12 @@ def release_of(namespace: str, distro: str, document_distro: str = "", version: 
     return ecosystem
 
 
+def names_release(text: str) -> bool:
+    """Whether `text` tells a known distribution, and the release where it has releases."""
+    ecosystem = release_of("", "", text)
+    return ":" in ecosystem or ecosystem in _WITHOUT_RELEASES
+
+
 def _resolve(namespace: str, distro: str, document_distro: str) -> str:
     family = family_of(namespace)
     own_family, release = _split(distro)

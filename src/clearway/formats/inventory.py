@@ -79,10 +79,11 @@ def _not_a_vex(kind: str, head: bytes) -> str:
     return "" if kind == "spdx3" and b"openvex" in head else kind
 
 
-def read_inventory(data: bytes, name: str) -> Inventory:
+def read_inventory(data: bytes, name: str, distro: str = "") -> Inventory:
     """The inventory in `data`; `name` is the file's name or place, and becomes the inventory's name.
 
-    One bad component never loses the document: it carries `problem`.
+    One bad component never loses the document: it carries `problem`. `distro` ("debian-12") is the operating
+    system of a document that names none.
 
     Raises:
         InputError: no supported format, or a document that is broken as a whole.
@@ -92,7 +93,12 @@ def read_inventory(data: bytes, name: str) -> Inventory:
     if pause:
         gc.disable()
     try:
-        return _read(data, name)
+        inventory = _read(data, name)
+        if distro:
+            from .given_distro import with_distro
+
+            inventory = with_distro(inventory, distro)
+        return inventory
     finally:
         if pause:
             gc.enable()
