@@ -78,7 +78,7 @@ def run() -> None:
     A command that only reads makes many objects and no cycles, so it never collects, and it leaves
     without taking them apart one by one: at 10,000 components that is a third of its time.
     """
-    reads = bool(_READING.intersection(sys.argv[1:]))
+    reads = next((word for word in sys.argv[1:] if word in COMMANDS), "") in _READING
     if reads:
         gc.disable()
     code = main()
@@ -94,13 +94,14 @@ def run() -> None:
 
 def _run(words: list[str]) -> int:
     home, quiet, rest = _globals(words)
+    rest = _json_last(rest)
     command = next((w for w in rest if not w.startswith("-")), "")
     if command not in COMMANDS:
         return _overview(rest, command)
     import argparse
     from importlib import import_module
 
-    rest.remove(command)  # flags such as --json may stand before it
+    rest.remove(command)
 
     class Parser(argparse.ArgumentParser):
         def error(self, message: str) -> NoReturn:  # it quotes what was typed
@@ -134,10 +135,12 @@ def _globals(words: list[str]) -> tuple[object, bool, list[str]]:
             rest += [word, *left]
         elif word == "--home":
             home = next(left, "")
-            if not home:
+            if not home or home.startswith("-"):
                 raise UsageError("--home without a folder", mend="write --home DIR")
         elif word.startswith("--home="):
             home = word[len("--home=") :]
+            if not home:
+                raise UsageError("--home without a folder", mend="write --home=DIR")
         elif word in ("--quiet", "-q"):
             quiet = True
         else:
@@ -148,6 +151,15 @@ def _globals(words: list[str]) -> tuple[object, bool, list[str]]:
     return Path(data).expanduser() / "clearway", quiet, rest
 
 
+def _json_last(words: list[str]) -> list[str]:
+    """`words` with a `--json` that stands anywhere as the last option, where the command that knows it reads it."""
+    end = words.index("--") if "--" in words else len(words)
+    options = words[:end]
+    if "--json" not in options:
+        return words
+    return [*(w for w in options if w != "--json"), "--json", *words[end:]]
+
+
 def _overview(rest: list[str], command: str) -> int:
     from clearway import __version__
 
@@ -155,7 +167,7 @@ def _overview(rest: list[str], command: str) -> int:
         print(f"clearway {__version__}")
         return 0
     lines = [
-        "usage: clearway [--home DIR] [--quiet] COMMAND …",
+        "usage: clearway [--home DIR] [--quiet] [--json] COMMAND …",
         "",
         "What is affected, on whose word, which version fixes it, and due by when.",
         "",
@@ -163,9 +175,11 @@ def _overview(rest: list[str], command: str) -> int:
         "",
         "  --home DIR  where the database and the compiled table live (CLEARWAY_HOME;",
         "              default: clearway in the XDG data folder)",
+        "  --quiet     no progress and no first-run messages",
+        "  --json      the answer as JSON, of every command that gives one",
         "  clearway COMMAND --help says more. CLEARWAY_DATABASE_URL names a database of your own.",
     ]
-    wrong = bool(command) or not rest or rest[0] not in ("--help", "-h")
+    wrong = bool(command) or not {"--help", "-h"}.intersection(rest)
     print("\n".join(lines), file=sys.stderr if wrong else sys.stdout)
     if command:
         print(f"\nclearway: no command {_shown(command)!r}", file=sys.stderr)

@@ -124,7 +124,13 @@ def test_no_command_is_documented_that_is_none() -> None:
 
 def test_the_global_options_are_documented_and_no_other(capsys: pytest.CaptureFixture[str]) -> None:
     intro = text_of("docs/reference/cli.md").partition("\n## ")[0]
-    assert set(OPTION.findall("".join(_rows(intro)))) == {"--home", "--quiet", "--version", "--help"}
+    assert set(OPTION.findall("".join(_rows(intro)))) == {
+        "--home",
+        "--quiet",
+        "--json",
+        "--version",
+        "--help",
+    }
     assert cli._globals(["--home", "x", "--quiet"]) == (Path("x"), True, [])
     for option in ("--version", "--help"):
         assert cli.main([option]) == 0
