@@ -108,9 +108,11 @@ def _day(text: str) -> date:
 
 
 def _distro(text: str) -> str:
+    if not text:  # the default, which must not cost an import
+        return text
     from clearway.formats.distro import names_release
 
-    if text and not names_release(text):
+    if not names_release(text):
         raise UsageError(
             f"--distro {text!r} names no known release", mend="write debian-12, ubuntu-22.04, alma-8"
         )
