@@ -7,21 +7,14 @@ runs need is imported where it is needed.
 from __future__ import annotations
 
 import sys
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, BinaryIO
 
 from clearway.records.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
-
-    from clearway.advisories.table import Table
-    from clearway.records.finding import Finding
-    from clearway.records.inventory import Component, Inventory
-
-    from .match import Due, Matcher
-    from .report import Report
+    from collections.abc import Iterator
 
 _NOTES_SHOWN = 5
 _FORMATS = ("json", "jsonl", "sarif", "vex", "openvex")
@@ -123,6 +116,8 @@ def run_match(args: argparse.Namespace) -> int:
     """Matches and prints; returns 10 when some input was set aside, else 1 when something is affected, else 0."""
     from clearway.advisories.table import Table
 
+    from .matching import Matching
+    from .output import writer
     from .reading import Unread, inventories
 
     chosen = [f for f in _FORMATS if getattr(args, f)]
@@ -130,7 +125,7 @@ def run_match(args: argparse.Namespace) -> int:
         raise UsageError(f"--{chosen[0]} and --{chosen[1]} together", mend="choose one output format")
     table = Table.of_home(args.home)
     matching = Matching(args, table)
-    write = _writer(chosen[0] if chosen else "table", args)
+    write = writer(chosen[0] if chosen else "table", everything=args.all)
     affected = set_aside = read = 0
     for item in inventories(args.inventory, args.distro):
         if isinstance(item, Unread):
@@ -146,162 +141,13 @@ def run_match(args: argparse.Namespace) -> int:
         report = matching.report(item)
         affected += report.affected
         write.one(item, report)
-    write.end()
     if not read and not set_aside:
         raise UsageError(
             "no inventory among the files named: " + ", ".join(args.inventory[:3]),
             mend="name a CycloneDX or SPDX document, or a lock file",
         )
+    write.end()
     return 10 if set_aside else 1 if affected else 0
-
-
-class Matching:
-    """The options of one run, ready for many inventories."""
-
-    def __init__(self, args: argparse.Namespace, table: Table) -> None:
-        from clearway.directives import load
-
-        from .match import Matcher
-
-        self.table = table
-        self.today = args.as_of or datetime.now(UTC).date()
-        self.detected: date = args.detected or self.today
-        self.detected_by = "given" if args.detected else "as_of" if args.as_of else "today"
-        self.args = args
-        self.directive = load(args.directive)
-        self.matcher: Matcher = Matcher(table, as_of=self.today)
-        self._rules = self._vex_rules()
-        self._deadline = self._judging()
-
-    def report(self, inventory: Inventory) -> Report:
-        """The report of one inventory."""
-        return self.matcher.match(
-            inventory,
-            exposure=self.args.exposure,
-            detected=self.detected,
-            detected_by=self.detected_by,
-            rules=self._rules,
-            deadline=self._deadline,
-            directive=self.directive.id,
-            standing=self.args.standing,
-            policy=self.args.policy or self.directive.policy("").id,
-        )
-
-    def _vex_rules(self) -> list[Callable[[Inventory], Callable[[Finding, Component], Finding]]]:
-        from .vex import claims_in, read_documents, rule
-
-        given = [c for d in read_documents(self.args.apply_vex) for c in claims_in(d)]
-        return [rule(self.table, given, self.today)]
-
-    def _judging(self) -> Callable[[Finding, str], Due]:
-        from clearway.directives import Judge
-
-        from .match import Due
-
-        judges: dict[str, Judge] = {}
-        kev_loaded = bool(self.table.meta.kev)
-
-        def deadline(finding: Finding, exposure: str) -> Due:
-            judge = judges.get(exposure)
-            if judge is None:
-                judge = judges[exposure] = Judge(
-                    self.directive,
-                    self.args.policy,
-                    self.args.standing,
-                    exposure or "unknown",
-                    self.args.detected,
-                    self.today,
-                    retier=self.args.retier,
-                    ssvc_loaded=self.table.meta.ssvc,
-                )
-            cve = finding.flaw if finding.flaw.startswith("CVE-") else ""
-            answer = judge.due(cve, finding.kev, kev_loaded, finding.ssvc)
-            reasons = (*((answer.wording,) if answer.wording else ()), *answer.reasons)
-            return Due(self.directive.id, answer.due, answer.tier, answer.basis, reasons)
-
-        return deadline
-
-
-class _Writer:
-    """Where reports go, one by one as they are made."""
-
-    def one(self, inventory: Inventory, report: Report) -> None:
-        raise NotImplementedError
-
-    def end(self) -> None:
-        sys.stdout.flush()
-
-
-class _Json(_Writer):
-    """One object for one inventory; an array for several, begun when the second comes, and for none."""
-
-    def __init__(self) -> None:
-        self._first: bytes | None = None
-        self._many = False
-
-    def one(self, inventory: Inventory, report: Report) -> None:
-        from .as_json import report_bytes
-
-        out = sys.stdout.buffer
-        body = report_bytes(report)
-        if self._first is None and not self._many:
-            self._first = body
-            return
-        if not self._many:
-            out.write(b"[" + (self._first or b""))
-            self._many, self._first = True, None
-        out.write(b",\n" + body)
-
-    def end(self) -> None:
-        out = sys.stdout.buffer
-        if self._many:
-            out.write(b"]\n")
-        elif self._first is not None:
-            out.write(self._first + b"\n")
-        else:  # every inventory was set aside
-            out.write(b"[]\n")
-        out.flush()
-
-
-class _Lines(_Writer):
-    def one(self, inventory: Inventory, report: Report) -> None:
-        from .as_json import lines
-
-        for line in lines(report):
-            sys.stdout.buffer.write(line + b"\n")
-
-
-class _Documents(_Writer):
-    """One document (SARIF, VEX) for all inventories is not defined, so each is a line of its own."""
-
-    def __init__(self, kind: str, as_of: date) -> None:
-        self._kind = kind
-        self._as_of = as_of
-
-    def one(self, inventory: Inventory, report: Report) -> None:
-        from .documents import write
-
-        sys.stdout.buffer.write(write(self._kind, inventory, report) + b"\n")
-
-
-class _Tables(_Writer):
-    def __init__(self, everything: bool) -> None:
-        self._everything = everything
-
-    def one(self, inventory: Inventory, report: Report) -> None:
-        from .as_table import show
-
-        show(report, sys.stdout, everything=self._everything)
-
-
-def _writer(kind: str, args: argparse.Namespace) -> _Writer:
-    if kind == "json":
-        return _Json()
-    if kind == "jsonl":
-        return _Lines()
-    if kind == "table":
-        return _Tables(args.all)
-    return _Documents(kind, args.as_of)
 
 
 def run_query(args: argparse.Namespace) -> int:

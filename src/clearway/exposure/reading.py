@@ -86,8 +86,6 @@ def _read(data: bytes, place: str, distro: str, *, named: bool) -> Inventory | U
     try:
         if not named and not kind_of(data, place):
             return Unread(place, "not an inventory", skipped=True)
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise InputError("is written in UTF-16", where=place, mend="save it as UTF-8")
         inventory = read_inventory(data, place, distro)
         if data.startswith(b"\xef\xbb\xbf"):
             noted = (*inventory.problems, "it starts with a byte-order mark")
@@ -95,4 +93,6 @@ def _read(data: bytes, place: str, distro: str, *, named: bool) -> Inventory | U
         return inventory
     except InputError as error:
         reason = f"{error.what} ({error.mend})" if error.mend else error.what
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            reason = "is written in UTF-16 (save it as UTF-8)"
         return Unread(error.where or place, reason)

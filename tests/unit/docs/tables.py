@@ -138,8 +138,9 @@ _CODES = {
 
 
 def family(base: type[ClearwayError] = ClearwayError) -> list[type[ClearwayError]]:
-    """The error family, parents first."""
-    return [base, *(e for child in base.__subclasses__() for e in family(child))]
+    """The error family, parents first; a child that only has its parent's code is no row of its own."""
+    below = [e for child in base.__subclasses__() for e in family(child)]
+    return [base, *below] if "code" in vars(base) else below
 
 
 def errors() -> str:
