@@ -80,6 +80,8 @@ class Loop:
             if known == record:
                 texts |= {str(v) for r in affected.get("ranges", ()) for e in r["events"] for v in e.values()}
                 texts |= set(affected.get("versions", ()))
+        if ecosystem == "Go" and ours and (ecosystem, name) not in self._by_package:
+            return "a Go name that a purl wrote in lower case"
         if any((ecosystem, text) in refused for text in texts):
             return "univers refuses a version"
         if ecosystem == "Go" and any("+incompatible" in t for t in texts):

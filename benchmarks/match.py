@@ -8,6 +8,7 @@ same pairs; what differs is counted by reason.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import os
@@ -25,7 +26,7 @@ from typing import Any
 import zstandard
 
 from clearway.advisories.table import Table
-from clearway.exposure.judge import judge
+from clearway.exposure.judge import judge, spoken_of
 from clearway.formats.archive import Blob, walk
 from clearway.formats.inventory import read_inventory
 from clearway.formats.strict_json import loads
@@ -236,7 +237,10 @@ def _components(data: Path) -> Iterator[Component]:
 
 
 def _beside_univers(data: Path, home: Path, rows: list[dict[str, Any]], goals: list[dict[str, Any]]) -> None:
-    """Both start from components and records that are read; ours opens its table inside the timing."""
+    """The affected pairs of both, from components and records that are read; ours opens its table besides.
+
+    Ours gives each pair its reason; neither gathers pairs into flaws.
+    """
     components = [
         c for c in _components(data) if c.ecosystem in univers_loop.CLASSES and c.version and not c.problem
     ]
@@ -244,19 +248,19 @@ def _beside_univers(data: Path, home: Path, rows: list[dict[str, Any]], goals: l
     begun = time.perf_counter()
     theirs, refused = loop.pairs(components)
     loop_s = time.perf_counter() - begun
+    triples = [(c.ecosystem, c.name, c.version) for c in components]
     begun = time.perf_counter()
     table = Table.of_home(home)
+    table.expect(len(components))
+    gc.disable()  # as the command does
     ours: set[tuple[str, str, str, str]] = set()
-    seen: set[tuple[str, str, str]] = set()
-    for c in components:
-        at = (c.ecosystem, c.name, c.version)
-        if at in seen:
-            continue
-        seen.add(at)
-        for s in judge(table, *at).statements:
-            if s.verdict == "affected":
-                ours.add((*at, s.record))
+    for at in dict.fromkeys(triples):
+        if spoken_of(table, at[0], at[1]):
+            for s in judge(table, *at).statements:
+                if s.verdict == "affected":
+                    ours.add((*at, s.record))
     ours_s = time.perf_counter() - begun
+    gc.enable()
     ours = {p for p in ours if p[3] in loop.records}
     differing = ours ^ theirs
     reasons = Counter(loop.reason(p, p in ours, refused) for p in differing)

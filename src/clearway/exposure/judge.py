@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from clearway.advisories.streams import module_of, same_stream
+from clearway.advisories.table import Claim
 from clearway.records.errors import VersionUnreadableError
 from clearway.records.finding import Statement
 from clearway.versions import compare, has_keys, is_generic, key, scheme_of
@@ -19,7 +20,7 @@ from clearway.versions import compare, has_keys, is_generic, key, scheme_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from clearway.advisories.table import Claim, Coverage, IntervalTuple, Table
+    from clearway.advisories.table import Coverage, IntervalTuple, Table
 
 VENDOR = "vendor"  # reviewed vendor/product pairs
 VENDOR_UNREVIEWED = "vendor-unreviewed"  # pairs that agree by text only
@@ -30,11 +31,16 @@ _POSSIBLE = {VENDOR_UNREVIEWED: "possible_name", CPE: "possible_cpe"}
 
 
 class Judged(Struct, frozen=True):
-    """What the sources say of one package version. `problem` is set when nothing could be judged."""
+    """What the sources say of one package version. `problem` is set when nothing could be judged.
+
+    `clear` are claims whose versions all lie elsewhere: most of what is said of most packages, so it is
+    put into words (`clearing`) only where another source says otherwise.
+    """
 
     statements: tuple[Statement, ...]
     named: bool  # some source speaks of this package
     problem: str = ""
+    clear: tuple[Claim, ...] = ()
 
 
 def judge(table: Table, ecosystem: str, name: str, version: str, stream: str = "") -> Judged:
@@ -55,21 +61,45 @@ def judge(table: Table, ecosystem: str, name: str, version: str, stream: str = "
             position = key(scheme, version)
         except VersionUnreadableError as error:
             problem = error.what
+    clear: list[Claim] = []
+    if position is not None:
+        open_: list[Claim] = []
+        for claim in spoken:
+            (clear if _lies_elsewhere(claim, scheme, position) else open_).append(claim)
+        spoken = tuple(open_)
     statements = [
-        _in_stream(c, name, version, stream) or weigh(c, ecosystem, version, position, problem)
+        (c.module and _in_stream(c, name, version, stream))
+        or weigh(c, ecosystem, scheme, version, position, problem)
         for c in spoken
     ]
     if position is not None and any(c.status != "affected" for c in spoken):
         statements = _exceptions(spoken, statements, position)
     if problem and any(s.verdict != "unknown" for s in statements):
         problem = ""  # without an order, but listed just so
-    return Judged(tuple(statements), True, problem)
+    return Judged(tuple(statements), True, problem, tuple(clear))
+
+
+def _lies_elsewhere(claim: Claim, scheme: str, position: bytes) -> bool:
+    """Whether a plain claim's intervals all miss `position`; False sends any other claim to be weighed."""
+    if (
+        claim.status != "affected"
+        or claim.listed
+        or claim.unread
+        or claim.silent
+        or claim.module
+        or (claim.scheme != scheme and claim.scheme)
+    ):
+        return False
+    return not any(interval[0] <= position < interval[1] for interval in claim.intervals)
+
+
+def clearing(claim: Claim, version: str) -> Statement:
+    """The statement of a claim in `Judged.clear`."""
+    return _say(claim, "not_affected", "none", f"{version} is outside {_all_bounds(claim)}")
 
 
 def _in_stream(claim: Claim, name: str, version: str, stream: str) -> Statement | None:
-    """The answer where a claim is about a package built in a module; None where versions may be compared."""
-    if not claim.module:
-        return None
+    """The answer of a claim about a package built in a module; None where versions may be compared."""
     if not module_of(version):
         return _say(claim, "unknown", "none", "the advisory is for a build in a module, and this is none")
     same = same_stream(claim.module, name, version, stream)
@@ -123,6 +153,14 @@ def claims(table: Table, ecosystem: str, name: str) -> tuple[Claim, ...]:
     return found + table.claims(*other) if other else found
 
 
+def spoken_of(table: Table, ecosystem: str, name: str) -> bool:
+    """Whether any source may speak of a package, under one of its names; False is certain, and quick."""
+    if table.speaks_of(ecosystem, name):
+        return True
+    other = other_names(ecosystem, name)
+    return other is not None and table.speaks_of(*other)
+
+
 def home_repository(ecosystem: str, name: str) -> str:
     """The repository with advisories of its own that serves this package; "" when there is none.
 
@@ -144,14 +182,16 @@ def coverage(table: Table, ecosystem: str, name: str) -> Coverage:
     return table.coverage(home_repository(ecosystem, name) or ecosystem)
 
 
-def weigh(claim: Claim, ecosystem: str, version: str, position: bytes | None, problem: str) -> Statement:
-    """One claim's answer. `position`: the version's key in its ecosystem's scheme, None without one."""
+def weigh(
+    claim: Claim, ecosystem: str, own: str, version: str, position: bytes | None, problem: str
+) -> Statement:
+    """One claim's answer. `own` is the ecosystem's scheme and `position` the version's key in it, None without one."""
     if problem:
         if version and any(text == version for _, text in claim.listed):
             return _inside(claim, _POSSIBLE.get(ecosystem) or "listed", f"{version} is listed", (), False)
         return _say(claim, "unknown", "none", problem)
-    scheme = claim.scheme
-    if scheme and scheme != scheme_of(ecosystem) and has_keys(scheme):
+    scheme = claim.scheme or own
+    if scheme != own and has_keys(scheme):
         try:  # a vendor range in an order of its own
             position = key(scheme, version)
         except VersionUnreadableError as error:
@@ -169,7 +209,7 @@ def weigh(claim: Claim, ecosystem: str, version: str, position: bytes | None, pr
     if holding is not None:
         _, _, introduced, end, kind = holding
         basis = possible or ("vendor_range" if ecosystem == VENDOR else "range")
-        if not possible and basis == "range" and is_generic(scheme or scheme_of(ecosystem)):
+        if not possible and basis == "range" and is_generic(scheme):
             basis = "generic_order"
         reason = f"{version} is in {_bounds(introduced, end, kind)}"
         return _inside(claim, basis, reason, (end,) if kind == "fixed" else (), bool(possible))
@@ -185,7 +225,7 @@ def weigh(claim: Claim, ecosystem: str, version: str, position: bytes | None, pr
         return _say(
             claim, "unknown", "unstated", f"{version} is none of the versions that the source speaks of"
         )
-    return _say(claim, "not_affected", "none", f"{version} is outside {_all_bounds(claim)}")
+    return clearing(claim, version)
 
 
 def _inside(claim: Claim, basis: str, reason: str, fixed: tuple[str, ...], possible: bool) -> Statement:

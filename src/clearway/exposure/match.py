@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     Rule = Callable[[Finding, Component], Finding]
 
 
+# The findings of one package version, and why it can't be judged, or "".
+Answer = tuple[tuple[Finding, ...], str]
+
+
 class Due(NamedTuple):
     """When an affected finding is due, in the words of `Finding`'s fields."""
 
@@ -48,7 +52,8 @@ class Matcher:
         self.table = table
         self.as_of = as_of
         self._silences: dict[str, str] = {}
-        self._answers: dict[Identity, tuple[tuple[Finding, ...], str]] = {}
+        self._quiet: dict[str, dict[str, Answer]] = {}  # ecosystem -> name that nobody speaks of
+        self._answers: dict[Identity, Answer] = {}
 
     def match(
         self,
@@ -132,17 +137,26 @@ class Matcher:
             data_content=self.table.meta.content,
         )
 
-    def component(self, component: Component) -> tuple[tuple[Finding, ...], str]:
+    def component(self, component: Component) -> Answer:
         """The findings of one component (affected or unknown flaws), and why it can't be judged, or ""."""
         if component.problem:
             return (), component.problem
         ecosystem = component.ecosystem
         if ecosystem and ecosystem != judging.VENDOR and not component.source_name and not component.commit:
-            # Most components of most inventories end here: nobody speaks of them.
-            if not self._spoken_of(ecosystem, component.name):
-                return (), self._silence(ecosystem, component.name)
-            own = Identity(ecosystem, component.name, component.version, component.module_stream)
-            return self._answer(own)
+            # Most components end here: seen before, or a package that nobody speaks of.
+            quiet = self._quiet.get(ecosystem)
+            if quiet is None:
+                quiet = self._quiet[ecosystem] = {}
+            name = component.name
+            answer = quiet.get(name)
+            if answer is None:
+                at = (ecosystem, name, component.version, component.module_stream)
+                answer = self._answers.get(at)  # type: ignore[call-overload]  # an Identity is such a tuple
+                if answer is None:
+                    if judging.spoken_of(self.table, ecosystem, name):
+                        return self._answer(Identity(*at))
+                    answer = quiet[name] = ((), self._silence(ecosystem, name))
+            return answer
         found_as, problem = identities(self.table, component)
         if not found_as:
             return (), problem
@@ -158,12 +172,6 @@ class Matcher:
         problems = [p for _, p in answers if p]
         return tuple(merged.values()), problems[0] if len(problems) == len(answers) else ""
 
-    def _spoken_of(self, ecosystem: str, name: str) -> bool:
-        if self.table.speaks_of(ecosystem, name):
-            return True
-        other = judging.other_names(ecosystem, name)
-        return other is not None and self.table.speaks_of(*other)
-
     def _silence(self, ecosystem: str, name: str) -> str:
         """Why a package that no record names can't be called safe; "" where silence says just that."""
         home = judging.home_repository(ecosystem, name) or ecosystem
@@ -173,13 +181,13 @@ class Matcher:
             known = self._silences[home] = "" if coverage.covered else coverage.reason
         return known
 
-    def _answer(self, identity: Identity) -> tuple[tuple[Finding, ...], str]:
+    def _answer(self, identity: Identity) -> Answer:
         known = self._answers.get(identity)
         if known is None:
             known = self._answers[identity] = self._ask(identity)
         return known
 
-    def _ask(self, identity: Identity) -> tuple[tuple[Finding, ...], str]:
+    def _ask(self, identity: Identity) -> Answer:
         ecosystem, name = identity.ecosystem, identity.name
         judged = judging.judge(self.table, *identity)
         if judged.problem:
@@ -195,6 +203,10 @@ class Matcher:
         for statement in judged.statements:
             for flaw in self.table.flaws_of(statement.record) or (statement.record,):
                 by_flaw.setdefault(flaw, []).append(statement)
+        for claim in judged.clear:
+            for flaw in self.table.flaws_of(claim.record) or (claim.record,):
+                if flaw in by_flaw:
+                    by_flaw[flaw].append(judging.clearing(claim, identity.version))
         findings = [
             finding
             for flaw, statements in by_flaw.items()

@@ -46,7 +46,11 @@ def ask(table: Table, ecosystem: str, name: str, version: str, *, purl: str = ""
         verdict, reasons = "unknown", [known.reason]
     else:
         verdict = "not_affected"
-        spoken = f"{len(judged.statements)} records about it" if judged.named else "no record about it"
+        spoken = (
+            f"{len(judged.statements) + len(judged.clear)} records about it"
+            if judged.named
+            else "no record about it"
+        )
         reasons = [f"{spoken}; {asked.ecosystem} is covered by {', '.join(_aged(table, known.sources))}"]
     flaws = dict.fromkeys(f for s in affirming for f in table.flaws_of(s.record) or (s.record,))
     return {
