@@ -52,7 +52,7 @@ def run() -> dict[str, Any]:
     goal = f"keys a second and core, slowest of {len(versions.SCHEMES) - 1} schemes"
     skipped = {
         "goal": goal,
-        "limit": f">= {LIMIT:,}",
+        "limit": LIMIT,
         "value": "no shared data",
         "unit": "keys/s",
         "ok": None,
@@ -62,7 +62,7 @@ def run() -> dict[str, Any]:
     rows = [_measured(scheme, texts) for scheme, texts in sorted(_by_scheme(data).items())]
     slowest = min(row["keys_per_s"] for row in rows)
     rows.append(_compiled(data))
-    met = {"goal": goal, "limit": f">= {LIMIT:,}", "value": slowest, "unit": "keys/s", "ok": slowest >= LIMIT}
+    met = {"goal": goal, "limit": LIMIT, "value": slowest, "unit": "keys/s", "ok": slowest >= LIMIT}
     return {"rows": rows, "goals": [met]}
 
 
