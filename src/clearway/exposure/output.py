@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from clearway.records.text import plain
+
 if TYPE_CHECKING:
     from clearway.records.inventory import Inventory
 
@@ -74,6 +76,10 @@ class _Documents(Writer):
     def one(self, inventory: Inventory, report: Report) -> None:
         from .documents import write
 
+        if self._kind == "openvex" and not report.findings:
+            # OpenVEX 0.2.0 has no document without a statement.
+            print(f"{plain(report.name)}: no finding, so no OpenVEX document", file=sys.stderr)
+            return
         sys.stdout.buffer.write(write(self._kind, inventory, report) + b"\n")
 
 

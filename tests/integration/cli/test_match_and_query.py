@@ -520,3 +520,11 @@ def test_a_terminal_with_no_color_set_sees_no_colour(tabled: Path, alpha: Path) 
         os.close(ours)
         assert b"CVE-2026-1001" in shown
         assert (b"\x1b[31m" in shown or b"\x1b[1;31m" in shown) == coloured
+
+
+def test_openvex_of_an_inventory_without_findings_is_no_document(tabled: Path, tmp_path: Path) -> None:
+    path = tmp_path / "clean.txt"
+    path.write_text("pkg:pypi/nothing-known@1.0\n")
+    done = run("--home", tabled, "match", path, "--openvex")
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert b"no OpenVEX document" in done.stderr
