@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote
+from clearway.records.errors import InputError
+
+from .purl import identity, parse
 
 # By a label of the collection's host: registries move between hosts and keep their name.
 _BY_LABEL = {
@@ -10,11 +12,7 @@ _BY_LABEL = {
     "rubygems": "RubyGems", "packagist": "Packagist", "nuget": "NuGet", "go": "Go", "golang": "Go", "hex": "Hex",
     "pub": "Pub", "hackage": "Hackage", "cran": "CRAN",
 }  # fmt: skip
-_BY_TYPE = {
-    "pypi": "PyPI", "npm": "npm", "maven": "Maven", "cargo": "crates.io", "gem": "RubyGems",
-    "composer": "Packagist", "nuget": "NuGet", "golang": "Go", "hex": "Hex", "pub": "Pub", "hackage": "Hackage",
-    "cran": "CRAN",
-}  # fmt: skip
+_LANGUAGES = frozenset(_BY_LABEL.values())
 
 
 def from_collection(url: str, name: str) -> tuple[str, str]:
@@ -30,16 +28,8 @@ def from_collection(url: str, name: str) -> tuple[str, str]:
 
 def from_purl(purl: str) -> tuple[str, str]:
     """(ecosystem, name) of a package URL of a language ecosystem; ("", "") for all others."""
-    if not purl.startswith("pkg:"):
+    try:
+        ecosystem, name, _ = identity(parse(purl))
+    except InputError:
         return "", ""
-    kind, _, path = purl[4:].partition("/")
-    ecosystem = _BY_TYPE.get(kind.lower(), "")
-    if not ecosystem:
-        return "", ""
-    path = path.partition("#")[0].partition("?")[0]
-    head, at, _ = path.rpartition("@")
-    path = unquote(head if at and head else path).strip("/")
-    if kind.lower() == "maven":
-        group, slash, artifact = path.rpartition("/")
-        return (ecosystem, f"{group}:{artifact}") if slash else ("", "")
-    return (ecosystem, path) if path else ("", "")
+    return (ecosystem, name) if ecosystem in _LANGUAGES else ("", "")
