@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .vendors import VendorMap
 
 # Raised when a reader, a version order or a rule of derivation changes.
-_RULES = 3
+_RULES = 4
 VEX = "vex"  # the claim ecosystem under which VEX statements are kept, by product
 
 

@@ -145,7 +145,7 @@ class Snapshot:
     def catalogue(self, kind: str) -> Catalogue:
         """The newest catalogue of a kind ("kev", "epss")."""
         rows = self._rows(
-            """select version, to_char(received at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+            """select split_part(version, 'T', 1), to_char(received at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
             from clearway.catalogue where kind = %s order by version desc limit 1""",
             (kind,),
         )

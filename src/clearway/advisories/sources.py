@@ -70,7 +70,7 @@ def notes(loaded: Iterable[Loaded], speaks_of: dict[str, set[str]]) -> tuple[Sou
             SourceNote(
                 source=state.source,
                 records=state.records,
-                newest=state.newest,
+                newest=_as_date(state.newest),
                 received=state.received,
                 undated=state.undated,
                 title=entry.title,
@@ -80,3 +80,8 @@ def notes(loaded: Iterable[Loaded], speaks_of: dict[str, set[str]]) -> tuple[Sou
             )
         )
     return tuple(found)
+
+
+def _as_date(version: str) -> str:
+    """A record's own version as ISO time: KEV puts its catalogue's number ("2026.08.07") before the time."""
+    return version[:10].replace(".", "-") if version[4:5] == "." else version

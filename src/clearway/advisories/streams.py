@@ -26,23 +26,37 @@ def module_of(version: str) -> str:
 
 
 def stream_of(title: str) -> str:
-    """The one module stream that an erratum's title names ("nodejs:18"); "" for none or several."""
-    found = {f"{module}:{stream}" for module, stream in re.findall(_STREAM, title)}
-    return found.pop() if len(found) == 1 else ""
+    """The module streams that an erratum's title names: "nodejs:18", or several joined by "|"; "" for none."""
+    return "|".join(sorted({f"{module}:{stream}" for module, stream in re.findall(_STREAM, title)}))
 
 
 def same_stream(stated: str, name: str, version: str, stream: str) -> bool | None:
-    """Whether an installed package is of the stream that a claim is about; None when that can't be told.
+    """Whether an installed package is of a stream that a claim is about; None when that can't be told.
 
-    `stated` is the claim's stream or ".module_…"; `stream` the inventory's label, "" without one.
-    Without a label only a module's own package tells: nodejs 16.20 is of stream 16, not of 18.
+    `stated` are the claim's streams, or ".module_…"; `stream` is the inventory's label, "" without one.
+    Without a label only a module's own package tells: nodejs 16.20 is of stream 16, not of 18. A label
+    that its own package's version contradicts tells nothing.
     """
     if ":" not in stated:
         return None
-    if stream:
-        return stream.split(":")[:2] == stated.split(":")
-    module, _, wanted = stated.partition(":")
-    if name != module or not wanted.replace(".", "").isdigit():
+    wanted = dict(part.split(":") for part in stated.lower().split("|"))
+    told = _by_version(name, version, wanted.get(name, ""))
+    if not stream:
+        return told
+    module, label = stream.lower().split(":")[:2] if ":" in stream else (stream.lower(), "")
+    if module not in wanted:
+        return None
+    if name == module and _by_version(name, version, label) is False:
+        return told  # the label contradicts the version
+    longer, shorter = sorted((wanted[module], label), key=len, reverse=True)
+    if longer == shorter:
+        return True
+    return told if longer.startswith(f"{shorter}.") else False
+
+
+def _by_version(name: str, version: str, stream: str) -> bool | None:
+    """Whether the version of a module's own package is of a numbered stream; None where that says nothing."""
+    if not stream.replace(".", "").isdigit():
         return None
     upstream = version.rpartition(":")[2].partition("-")[0]
-    return upstream == wanted or upstream.startswith(f"{wanted}.")
+    return upstream == stream or upstream.startswith(f"{stream}.")

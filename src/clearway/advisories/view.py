@@ -64,6 +64,9 @@ def view(table: Table, identifier: str) -> dict[str, Any]:
 
 def _bundle(table: Table, identifier: str, preferred: tuple[str, ...]) -> dict[str, Any]:
     notes = table.records(identifier)
+    speakers = {n.source for n in notes}
+    flaws = [flaw for p in preferred if (flaw := table.flaw(p)) is not None]
+    scores = dict.fromkeys(s for flaw in flaws for s in flaw.scores if s.source in speakers)
     said = {(n.source, n.id): _said(table, n) for n in notes}
     return {
         "id": identifier,
@@ -76,7 +79,7 @@ def _bundle(table: Table, identifier: str, preferred: tuple[str, ...]) -> dict[s
         "kev_loaded": table.meta.kev or None,
         "ssvc": None,
         "epss": None,
-        "cvss": [],
+        "cvss": [msgspec.structs.asdict(s) for s in scores],
         "timeline": sorted(_record_dates(notes), key=lambda e: e["date"]),
     }
 

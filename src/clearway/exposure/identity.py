@@ -64,6 +64,13 @@ def package_of(table: Table, component: Component) -> Identity:
     return Identity(ecosystem, component.name, component.version, component.module_stream)
 
 
+def unnamed_source(ecosystem: str) -> str:
+    """Why silence about an installed package says nothing here when its source package is not known; else ""."""
+    if scheme_of(ecosystem) not in _BY_SOURCE:
+        return ""
+    return "its source package, by which advisories would name it, is not stated"
+
+
 def _product(table: Table, component: Component) -> tuple[list[Identity], str]:
     """A commercial product by the reviewed map; and by CPE, which adds what is possible only."""
     from clearway.advisories.vendors import bundled

@@ -212,6 +212,10 @@ def weigh(
         if not possible and basis == "range" and is_generic(scheme):
             basis = "generic_order"
         reason = f"{version} is in {_bounds(introduced, end, kind)}"
+        if scheme == "rpm" and not claim.module and module_of(version):
+            return _say(
+                claim, "unknown", "none", "the advisory is for a build outside modules, and this is of one"
+            )
         return _inside(claim, basis, reason, (end,) if kind == "fixed" else (), bool(possible))
     for listed_key, text in claim.listed:
         if listed_key == position if position is not None else text == version:

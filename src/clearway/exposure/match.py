@@ -15,7 +15,7 @@ from clearway.records.finding import Finding, Statement, Unjudged
 from clearway.records.inventory import Component
 
 from . import judge as judging
-from .identity import Identity, identities
+from .identity import Identity, identities, unnamed_source
 from .report import CoverageLine, Report
 
 if TYPE_CHECKING:
@@ -82,7 +82,10 @@ class Matcher:
         dated: dict[tuple[str, str], Due] = {}
         self.table.expect(len(inventory.components))
         for component in inventory.components:
-            seen[component.ecosystem] = seen.get(component.ecosystem, 0) + 1
+            place = component.ecosystem
+            if place == "Packagist":
+                place = judging.home_repository(place, component.name) or place
+            seen[place] = seen.get(place, 0) + 1
             found, problem = self.component(component)
             status = "unknown" if problem else "not_affected"
             hits = 0
@@ -178,7 +181,8 @@ class Matcher:
         known = self._silences.get(home)
         if known is None:
             coverage = self.table.coverage(home)
-            known = self._silences[home] = "" if coverage.covered else coverage.reason
+            silence = unnamed_source(home) if coverage.covered else coverage.reason
+            known = self._silences[home] = silence
         return known
 
     def _answer(self, identity: Identity) -> Answer:

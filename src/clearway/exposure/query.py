@@ -8,7 +8,7 @@ from clearway.records.ecosystem import OSV_ECOSYSTEMS, normal_ecosystem, normal_
 from clearway.records.errors import InputError, TooLargeError
 
 from .identity import Identity
-from .judge import coverage, judge
+from .judge import coverage, home_repository, judge
 
 if TYPE_CHECKING:
     from clearway.advisories.table import Table
@@ -24,8 +24,9 @@ def ask(table: Table, ecosystem: str, name: str, version: str, *, purl: str = ""
         InputError: the purl can't be read.
     """
     answer: dict[str, Any] = {"ecosystem": ecosystem, "name": name, "version": version}
+    unstated = ""
     if purl:
-        asked = _of_purl(table, purl, version)
+        asked, unstated = _of_purl(table, purl, version)
         answer = {"purl": purl, "ecosystem": asked.ecosystem, "name": asked.name, "version": asked.version}
     else:
         ecosystem = normal_ecosystem(_spelled(ecosystem))
@@ -44,6 +45,8 @@ def ask(table: Table, ecosystem: str, name: str, version: str, *, purl: str = ""
         reasons = [f"{s.record} ({s.source}): {s.reason}" for s in unsure]
     elif not known.covered:
         verdict, reasons = "unknown", [known.reason]
+    elif unstated and not judged.named:
+        verdict, reasons = "unknown", [unstated]
     else:
         verdict = "not_affected"
         spoken = (
@@ -51,7 +54,8 @@ def ask(table: Table, ecosystem: str, name: str, version: str, *, purl: str = ""
             if judged.named
             else "no record about it"
         )
-        reasons = [f"{spoken}; {asked.ecosystem} is covered by {', '.join(_aged(table, known.sources))}"]
+        place = home_repository(asked.ecosystem, asked.name) or asked.ecosystem
+        reasons = [f"{spoken}; {place} is covered by {', '.join(_aged(table, known.sources))}"]
     flaws = dict.fromkeys(f for s in affirming for f in table.flaws_of(s.record) or (s.record,))
     return {
         **answer,
@@ -62,11 +66,11 @@ def ask(table: Table, ecosystem: str, name: str, version: str, *, purl: str = ""
     }
 
 
-def _of_purl(table: Table, purl: str, version: str) -> Identity:
-    """What a purl is to be looked up as, by the same rules as a component of an inventory."""
+def _of_purl(table: Table, purl: str, version: str) -> tuple[Identity, str]:
+    """What a purl is to be looked up as, as a component of an inventory is; and why silence would say nothing."""
     from clearway.formats.component import Gathering
 
-    from .identity import identities
+    from .identity import identities, unnamed_source
 
     gathering = Gathering()
     gathering.add(purl, "", version, "")
@@ -74,7 +78,9 @@ def _of_purl(table: Table, purl: str, version: str) -> Identity:
     if component.problem:
         raise InputError(component.problem, where=purl[:80], mend="write pkg:type/namespace/name@version")
     found, _ = identities(table, component)
-    return found[-1] if found else Identity("", component.name, component.version)
+    if not found:
+        return Identity("", component.name, component.version), ""
+    return found[-1], "" if component.source_name else unnamed_source(component.ecosystem)
 
 
 def _aged(table: Table, sources: tuple[str, ...]) -> list[str]:

@@ -92,6 +92,10 @@ def add_nested(parent: dict[str, Any], place: str, found: Gathering) -> None:
             for i in range(len(inner) - 1, -1, -1):
                 if type(inner[i]) is dict:
                     todo.append((inner[i], f"{at}.components[{i}]"))
+                else:
+                    found.problems.append(f"{at}.components[{i}] is not an object")
+        elif inner is not None:
+            found.problems.append(f"{at}.components is not a list")
 
     push(parent, place)
     while todo:

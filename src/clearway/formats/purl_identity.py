@@ -105,7 +105,7 @@ def with_epoch(version: str, epoch: str) -> str:
 def source_of(purl: Purl, version: str) -> tuple[str, str]:
     """(source package, its version) from the `upstream` qualifier of an OS package; ("", "") without one.
 
-    `upstream` is "name", "name@version" or an rpm file name ("glibc-2.28-225.el8.src.rpm"), which
+    `upstream` is "name", "name@version", "name (version)" or an rpm file name ("glibc-2.28-225.el8.src.rpm"), which
     never carries the epoch: the binary's is put in front. A bare name means that the
     source has the binary's `version`.
     """
@@ -118,6 +118,9 @@ def source_of(purl: Purl, version: str) -> tuple[str, str]:
             return "", ""
         epoch = version.partition(":")[0] if ":" in version else ""
         return parts[0], with_epoch(f"{parts[1]}-{parts[2]}", epoch)
+    if " (" in upstream and upstream.endswith(")"):  # as dpkg's status writes it: "openssl (3.0.11-1)"
+        name, _, own = upstream[:-1].partition(" (")
+        return name, own or version
     name, _, own = upstream.partition("@")
     return name, own or version
 

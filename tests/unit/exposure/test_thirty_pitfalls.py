@@ -259,6 +259,23 @@ def test_22_a_binary_package_is_matched_by_its_source_where_advisories_speak_of_
     assert [f.flaw for f in report.findings] == ["DSA-1"]
 
 
+@pytest.mark.parametrize("source", ["openssl%20%283.0.11-1~deb12u1%29", "openssl@3.0.11-1~deb12u1"])
+def test_22_a_source_package_may_be_written_with_its_version(one, source):
+    table = one(record("DSA-1", "Debian:12", "openssl", {"introduced": "0"}, {"fixed": "3.0.11-1~deb12u2"}))
+    purl = f"pkg:deb/debian/libssl3@3.0.11-1~deb12u1?distro=debian-12&upstream={source}"
+    assert of_purl(table, purl) == "affected"
+
+
+def test_22_a_binary_package_whose_source_is_not_stated_is_unknown(one):
+    table = one(record("DSA-1", "Debian:12", "openssl", {"introduced": "0"}, {"fixed": "3.0.11-1~deb12u2"}))
+    purl = "pkg:deb/debian/libssl3@3.0.11-1~deb12u1?distro=debian-12"
+    assert of_purl(table, purl) == "unknown"
+    report = Matcher(table, as_of=DAY).match(
+        read_inventory(f"{purl}\n".encode(), "purls.txt"), detected=DAY, detected_by="given"
+    )
+    assert (report.unknown, report.unjudged[0].reason[:10]) == (1, "its source")
+
+
 @pytest.mark.parametrize(
     "purl",
     [
@@ -291,7 +308,13 @@ def stream_table(one, title: str) -> Table:
             "not_affected",
         ),  # of stream 16, which its version tells
         ("1:18.19.0-1.module_el8.9.0+1+aaaaaaaa", "nodejs:18", "affected"),
-        ("1:18.19.0-1.module_el8.9.0+1+aaaaaaaa", "nodejs:20", "not_affected"),
+        ("1:18.19.0-1.module_el8.9.0+1+aaaaaaaa", "NODEJS:18", "affected"),
+        (
+            "1:18.19.0-1.module_el8.9.0+1+aaaaaaaa",
+            "nodejs:99",
+            "affected",
+        ),  # the version contradicts the label
+        ("1:16.20.2-8.module_el8.9.0+1+aaaaaaaa", "nodejs:16", "not_affected"),
         ("1:18.19.0-1.el8", "", "unknown"),
     ],
 )
@@ -300,6 +323,30 @@ def test_24_module_builds_are_compared_within_one_stream_only(one, version, labe
     component = Component(ecosystem="AlmaLinux:8", name="nodejs", version=version, module_stream=label)
     report = matched(table, component)
     assert getattr(report, expected) == 1
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"), [("nodejs:18", "affected"), ("nodejs:20", "not_affected"), ("", "unknown")]
+)
+def test_24_a_part_of_a_module_is_told_by_its_label_only(one, label, expected):
+    fixed = "3.0.1-1.module_el8.10.0+1+bbbbbbbb"
+    title = "Important: nodejs:18 and nodejs-devel:18 security update"
+    table = one(
+        record(
+            "ALSA-1", "AlmaLinux:8", "nodejs-nodemon", {"introduced": "0"}, {"fixed": fixed}, summary=title
+        )
+    )
+    version = "2.0.20-3.module_el8.9.0+1+aaaaaaaa"
+    component = Component(
+        ecosystem="AlmaLinux:8", name="nodejs-nodemon", version=version, module_stream=label
+    )
+    assert getattr(matched(table, component), expected) == 1
+
+
+def test_24_a_module_build_is_not_judged_by_errata_of_base_builds(one):
+    table = one(record("ALSA-1", "AlmaLinux:9", "nginx", {"introduced": "0"}, {"fixed": "2:1.20.1-22.el9_6"}))
+    assert verdict(table, "AlmaLinux:9", "nginx", "1:1.24.0-7.module_el9.8.0+278+b57266e8") == "unknown"
+    assert verdict(table, "AlmaLinux:9", "nginx", "1:1.20.1-20.el9") == "affected"
 
 
 def test_24_where_no_stream_is_told_a_module_build_is_unknown(one):
