@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NOTES_SHOWN = 5
+# How the readers say that a part of a document could not be used, and is in no count.
+_LOST = (" is not an object", " is not a list")
 _FORMATS = ("json", "jsonl", "sarif", "vex", "openvex")
 
 
@@ -134,6 +136,7 @@ def run_match(args: argparse.Namespace) -> int:
                 print(f"set aside: {_plain(item.place)}: {_plain(item.reason)}", file=sys.stderr)
             continue
         read += 1
+        set_aside += any(problem.endswith(_LOST) for problem in item.problems)
         for problem in item.problems[:_NOTES_SHOWN]:
             print(f"note: {_plain(item.name)}: {_plain(problem)}", file=sys.stderr)
         if len(item.problems) > _NOTES_SHOWN:

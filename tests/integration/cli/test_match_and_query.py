@@ -528,3 +528,14 @@ def test_openvex_of_an_inventory_without_findings_is_no_document(tabled: Path, t
     done = run("--home", tabled, "match", path, "--openvex")
     assert (done.returncode, done.stdout) == (0, b"")
     assert b"no OpenVEX document" in done.stderr
+
+
+@pytest.mark.parametrize("components", ["[1]", '[{"type": "library", "name": "a", "components": "x"}]'])
+def test_a_part_of_an_inventory_that_is_lost_is_said_and_is_10(
+    tabled: Path, tmp_path: Path, components: str
+) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(f'{{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": {components}}}')
+    done = run("--home", tabled, "match", path, "--json")
+    assert done.returncode == 10
+    assert b"components" in done.stderr
