@@ -254,8 +254,13 @@ def _beside_univers(data: Path, home: Path, rows: list[dict[str, Any]], goals: l
     table.expect(len(components))
     gc.disable()  # as the command does
     ours: set[tuple[str, str, str, str]] = set()
+    spoken: dict[tuple[str, str], bool] = {}  # a package's versions ask this once, as in the command
     for at in dict.fromkeys(triples):
-        if spoken_of(table, at[0], at[1]):
+        package = at[:2]
+        known = spoken.get(package)
+        if known is None:
+            known = spoken[package] = spoken_of(table, *package)
+        if known:
             for s in judge(table, *at).statements:
                 if s.verdict == "affected":
                     ours.add((*at, s.record))

@@ -404,12 +404,19 @@ class Table:
         body = self._one("record", identifier)
         return () if body is None else msgspec.msgpack.decode(body, type=tuple[RecordNote, ...])
 
-    def vex(self, key: str) -> tuple[VexClaim, ...]:
-        """VEX statements whose product is "type/namespace/name", whatever its version."""
+    def has_vex(self) -> bool:
+        """Whether any VEX statement is loaded."""
+        return bool(self._vex_products())
+
+    def _vex_products(self) -> frozenset[str]:
         if self._products is None:
             found = {row[0] for row in self._db.execute("select key from vex")}
             self._products = frozenset(found.union(self.changed.get("vex", _NO_ROWS)))
-        if key not in self._products:
+        return self._products
+
+    def vex(self, key: str) -> tuple[VexClaim, ...]:
+        """VEX statements whose product is "type/namespace/name", whatever its version."""
+        if key not in self._vex_products():
             return ()
         body = self._one("vex", key)
         return () if body is None else msgspec.msgpack.decode(decompress(body), type=tuple[VexClaim, ...])

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .match import Due, Matcher
     from .report import Report
 
+    _Rules = list[Callable[[Inventory], Callable[[Finding, Component], Finding]]]
+
 
 class Matching:
     """The options of one run, ready for many inventories."""
@@ -32,7 +34,7 @@ class Matching:
         self.args = args
         self.directive = load(args.directive)
         self.matcher: Matcher = Matcher(table, as_of=self.today)
-        self._rules = self._vex_rules()
+        self._vex: _Rules | None = None
         self._deadline = self._judging()
 
     def report(self, inventory: Inventory) -> Report:
@@ -42,18 +44,23 @@ class Matching:
             exposure=self.args.exposure,
             detected=self.detected,
             detected_by=self.detected_by,
-            rules=self._rules,
+            rules=self._rules(inventory),
             deadline=self._deadline,
             directive=self.directive.id,
             standing=self.args.standing,
             policy=self.args.policy or self.directive.policy("").id,
         )
 
-    def _vex_rules(self) -> list[Callable[[Inventory], Callable[[Finding, Component], Finding]]]:
-        from .vex import claims_in, read_documents, rule
+    def _rules(self, inventory: Inventory) -> _Rules:
+        """VEX, where there is any: given, inside the inventory, or loaded."""
+        if not self.args.apply_vex and not inventory.vex and not self.table.has_vex():
+            return []
+        if self._vex is None:
+            from .vex import claims_in, read_documents, rule
 
-        given = [c for d in read_documents(self.args.apply_vex) for c in claims_in(d)]
-        return [rule(self.table, given, self.today)]
+            given = [c for d in read_documents(self.args.apply_vex) for c in claims_in(d)]
+            self._vex = [rule(self.table, given, self.today)]
+        return self._vex
 
     def _judging(self) -> Callable[[Finding, str], Due]:
         from clearway.directives import Judge
