@@ -12,6 +12,7 @@ import gc
 import hashlib
 import multiprocessing
 import os
+import signal
 import sqlite3
 import threading
 from array import array
@@ -186,6 +187,7 @@ def _beside(work: Callable[[Snapshot], _Packages], snapshot: Snapshot) -> Callab
     parent = os.getpid()
 
     def run() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which ends us with itself
         here.close()
         die_with(parent)
         try:

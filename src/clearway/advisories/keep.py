@@ -69,15 +69,13 @@ class Keeper:
         was_current = self._is_current()
         run = store.begin_run()
         counts, changes = Counts(), Changes()
-        try:
-            if derive_again(store):
-                was_current = False
-            if paths:
-                counts, changes = take_in(paths, store, forced=forced, progress=progress)
-        finally:
-            # Also after a failure: what was committed is to be found.
-            if self._db.closed == 0 and not self._db.broken:
-                self._compile(changes, whole=rebuild or not was_current)
+        if derive_again(store):
+            was_current = False
+        if paths:
+            # Interrupted here, the table stays behind the database's generation, and the next run, which finds
+            # it so, compiles everything: nobody could say what of this one was committed.
+            counts, changes = take_in(paths, store, forced=forced, progress=progress)
+        self._compile(changes, whole=rebuild or not was_current)
         store.end_run(
             run, {"read": counts.read, "new": counts.new, "changed": counts.changed}, self._clock.now()
         )
