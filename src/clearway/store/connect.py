@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,10 @@ from psycopg import errors, sql
 from clearway.records.errors import ClearwayError, ConfigError, ConflictError, UpstreamError
 
 _OWN_SCHEMA_FIRST = "clearway, public"
+# When a transaction ends by an exception and its rollback fails too (the server is gone, or Ctrl-C came
+# in the middle of a statement), psycopg logs the second failure. The first one is the news, and it is
+# raised; without a handler of ours, Python would print the second to the user's terminal.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 
 def connect(

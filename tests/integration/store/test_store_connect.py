@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -104,3 +106,18 @@ def test_a_server_killed_under_a_query_is_gone_and_the_next_lease_cures_it(home:
         killer.join()
         with lease(home) as again:
             connect(again).close()
+
+
+def test_a_rollback_that_fails_after_an_interrupt_is_not_printed_over_our_own_words(url: str) -> None:
+    script = f"""
+from clearway.store.connect import connect
+connection = connect({url!r}, autocommit=True)
+try:
+    with connection.transaction():
+        connection.pgconn.send_query(b"select pg_sleep(0.2)")  # Ctrl-C finds a statement in work
+        raise KeyboardInterrupt
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
+    assert (ended.stdout, ended.stderr) == ("interrupted\n", "")
