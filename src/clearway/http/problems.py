@@ -2,12 +2,14 @@
 
 `type` is `urn:clearway:problem:CODE`, stable and public; `docs/reference/http.md` explains each.
 An error whose text may name this machine (paths, the database) shows its code and a trace id only;
-the rest goes to the log under that id.
+the rest goes to the log under that id. The id is that of the caller's own trace where it sends one
+(W3C Trace Context, `traceparent`).
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from msgspec import Struct
 
-from clearway.records.errors import ClearwayError
+from clearway.records.errors import ClearwayError, TooManyRequestsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,12 +65,19 @@ class Row(Struct, frozen=True):
 ROWS: Mapping[str, Row] = {
     "internal": Row(500, "Something went wrong here", shown=False),
     "usage": Row(400, "The request is wrong"),
+    "precondition-required": Row(428, "Say which version this changes"),
+    "idempotency-mismatch": Row(422, "That idempotency key belongs to another request"),
     "config": Row(503, "This server is not set up for that"),
     "input-invalid": Row(400, "The input can't be used"),
     "version-unreadable": Row(400, "The version can't be read"),
     "input-too-large": Row(413, "The input is too large"),
+    "unauthenticated": Row(401, "This needs a login"),
+    "forbidden": Row(403, "That is not allowed"),
     "not-found": Row(404, "Nothing of that name is here"),
+    "cursor-invalid": Row(404, "No such place in this list"),
     "conflict": Row(409, "Somebody else holds it, or it changed"),
+    "precondition-failed": Row(412, "It changed since you read it"),
+    "too-many-requests": Row(429, "Too many requests"),
     "upstream": Row(503, "The database does not answer", shown=False),
     "integrity": Row(500, "Stored data does not verify", shown=False),
 }
@@ -81,16 +90,33 @@ BY_STATUS: Mapping[int, tuple[str, str]] = {
     404: ("not-found", "Nothing of that name is here"),
     405: ("method-not-allowed", "The path has no such method"),
     408: ("request-timeout", "The request took too long to arrive"),
+    409: ("conflict", "Somebody else holds it, or it changed"),
+    412: ("precondition-failed", "It changed since you read it"),
     413: ("input-too-large", "The input is too large"),
     415: ("media-type-unsupported", "That media type can't be read here"),
     422: ("input-invalid", "The input can't be used"),
+    428: ("precondition-required", "Say which version this changes"),
     429: ("too-many-requests", "Too many requests"),
     500: ("internal", "Something went wrong here"),
     503: ("unavailable", "The server is busy"),
 }
 
 # google.rpc.Code, which OSV clients expect beside the HTTP status.
-_RPC = {400: 3, 401: 16, 403: 7, 404: 5, 408: 4, 409: 10, 413: 3, 422: 3, 429: 8, 500: 13, 503: 14}
+_RPC = {
+    400: 3,
+    401: 16,
+    403: 7,
+    404: 5,
+    408: 4,
+    409: 10,
+    412: 9,
+    413: 3,
+    422: 3,
+    428: 9,
+    429: 8,
+    500: 13,
+    503: 14,
+}
 
 _encode = msgspec.json.Encoder().encode
 
@@ -139,11 +165,17 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     headers: dict[str, str] = {}
     if isinstance(error, ClearwayError):
         problem = of_error(error)
+        if isinstance(error, TooManyRequestsError):
+            headers["retry-after"] = str(error.retry_after_s)
     elif isinstance(error, HTTPException):
         problem = of_status(error.status_code, _detail(error), errors=_faults(error.extra))
         headers = {k: v for k, v in (error.headers or {}).items() if k.lower() in ("allow", "retry-after")}
     else:
         problem = of_status(500)
+    if trace := trace_of(request.headers.get("traceparent", "")):
+        problem = msgspec.structs.replace(problem, trace_id=trace)
+    if problem.status == 401:
+        headers["www-authenticate"] = "Bearer"  # RFC 9110 §11.6.1: a 401 names a scheme
     if problem.status >= 500:
         # The path is data from outside: shown as a literal, so that it can't forge log lines.
         log.error(
@@ -151,6 +183,16 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
         )
     members: Callable[[Problem], Problem] | None = _opt(request).get(MEMBERS)
     return response(members(problem) if members else problem, headers)
+
+
+# Version 00: version, trace id, parent id, flags; all zeros is no id (W3C Trace Context §3.2).
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def trace_of(traceparent: str) -> str:
+    """The trace id in a `traceparent` header, "" when there is none that can be used."""
+    found = _TRACEPARENT.fullmatch(traceparent)
+    return found[1] if found else ""
 
 
 def response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response[bytes]:

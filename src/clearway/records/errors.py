@@ -2,12 +2,19 @@
 
     ClearwayError                    internal
     ├── UsageError                   the command or request is wrong
+    │   ├── PreconditionMissingError  a change that does not say which version it changes
+    │   └── KeyReusedError           an idempotency key came again with another request
     ├── ConfigError                  a setting or the machine is wrong
     ├── InputError                   a document or record can't be used
     │   ├── VersionUnreadableError   no order is defined for this version text
     │   └── TooLargeError            over a bound that protects this process
     ├── NotFoundError                nothing of that name is here
+    │   └── CursorError              a place in a list that is not this reader's, or no longer
+    ├── AuthenticationError          who asks is not known
+    ├── ForbiddenError               who asks is known, and may not
     ├── ConflictError                somebody else holds it, or it changed
+    │   └── StaleError               it changed since this caller read it
+    ├── TooManyRequestsError         the caller has had its share for now
     ├── UpstreamError                a database, feed or file system failed us
     └── IntegrityError               a hash or signature does not hold
 
@@ -38,6 +45,14 @@ class UsageError(ClearwayError):
     code = "usage"
 
 
+class PreconditionMissingError(UsageError):
+    code = "precondition-required"
+
+
+class KeyReusedError(UsageError):
+    code = "idempotency-mismatch"
+
+
 class ConfigError(ClearwayError):
     code = "config"
 
@@ -58,8 +73,34 @@ class NotFoundError(ClearwayError):
     code = "not-found"
 
 
+class CursorError(NotFoundError):
+    code = "cursor-invalid"
+
+
+class AuthenticationError(ClearwayError):
+    code = "unauthenticated"
+
+
+class ForbiddenError(ClearwayError):
+    code = "forbidden"
+
+
 class ConflictError(ClearwayError):
     code = "conflict"
+
+
+class StaleError(ConflictError):
+    code = "precondition-failed"
+
+
+class TooManyRequestsError(ClearwayError):
+    """`retry_after_s`: after how many seconds the same request may be made again."""
+
+    code = "too-many-requests"
+
+    def __init__(self, what: str, *, where: str = "", mend: str = "", retry_after_s: int = 1) -> None:
+        super().__init__(what, where=where, mend=mend)
+        self.retry_after_s = retry_after_s
 
 
 class UpstreamError(ClearwayError):
