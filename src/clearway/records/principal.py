@@ -8,7 +8,16 @@ from msgspec import Struct
 
 # What a member may do in an organisation; the roles that carry each right are rows of `role_right`.
 Right = Literal[
-    "read", "operate", "submit", "coordinate", "maintain", "assess", "determine", "direct", "audit", "administer"
+    "read",
+    "operate",
+    "submit",
+    "coordinate",
+    "maintain",
+    "assess",
+    "determine",
+    "direct",
+    "audit",
+    "administer",
 ]
 
 
@@ -25,7 +34,7 @@ class Membership(Struct, frozen=True, kw_only=True):
 
 
 class Principal(Struct, frozen=True, kw_only=True):
-    """A signed-in person or a service token. `person` 0 is the public, with no membership."""
+    """A signed-in person or a service token. `person` -1 is the public, with no membership."""
 
     person: int
     name: str

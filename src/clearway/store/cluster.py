@@ -17,6 +17,7 @@ from .probe import SOCKET_FILE, State, probe
 from .settings import SETTINGS, hba, ident, render
 
 USER = "clearway"
+LOGIN = "clearway_login"  # what requests connect as: owns nothing, may become clearway_app
 DATABASE = "clearway"
 MAJOR = "18"
 
@@ -190,7 +191,7 @@ def _launch(place: Place, programs: Path, server_lock: int) -> subprocess.Popen[
     files = {
         "clearway.conf": render({**SETTINGS, "unix_socket_directories": f'"{socket_dir}"'}),
         "pg_hba.conf": hba(),
-        "pg_ident.conf": ident(peers, USER),
+        "pg_ident.conf": ident(peers, (USER, LOGIN)),
     }
     with at(place.data):
         for name, text in files.items():

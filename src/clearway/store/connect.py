@@ -10,7 +10,15 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import errors, sql
 
-from clearway.records.errors import ClearwayError, ConfigError, ConflictError, UpstreamError
+from clearway.records.errors import (
+    ClearwayError,
+    ConfigError,
+    ConflictError,
+    ForbiddenError,
+    InputError,
+    NotFoundError,
+    UpstreamError,
+)
 
 _OWN_SCHEMA_FIRST = "clearway, public"
 # When a transaction ends by an exception and its rollback fails too (the server is gone, or Ctrl-C came
@@ -77,6 +85,11 @@ def translated() -> Iterator[None]:
 
 def _in_our_words(error: psycopg.Error) -> ClearwayError:
     said = _first_line(error)
+    own = _OWN.get(error.sqlstate or "")
+    if own is not None:  # raised by a function of ours, in our own words
+        return own(said)
+    if isinstance(error, errors.InsufficientPrivilege) and "row-level security" in said:
+        return ForbiddenError("that is not yours to write")
     if isinstance(error, psycopg.OperationalError) and error.sqlstate is None and _REFUSED.search(said):
         # libpq gives no code for what fails while connecting, only the server's text.
         return ConfigError(f"the database refuses the login: {said}", where="database", mend=_LOGIN)
@@ -92,6 +105,12 @@ def _first_line(error: psycopg.Error) -> str:
     return primary or (str(error).strip().splitlines() or [""])[0]
 
 
+_OWN: dict[str, type[ClearwayError]] = {
+    "CW400": InputError,
+    "CW403": ForbiddenError,
+    "CW404": NotFoundError,
+    "CW409": ConflictError,
+}
 _LOGIN = "see user, password and database in CLEARWAY_DATABASE_URL"
 _REFUSED = re.compile(
     r'authentication failed|no password supplied|(database|role) ".*" does not exist|no pg_hba\.conf entry'

@@ -55,9 +55,10 @@ def hba() -> str:
     return "local all all peer map=clearway\n"
 
 
-def ident(accounts: Iterable[str], role: str) -> str:
-    """pg_ident.conf: the operating-system `accounts` that may be the database's `role`."""
-    return "".join(f'clearway "{_doubled(account)}" {role}\n' for account in accounts)
+def ident(accounts: Iterable[str], roles: Iterable[str]) -> str:
+    """pg_ident.conf: the operating-system `accounts` that may be each of the database's `roles`."""
+    named = [*roles]
+    return "".join(f'clearway "{_doubled(account)}" {role}\n' for account in accounts for role in named)
 
 
 def _quoted(value: str) -> str:

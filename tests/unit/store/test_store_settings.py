@@ -17,7 +17,7 @@ def test_values_are_quoted_as_postgresql_reads_them() -> None:
 
 
 def test_accounts_are_quoted_and_nobody_is_trusted() -> None:
-    assert settings.ident(['o"dd', "root"], "clearway") == (
+    assert settings.ident(['o"dd', "root"], ["clearway"]) == (
         'clearway "o""dd" clearway\nclearway "root" clearway\n'
     )
     assert settings.hba() == "local all all peer map=clearway\n"

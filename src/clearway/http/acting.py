@@ -1,0 +1,167 @@
+"""From a request to who asks, and one transaction on their behalf.
+
+    with acting(request) as (db, me):
+        ...
+
+A request proves itself by a bearer token or by the session cookie. The guard, asked before the handler,
+knows the principal and its rights; the transaction runs under row-level policies that read the same key, so
+that what a guard forgot is still not seen. A principal is remembered for `REMEMBERED_S` in this process; the
+database is asked by every statement, so a revocation bites at once all the same.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
+
+from clearway.records.principal import Principal
+from clearway.store.principal import PUBLIC as PUBLIC_KEY
+from clearway.store.principal import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import psycopg
+    from litestar.connection import ASGIConnection
+    from litestar.handlers.base import BaseRouteHandler
+
+    from clearway.records.principal import Right
+    from clearway.store.principal import Pool
+
+    Connection = ASGIConnection[Any, Any, Any, Any]
+
+# A cookie of this name is only taken over HTTPS, for the whole host and no sub-domain; plain HTTP on this machine
+# can't set it, so there it goes without the prefix.
+SESSION_COOKIE = "__Host-clearway"
+SESSION_COOKIE_PLAIN = "clearway"
+REMEMBERED_S = 2.0
+_MOST_REMEMBERED = 4096
+
+SIGNED_IN = {"right": "signed-in"}
+
+
+def needs(right: Right) -> dict[str, str]:
+    """The `opt` of a route for those who have this right in some organisation."""
+    return {"right": right}
+
+
+def secret_in(connection: Connection) -> tuple[str, str]:
+    """What a request presents: ("token" or "session", its secret), or ("", "")."""
+    header = connection.headers.get("authorization", "")
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() == "bearer" and value.strip():
+        return "token", value.strip()
+    cookie = connection.cookies.get(SESSION_COOKIE) or connection.cookies.get(SESSION_COOKIE_PLAIN)
+    return ("session", cookie) if cookie else ("", "")
+
+
+class Doorkeeper:
+    """Knows principals by their keys, through one pool."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self._known: dict[str, tuple[float, Principal]] = {}
+        self._lock = Lock()
+
+    def principal(self, key: str) -> Principal | None:
+        """Who holds `key`; None when it is unknown, expired or revoked.
+
+        Raises:
+            UpstreamError: the database does not answer.
+        """
+        now = time.monotonic()
+        known = self._known.get(key)
+        if known is not None and now - known[0] < REMEMBERED_S:
+            return known[1]
+        found = self._ask(key)
+        with self._lock:
+            if found is None:
+                self._known.pop(key, None)
+                return None
+            if len(self._known) >= _MOST_REMEMBERED:
+                self._known.clear()
+            self._known[key] = (now, found)
+        return found
+
+    def forget(self, key: str) -> None:
+        """Asks the database again at the next request: after a change of roles or a sign-out."""
+        with self._lock:
+            self._known.pop(key, None)
+
+    def _ask(self, key: str) -> Principal | None:
+        with self.pool.acting(key) as db:
+            row = db.execute(
+                "select clearway.whoami()::text, case when %s then false else clearway.touch() end",
+                (key == PUBLIC_KEY,),
+            ).fetchone()
+        if row is None or row[0] is None:
+            return None
+        return msgspec.json.decode(row[0], type=Principal)
+
+    def guard(self) -> Callable[[Connection, BaseRouteHandler], None]:
+        """The guard of `http.application`: a route without a declared right stays closed."""
+
+        def guard(connection: Connection, handler: BaseRouteHandler) -> None:
+            right = handler.opt.get("right")
+            if right is None:
+                raise NotAuthorizedException
+            me = self.of(connection)
+            if me is None or me.kind == "public":
+                raise NotAuthorizedException
+            if right != "signed-in" and not me.may(right):
+                raise PermissionDeniedException
+
+        return guard
+
+    def of(self, connection: Connection) -> Principal | None:
+        """Who asks; None for a request that presents nothing or something that is not valid."""
+        state = connection.scope.setdefault("state", {})
+        if "principal" not in state:
+            kind, secret = secret_in(connection)
+            key = key_of(secret) if secret else PUBLIC_KEY
+            me = self.principal(key) if secret else None
+            # A cookie is sent by whatever page the browser shows, a token only by who holds it: neither stands
+            # for the other.
+            if me is not None and (me.credential == "session") != (kind == "session"):
+                me = None
+            state["principal"] = me
+            state["principal_key"] = key if me is not None else PUBLIC_KEY
+        found: Principal | None = state["principal"]
+        return found
+
+    def key(self, connection: Connection) -> str:
+        """The key of who asks; the public's for nobody."""
+        self.of(connection)
+        return str(connection.scope["state"]["principal_key"])
+
+
+def doorkeeper(connection: Connection) -> Doorkeeper:
+    """The application's doorkeeper."""
+    found: Doorkeeper = connection.app.state.doorkeeper
+    return found
+
+
+def viewer(connection: Connection) -> Principal | None:
+    """Who asks, or None for the public."""
+    return doorkeeper(connection).of(connection)
+
+
+@contextmanager
+def acting(connection: Connection) -> Iterator[tuple[psycopg.Connection[Any], Principal]]:
+    """One transaction on behalf of who asks, committed at the end of the block; the public sees what is CLEAR.
+
+    Raises:
+        UpstreamError: the database does not answer.
+    """
+    door = doorkeeper(connection)
+    me = door.of(connection) or _THE_PUBLIC
+    with door.pool.acting(door.key(connection)) as db:
+        yield db, me
+
+
+_THE_PUBLIC = Principal(person=-1, name="the public", kind="public", credential="public")

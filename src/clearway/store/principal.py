@@ -1,0 +1,148 @@
+"""Transactions on behalf of somebody, and those of the owner: one pool for each.
+
+A transaction of the application is the role `clearway_app` with a *principal*: a key that only the holder of
+a session or token can make. Both are set in one statement and end with the transaction, so that a
+connection that goes back to the pool says nothing of who used it. Row-level policies read the key; without
+one every governed table is an error, with one that is unknown, expired or revoked it is empty.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+from clearway.records.errors import UpstreamError
+
+from .cluster import LOGIN, USER
+from .connect import connect, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import psycopg
+
+# What the application connects as on a server of the user's own, where the owner's login must not be used.
+APP_URL_VARIABLE = "CLEARWAY_APP_DATABASE_URL"
+PUBLIC = sha256(b"clearway public").hexdigest()
+_WAIT_S = 10.0
+_SET = "select set_config('role', 'clearway_app', true), set_config('clearway.principal', %s, true)"
+
+
+def key_of(secret: str) -> str:
+    """The key that stands for a session's or token's secret: 64 hexadecimal digits.
+
+    The database is told the key and keeps the key's hash, so that neither its memory nor its tables
+    hold what a person presents.
+    """
+    return sha256(b"clearway principal\n" + secret.encode()).hexdigest()
+
+
+def hash_of(key: str) -> bytes:
+    """What the table of credentials holds of a key."""
+    return sha256(bytes.fromhex(key)).digest()
+
+
+def set_principal(db: psycopg.Connection[Any], key: str) -> None:
+    """Makes the rest of this transaction act for the holder of `key`, as `clearway_app`.
+
+    Raises:
+        ClearwayError: the key is not 64 hexadecimal digits (when a policy first reads it).
+    """
+    db.execute(_SET, (key,))
+
+
+def login_url(url: str) -> str:
+    """Where the application connects: the embedded server's login role, or what the operator named.
+
+    Without CLEARWAY_APP_DATABASE_URL, a server of the user's own is used with the owner's login, and only the
+    role of each transaction keeps the application from its rights (`clearway doctor` says so).
+    """
+    named = os.environ.get(APP_URL_VARIABLE, "").strip()
+    if named:
+        return named
+    embedded = f"postgresql://{USER}@/"
+    return f"postgresql://{LOGIN}@/{url[len(embedded) :]}" if url.startswith(embedded) else url
+
+
+class Pool:
+    """Connections of the application and of the owner, opened as they are needed. Safe between threads."""
+
+    def __init__(self, url: str, *, size: int = 8, owners: int = 2) -> None:
+        self.url = url
+        self._app = _pool(login_url(url), size, "clearway app")
+        self._owner = _pool(url, owners, "clearway")
+
+    def close(self) -> None:
+        """Closes every connection; those in use when they come back."""
+        self._app.close(timeout=2)
+        self._owner.close(timeout=2)
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def acting(self, key: str) -> Iterator[psycopg.Connection[Any]]:
+        """One transaction as `clearway_app` for the holder of `key`; committed at the end of the block.
+
+        Raises:
+            UpstreamError: no connection could be had.
+        """
+        with translated(), _connection(self._app) as db, db.transaction():
+            set_principal(db, key)
+            yield db
+
+    @contextmanager
+    def owner(self) -> Iterator[psycopg.Connection[Any]]:
+        """One transaction as the owner, who sees every row: for jobs and maintenance, never for a request's reads."""
+        with translated(), _connection(self._owner) as db, db.transaction():
+            yield db
+
+
+def _pool(url: str, size: int, name: str) -> ConnectionPool[psycopg.Connection[Any]]:
+    def prepare(db: psycopg.Connection[Any]) -> None:
+        db.execute("select set_config('search_path', 'clearway, public', false)")
+
+    return ConnectionPool(
+        url,
+        min_size=0,
+        max_size=size,
+        open=True,
+        configure=prepare,
+        check=ConnectionPool.check_connection,
+        kwargs={"autocommit": True, "application_name": name, "connect_timeout": 10},
+        timeout=_WAIT_S,
+        max_idle=60,
+        num_workers=1,
+    )
+
+
+@contextmanager
+def _connection(
+    pool: ConnectionPool[psycopg.Connection[Any]],
+) -> Iterator[psycopg.Connection[Any]]:
+    try:
+        with pool.connection() as db:
+            yield db
+    except PoolTimeout as error:
+        raise UpstreamError(
+            "no connection to the database could be had in time",
+            where="database",
+            mend="try again in a moment",
+        ) from error
+    except PoolClosed as error:
+        raise UpstreamError("the server is ending", where="database", mend="try again in a moment") from error
+
+
+@contextmanager
+def acting_once(url: str, key: str) -> Iterator[psycopg.Connection[Any]]:
+    """As `Pool.acting`, for a command that makes one transaction and ends."""
+    with translated(), connect(login_url(url), autocommit=True) as db, db.transaction():
+        set_principal(db, key)
+        yield db
