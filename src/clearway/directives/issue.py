@@ -1,0 +1,188 @@
+"""Issuing a directive: an authority signs the exact bytes of its data file, and each version stands for ever. Pure.
+
+The signature is detached: Ed25519 (RFC 8032) over the file's bytes as they are, base64 in a file beside it. Nothing
+is normalised first, so that any tool can check it:
+
+    openssl pkeyutl -verify -pubin -inkey authority.pem -rawin -in bod.json -sigfile signature.bin
+
+The signing key never reaches the server: what is handed in is the document and its signature.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterable
+from datetime import date
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from clearway.records.errors import InputError, IntegrityError, NotFoundError, TooLargeError
+
+from .directive import Directive
+from .files import parse
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+LARGEST = 1 << 20  # bytes of a directive's data file
+_KEY_FILE = 64 << 10
+_SIGNATURE = 64  # bytes, RFC 8032 section 5.1.6
+
+
+class Key(Struct, frozen=True):
+    """An authority's public key: 32 raw bytes (RFC 8032). `id` names it: 16 hexadecimal digits of its SHA-256."""
+
+    raw: bytes
+
+    @property
+    def id(self) -> str:
+        """The name of the key."""
+        return hashlib.sha256(self.raw).hexdigest()[:16]
+
+
+class Signed(Struct, frozen=True, kw_only=True):
+    """A directive's bytes with a signature that holds, and what they say."""
+
+    document: bytes
+    signature: bytes
+    key: str
+    directive: Directive
+
+    @property
+    def sha256(self) -> bytes:
+        """The hash of the document."""
+        return hashlib.sha256(self.document).digest()
+
+
+class Issue(Struct, frozen=True, kw_only=True):
+    """One issued version in the history: `revoked` is the day from which it no longer stands."""
+
+    directive: str
+    version: str
+    issued: date
+    revoked: date | None = None
+
+
+def verify(document: bytes, signature: bytes, keys: Iterable[Key], place: str = "directive") -> Signed:
+    """The directive, once one of `keys` is found to have signed these very bytes.
+
+    `signature` is 64 raw bytes, or these in base64.
+
+    Raises:
+        IntegrityError: none of the keys signed this.
+        InputError: not a signature, or not a directive.
+        TooLargeError: a document over 1 MiB.
+    """
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    if len(document) > LARGEST:
+        raise TooLargeError(f"a directive of more than {LARGEST:,} bytes", where=place)
+    raw = read_signature(signature, place)
+    for key in keys:
+        try:
+            Ed25519PublicKey.from_public_bytes(key.raw).verify(raw, document)
+        except InvalidSignature:
+            continue
+        # Only what is signed is parsed.
+        return Signed(document=document, signature=raw, key=key.id, directive=parse(document, place))
+    raise IntegrityError(
+        "signed by none of the keys given", where=place, mend="get the authority's key, or the file, anew"
+    )
+
+
+def sign(document: bytes, private: Ed25519PrivateKey, place: str = "directive") -> Signed:
+    """The document with the authority's signature. Raises InputError for what is no directive."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    if len(document) > LARGEST:
+        raise TooLargeError(f"a directive of more than {LARGEST:,} bytes", where=place)
+    directive = parse(document, place)  # nothing is signed that nobody could read
+    key = Key(private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+    return Signed(document=document, signature=private.sign(document), key=key.id, directive=directive)
+
+
+def read_signature(data: bytes, place: str) -> bytes:
+    """64 raw bytes from themselves or their base64. Raises InputError."""
+    if len(data) == _SIGNATURE:
+        return data
+    try:
+        raw = base64.b64decode(data.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != _SIGNATURE:
+        raise InputError("not an Ed25519 signature", where=place, mend="give 64 bytes, raw or in base64")
+    return raw
+
+
+def read_public_key(data: bytes, place: str) -> Key:
+    """An Ed25519 public key from PEM (SubjectPublicKeyInfo), or 32 raw bytes in base64 or hexadecimal.
+
+    Raises InputError naming `place`.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+    if len(data) <= _KEY_FILE:
+        text = data.strip()
+        for read in (bytes.fromhex, base64.b64decode):
+            try:
+                raw = read(text.decode("ascii"))
+            except (ValueError, binascii.Error):  # also what is not ASCII
+                continue
+            if len(raw) == 32:
+                return Key(raw)
+        try:
+            key = load_pem_public_key(text)
+        except (ValueError, UnsupportedAlgorithm):
+            key = None
+        if isinstance(key, Ed25519PublicKey):
+            return Key(key.public_bytes(Encoding.Raw, PublicFormat.Raw))
+    raise InputError("not an Ed25519 public key", where=place, mend="give a PEM file, base64 or hexadecimal")
+
+
+def read_private_key(data: bytes, place: str) -> Ed25519PrivateKey:
+    """An unencrypted Ed25519 private key from PEM (PKCS #8). Raises InputError, which never shows the key."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    if len(data) <= _KEY_FILE:
+        try:
+            key = load_pem_private_key(data, None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            key = None
+        if isinstance(key, Ed25519PrivateKey):
+            return key
+    raise InputError(
+        "not an Ed25519 private key in PEM without a passphrase",
+        where=place,
+        mend="openssl genpkey -algorithm ed25519 -out key.pem",
+    )
+
+
+def in_force(issues: Iterable[Issue], directive: str, as_of: date) -> Issue:
+    """The version of `directive` that stood at the end of `as_of`: the last one issued and not revoked by then.
+
+    A version that was superseded or revoked later is found again for a day on which it stood. Of two issued on
+    one day the later in the sequence stands.
+
+    Raises NotFoundError where none stood.
+    """
+    held: Issue | None = None
+    for issue in issues:
+        if issue.directive != directive or issue.issued > as_of:
+            continue
+        if held is None or held.issued <= issue.issued:
+            held = issue
+    if held is None:
+        raise NotFoundError(f"no version of {directive} was issued by {as_of}", mend="ask for a later day")
+    if held.revoked is not None and held.revoked <= as_of:
+        raise NotFoundError(
+            f"{directive} {held.version} was revoked on {held.revoked}", mend="ask for an earlier day"
+        )
+    return held

@@ -1,0 +1,390 @@
+"""The forensic triage of one item whose row asks for it: a workbook that is a fold of events. Pure.
+
+BOD 26-04 asks, for the tier 3DF, whether the asset is already compromised, before evidence is lost by patching it.
+Events are appended and never changed; `fold` says what they make, and refuses an event that does not fit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
+
+import msgspec
+from msgspec import Struct, structs
+
+from clearway.records.errors import ConflictError, InputError
+
+from .duties import TriageStep
+
+Conclusion = Literal["none", "suspected", "confirmed"]
+StepState = Literal["open", "started", "done", "skipped"]
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+MOST_EVENTS = 10_000
+_LONGEST = 20_000  # characters of one text
+
+
+class _Event(Struct, frozen=True, kw_only=True, tag_field="event"):
+    """`at` is when it happened, as told; the store keeps apart when it was recorded, and by whom."""
+
+    at: datetime
+    by: str
+
+
+class StepStarted(_Event, frozen=True, kw_only=True, tag="step_started"):
+    step: str
+
+
+class StepDone(_Event, frozen=True, kw_only=True, tag="step_done"):
+    step: str
+    note: str = ""
+
+
+class StepSkipped(_Event, frozen=True, kw_only=True, tag="step_skipped"):
+    """A step left out: the reason is needed."""
+
+    step: str
+    reason: str
+
+
+class EvidenceTaken(_Event, frozen=True, kw_only=True, tag="evidence_taken"):
+    """One item of evidence. `sha256` in hexadecimal, of the bytes as first taken; `place` is where they are kept."""
+
+    evidence: str
+    what: str
+    volatile: bool
+    sha256: str
+    size_bytes: int
+    place: str
+
+
+class EvidenceMoved(_Event, frozen=True, kw_only=True, tag="evidence_moved"):
+    """Custody passes from `by` to `to`; `sha256` again, as the receiver found it."""
+
+    evidence: str
+    to: str
+    place: str
+    sha256: str
+
+
+class Patched(_Event, frozen=True, kw_only=True, tag="patched"):
+    what: str
+
+
+class Concluded(_Event, frozen=True, kw_only=True, tag="concluded"):
+    conclusion: Conclusion
+    summary: str
+
+
+class IncidentReported(_Event, frozen=True, kw_only=True, tag="incident_reported"):
+    """The reference under which the incident was reported to the authority."""
+
+    reference: str
+
+
+class Reopened(_Event, frozen=True, kw_only=True, tag="reopened"):
+    reason: str
+
+
+Event = (
+    StepStarted
+    | StepDone
+    | StepSkipped
+    | EvidenceTaken
+    | EvidenceMoved
+    | Patched
+    | Concluded
+    | IncidentReported
+    | Reopened
+)
+
+
+class Subject(Struct, frozen=True, kw_only=True):
+    """What is triaged. `kev_added` is the instant that the hours count from."""
+
+    organisation: str
+    asset: str
+    asset_name: str
+    flaw: str
+    component: str
+    directive: str
+    kev_added: datetime
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """One step with its targets. `late`: done, or still open, after `target`."""
+
+    id: str
+    name: str
+    earliest: datetime
+    target: datetime
+    state: StepState = "open"
+    started: datetime | None = None
+    ended: datetime | None = None
+    by: str = ""
+    note: str = ""
+    late: bool = False
+
+
+class Custody(Struct, frozen=True, kw_only=True):
+    """Who had the evidence from when, where; and whether its hash was still the one first taken."""
+
+    holder: str
+    since: datetime
+    place: str
+    sha256: str
+    intact: bool
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
+    id: str
+    what: str
+    volatile: bool
+    sha256: str
+    size_bytes: int
+    taken: datetime
+    custody: tuple[Custody, ...]
+
+
+class Workbook(Struct, frozen=True, kw_only=True):
+    """The state after all events. `conclusion` None: not decided. `flags` are for the reader of the report."""
+
+    subject: Subject
+    steps: tuple[Step, ...]
+    evidence: tuple[Evidence, ...] = ()
+    patched: datetime | None = None
+    patch: str = ""
+    conclusion: Conclusion | None = None
+    concluded: datetime | None = None
+    concluded_by: str = ""
+    summary: str = ""
+    incident: str = ""
+    last: datetime | None = None
+    flags: tuple[str, ...] = ()
+
+
+def kev_instant(day: date) -> datetime:
+    """The instant the hours count from where only the day of the addition is known: its first moment in UTC."""
+    return datetime.combine(day, time(), UTC)
+
+
+def new(subject: Subject, steps: Sequence[TriageStep]) -> Workbook:
+    """A workbook without events. Raises InputError for a time without an offset, or too late for the calendar."""
+    start = _aware(subject.kev_added, "kev_added")
+    try:
+        made = tuple(
+            Step(
+                id=step.id,
+                name=step.name,
+                earliest=start + timedelta(hours=step.from_hours),
+                target=start + timedelta(hours=step.to_hours),
+            )
+            for step in steps
+        )
+    except OverflowError as error:
+        raise InputError("the targets lie beyond the calendar", where="kev_added") from error
+    if not made:
+        raise InputError("no steps", where=subject.directive, mend="name a directive with a forensic triage")
+    return Workbook(subject=subject, steps=made)
+
+
+def fold(
+    subject: Subject, steps: Sequence[TriageStep], events: Iterable[Event], *, now: datetime
+) -> Workbook:
+    """The workbook after `events`, with its flags as of `now`.
+
+    Raises ConflictError for an event that does not fit what came before it, InputError for a bad value.
+    """
+    book = new(subject, steps)
+    for n, event in enumerate(events):
+        if n >= MOST_EVENTS:
+            raise InputError(
+                f"more than {MOST_EVENTS:,} events", where="triage", mend="open another workbook"
+            )
+        book = apply(book, event)
+    return flagged(book, now)
+
+
+def apply(book: Workbook, event: Event) -> Workbook:
+    """The workbook after one more event; events may be told late, so `at` need not grow.
+
+    Raises:
+        ConflictError: it does not fit: a step done twice, a conclusion before the steps, custody from another hand.
+        InputError: a hash, a text or a time that is none.
+    """
+    _check(event)
+    if book.conclusion is not None and not isinstance(event, (Reopened, IncidentReported, EvidenceMoved)):
+        raise ConflictError(
+            f"concluded: {book.conclusion}", where="triage", mend="reopen it with a reason first"
+        )
+    match event:
+        case StepStarted() | StepDone() | StepSkipped():
+            after = _with_step(book, event)
+        case EvidenceTaken():
+            after = _with_evidence(book, event)
+        case EvidenceMoved():
+            after = _with_custody(book, event)
+        case Patched():
+            if book.patched is not None:
+                raise ConflictError(f"patched already, {book.patched.isoformat()}", where="triage")
+            after = structs.replace(book, patched=event.at, patch=event.what)
+        case Concluded():
+            after = _with_conclusion(book, event)
+        case IncidentReported():
+            after = structs.replace(book, incident=event.reference)
+        case Reopened():
+            if book.conclusion is None:
+                raise ConflictError("not concluded", where="triage")
+            steps = tuple(
+                structs.replace(s, state="open", started=None, ended=None, by="", note="")
+                if s.id == "decide"
+                else s
+                for s in book.steps
+            )
+            after = structs.replace(
+                book, conclusion=None, concluded=None, concluded_by="", summary="", steps=steps
+            )
+    last = event.at if book.last is None else max(book.last, event.at)
+    return structs.replace(after, last=last)
+
+
+def flagged(book: Workbook, now: datetime) -> Workbook:
+    """The same workbook with what its reader must know: what was late by `now`, and what may have spoiled evidence."""
+    _aware(now, "now")
+    steps = tuple(
+        structs.replace(s, late=(s.ended or now) > s.target and s.state != "skipped") for s in book.steps
+    )
+    said = [f"{s.name.partition(':')[0]}: after its target of {_minute(s.target)}" for s in steps if s.late]
+    if book.patched is not None:
+        volatile = [e.taken for e in book.evidence if e.volatile]
+        if not volatile:
+            said.insert(0, "patched, and no volatile evidence was taken")
+        elif min(volatile) > book.patched:
+            said.insert(
+                0,
+                f"patched {_minute(book.patched)}, before the first volatile evidence {_minute(min(volatile))}",
+            )
+    for evidence in book.evidence:
+        if any(not custody.intact for custody in evidence.custody):
+            said.append(f"evidence {evidence.id}: its hash changed in custody")
+    if book.conclusion is not None and not book.evidence:
+        said.append("concluded without any evidence")
+    if book.conclusion == "confirmed" and not book.incident:
+        said.append("confirmed, and no incident report is recorded")
+    return structs.replace(book, steps=steps, flags=tuple(said))
+
+
+def read_event(data: bytes, place: str = "event") -> Event:
+    """One event from its JSON. Raises InputError naming `place`."""
+    try:
+        event: Event = msgspec.json.decode(data, type=Event)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"not an event of a triage: {error}", where=place) from error
+    _check(event)
+    return event
+
+
+def _check(event: Event) -> None:
+    _aware(event.at, "at")
+    for name in event.__struct_fields__:
+        value = getattr(event, name)
+        if isinstance(value, str):
+            if len(value) > _LONGEST:
+                raise InputError(f"more than {_LONGEST:,} characters", where=name)
+            if name != "note" and not value.strip():
+                raise InputError("is empty", where=name, mend=f"say the {name}")
+    sha256 = getattr(event, "sha256", None)
+    if sha256 is not None and not _SHA256.fullmatch(sha256):
+        raise InputError("not a SHA-256 in 64 hexadecimal digits, lower case", where="sha256")
+    if getattr(event, "size_bytes", 0) < 0:
+        raise InputError("less than nothing", where="size_bytes")
+
+
+def _aware(at: datetime, where: str) -> datetime:
+    if at.utcoffset() is None:
+        raise InputError(
+            "a time without an offset from UTC", where=where, mend="write it as 2026-12-07T09:30:00Z"
+        )
+    return at
+
+
+def _minute(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _with_step(book: Workbook, event: StepStarted | StepDone | StepSkipped) -> Workbook:
+    step = next((s for s in book.steps if s.id == event.step), None)
+    if step is None:
+        known = ", ".join(s.id for s in book.steps)
+        raise InputError(f"no step {event.step!r}", where="step", mend=f"one of: {known}")
+    if step.state in ("done", "skipped") or (step.state == "started" and isinstance(event, StepStarted)):
+        raise ConflictError(f"step {step.id} is {step.state} already", where="triage")
+    match event:
+        case StepStarted():
+            new = structs.replace(step, state="started", started=event.at, by=event.by)
+        case StepDone():
+            new = structs.replace(step, state="done", ended=event.at, by=event.by, note=event.note)
+        case StepSkipped():
+            new = structs.replace(step, state="skipped", ended=event.at, by=event.by, note=event.reason)
+    return structs.replace(book, steps=tuple(new if s.id == step.id else s for s in book.steps))
+
+
+def _with_evidence(book: Workbook, event: EvidenceTaken) -> Workbook:
+    if any(e.id == event.evidence for e in book.evidence):
+        raise ConflictError(
+            f"evidence {event.evidence!r} is there already", where="triage", mend="use another id"
+        )
+    first = Custody(holder=event.by, since=event.at, place=event.place, sha256=event.sha256, intact=True)
+    taken = Evidence(
+        id=event.evidence,
+        what=event.what,
+        volatile=event.volatile,
+        sha256=event.sha256,
+        size_bytes=event.size_bytes,
+        taken=event.at,
+        custody=(first,),
+    )
+    return structs.replace(book, evidence=(*book.evidence, taken))
+
+
+def _with_custody(book: Workbook, event: EvidenceMoved) -> Workbook:
+    found = next((e for e in book.evidence if e.id == event.evidence), None)
+    if found is None:
+        raise InputError(
+            f"no evidence {event.evidence!r}", where="evidence", mend="record that it was taken first"
+        )
+    last = found.custody[-1]
+    if last.holder != event.by:
+        raise ConflictError(f"{event.evidence} is in the hands of {last.holder}", where="triage")
+    if event.at < last.since:
+        raise ConflictError(f"{event.evidence} was handed on before {last.holder} had it", where="triage")
+    custody = Custody(
+        holder=event.to,
+        since=event.at,
+        place=event.place,
+        sha256=event.sha256,
+        intact=event.sha256 == found.sha256,
+    )
+    moved = structs.replace(found, custody=(*found.custody, custody))
+    return structs.replace(book, evidence=tuple(moved if e.id == found.id else e for e in book.evidence))
+
+
+def _with_conclusion(book: Workbook, event: Concluded) -> Workbook:
+    left = [s.id for s in book.steps if s.state not in ("done", "skipped") and s.id != "decide"]
+    if left:
+        raise ConflictError(
+            f"steps not done: {', '.join(left)}", where="triage", mend="do them, or skip them with a reason"
+        )
+    steps = tuple(
+        structs.replace(s, state="done", ended=event.at, by=event.by) if s.id == "decide" else s
+        for s in book.steps
+    )
+    return structs.replace(
+        book,
+        steps=steps,
+        conclusion=event.conclusion,
+        concluded=event.at,
+        concluded_by=event.by,
+        summary=event.summary,
+    )

@@ -1,0 +1,107 @@
+"""The triage report: the workbook as a document, JSON by our declared schema, and text to print."""
+
+from __future__ import annotations
+
+import textwrap
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from clearway.records.text import plain
+
+from .triage import Evidence, Step, Subject, Workbook
+
+SCHEMA: Final = "urn:clearway:schema:directive-triage:1"
+_WIDTH = 100
+_CONCLUSIONS = {
+    "none": "no sign of compromise was found",
+    "suspected": "compromise is suspected",
+    "confirmed": "compromise is confirmed",
+}
+
+
+class TriageReport(Struct, frozen=True, kw_only=True):
+    """The workbook as of one instant. `flags` name what may weaken it; an empty list means none was found."""
+
+    schema: Literal["urn:clearway:schema:directive-triage:1"] = SCHEMA
+    report: Literal["triage"] = "triage"
+    as_of: datetime
+    subject: Subject
+    conclusion: str | None
+    concluded: datetime | None
+    concluded_by: str
+    summary: str
+    incident: str
+    patched: datetime | None
+    patch: str
+    steps: tuple[Step, ...]
+    evidence: tuple[Evidence, ...]
+    flags: tuple[str, ...]
+
+
+def triage_report(book: Workbook, as_of: datetime) -> TriageReport:
+    """The report of a workbook that was folded as of that instant."""
+    return TriageReport(
+        as_of=as_of.astimezone(UTC),
+        subject=book.subject,
+        conclusion=book.conclusion,
+        concluded=book.concluded,
+        concluded_by=book.concluded_by,
+        summary=book.summary,
+        incident=book.incident,
+        patched=book.patched,
+        patch=book.patch,
+        steps=book.steps,
+        evidence=book.evidence,
+        flags=book.flags,
+    )
+
+
+def triage_text(report: TriageReport) -> str:
+    """The report as plain text of 100 columns, evidence with its hashes and custody."""
+    subject = report.subject
+    said = _CONCLUSIONS.get(report.conclusion or "", "not decided yet")
+    lines = [
+        f"Forensic triage: {plain(subject.flaw, 40)} in {plain(subject.component, 60)}",
+        f"Asset: {plain(subject.asset_name, 60)} ({plain(subject.asset, 60)}), {plain(subject.organisation, 40)}",
+        f"Under {subject.directive}; hours count from the addition to KEV, {_at(subject.kev_added)}",
+        f"As of {_at(report.as_of)}",
+        "",
+        f"Conclusion: {said}"
+        + (f", {_at(report.concluded)} by {plain(report.concluded_by, 60)}" if report.concluded else ""),
+        *_paragraph(report.summary),
+    ]
+    if report.incident:
+        lines.append(f"Incident report: {plain(report.incident, 80)}")
+    if report.flags:
+        lines += ["", "NOTE"]
+        lines += [line for flag in report.flags for line in _paragraph(f"! {flag}")]
+    lines += ["", f"{'step':<58}{'target':<24}{'state':<10}"]
+    for step in report.steps:
+        late = " late" if step.late else ""
+        lines.append(f"{plain(step.name, 56):<58}{_at(step.target):<24}{step.state}{late}")
+        if step.note:
+            lines += _paragraph(step.note)
+    if report.patched is not None:
+        lines += ["", f"Patched: {_at(report.patched)}, {plain(report.patch, 200)}"]
+    for item in report.evidence:
+        kind = "volatile" if item.volatile else "not volatile"
+        lines += [
+            "",
+            f"Evidence {plain(item.id, 40)} ({kind}): {plain(item.what, 200)}",
+            f"  SHA-256 {item.sha256}, {item.size_bytes:,} bytes",
+        ]
+        for held in item.custody:
+            changed = "" if held.intact else f"  HASH CHANGED: {held.sha256}"
+            lines.append(f"  {_at(held.since)}  {plain(held.holder, 60)}, {plain(held.place, 100)}{changed}")
+    return "\n".join([*lines, ""])
+
+
+def _paragraph(text: str) -> list[str]:
+    shown = plain(text, 20_000)
+    return textwrap.wrap(shown, _WIDTH, initial_indent="  ", subsequent_indent="  ") if shown else []
+
+
+def _at(at: datetime | None) -> str:
+    return "" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
