@@ -1,0 +1,412 @@
+"""The one HTTP client for calls to the outside: feeds are fetched and webhooks are sent with it, and nothing else is.
+
+Somebody else chooses the URLs: a feed's publisher by its redirects, a member by a webhook. So each call
+
+    1. reads the URL strictly: http or https, no user information, no address in disguise
+    2. connects to an address that was checked (`outbound_socket`), on each hop anew
+    3. follows redirects by hand: at most five, never from https to http, and no credentials across origins
+    4. is bound in time as a whole and by its pace, and in size before and after decompression
+    5. uses no proxy, netrc or cookie of the environment
+
+Errors, all of them `UpstreamError` for a caller that only wants to try later:
+
+    UpstreamError       nobody answers, the answer breaks HTTP, or it can't be written
+    ├── RefusedError    the URL or address is not one that this installation connects to
+    ├── SlowError       over the deadline, or dripping
+    ├── TooMuchError    larger than the caller takes
+    └── StatusError     the answer's status; `status`, and `retry_after_s` where the server says when
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+import httpcore
+import httpx
+from msgspec import Struct
+
+from clearway.records.clock import Clock, SystemClock
+from clearway.records.errors import ClearwayError, ConfigError, UpstreamError
+from clearway.records.text import plain
+
+from .outbound_address import PUBLIC_ONLY, Networks, RefusedError, literal
+from .outbound_body import Sink, TooMuchError, plain_chunks
+from .outbound_socket import Budget, CheckedBackend, Pace, Resolver, SlowError, resolve
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+__all__ = [
+    "PUBLIC_ONLY", "Answer", "Client", "Fetched", "Networks", "NotModified", "Pace", "RefusedError", "SlowError",
+    "StatusError", "TooMuchError", "checked_url",
+]  # fmt: skip
+
+MAX_REDIRECTS = 5
+_MAX_URL_CHARS = 4096
+_MAX_RETRY_AFTER_S = 7 * 86_400.0
+_MAX_VALIDATOR_CHARS = 300
+ANSWER_BYTES = 4096  # of an answer to a POST: for the record of what was said, no more
+USER_AGENT = "Clearway"
+# What another origin may see of a request that was meant for this one.
+_FOR_ANYBODY = frozenset(
+    ("accept", "accept-encoding", "user-agent", "if-none-match", "if-modified-since", "range", "if-range")
+)
+_AUTHORITY_END = re.compile("[/?#]")
+_OURS = frozenset(
+    ("host", "content-length", "connection", "transfer-encoding", "user-agent", "accept-encoding")
+)
+
+
+class StatusError(UpstreamError):
+    """The server answered, but not with what was asked for."""
+
+    def __init__(self, status: int, where: str, retry_after_s: float | None = None) -> None:
+        when = f"asks to come back after {retry_after_s:g} s" if retry_after_s else "try again later"
+        mend = (
+            when
+            if status in (429, 503) or status >= 500
+            else "check the address, and what it needs to be read"
+        )
+        super().__init__(f"answered {status}", where=where, mend=mend)
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
+class Fetched(Struct, frozen=True, kw_only=True):
+    """A file that was written whole. `etag` and `modified` are what to send the next time, "" without any."""
+
+    url: str  # after redirects
+    size_bytes: int
+    sha256: str
+    etag: str = ""
+    modified: str = ""
+    content_type: str = ""
+    resumed_at: int = 0  # bytes that an earlier, interrupted call had left
+
+
+class NotModified(Struct, frozen=True, kw_only=True):
+    """What the caller has is still current (RFC 9110 §15.4.5)."""
+
+    url: str
+    etag: str = ""
+    modified: str = ""
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What came back from a POST, whatever its status."""
+
+    status: int
+    url: str
+    body: bytes = b""  # its beginning
+    retry_after_s: float | None = None
+
+
+def checked_url(text: str) -> httpx.URL:
+    """`text` as a URL that may be tried; raises RefusedError with the reason. Nothing is looked up."""
+    where = plain(text, 200)
+    if len(text) > _MAX_URL_CHARS or "\\" in text or not text.isprintable() or " " in text:
+        raise RefusedError("not a URL", where=where, mend="write https://host/path")
+    try:
+        url = httpx.URL(text)
+        port = url.port
+    except (httpx.InvalidURL, ValueError, UnicodeError) as error:
+        raise RefusedError(f"not a URL: {plain(str(error), 120)}", where=where) from None
+    if url.scheme not in ("http", "https"):
+        raise RefusedError(
+            f"{plain(url.scheme, 20) or 'no scheme'} is not fetched", where=where, mend="http and https are"
+        )
+    if url.userinfo or "@" in _AUTHORITY_END.split(text.partition("//")[2], maxsplit=1)[0]:
+        raise RefusedError("a URL with a user or password", where=plain(f"{url.scheme}://…@{url.host}", 200))
+    if port is not None and not 0 < port < 65536:
+        raise RefusedError(f"no port {port}", where=where)
+    literal(url.raw_host.decode("ascii", "replace"))
+    return url
+
+
+class Client:
+    """Calls to the outside, for one thread. Close it, or use it as a context manager.
+
+    `allow` are the operator's networks beside the public ones. `proxy` is the URL of the operator's own proxy:
+    it then resolves names, so that only addresses that a URL spells out are checked here.
+    """
+
+    def __init__(
+        self,
+        allow: Networks = PUBLIC_ONLY,
+        *,
+        resolver: Resolver = resolve,
+        pace: Pace | None = None,
+        proxy: str = "",
+        tls: ssl.SSLContext | None = None,
+        clock: Clock | None = None,
+        user_agent: str = USER_AGENT,
+    ) -> None:
+        self._allow = allow
+        self._pace = pace or Pace()
+        self._clock = clock or SystemClock()
+        self._user_agent = user_agent
+        self._proxied = bool(proxy)
+        through = _proxy_url(proxy) if proxy else None
+        self._backend = CheckedBackend(
+            allow, resolver, (through.host, through.port or _default_port(through)) if through else None
+        )
+        common = {
+            "max_connections": 4,
+            "max_keepalive_connections": 2,
+            "keepalive_expiry": 15.0,
+            "retries": 0,
+        }
+        context = tls or ssl.create_default_context()
+        self._pool: httpcore.ConnectionPool
+        if through is None:
+            self._pool = httpcore.ConnectionPool(
+                ssl_context=context,
+                network_backend=self._backend,
+                http2=False,
+                **common,  # type: ignore[arg-type]
+            )
+        else:
+            self._pool = httpcore.HTTPProxy(
+                _core(through),
+                ssl_context=context,
+                network_backend=self._backend,
+                http2=False,
+                **common,  # type: ignore[arg-type]
+            )
+        self.requests = 0  # hops so far
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends its connections."""
+        self._pool.close()
+
+    def get_to_file(
+        self,
+        url: str,
+        path: Path,
+        *,
+        etag: str = "",
+        modified: str = "",
+        max_bytes: int,
+        deadline_s: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> Fetched | NotModified:
+        """Fetches `url` into `path`, which appears only when whole, or says that it is not modified.
+
+        An earlier call for the same `url` and `path` that broke off is taken up where it ended, if the server's
+        entity tag says that the file is the same. `max_bytes` bounds what is written, unpacked.
+
+        Raises:
+            RefusedError, SlowError, TooMuchError, StatusError, UpstreamError: `path` is as it was.
+        """
+        sink = Sink(path, url, max_bytes)
+        asked = {"accept": "*/*", **_lower(headers)}
+        if etag:
+            asked["if-none-match"] = etag
+        elif modified:
+            asked["if-modified-since"] = modified
+        conditional = bool(etag or modified)
+        asked |= sink.resumption()
+        budget = Budget(deadline_s, self._pace, plain(url, 200))
+        with self._hops("GET", url, asked, b"", MAX_REDIRECTS, budget) as (answer, at):
+            if answer.status == 304 and conditional:
+                sink.drop()
+                return NotModified(url=at, etag=_validator(answer, "etag") or etag,
+                                   modified=_validator(answer, "last-modified") or modified)  # fmt: skip
+            if answer.status not in (200, 206):
+                if answer.status == 416:
+                    sink.drop()  # the next call begins anew
+                raise self._status(answer, budget.where)
+            content_range = answer.headers.get("content-range", "") if answer.status == 206 else ""
+            tag = _validator(answer, "etag")
+            written = sink.write(
+                plain_chunks(answer, max_bytes, budget.where),
+                etag=tag,
+                content_range=content_range,
+                identity=not answer.headers.get("content-encoding"),
+            )
+            return Fetched(url=at, size_bytes=written.size_bytes, sha256=written.sha256, etag=tag,
+                           modified=_validator(answer, "last-modified"), resumed_at=written.resumed_at,
+                           content_type=plain(answer.headers.get("content-type", ""), 100))  # fmt: skip
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], deadline_s: float) -> Answer:
+        """Sends `body` once. A redirect is not followed: its status is the answer.
+
+        Raises:
+            RefusedError, SlowError, UpstreamError: no answer came.
+        """
+        budget = Budget(deadline_s, self._pace, plain(url, 200))
+        with self._hops("POST", url, _lower(headers), body, 0, budget) as (answer, at):
+            said = b""
+            for chunk in answer.chunks():
+                said += chunk
+                if len(said) >= ANSWER_BYTES:
+                    break
+            return Answer(status=answer.status, url=at, body=said[:ANSWER_BYTES],
+                          retry_after_s=self._retry_after(answer))  # fmt: skip
+
+    @contextmanager
+    def _hops(
+        self, method: str, url: str, headers: dict[str, str], body: bytes, redirects: int, budget: Budget
+    ) -> Iterator[tuple[_Response, str]]:
+        """The answer of the last hop, its body unread, and the URL that gave it."""
+        self._backend.budget = budget
+        at = checked_url(url)
+        for hop in range(redirects + 1):
+            with _translated(budget.where):
+                answer = self._send(method, at, headers, body)
+            try:
+                location = answer.headers.get("location", "")
+                if redirects and answer.status in (301, 302, 303, 307, 308) and location:
+                    if hop == redirects:
+                        raise UpstreamError(f"more than {redirects} redirects", where=budget.where)
+                    onward = _joined(at, location)
+                    if at.scheme == "https" and onward.scheme != "https":
+                        raise RefusedError("a redirect from https to http", where=budget.where)
+                    if _origin(onward) != _origin(at):
+                        headers = {k: v for k, v in headers.items() if k in _FOR_ANYBODY}
+                    at = onward
+                    continue
+                with _translated(budget.where):
+                    yield answer, str(at)
+                return
+            finally:
+                answer.close()
+
+    def _send(self, method: str, url: httpx.URL, headers: dict[str, str], body: bytes) -> _Response:
+        if self._proxied:
+            self._judge_literal(url)
+        sent = {
+            "host": url.netloc.decode("ascii"),
+            "user-agent": self._user_agent,
+            "accept-encoding": "identity" if "range" in headers else "gzip",
+            **{k: v for k, v in headers.items() if k not in _OURS},
+        }
+        if method == "POST":
+            sent["content-length"] = str(len(body))
+        self.requests += 1
+        return _Response(
+            self._pool.handle_request(
+                httpcore.Request(
+                    method,
+                    _core(url),
+                    headers=[(k.encode(), v.encode("utf-8")) for k, v in sent.items()],
+                    content=body,
+                )
+            )
+        )
+
+    def _judge_literal(self, url: httpx.URL) -> None:
+        address = literal(url.raw_host.decode("ascii"))
+        reason = self._allow.refusal(address) if address is not None else ""
+        if reason:
+            raise RefusedError(f"{address} is {reason}", where=plain(str(url), 200))
+
+    def _status(self, answer: _Response, where: str) -> StatusError:
+        return StatusError(answer.status, where, self._retry_after(answer))
+
+    def _retry_after(self, answer: _Response) -> float | None:
+        """RFC 9110 §10.2.3, in seconds from now; at most a week, None without one that can be read."""
+        text = answer.headers.get("retry-after", "").strip()
+        if text.isascii() and text.isdigit() and len(text) < 12:
+            return min(float(text), _MAX_RETRY_AFTER_S)
+        try:
+            at = parsedate_to_datetime(text)
+        except (ValueError, TypeError, IndexError):
+            return None
+        wait = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - self._clock.now()).total_seconds()
+        return min(max(wait, 0.0), _MAX_RETRY_AFTER_S)
+
+
+class _Response:
+    """An answer whose body is still to come."""
+
+    def __init__(self, answer: httpcore.Response) -> None:
+        self._answer = answer
+        self.status = answer.status
+        self.headers = httpx.Headers(answer.headers)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body as it is on the wire, without the transfer coding."""
+        return iter(self._answer.iter_stream())
+
+    def close(self) -> None:
+        self._answer.close()
+
+
+@contextmanager
+def _translated(where: str) -> Iterator[None]:
+    """Turns what httpcore, and the protocol parser below it, raise into an `UpstreamError`."""
+    try:
+        yield
+    except ClearwayError:
+        raise
+    except httpcore.RemoteProtocolError as error:
+        raise UpstreamError(
+            f"the answer breaks off or is no HTTP: {plain(str(error), 120)}",
+            where=where,
+            mend="try again later",
+        ) from error
+    except httpcore.LocalProtocolError as error:
+        raise UpstreamError(
+            f"a header that HTTP can't carry: {plain(str(error), 120)}", where=where
+        ) from error
+    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProxyError) as error:
+        raise UpstreamError(
+            f"the connection failed: {plain(str(error), 120) or type(error).__name__}",
+            where=where,
+            mend="try again later",
+        ) from error
+
+
+def _joined(base: httpx.URL, location: str) -> httpx.URL:
+    if not location.isprintable() or len(location) > _MAX_URL_CHARS:
+        raise RefusedError("a redirect to what is no URL", where=plain(str(base), 200))
+    try:
+        joined = str(base.join(location).copy_with(fragment=None))
+    except (httpx.InvalidURL, ValueError, UnicodeError):
+        raise RefusedError("a redirect to what is no URL", where=plain(str(base), 200)) from None
+    return checked_url(joined)
+
+
+def _proxy_url(text: str) -> httpx.URL:
+    url = httpx.URL(text)
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ConfigError("not a proxy", where=plain(text, 80), mend="write http://host:port")
+    return url
+
+
+def _core(url: httpx.URL) -> httpcore.URL:
+    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+
+
+def _default_port(url: httpx.URL) -> int:
+    return 443 if url.scheme == "https" else 80
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int]:
+    return url.scheme, url.host, url.port or _default_port(url)
+
+
+def _lower(headers: Mapping[str, str] | None) -> dict[str, str]:
+    return {name.lower(): value for name, value in (headers or {}).items()}
+
+
+def _validator(answer: _Response, name: str) -> str:
+    """An entity tag or date as it may be sent back, "" for what no server means."""
+    value = answer.headers.get(name, "")
+    return value if value.isascii() and value.isprintable() and len(value) <= _MAX_VALIDATOR_CHARS else ""
