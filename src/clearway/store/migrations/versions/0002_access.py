@@ -218,11 +218,13 @@ create table clearway.approval (
     used timestamptz,
     check (verdict is distinct from 'approved' or decided_by <> asked_by)
 );
--- The latest time that the log has seen: a clock that is put back makes nothing valid again.
+-- The latest time that was seen: a clock that is put back makes nothing valid again. Beside it which boot of which
+-- machine saw it, and how long that had been up: a clock that is put forward is told by that.
 create table clearway.clock_mark (
     one boolean primary key default true check (one),
     high timestamptz not null,
-    frozen text not null default ''
+    boot text not null default '',
+    up_s double precision not null default 0
 );
 insert into clearway.clock_mark (high) values ('-infinity');
 -- Which tables carry an audience, for the acts that change one.
@@ -467,6 +469,44 @@ begin
     update person set badge = fit where person = who and badge is distinct from fit;
 end $$;
 
+-- An audience in words, for those who may see it: its label and the groups of each clause.
+create function clearway.audience_words(which int) returns jsonb language sql stable
+    security definer set search_path = clearway, pg_temp as $$
+    select jsonb_build_object('aud', a.aud, 'label', case
+            when a.clauses = '{}' then 'TLP:CLEAR'
+            when exists (select from clause c where c.clause = any(a.clauses) and c.embargo and c.released_by is null)
+                then 'TLP:RED'
+            when exists (select from clause c join grp g on g.grp = any(c.grps)
+                where c.clause = any(a.clauses) and not c.embargo and g.kind in ('list', 'staff')
+                    and not exists (select from grp d where d.grp = any(c.grps) and d.kind = 'desk'))
+                then 'TLP:RED'
+            when (select count(*) from clause c where c.clause = any(a.clauses) and not c.embargo and c.clause <> 1) > 1
+                then 'TLP:RED'
+            when exists (select from clause c join grp g on g.grp = any(c.grps)
+                where c.clause = any(a.clauses) and g.kind = 'clients') then 'TLP:AMBER'
+            when exists (select from clause c join grp g on g.grp = any(c.grps)
+                where c.clause = any(a.clauses) and g.kind = 'staff') then 'TLP:AMBER+STRICT'
+            when 1 = any(a.clauses) then 'TLP:GREEN'
+            else 'TLP:CLEAR' end,
+        'clauses', coalesce((
+            select jsonb_agg(jsonb_build_object(
+                'embargo', c.embargo, 'released', c.released_by is not null,
+                'groups', (select jsonb_agg(case g.kind
+                    when 'community' then 'everybody who is signed in'
+                    when 'desk' then 'the coordinators'
+                    when 'staff' then 'members of ' || coalesce(o.name, '?')
+                    when 'clients' then 'clients of ' || coalesce(o.name, '?')
+                    when 'list' then 'recipients on the list ' || coalesce(l.name, '?')
+                    else 'parties to the embargo ' || coalesce(e.name, '?') end order by g.grp)
+                    from grp g
+                    left join organisation o on g.kind in ('staff', 'clients') and o.org = g.ref
+                    left join recipient_list l on g.kind = 'list' and l.list = g.ref
+                    left join embargo e on g.kind = 'embargo' and e.embargo = g.ref
+                    where g.grp = any(c.grps))) order by c.clause)
+            from clause c where c.clause = any(a.clauses)), '[]'))
+    from audience a
+    where a.aud = which and (actor() = 0 or get_bit(my_bits(), which) = 1) $$;
+
 -- Ends an embargo: what its audiences mean changes, and no row is touched. `entry` is the log's.
 create function clearway.release_embargo(which int, entry bigint) returns void language plpgsql
     security definer set search_path = clearway, pg_temp as $$
@@ -694,6 +734,11 @@ begin
     where embargo = which and ended_by is null and may('coordinate', org);
     if not found then raise 'nothing of that name is here' using errcode = 'CW404'; end if;
 end $$;
+create function clearway.thaw_embargo(which int) returns void language plpgsql security definer
+    set search_path = clearway, pg_temp as $$
+begin
+    update embargo set frozen = '' where embargo = which and may('coordinate', org);
+end $$;
 create function clearway.add_credential(
     who int, key_hash bytea, public_id text, kind text, label text, scopes text[], in_org int,
     expires timestamptz, signed_in_by text) returns int
@@ -850,14 +895,14 @@ revoke execute on all functions in schema clearway from public;
 grant execute on function clearway.me(), clearway.my_orgs(text), clearway.my_bits(), clearway.my_audiences(int),
     clearway.my_credential(), clearway.whoami(), clearway.touch(), clearway.now_marked(), clearway.actor(),
     clearway.may(text, int), clearway.house(),
-    clearway.meet(int[]), clearway.within(int, int), clearway.intern_audience(int[]),
+    clearway.meet(int[]), clearway.within(int, int), clearway.audience_words(int), clearway.intern_audience(int[]),
     clearway.intern_clause(int[], boolean), clearway.group_of(text, int), clearway.in_embargo(int),
     clearway.remark(regclass, bigint, int, int), clearway.release_embargo(int, bigint),
     clearway.add_organisation(text, text, text, text[]), clearway.add_person(text, text, text, int),
     clearway.grant_role(int, int, text), clearway.revoke_role(int, int, text), clearway.set_active(int, boolean),
     clearway.set_client(int, int, boolean), clearway.add_list(int, text),
     clearway.set_recipient(int, int, int, boolean), clearway.add_embargo(int, text),
-    clearway.arm_embargo(int, timestamptz, boolean),
+    clearway.arm_embargo(int, timestamptz, boolean), clearway.thaw_embargo(int),
     clearway.add_credential(int, bytea, text, text, text, text[], int, timestamptz, text),
     clearway.revoke_credential(int), clearway.sign_out(boolean),
     clearway.ask_approval(int, text, text, jsonb, text), clearway.decide_approval(int, text)

@@ -1,0 +1,120 @@
+"""Two people for one act: one asks, another decides, and the act names the decision."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct, convert, json
+
+from clearway import ledger
+from clearway.records.errors import NotFoundError
+
+from . import audience
+from .marking import own
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import psycopg
+
+Verdict = Literal["approved", "refused", "withdrawn"]
+
+
+class Approval(Struct, frozen=True, kw_only=True):
+    """What was asked and what was decided. `used` once the act was carried out: an approval serves once."""
+
+    approval: int
+    uid: str
+    org: int
+    kind: str
+    subject: str
+    proposal: dict[str, Any]
+    why: str
+    asked_by: int
+    asked_at: datetime
+    decided_by: int | None = None
+    decided_at: datetime | None = None
+    verdict: Verdict | None = None
+    used: datetime | None = None
+
+
+_SELECT = "select to_jsonb(a) from clearway.approval a"
+
+
+def ask(
+    db: psycopg.Connection[Any], org: int, kind: str, subject: str, proposal: Mapping[str, object], why: str
+) -> Approval:
+    """Asks for a second person's word on exactly `proposal`.
+
+    Raises:
+        NotFoundError: the caller may not act in that organisation.
+    """
+    row = db.execute(
+        "select clearway.ask_approval(%s, %s, %s, %s::jsonb, %s)",
+        (org, kind, subject, json.encode(proposal).decode(), why[:500]),
+    ).fetchone()
+    assert row is not None
+    asked = one(db, int(row[0]))
+    _log(db, "approval.asked", asked, {"kind": kind, "subject": subject, "proposal": proposal})
+    return asked
+
+
+def decide(db: psycopg.Connection[Any], approval: int, verdict: Verdict) -> Approval:
+    """Approves or refuses as a second person, or withdraws as the one who asked.
+
+    Raises:
+        ForbiddenError: the caller asked for it, or has no right to decide there.
+        ConflictError: it has been decided.
+        NotFoundError: there is none of that number for the caller.
+    """
+    db.execute("select clearway.decide_approval(%s, %s)", (approval, verdict))
+    decided = one(db, approval)
+    _log(db, f"approval.{verdict}", decided, {"kind": decided.kind, "subject": decided.subject})
+    return decided
+
+
+def one(db: psycopg.Connection[Any], approval: int) -> Approval:
+    """The approval of that number.
+
+    Raises:
+        NotFoundError: there is none for the caller.
+    """
+    row = db.execute(f"{_SELECT} where approval = %s", (approval,)).fetchone()
+    if row is None:
+        raise NotFoundError("no such approval", where=f"approval/{approval}")
+    return convert(row[0], Approval)
+
+
+def listed(db: psycopg.Connection[Any], *, open_only: bool = False) -> tuple[Approval, ...]:
+    """The approvals of the caller's organisations, the newest first."""
+    rows = db.execute(
+        f"{_SELECT} where not %s or a.verdict is null order by a.approval desc limit 500", (open_only,)
+    )
+    return tuple(convert(row[0], Approval) for row in rows)
+
+
+def remark(
+    db: psycopg.Connection[Any], table: str, row_id: int, org: int, aud: int, *, approved: int | None = None
+) -> None:
+    """Gives one row another audience; anything but a narrower one needs an approval of just that change.
+
+    Raises:
+        ForbiddenError: the right or the approval is missing.
+        NotFoundError: no such row for the caller.
+    """
+    subject = f"{table}/{row_id}"
+    db.execute("select clearway.remark(%s::regclass, %s, %s, %s)", (table, row_id, aud, approved))
+    content = {"aud": aud, "approval": approved}
+    ledger.append(db, "marking.changed", subject, content, aud=audience.of(db, own(org)))
+
+
+def ask_remark(
+    db: psycopg.Connection[Any], table: str, row_id: int, org: int, was: int, aud: int, why: str
+) -> Approval:
+    """Asks for a wider audience of one row: from `was` to `aud`."""
+    return ask(db, org, "remark", f"{table}/{row_id}", {"was": was, "aud": aud}, why)
+
+
+def _log(db: psycopg.Connection[Any], act: str, about: Approval, content: Mapping[str, object]) -> None:
+    ledger.append(db, act, f"approval/{about.uid}", content, aud=audience.of(db, own(about.org)))

@@ -1,0 +1,111 @@
+"""Audiences in the database: a marking's number, the meet of several, and in words who is meant.
+
+An audience is a set of clauses that must all open, and a clause opens for any of its groups. What a
+marking means for the people in those groups is kept by the database alone (`0002_access`); here a marking
+becomes a number and a number becomes words.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from clearway.records.errors import NotFoundError
+
+from .marking import CLEAR_AUD, GREEN_AUD, Marking
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import psycopg
+
+_COMMUNITY_CLAUSE = 1
+
+
+class Clause(Struct, frozen=True, kw_only=True):
+    """One condition of an audience: any of the groups opens it. `released` once its embargo has ended."""
+
+    groups: tuple[str, ...]
+    embargo: bool = False
+    released: bool = False
+
+
+class Meaning(Struct, frozen=True, kw_only=True):
+    """What an audience says: its label, and each condition in words; all must hold."""
+
+    aud: int
+    label: str
+    clauses: tuple[Clause, ...] = ()
+
+
+def of(db: psycopg.Connection[Any], marking: Marking) -> int:
+    """The audience of a marking, made when it is new.
+
+    Raises:
+        NotFoundError: the organisation, list or embargo is not there.
+    """
+    if marking.tlp == "CLEAR" and not marking.embargo:
+        return CLEAR_AUD
+    if marking.tlp == "GREEN" and not marking.embargo:
+        return GREEN_AUD
+    clauses: list[int] = []
+    if marking.tlp == "GREEN":
+        clauses.append(_COMMUNITY_CLAUSE)
+    elif marking.tlp != "CLEAR":
+        clauses.append(_clause(db, _groups(marking)))
+    if marking.embargo:
+        row = db.execute(
+            "select clause from clearway.embargo where embargo = %s", (marking.embargo,)
+        ).fetchone()
+        if row is None:
+            raise NotFoundError("no such embargo", where=f"embargo/{marking.embargo}")
+        clauses.append(int(row[0]))
+    return _number(db, "select clearway.intern_audience(%s)", (clauses,))
+
+
+def meet(db: psycopg.Connection[Any], auds: Iterable[int]) -> int:
+    """The audience of what is derived from rows with these: whoever may see every one of them."""
+    given = sorted(set(auds))
+    return given[0] if len(given) == 1 else _number(db, "select clearway.meet(%s)", (given,))
+
+
+def within(db: psycopg.Connection[Any], narrow: int, wide: int) -> bool:
+    """Whether everybody who may see `narrow` may see `wide`, whoever they are."""
+    return bool(_number(db, "select clearway.within(%s, %s)::int", (narrow, wide)))
+
+
+def meaning(db: psycopg.Connection[Any], aud: int) -> Meaning:
+    """An audience in words; only what the caller may see can be asked about by those who show it."""
+    row = db.execute("select clearway.audience_words(%s)::text", (aud,)).fetchone()
+    if row is None or row[0] is None:
+        raise NotFoundError("no such audience", where=f"audience/{aud}")
+    import msgspec
+
+    return msgspec.json.decode(row[0], type=Meaning)
+
+
+def _groups(marking: Marking) -> tuple[tuple[str, int], ...]:
+    org = marking.org
+    if marking.tlp == "AMBER":
+        return ("staff", org), ("clients", org), ("desk", 0)
+    if marking.tlp == "AMBER+STRICT":
+        return ("staff", org), ("desk", 0)
+    if marking.recipients:
+        return (("list", marking.recipients),)
+    return (("staff", org),)
+
+
+def _clause(db: psycopg.Connection[Any], groups: tuple[tuple[str, int], ...]) -> int:
+    return _number(
+        db,
+        """select clearway.intern_clause(array(
+            select clearway.group_of(kind, ref) from unnest(%s::text[], %s::int[]) as g(kind, ref)), false)""",
+        ([kind for kind, _ in groups], [ref for _, ref in groups]),
+    )
+
+
+def _number(db: psycopg.Connection[Any], query: Any, parameters: tuple[object, ...]) -> int:
+    row = db.execute(query, parameters).fetchone()
+    assert row is not None
+    return int(row[0])

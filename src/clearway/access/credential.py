@@ -1,0 +1,207 @@
+"""Sessions and tokens: made, listed, revoked.
+
+A session comes from signing in and lives twelve hours; a token is made by its holder, or for a service by
+its administrator, and lives as long as was asked, a year at most. Both are rows that end at once when
+revoked: the next statement of whoever holds them sees nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, get_args
+
+from msgspec import Struct, convert
+
+from clearway import ledger
+from clearway.records.errors import InputError
+from clearway.records.principal import Right
+from clearway.records.text import plain
+
+from . import audience
+from .marking import own
+from .secret import Made, label_of, make
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+
+SESSION_LIFE = timedelta(hours=12)
+TOKEN_LIFE = timedelta(days=90)
+MOST_TOKEN_LIFE = timedelta(days=365)
+ACTING_LIFE = timedelta(minutes=10)
+SCOPES: tuple[str, ...] = get_args(Right)
+
+
+class Credential(Struct, frozen=True, kw_only=True):
+    """A session or token as it is listed: never with its secret."""
+
+    credential: int
+    public_id: str
+    person: int
+    kind: str
+    label: str
+    scopes: tuple[str, ...] | None
+    org: int | None
+    created: datetime
+    expires: datetime
+    last_used: datetime | None
+    revoked: datetime | None
+    signed_in_by: str = ""
+
+
+def make_token(
+    db: psycopg.Connection[Any],
+    person: int,
+    *,
+    label: str,
+    scopes: Sequence[str] | None,
+    org: int | None = None,
+    life: timedelta = TOKEN_LIFE,
+    now: datetime,
+) -> Made:
+    """A token of one's own, or of a service that one administers; its secret is in the answer and nowhere else.
+
+    `scopes` narrows it to some rights (None: all that its person has), `org` to one organisation.
+
+    Raises:
+        InputError: a scope is none, the life is too long, or the label empty.
+        ForbiddenError: more scopes than the credential it is made with.
+        NotFoundError: that person is not the caller's to make tokens for.
+    """
+    unknown = sorted(set(scopes or ()) - set(SCOPES))
+    if unknown:
+        raise InputError(
+            f"no such scope: {plain(unknown[0], 40)}", where="scopes", mend=f"one of {', '.join(SCOPES)}"
+        )
+    if scopes is not None and not scopes:
+        raise InputError("a token without scopes could do nothing", where="scopes")
+    if not timedelta(0) < life <= MOST_TOKEN_LIFE:
+        raise InputError("a token lives from now to a year at most", where="expires")
+    if not label_of(label):
+        raise InputError("say what the token is for", where="label")
+    made = make(now + life)
+    number = _insert(db, person, made, "token", label_of(label), scopes, org, "")
+    ledger.append(
+        db,
+        "token.made",
+        f"credential/{number}",
+        {"public_id": made.public_id, "person": person, "scopes": sorted(scopes) if scopes else "all"},
+        aud=audience.of(db, own(_home(db, person))),
+    )
+    return made
+
+
+def make_session(owner: psycopg.Connection[Any], person: int, *, by: str, now: datetime) -> Made:
+    """A session for somebody who has just signed in (`by`: "oidc", "passkey", "code"); the owner's connection."""
+    made = make(now + SESSION_LIFE)
+    number = _insert(owner, person, made, "session", "", None, None, by)
+    ledger.append(
+        owner,
+        "session.begun",
+        f"credential/{number}",
+        {"person": person, "by": by},
+        aud=audience.of(owner, own(_home(owner, person))),
+    )
+    return made
+
+
+def make_acting(owner: psycopg.Connection[Any], person: int, *, now: datetime) -> Made:
+    """A key under which a job works for somebody for ten minutes; the owner's connection."""
+    made = make(now + ACTING_LIFE)
+    _insert(owner, person, made, "acting", "", None, None, "job")
+    return made
+
+
+def revoke(db: psycopg.Connection[Any], credential: int) -> None:
+    """Ends a session or token of one's own, of a service, or of anybody for the house's administrators.
+
+    Raises:
+        NotFoundError: there is none of that number that the caller may end.
+    """
+    db.execute("select clearway.revoke_credential(%s)", (credential,))
+    ledger.append(
+        db, "credential.revoked", f"credential/{credential}", aud=audience.of(db, own(_my_home(db)))
+    )
+
+
+def sign_out(db: psycopg.Connection[Any], *, everything: bool = False) -> int:
+    """Ends every session of the caller, and with `everything` every token too; how many ended."""
+    row = db.execute(
+        "select clearway.me(), (select min(m.org) from clearway.membership m where m.person = clearway.me())"
+    ).fetchone()
+    assert row is not None
+    person, org = int(row[0]), int(row[1] or 0)
+    if org:
+        ledger.append(
+            db,
+            "session.ended_everywhere",
+            f"person/{person}",
+            {"tokens": everything},
+            aud=audience.of(db, own(org)),
+        )
+    ended = db.execute("select clearway.sign_out(%s)", (everything,)).fetchone()
+    assert ended is not None
+    return int(ended[0])
+
+
+def listed(db: psycopg.Connection[Any], *, person: int | None = None) -> tuple[Credential, ...]:
+    """Sessions and tokens that the caller may see (of `person`), the newest first, those that ended too."""
+    rows = db.execute(
+        """select jsonb_build_object('credential', credential, 'public_id', public_id, 'person', person,
+            'kind', kind, 'label', label, 'scopes', scopes, 'org', org, 'created', created, 'expires', expires,
+            'last_used', last_used, 'revoked', revoked, 'signed_in_by', signed_in_by)
+        from clearway.credential where kind in ('session', 'token') and (%s::int is null or person = %s)
+        order by credential desc limit 500""",
+        (person, person),
+    )
+    return tuple(convert(row[0], Credential) for row in rows)
+
+
+def utc_now() -> datetime:
+    """The machine's time, for callers without an injected clock."""
+    return datetime.now(UTC)
+
+
+def _insert(
+    db: psycopg.Connection[Any],
+    person: int,
+    made: Made,
+    kind: str,
+    label: str,
+    scopes: Sequence[str] | None,
+    org: int | None,
+    by: str,
+) -> int:
+    row = db.execute(
+        "select clearway.add_credential(%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            person,
+            made.key_hash,
+            made.public_id,
+            kind,
+            label,
+            None if scopes is None else sorted(set(scopes)),
+            org,
+            made.expires,
+            by,
+        ),
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _home(db: psycopg.Connection[Any], person: int) -> int:
+    """The organisation whose log tells of this person: the first that the person belongs to, else the house."""
+    row = db.execute(
+        """select coalesce((select min(org) from clearway.membership where person = %s), clearway.house())""",
+        (person,),
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _my_home(db: psycopg.Connection[Any]) -> int:
+    row = db.execute("select greatest(clearway.actor(), 0)").fetchone()
+    assert row is not None
+    return _home(db, int(row[0]))

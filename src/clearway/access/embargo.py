@@ -1,0 +1,196 @@
+"""Embargoes: for their parties alone until a logged act ends them.
+
+A coordinator arms an embargo in advance; a job carries it out. Where the clock can't be believed the job
+freezes it instead and says why, and a coordinator decides. Ending one changes what its audiences mean and
+touches no row.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, convert
+
+from clearway import ledger
+from clearway.records.errors import ConflictError, InputError, NotFoundError
+
+from . import audience, clockwatch
+from .clockwatch import Reading
+from .marking import Marking
+from .organisation import named
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+class Embargo(Struct, frozen=True, kw_only=True):
+    """One embargo. `until` once it is armed, `frozen` why it can't end by itself, `ended_by` the log's entry."""
+
+    embargo: int
+    uid: str
+    name: str
+    org: int
+    recipients: int  # the list of its parties
+    until: datetime | None = None
+    on_exploitation: bool = False
+    frozen: str = ""
+    ended_by: int | None = None
+    ended_at: datetime | None = None
+    version: int = 1
+
+
+_SELECT = """select jsonb_build_object('embargo', embargo, 'uid', uid, 'name', name, 'org', org, 'recipients', list,
+    'until', until, 'on_exploitation', on_exploitation, 'frozen', frozen, 'ended_by', ended_by,
+    'ended_at', ended_at, 'version', version) from clearway.embargo"""
+
+
+def add(db: psycopg.Connection[Any], org: int, name: str) -> Embargo:
+    """A new embargo without parties, kept by `org`'s coordinators.
+
+    Raises:
+        ForbiddenError: the caller does not coordinate there.
+    """
+    row = db.execute("select clearway.add_embargo(%s, %s)", (org, named(name))).fetchone()
+    assert row is not None
+    made = one(db, int(row[0]))
+    _log(db, "embargo.added", made, {"name": made.name})
+    return made
+
+
+def one(db: psycopg.Connection[Any], embargo: int) -> Embargo:
+    """The embargo of that number; only its keeper, its parties and the coordinators know of it.
+
+    Raises:
+        NotFoundError: there is none that the caller may know of.
+    """
+    row = db.execute(f"{_SELECT} where embargo = %s", (embargo,)).fetchone()
+    if row is None:
+        raise NotFoundError("no such embargo", where=f"embargo/{embargo}")
+    return convert(row[0], Embargo)
+
+
+def listed(db: psycopg.Connection[Any]) -> tuple[Embargo, ...]:
+    """The embargoes that the caller may know of: those that end next first, the ended last."""
+    rows = db.execute(f"{_SELECT} order by ended_by is not null, until nulls last, embargo")
+    return tuple(convert(row[0], Embargo) for row in rows)
+
+
+def set_party(
+    db: psycopg.Connection[Any],
+    embargo: int,
+    *,
+    person: int | None = None,
+    org: int | None = None,
+    party: bool = True,
+) -> None:
+    """Makes a person or a whole organisation a party, or no longer one; it bites at their next statement."""
+    if (person is None) == (org is None):
+        raise InputError("a party is a person or an organisation", where="party")
+    kept = one(db, embargo)
+    db.execute("select clearway.set_recipient(%s, %s, %s, %s)", (kept.recipients, person, org, party))
+    act = "embargo.party_added" if party else "embargo.party_removed"
+    _log(db, act, kept, {"person": person, "org": org})
+
+
+def arm(
+    db: psycopg.Connection[Any],
+    embargo: int,
+    until: datetime,
+    *,
+    now: datetime,
+    on_exploitation: bool = False,
+) -> Embargo:
+    """Says in advance when it ends, and whether public exploitation ends it before. Arming anew thaws a frozen one.
+
+    Raises:
+        InputError: `until` has no zone, or has passed.
+        NotFoundError: the caller does not coordinate it, or it has ended.
+    """
+    if until.tzinfo is None:
+        raise InputError("say the zone of the hour", where="until", mend="write 2026-12-04T00:00:00Z")
+    if until <= now:
+        raise InputError("that hour has passed", where="until", mend="release it, or give a later one")
+    kept = one(db, embargo)
+    db.execute("select clearway.arm_embargo(%s, %s, %s)", (embargo, until, on_exploitation))
+    _log(db, "embargo.armed", kept, {"until": until.isoformat(), "on_exploitation": on_exploitation})
+    return one(db, embargo)
+
+
+def release(db: psycopg.Connection[Any], embargo: int, why: str) -> Embargo:
+    """Ends it now, by a coordinator's own act.
+
+    Raises:
+        ConflictError: it has ended.
+        ForbiddenError: the caller does not coordinate it.
+    """
+    kept = one(db, embargo)
+    if kept.ended_by is not None:
+        raise ConflictError("the embargo has ended", where=f"embargo/{embargo}")
+    entry = _log(db, "embargo.released", kept, {"why": why[:500]})
+    if kept.frozen:  # a person decides where the clock could not
+        db.execute("select clearway.thaw_embargo(%s)", (embargo,))
+    db.execute("select clearway.release_embargo(%s, %s)", (embargo, entry))
+    return one(db, embargo)
+
+
+def exploited(owner: psycopg.Connection[Any], embargo: int, evidence: str) -> bool:
+    """Ends it early where it was armed so, since its flaw is exploited in public; whether it did."""
+    kept = _kept(owner, "embargo = %s and on_exploitation", (embargo,))
+    if not kept:
+        return False
+    entry = _log(
+        owner, "embargo.released", kept[0], {"why": "public exploitation", "evidence": evidence[:500]}
+    )
+    owner.execute("select clearway.release_embargo(%s, %s)", (embargo, entry))
+    return True
+
+
+def carry_out(
+    owner: psycopg.Connection[Any], now: Reading, latest: datetime | None = None
+) -> tuple[Embargo, ...]:
+    """Ends what is due, or freezes it where the clock can't be believed; what was ended or frozen. The job's step.
+
+    One transaction of the owner. The reading is kept when it was believed, so that the next is held against it.
+    """
+    before = _mark(owner)
+    why = clockwatch.doubt(before, now, latest)
+    acted: list[Embargo] = []
+    for kept in _kept(owner, "until <= %s", (now.wall,)):
+        if why:
+            owner.execute("update clearway.embargo set frozen = %s where embargo = %s", (why, kept.embargo))
+            _log(owner, "embargo.frozen", kept, {"why": why})
+        else:
+            entry = _log(owner, "embargo.released", kept, {"why": "armed to end now"})
+            owner.execute("select clearway.release_embargo(%s, %s)", (kept.embargo, entry))
+        acted.append(one(owner, kept.embargo))
+    if not why or before is None or before.boot != now.boot:
+        # After a restart, time is believed again once those that were due have been frozen.
+        owner.execute(
+            "update clearway.clock_mark set high = greatest(high, %s), boot = %s, up_s = %s",
+            (now.wall, now.boot, now.up_s),
+        )
+    return tuple(acted)
+
+
+def _mark(owner: psycopg.Connection[Any]) -> Reading | None:
+    row = owner.execute(
+        "select case when isfinite(high) then high end, boot, up_s from clearway.clock_mark for update"
+    ).fetchone()
+    if row is None or row[0] is None:
+        return None
+    return Reading(wall=row[0], boot=row[1], up_s=row[2])
+
+
+def _kept(owner: psycopg.Connection[Any], condition: str, parameters: tuple[object, ...]) -> list[Embargo]:
+    rows = owner.execute(
+        f"{_SELECT} where ended_by is null and frozen = '' and {condition} order by embargo for update",
+        parameters,
+    )
+    return [convert(row[0], Embargo) for row in rows]
+
+
+def _log(db: psycopg.Connection[Any], act: str, kept: Embargo, content: dict[str, object]) -> int:
+    # Its parties read it now, and whoever may see what it held once it has ended.
+    aud = audience.of(db, Marking(tlp="CLEAR", embargo=kept.embargo))
+    return ledger.append(db, act, f"embargo/{kept.uid}", content, aud=aud)
