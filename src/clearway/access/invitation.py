@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from clearway import ledger
-from clearway.records.errors import AuthenticationError, NotFoundError
+from clearway.records.errors import AuthenticationError
 
 from . import audience, credential
 from .marking import own
@@ -29,36 +29,19 @@ _LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 _GROUPS, _GROUP = 4, 5
 
 
-def make(owner: psycopg.Connection[Any], person: int, *, now: datetime, life: timedelta = LIFE) -> str:
-    """A new code for `person`, like "7KQ2M-…"; the owner's connection. Older codes of the person end."""
-    letters = [secrets.choice(_LETTERS) for _ in range(_GROUPS * _GROUP)]
-    code = "-".join("".join(letters[i : i + _GROUP]) for i in range(0, len(letters), _GROUP))
-    owner.execute("update clearway.invitation set used = now() where person = %s and used is null", (person,))
-    owner.execute(
-        "insert into clearway.invitation (code_hash, person, expires) values (%s, %s, %s)",
-        (_hash(code), person, now + life),
-    )
-    return code
-
-
 def invite(
-    db: psycopg.Connection[Any], owner: psycopg.Connection[Any], person: int, org: int, *, now: datetime
+    db: psycopg.Connection[Any], person: int, org: int, *, now: datetime, life: timedelta = LIFE
 ) -> str:
-    """A code for a member whom the caller administers; `owner` is the owner's connection.
+    """A code for a member of `org`, like "7KQ2M-…", shown once; codes made for them before end.
 
     Raises:
         NotFoundError: the caller administers no such member.
     """
-    row = db.execute(
-        """select from clearway.membership m join clearway.person p using (person)
-        where m.person = %s and m.org = %s and p.kind = 'person' and p.active
-            and (clearway.may('administer', m.org) or clearway.may('administer', clearway.house()))""",
-        (person, org),
-    ).fetchone()
-    if row is None:
-        raise NotFoundError("nobody of yours has that number", where=f"person/{person}")
+    letters = [secrets.choice(_LETTERS) for _ in range(_GROUPS * _GROUP)]
+    code = "-".join("".join(letters[i : i + _GROUP]) for i in range(0, len(letters), _GROUP))
+    db.execute("select clearway.invite(%s, %s, %s, %s)", (person, org, _hash(code), now + life))
     ledger.append(db, "person.invited", f"person/{person}", {"org": org}, aud=audience.of(db, own(org)))
-    return make(owner, person, now=now)
+    return code
 
 
 def accept(owner: psycopg.Connection[Any], code: str, *, now: datetime) -> Made:

@@ -73,14 +73,14 @@ def ensure_house(owner: psycopg.Connection[Any]) -> tuple[int, int]:
 
 def bootstrap_code(owner: psycopg.Connection[Any], *, now: datetime) -> str:
     """A one-time code for the first administrator, "" once anybody has a way to sign in to the pages."""
-    _, first = ensure_house(owner)
+    org, first = ensure_house(owner)
     row = owner.execute(
         """select exists (select from clearway.identity i join clearway.membership m using (person)
             where m.role = 'administrator' and m.org = clearway.house())"""
     ).fetchone()
     if row is not None and row[0]:
         return ""
-    return invitation.make(owner, first, now=now, life=invitation.BOOTSTRAP_LIFE)
+    return invitation.invite(owner, first, org, now=now, life=invitation.BOOTSTRAP_LIFE)
 
 
 def _valid(owner: psycopg.Connection[Any], key: str) -> bool:

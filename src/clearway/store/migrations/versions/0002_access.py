@@ -734,6 +734,18 @@ begin
     where embargo = which and ended_by is null and may('coordinate', org);
     if not found then raise 'nothing of that name is here' using errcode = 'CW404'; end if;
 end $$;
+-- A new code for a member whom the caller administers; the codes before it end.
+create function clearway.invite(who int, in_org int, hashed bytea, ends timestamptz) returns void
+    language plpgsql security definer set search_path = clearway, pg_temp as $$
+begin
+    if not exists (select from membership m join person p using (person)
+            where m.person = who and m.org = in_org and p.kind = 'person' and p.active)
+            or not (may('administer', in_org) or may('administer', house())) then
+        raise 'nothing of that name is here' using errcode = 'CW404';
+    end if;
+    update invitation set used = clock_timestamp() where person = who and used is null;
+    insert into invitation (code_hash, person, expires) values (hashed, who, ends);
+end $$;
 create function clearway.thaw_embargo(which int) returns void language plpgsql security definer
     set search_path = clearway, pg_temp as $$
 begin
@@ -903,6 +915,7 @@ grant execute on function clearway.me(), clearway.my_orgs(text), clearway.my_bit
     clearway.set_client(int, int, boolean), clearway.add_list(int, text),
     clearway.set_recipient(int, int, int, boolean), clearway.add_embargo(int, text),
     clearway.arm_embargo(int, timestamptz, boolean), clearway.thaw_embargo(int),
+    clearway.invite(int, int, bytea, timestamptz),
     clearway.add_credential(int, bytea, text, text, text, text[], int, timestamptz, text),
     clearway.revoke_credential(int), clearway.sign_out(boolean),
     clearway.ask_approval(int, text, text, jsonb, text), clearway.decide_approval(int, text)
