@@ -46,6 +46,7 @@ ARGS_BYTES = 64 << 10
 # A key that acts for a person in the jobs that they started; `access` mints it, given an owner's transaction.
 Mint = Callable[["psycopg.Connection[Any]", int], str]
 Connect = Callable[[], AbstractContextManager["psycopg.Connection[Any]"]]
+KEY_S = 120.0  # a key is used so long, then a new one is minted; it is to live longer
 _PROGRESS_EVERY_S = 0.5
 _DEFER = "select clearway.defer_job(%s, %s::jsonb, %s, %s, %s, %s, %s)"
 _PROGRESS = """
@@ -207,6 +208,7 @@ class Job:
         self._mint = mint
         self._stop = stopping or threading.Event()
         self._told = 0.0
+        self._keys: dict[int, tuple[float, str]] = {}
         self._open: list[psycopg.Connection[Any]] = []
         self._guard = threading.Lock()
         self._abandoned = False
@@ -226,15 +228,19 @@ class Job:
     def acting(self, person: int | None = None) -> Iterator[psycopg.Connection[Any]]:
         """One transaction as `clearway_app` on behalf of `person`, by default whoever started the job.
 
+        Keep it under five minutes: the person's rights are those of its statements, and its key ends.
+
         Raises:
             ConfigError: the job was started by nobody, or this worker was given no way to make keys.
         """
         who = self.by_person if person is None else person
         if who is None or self._mint is None:
             raise ConfigError("nobody to act for", where=f"job {self.id}", mend="use the owner's transaction")
-        with self.owner() as db:
-            key = self._mint(db, who)
-        with self._pool.acting(key) as db, self._watched(db):
+        kept = self._keys.get(who)
+        if kept is None or time.monotonic() - kept[0] > KEY_S:
+            with self.owner() as db:
+                kept = self._keys[who] = (time.monotonic(), self._mint(db, who))
+        with self._pool.acting(kept[1]) as db, self._watched(db):
             yield db
 
     @contextmanager

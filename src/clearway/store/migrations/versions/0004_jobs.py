@@ -99,7 +99,7 @@ declare
 begin
     if not _owner then
         _me := clearway.me();
-        if coalesce(_me, 0) = 0 then
+        if coalesce(_me, -1) <= 0 then  -- nobody, or the public
             raise exception 'only who is signed in may start a job' using errcode = 'CW403';
         end if;
         select own into _own from job_allowed where task = _task;
@@ -218,7 +218,7 @@ returns table (
         coalesce((select f.code from job_failure f where f.job = o.job order by f.failure desc limit 1), '')
     from job_origin o join procrastinate_jobs j on j.id = o.job
         left join job_run r on r.job = o.job left join job_progress p on p.job = o.job
-    where o.by_person = (select nullif(clearway.me(), 0)) and (_job is null or o.job = _job)
+    where o.by_person = (select clearway.me()) and (_job is null or o.job = _job)
         and (_before is null or o.job < _before)
     order by o.job desc limit least(_most, 1000) $$;
 
@@ -229,7 +229,7 @@ returns boolean language plpgsql security definer set search_path = clearway_job
 begin
     if not (current_setting('role') = current_user
             or (current_setting('role') = 'none' and session_user = current_user))
-        and not exists (select from job_origin where job = _job and by_person = nullif(clearway.me(), 0)) then
+        and not exists (select from job_origin where job = _job and by_person = clearway.me()) then
         return false;
     end if;
     return procrastinate_cancel_job_v1(_job, true, false) is not null;
