@@ -1,1 +1,9 @@
-"""One append-only log: entries written with their act, a Merkle tree over them, signed checkpoints, proofs."""
+"""One append-only log: entries written with their act, a Merkle tree over them, signed checkpoints, proofs.
+
+append(db, "asset.added", "asset/17", {"name": "gw-1"}, aud=aud)   # in the act's own transaction
+append_read(db, ["report/4"], aud)                                 # marked content was read
+"""
+
+from .append import append, append_read
+
+__all__ = ["append", "append_read"]

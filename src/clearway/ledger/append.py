@@ -1,0 +1,103 @@
+"""Writing entries, in the transaction of the act that they record.
+
+One statement inserts the entry through a function of the database, which finds out itself who acts and
+when. If it fails, the transaction fails, and the act has not happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from clearway.records.errors import NotFoundError, TooLargeError, UsageError
+
+from .canonical import canonical
+
+if TYPE_CHECKING:
+    import psycopg
+
+    Connection = psycopg.Connection[Any]
+
+READ = "content.read"
+ERASED = "ledger.erased"
+MAX_SUBJECTS = 1_000
+CLEAR = 0  # the audience of what everybody may read
+Part = Literal["header", "content"]
+_APPEND = "select clearway.log_append(%s, %s, %s, %s)"
+
+
+def append(
+    db: Connection, act: str, subject: str, content: Mapping[str, object] | None = None, *, aud: int
+) -> int:
+    """Logs an act in the transaction of `db`; the number of its entry. It counts once that commits.
+
+    `act` is a verb in the past, with its room before it ("asset.added"); `subject` the public id of what it is
+    about ("asset/17", at most 400 characters); `content` what a later reader needs to understand it; `aud` the
+    audience that may read it. The tree holds salted hashes only, so no content is too sensitive to log.
+
+    Raises:
+        UsageError: the content can't be written as JSON.
+        TooLargeError: the content is over 64 KiB.
+        psycopg.Error: the database refused; the transaction can only be rolled back.
+    """
+    return _write(db, act, [subject], canonical(content) if content else "", aud)[0]
+
+
+def append_read(db: Connection, subjects: Iterable[str], aud: int) -> list[int]:
+    """Logs that the caller has read marked content: one entry for each distinct subject, in one statement.
+
+    Raises:
+        TooLargeError: over `MAX_SUBJECTS` subjects; log the list that was read as one.
+    """
+    wanted = list(dict.fromkeys(subjects))
+    if len(wanted) > MAX_SUBJECTS:
+        raise TooLargeError(
+            f"{len(wanted):,} subjects in one reading", where="subjects", mend=f"at most {MAX_SUBJECTS:,}"
+        )
+    return _write(db, READ, wanted, "", aud) if wanted else []
+
+
+def erase(db: Connection, entry: int, parts: Iterable[Part], reason: str) -> int:
+    """Erases parts of an entry for good, with their salts; the number of the entry that says so.
+
+    What is left is the hash of what was there, so that the log verifies as before. The act is logged for the same
+    audience. For the owner alone. Copies in backups and in the database's free space are not reached.
+
+    Raises:
+        NotFoundError: there is no such entry, or the part is erased already.
+        UsageError: no part or no reason is given.
+    """
+    wanted = sorted(set(parts))
+    if not wanted or not set(wanted) <= {"header", "content"} or not reason.strip():
+        raise UsageError("nothing to erase, or no reason", mend="name header or content, and say why")
+    row = db.execute(
+        "select aud, act is not null, content is not null from clearway.log_entry where entry = %s for update",
+        (entry,),
+    ).fetchone()
+    there = {} if row is None else {"header": row[1], "content": row[2]}
+    if row is None or not all(there[part] for part in wanted):
+        raise NotFoundError("no such entry, or it is erased", where=f"entry/{entry}")
+    told = append(
+        db, ERASED, f"entry/{entry}", {"entry": entry, "parts": wanted, "reason": reason}, aud=row[0]
+    )
+    if "header" in wanted:
+        db.execute(
+            "update clearway.log_entry set actor = null, credential = null, act = null, subject = null, at = null, "
+            "header_salt = null, header_erased = %s where entry = %s",
+            (told, entry),
+        )
+    if "content" in wanted:
+        db.execute(
+            "update clearway.log_entry set content = null, content_salt = null, content_erased = %s where entry = %s",
+            (told, entry),
+        )
+    return told
+
+
+def _write(db: Connection, act: str, subjects: list[str], content: str, aud: int) -> list[int]:
+    if any("\0" in subject for subject in subjects):
+        raise UsageError("a subject has a control character", where="subject")
+    row = db.execute(_APPEND, (act, subjects, content, aud)).fetchone()
+    assert row is not None
+    made: list[int] = row[0]
+    return made

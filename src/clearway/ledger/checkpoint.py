@@ -1,0 +1,106 @@
+"""Checkpoints (C2SP tlog-checkpoint): what the log says of itself, signed. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+
+from msgspec import Struct
+
+from clearway.records.errors import InputError
+
+from .merkle import HASH_BYTES
+from .note import Note, parse
+from .tiles import MAX_SIZE
+
+_EPOCH = re.compile(r"epoch ([1-9]\d{0,8}) (0|[1-9]\d{0,15}) ([A-Za-z0-9+/]{43}=) (0|[1-9]\d{0,15})")
+_MAX_LINES = 16
+
+
+class Epoch(Struct, frozen=True, kw_only=True):
+    """A restart of the log after a restore: which log was signed last before it, and where this one goes on.
+
+    The extension line `epoch NUMBER OLD-SIZE OLD-ROOT KEPT` of every checkpoint since then. Entries from `kept`
+    on to `old_size` were signed and are gone; none are when the two are equal.
+    """
+
+    number: int  # the first restart is 2
+    old_size: int
+    old_root: bytes
+    kept: int
+
+    def line(self) -> str:
+        return f"epoch {self.number} {self.old_size} {_encoded(self.old_root)} {self.kept}"
+
+
+class Checkpoint(Struct, frozen=True, kw_only=True):
+    """The tree head at one size."""
+
+    origin: str  # names the log
+    size: int
+    root: bytes
+    epoch: Epoch | None = None
+    extensions: tuple[str, ...] = ()  # lines of others, kept
+
+    def text(self) -> str:
+        """The text of the note."""
+        lines = [self.origin, str(self.size), _encoded(self.root)]
+        if self.epoch is not None:
+            lines.append(self.epoch.line())
+        return "".join(f"{line}\n" for line in (*lines, *self.extensions))
+
+
+def of_note(note: Note) -> Checkpoint:
+    """What a note says, as a checkpoint. Its signatures are not checked here.
+
+    Raises:
+        InputError: it is no checkpoint.
+    """
+    lines = note.text.removesuffix("\n").split("\n")
+    if not 3 <= len(lines) <= _MAX_LINES:
+        raise _refused("it has too few or too many lines")
+    origin, size, root, *more = lines
+    if not origin or not re.fullmatch(r"0|[1-9]\d{0,15}", size) or int(size) > MAX_SIZE:
+        raise _refused("its second line is no size")
+    if "" in more:
+        raise _refused("an extension line is empty")
+    epoch = None
+    if more and (match := _EPOCH.fullmatch(more[0])):
+        number, old_size, old_root, kept = match.groups()
+        epoch = Epoch(number=int(number), old_size=int(old_size), old_root=_hash(old_root), kept=int(kept))
+        if epoch.kept > epoch.old_size or epoch.number < 2:
+            raise _refused("its epoch keeps more than there was")
+        more = more[1:]
+    found = Checkpoint(origin=origin, size=int(size), root=_hash(root), epoch=epoch, extensions=tuple(more))
+    if found.text() != note.text:
+        raise _refused("it is not in the one spelling")
+    return found
+
+
+def read(data: bytes | str) -> tuple[Checkpoint, Note]:
+    """The checkpoint in `data`, and the note with its signatures.
+
+    Raises:
+        InputError: it is none.
+    """
+    note = parse(data)
+    return of_note(note), note
+
+
+def _encoded(root: bytes) -> str:
+    return base64.b64encode(root).decode()
+
+
+def _hash(text: str) -> bytes:
+    try:
+        found = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        found = b""
+    if len(found) != HASH_BYTES:
+        raise _refused("a root is not 32 bytes in base64")
+    return found
+
+
+def _refused(why: str) -> InputError:
+    return InputError(f"this is no checkpoint: {why}", where="checkpoint")

@@ -1,0 +1,281 @@
+"""The one writer of the tree: gives committed entries their places, in batches, and signs the result.
+
+    1. The log's advisory lock is taken: whoever else integrates waits, or leaves.
+    2. What this home signed last is held against the database: a restored or rewritten one is not signed.
+    3. Entries that are committed and have no leaf are read, by number. An entry whose number is lower than one
+       already placed, because its transaction took longer, is found again through `log_gap`.
+    4. Their leaves are added to the tree, the tiles that changed are written, a checkpoint is signed.
+    5. All of it is committed at once, and readers are told the new size.
+
+The order of leaves is the order of batches, and by number within one: what is committed first is not always
+first, and nothing is ever moved.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from clearway.records.errors import ClearwayError, ConfigError, IntegrityError, UpstreamError
+
+from . import tiles as t
+from . import tree_store as tree
+from .checkpoint import Checkpoint
+from .keys import Signer
+from .leaf import bundled, leaf_hashes, leaf_of
+from .log_keys import ensure_registered
+from .merkle import EMPTY_ROOT
+from .note import Note
+from .tiles import ENTRIES, WIDTH, Tile
+
+if TYPE_CHECKING:
+    import psycopg
+
+    Connection = psycopg.Connection[Any]
+
+BATCH = 8_192  # entries at most in one checkpoint
+CHANNEL = "clearway_ledger"
+IDLE_S = 0.1
+LEAST_S = 0.03  # between two batches: more entries share one signature and one sync
+_LOCK = 0x636C_6F67
+_KEPT = 64  # checkpoints; older ones thin out to one an hour
+
+
+class Integrated(Struct, frozen=True, kw_only=True):
+    """What one batch did."""
+
+    size: int  # of the tree now
+    root: bytes
+    added: int
+    more: bool = False  # the batch was full
+    busy: bool = False  # somebody else holds the lock, and nothing was done
+
+
+def integrate(db: Connection, signer: Signer, *, limit: int = BATCH, wait: bool = True) -> Integrated:
+    """Integrates one batch in a transaction of its own; adds nothing when nothing is waiting.
+
+    `db` is the owner's connection, outside of any transaction. With `wait` False, returns at once while
+    another integrates.
+
+    Raises:
+        IntegrityError: the database is not the log that this home signed last.
+        ConfigError: this home's key is not the one that signs this log.
+    """
+    signer = ensure_registered(db, signer)
+    note: Note | None = None
+    with db.transaction():
+        if not _locked(db, wait):
+            return Integrated(size=0, root=EMPTY_ROOT, added=0, busy=True)
+        now = tree.head(db)
+        oldest, newest = _horizon(db)
+        _check_continues(db, signer, now)
+        rows = _waiting(db, now.head, limit)
+        if not rows:
+            root = tree.root(db, now.size)
+            if now.size:
+                _forget_gaps(db, [], oldest, newest)
+            return Integrated(size=now.size, root=root, added=0)
+        size, root = _grow(db, now.size, [leaf_of(header, content) for _, header, content in rows])
+        entries = [row[0] for row in rows]
+        _place(db, now.size, entries)
+        _keep_gaps(db, now.head, max(now.head, entries[-1]))
+        _forget_gaps(db, entries, oldest, newest)
+        note = signer.sign(Checkpoint(origin=now.origin, size=size, root=root, epoch=now.epoch))
+        db.execute(
+            "insert into clearway.log_checkpoint (size, root, epoch, note) values (%s, %s, %s, %s)",
+            (size, root, now.epoch.number if now.epoch else 1, note.render()),
+        )
+        db.execute("update clearway.log_state set head = greatest(head, %s), size = %s", (entries[-1], size))
+        _thin(db)
+        db.execute("select pg_notify(%s, %s)", (CHANNEL, str(size)))
+    signer.remember(note)
+    return Integrated(size=size, root=root, added=len(rows), more=len(rows) == limit)
+
+
+def integrate_all(db: Connection, signer: Signer) -> Integrated:
+    """Integrates until nothing is waiting; the last batch, with all that was added."""
+    added = 0
+    while True:
+        done = integrate(db, signer)
+        added += done.added
+        if not done.more:
+            return Integrated(size=done.size, root=done.root, added=added)
+
+
+def waiting(db: Connection) -> bool:
+    """Whether a committed entry has no leaf yet; a look-up, for loops."""
+    row = db.execute(
+        "select exists (select from clearway.log_state s join clearway.log_entry e on e.entry > s.head) "
+        "or exists (select from clearway.log_gap g join clearway.log_entry e using (entry))"
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def signer_of(db: Connection, home: Path) -> Signer:
+    """The signer of `home` for the log in `db`.
+
+    Raises:
+        ConfigError: the home's key is another log's, or can be read by others.
+    """
+    return Signer.of_home(home, tree.head(db).origin)
+
+
+def follow(url: str, home: Path, stop: threading.Event) -> None:
+    """Integrates as entries come, until `stop` is set. A database that is gone is tried again.
+
+    Where several processes follow one log, one of them works and the others look on.
+
+    Raises:
+        IntegrityError, ConfigError: as `integrate`; a person has to look.
+    """
+    from clearway.store.connect import connect, translated
+
+    pause = IDLE_S
+    while not stop.is_set():
+        try:
+            with translated(), connect(url, autocommit=True, application_name="clearway ledger") as db:
+                signer = signer_of(db, home)
+                while not stop.is_set():
+                    began = time.monotonic()
+                    worked = waiting(db) and _batch(db, home, signer)
+                    pause = IDLE_S
+                    stop.wait(max(0.0, LEAST_S - (time.monotonic() - began)) if worked else IDLE_S)
+        except UpstreamError:
+            stop.wait(pause)
+            pause = min(pause * 2, 5.0)
+
+
+def _batch(db: Connection, home: Path, signer: Signer) -> bool:
+    """Whether there was a batch to do, and it was ours to do."""
+    try:
+        return not integrate(db, signer, wait=False).busy
+    except ConfigError:
+        # The key may have been rotated in the meantime: its file is read again, once.
+        signer.keys = signer_of(db, home).keys
+        return not integrate(db, signer, wait=False).busy
+
+
+def _locked(db: Connection, wait: bool) -> bool:
+    # No row is locked or written before entries are read: this transaction must have no number yet (see _keep_gaps).
+    row = db.execute("select pg_current_xact_id_if_assigned() is null").fetchone()
+    if row is None or not row[0]:
+        raise ClearwayError("the log is integrated in a transaction of its own", where="ledger")
+    if wait:
+        db.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+        return True
+    row = db.execute("select pg_try_advisory_xact_lock(%s)", (_LOCK,)).fetchone()
+    return bool(row and row[0])
+
+
+def _horizon(db: Connection) -> tuple[str, str]:
+    """Transactions older than the first are over; there is none from the second on."""
+    row = db.execute(
+        "select pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text from pg_current_snapshot() s"
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+def _check_continues(db: Connection, signer: Signer, now: tree.Head) -> None:
+    last = signer.last()
+    if last is None or last.origin != now.origin or last.size == 0:
+        return
+    if now.epoch is not None and (now.epoch.old_size, now.epoch.old_root) == (last.size, last.root):
+        return  # the restart that gave this one up; what it kept is checked when it is opened
+    if last.size > now.size:
+        raise IntegrityError(
+            f"the database has {now.size:,} entries in its tree, and {last.size:,} were signed here",
+            where="ledger",
+            mend="it was restored from a backup: `clearway ledger epoch --reason …` goes on from it and says so",
+        )
+    if tree.root(db, last.size) != last.root:
+        raise IntegrityError(
+            f"the first {last.size:,} entries are not those that were signed here",
+            where="ledger",
+            mend="the log has been rewritten: keep it as evidence, and restore a backup",
+        )
+
+
+def _waiting(db: Connection, head: int, limit: int) -> list[tuple[int, bytes, bytes]]:
+    late = db.execute(
+        "select e.entry, e.header_hash, e.content_hash from clearway.log_gap g join clearway.log_entry e using (entry) "
+        "order by e.entry limit %s",
+        (limit,),
+    ).fetchall()
+    rest = limit - len(late)
+    fresh = db.execute(
+        "select entry, header_hash, content_hash from clearway.log_entry where entry > %s order by entry limit %s",
+        (head, rest),
+    ).fetchall()
+    return late + fresh
+
+
+def _grow(db: Connection, old: int, leaves: list[bytes]) -> tuple[int, bytes]:
+    """Writes the tiles that change; the new size and root."""
+    bundle = Tile(ENTRIES, old // WIDTH)
+    had = tree.read_tiles(db, {*t.edge(old), *([bundle] if old % WIDTH else [])})
+    data = bundled(leaves)
+    changed = t.grow(old, leaf_hashes(data), had)
+    stride = len(data) // len(leaves)
+    data = had.get(bundle, b"") + data
+    if len(data) != (old % WIDTH + len(leaves)) * stride:
+        raise IntegrityError("a bundle of the log is missing or cut", where=t.path(bundle))
+    for start in range(0, len(data), WIDTH * stride):
+        changed[Tile(ENTRIES, bundle.index + start // (WIDTH * stride))] = data[
+            start : start + WIDTH * stride
+        ]
+    tree.write_tiles(db, changed)
+    size = old + len(leaves)
+    ranges = t.root_ranges(size)
+    known = {**had, **changed}
+    missing = t.needed(ranges) - known.keys()
+    known.update(tree.read_tiles(db, missing))
+    return size, t.hashes(ranges, known)[0]
+
+
+def _place(db: Connection, first: int, entries: list[int]) -> None:
+    db.execute(
+        "insert into clearway.log_leaf (leaf, entry) "
+        "select %s + n - 1, entry from unnest(%s::bigint[]) with ordinality w(entry, n)",
+        (first, entries),
+    )
+
+
+def _keep_gaps(db: Connection, old: int, new: int) -> None:
+    """Notes the numbers that were passed over, with this transaction's own number.
+
+    It is given at the first write, after the entries were read; and a transaction has its own before it takes
+    a number for an entry. So every transaction that may still bring one of these has a lower number.
+    """
+    db.execute(
+        "insert into clearway.log_gap (entry, xid) select n, pg_current_xact_id() "
+        "from generate_series(%s::bigint + 1, %s::bigint) n "
+        "where not exists (select from clearway.log_leaf l where l.entry = n) on conflict do nothing",
+        (old, new),
+    )
+
+
+def _forget_gaps(db: Connection, placed: list[int], oldest: str, newest: str) -> None:
+    """Drops what has come, and what never will. Numbers from another server's life (a restore) are over too."""
+    db.execute(
+        "delete from clearway.log_gap g where g.entry = any(%s) or ((g.xid < %s::xid8 or g.xid > %s::xid8) "
+        "and not exists (select from clearway.log_entry e where e.entry = g.entry))",
+        (placed, oldest, newest),
+    )
+
+
+def _thin(db: Connection) -> None:
+    """Drops the checkpoint that has just become old, unless it is co-signed, an epoch's, or its hour's last."""
+    db.execute(
+        "delete from clearway.log_checkpoint c "
+        "where c.size = (select size from clearway.log_checkpoint order by size desc offset %s limit 1) "
+        "and not exists (select from clearway.log_cosignature s where s.size = c.size) "
+        "and not exists (select from clearway.log_epoch e where e.kept = c.size) "
+        "and date_trunc('hour', c.signed) = (select date_trunc('hour', n.signed) from clearway.log_checkpoint n "
+        "where n.size > c.size order by n.size limit 1)",
+        (_KEPT,),
+    )
