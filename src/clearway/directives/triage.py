@@ -22,7 +22,7 @@ Conclusion = Literal["none", "suspected", "confirmed"]
 StepState = Literal["open", "started", "done", "skipped"]
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 MOST_EVENTS = 10_000
-_LONGEST = 20_000  # characters of one text
+_LONGEST = 10_000  # characters of one text
 
 
 class _Event(Struct, frozen=True, kw_only=True, tag_field="event"):

@@ -1,0 +1,471 @@
+"""Keys of authorities, versions of directives, and to whom they are addressed."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
+
+from clearway import ledger
+from clearway.records.errors import ConflictError, IntegrityError, NotFoundError, UsageError
+from clearway.records.text import plain
+
+from ..acknowledgement import Acknowledgement, Addressed
+from ..issue import Issue, Key, Signed, in_force, verify
+from ..standing import read_standing
+from .who import Org, acting_in, authority_of, between, organisation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import psycopg
+
+    from clearway.records.principal import Principal
+
+Reach = Literal["CLEAR", "GREEN"]
+_AUD: dict[str, int] = {"CLEAR": 0, "GREEN": 1}
+
+
+class Version(Struct, frozen=True, kw_only=True):
+    """One issued version without its document. `by` is the organisation that issued or imported it."""
+
+    id: int
+    by: str
+    by_name: str
+    directive: str
+    version: str
+    sha256: str
+    key: str
+    issued: date
+    imported: bool
+    revoked: date | None
+    revoked_reason: str
+
+
+_SELECT = """select v.version_id, o.slug, o.name, v.directive, v.version, encode(v.sha256, 'hex'), v.key_id, v.issued,
+    v.imported, v.revoked, v.revoked_reason
+    from clearway.directive_version v join clearway.organisation o on o.org = v.org"""
+
+
+def add_key(db: psycopg.Connection[Any], me: Principal, slug: str, key: Key, label: str = "") -> str:
+    """Registers a public key of the authority; returns its id. An administrator's act.
+
+    Raises:
+        ForbiddenError: not an authority, or not its administrator.
+        ConflictError: it is registered already.
+    """
+    org = authority_of(acting_in(db, me, slug, "administer"))
+    row = db.execute(
+        """insert into clearway.directive_key (org, aud, key_id, public, label) values (%s, 0, %s, %s, %s)
+        on conflict (org, key_id) do nothing returning key""",
+        (org.org, key.id, key.raw, plain(label, 200)),
+    ).fetchone()
+    if row is None:
+        raise ConflictError(f"key {key.id} is registered already", where=org.slug)
+    ledger.append(
+        db,
+        "directive.key_added",
+        f"directive-key/{key.id}",
+        {"organisation": org.slug, "key": key.raw.hex()},
+        aud=0,
+    )
+    return key.id
+
+
+def retire_key(db: psycopg.Connection[Any], me: Principal, slug: str, key_id: str) -> None:
+    """From now on nothing new is issued with that key; what it signed stands. Raises NotFoundError."""
+    org = authority_of(acting_in(db, me, slug, "administer"))
+    row = db.execute(
+        """update clearway.directive_key set retired = clock_timestamp()
+        where org = %s and key_id = %s and retired is null returning key""",
+        (org.org, key_id),
+    ).fetchone()
+    if row is None:
+        raise NotFoundError("no such key in use", where=plain(key_id, 40))
+    ledger.append(db, "directive.key_retired", f"directive-key/{key_id}", {"organisation": org.slug}, aud=0)
+
+
+def keys(db: psycopg.Connection[Any], org: int) -> tuple[Key, ...]:
+    """The keys that an organisation may sign with today."""
+    rows = db.execute(
+        "select public from clearway.directive_key where org = %s and retired is null order by key", (org,)
+    )
+    return tuple(Key(row[0]) for row in rows)
+
+
+def publish(
+    db: psycopg.Connection[Any],
+    me: Principal,
+    slug: str,
+    document: bytes,
+    signature: bytes,
+    *,
+    issued: date,
+    reach: Reach = "CLEAR",
+) -> Version:
+    """Publishes a signed version of a directive, for everybody, or for all who are signed in.
+
+    The version before it stays, so that any day's answer can be replayed.
+
+    Raises:
+        IntegrityError: signed by none of the authority's registered keys.
+        InputError: not a directive, or not a signature.
+        ForbiddenError: not an authority, or without the right to direct.
+        ConflictError: it has issued that version already, or a later one.
+    """
+    org = authority_of(acting_in(db, me, slug, "direct"))
+    signed = verify(document, signature, keys(db, org.org))
+    public = next(key.raw for key in keys(db, org.org) if key.id == signed.key)
+    return _keep(db, org, signed, public, issued, imported=False, aud=_AUD[reach], act="directive.issued")
+
+
+def take_over(
+    db: psycopg.Connection[Any], me: Principal, slug: str, signed: Signed, key: Key, *, issued: date
+) -> Version:
+    """Keeps a version that an authority elsewhere signed, for the members of one's own organisation.
+
+    `signed` is what `issue.verify` found to hold against `key`. An administrator's act. Raises as `publish`.
+    """
+    org = acting_in(db, me, slug, "administer")
+    return _keep(
+        db, org, signed, key.raw, issued, imported=True, aud=between(db, org.org), act="directive.imported"
+    )
+
+
+def _keep(
+    db: psycopg.Connection[Any],
+    org: Org,
+    signed: Signed,
+    public: bytes,
+    issued: date,
+    *,
+    imported: bool,
+    aud: int,
+    act: str,
+) -> Version:
+    directive = signed.directive
+    last = db.execute(
+        """select version, issued from clearway.directive_version where org = %s and directive = %s
+        order by issued desc, version_id desc limit 1""",
+        (org.org, directive.id),
+    ).fetchone()
+    if last is not None and last[1] > issued:
+        raise ConflictError(f"version {last[0]} was issued later, on {last[1]}", where=directive.id)
+    row = db.execute(
+        """insert into clearway.directive_version
+            (org, aud, directive, version, document, sha256, signature, key_id, public, imported, issued)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        on conflict (org, directive, version) do nothing returning version_id""",
+        (
+            org.org,
+            aud,
+            directive.id,
+            directive.version,
+            signed.document,
+            signed.sha256,
+            signed.signature,
+            signed.key,
+            public,
+            imported,
+            issued,
+        ),
+    ).fetchone()
+    if row is None:
+        raise ConflictError(
+            f"{directive.id} {directive.version} is there already",
+            where=org.slug,
+            mend="a changed document is a new version",
+        )
+    ledger.append(
+        db,
+        act,
+        f"directive/{directive.id}/{directive.version}",
+        {
+            "organisation": org.slug,
+            "sha256": signed.sha256.hex(),
+            "key": signed.key,
+            "issued": issued.isoformat(),
+            "supersedes": None if last is None else last[0],
+        },
+        aud=aud,
+    )
+    return version(db, int(row[0]))
+
+
+def revoke(
+    db: psycopg.Connection[Any],
+    me: Principal,
+    slug: str,
+    directive: str,
+    number: str,
+    *,
+    on: date,
+    reason: str,
+) -> Version:
+    """Ends a version from the day `on`; it stays for replay. Raises NotFoundError, UsageError without a reason."""
+    if not reason.strip():
+        raise UsageError("a revocation has its reason", where="reason", mend="say why")
+    org = authority_of(acting_in(db, me, slug, "direct"))
+    row = db.execute(
+        """update clearway.directive_version set revoked = %s, revoked_reason = %s
+        where org = %s and directive = %s and version = %s and revoked is null and issued <= %s
+        returning version_id, aud""",
+        (on, plain(reason, 4000), org.org, directive, number, on),
+    ).fetchone()
+    if row is None:
+        raise NotFoundError(
+            "no such version that stands on that day", where=plain(f"{directive} {number}", 120)
+        )
+    ledger.append(
+        db,
+        "directive.revoked",
+        f"directive/{directive}/{number}",
+        {"organisation": org.slug, "on": on.isoformat(), "reason": plain(reason, 4000)},
+        aud=int(row[1]),
+    )
+    return version(db, int(row[0]))
+
+
+def version(db: psycopg.Connection[Any], version_id: int) -> Version:
+    """One version. Raises NotFoundError."""
+    row = db.execute(f"{_SELECT} where v.version_id = %s", (version_id,)).fetchone()
+    if row is None:
+        raise NotFoundError("no such version of a directive", where=f"directive-version/{version_id}")
+    return _version(row)
+
+
+def versions(db: psycopg.Connection[Any], directive: str = "", by: str = "") -> tuple[Version, ...]:
+    """Every version that the caller may see, oldest first; of one directive or one organisation where named."""
+    rows = db.execute(
+        f"""{_SELECT} where (%(directive)s = '' or v.directive = %(directive)s) and (%(by)s = '' or o.slug = %(by)s)
+        order by v.directive, v.issued, v.version_id""",
+        {"directive": directive, "by": by},
+    )
+    return tuple(_version(row) for row in rows)
+
+
+def standing_version(db: psycopg.Connection[Any], directive: str, by: str, as_of: date) -> Version:
+    """The version of an authority's directive that stood on that day. Raises NotFoundError."""
+    found = versions(db, directive, by)
+    chosen = in_force(
+        (Issue(directive=v.directive, version=v.version, issued=v.issued, revoked=v.revoked) for v in found),
+        directive,
+        as_of,
+    )
+    return next(v for v in reversed(found) if v.version == chosen.version)
+
+
+def document(db: psycopg.Connection[Any], version_id: int) -> Signed:
+    """A version's bytes and what they say, with its signature checked anew.
+
+    Raises:
+        NotFoundError: there is none that the caller may see.
+        IntegrityError: the stored bytes are not what was signed.
+    """
+    row = db.execute(
+        "select document, signature, public, sha256 from clearway.directive_version where version_id = %s",
+        (version_id,),
+    ).fetchone()
+    if row is None:
+        raise NotFoundError("no such version of a directive", where=f"directive-version/{version_id}")
+    if hashlib.sha256(row[0]).digest() != row[3]:
+        raise IntegrityError(
+            "the stored document does not have its hash", where=f"directive-version/{version_id}"
+        )
+    return verify(row[0], row[1], [Key(row[2])], f"directive-version/{version_id}")
+
+
+def address(
+    db: psycopg.Connection[Any],
+    me: Principal,
+    slug: str,
+    directive: str,
+    recipients: Mapping[str, str],
+    *,
+    since: date,
+) -> int:
+    """Addresses a directive to organisations, from slug to standing; returns how many were not addressed so before.
+
+    A recipient whose standing changes is addressed anew from `since` on; the entry before stays for history.
+
+    Raises:
+        UsageError: a standing that is none.
+        NotFoundError: an organisation, or the directive, is not there.
+        ConflictError: a recipient was addressed from the same day or a later one in other terms.
+    """
+    org = authority_of(acting_in(db, me, slug, "direct"))
+    standings = {to: read_standing(word) for to, word in recipients.items()}
+    if not versions(db, directive, org.slug):
+        raise NotFoundError(f"{org.slug} has issued no {plain(directive, 80)}", mend="issue it first")
+    made = 0
+    for to, standing in sorted(standings.items()):
+        recipient = organisation(db, to)
+        now = db.execute(
+            """select address, standing, since from clearway.directive_address
+            where org = %s and directive = %s and recipient = %s and until is null""",
+            (org.org, directive, recipient.org),
+        ).fetchone()
+        if now is not None and now[1] == standing:
+            continue
+        if now is not None:
+            if now[2] >= since:
+                raise ConflictError(
+                    f"{to} is addressed from {now[2]}", where=directive, mend="give a later day"
+                )
+            db.execute("update clearway.directive_address set until = %s where address = %s", (since, now[0]))
+        aud = between(db, org.org, recipient.org)
+        db.execute(
+            """insert into clearway.directive_address (org, aud, directive, recipient, standing, since)
+            values (%s, %s, %s, %s, %s, %s)""",
+            (org.org, aud, directive, recipient.org, standing, since),
+        )
+        ledger.append(
+            db,
+            "directive.addressed",
+            f"directive/{directive}",
+            {"organisation": org.slug, "to": to, "standing": standing, "since": since.isoformat()},
+            aud=aud,
+        )
+        made += 1
+    return made
+
+
+def withdraw(
+    db: psycopg.Connection[Any], me: Principal, slug: str, directive: str, recipient: str, *, until: date
+) -> None:
+    """From `until` on the directive is no longer addressed to that organisation. Raises NotFoundError."""
+    org = authority_of(acting_in(db, me, slug, "direct"))
+    to = organisation(db, recipient)
+    row = db.execute(
+        """update clearway.directive_address set until = %s
+        where org = %s and directive = %s and recipient = %s and until is null and since < %s returning aud""",
+        (until, org.org, directive, to.org, until),
+    ).fetchone()
+    if row is None:
+        raise NotFoundError("it is not addressed to them on that day", where=plain(directive, 80))
+    ledger.append(
+        db,
+        "directive.withdrawn",
+        f"directive/{directive}",
+        {"organisation": org.slug, "from": recipient, "until": until.isoformat()},
+        aud=int(row[0]),
+    )
+
+
+def acknowledge(
+    db: psycopg.Connection[Any], me: Principal, slug: str, version_id: int, note: str = ""
+) -> Acknowledgement:
+    """Takes note of a version for one's organisation; a second time changes nothing.
+
+    Raises:
+        NotFoundError: no such version, or it is not addressed to that organisation.
+        ForbiddenError: without the right to operate.
+    """
+    org = acting_in(db, me, slug, "operate")
+    taken = version(db, version_id)
+    issuer = organisation(db, taken.by)
+    row = db.execute(
+        """select exists (select from clearway.directive_address
+            where org = %s and directive = %s and recipient = %s)""",
+        (issuer.org, taken.directive, org.org),
+    ).fetchone()
+    if not (row and row[0]):
+        raise NotFoundError("it is not addressed to you", where=f"{taken.directive} {taken.version}")
+    aud = between(db, org.org, issuer.org)
+    made = db.execute(
+        """insert into clearway.directive_acknowledgement (org, aud, version_id, note, by_name)
+        values (%s, %s, %s, %s, %s) on conflict (org, version_id) do nothing returning acknowledgement""",
+        (org.org, aud, version_id, plain(note, 4000), plain(me.name, 200)),
+    ).fetchone()
+    if made is not None:
+        subject = f"directive/{taken.directive}/{taken.version}"
+        ledger.append(db, "directive.acknowledged", subject, {"organisation": org.slug}, aud=aud)
+    found = db.execute(
+        """select by_name, (at at time zone 'UTC')::date, note from clearway.directive_acknowledgement
+        where org = %s and version_id = %s""",
+        (org.org, version_id),
+    ).fetchone()
+    assert found is not None
+    return Acknowledgement(org=org.org, version=taken.version, by=found[0], on=found[1], note=found[2])
+
+
+def addressed(db: psycopg.Connection[Any], by: int, directive: str) -> tuple[Addressed, ...]:
+    """To whom the organisation `by` has addressed a directive, as far as the caller may see, with history."""
+    rows = db.execute(
+        """select a.recipient, o.slug, o.name, a.standing, a.since, a.until
+        from clearway.directive_address a join clearway.organisation o on o.org = a.recipient
+        where a.org = %s and a.directive = %s order by o.slug, a.since""",
+        (by, directive),
+    )
+    return tuple(
+        Addressed(org=row[0], slug=row[1], name=row[2], standing=row[3], since=row[4], until=row[5])
+        for row in rows
+    )
+
+
+def acknowledgements(db: psycopg.Connection[Any], by: int, directive: str) -> tuple[Acknowledgement, ...]:
+    """Who has taken note of the versions that the organisation `by` issued, as far as the caller may see."""
+    rows = db.execute(
+        """select k.org, v.version, k.by_name, (k.at at time zone 'UTC')::date, k.note
+        from clearway.directive_acknowledgement k join clearway.directive_version v using (version_id)
+        where v.org = %s and v.directive = %s order by k.acknowledgement""",
+        (by, directive),
+    )
+    return tuple(Acknowledgement(org=r[0], version=r[1], by=r[2], on=r[3], note=r[4]) for r in rows)
+
+
+class ToDo(Struct, frozen=True, kw_only=True):
+    """A version addressed to an organisation, and when it took note of it; None: it has not."""
+
+    version: Version
+    standing: str
+    since: date
+    acknowledged: date | None
+
+
+def addressed_to(db: psycopg.Connection[Any], org: int, as_of: date) -> tuple[ToDo, ...]:
+    """What is addressed to the organisation on that day: of each directive the version that stands then."""
+    rows = db.execute(
+        """select a.org, o.slug, a.directive, a.standing, a.since
+        from clearway.directive_address a join clearway.organisation o on o.org = a.org
+        where a.recipient = %s and a.since <= %s and (a.until is null or a.until > %s)
+        order by a.directive, o.slug""",
+        (org, as_of, as_of),
+    ).fetchall()
+    return tuple(_todo(db, org, row, as_of) for row in rows if _stands(db, row, as_of))
+
+
+def _stands(db: psycopg.Connection[Any], row: Any, as_of: date) -> bool:
+    try:
+        standing_version(db, row[2], row[1], as_of)
+    except NotFoundError:
+        return False
+    return True
+
+
+def _todo(db: psycopg.Connection[Any], org: int, row: Any, as_of: date) -> ToDo:
+    found = standing_version(db, row[2], row[1], as_of)
+    noted = db.execute(
+        """select (at at time zone 'UTC')::date from clearway.directive_acknowledgement
+        where org = %s and version_id = %s""",
+        (org, found.id),
+    ).fetchone()
+    return ToDo(version=found, standing=row[3], since=row[4], acknowledged=noted[0] if noted else None)
+
+
+def _version(row: Any) -> Version:
+    return Version(
+        id=row[0],
+        by=row[1],
+        by_name=row[2],
+        directive=row[3],
+        version=row[4],
+        sha256=row[5],
+        key=row[6],
+        issued=row[7],
+        imported=row[8],
+        revoked=row[9],
+        revoked_reason=row[10],
+    )

@@ -1,0 +1,320 @@
+"""Reports: made from the fleet's rows, kept as they were made, and shared with an authority by an act."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct, field
+
+from clearway import ledger
+from clearway.records.errors import InputError, IntegrityError, NotFoundError, UsageError
+from clearway.records.text import plain
+
+from ..attestation import AddressReport, Attested, address_report, read_address_report
+from ..compliance import Compliance, SharedReport, compliance
+from ..directive import Directive
+from ..duties import duties
+from ..files import load
+from ..lifecycle import LifecycleReport, lifecycle_report
+from ..reports.counts import Counts
+from ..reports.period import Kind, period_of
+from ..reports.remediation import Options, RemediationReport, as_json, remediation_report
+from .issues import acknowledgements, addressed, standing_version
+from .who import Org, acting_in, authority_of, between, organisation
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from clearway.records.principal import Principal
+
+    from ..reports.provider import Provider
+
+Report = RemediationReport | AddressReport | LifecycleReport
+_LEFT_OUT = "Items marked for fewer readers than all members of the organisation are not in this report."
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """One kept report without its body. `shared_with` is the slug of the authority that sees it, "" for nobody."""
+
+    id: int
+    organisation: str
+    kind: Kind
+    directive: str
+    directive_version: str
+    as_of: date
+    sha256: str
+    shared_with: str
+    submitted: datetime
+    by: str
+    counts: Counts = field(default_factory=dict)
+
+
+_SELECT = """select r.report, o.slug, r.kind, r.directive, r.directive_version, r.as_of, encode(r.sha256, 'hex'),
+    coalesce(a.slug, ''), r.submitted, r.by_name, r.counts
+    from clearway.directive_report r join clearway.organisation o on o.org = r.org
+    left join clearway.organisation a on a.org = r.authority"""
+
+
+def make(
+    db: psycopg.Connection[Any],
+    provider: Provider,
+    org: Org,
+    kind: Kind,
+    directive: str,
+    as_of: date,
+    *,
+    attested: Attested | None = None,
+) -> Report:
+    """The report of an organisation as of a day; nothing is kept. The same facts and day give the same report.
+
+    Raises:
+        NotFoundError: no such directive.
+        UsageError: a kind that the directive does not ask for.
+        InputError: rows that contradict each other.
+    """
+    if kind == "lifecycle":
+        rule = duties(directive)
+        return lifecycle_report(
+            rule,
+            provider.assets(db, org.org, as_of),
+            as_of=as_of,
+            organisation=org.slug,
+            organisation_name=org.name,
+        )
+    table = load(directive)
+    if kind == "addresses":
+        return address_report(
+            table.id,
+            provider.assets(db, org.org, as_of),
+            as_of=as_of,
+            organisation=org.slug,
+            organisation_name=org.name,
+            previous=_previous(db, org, directive, as_of),
+            attested=attested,
+        )
+    return _remediation(db, provider, org, kind, table, as_of)
+
+
+def _remediation(
+    db: psycopg.Connection[Any], provider: Provider, org: Org, kind: Kind, table: Directive, as_of: date
+) -> RemediationReport:
+    chosen = provider.options(db, org.org, table.id, as_of)
+    made = remediation_report(
+        kind,
+        table,
+        provider.rows(db, org.org, table, as_of, since=period_of(kind, as_of).first),
+        as_of=as_of,
+        options=Options(
+            organisation=org.slug, organisation_name=org.name, policy=chosen.policy, retier=chosen.retier
+        ),
+        assets=(
+            a
+            for a in provider.assets(db, org.org, as_of)
+            if a.decommissioned is None or a.decommissioned > as_of
+        ),
+    )
+    return msgspec.structs.replace(made, notes=(*made.notes, _LEFT_OUT))
+
+
+def _previous(db: psycopg.Connection[Any], org: Org, directive: str, as_of: date) -> AddressReport | None:
+    """The last kept inventory of an earlier quarter."""
+    row = db.execute(
+        """select report, body from clearway.directive_report
+        where org = %s and directive = %s and kind = 'addresses' and as_of < %s
+        order by as_of desc, report desc limit 1""",
+        (org.org, directive, period_of("addresses", as_of).first),
+    ).fetchone()
+    return None if row is None else read_address_report(row[1], f"report/{row[0]}")
+
+
+def submit(
+    db: psycopg.Connection[Any], me: Principal, slug: str, report: Report, *, share_with: str = ""
+) -> Kept:
+    """Keeps a report as it is; with `share_with`, that authority sees it from now on, and else nobody outside.
+
+    The same report given again in the same marking is the one that is kept already.
+
+    Raises:
+        ForbiddenError: without the right to operate, or the authority has not addressed this organisation.
+        InputError: the report is another organisation's.
+        NotFoundError: no such authority.
+    """
+    org = acting_in(db, me, slug, "operate")
+    if report.organisation != org.slug:
+        raise InputError(f"a report of {report.organisation}", where="organisation", mend="submit your own")
+    if isinstance(report, AddressReport) and report.attested is None:
+        raise UsageError(
+            "nobody attests to it", where="attested", mend="say who does, in which function, and when"
+        )
+    authority = authority_of(organisation(db, share_with)) if share_with else None
+    aud = between(db, org.org, *([authority.org] if authority is not None else []))
+    body = as_json(report)
+    name, number = _under(report)
+    digest = hashlib.sha256(body).digest()
+    counts = report.counts if isinstance(report, RemediationReport) else {}
+    row = db.execute(
+        """insert into clearway.directive_report (org, aud, authority, directive, directive_version, kind, as_of,
+            sha256, body, counts, by_name)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)
+        on conflict (org, directive, kind, as_of, sha256, aud) do nothing returning report""",
+        (
+            org.org,
+            aud,
+            None if authority is None else authority.org,
+            name,
+            number,
+            report.report,
+            report.as_of,
+            digest,
+            body,
+            msgspec.json.encode(counts).decode(),
+            plain(me.name, 200),
+        ),
+    ).fetchone()
+    if row is not None:
+        ledger.append(
+            db,
+            "directive.reported",
+            f"report/{row[0]}",
+            {
+                "organisation": org.slug,
+                "directive": name,
+                "kind": report.report,
+                "as_of": report.as_of.isoformat(),
+                "sha256": digest.hex(),
+                "shared_with": share_with or None,
+            },
+            aud=aud,
+        )
+        return one(db, int(row[0]))
+    found = db.execute(
+        f"""{_SELECT} where r.org = %s and r.directive = %s and r.kind = %s and r.as_of = %s and r.sha256 = %s
+        and r.aud = %s""",
+        (org.org, name, report.report, report.as_of, digest, aud),
+    ).fetchone()
+    assert found is not None
+    return _kept(found)
+
+
+def one(db: psycopg.Connection[Any], report: int) -> Kept:
+    """One kept report. Raises NotFoundError."""
+    row = db.execute(f"{_SELECT} where r.report = %s", (report,)).fetchone()
+    if row is None:
+        raise NotFoundError("no such report", where=f"report/{report}")
+    return _kept(row)
+
+
+def body(db: psycopg.Connection[Any], report: int) -> bytes:
+    """A kept report's bytes; reading them is an entry in the log.
+
+    Raises:
+        NotFoundError: there is none that the caller may see.
+        IntegrityError: the stored bytes do not have their hash.
+    """
+    row = db.execute(
+        "select body, sha256, aud from clearway.directive_report where report = %s", (report,)
+    ).fetchone()
+    if row is None:
+        raise NotFoundError("no such report", where=f"report/{report}")
+    if hashlib.sha256(row[0]).digest() != row[1]:
+        raise IntegrityError("the stored report does not have its hash", where=f"report/{report}")
+    ledger.append_read(db, [f"report/{report}"], int(row[2]))
+    return bytes(row[0])
+
+
+def read_body(data: bytes, kind: Kind, place: str = "report") -> Report:
+    """A report from its JSON. Raises InputError naming `place`."""
+    types: dict[str, Any] = {"addresses": AddressReport, "lifecycle": LifecycleReport}
+    try:
+        found: Report = msgspec.json.decode(data, type=types.get(kind, RemediationReport))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"not a report: {error}", where=place) from error
+    return found
+
+
+def listed(
+    db: psycopg.Connection[Any],
+    *,
+    org: str = "",
+    directive: str = "",
+    kind: str = "",
+    before: int = 0,
+    limit: int = 50,
+) -> tuple[Kept, ...]:
+    """The reports that the caller may see, newest first, at most `limit`; `before` is the id to go on from."""
+    rows = db.execute(
+        f"""{_SELECT} where (%(org)s = '' or o.slug = %(org)s) and (%(directive)s = '' or r.directive = %(directive)s)
+        and (%(kind)s = '' or r.kind = %(kind)s) and (%(before)s = 0 or r.report < %(before)s)
+        order by r.report desc limit %(limit)s""",
+        {
+            "org": org,
+            "directive": directive,
+            "kind": kind,
+            "before": before,
+            "limit": max(1, min(limit, 500)),
+        },
+    )
+    return tuple(_kept(row) for row in rows)
+
+
+def seen_by_authority(
+    db: psycopg.Connection[Any], me: Principal, slug: str, directive: str, as_of: date
+) -> Compliance:
+    """Compliance across the organisations that the authority has addressed, from what each has shared with it.
+
+    Raises:
+        ForbiddenError: not an authority, or without the right to direct.
+        NotFoundError: it had issued no such directive by that day.
+    """
+    org = authority_of(acting_in(db, me, slug, "direct"))
+    issued = standing_version(db, directive, org.slug, as_of)
+    try:
+        asked = duties(directive).reports
+    except NotFoundError:  # a directive of which only the table is known
+        asked = ()
+    rows = db.execute(
+        """select org, kind, as_of, (submitted at time zone 'UTC')::date, encode(sha256, 'hex'), counts
+        from clearway.directive_report
+        where authority = %s and directive = %s and (submitted at time zone 'UTC')::date <= %s
+        order by report""",
+        (org.org, directive, as_of),
+    )
+    shared = [
+        SharedReport(org=r[0], kind=r[1], as_of=r[2], received=r[3], sha256=r[4], counts=r[5]) for r in rows
+    ]
+    return compliance(
+        directive,
+        issued.version,
+        asked,
+        addressed(db, org.org, directive),
+        acknowledgements(db, org.org, directive),
+        shared,
+        as_of=as_of,
+    )
+
+
+def _under(report: Report) -> tuple[str, str]:
+    if isinstance(report, RemediationReport):
+        return report.directive.id, report.directive.version
+    if isinstance(report, LifecycleReport):
+        return report.directive, report.version
+    return report.directive, load(report.directive).version
+
+
+def _kept(row: Any) -> Kept:
+    return Kept(
+        id=row[0],
+        organisation=row[1],
+        kind=row[2],
+        directive=row[3],
+        directive_version=row[4],
+        as_of=row[5],
+        sha256=row[6],
+        shared_with=row[7],
+        submitted=row[8],
+        by=row[9],
+        counts=row[10],
+    )

@@ -1,0 +1,208 @@
+"""Triages: opened, recorded event by event, and reported. Who records is the database's word, not the caller's."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from clearway import ledger
+from clearway.records.errors import ConflictError, InputError, NotFoundError
+from clearway.records.text import plain
+
+from ..duties import duties
+from ..triage import Event, Subject, Workbook, apply, flagged, fold, new, read_event
+from .who import acting_in, between
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+
+    from clearway.records.principal import Principal
+
+_LIMITS = (("asset", 300), ("asset_name", 300), ("flaw", 300), ("component", 2000))
+
+
+class Triage(Struct, frozen=True, kw_only=True):
+    """One triage: its number, how many events it has, and the workbook that they make."""
+
+    id: int
+    organisation: str
+    opened: datetime
+    events: int
+    book: Workbook
+
+
+_SELECT = """select t.triage, o.slug, t.opened, t.directive, t.asset, t.asset_name, t.flaw, t.component, t.kev_added,
+    t.org, t.aud::int,
+    array(select e.body::text from clearway.triage_event e where e.triage = t.triage order by e.seq)
+    from clearway.triage t join clearway.organisation o on o.org = t.org"""
+
+
+def open_triage(
+    db: psycopg.Connection[Any],
+    me: Principal,
+    slug: str,
+    *,
+    directive: str,
+    asset: str,
+    asset_name: str,
+    flaw: str,
+    component: str,
+    kev_added: datetime,
+    now: datetime,
+) -> Triage:
+    """Opens a workbook, for the members of the organisation alone.
+
+    Raises:
+        ForbiddenError: without the right to operate.
+        NotFoundError, InputError: the directive knows no triage, or a text is empty or too long.
+        ConflictError: one of the same asset, flaw and component is open.
+    """
+    org = acting_in(db, me, slug, "operate")
+    steps = duties(directive).triage
+    values = {"asset": asset, "asset_name": asset_name or asset, "flaw": flaw, "component": component}
+    for name, longest in _LIMITS:
+        values[name] = plain(values[name].strip(), longest + 1)
+        if not values[name] or len(values[name]) > longest:
+            raise InputError(f"1 to {longest} characters are wanted", where=name)
+    subject = Subject(organisation=org.slug, directive=directive, kev_added=kev_added, **values)
+    new(subject, steps)
+    if kev_added > now:
+        raise InputError("the addition to KEV lies in the future", where="kev_added", mend="give its day")
+    for other in of_organisation(db, org.slug, now=now, flaw=values["flaw"]):
+        about = other.book.subject
+        if (about.asset, about.component) == (
+            values["asset"],
+            values["component"],
+        ) and other.book.conclusion is None:
+            raise ConflictError(
+                f"triage {other.id} of it is open", where=f"triage/{other.id}", mend="go on with that"
+            )
+    aud = between(db, org.org)
+    row = db.execute(
+        """insert into clearway.triage (org, aud, directive, asset, asset_name, flaw, component, kev_added)
+        values (%s, %s, %s, %s, %s, %s, %s, %s) returning triage""",
+        (
+            org.org,
+            aud,
+            directive,
+            values["asset"],
+            values["asset_name"],
+            values["flaw"],
+            values["component"],
+            kev_added,
+        ),
+    ).fetchone()
+    assert row is not None
+    ledger.append(
+        db,
+        "triage.opened",
+        f"triage/{row[0]}",
+        {"asset": values["asset"], "flaw": values["flaw"], "directive": directive},
+        aud=aud,
+    )
+    return one(db, int(row[0]), now=now)
+
+
+def record(
+    db: psycopg.Connection[Any], me: Principal, triage: int, data: bytes, *, after: int, now: datetime
+) -> Triage:
+    """Appends one event, given as JSON (`triage.read_event`); `after` is how many the caller has seen.
+
+    Raises:
+        NotFoundError: no such triage.
+        ForbiddenError: without the right to operate in its organisation.
+        InputError: not an event, or of a time to come.
+        ConflictError: it does not fit, or somebody else recorded one meanwhile.
+    """
+    if len(data) > 50_000:  # an entry of the log holds 64 KiB
+        raise InputError("more than 50,000 bytes", where="event")
+    event = read_event(data)
+    if event.at > now:
+        raise InputError("lies in the future", where="at", mend="record what has happened")
+    row = db.execute(f"{_SELECT} where t.triage = %s", (triage,)).fetchone()
+    if row is None:
+        raise NotFoundError("no such triage", where=f"triage/{triage}")
+    org = acting_in(db, me, row[1], "operate")
+    kept = _read(row, now)
+    if kept.events != after:
+        raise ConflictError(
+            f"it has {kept.events} events, and you have seen {after}",
+            where=f"triage/{triage}",
+            mend="read it again",
+        )
+    apply(kept.book, event)
+    # A second writer of the same number waits for the first to commit, and then finds the number taken.
+    made = db.execute(
+        """insert into clearway.triage_event (triage, seq, org, aud, body) values (%s, %s, %s, %s, %s::jsonb)
+        on conflict (triage, seq) do nothing returning seq""",
+        (triage, after + 1, org.org, row[10], msgspec.json.encode(event).decode()),
+    ).fetchone()
+    if made is None:
+        raise ConflictError("somebody else recorded an event", where=f"triage/{triage}", mend="read it again")
+    ledger.append(
+        db,
+        f"triage.{_ACTS[type(event).__name__]}",
+        f"triage/{triage}",
+        {"event": msgspec.to_builtins(event), "number": after + 1},
+        aud=int(row[10]),
+    )
+    return one(db, triage, now=now)
+
+
+_ACTS = {
+    "StepStarted": "step_started",
+    "StepDone": "step_done",
+    "StepSkipped": "step_skipped",
+    "EvidenceTaken": "evidence_taken",
+    "EvidenceMoved": "evidence_moved",
+    "Patched": "patched",
+    "Concluded": "concluded",
+    "IncidentReported": "incident_reported",
+    "Reopened": "reopened",
+}
+
+
+def one(db: psycopg.Connection[Any], triage: int, *, now: datetime) -> Triage:
+    """One triage with its workbook, flags as of `now`. Raises NotFoundError."""
+    row = db.execute(f"{_SELECT} where t.triage = %s", (triage,)).fetchone()
+    if row is None:
+        raise NotFoundError("no such triage", where=f"triage/{triage}")
+    return _read(row, now)
+
+
+def of_organisation(
+    db: psycopg.Connection[Any],
+    slug: str = "",
+    *,
+    now: datetime,
+    flaw: str = "",
+    before: int = 0,
+    limit: int = 50,
+) -> tuple[Triage, ...]:
+    """The triages that the caller may see, newest first, at most `limit`; `before` is the id to go on from."""
+    rows: Sequence[Any] = db.execute(
+        f"""{_SELECT} where (%(slug)s = '' or o.slug = %(slug)s) and (%(flaw)s = '' or t.flaw = %(flaw)s)
+        and (%(before)s = 0 or t.triage < %(before)s) order by t.triage desc limit %(limit)s""",
+        {"slug": slug, "flaw": flaw, "before": before, "limit": max(1, min(limit, 500))},
+    ).fetchall()
+    return tuple(_read(row, now) for row in rows)
+
+
+def _read(row: Any, now: datetime) -> Triage:
+    subject = Subject(
+        organisation=row[1],
+        directive=row[3],
+        asset=row[4],
+        asset_name=row[5],
+        flaw=row[6],
+        component=row[7],
+        kev_added=row[8],
+    )
+    events: list[Event] = [read_event(text.encode(), f"triage/{row[0]}") for text in row[11]]
+    book = fold(subject, duties(row[3]).triage, events, now=now)
+    return Triage(id=row[0], organisation=row[1], opened=row[2], events=len(events), book=flagged(book, now))

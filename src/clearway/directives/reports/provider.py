@@ -1,0 +1,64 @@
+"""Where the rows of a report come from: the room that keeps fleets, which stands above this one and is handed in.
+
+`app` hands a provider to the routes. The command line, which is entered here, loads the one that `DEFAULT` names.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
+
+from clearway.records.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date
+
+    import psycopg
+
+    from ..directive import Directive
+    from .row import AssetTags, ReportRow
+
+DEFAULT = "clearway.exposure.fleet.report_rows"  # has `PROVIDER`
+
+
+class Chosen(Struct, frozen=True, kw_only=True):
+    """The options of an organisation: "" is the directive's default."""
+
+    policy: str = ""
+    retier: str = ""
+
+
+class Provider(Protocol):
+    """Assets and rows of one organisation as they stood at the end of a UTC day.
+
+    Only what all members of the organisation may see is handed in: a report is read by all of them, and by the
+    authority it is shared with.
+    """
+
+    def assets(self, db: psycopg.Connection[Any], org: int, as_of: date) -> Iterable[AssetTags]:
+        """Every asset that was there on that day, decommissioned ones included."""
+        ...
+
+    def rows(
+        self, db: psycopg.Connection[Any], org: int, directive: Directive, as_of: date, *, since: date
+    ) -> Iterable[ReportRow]:
+        """Every flaw that was open on that day, and what ended from `since` on."""
+        ...
+
+    def options(self, db: psycopg.Connection[Any], org: int, directive: str, as_of: date) -> Chosen:
+        """The policy and the re-tiering rule that the organisation's dates were counted by on that day."""
+        ...
+
+
+def default_provider() -> Provider:
+    """The provider of the kept fleet. Raises ConfigError where this installation has none."""
+    try:
+        found: Provider = import_module(DEFAULT).PROVIDER
+    except ModuleNotFoundError as error:
+        if error.name is None or not DEFAULT.startswith(error.name):
+            raise
+        raise ConfigError("no kept fleet to report on", mend="give the rows with --rows FILE") from error
+    return found
