@@ -30,15 +30,18 @@ def kind_of(data: bytes, name: str) -> str:
     """What kind of inventory `data` is, by content first and `name` (a file name) second; "" for none.
 
     One of cyclonedx-json, cyclonedx-xml, spdx-json, spdx-tag, spdx3, product-list, "wrapped" for an
-    in-toto statement, a DSSE envelope or GitHub's export, or a kind of `packages.MODULES`.
+    in-toto statement, a DSSE envelope or GitHub's export, a kind of `packages.MODULES`, or one of
+    `observed.WITH_COMPONENTS`.
     """
     head = data[:_HEAD_BYTES].removeprefix(_BOM).lstrip()
     if head.startswith(b"{"):
-        return _json_kind(data)
+        return _json_kind(data) or _other_kind(data, head, name)
     if head.startswith(b"["):
-        return "purls-json" if head[1:].lstrip().startswith((b'"pkg:', b"]")) else ""
+        if head[1:].lstrip().startswith((b'"pkg:', b"]")):
+            return "purls-json"
+        return _other_kind(data, head, name)
     if head.startswith(b"<"):
-        return "cyclonedx-xml" if b"cyclonedx.org/schema/bom" in head else ""
+        return "cyclonedx-xml" if b"cyclonedx.org/schema/bom" in head else _other_kind(data, head, name)
     if b"SPDXVersion:" in head:
         return "spdx-tag"
     if head and not head.startswith(_UTF16_BOMS):
@@ -47,9 +50,20 @@ def kind_of(data: bytes, name: str) -> str:
         kind = kind_of_text(data[: 16 * _HEAD_BYTES], name)
         if kind:
             return kind
+    return _other_kind(data, head, name)
+
+
+def _other_kind(data: bytes, head: bytes, name: str) -> str:
+    """A product list, or what an agent or scanner wrote of a fleet (`observed.WITH_COMPONENTS`)."""
+    if not head:
+        return ""
+    from .observed import WITH_COMPONENTS, fleet_kind
     from .product_list import is_product_list
 
-    return "product-list" if head and is_product_list(data[:_HEAD_BYTES]) else ""
+    kind = fleet_kind(data, name)
+    if kind in WITH_COMPONENTS:
+        return kind
+    return "product-list" if is_product_list(data[:_HEAD_BYTES]) else ""
 
 
 def _json_kind(data: bytes) -> str:
@@ -128,6 +142,10 @@ def _read(data: bytes, name: str) -> Inventory:
 
         from .packages import MODULES
 
+        if kind not in MODULES:
+            from .observed import as_inventory
+
+            return as_inventory(data, name, kind)
         found: Inventory = import_module(f".{MODULES[kind]}", __package__).read(data, name, kind)
         return found
     elif not data.strip():

@@ -57,7 +57,7 @@ _HEADERS = {
     "purl": "purl",
     "cpe": "cpe",
 }
-_EXPOSURES = {
+EXPOSURES = {
     "public": "public",
     "internet": "public",
     "external": "public",
@@ -129,7 +129,7 @@ def read(data: bytes, name: str) -> Inventory:
 def _add(cells: dict[str, str], place: str, found: Gathering) -> None:
     get = cells.get
     stated = get("exposure", "").lower()
-    exposure = _EXPOSURES.get(stated)
+    exposure = EXPOSURES.get(stated)
     if exposure is None:
         found.problems.append(f"{place}: exposure {stated[:40]!r} is neither public nor internal")
         exposure = ""

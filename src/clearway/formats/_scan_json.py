@@ -1,0 +1,62 @@
+"""What the readers of scanners' JSON share: fields of foreign objects that never raise for a wrong type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clearway.records.errors import InputError, TooLargeError
+
+from ._fields import one_line
+
+MAX_JSON_BYTES = 256 << 20
+
+
+def load(data: bytes, place: str) -> Any:
+    """The value of a whole JSON document.
+
+    Raises:
+        InputError: not JSON as `strict_json` reads it, or with a NUL in a string.
+        TooLargeError: over `MAX_JSON_BYTES`, or nested too deep.
+    """
+    from .strict_json import loads, refuse_nul
+
+    if len(data) > MAX_JSON_BYTES:
+        raise TooLargeError(
+            f"more than {MAX_JSON_BYTES >> 20} MiB of JSON", where=place, mend="split it by asset"
+        )
+    value = loads(data, place)
+    refuse_nul(value, data, place)
+    return value
+
+
+def obj(value: Any) -> dict[str, Any]:
+    """`value` when it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: Any) -> list[Any]:
+    """`value` when it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def line(value: Any, limit: int = 300) -> str:
+    """A string or number as one line; "" for anything else."""
+    if isinstance(value, str):
+        return one_line(value, limit)
+    return str(value)[:limit] if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def lines(value: Any, limit: int = 300) -> tuple[str, ...]:
+    """The strings of a list, as lines, without empty ones."""
+    return tuple(found for item in items(value) if (found := line(item, limit)))
+
+
+def entry(value: Any, what: str) -> dict[str, Any]:
+    """`value` as an object.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not isinstance(value, dict):
+        raise InputError(f"{what} is not an object", mend="export the report again")
+    return value

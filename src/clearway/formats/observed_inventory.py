@@ -1,0 +1,195 @@
+"""An inventory (SBOM, lock file, package list) as what one witness saw of one asset.
+
+A product list with a column of hosts is as many assets as it names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clearway.records.errors import InputError
+from clearway.records.fleet_input import AssetIds, Exposure, FleetInput, Observed, Witness
+from clearway.records.inventory import Component, Inventory
+from clearway.records.vex import VexStatement
+
+from . import _asset_names as names
+from . import _when
+from ._fields import one_line
+from .inventory import read_inventory
+from .json_parts import top_level
+
+_SUBJECT_BYTES = 256 << 10  # a larger description of a subject or of its tools is passed over
+# Properties of a CycloneDX subject that name the image (Trivy, Syft).
+_IMAGE_PROPERTIES = frozenset(
+    ("aquasecurity:trivy:ImageID", "aquasecurity:trivy:RepoDigest", "syft:image:digest")
+)
+
+
+def read(data: bytes, name: str, distro: str = "") -> FleetInput:
+    """One asset for the document, or one for each host that a product list names.
+
+    Raises:
+        InputError, TooLargeError: as `read_inventory`.
+    """
+    inventory = read_inventory(data, name, distro)
+    subject, digests, witness = _subject(data, inventory)
+    hosts = sorted({c.host for c in inventory.components})
+    observed = [_one(inventory, subject, digests, witness, host) for host in hosts or [""]]
+    return FleetInput(format=inventory.format, observed=tuple(observed))
+
+
+def _one(
+    inventory: Inventory, subject: str, digests: tuple[str, ...], witness: Witness, host: str
+) -> Observed:
+    components = (
+        tuple(c for c in inventory.components if c.host == host) if host else _without_host(inventory)
+    )
+    hostname, fqdn = names.host(host)
+    ip = names.address(host)
+    exposure, by = _exposure(inventory, components)
+    problems = list(inventory.problems)
+    created = None
+    try:
+        created = _when.moment(inventory.created, "created")
+    except InputError as e:
+        problems.append(e.what)
+    return Observed(
+        name=one_line(host or inventory.name, 400),
+        format=inventory.format,
+        ids=AssetIds(
+            hostname=hostname,
+            fqdns=(fqdn,) if fqdn else (),
+            ips=(ip,) if ip else (),
+            image_digests=digests if not host else (),
+        ),
+        type="container image" if digests and not host else "host" if host else subject,
+        exposure=exposure,
+        exposure_by=by,
+        os=inventory.distro,
+        distro=inventory.distro,
+        components=components,
+        complete=True,
+        witness=witness,
+        seen=created,
+        serial=inventory.serial,
+        root_purl=inventory.root_purl,
+        vex=tuple(s for s in inventory.vex if isinstance(s, VexStatement)),
+        problems=tuple(problems),
+    )
+
+
+def _without_host(inventory: Inventory) -> tuple[Component, ...]:
+    if inventory.format != "product-list":
+        return inventory.components
+    return tuple(c for c in inventory.components if not c.host)
+
+
+def _exposure(inventory: Inventory, components: tuple[Component, ...]) -> tuple[Exposure, str]:
+    """A row that says public makes its asset public; else what the document says."""
+    stated = {c.exposure for c in components if c.exposure} or {inventory.exposure}
+    for exposure in ("public", "internal"):
+        if exposure in stated:
+            return ("public" if exposure == "public" else "internal"), one_line(inventory.name, 200)
+    return "", ""
+
+
+def _subject(data: bytes, inventory: Inventory) -> tuple[str, tuple[str, ...], Witness]:
+    """(type of the subject, digests of its image, the tool that wrote the document), as far as the document says."""
+    kind, version = "", ""
+    digests = set(_of_purl(inventory.root_purl))
+    tool = ""
+    if inventory.format.startswith("cyclonedx-json"):
+        metadata = _value(data, "metadata")
+        component = _object(metadata.get("component"))
+        kind = _text(component.get("type"))
+        if kind == "container":
+            digests.update(
+                names.digests(_text(component.get("version"))), _of_purl(_text(component.get("purl")))
+            )
+        for item in _list(component.get("properties")):
+            if _text(_object(item).get("name")) in _IMAGE_PROPERTIES:
+                digests.update(names.digests(_text(_object(item).get("value"))))
+        tool, version = _cyclonedx_tool(metadata.get("tools"))
+    elif inventory.format.startswith("spdx-json"):
+        creators = [_text(c) for c in _list(_value(data, "creationInfo").get("creators"))]
+        stated = [c.partition(":")[2].strip() for c in creators if c.lower().startswith("tool:")]
+        tool, _, version = (stated[-1] if stated else "").rpartition("-")
+        if not tool:
+            tool, version = version, ""
+        digests.update(_of_spdx(data, tool))
+    shown = {
+        "container": "container image",
+        "application": "application",
+        "operating-system": "host",
+        "device": "device",
+    }
+    return (
+        shown.get(kind, ""),
+        tuple(sorted(digests)),
+        Witness(tool=one_line(tool, 60).lower(), version=one_line(version, 60)),
+    )
+
+
+def _of_spdx(data: bytes, tool: str) -> set[str]:
+    """The digest in an SPDX document's name ("grafana/loki@sha256:262d…"), or in the id of what tern describes."""
+    import msgspec
+
+    found = top_level(data)
+    texts = [found["name"]] if "name" in found else []
+    if tool == "tern" and "documentDescribes" in found:
+        texts.append(found["documentDescribes"])
+    digests: set[str] = set()
+    for raw in texts:
+        try:
+            value = msgspec.json.decode(bytes(memoryview(raw)[:10_000]))
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            continue
+        if isinstance(value, str) and "@" in value:
+            digests.update(names.digests(value))
+        elif isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+            tail = value[0].rpartition("-")[2]
+            digests.update(names.digests(f"sha256:{tail}"))
+    return digests
+
+
+def _of_purl(purl: str) -> tuple[str, ...]:
+    """The digest in a purl of an image: "pkg:oci/debian@sha256%3A244f…"."""
+    return (
+        names.digests(purl.replace("%3A", ":").replace("%3a", ":"))
+        if purl.startswith(("pkg:oci/", "pkg:docker/"))
+        else ()
+    )
+
+
+def _cyclonedx_tool(tools: Any) -> tuple[str, str]:
+    """Of 1.5 on an object with components, before that a list."""
+    listed = _list(_object(tools).get("components")) if isinstance(tools, dict) else _list(tools)
+    for item in listed:
+        name = _text(_object(item).get("name"))
+        if name:
+            return name, _text(_object(item).get("version"))
+    return "", ""
+
+
+def _value(data: bytes, key: str) -> dict[str, Any]:
+    import msgspec
+
+    raw = top_level(data).get(key)
+    if raw is None or len(bytes(raw)) > _SUBJECT_BYTES:
+        return {}
+    try:
+        return _object(msgspec.json.decode(raw))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return {}
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
