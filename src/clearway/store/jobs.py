@@ -20,6 +20,7 @@ given to it happens once. docs/design/jobs.md has the whole picture.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 import time
@@ -48,6 +49,7 @@ Mint = Callable[["psycopg.Connection[Any]", int], str]
 Connect = Callable[[], AbstractContextManager["psycopg.Connection[Any]"]]
 KEY_S = 120.0  # a key is used so long, then a new one is minted; it is to live longer
 _PROGRESS_EVERY_S = 0.5
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # not one whose backslash is itself escaped
 _DEFER = "select clearway.defer_job(%s, %s::jsonb, %s, %s, %s, %s, %s)"
 _PROGRESS = """
 with mine as (select job from clearway.job_run where job = %(job)s and run = %(run)s)
@@ -100,7 +102,7 @@ def defer(
     principal those in `clearway.job_allowed`, and with no more than the usual priority.
 
     Raises:
-        InputError: `args` can't be written as JSON, or a text is too long.
+        InputError: `args` can't be written as JSON or are nested over 32 deep, or a text is too long.
         TooLargeError: `args` take more than 64 KiB: keep what is large in a table, and its key here.
         ForbiddenError: the principal may not start this task.
         ConflictError: 1,000 jobs of this person are waiting.
@@ -132,7 +134,7 @@ def encoded(args: Mapping[str, object], task: str) -> str:
         raise TooLargeError(
             "a job's arguments are over 64 KiB", where=task, mend="keep them in a table, and their key here"
         )
-    if "\\u0000" in text:
+    if _NUL.search(text):
         raise InputError("a job's arguments have a NUL character", where=task)
     return text
 

@@ -151,6 +151,8 @@ class _Lives:
                 await self._life()
             except (ConnectorException, psycopg.Error, psycopg_pool.PoolTimeout, ClearwayError) as error:
                 log.warning("the database is away; jobs wait for it: %s", type(error).__name__)
+            except Exception:
+                log.exception("the worker begins anew")
             if time.monotonic() - began > longest:
                 pause = _GONE_S[0]
             ends = time.monotonic() + pause

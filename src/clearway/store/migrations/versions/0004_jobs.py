@@ -122,6 +122,9 @@ begin
             or octet_length(_lock) > 200 or octet_length(_once) > 250 or octet_length(_args::text) > 65536 then
         raise exception 'a job''s task, queue, lock, key or arguments are too long' using errcode = 'CW400';
     end if;
+    if jsonb_path_exists(_args, '$.**{33}') then  -- readers of JSON recurse
+        raise exception 'a job''s arguments are nested over 32 deep' using errcode = 'CW400';
+    end if;
     loop
         if _once <> '' then
             select id into _job from procrastinate_jobs
