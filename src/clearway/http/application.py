@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar
+from litestar.datastructures import State
 
 from clearway import __version__
 
@@ -15,11 +16,12 @@ from .json_request import StrictRequest
 from .limits import Bounds, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from litestar.types import ASGIApp, ControllerRouterHandler, LifespanHook
 
     from .guard import Guard
+    from .pages import Pages
 
 
 class Application:
@@ -37,17 +39,21 @@ def application(
     routes: Sequence[ControllerRouterHandler],
     *,
     guard: Guard | None = None,
+    pages: Pages | None = None,
+    state: Mapping[str, Any] | None = None,
     limits: Limits | None = None,
     on_startup: Sequence[LifespanHook] = (),
     on_shutdown: Sequence[LifespanHook] = (),
 ) -> Application:
     """An application of `routes`, each closed unless it declares who may reach it.
 
-    `guard` decides for routes that are not public; without one they answer 401.
+    `guard` decides for routes that are not public; without one they answer 401. `state` is what handlers find on the
+    application. With `pages`, routes may answer by `http.pages.page`, and errors are pages for those who ask for HTML.
     """
     bounds = limits or Limits()
     framework = Litestar(
-        route_handlers=[*routes],
+        route_handlers=[*routes, *([pages.routes()] if pages else [])],
+        state=State({**(state or {}), **({"pages": pages} if pages else {})}),
         guards=[default_deny(guard)],
         exception_handlers={Exception: problems.handle},
         request_class=StrictRequest,

@@ -182,6 +182,10 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
             "%s %.200r failed, trace %s", request.method, request.url.path, problem.trace_id, exc_info=error
         )
     members: Callable[[Problem], Problem] | None = _opt(request).get(MEMBERS)
+    pages = request.app.state.get("pages")
+    if pages is not None and members is None and wants_page(request):
+        found: Response[bytes] = pages.problem(request, problem, _waiting(problem, headers))
+        return found
     return response(members(problem) if members else problem, headers)
 
 
@@ -197,10 +201,19 @@ def trace_of(traceparent: str) -> str:
 
 def response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response[bytes]:
     """The response that carries `problem`."""
-    extra = dict(headers or {})
-    if problem.status == 503:
-        extra.setdefault("retry-after", "1")
+    extra = _waiting(problem, headers or {})
     return Response(_encode(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=extra)
+
+
+def wants_page(request: Request[Any, Any, Any]) -> bool:
+    """Whether an error should be a page: the client prefers HTML, and the path is none of the API's."""
+    if request.url.path.startswith(("/api/", "/v1/")):
+        return False
+    return request.accept.best_match([MEDIA_TYPE, "application/json", "text/html"]) == "text/html"
+
+
+def _waiting(problem: Problem, headers: Mapping[str, str]) -> dict[str, str]:
+    return {"retry-after": "1", **headers} if problem.status == 503 else dict(headers)
 
 
 async def send_bare(send: Send, problem: Problem) -> None:

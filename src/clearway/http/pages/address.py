@@ -1,0 +1,90 @@
+"""The address of a page as a value: the URL is the state, and every control is a link to another address.
+
+A filter has three states, written so that a person can read and type them:
+
+    ?tier=3D          only tier 3D       (several `tier=` widen: any of them)
+    ?tier!=60D        without tier 60D   (the parameter's name ends in "!")
+    neither           any
+
+Changing anything drops the cursor (`after`, `before`): it belongs to the list as it was.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import parse_qsl, quote, urlencode
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from litestar.connection import ASGIConnection
+
+CURSORS = ("after", "before")
+_MOST_PARAMETERS = 100
+
+Choice = Literal["include", "exclude", "any"]
+
+
+class Address(Struct, frozen=True):
+    """A path and its query, in order. `str()` of it is the URL, always of this host."""
+
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, request: ASGIConnection[Any, Any, Any, Any]) -> Address:
+        """The address asked for; at most 100 parameters of it."""
+        raw = request.scope.get("query_string", b"").decode("ascii", "replace")
+        return cls.read(request.scope["path"], raw)
+
+    @classmethod
+    def read(cls, path: str, query: str = "") -> Address:
+        """From a decoded path and a raw query string."""
+        try:
+            pairs = parse_qsl(query, keep_blank_values=False, max_num_fields=_MOST_PARAMETERS)
+        except ValueError:
+            pairs = []
+        return cls("/" + path.lstrip("/\\"), tuple(pairs))
+
+    def __str__(self) -> str:
+        path = quote(self.path, safe="/:@!$&'()*+,;=~-._")
+        text = urlencode(self.query, safe="!:/,@", quote_via=quote)
+        return f"{path}?{text}" if text else path
+
+    def get(self, name: str, default: str = "") -> str:
+        """The first value of `name`."""
+        return next((value for key, value in self.query if key == name), default)
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Every value of `name`, in order."""
+        return tuple(value for key, value in self.query if key == name)
+
+    def set(self, **values: str | int | None) -> Address:
+        """With these parameters instead of theirs; None or "" takes one out."""
+        gone = {*values, *CURSORS}
+        kept = [pair for pair in self.query if pair[0] not in gone]
+        kept += [(name, str(value)) for name, value in values.items() if value not in (None, "")]
+        return Address(self.path, tuple(kept))
+
+    def without(self, *names: str) -> Address:
+        """Without these parameters, their exclusions, and the cursor."""
+        gone = {*names, *(name + "!" for name in names), *CURSORS}
+        return Address(self.path, tuple(pair for pair in self.query if pair[0] not in gone))
+
+    def choice(self, name: str, value: str) -> Choice:
+        """What the filter `name` says of `value`."""
+        if (name, value) in self.query:
+            return "include"
+        return "exclude" if (name + "!", value) in self.query else "any"
+
+    def choose(self, name: str, value: str, choice: Choice) -> Address:
+        """With the filter `name` saying that of `value`; its other values stay."""
+        gone = {(name, value), (name + "!", value)}
+        kept = [pair for pair in self.query if pair not in gone and pair[0] not in CURSORS]
+        if choice != "any":
+            kept.append((name if choice == "include" else name + "!", value))
+        return Address(self.path, tuple(kept))
+
+    def as_format(self, suffix: str) -> Address:
+        """The same list as `.json` or `.csv`, at the same address."""
+        return Address(f"{self.path.rstrip('/')}.{suffix}", self.query)

@@ -1,0 +1,288 @@
+// Clearway's own behaviour in the browser. Everything here adds to pages that work without it.
+// Only delegation on `document`: regions come and go, and nothing has to be wired again. No inline code anywhere.
+"use strict";
+(() => {
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const make = (tag, attributes = {}, ...children) => {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    element.append(...children); // strings become text, never markup
+    return element;
+  };
+  const csrf = () => $('meta[name="csrf-token"]')?.content ?? "";
+
+  // htmx ------------------------------------------------------------------------------------------------------
+  // htmx 4 inherits nothing unless told to, so the token is set here, on each request that may change something.
+  document.addEventListener("htmx:config:request", (event) => {
+    const { request } = event.detail.ctx;
+    if (!/^(GET|HEAD|OPTIONS|QUERY)$/i.test(request.method) && csrf()) request.headers["X-CSRF-Token"] = csrf();
+  });
+  // htmx can run text of attributes as code. Our pages have none, and the policy forbids it: here it is refused first.
+  const refuse = function () { throw new Error("code in attributes is not run here"); };
+  window.htmx?.registerExtension("none", { init: (api) => api.initSecurity(null, refuse, refuse) });
+  document.addEventListener("htmx:error", (event) => {
+    const target = event.detail?.ctx?.target;
+    if (!target || event.detail.error?.name === "AbortError") return;
+    say("The server did not answer. What you see is as it was; check your connection and try again.");
+  });
+  document.addEventListener("htmx:after:settle", () => { dress(document); });
+  document.addEventListener("htmx:after:swap", () => { dress(document); });
+
+  // Words for the reader ---------------------------------------------------------------------------------------
+  function say(words) {
+    const toast = make("div", { class: "toast", "data-toast": "" }, make("p", {}, words),
+      make("button", { type: "button", class: "plain", "data-dismiss": "", "aria-label": "Dismiss" }, "×"));
+    $("#toasts")?.replaceChildren(toast);
+  }
+
+  // Times in the browser's zone, and tips that the keyboard can reach ---------------------------------------------
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const local = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
+  function dress(root) {
+    if (zone && zone !== "UTC") {
+      for (const time of $$("time[datetime*='T']:not([data-tip-local])", root)) {
+        const at = new Date(time.dateTime);
+        if (!Number.isNaN(+at)) time.dataset.tipLocal = ` · here ${local.format(at)}`;
+      }
+      for (const time of $$("time[data-tip]:not([datetime*='T'], [data-tip-local])", root)) {
+        const end = new Date(`${time.dateTime}T24:00:00Z`);
+        if (!Number.isNaN(+end)) time.dataset.tipLocal = ` · ends here ${local.format(end)}`;
+      }
+    }
+    const row = current();
+    for (const tip of $$("[data-tip]", root)) {
+      const within = tip.closest("tr[data-row]");
+      tip.tabIndex = within && within !== row ? -1 : 0; // hundreds of stops would drown the page's own
+    }
+    count();
+  }
+
+  // Rows -------------------------------------------------------------------------------------------------------
+  const rows = () => $$("[data-row]").filter((row) => row.offsetParent !== null);
+  const current = () => document.activeElement?.closest?.("[data-row]") ?? null;
+  function move(by) {
+    const all = rows();
+    if (!all.length) return;
+    const at = all.indexOf(current());
+    const next = all[at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1)];
+    next.tabIndex = -1;
+    next.focus({ preventScroll: true });
+    next.scrollIntoView({ block: "nearest" });
+  }
+  document.addEventListener("focusin", (event) => {
+    const row = event.target.closest?.("tr[data-row]");
+    for (const tip of $$("tr[data-row] [data-tip][tabindex='0']")) if (tip.closest("tr[data-row]") !== row) tip.tabIndex = -1;
+    if (row) for (const tip of $$("[data-tip]", row)) tip.tabIndex = 0;
+  });
+
+  function count() {
+    for (const bulk of $$("[data-bulk]")) {
+      const scope = bulk.closest("form") ?? document;
+      const chosen = $$('input[name="id"]:checked', scope).length;
+      const all = $('input[name="all"]', bulk)?.checked;
+      bulk.classList.toggle("chosen", Boolean(chosen || all));
+      const out = $("[data-bulk-count]", bulk);
+      const words = all ? "All that match" : `${chosen} selected`;
+      if (out && out.value !== words) out.value = words;
+      const head = $("[data-pick-all]", scope);
+      const boxes = $$('input[name="id"]', scope);
+      if (head) {
+        head.checked = boxes.length > 0 && chosen === boxes.length;
+        head.indeterminate = chosen > 0 && chosen < boxes.length;
+      }
+    }
+  }
+  let picked = null; // for shift and click: from the last box to this one
+  document.addEventListener("click", (event) => {
+    const box = event.target.closest?.('input[name="id"]');
+    if (!box) return;
+    const boxes = $$('input[name="id"]', box.closest("table") ?? document);
+    if (event.shiftKey && picked && boxes.includes(picked)) {
+      const [from, to] = [boxes.indexOf(picked), boxes.indexOf(box)].sort((a, b) => a - b);
+      for (const between of boxes.slice(from, to + 1)) between.checked = box.checked;
+    }
+    picked = box;
+    count();
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.matches?.("[data-pick-all]")) {
+      for (const box of $$('input[name="id"]', event.target.closest("form") ?? document)) box.checked = event.target.checked;
+    }
+    if (event.target.matches?.("[data-pick-all], input[name='id'], input[name='all']")) count();
+  });
+
+  // Clicks that act ----------------------------------------------------------------------------------------------
+  const looks = {
+    theme: { "": "as the system", light: "light", dark: "dark" },
+    density: { "": "roomy", compact: "compact" },
+    words: { plain: "Exact words", exact: "Plain words" },
+  };
+  function look(button) {
+    const name = button.dataset.look;
+    const values = button.dataset.values.split(" ");
+    const html = document.documentElement;
+    const next = values[(values.indexOf(html.dataset[name] ?? "") + 1) % values.length];
+    if (next) html.dataset[name] = next; else delete html.dataset[name];
+    const secure = location.protocol === "https:" ? "; secure" : "";
+    document.cookie = `clearway_${name}=${next}; path=/; samesite=lax; max-age=${next ? 31536000 : 0}${secure}`;
+    const out = $("[data-look-value]", button) ?? button;
+    out.textContent = looks[name][next];
+  }
+  document.addEventListener("click", (event) => {
+    const at = event.target;
+    if (!(at instanceof Element)) return;
+    const plain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
+    const looker = at.closest("[data-look]");
+    if (looker && plain) { event.preventDefault(); look(looker); }
+    if (at.closest("[data-dismiss]")) at.closest("[data-toast]")?.remove();
+    if (at.closest("[data-help]")) help();
+    if (!("command" in HTMLButtonElement.prototype)) { // browsers without invoker commands
+      const opener = at.closest("[data-dialog]");
+      if (opener) document.getElementById(opener.dataset.dialog)?.showModal();
+      if (at.closest("[data-close]")) at.closest("dialog")?.close();
+    }
+    for (const menu of $$("details.menu[open]")) if (!menu.contains(at)) menu.open = false;
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of $$("details.menu[open]")) {
+      const inside = menu.contains(document.activeElement);
+      menu.open = false;
+      if (inside) $("summary", menu)?.focus();
+    }
+  });
+  document.addEventListener("input", (event) => {
+    const wanted = event.target.dataset?.phrase;
+    if (wanted) event.target.setCustomValidity(event.target.value === wanted ? "" : `Type exactly: ${wanted}`);
+  });
+
+  // Keyboard -----------------------------------------------------------------------------------------------------
+  const KEYS = [
+    ["/", "search"], ["j  k", "next and previous row"], ["x", "select the row"], ["e", "open the row"],
+    ["a", "act on the row, or on what is selected"], ["Ctrl K", "go to anything by name"], ["?", "this list"],
+  ];
+  const single = () => localStorage.getItem("clearway-keys") !== "off"; // WCAG 2.1.4: they can be turned off
+  const act = {
+    "/": () => $("[data-search]")?.focus(),
+    j: () => move(1),
+    k: () => move(-1),
+    x: () => { const box = current() && $('input[name="id"]', current()); if (box) { box.checked = !box.checked; picked = box; count(); } },
+    e: () => { const row = current(); (row && ($("[data-open]", row) ?? $("a[href]", row)))?.click(); },
+    a: () => { (current() && $("[data-act]", current()) || $(".bulk.chosen button") || $("[data-act]:not([data-row] *)"))?.focus?.(); press(); },
+    "?": () => help(),
+  };
+  function press() {
+    const on = document.activeElement;
+    if (on?.matches?.("[data-act]")) on.click();
+  }
+  document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k") {
+      event.preventDefault();
+      palette();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
+    if (event.target.closest?.("input:not([type='checkbox']), textarea, select, dialog, [contenteditable]")) return;
+    if (!Object.hasOwn(act, event.key) || !single()) return;
+    event.preventDefault();
+    act[event.key]();
+  });
+
+  function dialog(id, label) {
+    document.getElementById(id)?.remove();
+    const box = make("dialog", { id, class: "dialog", "aria-label": label });
+    document.body.append(box);
+    box.addEventListener("close", () => box.remove());
+    box.addEventListener("click", (event) => { if (event.target === box) box.close(); });
+    return box;
+  }
+  function help() {
+    const box = dialog("keyboard-help", "Keyboard");
+    const list = make("dl", { class: "keys" });
+    for (const [keys, what] of KEYS) {
+      const term = make("dt");
+      for (const key of keys.split("  ")) term.append(make("kbd", {}, key), " ");
+      list.append(term, make("dd", {}, what));
+    }
+    const toggle = make("input", { type: "checkbox", id: "keys-on" });
+    toggle.checked = single();
+    toggle.addEventListener("change", () => localStorage.setItem("clearway-keys", toggle.checked ? "on" : "off"));
+    const close = make("button", { type: "button", class: "primary" }, "Close");
+    close.addEventListener("click", () => box.close());
+    box.append(make("h2", {}, "Keyboard"), list,
+      make("p", {}, toggle, " ", make("label", { for: "keys-on" }, "Keys of one letter act")),
+      make("p", { class: "actions" }, close));
+    box.showModal();
+  }
+
+  // Command palette: the ways of this page and of the navigation --------------------------------------------------
+  function palette() {
+    if ($("#palette")) return;
+    const entries = [];
+    for (const element of $$("[data-command]")) {
+      const label = element.dataset.command || element.textContent.trim();
+      if (label && !entries.some((entry) => entry.label === label)) entries.push({ label, go: () => element.click() });
+    }
+    const search = $("[data-search]");
+    const box = dialog("palette", "Go to anything by name");
+    box.classList.add("palette");
+    const input = make("input", { type: "text", role: "combobox", "aria-expanded": "true", "aria-controls": "palette-list", "aria-autocomplete": "list", "aria-label": "Go to", placeholder: "Go to…", autocomplete: "off", maxlength: "200" });
+    const list = make("ul", { role: "listbox", id: "palette-list", "aria-label": "Matches" });
+    let shown = [], at = 0;
+    const draw = () => {
+      const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      shown = entries.filter((entry) => words.every((word) => entry.label.toLowerCase().includes(word))).slice(0, 12);
+      if (search && input.value.trim()) {
+        const text = input.value.trim();
+        shown.push({ label: `Search for “${text}”`, go: () => { search.value = text; search.form.requestSubmit(); } });
+      }
+      at = Math.min(at, Math.max(shown.length - 1, 0));
+      list.replaceChildren(...shown.map((entry, number) => {
+        const item = make("li", { role: "option", id: `palette-${number}`, "aria-selected": String(number === at) }, entry.label);
+        item.addEventListener("click", () => { box.close(); entry.go(); });
+        return item;
+      }));
+      if (!shown.length) list.replaceChildren(make("li", { class: "none", role: "option", "aria-disabled": "true" }, "Nothing of that name"));
+      input.setAttribute("aria-activedescendant", shown.length ? `palette-${at}` : "");
+    };
+    input.addEventListener("input", () => { at = 0; draw(); });
+    input.addEventListener("keydown", (event) => {
+      const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (by && shown.length) { event.preventDefault(); at = (at + by + shown.length) % shown.length; draw(); list.children[at].scrollIntoView({ block: "nearest" }); }
+      if (event.key === "Enter" && shown[at]) { event.preventDefault(); const { go } = shown[at]; box.close(); go(); }
+    });
+    box.append(input, list);
+    draw();
+    box.showModal();
+    input.focus();
+  }
+
+  // Live changes gather in a quiet bar; nothing moves until the reader asks ----------------------------------------
+  // <… data-live="/events?…" data-live-from="17" data-live-kinds="exposure finding" data-live-href="/exposure">:
+  // each event of these kinds counts one. The browser sends Last-Event-ID by itself when it connects again; the first
+  // time `after` in the address says from where.
+  function live() {
+    const place = $("[data-live]");
+    if (!place || !window.EventSource) return;
+    const address = new URL(place.dataset.live, location.href);
+    if (address.origin !== location.origin) return;
+    if (place.dataset.liveFrom) address.searchParams.set("after", place.dataset.liveFrom);
+    const kinds = (place.dataset.liveKinds ?? "message").split(" ").filter(Boolean);
+    const seen = new Set();
+    const source = new EventSource(address);
+    const heard = (event) => {
+      seen.add(event.lastEventId || String(seen.size));
+      const bar = $("#quiet-bar");
+      if (!bar) return;
+      const show = make("a", { class: "quiet-show", href: place.dataset.liveHref || location.pathname + location.search }, "show");
+      bar.replaceChildren(make("span", {}, `${seen.size} new`), show);
+      bar.hidden = false;
+    };
+    for (const kind of kinds) source.addEventListener(kind, heard);
+    window.addEventListener("pagehide", () => source.close());
+  }
+
+  const start = () => { dress(document); live(); };
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start); else start();
+})();
