@@ -12,6 +12,7 @@ database is asked by every statement, so a revocation bites at once all the same
 from __future__ import annotations
 
 import time
+from asyncio import to_thread
 from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,12 @@ from clearway.records.principal import Principal
 from clearway.store.principal import PUBLIC as PUBLIC_KEY
 from clearway.store.principal import key_of
 
+from . import csrf
+from .guard import is_public
+from .pages.viewer import Viewer
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import psycopg
     from litestar.connection import ASGIConnection
@@ -32,6 +37,8 @@ if TYPE_CHECKING:
 
     from clearway.records.principal import Right
     from clearway.store.principal import Pool
+
+    from .guard import Guard
 
     Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -74,10 +81,10 @@ class Doorkeeper:
         Raises:
             UpstreamError: the database does not answer.
         """
+        known = self._remembered(key)
+        if known is not None:
+            return known
         now = time.monotonic()
-        known = self._known.get(key)
-        if known is not None and now - known[0] < REMEMBERED_S:
-            return known[1]
         found = self._ask(key)
         with self._lock:
             if found is None:
@@ -103,20 +110,36 @@ class Doorkeeper:
             return None
         return msgspec.json.decode(row[0], type=Principal)
 
-    def guard(self) -> Callable[[Connection, BaseRouteHandler], None]:
-        """The guard of `http.application`: a route without a declared right stays closed."""
+    def guard(self) -> Guard:
+        """The guard of `http.application`: a route without a declared right stays closed.
 
-        def guard(connection: Connection, handler: BaseRouteHandler) -> None:
-            right = handler.opt.get("right")
-            if right is None:
-                raise NotAuthorizedException
-            me = self.of(connection)
-            if me is None or me.kind == "public":
-                raise NotAuthorizedException
-            if right != "signed-in" and not me.may(right):
-                raise PermissionDeniedException
+        It also refuses what another site makes a browser send with the session's cookie (`csrf`).
+        """
+
+        async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
+            kind, secret = secret_in(connection)
+            me = await self._find(connection, kind, secret)
+            if not is_public(handler):
+                right = handler.opt.get("right")
+                if right is None or me is None or me.kind == "public":
+                    raise NotAuthorizedException
+                if right != SIGNED_IN["right"] and not me.may(right):
+                    raise PermissionDeniedException
+            if kind == "session" or not secret:
+                session = self.key(connection) if me is not None else ""
+                await csrf.check(connection, session)  # type: ignore[arg-type]  # HTTP routes only
 
         return guard
+
+    async def _find(self, connection: Connection, kind: str, secret: str) -> Principal | None:
+        """As `of`, without keeping the event loop while the database is asked."""
+        if secret and self._remembered(key_of(secret)) is None:
+            return await to_thread(self.of, connection)
+        return self.of(connection)
+
+    def _remembered(self, key: str) -> Principal | None:
+        known = self._known.get(key)
+        return known[1] if known is not None and time.monotonic() - known[0] < REMEMBERED_S else None
 
     def of(self, connection: Connection) -> Principal | None:
         """Who asks; None for a request that presents nothing or something that is not valid."""
@@ -131,6 +154,12 @@ class Doorkeeper:
                 me = None
             state["principal"] = me
             state["principal_key"] = key if me is not None else PUBLIC_KEY
+            if me is not None:
+                state["viewer"] = Viewer.of(
+                    me,
+                    current=str(connection.query_params.get("org", "")),
+                    session_key=key if kind == "session" else "",
+                )
         found: Principal | None = state["principal"]
         return found
 

@@ -2,8 +2,8 @@
 
     @get("/v1/vulns/{id:str}", opt=PUBLIC)
 
-A route that says nothing answers 401, whoever asks. Rooms that know principals hand `application`
-a guard of their own, which is asked for every route that is not public.
+A route that says nothing answers 401, whoever asks. With people to ask about, `application` is handed a guard of
+theirs (`acting.Doorkeeper.guard`): it knows who asks, and decides for routes that are not public.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from litestar.exceptions import NotAuthorizedException
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from litestar.connection import ASGIConnection
     from litestar.handlers.base import BaseRouteHandler
 
-    Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]
+    # Asked for every route; raises for who may not pass one that is not public.
+    Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
 
 PUBLIC = {"public": True}
 
@@ -35,11 +36,10 @@ def default_deny(otherwise: Guard | None = None) -> Guard:
         NotAuthorizedException: the route is not public, and there is no `otherwise` to allow it.
     """
 
-    def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-        if is_public(handler):
-            return
-        if otherwise is None:
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        if otherwise is not None:
+            await otherwise(connection, handler)
+        elif not is_public(handler):
             raise NotAuthorizedException
-        otherwise(connection, handler)
 
     return guard

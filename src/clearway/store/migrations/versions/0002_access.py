@@ -201,6 +201,13 @@ create table clearway.invitation (
     expires timestamptz not null,
     used timestamptz
 );
+-- Sign-ins under way in a browser. For the owner alone; deleted when they come back.
+create table clearway.sign_in_attempt (
+    secret_hash bytea primary key,
+    kind text not null,
+    body jsonb not null,
+    expires timestamptz not null
+);
 -- Something that takes two people: asked for by one, approved by another.
 create table clearway.approval (
     approval int generated always as identity primary key,
@@ -941,7 +948,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drops them. The server's two roles stay: other databases may use them."""
     op.execute(
-        "drop table clearway.governed, clearway.clock_mark, clearway.approval, clearway.invitation, "
+        "drop table clearway.governed, clearway.clock_mark, clearway.approval, clearway.sign_in_attempt, "
+        "clearway.invitation, "
         "clearway.credential, clearway.embargo, clearway.list_member, clearway.recipient_list, "
         "clearway.client_of, clearway.membership, clearway.role_right, clearway.identity, clearway.person, "
         "clearway.badge, clearway.audience, clearway.clause, clearway.grp, clearway.organisation cascade"
