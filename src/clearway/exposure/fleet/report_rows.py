@@ -1,0 +1,204 @@
+"""The fleet as rows of a report: how an organisation's assets and exposures stood at the end of a day.
+
+Everything is taken as it was known then: an exposure from its history, the facts of its flaw from theirs, and how
+exposed an asset was said to be by then. The date is worked out from those facts anew, once for each combination.
+Only what all members of the organisation may see is handed on, whoever asks: the report goes to all of them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+from clearway.directives import timeline
+from clearway.directives.reports.provider import Chosen, Provider
+from clearway.directives.reports.row import AssetTags, ReportRow, Status
+from clearway.records.errors import InputError
+
+from .due import FlawDates, Said, facts_of, loaded, said, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import psycopg
+
+    from clearway.directives import Directive, Tier
+
+_STATUS: tuple[Status, ...] = ("open", "mitigated", "fixed", "not_affected", "accepted")
+_AFFECTED = 1
+
+# Audiences that every member of the organisation sees: what else is in the fleet stays out of a report.
+_SHARED = """select a.aud::int from (select distinct aud from clearway.{table} where org = %(org)s) a
+    where clearway.within(clearway.intern_audience(array[clearway.intern_clause(
+        array[clearway.group_of('staff', %(org)s)], false)]), a.aud)"""
+
+_ASSETS = """select asset, name, owner, sub_organisation, environment, kind, addresses, names, edge, end_of_support,
+    eos_listed, decommissioned
+    from clearway.asset where org = %(org)s and aud = any(%(auds)s) and created < %(end)s
+    order by asset"""
+
+# `h` is how the exposure was at the end of the day where it has changed since, `k` the same of its flaw.
+_ROWS = """
+select e.asset, v.purl, v.ecosystem, v.name, v.version, e.how, f.id,
+    coalesce(h.detected, e.detected), coalesce(h.status, e.status),
+    case when h.until is null then e.until else h.accepted_until end,
+    case when h.until is null then e.gone else h.gone end as gone,
+    d.at, d.detail,
+    exists (select from clearway.inventory i
+        where i.asset = e.asset and e.pv = any(i.removed) and i.received < %(end)s and i.received >= e.first_seen),
+    case when k.until is null then f.kev else k.kev end,
+    case when k.until is null then f.kev_due else k.kev_due end,
+    coalesce(k.automatable, f.automatable), coalesce(k.impact, f.impact), coalesce(k.ssvc_dated, f.ssvc_dated)
+from clearway.exposure e
+join clearway.package_version v on v.pv = e.pv
+left join lateral (select * from clearway.exposure_history h where h.exposure = e.exposure and h.until >= %(end)s
+    order by h.until limit 1) h on true
+join clearway.flaw f on f.flaw = coalesce(h.flaw, e.flaw)
+left join lateral (select * from clearway.flaw_history k where k.flaw = f.flaw and k.until >= %(end)s
+    order by k.until limit 1) k on true
+left join clearway.decision d
+    on d.decision = case when h.until is null then e.decision else h.decision end and d.at < %(end)s
+where e.org = %(org)s and e.aud = any(%(auds)s) and e.first_seen < %(end)s
+    and coalesce(h.detected, e.detected) <= %(day)s
+    and coalesce(h.verdict, e.verdict) = %(affected)s
+    and (case when h.until is null then e.gone else h.gone end is null
+        or case when h.until is null then e.gone else h.gone end >= %(since)s)
+order by e.exposure"""
+
+
+class FleetRows:
+    """`directives.reports.provider.Provider`, from the kept fleet."""
+
+    def assets(self, db: psycopg.Connection[Any], org: int, as_of: date) -> list[AssetTags]:
+        """Every asset that was there at the end of `as_of`.
+
+        Tags are today's but for the exposure, which is as it was said to be by then: no other tag has a history.
+        """
+        return [*self._assets(db, org, as_of).values()]
+
+    def options(self, db: psycopg.Connection[Any], org: int, directive: str, as_of: date) -> Chosen:
+        """The organisation's setting of that day, where it was about this directive."""
+        setting = settings(db, [org], _end(as_of))[org]
+        if setting.directive != directive:
+            return Chosen()
+        return Chosen(policy=setting.policy, retier=setting.retier)
+
+    def rows(
+        self, db: psycopg.Connection[Any], org: int, directive: Directive, as_of: date, *, since: date
+    ) -> Iterator[ReportRow]:
+        """What affected an asset on that day, and what ended from `since` on. Raises InputError for the last day."""
+        end = _end(as_of)
+        tags = self._assets(db, org, as_of)
+        exposed = said(db, (int(asset.id.rpartition("/")[2]) for asset in tags.values()), end)
+        chosen = self.options(db, org, directive.id, as_of)
+        there = loaded(db, end)
+        known: dict[object, Tier] = {}
+
+        def tier(flaw: FlawDates, words: Said, detected: date, how: int) -> Tier:
+            key = (flaw.id[:9] if flaw.id.startswith("CVE-") else "", flaw[1:], words, detected, how)
+            found = known.get(key)
+            if found is None:
+                facts = facts_of(flaw, words, detected, how, there)
+                found = known[key] = timeline(
+                    directive, facts, chosen.policy, retier=chosen.retier, as_of=as_of
+                ).current
+            return found
+
+        given = {
+            "org": org,
+            "auds": _shared(db, org, "exposure"),
+            "end": end,
+            "day": as_of,
+            "since": datetime.combine(since, time(), UTC),
+            "affected": _AFFECTED,
+        }
+        for row in db.execute(_ROWS, given).fetchall():
+            asset = tags.get(row[0])
+            if asset is not None:  # else the asset itself is marked for fewer
+                yield _row(
+                    asset, row, tier(FlawDates(row[6], *row[14:]), exposed[row[0]], row[7], row[5]), end
+                )
+
+    def _assets(self, db: psycopg.Connection[Any], org: int, as_of: date) -> dict[int, AssetTags]:
+        end = _end(as_of)
+        auds = _shared(db, org, "asset")
+        rows = db.execute(_ASSETS, {"org": org, "auds": auds, "end": end}).fetchall()
+        exposed = said(db, (row[0] for row in rows), end)
+        slug = db.execute("select slug from clearway.organisation where org = %s", (org,)).fetchone()
+        return {row[0]: _tags(row, slug[0] if slug else "", exposed[row[0]], as_of) for row in rows}
+
+
+PROVIDER: Provider = FleetRows()
+
+
+def _end(day: date) -> datetime:
+    """The first moment after a UTC day."""
+    try:
+        return datetime.combine(day + timedelta(days=1), time(), UTC)
+    except OverflowError:
+        raise InputError(f"{day} is the calendar's last day", mend="give an earlier day") from None
+
+
+def _shared(db: psycopg.Connection[Any], org: int, table: str) -> list[int]:
+    query = _SHARED.format(table=table)  # one of two constants
+    return [int(row[0]) for row in db.execute(query, {"org": org})]
+
+
+def _tags(row: Any, organisation: str, words: Said, as_of: date) -> AssetTags:
+    held: str = "unknown"
+    for n, (since, word) in enumerate(words):
+        if n == 0 or since <= as_of:  # the first statement holds from the beginning
+            held = word
+    return AssetTags(
+        id=f"asset/{row[0]}",
+        name=row[1],
+        organisation=organisation,
+        owner=row[2],
+        sub_organisation=row[3],
+        environment=row[4],
+        exposure=held,  # type: ignore[arg-type]  # the table allows no other word
+        asset_type=row[5],
+        addresses=tuple(row[6]),
+        names=tuple(row[7]),
+        edge_device=row[8],
+        end_of_support=row[9],
+        eos_listed=row[10],
+        decommissioned=row[11] if row[11] is not None and row[11] <= as_of else None,
+    )
+
+
+def _row(asset: AssetTags, row: Any, tier: Tier, end: datetime) -> ReportRow:
+    _, purl, ecosystem, name, version, _, flaw, detected, word, until, gone, decided, detail, removed, *_ = (
+        row
+    )
+    status, since, reason = _STATUS[word], _day(decided), detail or ""
+    if status == "accepted" and until is not None and until < _day(end - timedelta(days=1)):
+        status, since, reason = "open", until, f"accepted until {until}"
+    if gone is not None and gone < end and status not in ("fixed", "not_affected"):
+        # Gone with its component, or only what the sources say of it has changed.
+        since = _day(gone)
+        status = "fixed" if removed or asset.decommissioned is not None else "not_affected"
+        reason = "the component is no longer there" if status == "fixed" else "no source says so any more"
+    return ReportRow(
+        asset=asset,
+        component=purl or f"{ecosystem}:{name}@{version}",
+        flaw=flaw,
+        tier=tier.decision.code,
+        due=tier.due,
+        start=tier.start,
+        detected=detected,
+        kev_added=tier.kev_added,
+        forensic_triage=tier.decision.forensic_triage,
+        row=tier.decision.row,
+        basis=tier.decision.basis,
+        status=status,
+        status_since=since,
+        status_reason=reason,
+        accepted_until=until if status == "accepted" else None,
+        remediated_at=since if status == "fixed" else None,
+        reasons=tier.reasons,
+    )
+
+
+def _day(at: datetime | None) -> date | None:
+    return None if at is None else at.astimezone(UTC).date()
