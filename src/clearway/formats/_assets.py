@@ -30,7 +30,17 @@ from . import _asset_names as names
 from ._fields import one_line
 
 MAX_CHARS = 400  # of a name, a title, an owner
-_FREE_TEXT = ("type", "environment", "owner", "os", "distro", "end_of_support", "exposure", "exposure_by")
+_FREE_TEXT = (
+    "type",
+    "environment",
+    "owner",
+    "os",
+    "distro",
+    "end_of_support",
+    "exposure",
+    "exposure_by",
+    "exposure_since",
+)
 
 
 class Asset:

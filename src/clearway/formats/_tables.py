@@ -54,7 +54,8 @@ def head_of(data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data[:_HEAD_CHARS].decode("utf-16", "replace")
     head = data[:_HEAD_CHARS]
-    return "" if b"\x00" in head else head.decode("utf-8-sig", "replace")
+    binary = head.count(b"\x00") * 20 > len(head)  # a NUL here and there is dirt in a text
+    return "" if binary else head.decode("utf-8-sig", "replace")
 
 
 def find_header(text: str, is_header: Callable[[list[str]], bool]) -> tuple[int, str] | None:

@@ -59,7 +59,7 @@ def moment(text: str, name: str, order: Order = "") -> datetime | None:
     if text.lower() in _NOTHING:
         return None
     try:
-        found = _parse(text[:_MAX_CHARS], order) if len(text) <= _MAX_CHARS else None
+        found = _parse(text[:_MAX_CHARS], order) if len(text) <= _MAX_CHARS and text.isascii() else None
     except (ValueError, OverflowError):
         found = None
     except _AmbiguousError:

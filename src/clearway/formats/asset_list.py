@@ -22,13 +22,14 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "type": (*_SCANNER["type"], "type", "kind", "category"),
     "end_of_support": ("end of support", "end of support date", "end of life", "eol", "eos", "eol date", "eos date",
                        "support ends", "supported until", "end of life date"),
+    "exposure_since": ("exposed since", "exposure since", "public since", "internet facing since"),
     "exposure_by": ("exposure by", "exposure stated by", "exposure source"),
     "seen": ("seen", "last seen", "as of", "updated"),
 }  # fmt: skip
 _COLUMNS = {title: column for column, titles in HEADINGS.items() for title in titles}
 _NAMING = frozenset(("asset", "hostname", "fqdn", "ip", "ip6", "cloud_id", "digest", "serial"))
 _TELLING = frozenset(("owner", "environment", "type", "exposure", "end_of_support"))
-_DATES = ("end_of_support", "seen")
+_DATES = ("end_of_support", "exposure_since", "seen")
 
 
 def is_asset_list(data: bytes) -> bool:
@@ -67,6 +68,7 @@ def read(data: bytes, place: str) -> FleetInput:
 
 def _row(row: Row, order: _when.Order, by: str, found: Assets) -> None:
     ends = _when.day(row.get("end_of_support"), "end_of_support", order)
+    since = _when.day(row.get("exposure_since"), "exposure_since", order)
     seen = _when.moment(row.get("seen"), "seen", order)
     exposure = exposure_of(row.get("exposure"))
     name = asset_name(row)
@@ -75,5 +77,6 @@ def _row(row: Row, order: _when.Order, by: str, found: Assets) -> None:
     asset = found.get(name, row.get("tool_id"))
     describe(asset, row, exposure, one_line(row.get("exposure_by")) or by)
     asset.state("end_of_support", ends)
+    asset.state("exposure_since", since)
     if seen:
         asset.seen.add(seen)

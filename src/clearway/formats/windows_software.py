@@ -81,7 +81,7 @@ def product_name(display: str, version: str) -> str:
     for _ in range(4):  # "7-Zip 22.01 (x64)", "Mozilla Firefox (x64 en-US)"
         shorter = _LOCALE.sub("", _ARCHITECTURE.sub("", name)).rstrip(" -,")
         if version and shorter.endswith(version) and shorter[: -len(version)][-1:] in (" ", "v", "-"):
-            shorter = re.sub(r"[\s-]+(?:v|version)?$", "", shorter[: -len(version)])
+            shorter = re.sub(r"(?:[\s-]+(?:v|version))?[\s-]*$", "", shorter[: -len(version)])
         if shorter == name or not shorter:
             break
         name = shorter

@@ -96,10 +96,11 @@ def is_private(ip: str) -> bool:
 
 def _weigh(label: str, one: str, other: str, by: list[str], against: list[str]) -> None:
     if one and other:
-        same = one.casefold() == other.casefold()
-        (by if same else against).append(
-            f"{label} {one}" if same else f"{label} differs: {' and '.join(sorted((one, other)))}"
-        )
+        first, second = sorted((one, other))
+        if one.casefold() == other.casefold():
+            by.append(f"{label} {first}")
+        else:
+            against.append(f"{label} differs: {first} and {second}")
 
 
 def _by_network(x: AssetIds, y: AssetIds) -> Sameness:

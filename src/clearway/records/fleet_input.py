@@ -92,7 +92,8 @@ class Detection(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Observed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One asset as one document shows it.
 
-    `exposure` is set only where the document states it, and `exposure_by` says who or what stated it. `distro` is
+    `exposure` is set only where the document states it, `exposure_by` says who or what stated it, and
+    `exposure_since` from which day. `distro` is
     the operating system as packages are judged by it ("debian-12"), `os` as written. `problems` are defects about
     this asset that did not stop the reading, with their places.
     """
@@ -105,6 +106,7 @@ class Observed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     owner: str = ""
     exposure: Exposure = ""
     exposure_by: str = ""
+    exposure_since: date | None = None
     end_of_support: date | None = None
     os: str = ""
     distro: str = ""

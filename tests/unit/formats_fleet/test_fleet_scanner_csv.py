@@ -1,0 +1,178 @@
+"""Exports of `asset, cve, first_detected` in the headings of every tool, and lists of assets."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from fleet_documents import assets, document, only
+
+from clearway.formats.observed import fleet_kind, read_fleet, read_observed
+from clearway.records.errors import InputError, TooLargeError
+
+
+def test_qualys_has_a_preamble_several_cves_a_row_and_month_first() -> None:
+    found = document("qualys.csv")
+    assert found.format == "qualys-csv"
+    one, other = found.observed
+    assert [(d.flaw, d.first_detected, d.state) for d in other.detections] == [
+        ("CVE-2021-31188", date(2021, 5, 3), "open"),
+        ("CVE-2021-31192", date(2021, 5, 3), "open"),
+    ]
+    assert [d.state for d in one.detections] == ["fixed"]
+    assert other.detections[0].last_seen == date(2021, 5, 25)
+
+
+def test_two_machines_of_one_cloned_name_stay_two() -> None:
+    one, other = document("qualys.csv").observed
+    assert one.ids.hostname == other.ids.hostname == "ec2amaz-iu0c43l"
+    assert one.ids.ips != other.ids.ips
+
+
+def test_tenable_says_when_a_flaw_was_first_observed() -> None:
+    one = only("tenable.csv")
+    (detection,) = one.detections
+    assert detection.first_detected == date(2022, 7, 5)
+    assert detection.last_seen == date(2023, 7, 10)
+    assert detection.state == "open"
+    assert one.ids.tool_id == "827d183d-6389-4762-a032-4cb5b73dc874"
+    assert one.ids.macs == ("00:22:48:8c:27:ac",)
+    assert one.distro == "almalinux-8"
+
+
+def test_nessus_csv_passes_over_remarks_without_a_cve_but_keeps_the_asset() -> None:
+    found = document("nessus.csv")
+    assert (found.format, found.passed_over) == ("nessus-csv", 1)
+    assert [d.flaw for d in found.observed[0].detections] == ["CVE-2008-5161"]
+
+
+def test_greenbone_csv_splits_its_cves() -> None:
+    one = only("greenbone.csv")
+    assert [d.flaw for d in one.detections] == ["CVE-2021-26690", "CVE-2021-26691"]
+    assert one.detections[0].port == "80/tcp"
+    assert one.seen is not None
+
+
+def test_a_bad_row_is_set_aside_with_its_line_and_the_rest_lands() -> None:
+    found = document("detections.csv")
+    (one,) = found.observed
+    assert [(d.flaw, d.first_detected, d.package) for d in one.detections] == [
+        ("CVE-2021-44228", date(2021, 12, 11), "log4j-core"),
+        ("CVE-2021-45046", date(2021, 12, 12), "log4j-core"),
+    ]
+    assert {a.place: a.reason.partition(" (")[0] for a in found.set_aside} == {
+        "line 4": "`first_detected` is ambiguous: 02/03/2022 may be day or month first",
+        "line 5": "`first_detected` is no date: soon",
+        "line 6": "exposure 'sometimes' is neither public nor internal",
+        "line 7": "names no asset",
+    }
+
+
+def test_exposure_is_taken_where_it_is_stated_with_who_said_so() -> None:
+    (one,) = document("detections.csv").observed
+    assert one.exposure == "public"
+    assert one.exposure_by == "the column `exposure` of detections.csv"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "asset,cve,first_detected",
+        "HOST;CVE-ID;First Seen",
+        "hostname\tCVEs\tfirstDiscovered",
+        '"Asset Name","CVE ID(s)","First Detected On"',
+        "Computer Name|Vulnerability ID|date detected",
+        "\ufeffIP Address,cve_ids,first-found",
+        "#exported by hand,,\n\nmachine,CVE Number,created_at",
+    ],
+)
+def test_headings_are_known_in_any_case_and_spelling(header: str) -> None:
+    delimiter = next(d for d in ",;\t|" if d in header)
+    data = f"{header}\n{delimiter.join(('10.0.0.9', 'CVE-2024-0001', '2024-01-02'))}\n".encode()
+    (one,) = read_observed(data, "x.csv")
+    assert [(d.flaw, d.first_detected) for d in one.detections] == [("CVE-2024-0001", date(2024, 1, 2))]
+
+
+def test_one_flaw_in_two_rows_keeps_its_first_and_its_last_day() -> None:
+    data = (
+        b"asset,cve,first seen,last seen\n"
+        b"a,CVE-2024-0001,2024-02-01,2024-02-09\nA,CVE-2024-0001,2024-01-05,2024-03-01\n"
+    )
+    (one,) = read_observed(data, "x.csv")
+    (detection,) = one.detections
+    assert (detection.first_detected, detection.last_seen) == (date(2024, 1, 5), date(2024, 3, 1))
+
+
+def test_ids_of_other_databases_are_flaws_where_no_cve_is_named() -> None:
+    data = b"asset,cve\na,GHSA-jfh8-c2jp-5v3q\na,GHSA-jfh8-c2jp-5v3q CVE-2021-44228\na,weak password\n"
+    found = read_fleet(data, "x.csv")
+    assert [d.flaw for d in found.observed[0].detections] == ["CVE-2021-44228", "GHSA-jfh8-c2jp-5v3q"]
+    assert found.passed_over == 1
+
+
+def test_an_asset_column_holds_addresses_digests_urls_and_domain_names_alike() -> None:
+    digest = "sha256:" + "ab" * 32
+    rows = [
+        "10.0.0.9",
+        r"CORP\WS-17",
+        "https://shop.corp.example:8443/x",
+        f"shop@{digest}",
+        "i-0123456789abcdef0",
+        "Room 7",
+    ]
+    data = "asset,cve\n" + "".join(f"{row},CVE-2024-0001\n" for row in rows)
+    found = {o.name: o.ids for o in read_observed(data.encode(), "x.csv")}
+    assert found["10.0.0.9"].ips == ("10.0.0.9",)
+    assert found[r"CORP\WS-17"].hostname == "ws-17"
+    assert found["https://shop.corp.example:8443/x"].fqdns == ("shop.corp.example",)
+    assert found[f"shop@{digest}"].image_digests == (digest,)
+    assert found["i-0123456789abcdef0"].cloud_id == "i-0123456789abcdef0"
+    assert found["Room 7"] == type(found["Room 7"])()
+
+
+def test_a_list_of_assets_says_who_owns_them_and_until_when_they_are_supported() -> None:
+    found = assets("assets.csv")
+    firewall = found["fw-edge-1"]
+    assert (firewall.owner, firewall.environment, firewall.type) == ("network team", "production", "firewall")
+    assert (firewall.exposure, firewall.exposure_since) == ("public", date(2026, 1, 15))
+    assert firewall.end_of_support == date(2027, 3, 31)
+    assert firewall.ids.ips == ("192.168.1.1", "203.0.113.7")
+    assert firewall.ids.serial == "FGT60F0123456789"
+    assert found["db1.corp.example"].exposure == "internal"
+    assert found["db1.corp.example"].ids.serial == ""
+    assert (found["lab-3"].exposure, found["lab-3"].end_of_support) == ("", date(2026, 12, 31))
+
+
+def test_two_values_for_one_asset_are_a_problem_of_it_and_public_wins() -> None:
+    data = b"asset,owner,exposure\na,x,internal\na,y,public\n"
+    (one,) = read_observed(data, "x.csv")
+    assert (one.owner, one.exposure) == ("x", "public")
+    assert one.problems == (
+        "a: `exposure` is stated as internal and public; public is kept",
+        "a: `owner` is stated as x and y; x is kept",
+    )
+
+
+def test_detections_under_a_heading_that_is_not_known_do_not_pass_for_a_list_of_assets() -> None:
+    assert fleet_kind(b"asset,owner,related cve records\na,b,CVE-2024-0001\n") == ""
+
+
+def test_a_product_list_with_hosts_is_as_many_assets_and_a_document_without_is_one() -> None:
+    found = assets("products.csv")
+    assert {name: o.exposure for name, o in found.items()} == {"edge-fw-1": "public", "wiki-1": "internal"}
+    assert [c.name for c in found["wiki-1"].components] == ["Confluence Server", "Jira"]
+    (one,) = read_observed(b"vendor,product,version\nFortinet,FortiOS,7.2.5\n", "p.csv")
+    assert (one.name, one.ids) == ("p.csv", type(one.ids)())
+
+
+def test_a_cell_beyond_the_bound_and_a_broken_encoding_are_refused() -> None:
+    with pytest.raises(TooLargeError, match="longer than"):
+        read_fleet(b"asset,cve\na," + b"x" * (2 << 20), "x.csv")
+    with pytest.raises(InputError, match="invalid UTF-8") as refused:
+        read_fleet(b"asset,cve\na,CVE-2024-0001\n\xff,\n", "x.csv")
+    assert refused.value.where == "x.csv, line 3"
+
+
+def test_control_characters_do_not_get_into_names() -> None:
+    (one,) = read_observed(b"asset,cve,owner\na\x1b[31m\x00b,CVE-2024-0001,x\n", "x.csv")
+    assert one.name.isprintable()
