@@ -1,0 +1,260 @@
+"""The exported log: one zip file with all that its verification needs, in the paths of C2SP tlog-tiles.
+
+    log.json              origin, keys with their endorsements, witnesses, epochs
+    checkpoint            the newest, with its co-signatures
+    checkpoints/N         the older ones that are kept
+    tile/L/N, tile/entries/N
+    opened/N              what opens the leaves of bundle N; only where the export was made with it
+
+Unpacked on any web server it is a tiled log that other tools read.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+from msgspec import Struct
+
+from clearway.records.errors import InputError, TooLargeError, UpstreamError
+
+from . import tiles as t
+from .checkpoint import Epoch
+from .leaf import STRIDE, Opening
+from .merkle import HASH_BYTES
+from .tiles import ENTRIES, WIDTH, Tile
+from .tree_store import LogKey
+from .verify import Chunk
+
+FORMAT = "clearway-ledger-1"
+_SMALL = 8 << 20
+_OPENED = 64 << 20  # 256 entries at their largest, with room for escapes
+_WRONG = (
+    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError, KeyError,
+)  # fmt: skip
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """`log.json`."""
+
+    format: str
+    origin: str
+    size: int
+    keys: tuple[LogKey, ...]
+    witnesses: tuple[str, ...] = ()
+    epochs: tuple[Epoch, ...] = ()
+    opened: bool = False  # whether headers and contents are in it: then it is as sensitive as they are
+
+
+_decode_manifest = msgspec.json.Decoder(Manifest).decode
+_decode_opened = msgspec.json.Decoder(list[tuple[int, Opening]]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class BundleWriter:
+    """Writes a bundle beside its place, and puts it there whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._unfinished = path.with_name(f".{path.name}.unfinished")
+        self._zip: zipfile.ZipFile
+
+    def __enter__(self) -> BundleWriter:
+        try:
+            self._zip = zipfile.ZipFile(self._unfinished, "w", zipfile.ZIP_STORED, allowZip64=True)
+        except OSError as error:
+            raise _refused(error, self._path) from None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        try:
+            self._zip.close()
+            if kind is None:
+                self._unfinished.replace(self._path)
+        except OSError as failed:
+            raise _refused(failed, self._path) from None
+        finally:
+            self._unfinished.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _refused(error, self._path) from None
+
+    def manifest(self, manifest: Manifest) -> None:
+        self._put("log.json", msgspec.json.format(_encode(manifest), indent=1))
+
+    def checkpoints(self, notes: list[str]) -> None:
+        """`notes` oldest first."""
+        for number, note in enumerate(notes[:-1]):
+            self._put(f"checkpoints/{number}", note.encode())
+        if notes:
+            self._put("checkpoint", notes[-1].encode())
+
+    def chunk(self, index: int, chunk: Chunk) -> None:
+        """One bundle, its tile and, where there are any, its openings."""
+        self._put(t.path(Tile(ENTRIES, index), len(chunk.bundle) // STRIDE), chunk.bundle)
+        self._put(t.path(Tile(0, index), len(chunk.tile) // HASH_BYTES), chunk.tile)
+        if chunk.openings:
+            self._put(_opened(index), _encode(chunk.openings), zipfile.ZIP_DEFLATED)
+
+    def tile(self, tile: Tile, body: bytes) -> None:
+        self._put(t.path(tile, len(body) // HASH_BYTES), body)
+
+    def _put(self, name: str, body: bytes, how: int = zipfile.ZIP_STORED) -> None:
+        # The same log makes the same bytes: no time of writing.
+        info = zipfile.ZipInfo(name)
+        info.compress_type = how
+        info.external_attr = 0o644 << 16
+        self._zip.writestr(info, body, compresslevel=1)
+
+
+class Bundle:
+    """A bundle that is read; a `verify.Source`. Everything in it is another's word."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens it.
+
+        Raises:
+            InputError: it is no bundle.
+            UpstreamError: it can't be read.
+        """
+        self._place = str(path)
+        with self._translated("the file"):
+            self._zip = zipfile.ZipFile(path)
+            self._names = {info.filename: info for info in self._zip.infolist()}
+        self.manifest = self._manifest()
+
+    def close(self) -> None:
+        self._zip.close()
+
+    def __enter__(self) -> Bundle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def notes(self) -> list[str]:
+        names = [n for n in self._names if n.startswith("checkpoints/")][:100_000]
+        return [
+            self._read(n, _SMALL).decode("utf-8", "replace")
+            for n in (*names, "checkpoint")
+            if n in self._names
+        ]
+
+    def keys(self) -> list[LogKey]:
+        return list(self.manifest.keys)
+
+    def epochs(self) -> list[Epoch]:
+        return list(self.manifest.epochs)
+
+    def elsewhere(self) -> list[str]:
+        return []
+
+    def chunks(self, size: int) -> Iterator[Chunk]:
+        for index in range(-(-size // WIDTH)):
+            wide = min(WIDTH, size - index * WIDTH)
+            bundle = self._tile(Tile(ENTRIES, index), wide, WIDTH * STRIDE)
+            tile = self._tile(Tile(0, index), wide, WIDTH * HASH_BYTES)
+            if not bundle and not tile:
+                return
+            problems: list[tuple[int, str]] = []
+            yield Chunk(
+                bundle=bundle, tile=tile, openings=self._openings(index, wide, problems), problems=problems
+            )
+
+    def tile(self, tile: Tile) -> bytes:
+        across = self.manifest.size >> (t.HEIGHT * tile.level)
+        wide = max(0, min(WIDTH, across - tile.index * WIDTH))
+        return self._tile(tile, wide, WIDTH * HASH_BYTES) if wide else b""
+
+    def _tile(self, tile: Tile, wide: int, most: int) -> bytes:
+        """The tile at this width, or the full one."""
+        for name in (t.path(tile, wide), t.path(tile)):
+            if name in self._names:
+                return self._read(name, most)
+        return b""
+
+    def _openings(self, index: int, wide: int, problems: list[tuple[int, str]]) -> list[tuple[int, Opening]]:
+        name = _opened(index)
+        if name not in self._names:
+            return []
+        try:
+            found = _decode_opened(self._read(name, _OPENED))
+        except (msgspec.MsgspecError, RecursionError, ValueError):
+            problems.append((0, f"{name} can't be read"))
+            return []
+        if any(not 0 <= at < wide for at, _ in found):
+            problems.append((0, f"{name} opens a leaf that is not there"))
+            return []
+        return found
+
+    def _manifest(self) -> Manifest:
+        try:
+            found = _decode_manifest(self._read("log.json", _SMALL))
+        except (msgspec.MsgspecError, RecursionError, ValueError):
+            found = None
+        if found is None or found.format != FORMAT or not 0 <= found.size <= t.MAX_SIZE:
+            raise InputError(
+                "this is no exported log", where=self._place, mend="give a file of `clearway ledger export`"
+            )
+        return found
+
+    def _read(self, name: str, most: int) -> bytes:
+        with self._translated(name):
+            with self._zip.open(self._names[name]) as member:
+                data = member.read(most + 1)
+            if len(data) > most:
+                raise TooLargeError(f"{name} is over {most:,} bytes", where=self._place)
+            return data
+
+    @contextmanager
+    def _translated(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except _WRONG as error:
+            raise InputError(
+                f"{name} can't be read: {type(error).__name__}",
+                where=self._place,
+                mend="export it again, and send it as it is",
+            ) from None
+        except OSError as error:
+            raise UpstreamError(
+                f"can't be read: {error.strerror or type(error).__name__}", where=self._place
+            ) from None
+
+
+def export(
+    path: Path,
+    manifest: Manifest,
+    notes: list[str],
+    chunks: Iterable[Chunk],
+    above: Callable[[Tile], bytes],
+) -> None:
+    """Writes a bundle; the parts are those of a `verify.Source`.
+
+    Raises:
+        UpstreamError: the file can't be written.
+    """
+    with BundleWriter(path) as writer:
+        writer.manifest(manifest)
+        writer.checkpoints(notes)
+        for index, chunk in enumerate(chunks):
+            writer.chunk(index, chunk)
+        for tile in t.at_size(manifest.size):
+            if tile.level:
+                writer.tile(tile, above(tile))
+
+
+def _opened(index: int) -> str:
+    return t.path(Tile(0, index)).replace("tile/0/", "opened/")
+
+
+def _refused(error: OSError, path: Path) -> UpstreamError:
+    return UpstreamError(
+        f"can't be written: {error.strerror or 'the disk fails'}", where=str(path), mend="name another file"
+    )

@@ -1,0 +1,129 @@
+"""`clearway ledger verify`: what to verify, with which keys, and how the answer reads.
+
+A file is verified without the database and without its driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from clearway.records.errors import InputError, UpstreamError
+from clearway.records.text import plain
+
+from . import verify as v
+from .bundle import Bundle
+from .checkpoint import of_note
+from .note import MAX_BYTES, SigningKey, VerifierKey, parse, parse_key
+
+Progress = Callable[[int, int], None] | None
+
+
+def verify_file(
+    path: str, *, key: str | None, witnesses: Sequence[str], progress: Progress = None
+) -> v.Report:
+    """The report on an exported log. `key` and `witnesses` are as typed: texts, or files with them.
+
+    Raises:
+        InputError: the file is no exported log, or a key is none.
+        UpstreamError: a file can't be read.
+    """
+    pinned = key_of(key) if key else None
+    vouching = [witness_of(text) for text in witnesses]
+    with Bundle(Path(path)) as bundle:
+        return v.verify(bundle, key=pinned, witnesses=vouching, progress=progress)
+
+
+def verify_home(
+    home: Path, *, key: str | None, witnesses: Sequence[str], progress: Progress = None
+) -> v.Report:
+    """The report on the log in the database of `home`, as its owner sees it."""
+    from .keys import FOLDER, LOG_KEY
+    from .opened import opened
+    from .stored import Stored, pending, snapshot
+
+    pinned = key_of(key) if key else None
+    vouching = [witness_of(text) for text in witnesses]
+    file = home / FOLDER / LOG_KEY
+    own = SigningKey.parse(read_file(str(file)).decode("utf-8", "replace")).public if file.exists() else None
+    with opened(home) as log, snapshot(log.db):
+        return v.verify(
+            Stored(log.db, whole=True),
+            key=pinned,
+            own=own,
+            witnesses=vouching,
+            pending=pending(log.db),
+            progress=progress,
+        )
+
+
+def key_of(text: str) -> VerifierKey:
+    """The key typed as `NAME+ID+KEY`, or in a file.
+
+    Raises:
+        InputError: it is none.
+    """
+    return parse_key(text if "+" in text and "\n" not in text else read_file(text).decode("utf-8", "replace"))
+
+
+def witness_of(text: str) -> v.Witness:
+    """A witness's key, or its copy of a checkpoint, as typed or in a file.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if text.count("+") >= 2 and not Path(text).exists():
+        return parse_key(text)
+    data = read_file(text).decode("utf-8", "replace")
+    if "\n\n" not in data:
+        return parse_key(data)
+    note = parse(data)
+    of_note(note)
+    return note
+
+
+def read_file(path: str) -> bytes:
+    """The bytes of a small file.
+
+    Raises:
+        UpstreamError: it can't be read.
+        InputError: it is not a small one.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(4 * MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else "the name is no file's"
+        raise UpstreamError(f"can't be read: {said}", where=path) from None
+    if len(data) > 4 * MAX_BYTES:
+        raise InputError("the file is too large for a key, checkpoint or proof", where=path)
+    return data
+
+
+def show(report: v.Report, out: TextIO) -> None:
+    """The report for a person."""
+    word = "verifies" if report.ok else "does NOT verify"
+    out.write(f"the log {word}: {report.size:,} entries of {plain(report.origin, 120) or 'no log'}\n")
+    if report.first_bad is not None:
+        out.write(f"  first bad leaf: {report.first_bad:,}\n")
+    for reason in report.reasons:
+        out.write(f"  {plain(reason)}\n")
+    out.write(f"  root {report.root}\n")
+    out.write(
+        f"  checked: {report.size:,} leaves, every tile, {report.checkpoints:,} signed roots; of the entries' parts "
+        f"{report.opened:,} shown and matching, {report.closed:,} withheld or erased\n"
+    )
+    if report.pending:
+        out.write(f"  {report.pending:,} entries are acknowledged and wait for their place\n")
+    for epoch in report.epochs:
+        out.write(
+            f"  epoch {epoch.epoch}: a restore kept {epoch.kept:,} of {epoch.old_size:,} entries; {epoch.lost:,} lost\n"
+        )
+    for one in report.witnesses:
+        state = "vouches for" if one.ok else "does not vouch for: it has seen"
+        out.write(f"  {plain(one.name, 120)} {state} {one.size:,} entries\n")
+    if not report.witnesses:
+        out.write("  no witness was asked: who holds the log's key could have rewritten it (--witness)\n")
+    if not report.pinned:
+        out.write("  the key is the log's own word; name one you know with --key\n")
