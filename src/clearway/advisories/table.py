@@ -24,7 +24,7 @@ import sqlite3
 from array import array
 from bisect import bisect_left
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32, decompress
 
 import msgspec
@@ -32,6 +32,9 @@ from msgspec import Struct
 
 from clearway.records.advisory import Kev, Ssvc
 from clearway.records.errors import ConfigError, IntegrityError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Raised when the layout changes: an older file is then rebuilt, never misread.
 TABLE_FORMAT = 2
@@ -398,6 +401,27 @@ class Table:
             body = self._one("flaw", preferred)
             self._facts[preferred] = None if body is None else _FACTS.decode(body)
         return self._facts[preferred]
+
+    def all_facts(self) -> Iterator[FlawFacts]:
+        """The facts of every flaw, in no order."""
+        for _, body in self._all("flaw"):
+            yield _FACTS.decode(body)
+
+    def all_packages(self) -> Iterator[tuple[str, str, tuple[Claim, ...]]]:
+        """(ecosystem, name, claims) of every package that a record speaks of, in no order."""
+        for key, body in self._all("package"):
+            ecosystem, _, name = key.partition("\0")
+            yield ecosystem, name, CLAIMS.decode(body)
+
+    def _all(self, name: str) -> Iterator[tuple[str, bytes]]:
+        changed = self.changed.get(name, _NO_ROWS)
+        column = "key" if name == "package" else "id"
+        for key, body in self._db.execute(f"select {column}, body from {name}"):  # noqa: S608 - constants
+            if key not in changed:
+                yield key, body
+        for key, new in changed.items():
+            if new is not None:
+                yield key, new
 
     def records(self, identifier: str) -> tuple[RecordNote, ...]:
         """The notes of the records with this id, one a source."""

@@ -10,6 +10,13 @@ branch_labels = None
 depends_on = None
 
 DICTIONARIES = """
+-- The time of what is recorded here. The owner may set it, to bring the history of another system along; what an
+-- application says of the time is not heard.
+create function clearway.fleet_now() returns timestamptz language sql stable
+    set search_path = clearway, pg_temp as $$
+    select case when actor() = 0 then coalesce(
+        nullif(current_setting('clearway.fleet_time', true), '')::timestamptz, clock_timestamp())
+    else clock_timestamp() end $$;
 -- Names and versions, each once for all organisations. Who may read one is who may read a row that uses it.
 create table clearway.package (
     package int generated always as identity primary key,
@@ -30,15 +37,18 @@ create table clearway.package_version (
     component bytea not null,
     plain boolean not null
 );
--- The packages under which advisories may speak of a version, and where it stands in that package's order: null when
--- the order is not one of keys or the version can't be read.
+-- The packages under which advisories may speak of a version, in the order of `nth`, and where it stands in that
+-- package's order: null when the order is not one of keys or the version can't be read. With `unless`, only while no
+-- record speaks of that package: an rpm is looked up by its source where nothing names what is installed.
 create table clearway.lookup (
     package int not null references clearway.package,
-    key bytea,
     pv int not null references clearway.package_version,
-    plain boolean not null
+    nth smallint not null,
+    unless int references clearway.package,
+    key bytea
 );
-create index lookup_key on clearway.lookup (package, key) include (pv, plain);
+create index lookup_key on clearway.lookup (package, key);
+create index lookup_unless on clearway.lookup (unless) where unless is not null;
 create index lookup_pv on clearway.lookup (pv);
 -- In which audiences a version was ever held: what opens its row in the dictionary.
 create table clearway.version_use (
@@ -60,13 +70,13 @@ create table clearway.flaw (
     automatable text not null default '',
     impact text not null default '',
     ssvc_dated text not null default '',
-    epss real,
-    score real,
+    epss real not null default -1,  -- -1: none, which sorts last
+    score real not null default -1,
     unique (id, aud)
 );
-create index flaw_epss on clearway.flaw (epss desc nulls last, flaw);
-create index flaw_score on clearway.flaw (score desc nulls last, flaw);
-create index flaw_kev on clearway.flaw (kev desc nulls last, flaw);
+create index flaw_epss on clearway.flaw (epss desc, flaw);
+create index flaw_score on clearway.flaw (score desc, flaw);
+create index flaw_kev on clearway.flaw (coalesce(kev, '-infinity'::date) desc, flaw);
 -- What was known of a flaw before: the facts that decide due dates, and until when they were all that was known.
 create table clearway.flaw_history (
     flaw int not null references clearway.flaw,
@@ -82,7 +92,7 @@ create table clearway.flaw_history (
 create table clearway.flaw_redirect (
     old text not null,
     new text not null,
-    since timestamptz not null default clock_timestamp(),
+    since timestamptz not null default clearway.fleet_now(),
     primary key (old, new)
 );
 -- What the public records say of a version: worked out once for everybody who has it. verdict: 1 affected, 2 unknown,
@@ -101,7 +111,7 @@ create index answer_records on clearway.answer using gin (records);
 -- Which advisories the answers stand for: the newest row is how things are, the others how they were.
 create table clearway.fleet_state (
     state int generated always as identity primary key,
-    at timestamptz not null default clock_timestamp(),
+    at timestamptz not null default clearway.fleet_now(),
     base text not null,
     generation bigint not null,
     rows bytea not null default '',  -- of the changes beside the table that were followed: a hash
@@ -140,7 +150,7 @@ create table clearway.asset (
     identifiers text[] not null default '{}',  -- image digests, serial numbers, cloud ids
     addresses text[] not null default '{}',
     names text[] not null default '{}',  -- DNS
-    created timestamptz not null default clock_timestamp(),
+    created timestamptz not null default clearway.fleet_now(),
     decommissioned date,
     version int not null default 1,
     unique (org, name)
@@ -157,7 +167,7 @@ create table clearway.asset_exposure (
     since date not null,
     said_by text not null check (length(said_by) <= 300),
     person int not null default 0,
-    recorded timestamptz not null default clock_timestamp()
+    recorded timestamptz not null default clearway.fleet_now()
 );
 create index asset_exposure_asset on clearway.asset_exposure (asset, recorded);
 
@@ -172,7 +182,7 @@ create table clearway.inventory (
     format text not null,
     name text not null,
     created text not null default '',
-    received timestamptz not null default clock_timestamp(),
+    received timestamptz not null default clearway.fleet_now(),
     sha256 bytea not null check (octet_length(sha256) = 32),
     raw bytea not null,  -- compressed with Zstandard
     components int not null,
@@ -213,7 +223,7 @@ create table clearway.decision (
     until date,
     person int not null,
     rule int,
-    at timestamptz not null default clock_timestamp(),
+    at timestamptz not null default clearway.fleet_now(),
     ended timestamptz,
     ended_why text not null default ''
 );
@@ -229,7 +239,7 @@ create table clearway.fleet_rule (
     detail text not null default '' check (length(detail) <= 4000),
     until date,
     person int not null default 0,
-    created timestamptz not null default clock_timestamp(),
+    created timestamptz not null default clearway.fleet_now(),
     ended timestamptz,
     version int not null default 1
 );
@@ -242,7 +252,7 @@ create table clearway.fleet_setting (
     directive text not null default 'bod-26-04',
     policy text not null default '',
     retier text not null default '',
-    recorded timestamptz not null default clock_timestamp()
+    recorded timestamptz not null default clearway.fleet_now()
 );
 create index fleet_setting_org on clearway.fleet_setting (org, recorded);
 
@@ -254,7 +264,7 @@ create table clearway.marked (
     source text not null,
     aud clearway.audience_id not null,
     flaw int not null references clearway.flaw,
-    taken timestamptz not null default clock_timestamp()
+    taken timestamptz not null default clearway.fleet_now()
 );
 create table clearway.marked_interval (
     marked int not null references clearway.marked on delete cascade,
@@ -273,7 +283,7 @@ EXPOSURES = """
 -- via: 0 for what public records say, else the marked record that says so. how: 0 first seen here, 1 given.
 create table clearway.exposure (
     exposure bigint generated always as identity primary key,
-    first_seen timestamptz not null default clock_timestamp(),
+    first_seen timestamptz not null default clearway.fleet_now(),
     gone timestamptz,
     asset int not null references clearway.asset,
     pv int not null references clearway.package_version,
@@ -292,9 +302,11 @@ create table clearway.exposure (
     how smallint not null default 0
 );
 create unique index exposure_what on clearway.exposure (asset, pv, flaw, via);
-create index exposure_due on clearway.exposure (aud, due, exposure) where gone is null and status in (0, 1, 4);
-create index exposure_due_all on clearway.exposure (due, exposure) where gone is null and status in (0, 1, 4);
-create index exposure_flaw on clearway.exposure (aud, flaw, exposure);
+-- Lists of one audience, and of all; what has no due date comes last.
+create index exposure_due on clearway.exposure (aud, coalesce(due, 'infinity'::date), exposure) where gone is null;
+create index exposure_due_all on clearway.exposure (coalesce(due, 'infinity'::date), exposure) where gone is null;
+create index exposure_flaw on clearway.exposure (aud, flaw, exposure) where gone is null;
+create index exposure_flaw_all on clearway.exposure (flaw) where gone is null;
 -- How an exposure was until then, whenever anything that is shown of it changed.
 create table clearway.exposure_history (
     exposure bigint not null references clearway.exposure,
@@ -317,7 +329,7 @@ create function clearway.keep_exposure_history() returns trigger language plpgsq
 begin
     -- EXECUTE: a plan that was cached for one row must not meet a million (reference: markings, trap 4)
     execute 'insert into clearway.exposure_history
-        select o.exposure, clock_timestamp(), o.aud, o.gone, o.flaw, o.detected, o.due, o.clock, o.decision,
+        select o.exposure, (select clearway.fleet_now()), o.aud, o.gone, o.flaw, o.detected, o.due, o.clock, o.decision,
             o.until, o.status, o.verdict
         from before o join after n using (exposure)
         where (o.gone, o.flaw, o.detected, o.due, o.clock, o.decision, o.until, o.status, o.verdict)
@@ -334,7 +346,7 @@ create function clearway.keep_flaw_history() returns trigger language plpgsql
     security definer set search_path = clearway, pg_temp as $$
 begin
     execute 'insert into clearway.flaw_history
-        select o.flaw, clock_timestamp(), o.kev, o.kev_due, o.automatable, o.impact, o.ssvc_dated
+        select o.flaw, (select clearway.fleet_now()), o.kev, o.kev_due, o.automatable, o.impact, o.ssvc_dated
         from before o join after n using (flaw)
         where (o.kev, o.kev_due, o.automatable, o.impact, o.ssvc_dated)
             is distinct from (n.kev, n.kev_due, n.automatable, n.impact, n.ssvc_dated)
@@ -423,6 +435,13 @@ begin
         into added using which, pvs, kept, a.aud;
     execute 'insert into clearway.version_use select pv, $2 from unnest($1) pv on conflict do nothing'
         using added, a.aud;
+    -- What was said to be fixed, and is seen again by somebody who looked after that, is open.
+    with again as (
+        update decision d set ended = fleet_now(), ended_why = 'still seen by ' || fleet_take.witness
+        from exposure e where e.asset = which and e.gone is null and e.status = 2 and e.pv = any(pvs)
+            and d.decision = e.decision returning e.exposure)
+    update exposure e set status = 0, decision = null, until = null, version = e.version + 1
+    from again where e.exposure = again.exposure;
     update inventory i set current = false where i.asset = which and i.slot = bit and i.current;
     insert into inventory (asset, org, aud, slot, witness, format, name, created, sha256, raw, components, problems,
         added, removed)
@@ -431,73 +450,103 @@ begin
     returning inventory.inventory into inventory;
 end $$;
 
--- What of the answers about an asset's versions has no exposure yet, with the facts that date it. `was` is the earliest
--- detection of the same flaw in the same package on this asset, among exposures that stood until now: an upgrade to
--- another affected version is no new detection.
+-- What public answers about an asset's versions have no exposure yet, with the facts that date them. `was` is the
+-- earliest detection of the same flaw in the same package on this asset, among exposures that stood until now: an
+-- upgrade to another affected version is no new detection. What marked records say is not for the caller to learn
+-- here: the owner's jobs match them.
 create function clearway.fleet_missing(which int) returns table (
-    pv int, flaw int, via int, verdict smallint, records text[], id text, ecosystem text, name text, version text,
-    kev date, kev_due date, automatable text, impact text, ssvc_dated text, was date, exposure bigint)
+    pv int, flaw int, verdict smallint, id text, ecosystem text, name text,
+    kev date, kev_due date, automatable text, impact text, ssvc_dated text, was date)
     language plpgsql security definer set search_path = clearway, pg_temp as $$
 declare a asset := fleet_asset(which);
 begin
     return query execute '
-        with due as (
-            select h.pv, an.flaw, 0 as via, an.verdict, an.records from clearway.held h
-            join clearway.answer an on an.pv = h.pv and an.verdict < 3 where h.asset = $1
-            union all
-            select h.pv, m.flaw, m.marked, 1::smallint, array[m.record] from clearway.held h
-            join clearway.lookup l on l.pv = h.pv
-            join clearway.marked_interval i on i.package = l.package and i.lo is not null
-                and l.key >= i.lo and l.key < i.hi
-            join clearway.marked m on m.marked = i.marked
-            where h.asset = $1
-            group by h.pv, m.flaw, m.marked, m.record)
-        select d.pv, d.flaw, d.via, d.verdict, d.records, f.id, v.ecosystem, v.name, v.version,
+        select an.pv, an.flaw, an.verdict, f.id, v.ecosystem, v.name,
             f.kev, f.kev_due, f.automatable, f.impact, f.ssvc_dated,
             (select min(o.detected) from clearway.exposure o join clearway.package_version ov on ov.pv = o.pv
-                where o.asset = $1 and o.flaw = d.flaw and o.gone is null
-                    and ov.ecosystem = v.ecosystem and ov.name = v.name),
-            e.exposure
-        from due d
-        left join clearway.exposure e on e.asset = $1 and e.pv = d.pv and e.flaw = d.flaw and e.via = d.via
-        join clearway.flaw f on f.flaw = d.flaw
-        join clearway.package_version v on v.pv = d.pv
-        where e.exposure is null or e.gone is not null' using which;
+                where o.asset = $1 and o.flaw = an.flaw and o.gone is null
+                    and ov.ecosystem = v.ecosystem and ov.name = v.name)
+        from clearway.held h
+        join clearway.answer an on an.pv = h.pv and an.verdict < 3
+        join clearway.package_version v on v.pv = h.pv
+        join clearway.flaw f on f.flaw = an.flaw
+        where h.asset = $1 and not exists (
+            select from clearway.exposure e where e.asset = $1 and e.pv = an.pv and e.flaw = an.flaw and e.via = 0
+                and e.gone is null)' using which;
 end $$;
 
--- Records exposures that `fleet_missing` named, with their dates. What is no longer held or answered ends.
+-- The newest decision that holds for each of these exposures is its status: one about the same component of the same
+-- asset (and its version, where it names one) that hangs on a record which now says it. For the owner's use.
+create function clearway.fleet_settle(which bigint[]) returns int language plpgsql
+    set search_path = clearway, pg_temp as $$
+declare n int;
+begin
+    execute 'update clearway.exposure e set status = w.status, decision = w.decision, until = w.until,
+            version = e.version + 1
+        from (
+            select distinct on (x.exposure) x.exposure, d.status, d.decision, d.until
+            from clearway.exposure x
+            join clearway.decision d on d.asset = x.asset and d.ended is null and (d.pv is null or d.pv = x.pv)
+            join clearway.package_version v on v.pv = x.pv and v.ecosystem = d.ecosystem and v.name = d.name
+            left join clearway.answer an on x.via = 0 and an.pv = x.pv and an.flaw = x.flaw
+            left join clearway.marked m on m.marked = x.via
+            where x.exposure = any($1) and x.gone is null and d.records && coalesce(an.records, array[m.record])
+            order by x.exposure, d.decision desc) w
+        where e.exposure = w.exposure and e.decision is distinct from w.decision' using which;
+    get diagnostics n = row_count;
+    return n;
+end $$;
+
+-- Records exposures that `fleet_missing` named, with their dates. What is no longer held or answered ends. The counts
+-- are of what public records say.
 create function clearway.fleet_expose(
-    which int, pvs int[], flaws int[], vias int[], verdicts smallint[], detected date[], hows smallint[],
-    dues date[], clocks int[], out appeared int, out ended int)
+    which int, document bigint, pvs int[], flaws int[], verdicts smallint[], detected date[], hows smallint[], dues date[],
+    clocks int[], out appeared bigint[], out ended int)
     language plpgsql security definer set search_path = clearway, pg_temp as $$
 declare a asset := fleet_asset(which);
 begin
-    execute 'with given as (
-            select * from unnest($2, $3, $4, $5, $6, $7, $8, $9)
-                as g(pv, flaw, via, verdict, detected, how, due, clock)
-            where exists (select from clearway.held h where h.asset = $1 and h.pv = g.pv)
-                and (g.via > 0 or exists (
-                    select from clearway.answer an where an.pv = g.pv and an.flaw = g.flaw and an.verdict = g.verdict))),
-        audiences as (
-            select m.marked as via, clearway.meet(array[$11::int, m.aud::int]) as aud from clearway.marked m
-            where m.marked in (select via from given)
-            union all select 0, $11)
+    execute 'with put as (
         insert into clearway.exposure as e
-            (asset, pv, flaw, via, org, aud, detected, due, clock, verdict, how)
-        select $1, g.pv, g.flaw, g.via, $10, u.aud, g.detected, g.due, g.clock, g.verdict, g.how
-        from given g join audiences u using (via)
+            (first_seen, asset, pv, flaw, via, org, aud, detected, due, clock, verdict, how)
+        select (select clearway.fleet_now()), $1, g.pv, g.flaw, 0, $9, $10, g.detected, g.due, g.clock, g.verdict, g.how
+        from unnest($2, $3, $4, $5, $6, $7, $8) as g(pv, flaw, verdict, detected, how, due, clock)
+        join clearway.held h on h.asset = $1 and h.pv = g.pv
+        join clearway.answer an on an.pv = g.pv and an.flaw = g.flaw and an.verdict = g.verdict
         on conflict (asset, pv, flaw, via) do update set gone = null, verdict = excluded.verdict,
             detected = excluded.detected, due = excluded.due, clock = excluded.clock, how = excluded.how,
-            status = 0, decision = null, until = null, version = e.version + 1 where e.gone is not null'
-        using which, pvs, flaws, vias, verdicts, detected, hows, dues, clocks, a.org, a.aud;
-    get diagnostics appeared = row_count;
-    execute 'update clearway.exposure e set gone = clock_timestamp(), version = version + 1
+            status = 0, decision = null, until = null, version = e.version + 1 where e.gone is not null
+        returning e.exposure)
+        select coalesce(array_agg(exposure), ''{}'') from put'
+        into appeared using which, pvs, flaws, verdicts, detected, hows, dues, clocks, a.org, a.aud;
+    if exists (select from decision d where d.asset = which and d.ended is null) then
+        perform fleet_settle(appeared);
+    end if;
+    execute 'with over as (
+        update clearway.exposure e set gone = (select clearway.fleet_now()), version = version + 1
         where e.asset = $1 and e.gone is null and (
             not exists (select from clearway.held h where h.asset = $1 and h.pv = e.pv)
             or (e.via = 0 and not exists (
-                select from clearway.answer an where an.pv = e.pv and an.flaw = e.flaw and an.verdict < 3))
-            or (e.via > 0 and not exists (select from clearway.marked m where m.marked = e.via)))' using which;
-    get diagnostics ended = row_count;
+                select from clearway.answer an where an.pv = e.pv and an.flaw = e.flaw and an.verdict < 3)))
+        returning e.via)
+        select count(*) from over where via = 0' into ended using which;
+    update inventory i set appeared = cardinality(fleet_expose.appeared), ended = fleet_expose.ended
+    where i.inventory = document and i.asset = which;
+end $$;
+
+-- Dates exposures that the caller operates; returns how many changed.
+create function clearway.fleet_date(which bigint[], dues date[], clocks int[]) returns int
+    language plpgsql security definer set search_path = clearway, pg_temp as $$
+declare
+    who int := actor();
+    orgs int[] := case when who = 0 then null else my_orgs('operate') end;
+    n int;
+begin
+    execute 'update clearway.exposure e set due = w.due, clock = w.clock, version = e.version + 1
+        from unnest($1, $2, $3) as w(exposure, due, clock)
+        where e.exposure = w.exposure and e.gone is null and ($4 = 0 or e.org = any($5))
+            and (e.due, e.clock) is distinct from (w.due, w.clock)' using which, dues, clocks, who, orgs;
+    get diagnostics n = row_count;
+    return n;
 end $$;
 
 -- Gives exposures a status. They must be ones that the caller sees and operates; others are passed over. One decision
@@ -524,7 +573,7 @@ begin
                 and ($8 = 0 or (e.org = any($9) and get_bit($10, e.aud) = 1))
             order by e.exposure for update of e),
         old as (
-            update clearway.decision d set ended = clock_timestamp(), ended_why = ''superseded''
+            update clearway.decision d set ended = (select clearway.fleet_now()), ended_why = ''superseded''
             from clearway.exposure e where e.exposure in (select exposure from mine)
                 and d.decision = e.decision and d.ended is null and d.pv = e.pv),
         made as (
@@ -605,18 +654,21 @@ create policy see on clearway.flaw_history for select to clearway_app using (
     exists (select from clearway.flaw f where f.flaw = flaw_history.flaw));
 grant select on clearway.flaw_history to clearway_app;
 
+grant execute on function clearway.fleet_now() to clearway_app;
 revoke execute on function clearway.keep_exposure_history(), clearway.keep_flaw_history(),
     clearway.follow_asset_marking() from public;
-revoke execute on function clearway.fleet_asset(int),
+revoke execute on function clearway.fleet_asset(int), clearway.fleet_settle(bigint[]),
     clearway.fleet_take(int, bytea[], text, text, text, text, bytea, bytea, int, text[]),
     clearway.fleet_missing(int),
-    clearway.fleet_expose(int, int[], int[], int[], smallint[], date[], smallint[], date[], int[]),
+    clearway.fleet_expose(int, bigint, int[], int[], smallint[], date[], smallint[], date[], int[]),
+    clearway.fleet_date(bigint[], date[], int[]),
     clearway.fleet_decide(bigint[], smallint, text, text, date, boolean, int),
     clearway.fleet_clock(text, text, text, text, int, int, text, boolean) from public;
 grant execute on function
     clearway.fleet_take(int, bytea[], text, text, text, text, bytea, bytea, int, text[]),
     clearway.fleet_missing(int),
-    clearway.fleet_expose(int, int[], int[], int[], smallint[], date[], smallint[], date[], int[]),
+    clearway.fleet_expose(int, bigint, int[], int[], smallint[], date[], smallint[], date[], int[]),
+    clearway.fleet_date(bigint[], date[], int[]),
     clearway.fleet_decide(bigint[], smallint, text, text, date, boolean, int),
     clearway.fleet_clock(text, text, text, text, int, int, text, boolean) to clearway_app;
 """
@@ -639,14 +691,15 @@ def downgrade() -> None:
     op.execute(
         "drop function clearway.fleet_take(int, bytea[], text, text, text, text, bytea, bytea, int, text[]), "
         "clearway.fleet_missing(int), clearway.fleet_asset(int), "
-        "clearway.fleet_expose(int, int[], int[], int[], smallint[], date[], smallint[], date[], int[]), "
+        "clearway.fleet_expose(int, bigint, int[], int[], smallint[], date[], smallint[], date[], int[]), "
+        "clearway.fleet_date(bigint[], date[], int[]), clearway.fleet_settle(bigint[]), "
         "clearway.fleet_decide(bigint[], smallint, text, text, date, boolean, int), "
         "clearway.fleet_clock(text, text, text, text, int, int, text, boolean)"
     )
     op.execute("drop table " + ", ".join(f"clearway.{name}" for name in named))
     op.execute(
         "drop function clearway.keep_exposure_history(), clearway.keep_flaw_history(), "
-        "clearway.follow_asset_marking()"
+        "clearway.follow_asset_marking(), clearway.fleet_now()"
     )
     for name in named:
         op.execute(f"delete from clearway.governed where name in ('clearway.{name}', '{name}')")  # noqa: S608

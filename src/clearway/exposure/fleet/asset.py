@@ -1,0 +1,310 @@
+"""Assets: what is kept of each, and how exposed it is, since when, and who said so."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import msgspec
+from msgspec import Struct
+
+from clearway.access import audience, marking
+from clearway.records.errors import ConflictError, InputError, NotFoundError
+
+from . import due
+from .acts import record
+from .version import storable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+
+Exposed = Literal["public", "internal", "unknown"]
+Environment = Literal["production", "development", "unknown"]
+_LIST = 200  # identifiers, addresses or names of one asset
+_TEXT = 300
+_COLUMNS = (
+    "asset, org, aud, name, owner, sub_organisation, environment, kind, exposure, edge, end_of_support, eos_listed, "
+    "identifiers, addresses, names, created, decommissioned, version"
+)
+
+
+class Details(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What an organisation says of an asset, beside its name and exposure.
+
+    `edge` and `end_of_support` matter for BOD 26-02; `identifiers` are image digests, serial numbers, cloud ids, by
+    which two inventories are known to be of one asset.
+    """
+
+    owner: str = ""
+    sub_organisation: str = ""
+    environment: Environment = "unknown"
+    kind: str = ""
+    edge: bool = False
+    end_of_support: date | None = None
+    eos_listed: bool | None = None
+    identifiers: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    decommissioned: date | None = None
+
+    def __post_init__(self) -> None:
+        if self.environment not in get_args(Environment):
+            raise InputError(
+                f"no environment {self.environment!r}", where="environment", mend="production, development or unknown"
+            )
+        for field in ("owner", "sub_organisation", "kind"):
+            if len(getattr(self, field)) > (100 if field == "kind" else _TEXT):
+                raise InputError(f"{field} is too long", where=field, mend="shorten it")
+        for field in ("identifiers", "addresses", "names"):
+            values = getattr(self, field)
+            if len(values) > _LIST or any(not 0 < len(v) <= _TEXT for v in values):
+                raise InputError(
+                    f"{field}: up to {_LIST} texts of 1 to {_TEXT} characters", where=field, mend="leave some out"
+                )
+
+
+class Asset(Struct, frozen=True, kw_only=True):
+    """One asset as it is kept. `version` is for If-Match."""
+
+    asset: int
+    org: int
+    aud: int
+    name: str
+    exposure: Exposed
+    details: Details
+    created: datetime
+    version: int
+
+
+class Statement(Struct, frozen=True, kw_only=True):
+    """How exposed an asset was said to be from `since` on."""
+
+    exposure: Exposed
+    since: date
+    said_by: str
+    person: int
+    recorded: datetime
+
+
+def add(
+    db: psycopg.Connection[Any],
+    org: int,
+    name: str,
+    *,
+    exposure: Exposed = "unknown",
+    since: date,
+    said_by: str = "",
+    details: Details | None = None,
+    aud: int | None = None,
+) -> Asset:
+    """Adds an asset, seen by its organisation alone unless `aud` says otherwise.
+
+    Raises:
+        InputError: the name or a detail can't be kept.
+        ConflictError: the organisation has one of that name.
+        ForbiddenError: the caller may not operate for it.
+    """
+    name = storable(name).strip()
+    if not 0 < len(name) <= _TEXT:
+        raise InputError(f"an asset's name has 1 to {_TEXT} characters", where="name", mend="give a short name")
+    _exposed(exposure)
+    if find(db, org, name) is not None:
+        raise ConflictError(f"there is an asset {name!r}", where=f"org/{org}", mend="choose another name")
+    kept = details or Details()
+    own = audience.of(db, marking.own(org)) if aud is None else aud
+    row = db.execute(
+        f"""insert into clearway.asset (org, aud, name, exposure, owner, sub_organisation, environment, kind, edge,
+            end_of_support, eos_listed, identifiers, addresses, names, decommissioned)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) returning {_COLUMNS}""",  # noqa: S608
+        (org, own, name, exposure, *_values(kept)),
+    ).fetchone()
+    assert row is not None
+    made = _asset(row)
+    _say(db, made, exposure, since, said_by)
+    record(
+        db, "asset.added", f"asset/{made.asset}",
+        {"name": name, "exposure": exposure, **_brief(msgspec.to_builtins(kept))}, org=org, aud=own,
+    )  # fmt: skip
+    return made
+
+
+def change(db: psycopg.Connection[Any], asset: int, version: int, details: Details, *, name: str = "") -> Asset:
+    """Replaces the details of an asset, and its name where one is given.
+
+    Raises:
+        NotFoundError: no such asset, or it may not be seen.
+        ConflictError: it changed since `version` was read.
+        ForbiddenError: the caller may not operate for its organisation.
+    """
+    before = one(db, asset)
+    row = db.execute(
+        f"""update clearway.asset set owner = %s, sub_organisation = %s, environment = %s, kind = %s, edge = %s,
+            end_of_support = %s, eos_listed = %s, identifiers = %s, addresses = %s, names = %s, decommissioned = %s,
+            name = %s, version = version + 1
+        where asset = %s and version = %s returning {_COLUMNS}""",  # noqa: S608
+        (*_values(details), storable(name).strip() or before.name, asset, version),
+    ).fetchone()
+    if row is None:
+        raise ConflictError("it has changed, or is not yours to change", where=f"asset/{asset}", mend="read it again")
+    after = _asset(row)
+    changed = {
+        k: v
+        for k, v in msgspec.to_builtins(details).items()
+        if v != msgspec.to_builtins(before.details).get(k)
+    }
+    record(db, "asset.changed", f"asset/{asset}", {"name": after.name, "changed": _brief(changed)},
+           org=after.org, aud=after.aud)  # fmt: skip
+    return after
+
+
+def _brief(details: dict[str, Any]) -> dict[str, Any]:
+    """Details for the log: of a list, how long it is."""
+    return {k: len(v) if isinstance(v, list) else v for k, v in details.items()}
+
+
+def say_exposure(
+    db: psycopg.Connection[Any], asset: int, exposure: Exposed, since: date, said_by: str, *, day: date
+) -> tuple[Asset, int]:
+    """Says how exposed an asset is from `since` on, and dates its exposures anew; returns it, and how many moved.
+
+    A later day than `day` may be said beforehand: `follow.tick` dates again when it comes. Exposures that the caller
+    may not see are dated by the owner's job (`tasks`).
+
+    Raises: as `change`.
+    """
+    _exposed(exposure)
+    found = one(db, asset)
+    _say(db, found, exposure, since, said_by)
+    row = db.execute(
+        f"""update clearway.asset a set version = version + 1, exposure = coalesce((
+            select s.exposure from clearway.asset_exposure s where s.asset = a.asset and s.since <= %s
+            order by s.since desc, s.statement desc limit 1), a.exposure)
+        where asset = %s returning {_COLUMNS}""",  # noqa: S608
+        (day, asset),
+    ).fetchone()
+    if row is None:
+        raise ConflictError("it is not yours to change", where=f"asset/{asset}")
+    after = _asset(row)
+    moved = due.date_again(db, day, assets=[asset])
+    record(db, "asset.exposed", f"asset/{asset}",
+           {"exposure": exposure, "since": since, "said_by": said_by, "dated": moved},
+           org=after.org, aud=after.aud)  # fmt: skip
+    return after, moved
+
+
+def _say(db: psycopg.Connection[Any], asset: Asset, exposure: str, since: date, said_by: str) -> None:
+    db.execute(
+        """insert into clearway.asset_exposure (asset, org, aud, exposure, since, said_by, person)
+        values (%s, %s, %s, %s, %s, %s, greatest(clearway.actor(), 0))""",
+        (asset.asset, asset.org, asset.aud, exposure, since, storable(said_by)[:_TEXT]),
+    )
+
+
+def _exposed(word: str) -> None:
+    if word not in get_args(Exposed):
+        raise InputError(f"no exposure {word!r}", where="exposure", mend="public, internal or unknown")
+
+
+def one(db: psycopg.Connection[Any], asset: int) -> Asset:
+    """One asset. Raises NotFoundError for one that is not there or may not be seen."""
+    row = db.execute(f"select {_COLUMNS} from clearway.asset where asset = %s", (asset,)).fetchone()  # noqa: S608
+    if row is None:
+        raise NotFoundError("no such asset", where=f"asset/{asset}")
+    return _asset(row)
+
+
+def find(db: psycopg.Connection[Any], org: int, name: str = "", identifiers: Sequence[str] = ()) -> Asset | None:
+    """The asset of that name, else the one that has any of these identifiers; None when there is none."""
+    row = db.execute(
+        f"""select {_COLUMNS} from clearway.asset
+        where org = %s and (name = %s or identifiers && %s) order by name = %s desc, asset limit 1""",  # noqa: S608
+        (org, name, list(identifiers), name),
+    ).fetchone()
+    return None if row is None else _asset(row)
+
+
+class AssetLine(Struct, frozen=True, kw_only=True):
+    """One asset in a list: what it is, how much it holds, and what is open on it."""
+
+    asset: Asset
+    components: int
+    open: int
+    earliest: date | None
+    inventoried: datetime | None
+
+
+def page(
+    db: psycopg.Connection[Any], *, org: int | None = None, name: str = "", after: int = 0, limit: int = 100
+) -> tuple[AssetLine, ...]:
+    """Assets by number, after the number `after`; `name` is one, or a beginning with `*` after it."""
+    columns = ", ".join(f"a.{c.strip()}" for c in _COLUMNS.split(","))
+    begins = name.endswith("*")
+    rows = db.execute(
+        f"""with some as (
+            select {columns} from clearway.asset a
+            where a.asset > %(after)s and (%(org)s::int is null or a.org = %(org)s)
+                and (%(name)s = '' or case when %(begins)s then a.name ^@ %(name)s else a.name = %(name)s end)
+            order by a.asset limit %(limit)s)
+        select some.*, (select count(*) from clearway.held h where h.asset = some.asset),
+            x.open, x.earliest, (select max(received) from clearway.inventory i where i.asset = some.asset)
+        from some left join lateral (
+            select count(*) as open, min(e.due) as earliest from clearway.exposure e
+            where e.asset = some.asset and e.gone is null and e.status = 0 and e.verdict = 1) x on true
+        order by some.asset""",  # type: ignore[arg-type]  # noqa: S608
+        {"after": after, "org": org, "name": name.removesuffix("*"), "begins": begins, "limit": min(limit, 1_000)},
+    )
+    return tuple(
+        AssetLine(
+            asset=_asset(row[:-4]), components=row[-4], open=row[-3], earliest=row[-2], inventoried=row[-1]
+        )
+        for row in rows
+    )
+
+
+def exposures_said(db: psycopg.Connection[Any], asset: int) -> tuple[Statement, ...]:
+    """Every statement about an asset's exposure, in the order in which they were made."""
+    rows = db.execute(
+        """select exposure, since, said_by, person, recorded from clearway.asset_exposure
+        where asset = %s order by statement""",
+        (asset,),
+    )
+    return tuple(
+        Statement(exposure=r[0], since=r[1], said_by=r[2], person=r[3], recorded=r[4]) for r in rows
+    )
+
+
+def _values(d: Details) -> tuple[Any, ...]:
+    return (
+        storable(d.owner), storable(d.sub_organisation), d.environment, storable(d.kind), d.edge, d.end_of_support,
+        d.eos_listed, [storable(i) for i in d.identifiers], [storable(a) for a in d.addresses],
+        [storable(n) for n in d.names], d.decommissioned,
+    )  # fmt: skip
+
+
+def _asset(row: Sequence[Any]) -> Asset:
+    (asset, org, aud, name, owner, sub_organisation, environment, kind, exposure, edge, end_of_support, eos_listed,
+     identifiers, addresses, names, created, decommissioned, version) = row  # fmt: skip
+    return Asset(
+        asset=asset,
+        org=org,
+        aud=aud,
+        name=name,
+        exposure=exposure,
+        details=Details(
+            owner=owner,
+            sub_organisation=sub_organisation,
+            environment=environment,
+            kind=kind,
+            edge=edge,
+            end_of_support=end_of_support,
+            eos_listed=eos_listed,
+            identifiers=tuple(identifiers),
+            addresses=tuple(addresses),
+            names=tuple(names),
+            decommissioned=decommissioned,
+        ),
+        created=created,
+        version=version,
+    )

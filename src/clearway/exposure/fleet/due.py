@@ -1,0 +1,305 @@
+"""Due dates of exposures: from dated facts, by the clock of `directives`; dated again when a fact changes.
+
+A date is a function of what is known: when the flaw was listed in KEV, CISA's SSVC values, how exposed the
+asset is since when, when the flaw was detected on it, and the organisation's directive, policy and option. What
+was known when is kept beside (`flaw_history`, `asset_exposure.recorded`, `fleet_setting`, `fleet_state`), so that
+`replay` can work out any day's date again; what was shown on that day is in `exposure_history`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from clearway.directives import Fact, Facts, Tier, from_records, load, timeline
+from clearway.records.advisory import Kev, Ssvc
+from clearway.records.errors import InputError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import psycopg
+
+    from clearway.directives.facts import DetectedHow
+
+_EXPOSED = {"public": "yes", "internal": "no", "unknown": "unknown"}
+_HOW: tuple[DetectedHow, DetectedHow] = ("kept", "given")
+_BATCH = 50_000
+
+
+class Setting(NamedTuple):
+    """By which rule an organisation counts; "" is the directive's default."""
+
+    directive: str = "bod-26-04"
+    policy: str = ""
+    retier: str = ""
+
+
+class FlawDates(NamedTuple):
+    """What dates a flaw."""
+
+    id: str
+    kev: date | None
+    kev_due: date | None
+    automatable: str
+    impact: str
+    ssvc_dated: str
+
+
+class Loaded(NamedTuple):
+    """Which sources were there to tell."""
+
+    kev: bool = False
+    ssvc: bool = False
+
+
+# How exposed an asset was said to be, in the order in which it was said: (since, exposure).
+Said = tuple[tuple[date, str], ...]
+
+
+class Dated(NamedTuple):
+    """A due date, and the number of the rule that gave it (table `clock`)."""
+
+    due: date | None
+    clock: int
+
+
+class Dater:
+    """Dates many exposures as of one day; each combination of facts is worked out once."""
+
+    def __init__(self, db: psycopg.Connection[Any], day: date, loaded: Loaded) -> None:
+        self._db = db
+        self.day = day
+        self._loaded = loaded
+        self._known: dict[object, Dated] = {}
+        self._clocks: dict[object, int] = {}
+
+    def due(self, setting: Setting, flaw: FlawDates, said: Said, detected: date, how: int) -> Dated:
+        """The date. Raises UsageError for a directive, policy or option that does not exist."""
+        key = (setting, flaw.id[:9] if flaw.id.startswith("CVE-") else "", flaw[1:], said, detected, how)
+        found = self._known.get(key)
+        if found is None:
+            tier = tier_of(setting, flaw, said, detected, how, self._loaded, self.day)
+            found = self._known[key] = Dated(tier.due, self._clock(setting, tier))
+        return found
+
+    def _clock(self, setting: Setting, tier: Tier) -> int:
+        directive = load(setting.directive)
+        decision = tier.decision
+        row = (
+            directive.id,
+            directive.policy(setting.policy).id,
+            directive.retier(setting.retier),
+            decision.code,
+            directive.rank(decision.code) if decision.days is not None or decision.row is not None else -1,
+            decision.row,
+            decision.basis,
+            decision.forensic_triage,
+        )
+        found = self._clocks.get(row)
+        if found is None:
+            answer = self._db.execute("select clearway.fleet_clock(%s, %s, %s, %s, %s, %s, %s, %s)", row)
+            found = self._clocks[row] = int((answer.fetchone() or (0,))[0])
+        return found
+
+
+def tier_of(
+    setting: Setting, flaw: FlawDates, said: Said, detected: date, how: int, loaded: Loaded, day: date
+) -> Tier:
+    """What holds on `day`, with its reasons: pure."""
+    facts = facts_of(flaw, said, detected, how, loaded)
+    return timeline(load(setting.directive), facts, setting.policy, retier=setting.retier, as_of=day).current
+
+
+def facts_of(flaw: FlawDates, said: Said, detected: date, how: int, loaded: Loaded) -> Facts:
+    """The dated facts about one exposure."""
+    cve = flaw.id if flaw.id.startswith("CVE-") else ""
+    ssvc = None
+    if flaw.automatable or flaw.impact:
+        ssvc = Ssvc(
+            cve=cve, automatable=flaw.automatable, technical_impact=flaw.impact, dated=flaw.ssvc_dated
+        )
+    kev = None if flaw.kev is None else Kev(cve=cve, date_added=flaw.kev, due_date=flaw.kev_due)
+    facts = from_records(
+        cve=cve,
+        kev=kev,
+        kev_loaded=loaded.kev,
+        ssvc=ssvc,
+        ssvc_loaded=loaded.ssvc,
+        detected=detected,
+        detected_how=_HOW[how],
+    )
+    return replace(facts, changes=(*_exposed(said), *facts.changes[1:]))
+
+
+def _exposed(said: Said) -> list[Fact]:
+    """The first statement holds from the beginning: before it, nobody had said otherwise."""
+    if not said:
+        return [Fact(point="exposed", value="unknown", by="given")]
+    first, *later = said
+    return [
+        Fact(point="exposed", value=_EXPOSED[first[1]], by="given"),
+        *(Fact(point="exposed", value=_EXPOSED[word], dated=since, by="given") for since, word in later),
+    ]
+
+
+def loaded(db: psycopg.Connection[Any], at: datetime | None = None) -> Loaded:
+    """Which sources the fleet's answers rest on, now or at a moment."""
+    row = db.execute(
+        """select kev_loaded, ssvc_loaded from clearway.fleet_state
+        where %s::timestamptz is null or at < %s order by state desc limit 1""",
+        (at, at),
+    ).fetchone()
+    return Loaded(*row) if row else Loaded()
+
+
+def settings(
+    db: psycopg.Connection[Any], orgs: Iterable[int], at: datetime | None = None
+) -> dict[int, Setting]:
+    """Organisation -> its setting, now or at a moment; the default where it has set none."""
+    wanted = sorted(set(orgs))
+    rows = db.execute(
+        """select distinct on (org) org, directive, policy, retier from clearway.fleet_setting
+        where org = any(%s) and (%s::timestamptz is null or recorded < %s) order by org, setting desc""",
+        (wanted, at, at),
+    )
+    found = {org: Setting(*rest) for org, *rest in rows}
+    return {org: found.get(org, Setting()) for org in wanted}
+
+
+def said(
+    db: psycopg.Connection[Any], assets: Iterable[int], at: datetime | None = None
+) -> dict[int, Said]:
+    """Asset -> how exposed it was said to be, as known now or at a moment."""
+    wanted = sorted(set(assets))
+    found: dict[int, list[tuple[date, str]]] = defaultdict(list)
+    rows = db.execute(
+        """select asset, since, exposure from clearway.asset_exposure
+        where asset = any(%s) and (%s::timestamptz is null or recorded < %s) order by asset, statement""",
+        (wanted, at, at),
+    )
+    for asset, since, word in rows:
+        found[asset].append((since, word))
+    return {asset: tuple(found.get(asset, ())) for asset in wanted}
+
+
+def date_again(
+    db: psycopg.Connection[Any],
+    day: date,
+    *,
+    flaws: Sequence[int] | None = None,
+    assets: Sequence[int] | None = None,
+    orgs: Sequence[int] | None = None,
+) -> int:
+    """Dates the standing exposures of these flaws, assets or organisations anew; returns how many changed.
+
+    Without any of the three, all of them. The owner's transaction, or one that may do it for `assets`.
+    """
+    changed = 0
+    last = 0
+    dater = Dater(db, day, loaded(db))
+    while True:
+        rows = db.execute(
+            """select e.exposure, e.asset, e.org, e.detected, e.how, e.due, e.clock,
+                f.id, f.kev, f.kev_due, f.automatable, f.impact, f.ssvc_dated
+            from clearway.exposure e join clearway.flaw f on f.flaw = e.flaw
+            where e.gone is null and e.exposure > %s
+                and (%s::int[] is null or e.flaw = any(%s)) and (%s::int[] is null or e.asset = any(%s))
+                and (%s::int[] is null or e.org = any(%s))
+            order by e.exposure limit %s""",
+            (last, *_twice(flaws), *_twice(assets), *_twice(orgs), _BATCH),
+        ).fetchall()
+        if not rows:
+            return changed
+        last = rows[-1][0]
+        set_for = settings(db, (r[2] for r in rows))
+        said_of = said(db, (r[1] for r in rows))
+        new = []
+        for exposure, asset, org, detected, how, due, clock, *facts in rows:
+            dated = dater.due(set_for[org], FlawDates(*facts), said_of[asset], detected, how)
+            if dated != (due, clock):
+                new.append((exposure, dated.due, dated.clock))
+        if new:
+            changed += int((db.execute(
+                "select clearway.fleet_date(%s, %s, %s)",
+                ([n[0] for n in new], [n[1] for n in new], [n[2] for n in new]),
+            ).fetchone() or (0,))[0])  # fmt: skip
+
+
+def _twice(numbers: Sequence[int] | None) -> tuple[list[int] | None, list[int] | None]:
+    given = None if numbers is None else list(numbers)
+    return given, given
+
+
+class Shown(Struct, frozen=True, kw_only=True):
+    """How an exposure stood at the end of a day, as it was shown, and why its date was that."""
+
+    exposure: int
+    day: date
+    flaw: str
+    due: date | None
+    tier: str
+    basis: str
+    status: int
+    detected: date
+    gone: bool
+    again: Tier  # the date worked out again from what was known then
+
+
+def replay(db: psycopg.Connection[Any], exposure: int, day: date) -> Shown:
+    """How `exposure` stood at the end of `day` (UTC).
+
+    Raises:
+        NotFoundError: it may not be seen, or was not there yet.
+        InputError: the day is beyond the calendar.
+    """
+    try:
+        end = datetime.combine(day + timedelta(days=1), time(), UTC)
+    except OverflowError:
+        raise InputError(f"{day} is the calendar's last day", mend="give an earlier day") from None
+    row = db.execute(
+        """select e.asset, e.org, e.how, f.id, f.flaw, coalesce(h.due, case when h.until is null then e.due end),
+            c.tier, c.basis, coalesce(h.status, e.status), coalesce(h.detected, e.detected),
+            case when h.until is null then e.gone else h.gone end,
+            coalesce(k.kev, case when k.until is null then f.kev end),
+            coalesce(k.kev_due, case when k.until is null then f.kev_due end),
+            coalesce(k.automatable, f.automatable), coalesce(k.impact, f.impact),
+            coalesce(k.ssvc_dated, f.ssvc_dated)
+        from clearway.exposure e
+        left join lateral (select * from clearway.exposure_history h where h.exposure = e.exposure and h.until >= %s
+            order by h.until limit 1) h on true
+        join clearway.flaw f on f.flaw = coalesce(h.flaw, e.flaw)
+        join clearway.clock c on c.clock = coalesce(h.clock, e.clock)
+        left join lateral (select * from clearway.flaw_history k where k.flaw = f.flaw and k.until >= %s
+            order by k.until limit 1) k on true
+        where e.exposure = %s and e.first_seen < %s""",
+        (end, end, exposure, end),
+    ).fetchone()
+    if row is None:
+        raise NotFoundError(f"no such exposure on {day}", where=f"exposure/{exposure}")
+    asset, org, how, flaw_id, _, due, tier, basis, status, detected, gone, *facts = row
+    again = tier_of(
+        settings(db, [org], end)[org],
+        FlawDates(flaw_id, *facts),
+        said(db, [asset], end)[asset],
+        detected,
+        how,
+        loaded(db, end),
+        day,
+    )
+    return Shown(
+        exposure=exposure,
+        day=day,
+        flaw=flaw_id,
+        due=due,
+        tier=tier,
+        basis=basis,
+        status=status,
+        detected=detected,
+        gone=gone is not None and gone < end,
+        again=again,
+    )

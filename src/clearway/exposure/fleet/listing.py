@@ -1,0 +1,363 @@
+"""Lists of exposures: filtered, sorted, page by page, with counts by facet. All under the reader's own rights.
+
+A page is found by walking an index in the list's order, one audience at a time, and never by sorting
+everything that is visible:
+
+- by due date, the index (audience, due, exposure) of each of the reader's audiences; a reader of more than
+  `HINT` audiences sees so much that the index over all is walked instead.
+- by severity, EPSS or KEV, which are facts of the flaw: the flaws from the top, and of each its exposures by
+  (audience, flaw). Where the top flaws don't fill the page, those that the reader's audiences have at all.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from msgspec import Struct
+
+from clearway.records.errors import NotFoundError, UsageError
+
+from .wanted import FACETS, STATUSES, VERDICTS, Conditions, Filter, conditions, joins
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+
+Sort = Literal["due", "severity", "epss", "kev", "name"]
+HINT = 64  # audiences
+MOST = 500  # lines a page
+_TOP = 400  # flaws looked at first
+_COUNTED = 100_000  # exposures that facets count
+
+
+class ExposureLine(Struct, frozen=True, kw_only=True):
+    """One flaw in one component of one asset, as a list shows it.
+
+    `severity` is the highest base score that a source gives, `epss` a probability; None where there is none.
+    `records` say so, and `fixed` are versions that they say end it. `marked`: known from a marked record only.
+    """
+
+    exposure: int
+    org: int
+    asset: int
+    asset_name: str
+    environment: str
+    asset_exposure: str
+    kind: str
+    flaw: str
+    pv: int
+    ecosystem: str
+    name: str
+    version: str
+    purl: str
+    verdict: str
+    status: str
+    until: date | None
+    detected: date
+    due: date | None
+    tier: str
+    row: int | None
+    rule_basis: str  # of the date
+    forensic: bool
+    directive: str
+    basis: str  # of the match
+    fixed: tuple[str, ...]
+    records: tuple[str, ...]
+    severity: float | None
+    epss: float | None
+    kev: date | None
+    first_seen: datetime
+    gone: datetime | None
+    marked: bool
+    version_tag: int  # for If-Match
+    aud: int
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """Some lines, and where the next begin: opaque to readers, and bound to sort and filter by who hands it out."""
+
+    lines: tuple[ExposureLine, ...]
+    after: tuple[Any, ...] | None = None
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    """How many exposures, in all and by facet. Not `exact`: counting stopped at `total`."""
+
+    total: int
+    exact: bool
+    facets: dict[str, dict[str, int]]
+
+
+def audiences(db: psycopg.Connection[Any]) -> list[int] | None:
+    """The reader's audiences when they are few, to steer the planner; None for many, and for the owner."""
+    row = db.execute(
+        "select case when clearway.actor() = 0 then null else clearway.my_audiences(%s) end", (HINT,)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def page(
+    db: psycopg.Connection[Any],
+    wanted: Filter,
+    sort: Sort = "due",
+    after: Sequence[Any] | None = None,
+    limit: int = 50,
+) -> Page:
+    """Up to `limit` lines after the place `after`.
+
+    Sorts: due (earliest first, without a date last), severity, epss and kev (highest or newest first), name.
+
+    Raises:
+        UsageError: an unknown sort or facet, or a limit over `MOST`.
+    """
+    if sort not in get_args(Sort):
+        raise UsageError(f"no sort {sort!r}", mend="one of: " + ", ".join(get_args(Sort)))
+    if not 1 <= limit <= MOST:
+        raise UsageError(f"{limit} lines a page", mend=f"from 1 to {MOST}")
+    found = conditions(wanted)
+    mine = audiences(db)
+    if sort == "due":
+        keys = _by_due(db, found, mine, after, limit + 1)
+    elif sort == "name":
+        keys = _by_name(db, found, mine, after, limit + 1)
+    else:
+        keys = _by_flaw(db, sort, found, mine, after, limit + 1)
+    shown = keys[:limit]
+    return Page(lines=lines(db, [k[-1] for k in shown]), after=shown[-1] if len(keys) > limit else None)
+
+
+def _each_audience(mine: list[int] | None, body: str, order: str) -> str:
+    """`body` (with `{aud}`) for each of the reader's audiences, or once for all."""
+    if mine is None:
+        return f"select x.* from ({body.format(aud='true')}) x order by {order} limit %(limit)s"
+    inner = body.format(aud="e.aud = m.aud")
+    return (
+        f"select x.* from unnest(%(mine)s::int[]) m(aud) cross join lateral ({inner}) x "
+        f"order by {order} limit %(limit)s"
+    )
+
+
+def _by_due(
+    db: psycopg.Connection[Any], found: Conditions, mine: list[int] | None, after: Sequence[Any] | None, limit: int
+) -> list[tuple[Any, ...]]:
+    at = "coalesce(e.due, 'infinity'::date)"
+    place = f"and ({at}, e.exposure) > (%(at)s::date, %(id)s)" if after else ""
+    body = (
+        f"select {at} as at, e.exposure from clearway.exposure e {joins(found.joins)} "
+        f"where {{aud}} and {_safe(found)} {place} order by {at}, e.exposure limit %(limit)s"
+    )
+    query = f"select at::text, exposure from ({_each_audience(mine, body, 'x.at, x.exposure')}) y"
+    return _rows(db, query, found, mine, limit, after, ("at", "id"))
+
+
+def _by_name(
+    db: psycopg.Connection[Any], found: Conditions, mine: list[int] | None, after: Sequence[Any] | None, limit: int
+) -> list[tuple[Any, ...]]:
+    needed = joins(found.joins | {"v"})
+    place = "and (v.name, e.exposure) > (%(at)s, %(id)s)" if after else ""
+    body = (
+        f"select v.name as at, e.exposure from clearway.exposure e {needed} "
+        f"where {{aud}} and {_safe(found)} {place} order by v.name, e.exposure limit %(limit)s"
+    )
+    query = f"select at, exposure from ({_each_audience(mine, body, 'x.at, x.exposure')}) y"
+    return _rows(db, query, found, mine, limit, after, ("at", "id"))
+
+
+# The order of flaws: (expression on f, its type)
+_FLAW_ORDERS = {
+    "severity": ("f.score", "real"),
+    "epss": ("f.epss", "real"),
+    "kev": ("coalesce(f.kev, '-infinity'::date)", "date"),
+}
+
+
+def _by_flaw(
+    db: psycopg.Connection[Any],
+    sort: str,
+    found: Conditions,
+    mine: list[int] | None,
+    after: Sequence[Any] | None,
+    limit: int,
+) -> list[tuple[Any, ...]]:
+    at, kind = _FLAW_ORDERS[sort]
+    rest = joins(found.joins - {"f"})
+    shown = f"{at}::text" if kind == "date" else at
+    of_flaw = f"from clearway.exposure e {rest} where e.flaw = f.flaw and {_safe(found)}"
+    tail = "and (not f.first or e.exposure > %(id)s)" if after else ""
+    each = (
+        f"select e.exposure {of_flaw} and e.aud = any(%(mine)s) {tail} order by e.exposure limit %(limit)s"
+        if mine is not None
+        else f"select e.exposure {of_flaw} {tail} order by e.exposure limit %(limit)s"
+    )
+    # A page begins inside the flaw that the last one ended in, or after it.
+    place = f"where ({at}, -f.flaw) <= (%(at)s::{kind}, -%(flaw)s)" if after else ""
+    first = f", f.flaw = %(flaw)s and {at} = %(at)s::{kind} as first" if after else ""
+
+    def walk(flaws: str) -> str:
+        return (
+            f"select {shown} as at, f.flaw, x.exposure from ({flaws}) f cross join lateral ({each}) x "
+            f"order by {at} desc, f.flaw, x.exposure limit %(limit)s"
+        )
+
+    top = f"select f.*{first} from clearway.flaw f {place} order by {at} desc, f.flaw limit {_TOP}"
+    names = ("at", "flaw", "id")
+    rows = _rows(db, walk(top), found, mine, limit, after, names)
+    if len(rows) >= limit:
+        return rows
+    if mine is None:
+        every = f"select f.*{first} from clearway.flaw f {place} order by {at} desc, f.flaw"
+        return _rows(db, walk(every), found, mine, limit, after, names)
+    query = f"""with recursive steps as (
+            select m.aud, (select min(e.flaw) from clearway.exposure e where e.aud = m.aud and e.gone {_NULL[found.texts[0]]}) as flaw
+            from unnest(%(mine)s::int[]) m(aud)
+            union all
+            select s.aud, (select min(e.flaw) from clearway.exposure e
+                where e.aud = s.aud and e.gone {_NULL[found.texts[0]]} and e.flaw > s.flaw)
+            from steps s where s.flaw is not null)
+        {walk(f"select f.*{first} from clearway.flaw f {place + ' and' if place else 'where'} f.flaw in (select flaw from steps) order by {at} desc, f.flaw")}"""  # noqa: E501
+    return _rows(db, query, found, mine, limit, after, names)
+
+
+_NULL = {"e.gone is null": "is null", "e.gone is not null": "is not null"}
+
+
+def _safe(found: Conditions) -> str:
+    """The conditions, and what every list leaves out: what a marked record repeats of a public exposure."""
+    return (
+        f"{found.text} and (e.via = 0 or not exists (select from clearway.exposure p where p.asset = e.asset "
+        "and p.pv = e.pv and p.flaw = e.flaw and p.via = 0 and p.gone is null and p.verdict = 1))"
+    )
+
+
+def _rows(
+    db: psycopg.Connection[Any],
+    query: str,
+    found: Conditions,
+    mine: list[int] | None,
+    limit: int,
+    after: Sequence[Any] | None,
+    names: Sequence[str],
+) -> list[tuple[Any, ...]]:
+    values = {**found.values, "mine": mine, "limit": limit}
+    if after is not None:
+        if len(after) != len(names):
+            raise UsageError("not a place in this list", mend="begin at its first page")
+        values |= dict(zip(names, after, strict=True))
+    # Composed of this module's and `wanted`'s constants alone.
+    return db.execute(query, values).fetchall()  # type: ignore[arg-type]
+
+
+_LINE = """select e.exposure, e.org, e.asset, a.name, a.environment, a.exposure, a.kind, f.id, e.pv, v.ecosystem,
+    v.name, v.version, v.purl, e.verdict, e.status, e.until, e.detected, e.due, c.tier, c."row", c.basis, c.forensic,
+    c.directive, coalesce(n.basis, ''), coalesce(n.fixed, '{}'), coalesce(n.records, array[m.record]), f.score, f.epss,
+    f.kev, e.first_seen, e.gone, e.via <> 0, e.version, e.aud
+from unnest(%s::bigint[]) with ordinality as w(exposure, place)
+join clearway.exposure e on e.exposure = w.exposure
+join clearway.asset a on a.asset = e.asset
+join clearway.package_version v on v.pv = e.pv
+join clearway.flaw f on f.flaw = e.flaw
+join clearway.clock c on c.clock = e.clock
+left join clearway.answer n on e.via = 0 and n.pv = e.pv and n.flaw = e.flaw
+left join clearway.marked m on m.marked = e.via
+order by w.place"""
+
+
+def lines(db: psycopg.Connection[Any], exposures: Sequence[int]) -> tuple[ExposureLine, ...]:
+    """The lines of these exposures, in their order, without those that may not be seen."""
+    if not exposures:
+        return ()
+    return tuple(_line(row) for row in db.execute(_LINE, (list(exposures),)))
+
+
+def one(db: psycopg.Connection[Any], exposure: int) -> ExposureLine:
+    """One exposure. Raises NotFoundError for one that is not there or may not be seen."""
+    found = lines(db, [exposure])
+    if not found:
+        raise NotFoundError("no such exposure", where=f"exposure/{exposure}")
+    return found[0]
+
+
+def _line(row: tuple[Any, ...]) -> ExposureLine:
+    (exposure, org, asset, asset_name, environment, asset_exposure, kind, flaw, pv, ecosystem, name, version, purl,
+     verdict, status, until, detected, due, tier, number, rule_basis, forensic, directive, basis, fixed, records,
+     score, epss, kev, first_seen, gone, marked, tag, aud) = row  # fmt: skip
+    return ExposureLine(
+        exposure=exposure,
+        org=org,
+        asset=asset,
+        asset_name=asset_name,
+        environment=environment,
+        asset_exposure=asset_exposure,
+        kind=kind,
+        flaw=flaw,
+        pv=pv,
+        ecosystem=ecosystem,
+        name=name,
+        version=version,
+        purl=purl,
+        verdict=VERDICTS[verdict],
+        status=STATUSES[status],
+        until=until,
+        detected=detected,
+        due=due,
+        tier=tier,
+        row=number,
+        rule_basis=rule_basis,
+        forensic=forensic,
+        directive=directive,
+        basis=basis,
+        fixed=tuple(fixed),
+        records=tuple(r for r in records if r),
+        severity=None if score < 0 else round(score, 1),
+        epss=None if epss < 0 else round(epss, 5),
+        kev=kev,
+        first_seen=first_seen,
+        gone=gone,
+        marked=marked,
+        version_tag=tag,
+        aud=aud,
+    )
+
+
+def ids(db: psycopg.Connection[Any], wanted: Filter, most: int) -> list[int]:
+    """The exposures of a filter, at most `most`, for a bulk act."""
+    found = conditions(wanted)
+    mine = audiences(db)
+    body = (
+        f"select e.exposure from clearway.exposure e {joins(found.joins)} "
+        f"where {{aud}} and {_safe(found)} limit %(limit)s"
+    )
+    query = _each_audience(mine, body, "x.exposure")
+    return [row[0] for row in _rows(db, query, found, mine, most, None, ())]
+
+
+def counts(
+    db: psycopg.Connection[Any], wanted: Filter, facets: Sequence[str] = tuple(FACETS), most: int = _COUNTED
+) -> Counts:
+    """How many there are, in all and by each value of `facets`; counting stops after `most`."""
+    found = conditions(wanted)
+    mine = audiences(db)
+    unknown = [f for f in facets if f not in FACETS]
+    if unknown:
+        raise UsageError(f"no facet {unknown[0]!r}", mend="one of: " + ", ".join(FACETS))
+    needed = found.joins | {j for f in facets if (j := FACETS[f][1])}
+    columns = ", ".join(f"{FACETS[f][0]} as {f}" for f in facets) or "1 as one"
+    aud = "e.aud = any(%(mine)s)" if mine is not None else "true"
+    names = facets or ("one",)
+    query = (
+        f"with seen as (select {columns} from clearway.exposure e {joins(needed)} "
+        f"where {aud} and {_safe(found)} limit %(limit)s) "
+        + " union all ".join(f"select '{f}', {f}::text, count(*) from seen group by {f}" for f in names)
+        + " union all select '', '', count(*) from seen"
+    )
+    by_facet: dict[str, dict[str, int]] = {f: {} for f in facets}
+    total = 0
+    for facet, value, number in _rows(db, query, found, mine, most + 1, None, ()):
+        if not facet:
+            total = number
+        elif facet in by_facet:
+            words = FACETS[facet][2]
+            by_facet[facet][value if words is None else words[int(value)]] = number
+    return Counts(total=min(total, most), exact=total <= most, facets=by_facet)

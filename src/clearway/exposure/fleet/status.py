@@ -1,0 +1,172 @@
+"""What an organisation says of its exposures, and to many at once."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from clearway.records.errors import InputError, TooLargeError
+
+from . import listing
+from .acts import record
+from .wanted import STATUSES, Filter, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+
+# Why a flaw does not affect, a closed list (OpenVEX and CSAF 2.0 flags, the same five words).
+JUSTIFICATIONS = (
+    "component_not_present",
+    "vulnerable_code_not_present",
+    "vulnerable_code_not_in_execute_path",
+    "vulnerable_code_cannot_be_controlled_by_adversary",
+    "inline_mitigations_already_exist",
+)
+MOST = 100_000  # exposures in one act
+_NAMED = 500  # of them, in one entry of the log
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """A status, with what it needs: `not_affected` a justification, `accepted` a reason and an end.
+
+    `any_version`: it holds for later versions of the component too, where the same records speak of them. What was
+    said to be fixed, and is seen again by a later inventory, is open again.
+    """
+
+    status: Status
+    justification: str = ""
+    detail: str = ""
+    until: date | None = None
+    any_version: bool = False
+
+    def __post_init__(self) -> None:
+        if self.status not in STATUSES:
+            raise InputError(f"no status {self.status!r}", mend="one of: " + ", ".join(STATUSES))
+        if self.status == "not_affected":
+            if self.justification not in JUSTIFICATIONS:
+                raise InputError(
+                    "not_affected needs a justification",
+                    where="justification",
+                    mend="one of: " + ", ".join(JUSTIFICATIONS),
+                )
+        elif self.justification:
+            raise InputError("only not_affected has a justification", where="justification", mend="leave it out")
+        if self.status == "accepted":
+            if self.until is None:
+                raise InputError("accepted until when?", where="until", mend="give a day")
+            if not self.detail.strip():
+                raise InputError("accepted for what reason?", where="detail", mend="say why")
+        elif self.until is not None and self.status != "mitigated":
+            raise InputError("only accepted and mitigated can end", where="until", mend="leave it out")
+        if len(self.detail) > 4_000:
+            raise InputError("the detail is longer than 4,000 characters", where="detail", mend="shorten it")
+
+
+def decide(
+    db: psycopg.Connection[Any], exposures: Sequence[int], said: Decision, *, rule: int = 0
+) -> tuple[int, ...]:
+    """Gives exposures a status; returns those that changed. Others can't be seen, are not the caller's, or are over.
+
+    Raises:
+        TooLargeError: over `MOST` at once.
+    """
+    wanted = sorted(set(exposures))
+    if len(wanted) > MOST:
+        raise TooLargeError(f"{len(wanted):,} exposures at once", mend=f"at most {MOST:,}")
+    if not wanted:
+        return ()
+    row = db.execute(
+        "select clearway.fleet_decide(%s, %s::smallint, %s, %s, %s, %s, %s)",
+        (wanted, STATUSES.index(said.status), said.justification, said.detail, said.until, said.any_version,
+         rule or None),
+    ).fetchone()  # fmt: skip
+    changed = tuple(row[0]) if row else ()
+    if changed:
+        _tell(db, changed, said, rule)
+    return changed
+
+
+def _tell(db: psycopg.Connection[Any], changed: Sequence[int], said: Decision, rule: int) -> None:
+    rows = db.execute(
+        """select org, aud, array_agg(exposure order by exposure) from clearway.exposure
+        where exposure = any(%s) group by org, aud order by org, aud""",
+        (list(changed),),
+    ).fetchall()
+    for org, aud, those in rows:
+        content = {
+            "status": said.status,
+            "justification": said.justification,
+            "detail": said.detail,
+            "until": said.until,
+            "any_version": said.any_version,
+            "rule": rule or None,
+            "count": len(those),
+            "exposures": those[:_NAMED],
+        }
+        subject = f"exposure/{those[0]}" if len(those) == 1 else f"org/{org}/exposures"
+        record(db, "exposure.decided", subject, {k: v for k, v in content.items() if v not in ("", None)},
+               org=org, aud=aud)  # fmt: skip
+
+
+def preview(db: psycopg.Connection[Any], wanted: Filter) -> listing.Counts:
+    """How many a bulk act on `wanted` would reach, by status: to be shown before it is done."""
+    return listing.counts(db, wanted, ("status", "org"), MOST)
+
+
+def decide_where(db: psycopg.Connection[Any], wanted: Filter, said: Decision, *, expected: int) -> tuple[int, ...]:
+    """`decide` for everything that `wanted` shows.
+
+    Raises:
+        InputError: they are not as many as were `expected` from the preview.
+        TooLargeError: over `MOST`.
+    """
+    found = listing.ids(db, wanted, MOST + 1)
+    if len(found) != expected:
+        raise InputError(
+            f"it is {len(found):,} exposures now, not {expected:,}", where="expected", mend="look again, then repeat"
+        )
+    return decide(db, found, said)
+
+
+class Said(Struct, frozen=True, kw_only=True):
+    """One decision, standing or ended."""
+
+    decision: int
+    status: Status
+    justification: str
+    detail: str
+    until: date | None
+    any_version: bool
+    records: tuple[str, ...]
+    person: int
+    rule: int | None
+    at: Any
+    ended: Any
+    ended_why: str
+
+
+def said(db: psycopg.Connection[Any], exposure: int) -> tuple[Said, ...]:
+    """Every decision about an exposure's component and records, the newest first."""
+    rows = db.execute(
+        """select d.decision, d.status, d.justification, d.detail, d.until, d.pv is null, d.records, d.person, d.rule,
+            d.at, d.ended, d.ended_why
+        from clearway.exposure e join clearway.package_version v on v.pv = e.pv
+        join clearway.decision d on d.asset = e.asset and d.ecosystem = v.ecosystem and d.name = v.name
+            and (d.pv is null or d.pv = e.pv)
+        left join clearway.answer a on e.via = 0 and a.pv = e.pv and a.flaw = e.flaw
+        left join clearway.marked m on m.marked = e.via
+        where e.exposure = %s and (d.decision = e.decision or d.records && coalesce(a.records, array[m.record]))
+        order by d.decision desc limit 200""",
+        (exposure,),
+    )
+    return tuple(
+        Said(
+            decision=r[0], status=STATUSES[r[1]], justification=r[2], detail=r[3], until=r[4], any_version=r[5],
+            records=tuple(r[6]), person=r[7], rule=r[8], at=r[9], ended=r[10], ended_why=r[11],
+        )
+        for r in rows
+    )  # fmt: skip

@@ -1,0 +1,188 @@
+"""A component as the dictionary keeps it: with all that can change a verdict, and nothing that can't. Pure.
+
+Two tools that saw the same package write different purls for it (`distro=debian-12` or `debian-12.5`), so a
+version is known by what its purl means: ecosystem with release, name, version with epoch, source package,
+module stream, architecture, commit. Of the purl's text the qualifiers `arch` and `epoch` stay.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from clearway.exposure import identity as identities
+from clearway.exposure import judge as judging
+from clearway.records.errors import VersionUnreadableError
+from clearway.records.inventory import Component
+from clearway.versions import has_keys, key, scheme_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# A row of an index holds 2,704 bytes. No record names a package or a version as long as these.
+_NAME_BYTES = 1_000
+_KEY_BYTES = 1_000
+_KEPT_QUALIFIERS = ("arch", "epoch")
+_ENCODE = msgspec.msgpack.Encoder().encode
+_COMPONENT = msgspec.msgpack.Decoder(Component)
+
+
+class Lookup(NamedTuple):
+    """A package under which records may speak of a version. `unless`: only while none speaks of that package."""
+
+    ecosystem: str
+    name: str
+    key: bytes | None
+    unless: tuple[str, str] | None = None
+
+
+class Version(NamedTuple):
+    """One row of the dictionary. `plain`: comparing its key with intervals is all that judging it takes."""
+
+    digest: bytes
+    component: Component
+    plain: bool
+    lookups: tuple[Lookup, ...]
+
+
+def digest_of(component: Component) -> bytes:
+    """What a version is known by: 32 bytes, equal exactly when the versions are one."""
+    c = component
+    text = "" if c.ecosystem else _bare(c.purl)
+    # A package of an ecosystem is never looked up by its CPEs, which tools guess differently.
+    cpes = () if c.ecosystem and c.ecosystem != judging.VENDOR else c.cpes
+    return sha256(
+        _ENCODE(
+            (c.ecosystem, c.name, c.version, c.source_name, c.source_version, c.commit, c.repo, c.arch,
+             c.module_stream, c.vendor, cpes, text, c.problem)
+        )
+    ).digest()  # fmt: skip
+
+
+def version_of(component: Component) -> Version:
+    """The row for a component."""
+    kept = replace(
+        component,
+        purl=_bare(component.purl),
+        cpes=() if component.ecosystem and component.ecosystem != judging.VENDOR else component.cpes,
+        place="",
+        host="",
+        exposure="",
+    )
+    lookups = tuple(_lookups(component))
+    return Version(digest_of(component), kept, _plain(component, lookups), lookups)
+
+
+def body_of(version: Version) -> bytes:
+    """The component as the dictionary keeps it."""
+    return _ENCODE(version.component)
+
+
+def component_of(body: bytes) -> Component:
+    """The component of a row."""
+    return _COMPONENT.decode(body)
+
+
+def storable(text: str) -> str:
+    """`text` without what PostgreSQL can't hold: NUL and lone surrogates become U+FFFD."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def clean(component: Component) -> Component:
+    """The component with every text storable; itself when it is already."""
+    fields = ("ecosystem", "name", "version", "purl", "vendor", "source_name", "source_version", "commit", "repo",
+              "arch", "module_stream", "problem")  # fmt: skip
+    values = [getattr(component, f) for f in fields]
+    joined = "".join(values)
+    if joined.isascii() and "\0" not in joined and not component.cpes:
+        return component
+    changed = {f: storable(v) for f, v in zip(fields, values, strict=True)}
+    return replace(component, **changed, cpes=tuple(storable(c) for c in component.cpes))
+
+
+def _bare(purl: str) -> str:
+    """A purl with the qualifiers that stand in no other field left in."""
+    main, mark, rest = purl.partition("#")[0].partition("?")
+    if not mark:
+        return main
+    kept = sorted(q for q in rest.split("&") if q.partition("=")[0].lower() in _KEPT_QUALIFIERS)
+    return f"{main}?{'&'.join(kept)}" if kept else main
+
+
+def _lookups(c: Component) -> list[Lookup]:
+    """Under which packages records may speak of `c`, whatever the records; all that `exposure.identity` may choose."""
+    if c.problem:
+        return []
+    found: list[tuple[identities.Identity, tuple[str, str] | None]] = []
+    if c.commit:
+        commit = c.commit.lower()
+        found.append((identities.Identity("commit", commit, commit), None))
+    if c.ecosystem == judging.VENDOR:
+        found += [(i, None) for i in _products(c)]
+    elif c.ecosystem:
+        own = identities.Identity(c.ecosystem, c.name, c.version, c.module_stream)
+        if c.source_name:
+            by = identities.Identity(c.ecosystem, c.source_name, c.source_version or c.version)
+            if scheme_of(c.ecosystem) in ("dpkg", "apk"):
+                found.append((by, None))
+            else:
+                found += [(own, None), (by, (c.ecosystem, c.name))]
+        else:
+            found.append((own, None))
+    elif c.purl.startswith("pkg:github/") and c.repo:
+        name = c.repo.removeprefix("https://github.com/")
+        found.append((identities.Identity("GitHub Actions", name, c.version), None))
+    if not c.ecosystem and not c.commit:
+        found += [(i, None) for cpe in c.cpes if (i := identities.of_cpe(cpe, c.version))]
+    lookups = []
+    for (ecosystem, name, version, _), unless in found:
+        if len(name.encode("utf-8", "replace")) + len(ecosystem) > _NAME_BYTES:
+            continue
+        at = _key(ecosystem, version)
+        lookups.append(Lookup(ecosystem, name, at, unless))
+        other = judging.other_names(ecosystem, name)
+        if other is not None:
+            lookups.append(Lookup(*other, at, unless))
+    return list(dict.fromkeys(lookups))
+
+
+def _products(c: Component) -> Sequence[identities.Identity]:
+    from clearway.advisories.vendors import bundled
+
+    product = bundled().find(c.vendor, c.name)
+    kind = judging.VENDOR if product.reviewed else judging.VENDOR_UNREVIEWED
+    return (
+        identities.Identity(kind, product.key, c.version),
+        identities.Identity(judging.CPE, product.key.replace("/", ":", 1), c.version),
+    )
+
+
+def _key(ecosystem: str, version: str) -> bytes | None:
+    scheme = scheme_of(ecosystem)
+    if not version or not has_keys(scheme):
+        return None
+    try:
+        found = key(scheme, version)
+    except VersionUnreadableError:
+        return None
+    return found if len(found) <= _KEY_BYTES else None
+
+
+_SPECIAL = frozenset(("", judging.VENDOR, "commit", judging.CPE, judging.VENDOR_UNREVIEWED))
+
+
+def _plain(c: Component, lookups: Sequence[Lookup]) -> bool:
+    """Whether key comparison judges it: one package of one ecosystem, a readable version, no build in a module."""
+    return (
+        bool(lookups)
+        and not c.commit
+        and c.ecosystem not in _SPECIAL
+        and all(lookup.key is not None for lookup in lookups)
+        and not (".module" in c.version and scheme_of(c.ecosystem) == "rpm")
+        and ".module" not in c.source_version
+    )

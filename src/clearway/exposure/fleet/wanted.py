@@ -1,0 +1,149 @@
+"""Which exposures are asked for: filters of three states for each value of a facet, as SQL. Pure.
+
+What people type is always a parameter; the text of a condition is one of those below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+from clearway.records.errors import UsageError
+
+Status = Literal["open", "mitigated", "fixed", "not_affected", "accepted"]
+STATUSES: tuple[Status, ...] = ("open", "mitigated", "fixed", "not_affected", "accepted")
+VERDICTS = ("", "affected", "unknown")
+# CVSS v3.1 and v4.0 qualitative ratings by their least base score.
+SEVERITIES = {"critical": 9.0, "high": 7.0, "medium": 4.0, "low": 0.1, "none": 0.0, "unrated": -1.0}
+
+Facets = Mapping[str, tuple[str, ...]]
+
+
+class Filter(Struct, frozen=True, kw_only=True):
+    """What a list shows. Everything given must hold; `yes` and `no` give each value of a facet one of three states:
+    wanted, not wanted, or either.
+
+    `name` is a component's name, or its beginning with `*` after it; the same for `asset_name`. `flaw` is any
+    present or past id. `gone` shows what is over instead of what stands.
+    """
+
+    org: int | None = None
+    asset: int | None = None
+    flaw: str = ""
+    name: str = ""
+    asset_name: str = ""
+    due_from: date | None = None
+    due_to: date | None = None
+    yes: Facets = field(default_factory=dict)
+    no: Facets = field(default_factory=dict)
+    gone: bool = False
+
+
+class Conditions(Struct, frozen=True):
+    """SQL conditions on `e` (exposure) joined with what `joins` names, and their parameters."""
+
+    texts: tuple[str, ...]
+    values: dict[str, Any]
+    joins: frozenset[str]  # of a (asset), v (package_version), f (flaw), c (clock)
+
+    @property
+    def text(self) -> str:
+        return " and ".join(self.texts)
+
+
+_SEVERITY = (
+    "case when f.score >= 9 then 'critical' when f.score >= 7 then 'high' when f.score >= 4 then 'medium' "
+    "when f.score >= 0.1 then 'low' when f.score >= 0 then 'none' else 'unrated' end"
+)
+# facet -> (expression, what it needs joined, the database's own words for its values or None for the same)
+FACETS: dict[str, tuple[str, str, tuple[str, ...] | None]] = {
+    "status": ("e.status", "", STATUSES),
+    "verdict": ("e.verdict", "", VERDICTS),
+    "org": ("e.org", "", None),
+    "tier": ("c.tier", "c", None),
+    "environment": ("a.environment", "a", None),
+    "exposure": ("a.exposure", "a", None),
+    "kind": ("a.kind", "a", None),
+    "ecosystem": ("v.ecosystem", "v", None),
+    "kev": ("case when f.kev is null then 'no' else 'yes' end", "f", None),
+    "severity": (_SEVERITY, "f", None),
+}
+_JOINS = {
+    "a": "join clearway.asset a on a.asset = e.asset",
+    "v": "join clearway.package_version v on v.pv = e.pv",
+    "f": "join clearway.flaw f on f.flaw = e.flaw",
+    "c": "join clearway.clock c on c.clock = e.clock",
+}
+
+
+def joins(needed: frozenset[str]) -> str:
+    """The joins, in one order."""
+    return " ".join(_JOINS[k] for k in sorted(needed))
+
+
+def conditions(wanted: Filter) -> Conditions:
+    """The SQL of a filter.
+
+    Raises:
+        UsageError: no such facet, or no such value of one whose values are known.
+    """
+    texts = ["e.gone is not null" if wanted.gone else "e.gone is null"]
+    values: dict[str, Any] = {}
+    needed: set[str] = set()
+    if wanted.org is not None:
+        texts.append("e.org = %(w_org)s")
+        values["w_org"] = wanted.org
+    if wanted.asset is not None:
+        texts.append("e.asset = %(w_asset)s")
+        values["w_asset"] = wanted.asset
+    if wanted.flaw:
+        texts.append(
+            "e.flaw = any(array(select k.flaw from clearway.flaw k where k.id = %(w_flaw)s "
+            "union select k.flaw from clearway.flaw_redirect r join clearway.flaw k on k.id = r.new "
+            "where r.old = %(w_flaw)s))"
+        )
+        values["w_flaw"] = wanted.flaw
+    for key, column, join in (("name", "v.name", "v"), ("asset_name", "a.name", "a")):
+        text = getattr(wanted, key)
+        if text:
+            needed.add(join)
+            begins = text.endswith("*")
+            texts.append(f"{column} ^@ %(w_{key})s" if begins else f"{column} = %(w_{key})s")
+            values[f"w_{key}"] = text[:-1] if begins else text
+    if wanted.due_from is not None:
+        texts.append("e.due >= %(w_from)s")
+        values["w_from"] = wanted.due_from
+    if wanted.due_to is not None:
+        texts.append("coalesce(e.due, 'infinity'::date) <= %(w_to)s")
+        values["w_to"] = wanted.due_to
+    for state, given in (("yes", wanted.yes), ("no", wanted.no)):
+        for facet, chosen in sorted(given.items()):
+            if facet not in FACETS:
+                raise UsageError(f"no facet {facet!r}", mend="one of: " + ", ".join(FACETS))
+            if not chosen:
+                continue
+            expression, join, words = FACETS[facet]
+            if join:
+                needed.add(join)
+            key = f"w_{state}_{facet}"
+            values[key] = _values(facet, chosen, words)
+            texts.append(f"{expression} = any(%({key})s)" if state == "yes" else f"not {expression} = any(%({key})s)")
+    return Conditions(tuple(texts), values, frozenset(needed))
+
+
+def _values(facet: str, chosen: tuple[str, ...], words: tuple[str, ...] | None) -> list[Any]:
+    if facet == "org":
+        try:
+            return [int(c) for c in chosen]
+        except ValueError:
+            raise UsageError(f"no organisation {chosen[0]!r}", mend="give its number") from None
+    if words is None:
+        return list(chosen)
+    try:
+        return [words.index(c) for c in chosen]
+    except ValueError:
+        known = ", ".join(w for w in words if w)
+        raise UsageError(f"no {facet} {', '.join(chosen)!r}", mend=f"one of: {known}") from None
