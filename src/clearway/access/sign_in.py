@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from litestar import Request, Response, Router, get, post
 from litestar.datastructures import Cookie
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath
+from litestar.params import Body, FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
 from clearway.http.acting import (
@@ -74,7 +74,7 @@ def routes(settings: SignIn) -> Router:
         return doorkeeper(request).pool.owner()
 
     @get("/sign-in", opt=PUBLIC, **_PAGE)
-    def choices(request: _Asked, next: str = "/") -> Response[bytes]:
+    def choices(request: _Asked, next: FromQuery[str] = "/") -> Response[bytes]:
         """The ways to sign in."""
         return _choices(request, settings, Form({"next": local(next)}))
 
@@ -91,16 +91,24 @@ def routes(settings: SignIn) -> Router:
         return _enter(request, settings, made, to)
 
     @get("/sign-in/with/{provider:str}", opt=PUBLIC, **_PAGE)
-    def to_provider(request: _Asked, provider: FromPath[str], next: str = "/") -> Response[bytes]:
+    def to_provider(request: _Asked, provider: FromPath[str], next: FromQuery[str] = "/") -> Response[bytes]:
         """Sends the browser to an identity provider."""
         return _to_provider(request, settings, provider, local(next), 0)
 
     @post("/settings/account/bind/{provider:str}", opt=SIGNED_IN, **_PAGE)
     def bind(request: _Asked, provider: FromPath[str]) -> Response[bytes]:
-        """Sends a signed-in person to a provider, to bind an account of theirs."""
+        """The page from which a signed-in person goes to a provider, to bind an account of theirs.
+
+        Not a redirect: browsers hold a form's redirects against `form-action` too.
+        """
         me = viewer(request)
         assert me is not None
-        return _to_provider(request, settings, provider, "/settings/account", me.person)
+        sent = _to_provider(request, settings, provider, "/settings/account", me.person)
+        shown = page(
+            request, "access/bind.html", to=sent.headers["location"], provider=_provider(settings, provider)
+        )
+        shown.cookies.extend(sent.cookies)
+        return shown
 
     @get("/sign-in/back/{provider:str}", opt=PUBLIC, **_PAGE)
     def back(request: _Asked, provider: FromPath[str]) -> Response[bytes]:
@@ -120,13 +128,13 @@ def routes(settings: SignIn) -> Router:
         return _enter(request, settings, made, kept.next)
 
     @post("/sign-in/passkey/options", opt=PUBLIC, **_PAGE, status_code=200)
-    def passkey_options(request: _Asked, next: str = "/") -> Response[bytes]:
+    def passkey_options(request: _Asked, next: FromQuery[str] = "/") -> Response[bytes]:
         """What a browser needs to ask its owner for a passkey."""
         options, kept = passkey.sign_in(origin(request, settings), local(next))
         return _begun(request, settings, "passkey", kept, options)
 
     @post("/sign-in/passkey", opt=PUBLIC, status_code=200, **_PAGE)
-    def by_passkey(request: _Asked, data: PasskeyAnswer) -> Response[Landed]:
+    def by_passkey(request: _Asked, data: JSONBody[PasskeyAnswer]) -> Response[Landed]:
         """Signs in with a passkey."""
         now = _now()
         with owner(request) as db:
@@ -160,7 +168,7 @@ def routes(settings: SignIn) -> Router:
         include_in_schema=False,
         status_code=201,
     )
-    def add_passkey(request: _Asked, data: PasskeyAnswer) -> Landed:
+    def add_passkey(request: _Asked, data: JSONBody[PasskeyAnswer]) -> Landed:
         """Binds a new passkey to the person who is signed in."""
         me = viewer(request)
         assert me is not None

@@ -17,13 +17,15 @@ import gc
 import signal
 import socket
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
+from clearway.access import local
 from clearway.advisories import osv_api as vulns
 from clearway.advisories.live_table import LiveTable
 from clearway.advisories.record_source import RememberedRecords
@@ -33,9 +35,13 @@ from clearway.exposure import osv_api as queries
 from clearway.http import health
 from clearway.http.application import Application, application
 from clearway.http.limits import Limits
+from clearway.records.clock import SystemClock
 from clearway.records.errors import ConfigError, ConflictError, UpstreamError
 from clearway.store.migrate import migrate
 from clearway.store.server import lease
+
+from .worker import Beside
+from .workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,8 +58,13 @@ CONNECTIONS = 1_024
 SWITCH_SECONDS = 0.001
 
 
-def build(table: Path, records: RecordSource, *, limits: Limits | None = None) -> Application:
-    """The application over a compiled table and a source of records, closed at its end."""
+def build(
+    table: Path, records: RecordSource, *, workspace: Workspace | None = None, limits: Limits | None = None
+) -> Application:
+    """The application over a compiled table and a source of records, closed at its end.
+
+    Without a workspace it is the public API alone.
+    """
     live = LiveTable(table)
     remembered = RememberedRecords(records)
 
@@ -65,13 +76,21 @@ def build(table: Path, records: RecordSource, *, limits: Limits | None = None) -
 
     async def close() -> None:
         await remembered.close()
+        if workspace is not None:
+            workspace.close()
 
+    routes = [
+        queries.routes(live, remembered),
+        vulns.routes(live, remembered),
+        health.routes({"advisories": table_is_there, "database": store_answers}),
+    ]
+    if workspace is None:
+        return application(routes, limits=limits, on_shutdown=[close])
     return application(
-        [
-            queries.routes(live, remembered),
-            vulns.routes(live, remembered),
-            health.routes({"advisories": table_is_there, "database": store_answers}),
-        ],
+        [*routes, *workspace.routes()],
+        guard=workspace.guard(),
+        pages=workspace.pages,
+        state={**workspace.state, "table": live},
         limits=limits,
         on_shutdown=[close],
     )
@@ -84,8 +103,9 @@ def serve(
     *,
     ready: Callable[[str], None] | None = None,
     limits: Limits | None = None,
+    worker: bool = True,
 ) -> None:
-    """Serves until SIGTERM or SIGINT; tells `ready` the URL when it answers, or prints it.
+    """Serves until SIGTERM or SIGINT, with a worker beside it; tells `ready` the URL when it answers, or prints it.
 
     `port` 0 takes a free one. The embedded database of `home` is leased all the while. The table need
     not be there yet: it is picked up when intake has compiled it.
@@ -98,8 +118,11 @@ def serve(
     chosen = _free_port(host, port)
     with lease(home) as url:
         migrate(url)
-        app = build(home / TABLE_FILE, StoredRecords(url), limits=limits)
-        run(app, host, chosen, ready or _print_ready)
+        workspace = Workspace(home, url)
+        app = build(home / TABLE_FILE, StoredRecords(url), workspace=workspace, limits=limits)
+        said = ready or partial(_print_ready, first_code(workspace))
+        with Beside(url) if worker else nullcontext():
+            run(app, host, chosen, said)
 
 
 def run(app: Application, host: str, port: int, ready: Callable[[str], None]) -> None:
@@ -112,8 +135,18 @@ def run(app: Application, host: str, port: int, ready: Callable[[str], None]) ->
     asyncio.run(_serve(app, host, port, ready))
 
 
-def _print_ready(url: str) -> None:
-    sys.stdout.write(f"Clearway answers at {url}\n")
+def first_code(workspace: Workspace) -> str:
+    """The one-time code of the first administrator, "" once somebody can sign in without it."""
+    with workspace.pool.owner() as owner:
+        return local.bootstrap_code(owner, now=SystemClock().now())
+
+
+def _print_ready(code: str, url: str) -> None:
+    # A passkey is bound to a name; this machine's is localhost.
+    shown = url.replace("//127.0.0.1:", "//localhost:")
+    sys.stdout.write(f"Clearway answers at {shown}\n")
+    if code:
+        sys.stdout.write(f"Sign in with the one-time code {code}\n")
     sys.stdout.flush()
 
 

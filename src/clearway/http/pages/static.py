@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Response, Router, get
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 from msgspec import Struct
 
 from clearway.http.guard import PUBLIC
@@ -69,7 +70,7 @@ class Statics:
         files = self._by_hashed
 
         @get("/{name:str}", opt=PUBLIC, include_in_schema=False)
-        async def static(name: str, request: Request[Any, Any, Any]) -> Response[bytes]:
+        async def static(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[bytes]:
             asset = files.get(name)
             if asset is None:
                 raise NotFoundException

@@ -1,0 +1,118 @@
+"""The workspace assembled: who may come in, what each room answers, and the pages' navigation.
+
+A room that has `api.py` or `pages.py` with `routes()` is joined here; `app.server` serves the whole.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from clearway.access import providers, sign_in
+from clearway.http.acting import Doorkeeper
+from clearway.http.pages import Nav, Pages
+from clearway.store.principal import Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from litestar.types import ControllerRouterHandler
+
+    from clearway.http.guard import Guard
+
+# Rooms in the order of the navigation; their routes, where they have any.
+_ROUTES = (
+    "clearway.http.api",
+    "clearway.access.api",
+    "clearway.access.pages",
+    "clearway.ledger.api",
+    "clearway.ledger.pages",
+    "clearway.advisories.api",
+    "clearway.advisories.pages",
+    "clearway.directives.api",
+    "clearway.directives.pages",
+    "clearway.exposure.fleet.api",
+    "clearway.exposure.fleet.pages",
+    "clearway.app.search",
+)
+_TEMPLATES = {
+    "access": "clearway.access",
+    "ledger": "clearway.ledger",
+    "advisories": "clearway.advisories",
+    "directives": "clearway.directives",
+    "exposure": "clearway.exposure.fleet",
+    "app": "clearway.app",
+}
+_NAVIGATION = (
+    Nav("This week", "/this-week", "signed-in"),
+    Nav("Exposure", "/exposure", "signed-in"),
+    Nav("Assets", "/assets", "signed-in"),
+    Nav("Directives", "/directives", "signed-in"),
+    Nav("Data", "/data", "signed-in"),
+    Nav("Audit", "/audit", "signed-in"),
+)
+_ACCOUNT = (
+    Nav("Your account", "/settings/account", "signed-in"),
+    Nav("Settings", "/settings", "signed-in"),
+    Nav("Sign out", "/sign-out", "signed-in", post=True),
+)
+
+
+class Workspace:
+    """All that the server needs besides the public API. Close it at the end."""
+
+    def __init__(
+        self, home: Path, url: str, *, data_as_of: Callable[[], datetime | None] | None = None
+    ) -> None:
+        self.pool = Pool(url, size=16, owners=4)
+        self.doorkeeper = Doorkeeper(self.pool)
+        self.sign_in = providers.read(home)
+        self.pages = Pages(
+            {name: package for name, package in _TEMPLATES.items() if _has_templates(package)},
+            navigation=_NAVIGATION,
+            account=_ACCOUNT,
+            search="/search",
+            sign_in="/sign-in",
+            data_as_of=data_as_of,
+        )
+        self.state: dict[str, Any] = {
+            "doorkeeper": self.doorkeeper,
+            "pool": self.pool,
+            "home": home,
+            "sign_in": self.sign_in,
+        }
+
+    def close(self) -> None:
+        """Gives the connections back."""
+        self.pool.close()
+
+    def guard(self) -> Guard:
+        """Who may reach what."""
+        return self.doorkeeper.guard()
+
+    def routes(self) -> list[ControllerRouterHandler]:
+        """The routes of every room that has some."""
+        found: list[ControllerRouterHandler] = [sign_in.routes(self.sign_in)]
+        for name in _ROUTES:
+            if _exists(name):
+                found.append(import_module(name).routes())
+        return found
+
+
+def _exists(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # its package is not there
+        return False
+
+
+def _has_templates(package: str) -> bool:
+    spec = find_spec(package) if _exists(package) else None
+    if spec is None or not spec.submodule_search_locations:
+        return False
+    from pathlib import Path
+
+    return any((Path(place) / "templates").is_dir() for place in spec.submodule_search_locations)

@@ -1,0 +1,355 @@
+"""Signing in through the real server's routes: by code, by provider, and out again; and what must not work."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from litestar import Request, get, post
+from litestar.testing import TestClient
+
+from clearway.access import invitation, oidc
+from clearway.access.providers import Provider, SignIn
+from clearway.access.sign_in import local, routes
+from clearway.http import csrf
+from clearway.http.acting import SIGNED_IN, Doorkeeper, acting
+from clearway.http.application import application
+from clearway.http.pages import Pages
+from clearway.records.errors import AuthenticationError, UpstreamError
+from clearway.store.principal import key_of
+from people import People, Somebody
+
+BASE = "http://127.0.0.1:9000"
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[str]:
+    """A real OpenID provider on loopback, in a process of its own."""
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        port = trial.getsockname()[1]
+    command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://localhost:{port}"
+    try:
+        for _ in range(200):
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(f"{url}/.well-known/openid-configuration", trust_env=False).status_code == 200:
+                    break
+            time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def client_of(people: People, *providers: Provider) -> Iterator[TestClient[Any]]:
+    settings = SignIn(base_url=BASE, provider=providers)
+    door = Doorkeeper(people.pool)
+
+    @get("/me", opt=SIGNED_IN, sync_to_thread=True)
+    def me(request: Request[Any, Any, Any]) -> dict[str, Any]:
+        with acting(request) as (db, who):
+            row = db.execute("select clearway.me()").fetchone()
+            assert row is not None
+            return {"person": row[0], "name": who.name, "credential": who.credential}
+
+    @post("/act", opt=SIGNED_IN, sync_to_thread=True)
+    def act(request: Request[Any, Any, Any]) -> dict[str, str]:
+        return {"done": "yes"}
+
+    app = application(
+        [routes(settings), me, act],
+        guard=door.guard(),
+        pages=Pages({"access": "clearway.access"}),
+        state={"doorkeeper": door},
+    )
+    with TestClient(app, base_url=BASE) as client:  # type: ignore[arg-type]
+        client.follow_redirects = False
+        yield client
+
+
+@pytest.fixture
+def client(people: People) -> Iterator[TestClient[Any]]:
+    yield from client_of(people)
+
+
+@pytest.fixture
+def with_provider(people: People, issuer: str) -> Iterator[TestClient[Any]]:
+    yield from client_of(
+        people,
+        Provider(id="idp", name="Example", issuer=issuer, client_id="clearway", client_secret="s3cret"),
+    )
+
+
+def code_for(people: People, who: Somebody) -> str:
+    with people.owner() as owner:
+        return invitation.invite(owner, who.person, who.org, now=datetime.now(UTC))
+
+
+def sign_in(client: TestClient[Any], people: People, who: Somebody) -> None:
+    session = client.cookies.get("clearway")
+    token = csrf.token(key_of(session)) if session else ""  # a browser that is signed in has it in the form
+    answer = client.post("/sign-in/code", data={"code": code_for(people, who), "next": "/me", "_csrf": token})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/me"), answer.text
+
+
+def test_a_code_signs_in_once_and_the_cookie_is_closed_to_scripts_and_other_sites(
+    client: TestClient[Any], people: People
+) -> None:
+    code = code_for(people, people.admin)
+    answer = client.post("/sign-in/code", data={"code": code})
+    cookie = next(c for c in answer.headers.get_list("set-cookie") if c.startswith("clearway="))
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert client.get("/me").json()["person"] == people.admin.person
+    client.cookies.clear()
+    again = client.post("/sign-in/code", data={"code": code}, headers={"accept": "text/html"})
+    assert again.status_code == 401
+    assert "not valid" in again.text
+    assert client.get("/me").status_code == 401
+
+
+def test_signing_in_ends_the_session_before_it(client: TestClient[Any], people: People) -> None:
+    """Whoever planted a session in this browser, or copied it, has nothing any more."""
+    sign_in(client, people, people.admin)
+    first = client.cookies["clearway"]
+    sign_in(client, people, people.admin)
+    assert client.cookies["clearway"] != first
+    with people.pool.acting(key_of(first)) as db:
+        assert db.execute("select clearway.me()").fetchone() == (None,)
+
+
+def test_signing_out_ends_the_session_at_the_server(client: TestClient[Any], people: People) -> None:
+    sign_in(client, people, people.admin)
+    secret = client.cookies["clearway"]
+    token = csrf.token(key_of(secret))
+    assert client.post("/sign-out", data={"_csrf": token}).status_code == 303
+    client.cookies.set("clearway", secret)
+    assert client.get("/me").status_code == 401
+
+
+def test_a_post_with_the_cookie_needs_the_sessions_token_and_our_own_origin(
+    client: TestClient[Any], people: People
+) -> None:
+    sign_in(client, people, people.admin)
+    token = csrf.token(key_of(client.cookies["clearway"]))
+    assert client.post("/act", data={}).status_code == 403
+    assert client.post("/act", data={"_csrf": "0" * 64}).status_code == 403
+    assert client.post("/act", data={"_csrf": csrf.token("f" * 64)}).status_code == 403
+    for headers in (
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "https://evil.example"},
+    ):
+        assert client.post("/act", data={"_csrf": token}, headers=headers).status_code == 403
+    assert client.post("/act", data={"_csrf": token}).status_code == 201
+    assert client.post("/act", headers={"x-csrf-token": token}).status_code == 201
+
+
+def test_a_token_is_no_cookie_and_a_session_no_token(client: TestClient[Any], people: People) -> None:
+    who = people.admin
+    assert (
+        client.get("/me", headers={"authorization": f"Bearer {who.secret}"}).json()["credential"] == "token"
+    )
+    assert client.get("/me", headers={"authorization": f"Bearer {who.cookie}"}).status_code == 401
+    client.cookies.set("clearway", who.secret)
+    assert client.get("/me").status_code == 401
+    client.cookies.set("clearway", who.cookie)
+    assert client.get("/me").json()["credential"] == "session"
+
+
+def through(client: TestClient[Any], start: str, subject: str) -> httpx.Response:
+    """Walks the provider's page as a browser does, and comes back."""
+    sent = client.get(start)
+    assert sent.status_code == 303, sent.text
+    return client.get(_at_provider(sent.headers["location"], subject))
+
+
+def _at_provider(url: str, subject: str) -> str:
+    answer = httpx.post(url, data={"sub": subject}, follow_redirects=False, trust_env=False)
+    assert answer.status_code in (302, 303), answer.text
+    back = answer.headers["location"]
+    assert back.startswith(BASE)
+    return back[len(BASE) :]
+
+
+def bind(client: TestClient[Any], people: People, who: Somebody, subject: str) -> None:
+    sign_in(client, people, who)
+    token = csrf.token(key_of(client.cookies["clearway"]))
+    shown = client.post("/settings/account/bind/idp", data={"_csrf": token})
+    found = re.search(r'href="(http://localhost[^"]+)"', shown.text)
+    assert found, shown.text
+    landed = client.get(_at_provider(found[1].replace("&amp;", "&"), subject))
+    assert (landed.status_code, landed.headers["location"]) == (303, "/settings/account")
+    client.cookies.clear()
+
+
+def test_an_account_of_a_provider_signs_in_once_it_is_bound(
+    with_provider: TestClient[Any], people: People
+) -> None:
+    client = with_provider
+    refused = through(client, "/sign-in/with/idp", "ann@example.org")
+    assert refused.status_code == 401
+    assert "nobody here has that account" in refused.text
+    who = people.somebody(people.org("a"), "operator")
+    bind(client, people, who, "ann@example.org")
+    landed = through(client, "/sign-in/with/idp?next=/me", "ann@example.org")
+    assert (landed.status_code, landed.headers["location"]) == (303, "/me")
+    assert client.get("/me").json()["person"] == who.person
+
+
+def test_an_account_is_bound_to_one_person(with_provider: TestClient[Any], people: People) -> None:
+    client = with_provider
+    a = people.org("a")
+    bind(client, people, people.somebody(a, "operator"), "bob@example.org")
+    other = people.somebody(a, "operator")
+    sign_in(client, people, other)
+    token = csrf.token(key_of(client.cookies["clearway"]))
+    shown = client.post("/settings/account/bind/idp", data={"_csrf": token})
+    found = re.search(r'href="(http://localhost[^"]+)"', shown.text)
+    assert found
+    refused = client.get(_at_provider(found[1].replace("&amp;", "&"), "bob@example.org"))
+    assert refused.status_code == 401
+    assert "somebody else" in refused.text
+
+
+def test_an_answer_of_a_provider_serves_once_and_only_in_the_browser_that_began(
+    with_provider: TestClient[Any], people: People
+) -> None:
+    client = with_provider
+    bind(client, people, people.admin, "cyd@example.org")
+    sent = client.get("/sign-in/with/idp")
+    back = _at_provider(sent.headers["location"], "cyd@example.org")
+    attempt = dict(client.cookies)
+    client.cookies.clear()  # another browser, sent there by a link
+    assert client.get(back).status_code == 401
+    for name, value in attempt.items():
+        client.cookies.set(name, value)
+    assert client.get(back).status_code == 303
+    client.cookies.clear()
+    for name, value in attempt.items():
+        client.cookies.set(name, value)
+    assert client.get(back).status_code == 401
+
+
+def test_a_changed_state_nonce_or_issuer_is_refused(issuer: str) -> None:
+    provider = Provider(id="idp", name="x", issuer=issuer, client_id="clearway", client_secret="s3cret")
+    back = f"{BASE}/sign-in/back/idp"
+
+    def answer() -> tuple[oidc.Pending, dict[str, str]]:
+        url, kept = oidc.begin(provider, back)
+        query = parse_qs(urlsplit(_at_provider(url, "dee@example.org")).query)
+        return kept, {k: v[0] for k, v in query.items()}
+
+    kept, said = answer()
+    assert oidc.finish(provider, kept, said).subject == "dee@example.org"
+    from msgspec.structs import replace
+
+    for change in ({"state": "x"}, {"iss": "https://other.example"}, {"code": "x"}, {"code": ""}):
+        kept, said = answer()
+        with pytest.raises(AuthenticationError):
+            oidc.finish(provider, kept, {**said, **change})
+    kept, said = answer()
+    with pytest.raises(AuthenticationError, match="nonce"):
+        oidc.finish(provider, replace(kept, nonce="another"), said)
+    kept, said = answer()
+    with pytest.raises(AuthenticationError):
+        oidc.finish(replace(provider, client_id="another"), kept, said)
+    kept, said = answer()
+    with pytest.raises(AuthenticationError):
+        oidc.finish(replace(provider, id="second"), kept, said)
+
+
+@pytest.mark.parametrize("alg", ["none", "HS256"])
+def test_an_id_token_without_a_public_keys_signature_is_refused(alg: str) -> None:
+    from joserfc import jwk, jwt
+
+    key = jwk.OctKey.import_key("clearway-clearway-clearway-clearway")
+    claims = {"iss": "https://i", "aud": "c", "sub": "s", "exp": 2**33, "iat": 1, "nonce": "n"}
+    token = (
+        jwt.encode({"alg": "HS256"}, claims, key)
+        if alg == "HS256"
+        else "eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL2kifQ."
+    )
+    about = oidc.Metadata(
+        issuer="https://i",
+        authorization_endpoint="https://i/a",
+        token_endpoint="https://i/t",
+        jwks_uri="https://i/k",
+    )
+    provider = Provider(id="p", name="P", issuer="https://i", client_id="c")
+    kept = oidc.Pending(provider="p", state="s", nonce="n", verifier="v", back="b")
+    with pytest.raises(AuthenticationError):
+        oidc._claims(token, {"keys": [key.as_dict(private=True)]}, provider, about, kept)
+
+
+def test_a_provider_that_lies_about_itself_is_not_used() -> None:
+    import http.server
+    import json
+
+    said = {
+        "issuer": "https://other.example",
+        "authorization_endpoint": "x",
+        "token_endpoint": "x",
+        "jwks_uri": "x",
+    }
+
+    class Liar(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(said).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Liar)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        provider = Provider(
+            id="p",
+            name="P",
+            issuer=f"http://127.0.0.1:{server.server_port}",
+            client_id="c",
+            client_secret="s",
+        )
+        with pytest.raises(UpstreamError, match="otherwise"):
+            oidc.begin(provider, "b")
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "/a\nb",
+        "",
+        "/" * 2000,
+    ],
+)
+def test_a_link_after_signing_in_leads_nowhere_else(path: str) -> None:
+    assert local(path) == "/"
+
+
+def test_a_link_after_signing_in_leads_to_a_page_of_ours() -> None:
+    assert local("/exposure?due=7d&sort=epss") == "/exposure?due=7d&sort=epss"
