@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -42,13 +42,18 @@ class FencedManager(JobManager):
     until the task takes it out.
     """
 
-    def __init__(self, connector: BaseAsyncConnector, known: Iterable[str]) -> None:
+    def __init__(
+        self, connector: BaseAsyncConnector, known: Iterable[str], stopping: Callable[[], bool]
+    ) -> None:
         super().__init__(connector)
+        self._stopping = stopping
         self.taken: dict[int, Taken] = {}
         self._known = frozenset(known)
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
-        """The next job, now this worker's; None when none may start."""
+        """The next job, now this worker's; None when none may start, or the worker is to stop."""
+        if self._stopping():
+            return None
         named = None if queues is None else list(queues)
         rows = await self.connector.execute_query_all_async(_NEXT, queues=named, worker_id=worker_id)
         if not rows:

@@ -48,8 +48,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("clearway.jobs")
 # The package logs the arguments of jobs, which may be marked; ours below says what matters without them.
 _package_log = logging.getLogger("procrastinate")
-_package_log.addHandler(logging.NullHandler())
-_package_log.propagate = False
+_package_log.setLevel(logging.CRITICAL)
 
 _LOOK_S = 0.25  # how often the stop event is looked at
 _GONE_S = (0.1, 5.0)  # wait for a database that went away: first, longest
@@ -170,7 +169,7 @@ class _Lives:
             num_workers=1,
             kwargs={"application_name": "clearway worker", "connect_timeout": 10},
         )
-        manager = FencedManager(connector, self._specs)
+        manager = FencedManager(connector, self._specs, self._stop.is_set)
         app = App(connector=connector)
         app.job_manager = manager
         for name, spec in self._specs.items():

@@ -229,11 +229,15 @@ returns table (
 -- is told to stop and loses its open transactions.
 create function clearway.cancel_job(_job bigint)
 returns boolean language plpgsql security definer set search_path = clearway_jobs, clearway, pg_temp as $$
+declare
+    _owner boolean := current_setting('role') = current_user
+        or (current_setting('role') = 'none' and session_user = current_user);
 begin
-    if not (current_setting('role') = current_user
-            or (current_setting('role') = 'none' and session_user = current_user))
-        and not exists (select from job_origin where job = _job and by_person = clearway.me()) then
-        return false;
+    if not _owner then
+        perform from job_origin where job = _job and by_person = clearway.me();
+        if not found then
+            return false;
+        end if;
     end if;
     return procrastinate_cancel_job_v1(_job, true, false) is not null;
 end $$;
