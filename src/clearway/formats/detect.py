@@ -136,6 +136,17 @@ def detect(data: bytes, name: str = "") -> Detection:
 
     Never raises: what can't be read is "unknown" with the reason.
     """
+    found = _by_content(data, name)
+    if found.kind == "unknown":
+        from .observed import fleet_kind
+
+        kind = fleet_kind(data, name)
+        if kind:
+            return Detection("inventory", f"what an agent or scanner saw of a fleet ({kind}), no advisory")
+    return found
+
+
+def _by_content(data: bytes, name: str) -> Detection:
     head = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(b"{"):
         return _json(data)

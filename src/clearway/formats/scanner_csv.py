@@ -23,35 +23,36 @@ from ._tables import Row, find_header, head_of, read_table
 # column -> headings, as `heading` spells them; of two headings of one column the first in the file counts.
 HEADINGS: dict[str, tuple[str, ...]] = {
     "asset": ("asset", "asset name", "host", "machine", "device", "device name", "computer", "computer name", "server",
-              "target", "system", "asset display name", "endpoint", "affected asset", "node"),
+              "target", "system", "asset display name", "endpoint", "affected asset", "asset names", "node"),
     "hostname": ("hostname", "host name", "asset host name", "netbios", "netbios name", "net bios",
                  "asset netbios name"),
     "fqdn": ("fqdn", "dns", "dns name", "asset display fqdn", "asset fqdn", "domain name",
              "fully qualified domain name"),
     "ip": ("ip", "ip address", "ips", "ip addresses", "asset ip", "asset display ipv4 address", "ipv4", "ipv4 address",
-           "host ip", "asset ipv4"),
+           "host ip", "asset ipv4", "asset ip address"),
     "ip6": ("ipv6", "ipv6 address", "asset display ipv6 address"),
-    "mac": ("mac", "mac address", "mac addresses", "asset display mac address"),
+    "mac": ("mac", "mac address", "mac addresses", "asset mac addresses", "asset display mac address"),
     "serial": ("serial", "serial number", "hardware serial"),
     "cloud_id": ("cloud id", "instance id", "cloud instance id", "ec2 instance id", "resource id",
                  "azure vm id", "arn"),
     "tool_id": ("asset id", "asset uuid", "host id", "agent id", "agent uuid", "device id"),
     "digest": ("digest", "image digest", "image id", "image sha", "image"),
-    "os": ("os", "operating system", "asset operating system", "platform"),
+    "os": ("os", "operating system", "asset operating system", "asset os name", "os platform", "platform"),
     "environment": ("environment", "env"),
     "owner": ("owner", "asset owner", "responsible", "team"),
     "type": ("asset type", "system type", "asset system type", "device type"),
     "exposure": ("exposure", "exposed", "internet facing", "public facing"),
     "cve": ("cve", "cves", "cve id", "cve ids", "cve s", "vulnerability id", "cve number", "definition cve",
-            "vulnerability", "vuln id", "cve list", "flaw"),
-    "first": ("first detected", "first seen", "first found", "first discovered", "first observed", "first detection",
-              "first detected on", "date first detected", "detected", "detected at", "detection date", "date detected",
-              "discovered", "first identified", "found on", "created at"),
-    "last": ("last detected", "last seen", "last found", "last observed", "last discovered", "last detection"),
+            "vulnerability", "vulnerability cve ids", "vuln id", "cve list", "flaw"),
+    "first": ("first detected", "first seen", "first found", "first discovered", "first observed", "detected",
+              "detected at", "detected on", "detection date", "date detected", "discovered", "date found", "found on",
+              "vulnerable since", "created at"),
+    "last": ("last detected", "last seen", "last found", "last observed", "last discovered"),
     "seen": ("timestamp", "scan date", "scan time", "scanned", "host end", "scan end", "report date"),
     "plugin": ("plugin id", "plugin", "qid", "nvt oid", "definition id", "check id", "rule id", "signature id"),
     "title": ("plugin name", "title", "nvt name", "definition name", "name", "vulnerability name", "summary"),
-    "package": ("package", "package name", "component", "software", "product", "installed package", "library"),
+    "package": ("package", "package name", "component", "software", "software name", "product",
+                "installed package", "library"),
     "version": ("version", "installed version", "package version", "product version", "software version"),
     "fixed": ("fixed version", "fixed in", "fixed versions", "fix version", "fix", "patched version"),
     "purl": ("purl", "package url"),
@@ -76,6 +77,11 @@ _DATES = {"first": "first_detected", "last": "last_seen", "seen": "seen"}
 _CVE_TITLE = re.compile(
     r"cves?(?: (?:id|ids|s|no|number|numbers|name|names|list|code|codes|reference|references))*"
 )
+# "First Seen", "firstDetectedAt", "Date First Found", "First Seen Timestamp"
+_VERBS = "(?:detected|detection|seen|found|discovered|discovery|observed|identified|reported)"
+_WHEN = "(?: (?:at|on|date|time|timestamp|datetime|utc))*"
+_FIRST_TITLE = re.compile(rf"(?:date )?first {_VERBS}{_WHEN}")
+_LAST_TITLE = re.compile(rf"(?:date )?last {_VERBS}{_WHEN}")
 CVE = re.compile(r"\bCVE-\d{4}-\d{4,19}\b", re.IGNORECASE)
 _OTHER_ID = re.compile(
     r"\b(?:GHSA(?:-[23456789cfghjmpqrvwx]{4}){3}|(?:PYSEC|RUSTSEC|GO|OSV|MAL|DSA|DLA|USN|RHSA|ALSA|RLSA|ELSA|SUSE-SU)-[\w.:-]{3,60})",
@@ -92,7 +98,8 @@ def is_scanner_csv(data: bytes) -> bool:
 
 def column_of(title: str) -> str:
     """The column that a normalised heading means; "" for none."""
-    return _COLUMNS.get(title, "") or ("cve" if _CVE_TITLE.fullmatch(title) else "")
+    patterns = (("cve", _CVE_TITLE), ("first", _FIRST_TITLE), ("last", _LAST_TITLE))
+    return _COLUMNS.get(title, "") or next((c for c, pattern in patterns if pattern.fullmatch(title)), "")
 
 
 def _is_header(titles: list[str]) -> bool:

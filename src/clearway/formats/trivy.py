@@ -55,7 +55,10 @@ def read(data: bytes, place: str) -> FleetInput:
             _artifact(one, "/".join(part for part in path if part) or where, f"{where}.", at, found)
             found.get("/".join(part for part in path if part) or where).state("type", "cluster resource")
     else:
-        _artifact(report, line(report.get("ArtifactName")) or place, "", at, found)
+        reference = line(
+            obj(report.get("Metadata")).get("Reference")
+        )  # of an image that was read from a file
+        _artifact(report, reference or line(report.get("ArtifactName")) or place, "", at, found)
     return found.finish()
 
 

@@ -57,8 +57,6 @@ def same_asset(a: Observed, b: Observed) -> Sameness:
     against: list[str] = []
     digests = _common(x.image_digests, y.image_digests)
     by.extend(f"image digest {digest}" for digest in digests)
-    if x.image_digests and y.image_digests and not digests:
-        against.append("image digests differ")
     for label, one, other in (
         ("cloud id", x.cloud_id, y.cloud_id),
         ("hardware UUID", x.hardware_uuid, y.hardware_uuid),
@@ -69,6 +67,10 @@ def same_asset(a: Observed, b: Observed) -> Sameness:
         _weigh(f"{a.witness.tool}'s id", x.tool_id, y.tool_id, by, against)
     if by or against:
         return Sameness(same=bool(by) and not against, by=tuple(by), against=tuple(against))
+    if x.image_digests and y.image_digests:
+        # One image has a digest of its configuration, one of its manifest for each registry, and one of its index: two
+        # tools that give different ones don't contradict each other. But a name will not make two images one.
+        return Sameness(same=False, against=("no image digest in common",))
     return _by_network(x, y)
 
 

@@ -113,6 +113,12 @@ def test_a_tools_own_id_counts_within_that_tool_alone() -> None:
     assert not same_asset(seen("nessus", tool_id="7"), seen("qualys", tool_id="7"))
 
 
+def test_digests_of_two_kinds_do_not_contradict_what_else_agrees() -> None:
+    assert same_asset(
+        seen(image_digests=(IMAGE,), cloud_id="i-1"), seen(image_digests=(OTHER,), cloud_id="i-1")
+    )
+
+
 def test_what_contradicts_is_said() -> None:
     answer = same_asset(seen(serial="AAAA1", cloud_id="i-1"), seen(serial="AAAA1", cloud_id="i-2"))
     assert answer.by == ("serial number AAAA1",)

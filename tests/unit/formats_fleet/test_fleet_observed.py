@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fleet_documents import FLEET
 
+from clearway.formats.detect import detect
 from clearway.formats.inventory import read_inventory
 from clearway.formats.observed import read_observed
 from clearway.records.errors import InputError
@@ -52,3 +54,9 @@ def test_what_is_no_document_about_assets_is_refused_with_what_would_be(data: by
     with pytest.raises(InputError) as refused:
         read_observed(data, "x")
     assert refused.value.mend
+
+
+@pytest.mark.parametrize("name", ["nmap-network.xml", "scan.nessus", "trivy-image.json", "assets.csv"])
+def test_intake_of_advisories_passes_over_what_is_seen_of_a_fleet(name: str) -> None:
+    found = detect((FLEET / name).read_bytes(), name)
+    assert (found.kind, found.is_skipped) == ("inventory", True)

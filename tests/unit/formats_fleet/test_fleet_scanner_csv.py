@@ -83,6 +83,9 @@ def test_exposure_is_taken_where_it_is_stated_with_who_said_so() -> None:
         '"Asset Name","CVE ID(s)","First Detected On"',
         "Computer Name|Vulnerability ID|date detected",
         "\ufeffIP Address,cve_ids,first-found",
+        "DeviceName,CveId,FirstSeenTimestamp",
+        "Asset IP Address,Vulnerability CVE IDs,Vulnerable Since",
+        "endpoint,cve_list,Date First Found",
         "#exported by hand,,\n\nmachine,CVE Number,created_at",
     ],
 )

@@ -100,3 +100,18 @@ def test_trivys_report_of_a_cluster_is_an_asset_for_each_resource() -> None:
 def test_a_document_that_is_broken_as_a_whole_is_refused(data: bytes, what: str) -> None:
     with pytest.raises(InputError, match=what):
         read_observed(data, "x.json")
+
+
+def test_what_trivy_really_wrote_of_an_image_is_read() -> None:
+    one = only("trivy-0.76-image.json")
+    assert (one.name, one.type, one.distro) == ("corp/shop:1.4", "container image", "debian-12.4")
+    assert (one.witness.tool, one.witness.version) == ("trivy", "0.76.0")
+    assert triples(one)[:2] == [
+        ("Debian:12", "bash", "5.2.15-2+b2"),
+        ("Debian:12", "libssl3", "3.0.11-1~deb12u2"),
+    ]
+    assert one.components[1].source_name == "openssl"
+    assert one.complete
+    assert one.detections[0].cve == "CVE-2018-14574"
+    assert one.detections[0].aliases == ("GHSA-5hg3-6c2f-f3wr", "PYSEC-2018-2")
+    assert len(one.ids.image_digests) == 1
