@@ -1,0 +1,37 @@
+"""How feeds stand, for readers without a database: `feeds/status.json` in the home, written after each change."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from .feed import FeedStatus, staleness
+from .store import status
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    import psycopg
+
+_FILE = "feeds/status.json"
+
+
+def publish(db: psycopg.Connection[Any], home: Path, now: datetime) -> None:
+    """Writes the file anew."""
+    path = home / _FILE
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = path.with_name(f"status.{os.getpid()}.json")
+    fresh.write_bytes(msgspec.json.encode(status(db, now)))
+    fresh.replace(path)
+
+
+def of_home(home: Path, now: datetime) -> tuple[FeedStatus, ...]:
+    """How the feeds of this home stood after the last change, judged at `now`; none where it can't be read."""
+    try:
+        found = msgspec.json.decode((home / _FILE).read_bytes(), type=tuple[FeedStatus, ...])
+    except (OSError, msgspec.MsgspecError):
+        return ()
+    return tuple(msgspec.structs.replace(s, stale=staleness(s, now)) for s in found)
