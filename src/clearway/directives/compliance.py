@@ -46,7 +46,7 @@ class ReportLine(Struct, frozen=True, kw_only=True):
 
 
 class OrganisationLine(Struct, frozen=True, kw_only=True):
-    """One addressed organisation. `counts` are those of the last remediation report it shared; empty without one."""
+    """One addressed organisation. `counts` are those of its last shared seven-day or two-week report."""
 
     organisation: str
     name: str
@@ -97,7 +97,10 @@ def compliance(
     lines = []
     for org, entry in sorted(addressed_on(addressed, as_of).items(), key=lambda pair: pair[1].slug):
         reports = by_org.get(org, [])
-        last = max((r for r in reports if r.counts), key=lambda r: (r.as_of, r.received), default=None)
+        whole = (
+            r for r in reports if r.kind in ("seven_day", "two_week")
+        )  # the overdue list has but one state
+        last = max(whole, key=lambda r: (r.as_of, r.received), default=None)
         noted = taken_note.get(org)
         lines.append(
             OrganisationLine(
@@ -131,7 +134,7 @@ def _report_line(duty: ReportDuty, shared: Iterable[SharedReport], since: date, 
     found = [r for r in shared if r.kind in kinds and r.as_of <= as_of]
     last = max(found, key=lambda r: (r.as_of, r.received), default=None)
     if last is None:
-        first = _next(duty, begins)
+        first = quarter_of(begins)[1].last if duty.quarterly else _next(duty, begins)
         state: Punctuality = "not_due" if as_of <= first else "not_shared"
         return ReportLine(
             kind=duty.kind,

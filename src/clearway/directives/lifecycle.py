@@ -13,7 +13,7 @@ from clearway.records.errors import InputError
 from .clock import add_months
 from .duties import Bucket, Deadline, Duties
 from .reports.as_csv import table
-from .reports.row import AssetTags
+from .reports.row import AssetTags, tags_on
 
 SCHEMA: Final = "urn:clearway:schema:directive-report-lifecycle:1"
 DeviceState = Literal["overdue", "due", "decommissioned"]
@@ -95,7 +95,7 @@ def lifecycle_report(
             continue
         if asset.id in found:
             raise InputError(f"asset {asset.id!r} twice", where=asset.name, mend="hand each in once")
-        found[asset.id] = device(rule, asset, as_of)
+        found[asset.id] = device(rule, tags_on(asset, as_of), as_of)
     devices = tuple(found[id] for id in sorted(found))
     buckets = get_args(Bucket)
     return LifecycleReport(

@@ -146,32 +146,30 @@ def test_a_second_triage_of_the_same_item_is_refused_while_one_is_open(desk: Des
     assert opened(desk, "hospital").organisation == "hospital"
 
 
-@pytest.mark.parametrize(
-    ("data", "error"),
-    [
-        pytest.param(b"{", InputError, id="no JSON"),
-        pytest.param(b"[" * 40_000, InputError, id="deep"),
-        pytest.param(b'"' + b"x" * 60_000 + b'"', InputError, id="long"),
-        pytest.param(b"\xff\xfe", InputError, id="not UTF-8"),
-        pytest.param(event("patched", at="2027-01-01T00:00:00Z", what="x"), InputError, id="to come"),
-        pytest.param(event("patched", at="2026-12-07T03:00:00", what="x"), InputError, id="no offset"),
-        pytest.param(event("step_done", step="party"), InputError, id="no such step"),
-        pytest.param(event("concluded", conclusion="none", summary="x"), ConflictError, id="too early"),
-        pytest.param(
+BAD = [
+        (b"{", InputError, "no JSON"),
+        (b"[" * 40_000, InputError, "deep"),
+        (b'"' + b"x" * 60_000 + b'"', InputError, "long"),
+        (b"\xff\xfe", InputError, "not UTF-8"),
+        (event("patched", at="2027-01-01T00:00:00Z", what="x"), InputError, "to come"),
+        (event("patched", at="2026-12-07T03:00:00", what="x"), InputError, "no offset"),
+        (event("step_done", step="party"), InputError, "no such step"),
+        (event("concluded", conclusion="none", summary="x"), ConflictError, "too early"),
+        (
             event("evidence_moved", evidence="E9", to="x", place="y", sha256="b" * 64),
             InputError,
             id="unknown",
         ),
-        pytest.param(event("exploded"), InputError, id="no such event"),
-    ],
-)
-def test_what_does_not_fit_is_refused_and_leaves_nothing(
-    desk: Desk, data: bytes, error: type[Exception]
-) -> None:
+        (event("exploded"), InputError, "no such event"),
+]
+
+
+def test_what_does_not_fit_is_refused_and_leaves_nothing(desk: Desk) -> None:
     made = opened(desk)
-    with pytest.raises(error):
-        record(desk, made.id, data, 0)
-    assert desk.ask("operator@water", triages.one, made.id, now=NOW).events == 0
+    for data, error, why in BAD:
+        with pytest.raises(error):
+            record(desk, made.id, data, 0)
+        assert desk.ask("operator@water", triages.one, made.id, now=NOW).events == 0, why
 
 
 def test_an_addition_to_kev_in_the_future_opens_nothing(desk: Desk) -> None:

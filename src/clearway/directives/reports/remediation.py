@@ -19,7 +19,7 @@ from ..decision import OUT_OF_SCOPE
 from ..directive import Directive
 from .counts import Counts, count
 from .period import Kind, Period, period_of
-from .row import AssetTags, ReportRow, State, state_of
+from .row import AssetTags, ReportRow, State, state_of, tags_on
 
 SCHEMA: Final = "urn:clearway:schema:directive-report-remediation:1"
 MOST_ROWS = 2_000_000  # a report is held in memory once: about 1 kB a row
@@ -111,7 +111,7 @@ def remediation_report(
     period = period_of(kind, as_of)
     tagged: dict[str, AssetTags] = {}
     for asset in assets if kind != "overdue" else ():
-        _add(tagged, asset)
+        _add(tagged, tags_on(asset, as_of))
     items: list[Item] = []
     seen: set[tuple[str, str, str]] = set()
     for n, row in enumerate(rows):
@@ -126,7 +126,7 @@ def remediation_report(
         _not_later(row, as_of)
         state = state_of(row, as_of)
         if _belongs(kind, row, state, period):
-            _add(tagged, row.asset)
+            _add(tagged, tags_on(row.asset, as_of))
             items.append(_item(row, state, as_of))
     items.sort(key=_by_due if kind == "overdue" else _by_asset)
     tiers = [outcome.code for outcome in reversed(directive.outcomes)]

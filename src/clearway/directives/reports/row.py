@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ..decision import OUT_OF_SCOPE
 
@@ -93,3 +93,10 @@ def state_of(row: ReportRow, as_of: date) -> State:
     if row.due is None:
         return "no_date"
     return "overdue" if row.due < as_of else "due"
+
+
+def tags_on(asset: AssetTags, as_of: date) -> AssetTags:
+    """The tags as they are known on `as_of`: an asset that goes later has not gone."""
+    if asset.decommissioned is not None and asset.decommissioned > as_of:
+        return structs.replace(asset, decommissioned=None)
+    return asset

@@ -1,0 +1,231 @@
+"""The forensic triage: targets, order, custody, flags, conclusion and the printed report."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from clearway.directives.duties import duties
+from clearway.directives.reports.remediation import as_json
+from clearway.directives.triage import (
+    Concluded,
+    Event,
+    EvidenceMoved,
+    EvidenceTaken,
+    IncidentReported,
+    Patched,
+    Reopened,
+    StepDone,
+    StepSkipped,
+    StepStarted,
+    Subject,
+    Workbook,
+    apply,
+    flagged,
+    fold,
+    kev_instant,
+    new,
+)
+from clearway.directives.triage_report import triage_report, triage_text
+from clearway.records.errors import ConflictError, InputError
+from published import validated
+
+STEPS = duties("bod-26-04").triage
+KEV = kev_instant(date(2026, 12, 7))
+SUBJECT = Subject(
+    organisation="water", asset="asset/1", asset_name="gw", flaw="CVE-2026-1", component="pkg:pypi/alpha@1",
+    directive="bod-26-04", kev_added=KEV,
+)  # fmt: skip
+HASH, OTHER = "a" * 64, "b" * 64
+
+
+def at(hours: float) -> datetime:
+    return KEV + timedelta(hours=hours)
+
+
+def done(step: str, hours: float) -> StepDone:
+    return StepDone(at=at(hours), by="ann", step=step)
+
+
+def taken(id: str, hours: float, volatile: bool = True, **more: Any) -> EvidenceTaken:
+    given = {"what": "memory", "sha256": HASH, "size_bytes": 9, "place": "safe"} | more
+    return EvidenceTaken(at=at(hours), by="ann", evidence=id, volatile=volatile, **given)  # type: ignore[arg-type]
+
+
+def patched(hours: float) -> Patched:
+    return Patched(at=at(hours), by="ann", what="update to 2")
+
+
+def concluded(word: Any = "none", hours: float = 70) -> Concluded:
+    return Concluded(at=at(hours), by="ann", conclusion=word, summary="what was found")
+
+
+def book(*events: Event, hours: float = 71) -> Workbook:
+    return fold(SUBJECT, STEPS, events, now=at(hours))
+
+
+WHOLE: tuple[Event, ...] = (
+    done("scope", 1), taken("E1", 3), done("collect", 20), patched(21), done("patch", 22), done("contain", 23),
+    done("analyse", 47), concluded(),
+)  # fmt: skip
+
+
+def test_the_targets_are_hours_from_the_addition_to_kev() -> None:
+    found = [
+        (s.id, (s.earliest - KEV).total_seconds() / 3600, (s.target - KEV).total_seconds() / 3600)
+        for s in book().steps
+    ]
+    assert found == [
+        ("scope", 0, 2),
+        ("collect", 2, 24),
+        ("patch", 2, 24),
+        ("contain", 6, 24),
+        ("analyse", 24, 48),
+        ("decide", 48, 72),
+    ]
+
+
+def test_a_triage_in_time_and_order_has_no_flags() -> None:
+    found = book(*WHOLE)
+    assert (found.flags, found.conclusion, found.concluded_by) == ((), "none", "ann")
+    assert all(step.state == "done" and not step.late for step in found.steps)
+
+
+@pytest.mark.parametrize(
+    ("events", "flag"),
+    [
+        pytest.param([patched(3), taken("E1", 4)], "before the first volatile evidence", id="patched first"),
+        pytest.param([patched(3)], "no volatile evidence was taken", id="nothing was taken"),
+        pytest.param(
+            [patched(3), taken("E1", 2, volatile=False)], "no volatile evidence was taken", id="only a disk"
+        ),
+        pytest.param(
+            [taken("E1", 4), patched(3)], "before the first volatile evidence", id="told in another order"
+        ),
+    ],
+)
+def test_a_patch_before_volatile_evidence_is_flagged_first(events: list[Event], flag: str) -> None:
+    assert flag in book(*events, hours=5).flags[0]
+
+
+def test_evidence_of_the_same_instant_as_the_patch_is_not_after_it() -> None:
+    assert not any("patched" in f for f in book(taken("E1", 3), patched(3), hours=5).flags)
+
+
+def test_a_step_is_late_when_done_or_still_open_after_its_target() -> None:
+    open_ = book(hours=2.5)
+    assert [s.id for s in open_.steps if s.late] == ["scope"]
+    assert [s.id for s in book(done("scope", 2), hours=10).steps if s.late] == []
+    assert [s.id for s in book(done("scope", 3), hours=10).steps if s.late] == ["scope"]
+    skipped = StepSkipped(at=at(9), by="ann", step="scope", reason="one asset")
+    assert [s.id for s in book(skipped, hours=10).steps if s.late] == []
+    assert book(hours=2.5).flags == ("Scope: after its target of 2026-12-07 02:00 UTC",)
+
+
+def test_custody_goes_from_hand_to_hand_and_a_changed_hash_is_flagged() -> None:
+    moved = EvidenceMoved(at=at(5), by="ann", evidence="E1", to="bob", place="lab", sha256=HASH)
+    spoilt = EvidenceMoved(at=at(6), by="bob", evidence="E1", to="eve", place="lab", sha256=OTHER)
+    found = book(taken("E1", 3), moved, spoilt, hours=7).evidence[0]
+    assert [(c.holder, c.intact) for c in found.custody] == [("ann", True), ("bob", True), ("eve", False)]
+    assert "evidence E1: its hash changed in custody" in book(taken("E1", 3), moved, spoilt, hours=7).flags
+    with pytest.raises(ConflictError, match="in the hands of bob"):
+        book(
+            taken("E1", 3),
+            moved,
+            EvidenceMoved(at=at(6), by="ann", evidence="E1", to="x", place="y", sha256=HASH),
+        )
+    with pytest.raises(ConflictError, match="before ann had it"):
+        book(taken("E1", 3), EvidenceMoved(at=at(2), by="ann", evidence="E1", to="x", place="y", sha256=HASH))
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        pytest.param([done("scope", 1), done("scope", 2)], "is done already", id="a step twice"),
+        pytest.param(
+            [StepStarted(at=at(1), by="a", step="scope")] * 2, "is started already", id="started twice"
+        ),
+        pytest.param([taken("E1", 3), taken("E1", 4)], "there already", id="evidence twice"),
+        pytest.param([patched(3), patched(4)], "patched already", id="patched twice"),
+        pytest.param([*WHOLE, patched(75)], "concluded: none", id="an event after the conclusion"),
+        pytest.param([concluded()], "steps not done: scope, collect", id="a conclusion out of nothing"),
+        pytest.param([Reopened(at=at(1), by="a", reason="b")], "not concluded", id="reopened while open"),
+    ],
+)
+def test_an_event_that_does_not_fit_is_refused(events: list[Event], message: str) -> None:
+    with pytest.raises(ConflictError, match=message):
+        book(*events)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(taken("E1", 3, sha256="A" * 64), id="upper case"),
+        pytest.param(taken("E1", 3, sha256="a" * 63), id="too short"),
+        pytest.param(taken("E1", 3, size_bytes=-1), id="less than nothing"),
+        pytest.param(taken("E1", 3, place=" "), id="no place"),
+        pytest.param(taken("E1", 3, what="x" * 10_001), id="a novel"),
+        pytest.param(Patched(at=datetime(2026, 12, 7), by="ann", what="x"), id="no offset"),
+        pytest.param(done("party", 1), id="no such step"),
+    ],
+)
+def test_a_bad_value_is_refused(event: Event) -> None:
+    with pytest.raises(InputError):
+        book(event)
+
+
+def test_reopened_it_goes_on_and_confirmed_needs_an_incident_report() -> None:
+    again = (*WHOLE, Reopened(at=at(80), by="ann", reason="new signs"), concluded("confirmed", 90))
+    found = book(*again, hours=91)
+    assert found.conclusion == "confirmed"
+    assert "confirmed, and no incident report is recorded" in found.flags
+    reported = book(*again, IncidentReported(at=at(91), by="ann", reference="INC-1"), hours=92)
+    assert (reported.incident, [f for f in reported.flags if "incident" in f]) == ("INC-1", [])
+    assert book(*WHOLE, Reopened(at=at(80), by="ann", reason="x")).conclusion is None
+
+
+def test_a_conclusion_without_evidence_is_flagged() -> None:
+    skipped = [StepSkipped(at=at(1), by="a", step=s.id, reason="gone") for s in STEPS if s.id != "decide"]
+    assert "concluded without any evidence" in book(*skipped, concluded()).flags
+
+
+def test_a_start_beyond_the_calendar_or_without_steps_is_refused() -> None:
+    from msgspec.structs import replace
+
+    with pytest.raises(InputError, match="beyond the calendar"):
+        new(replace(SUBJECT, kev_added=datetime(9999, 12, 31, tzinfo=UTC)), STEPS)
+    with pytest.raises(InputError, match="offset"):
+        new(replace(SUBJECT, kev_added=datetime(2026, 12, 7)), STEPS)
+    with pytest.raises(InputError, match="no steps"):
+        new(SUBJECT, ())
+    with pytest.raises(InputError, match="offset"):
+        flagged(new(SUBJECT, STEPS), datetime(2026, 12, 7))
+
+
+def test_the_report_is_by_its_schema_and_reads_on_paper() -> None:
+    hostile = "\x1b[31m" + "long " * 100
+    found = book(
+        patched(2), taken("E1", 3, what=hostile),
+        EvidenceMoved(at=at(5), by="ann", evidence="E1", to="bob", place="lab", sha256=OTHER),
+        *(e for e in WHOLE if isinstance(e, (StepDone, Concluded))),
+        IncidentReported(at=at(71), by="a", reference="R-1"),
+    )  # fmt: skip
+    made = triage_report(found, at(71))
+    validated("directive-triage", as_json(made))
+    text = triage_text(made)
+    assert "\x1b" not in text
+    for words in (
+        "no sign of compromise",
+        "HASH CHANGED",
+        "! patched 2026-12-07 02:00 UTC, before",
+        "R-1",
+        HASH,
+    ):
+        assert words in " ".join(text.split()), words
+    assert "not decided yet" in triage_text(triage_report(book(), at(1)))
+
+
+def test_events_may_be_told_late_and_the_last_instant_is_kept() -> None:
+    assert apply(book(patched(9)), taken("E1", 3)).last == at(9)
