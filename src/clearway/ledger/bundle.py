@@ -97,8 +97,9 @@ class BundleWriter:
 
     def chunk(self, index: int, chunk: Chunk) -> None:
         """One bundle, its tile and, where there are any, its openings."""
-        self._put(t.path(Tile(ENTRIES, index), len(chunk.bundle) // STRIDE), chunk.bundle)
-        self._put(t.path(Tile(0, index), len(chunk.tile) // HASH_BYTES), chunk.tile)
+        wide = len(chunk.tile) // HASH_BYTES
+        self._put(t.path(Tile(ENTRIES, index), wide), chunk.bundle)
+        self._put(t.path(Tile(0, index), wide), chunk.tile)
         if chunk.openings:
             self._put(_opened(index), _encode(chunk.openings), zipfile.ZIP_DEFLATED)
 

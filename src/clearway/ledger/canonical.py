@@ -86,7 +86,7 @@ def _write_object(value: dict[Any, Any], place: str, depth: int, parts: list[str
 def _utf16(key: Any) -> bytes:
     if not isinstance(key, str):
         raise UsageError("a member's name is not text", where="content")
-    return key.encode() if key.isascii() else key.encode("utf-16-be")
+    return key.encode("utf-16-be")
 
 
 def _number(value: float, place: str) -> str:

@@ -13,6 +13,7 @@ first, and nothing is ever moved.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from pathlib import Path
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     import psycopg
 
     Connection = psycopg.Connection[Any]
+
+log = logging.getLogger("clearway.ledger")
 
 BATCH = 8_192  # entries at most in one checkpoint
 CHANNEL = "clearway_ledger"
@@ -125,16 +128,15 @@ def signer_of(db: Connection, home: Path) -> Signer:
 
 
 def follow(url: str, home: Path, stop: threading.Event) -> None:
-    """Integrates as entries come, until `stop` is set. A database that is gone is tried again.
+    """Integrates as entries come, until `stop` is set.
 
-    Where several processes follow one log, one of them works and the others look on.
-
-    Raises:
-        IntegrityError, ConfigError: as `integrate`; a person has to look.
+    Where several processes follow one log, one of them works and the others look on. A database that is gone is
+    tried again; a log that this home must not sign is said once, and looked at again until a person has acted.
     """
     from clearway.store.connect import connect, translated
 
     pause = IDLE_S
+    said = ""
     while not stop.is_set():
         try:
             with translated(), connect(url, autocommit=True, application_name="clearway ledger") as db:
@@ -142,11 +144,33 @@ def follow(url: str, home: Path, stop: threading.Event) -> None:
                 while not stop.is_set():
                     began = time.monotonic()
                     worked = waiting(db) and _batch(db, home, signer)
-                    pause = IDLE_S
+                    pause, said = IDLE_S, ""
                     stop.wait(max(0.0, LEAST_S - (time.monotonic() - began)) if worked else IDLE_S)
-        except UpstreamError:
+        except ClearwayError as error:
+            if str(error) != said and not isinstance(error, UpstreamError):
+                said = str(error)
+                log.error("the log is not integrated: %s", error)
             stop.wait(pause)
             pause = min(pause * 2, 5.0)
+
+
+class Following:
+    """`follow` in a thread of this process, for the length of the block."""
+
+    def __init__(self, url: str, home: Path) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=follow, args=(url, home, self._stop), name="ledger", daemon=True
+        )
+
+    def __enter__(self) -> Following:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Waits for a batch that is under way."""
+        self._stop.set()
+        self._thread.join(10.0)
 
 
 def _batch(db: Connection, home: Path, signer: Signer) -> bool:

@@ -232,12 +232,13 @@ class _Verifier:
         for chunk in self.source.chunks(size):
             wide = min(WIDTH, size - done)
             hashes = self._leaves(done, wide, chunk)
-            if hashes is None:
-                return
-            while wanted and wanted[0] <= done + wide:
+            whole = len(hashes) // HASH_BYTES
+            while wanted and wanted[0] <= done + whole:
                 at = wanted.pop(0)
                 parts = [fold(hashes[i << n << 5 : (i + 1) << n << 5]) for n, i in perfect(0, at - done)]
                 self.roots[at] = join([*(h for _, h in peaks), *parts])
+            if whole < wide:
+                return  # what comes after has no place
             if wide == WIDTH:
                 top = fold(hashes)
                 self._row(rows, 0, top, done // WIDTH)
@@ -257,8 +258,8 @@ class _Verifier:
                 count = (size >> (HEIGHT * level)) - len(row) // HASH_BYTES
                 self._same(bytes(row), Tile(level, count // WIDTH))
 
-    def _leaves(self, first: int, wide: int, chunk: Chunk) -> bytes | None:
-        """The leaf hashes of one bundle; None when the bundle is cut and nothing after it can be placed."""
+    def _leaves(self, first: int, wide: int, chunk: Chunk) -> bytes:
+        """The leaf hashes of one bundle, up to the first leaf that is cut."""
         bundle = chunk.bundle[: wide * STRIDE]
         tile = chunk.tile[: wide * HASH_BYTES]
         short = len(bundle) < wide * STRIDE
@@ -288,7 +289,7 @@ class _Verifier:
         self.closed += 2 * wide - sum(
             (o.header is not None) + (o.content is not None) for _, o in chunk.openings
         )
-        return None if short else hashes
+        return hashes
 
     def _row(self, rows: list[bytearray], level: int, top: bytes, index: int) -> None:
         """Adds the root of the full tile (`level`, `index`) to the row above, which is checked when it is full."""
@@ -308,6 +309,8 @@ class _Verifier:
             at = _first_difference(row, given)
             span = 1 << (HEIGHT * tile.level)
             start = (tile.index * WIDTH + at) * span
+            if any(start <= leaf < start + span for leaf, _ in self.problems):
+                return  # it is known which leaf
             self._bad(
                 start, f"leaves {start} to {start + span - 1} are not those that the tiles above sum up"
             )
@@ -317,18 +320,16 @@ class _Verifier:
     def _compare(self, known: list[tuple[int, bytes, str]]) -> int:
         """Holds every known root against the tree; returns how many agree."""
         exact = min((leaf for leaf, _ in self.problems if leaf >= 0), default=None)
-        agreed = 0
-        good = 0
+        agreed = {(size, whose) for size, root, whose in known if self.roots.get(size) == root}
         for size, root, whose in sorted(known):
-            if self.roots.get(size) == root:
-                agreed += 1
-                good = max(good, size)
-            elif exact is None or exact >= size:
-                # Which leaf it is can't be told from a root; only that it comes after the last that agrees.
+            if self.roots.get(size) != root and (exact is None or exact >= size):
+                # Which leaf it is can't be told from a root, only that it comes after the last root that agrees;
+                # and what the log says of itself tells nothing of where a witness disagrees.
+                good = max((s for s, w in agreed if w == whose and s < size), default=0)
                 self._bad(
                     good, f"{whose} of {size} has another root: some leaf from {good} to {size - 1} is wrong"
                 )
-        return agreed
+        return len({size for size, _ in agreed})
 
     def _witnessed(
         self,

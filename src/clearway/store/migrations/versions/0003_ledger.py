@@ -17,7 +17,7 @@ create table clearway.log_entry (
     aud clearway.audience_id not null,
     actor int,  -- 0 the system, -1 the public, else a person
     credential int,  -- the session or token, 0 for none
-    act text check (act ~ '^[a-z][a-z0-9_]*([.][a-z][a-z0-9_]*)+$' and length(act) <= 64),
+    act text check (act ~ '^[a-z][a-z0-9_-]*([.][a-z][a-z0-9_-]*)+$' and length(act) <= 64),
     subject text check (length(subject) between 1 and 400 and subject !~ '[[:cntrl:]]'),
     at timestamptz,
     header_salt bytea check (octet_length(header_salt) = 32),

@@ -1,0 +1,126 @@
+"""A log in memory, for tests: a `verify.Source` whose every byte can be spoilt, and a bundle made of it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from clearway.ledger import tiles as t
+from clearway.ledger.bundle import FORMAT, Manifest, export
+from clearway.ledger.checkpoint import Checkpoint, Epoch
+from clearway.ledger.leaf import STRIDE, Opening, bundled, content_hash, header_hash, leaf_hashes, leaf_of
+from clearway.ledger.merkle import EMPTY_ROOT
+from clearway.ledger.note import Note, SigningKey
+from clearway.ledger.tiles import ENTRIES, WIDTH, Tile
+from clearway.ledger.tree_store import LogKey
+from clearway.ledger.verify import Chunk
+
+ORIGIN = "clearway/test"
+KEY = SigningKey(ORIGIN, "ed25519", b"k" * 32)
+
+
+class MemoryLog:
+    """Entries, the tree over them and checkpoints, each in the open."""
+
+    def __init__(self, key: SigningKey = KEY, origin: str = ORIGIN) -> None:
+        self.key = key
+        self.origin = origin
+        self.opened: list[Opening] = []
+        self.leaves: list[bytes] = []  # as they stand in bundles
+        self.tiles: dict[Tile, bytes] = {}
+        self.checkpoints: list[Note] = []
+        self.epoch: Epoch | None = None
+        self.log_keys = [
+            LogKey(number=1, vkey=key.public.text(), endorsement="", retired=False),
+        ]
+
+    @classmethod
+    def of(cls, count: int, *, salt: bytes = b"", batches: Sequence[int] = ()) -> MemoryLog:
+        """A log of `count` entries in `batches`, with a checkpoint after each. `salt` makes another log of it."""
+        log = cls()
+        for size in batches or (count,):
+            log.add(size, salt=salt)
+        return log
+
+    @property
+    def size(self) -> int:
+        return len(self.leaves)
+
+    def add(self, count: int, *, salt: bytes = b"") -> None:
+        new = []
+        for number in range(self.size, self.size + count):
+            header = f'{{"act":"asset.added","subject":"asset/{number}"}}'
+            content = f'{{"n":{number}}}'
+            salts = [secrets.token_bytes(32) if not salt else (salt * 32)[:32] for _ in range(2)]
+            self.opened.append(Opening(number + 1, header, salts[0], content, salts[1]))
+            new.append(leaf_of(header_hash(salts[0], header), content_hash(salts[1], content)))
+        self.tiles.update(t.grow(self.size, leaf_hashes(bundled(new)), self.tiles))
+        self.leaves += [bundled([leaf]) for leaf in new]
+        self.sign()
+
+    def root(self, size: int) -> bytes:
+        return t.hashes(t.root_ranges(size), self.tiles)[0] if size else EMPTY_ROOT
+
+    def note(self, size: int, key: SigningKey | None = None) -> Note:
+        text = Checkpoint(origin=self.origin, size=size, root=self.root(size), epoch=self.epoch).text()
+        return Note(text, ((key or self.key).sign(text),))
+
+    def sign(self) -> Note:
+        self.checkpoints.append(self.note(self.size))
+        return self.checkpoints[-1]
+
+    def rebuild(self) -> None:
+        """The tree anew from the leaves, as somebody does who holds the key: everything is consistent again."""
+        sizes = [int(note.text.split("\n")[1]) for note in self.checkpoints]
+        self.tiles = t.grow(0, leaf_hashes(b"".join(self.leaves)), {})
+        self.checkpoints = [self.note(min(size, self.size)) for size in sizes]
+
+    # verify.Source
+
+    def notes(self) -> list[str]:
+        return [note.render() for note in self.checkpoints]
+
+    def keys(self) -> list[LogKey]:
+        return self.log_keys
+
+    def epochs(self) -> list[Epoch]:
+        return [self.epoch] if self.epoch else []
+
+    def elsewhere(self) -> list[str]:
+        return []
+
+    def tile(self, tile: Tile) -> bytes:
+        return self.tiles.get(tile, b"")
+
+    def chunks(self, size: int) -> Iterator[Chunk]:
+        for index in range(-(-size // WIDTH)):
+            part = slice(index * WIDTH, min(size, (index + 1) * WIDTH))
+            bundle = b"".join(self.leaves[part])
+            tile = self.tiles.get(Tile(0, index), b"")
+            if bundle or tile:
+                yield Chunk(bundle=bundle, tile=tile, openings=list(enumerate(self.opened[part])))
+
+    def prove(self, old: int, size: int) -> list[bytes]:
+        return t.hashes(t.consistency_ranges(old, size), self.tiles)
+
+    def write(self, path: Path, *, opened: bool = True) -> Path:
+        """The log as an exported bundle."""
+        manifest = Manifest(
+            format=FORMAT, origin=self.origin, size=self.size, keys=tuple(self.log_keys),
+            epochs=tuple(self.epochs()), opened=opened,
+        )  # fmt: skip
+        chunks = (
+            chunk if opened else Chunk(bundle=chunk.bundle, tile=chunk.tile)
+            for chunk in self.chunks(self.size)
+        )
+        export(path, manifest, self.notes(), chunks, self.tile)
+        return path
+
+
+def flipped(data: bytes, at: int) -> bytes:
+    """`data` with one bit of the byte at `at` turned."""
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+__all__ = ["ENTRIES", "KEY", "ORIGIN", "STRIDE", "MemoryLog", "flipped"]
