@@ -147,20 +147,20 @@ def test_a_second_triage_of_the_same_item_is_refused_while_one_is_open(desk: Des
 
 
 BAD = [
-        (b"{", InputError, "no JSON"),
-        (b"[" * 40_000, InputError, "deep"),
-        (b'"' + b"x" * 60_000 + b'"', InputError, "long"),
-        (b"\xff\xfe", InputError, "not UTF-8"),
-        (event("patched", at="2027-01-01T00:00:00Z", what="x"), InputError, "to come"),
-        (event("patched", at="2026-12-07T03:00:00", what="x"), InputError, "no offset"),
-        (event("step_done", step="party"), InputError, "no such step"),
-        (event("concluded", conclusion="none", summary="x"), ConflictError, "too early"),
-        (
-            event("evidence_moved", evidence="E9", to="x", place="y", sha256="b" * 64),
-            InputError,
-            id="unknown",
-        ),
-        (event("exploded"), InputError, "no such event"),
+    (b"{", InputError, "no JSON"),
+    (b"[" * 40_000, InputError, "deep"),
+    (b'"' + b"x" * 60_000 + b'"', InputError, "long"),
+    (b"\xff\xfe", InputError, "not UTF-8"),
+    (event("patched", at="2027-01-01T00:00:00Z", what="x"), InputError, "to come"),
+    (event("patched", at="2026-12-07T03:00:00", what="x"), InputError, "no offset"),
+    (event("step_done", step="party"), InputError, "no such step"),
+    (event("concluded", conclusion="none", summary="x"), ConflictError, "too early"),
+    (
+        event("evidence_moved", evidence="E9", to="x", place="y", sha256="b" * 64),
+        InputError,
+        "unknown",
+    ),
+    (event("exploded"), InputError, "no such event"),
 ]
 
 
