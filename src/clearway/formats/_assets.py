@@ -1,7 +1,7 @@
 """Gathers what a document says, row by row, into assets.
 
-Rows of one document are one asset by the first of these that both state: the tool's own id, the asset's given name, its
-FQDN, its host name, its address. A scanner's own report is one view of one network: there an address is enough.
+Rows of one document are one asset where they state the same id of the tool's own, or else the same name of the asset. A
+short host name alone is no such name: machines are cloned with theirs, so rows of different addresses stay apart.
 What is gathered does not depend on the order of the rows.
 """
 
@@ -158,10 +158,10 @@ class Assets:
     def get(self, name: str, key: str = "") -> Asset:
         """The asset with that key (its name where none is given), new at its first mention."""
         name = one_line(name, MAX_CHARS)
-        slot = (key or name).casefold()
-        found = self._assets.get((slot, ""))
+        slot = ("key", key) if key else ("name", name.casefold())
+        found = self._assets.get(slot)
         if found is None:
-            found = self._assets[(slot, "")] = Asset(name)
+            found = self._assets[slot] = Asset(name)
         elif name and name < found.name:
             found.name = name  # of two spellings the same one, whichever row comes first
         return found

@@ -10,7 +10,7 @@ from ._assets import Assets, exposure_of
 from ._fields import one_line
 from ._tables import Row, find_header, head_of, read_table
 from .scanner_csv import HEADINGS as _SCANNER
-from .scanner_csv import asset_name, describe
+from .scanner_csv import asset_key, asset_name, describe
 
 _ASSET_COLUMNS = (
     "asset", "hostname", "fqdn", "ip", "ip6", "mac", "serial", "cloud_id", "tool_id", "digest", "os", "environment",
@@ -74,7 +74,7 @@ def _row(row: Row, order: _when.Order, by: str, found: Assets) -> None:
     name = asset_name(row)
     if not name:
         raise InputError("names no asset", mend="fill in a name, an address or an id of the asset")
-    asset = found.get(name, row.get("tool_id"))
+    asset = found.get(name, asset_key(row))
     describe(asset, row, exposure, one_line(row.get("exposure_by")) or by)
     asset.state("end_of_support", ends)
     asset.state("exposure_since", since)

@@ -140,7 +140,7 @@ def _row(row: Row, order: _when.Order, tool: str, by: str, found: Assets) -> Non
             raise InputError("names no asset", mend="fill in a name, an address or an id of the asset")
         found.passed_over += 1  # a foot line: "Total: 17"
         return
-    asset = found.get(name, row.get("tool_id"))
+    asset = found.get(name, asset_key(row))
     describe(asset, row, exposure, by)
     if when["seen"]:
         asset.seen.add(when["seen"])
@@ -179,6 +179,14 @@ def asset_name(row: Row) -> str:
     """What to call the asset of a row: as stated, else by the most telling of its identifiers."""
     order = ("asset", "fqdn", "hostname", "cloud_id", "digest", "ip", "ip6", "tool_id", "serial", "mac")
     return next((text for column in order if (text := row.get(column))), "")
+
+
+def asset_key(row: Row) -> str:
+    """What tells the rows of one asset from others where its name does not; "" where it does."""
+    short = row.get("hostname") and not row.get("asset") and not row.get("fqdn")
+    return row.get("tool_id") or (
+        f"{row.get('hostname').lower()} {row.get('ip')}" if short and row.get("ip") else ""
+    )
 
 
 def describe(asset: Asset, row: Row, exposure: str, by: str) -> None:

@@ -123,6 +123,20 @@ class Observed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     problems: tuple[str, ...] = ()
 
 
+def known_since(one: Observed) -> dict[str, date]:
+    """The earliest day on which `one` shows each flaw and alias: first detected, else last seen, else when it was seen.
+
+    Flaws that the tool calls fixed or dismissed are among them. A flaw without any day is left out.
+    """
+    days: dict[str, date] = {}
+    for detection in one.detections:
+        day = detection.first_detected or detection.last_seen or (one.seen.date() if one.seen else None)
+        if day is not None:
+            for flaw in (detection.flaw, *detection.aliases):
+                days[flaw] = min(day, days.get(flaw, day))
+    return days
+
+
 class SetAside(Struct, frozen=True):
     """A row that could not be used: where, why, and what to do."""
 

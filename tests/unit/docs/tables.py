@@ -14,7 +14,15 @@ from typing import get_args
 
 from clearway.app.cli import EXIT_CODES
 from clearway.exposure import reading
-from clearway.formats import packages, product_list, strict_json
+from clearway.formats import (
+    asset_list,
+    observed,
+    packages,
+    product_list,
+    scanner_csv,
+    strict_json,
+    windows_software,
+)
 from clearway.formats.archive import Limits
 from clearway.formats.detect import RECORD_KINDS
 from clearway.formats.purl_identity import _NAMED, _PATHED
@@ -104,6 +112,53 @@ def columns() -> str:
     return _grid(("column", "headings"), [(c, ", ".join(h)) for c, h in rows.items()])
 
 
+_FLEET = {
+    "trivy-json": "Trivy, `--format json`: image, file system, repository, cluster",
+    "grype-json": "Grype, `-o json`",
+    "osv-scanner-json": "OSV-Scanner, `--format json`",
+    "dependabot-json": "Dependabot's alerts, as GitHub's REST API lists them",
+    "osquery": "osquery: rows of a table, tables by name, or the result log of scheduled queries",
+    "windows-json": "the registry's Uninstall keys or Get-Package, `ConvertTo-Json`",
+    "windows-csv": "the same, `Export-Csv`; `wmic product get /format:csv`",
+    "winget-export": "`winget export --include-versions`",
+    "winget-list": "what `winget list` prints",
+    "nmap-xml": "nmap, `-sV -oX`",
+    "nessus-xml": "Nessus, `.nessus`",
+    "greenbone-xml": "Greenbone (OpenVAS), XML report",
+    "scanner-csv": "CSV of asset, cve, first_detected: Nessus, Tenable, Qualys, Greenbone, or by hand",
+    "asset-list": "CSV of assets: owner, environment, exposure, end of support",
+}
+
+
+def fleet() -> str:
+    """What agents and scanners write of a fleet."""
+    rows = [
+        (f"`{kind}`", _FLEET[kind], "yes" if kind in observed.WITH_COMPONENTS else "")
+        for kind in observed.READERS
+    ]
+    return _grid(("kind", "is", "`clearway match` reads it"), rows)
+
+
+def _headings(named: dict[str, tuple[str, ...]]) -> str:
+    return _grid(("column", "headings"), [(column, ", ".join(titles)) for column, titles in named.items()])
+
+
+def detections() -> str:
+    """The columns of a scanner's CSV."""
+    return _headings(scanner_csv.HEADINGS)
+
+
+def assets() -> str:
+    """The columns of a list of assets that a scanner's CSV does not have, or has in fewer spellings."""
+    own = {c: t for c, t in asset_list.HEADINGS.items() if t != scanner_csv.HEADINGS.get(c)}
+    return _headings(own)
+
+
+def windows() -> str:
+    """The columns of an export of installed software of Windows."""
+    return _headings(windows_software.HEADINGS)
+
+
 _BASES = {
     "range": "the version lies in a range that the source states",
     "listed": "the source lists the version",
@@ -180,6 +235,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "records": records,
     "lists": lists,
     "columns": columns,
+    "fleet": fleet,
+    "detections": detections,
+    "assets": assets,
+    "windows": windows,
     "bases": bases,
     "errors": errors,
     "bounds": bounds,

@@ -9,6 +9,7 @@ from fleet_documents import assets, document, only
 
 from clearway.formats.observed import fleet_kind, read_fleet, read_observed
 from clearway.records.errors import InputError, TooLargeError
+from clearway.records.fleet_input import known_since
 
 
 def test_qualys_has_a_preamble_several_cves_a_row_and_month_first() -> None:
@@ -179,3 +180,27 @@ def test_a_cell_beyond_the_bound_and_a_broken_encoding_are_refused() -> None:
 def test_control_characters_do_not_get_into_names() -> None:
     (one,) = read_observed(b"asset,cve,owner\na\x1b[31m\x00b,CVE-2024-0001,x\n", "x.csv")
     assert one.name.isprintable()
+
+
+def test_rows_of_a_cloned_host_name_and_different_addresses_stay_apart() -> None:
+    data = b"hostname,ip,cve\nweb,10.0.0.1,CVE-2024-0001\nweb,10.0.0.2,CVE-2024-0001\nWEB,10.0.0.1,CVE-2024-0002\n"
+    found = read_observed(data, "x.csv")
+    assert [(o.ids.ips, len(o.detections)) for o in found] == [(("10.0.0.1",), 2), (("10.0.0.2",), 1)]
+
+
+def test_a_tools_id_that_is_anothers_name_does_not_join_them() -> None:
+    data = b"asset,asset id,cve\n7,,CVE-2024-0001\nweb,7,CVE-2024-0001\n"
+    assert [o.name for o in read_observed(data, "x.csv")] == ["7", "web"]
+
+
+def test_a_flaw_is_known_since_its_first_day_that_any_row_states() -> None:
+    data = (
+        b"asset,cve,first seen,scan date\na,CVE-2024-0001,2024-02-01,2024-03-01\n"
+        b"a,CVE-2024-0002,,2024-03-01\na,CVE-2024-0003,,\n"
+    )
+    (one,) = read_observed(data, "x.csv")
+    assert known_since(one) == {
+        "CVE-2024-0001": date(2024, 2, 1),
+        "CVE-2024-0002": date(2024, 3, 1),
+        "CVE-2024-0003": date(2024, 3, 1),
+    }
