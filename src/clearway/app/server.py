@@ -181,6 +181,7 @@ async def _serve(app: Application, host: str, port: int, ready: Callable[[str], 
                 raise UpstreamError("the web server ended by itself", mend="see its log, and start it again")
     finally:
         loop.set_exception_handler(_while_ending)
+        app.ending()
         server.stop()  # type: ignore[no-untyped-call]
         # A client that keeps its connection open would hold the server for ever.
         await asyncio.wait({serving}, timeout=GRACE_SECONDS)

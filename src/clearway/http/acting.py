@@ -27,6 +27,7 @@ from clearway.store.principal import key_of
 from . import csrf
 from .guard import is_public
 from .pages.viewer import Viewer
+from .ratelimit import spend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,6 +120,8 @@ class Doorkeeper:
         async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
             kind, secret = secret_in(connection)
             me = await self._find(connection, kind, secret)
+            if me is not None:
+                spend(connection.scope, me.person)
             if not is_public(handler):
                 right = handler.opt.get("right")
                 if right is None or me is None or me.kind == "public":

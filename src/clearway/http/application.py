@@ -14,9 +14,10 @@ from .guard import default_deny
 from .headers import SecurityHeaders
 from .json_request import StrictRequest
 from .limits import Bounds, Limits
+from .ratelimit import RateLimits, Rates
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from litestar.types import ASGIApp, ControllerRouterHandler, LifespanHook
 
@@ -27,9 +28,22 @@ if TYPE_CHECKING:
 class Application:
     """The ASGI application. `framework` is the Litestar inside, for tests that look at its routes."""
 
-    def __init__(self, framework: Litestar, limits: Limits) -> None:
+    def __init__(
+        self,
+        framework: Litestar,
+        limits: Limits,
+        rates: Rates | None = None,
+        on_ending: Sequence[Callable[[], None]] = (),
+    ) -> None:
         self.framework = framework
-        self._layers: ASGIApp = SecurityHeaders(Bounds(framework, limits))
+        self._on_ending = on_ending
+        bounded: ASGIApp = Bounds(framework, limits)
+        self._layers: ASGIApp = SecurityHeaders(bounded if rates is None else RateLimits(bounded, rates))
+
+    def ending(self) -> None:
+        """Ends what would never end by itself, such as live events; the server calls it before it waits."""
+        for end in self._on_ending:
+            end()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await self._layers(scope, receive, send)
@@ -42,6 +56,8 @@ def application(
     pages: Pages | None = None,
     state: Mapping[str, Any] | None = None,
     limits: Limits | None = None,
+    rates: Rates | None = None,
+    on_ending: Sequence[Callable[[], None]] = (),
     on_startup: Sequence[LifespanHook] = (),
     on_shutdown: Sequence[LifespanHook] = (),
 ) -> Application:
@@ -49,6 +65,7 @@ def application(
 
     `guard` decides for routes that are not public; without one they answer 401. `state` is what handlers find on the
     application. With `pages`, routes may answer by `http.pages.page`, and errors are pages for those who ask for HTML.
+    Without `rates` nobody is told to slow down. `on_ending` is called when the server is asked to end.
     """
     bounds = limits or Limits()
     framework = Litestar(
@@ -65,4 +82,4 @@ def application(
         debug=False,
         pdb_on_exception=False,
     )
-    return Application(framework, bounds)
+    return Application(framework, bounds, rates, on_ending)

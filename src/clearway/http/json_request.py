@@ -23,3 +23,8 @@ class StrictRequest(Request[Any, Any, Any]):
             body = await self.body()
             self._json = strict_json.loads(body, "body") if body else None
         return self._json
+
+    @property
+    def raw(self) -> bytes:
+        """The body's bytes as far as somebody has read it by now; b"" before."""
+        return self._body if isinstance(self._body, bytes) else b""

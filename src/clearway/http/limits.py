@@ -1,7 +1,8 @@
 """Bounds on every request: size and time of its body, time to answer, and how many at once.
 
 The size of the headers, and the time that they may take, are bounded by the server in front
-(`app.server`); the depth of JSON by `json_request`.
+(`app.server`); the depth of JSON by `json_request`. A stream of live events is no request in work once it has begun: it
+has bounds of its own (`sse`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from msgspec import Struct
 from . import problems
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 
@@ -49,27 +52,46 @@ class Bounds:
             await problems.send_bare(send, busy)
             return
         self.in_work += 1
-        try:
-            await self._within_time(scope, receive, send)
-        finally:
+        streams = False
+
+        def lasts() -> None:
+            nonlocal streams
+            streams = True
             self.in_work -= 1
 
-    async def _within_time(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._within_time(scope, receive, send, lasts)
+        finally:
+            self.in_work -= not streams
+
+    async def _within_time(
+        self, scope: Scope, receive: Receive, send: Send, lasts: Callable[[], None]
+    ) -> None:
         started = False
 
         async def noting(message: Message) -> None:
             nonlocal started
+            if not started and _is_stream(message):
+                bound.reschedule(None)
+                lasts()
             started = True
             await send(message)
 
         try:
-            async with asyncio.timeout(self.limits.answer_seconds):
+            async with asyncio.timeout(self.limits.answer_seconds) as bound:
                 await self.app(scope, _Body(receive, self.limits.body_seconds), noting)
         except TimeoutError:
             if started:
                 raise  # half an answer can't be taken back: the server cuts the connection
             late = problems.of_status(503, f"no answer within {self.limits.answer_seconds:g} s")
             await problems.send_bare(send, late)
+
+
+def _is_stream(message: Message) -> bool:
+    return message["type"] == "http.response.start" and any(
+        name == b"content-type" and value.startswith(b"text/event-stream")
+        for name, value in message["headers"]
+    )
 
 
 class _Body:

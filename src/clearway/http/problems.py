@@ -21,7 +21,7 @@ from msgspec import Struct
 from clearway.records.errors import ClearwayError, TooManyRequestsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from litestar.types import Send
 
@@ -216,10 +216,11 @@ def _waiting(problem: Problem, headers: Mapping[str, str]) -> dict[str, str]:
     return {"retry-after": "1", **headers} if problem.status == 503 else dict(headers)
 
 
-async def send_bare(send: Send, problem: Problem) -> None:
-    """Sends `problem` from outside the framework."""
+async def send_bare(send: Send, problem: Problem, fields: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    """Sends `problem` with more header `fields` from outside the framework."""
     body = _encode(problem)
     headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    headers += fields
     if problem.status == 503:
         headers.append((b"retry-after", b"1"))
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})

@@ -1,0 +1,99 @@
+"""What happened, to read from a place on (`/api/v1/events`) or to follow live (`/api/v1/events/live`)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from litestar import Request, Response, Router, get
+from litestar.openapi import ResponseSpec
+from litestar.params import FromQuery, HeaderParameter
+from litestar.types import ASGIApp
+from msgspec import Struct
+
+from clearway.records.errors import AuthenticationError, InputError
+from clearway.store import events
+
+from . import etag, sse
+from .acting import SIGNED_IN, acting, doorkeeper, viewer
+from .openapi import PREFIX, problems_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .cursor import Sealer
+
+MOST_KINDS = 20
+_KIND = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+){0,4}")
+
+
+class Events(Struct, frozen=True, kw_only=True):
+    """Events in their order. `next` is where to go on, also when there are none yet."""
+
+    items: list[sse.Shown]
+    next: str
+    more: bool
+
+
+def routes(hub: sse.Hub, sealer: Callable[[], Sealer]) -> Router:
+    """`GET /events` and `GET /events/live` under `/api/v1`, for whoever is signed in."""
+
+    @get(
+        "/events",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="What happened after an event, as far as you may see it",
+        responses=problems_of(400, 401, 404, 429, 503),
+    )
+    def listed(
+        request: Request[Any, Any, Any],
+        after: FromQuery[str] = "",
+        kind: FromQuery[list[str] | None] = None,
+    ) -> Response[Events]:
+        wanted = _kinds(kind or [])
+        with acting(request) as (db, me):
+            start = hub.position(me, after) if after else 0
+            reached = events.horizon(db).reached
+            found = events.read(db, start, reached, kinds=wanted)
+        upto = found[-1].seq if len(found) == events.BATCH else max(start, reached)
+        bound = (sse.LIST, str(me.person))
+        items = [sse.shown(event, sealer(), me.person) for event in found]
+        body = Events(items=items, next=sealer().seal([upto], bound), more=len(found) == events.BATCH)
+        return etag.response(request, msgspec.json.encode(body), me)  # type: ignore[return-value]
+
+    @get(
+        "/events/live",
+        opt=SIGNED_IN,
+        summary="Events as they happen (server-sent events)",
+        responses={
+            200: ResponseSpec(
+                str, media_type=sse.MEDIA_TYPE, description="A stream of events", generate_examples=False
+            ),
+            **problems_of(400, 401, 404, 429, 503),
+        },
+    )
+    async def live(
+        request: Request[Any, Any, Any],
+        after: FromQuery[str] = "",
+        kind: FromQuery[list[str] | None] = None,
+        last: Annotated[str, HeaderParameter(name="last-event-id")] = "",
+    ) -> ASGIApp:
+        me = viewer(request)
+        if me is None:
+            raise AuthenticationError("this needs a login")
+        key = doorkeeper(request).key(request)
+        return await hub.stream(key, me, after=last or after, kinds=_kinds(kind or []))
+
+    return Router(PREFIX, route_handlers=[listed, live], tags=["events"])
+
+
+def _kinds(typed: Sequence[str]) -> list[str]:
+    if len(typed) > MOST_KINDS:
+        raise InputError(f"more than {MOST_KINDS} kinds", where="query.kind")
+    for one in typed:
+        if len(one) > 100 or not _KIND.fullmatch(one):
+            raise InputError(
+                "is no kind of event", where="query.kind", mend='such as "asset" or "asset.added"'
+            )
+    return [*typed]

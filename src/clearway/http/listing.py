@@ -1,0 +1,272 @@
+"""Lists, all with the same manners: declared filters and orders, pages by signed cursor, JSON and CSV.
+
+    ASSETS = Listing(
+        "assets", Asset,
+        Source("a.asset as id, a.name, a.environment", "clearway.asset a"),
+        sorts={"name": Column("a.name"), "added": Column("a.added", "timestamptz")},
+        tie=Column("a.asset", "int"), default="name",
+        filters={"environment": choice("a.environment = any(%s)", ENVIRONMENTS, "a.environment <> all(%s)")},
+    )
+
+    @get(paths("/assets"), opt=needs("read"), operation_class=ASSETS.operation, …)
+    def assets(request: Request) -> Response[bytes]:
+        asked = ASSETS.asked(request)
+        with acting(request) as (db, me):
+            page = ASSETS.read(db, me, asked, sealer(request))
+        return ASSETS.answer(request, page, me)
+
+There is no offset and no total: both cost the whole list, and a total of what one may see is a query of its own.
+Row-level policies decide what is in the list; a cursor is bound to the reader besides, so that it tells others nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, LiteralString, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+from litestar import Response
+from litestar.openapi.spec import Operation, Parameter, Schema
+from litestar.openapi.spec.enums import OpenAPIType
+from msgspec import Struct
+
+from clearway.records.errors import InputError
+from clearway.records.text import plain
+from clearway.store.keyset import Column, Condition, Source, page
+
+from . import csv_out, etag
+from .cursor import MAX_CHARS as CURSOR_CHARS
+from .filters import MAX_CHARS, Filter, values_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import psycopg
+    from litestar import Request
+
+    from clearway.records.principal import Principal
+
+    from .cursor import Sealer
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 200
+MAX_CSV_LIMIT = 10_000
+_OWN = ("sort", "limit", "cursor")
+
+T = TypeVar("T", bound=Struct)
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What a request asks of a list, read and bounded. `narrowed` is (parameter, values) in alphabetical order."""
+
+    sort: str
+    descending: bool
+    limit: int
+    narrowed: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    cursor: str = ""
+
+    def query(self, **changed: str) -> str:
+        """The query string that asks for the same, with `changed` parameters; an empty text takes one away."""
+        pairs: list[tuple[str, object]] = []
+        for name, values in self.narrowed:
+            pairs += [(name, _typed(value)) for value in values]
+        own = {
+            "sort": f"-{self.sort}" if self.descending else self.sort,
+            "limit": str(self.limit),
+            "cursor": self.cursor,
+        }
+        pairs += [(name, value) for name, value in {**own, **changed}.items() if value]
+        return urlencode(pairs)
+
+
+class Page(Struct, Generic[T], frozen=True, kw_only=True):
+    """A page of a list. `next` is the cursor of the next one, "" when this is the last."""
+
+    asked: Asked
+    items: tuple[T, ...]
+    next: str = ""
+
+
+class Listing(Generic[T]):
+    """One kind of list. `name` is bound into its cursors; `where` is constant SQL that always holds."""
+
+    def __init__(
+        self,
+        name: str,
+        record: type[T],
+        source: Source,
+        *,
+        sorts: Mapping[str, Column],
+        tie: Column,
+        default: str,
+        filters: Mapping[str, Filter] | None = None,
+        where: LiteralString = "",
+    ) -> None:
+        self.name = name
+        self.record = record
+        self.source = source
+        self.sorts = sorts
+        self.tie = tie
+        self.default = default
+        self.filters = filters or {}
+        self._always = where
+        self.operation = _operation(self)
+
+    def asked(self, request: Request[Any, Any, Any]) -> Asked:
+        """What `request` asks for.
+
+        Raises:
+            InputError: a parameter that this list does not have, or a value that does not fit.
+        """
+        given: dict[str, list[str]] = {}
+        for name, value in request.query_params.multi_items():
+            given.setdefault(name, []).append(value)
+        for name in given:
+            if name not in _OWN and not self._has(name):
+                known = ", ".join((*self.filters, *_OWN))
+                raise InputError(
+                    "this list has no such parameter",
+                    where=f"query.{plain(name, 60)}",
+                    mend=f"one of {known}",
+                )
+            if name in _OWN and len(given[name]) > 1:
+                raise InputError("said twice", where=f"query.{name}")
+        sort = given.get("sort", [self.default])[0]
+        if sort.removeprefix("-") not in self.sorts:
+            raise InputError(
+                "this list has no such order",
+                where="query.sort",
+                mend=f"one of {', '.join(self.sorts)}; with - in front, descending",
+            )
+        most = MAX_CSV_LIMIT if _suffix(request) == "csv" else MAX_LIMIT
+        standard = MAX_CSV_LIMIT if _suffix(request) == "csv" else DEFAULT_LIMIT
+        cursor = given.get("cursor", [""])[0]
+        if len(cursor) > CURSOR_CHARS:
+            raise InputError(f"longer than {CURSOR_CHARS} characters", where="query.cursor")
+        return Asked(
+            sort=sort.removeprefix("-"),
+            descending=sort.startswith("-"),
+            limit=_limit(given.get("limit", [str(standard)])[0], most),
+            narrowed=tuple(
+                (name, tuple(values_of(name, self.filters[name.removesuffix("!")], typed)))
+                for name, typed in sorted(given.items())
+                if name not in _OWN
+            ),
+            cursor=cursor,
+        )
+
+    def _has(self, name: str) -> bool:
+        found = self.filters.get(name.removesuffix("!"))
+        return found is not None and (not name.endswith("!") or found.without != "")
+
+    def read(
+        self,
+        db: psycopg.Connection[Any],
+        me: Principal,
+        asked: Asked,
+        sealer: Sealer,
+        *conditions: Condition,
+    ) -> Page[T]:
+        """The page asked for, as far as the principal of `db` may see it.
+
+        `conditions` hold besides the filters, such as the parent that the path names; a cursor is bound to them too.
+
+        Raises:
+            CursorError: the cursor is not for this list, these filters, this order or this reader.
+        """
+        bound = self._bound(me, asked, conditions)
+        after = sealer.open(asked.cursor, bound) if asked.cursor else None
+        narrowed = [
+            Condition(found.without if name.endswith("!") else found.where, [*values])
+            for name, values in asked.narrowed
+            for found in (self.filters[name.removesuffix("!")],)
+        ]
+        always = [Condition(self._always + " and %s", True)] if self._always else []
+        rows = page(
+            db,
+            self.source,
+            [*always, *conditions, *narrowed],
+            order=self.sorts[asked.sort],
+            tie=self.tie,
+            descending=asked.descending,
+            after=after,
+            limit=asked.limit,
+        )
+        return Page(
+            asked=asked,
+            items=tuple(self.record(**dict(zip(rows.names, row, strict=True))) for row in rows.rows),
+            next="" if rows.last is None else sealer.seal(rows.last, bound),
+        )
+
+    def _bound(self, me: Principal, asked: Asked, conditions: Sequence[Condition]) -> tuple[str, ...]:
+        narrowed = msgspec.json.encode((asked.narrowed, conditions)).decode()
+        return (self.name, narrowed, f"{'-' if asked.descending else ''}{asked.sort}", str(me.person))
+
+    def answer(self, request: Request[Any, Any, Any], page: Page[T], me: Principal) -> Response[bytes]:
+        """The response: JSON, or CSV when the path ends so; 304 when the reader has it already."""
+        headers = {}
+        if page.next:
+            following = f"{request.url.path}?{page.asked.query(cursor=page.next)}"
+            headers["link"] = f'<{following}>; rel="next"'
+        else:
+            following = ""
+        if _suffix(request) == "csv":
+            names = self.record.__struct_fields__
+            rows = ([getattr(item, name) for name in names] for item in page.items)
+            headers["content-disposition"] = f'attachment; filename="{self.name}.csv"'
+            return etag.response(request, csv_out.table(names, rows), me, csv_out.MEDIA_TYPE, headers)
+        body = msgspec.json.encode({"items": page.items, "next": following or None})
+        return etag.response(request, body, me, "application/json", headers)
+
+
+def paths(path: str) -> list[str]:
+    """The paths of a list: itself, and the same as `.json` and `.csv`."""
+    return [path, f"{path}.json", f"{path}.csv"]
+
+
+def _suffix(request: Request[Any, Any, Any]) -> str:
+    last = request.url.path.rpartition("/")[2]
+    return "csv" if last.endswith(".csv") else "json"
+
+
+def _limit(typed: str, most: int) -> int:
+    if not (typed.isascii() and typed.isdigit() and len(typed) < 7 and 1 <= int(typed) <= most):
+        raise InputError(f"a page has 1 to {most} rows", where="query.limit")
+    return int(typed)
+
+
+def _typed(value: object) -> object:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+
+
+def _operation(listing: Listing[Any]) -> type[Operation]:
+    """An OpenAPI operation that knows the list's query parameters."""
+    orders = [way + name for name in listing.sorts for way in ("", "-")]
+    found = [
+        _parameter("sort", Schema(type=OpenAPIType.STRING, enum=orders), "order; `-` is descending"),
+        _parameter("limit", Schema(type=OpenAPIType.INTEGER, minimum=1, maximum=MAX_LIMIT), "rows a page"),
+        _parameter(
+            "cursor", Schema(type=OpenAPIType.STRING, max_length=CURSOR_CHARS), "from `next` or `Link`"
+        ),
+    ]
+    for name, one in listing.filters.items():
+        kind = OpenAPIType.INTEGER if one.schema == "integer" else OpenAPIType.STRING
+        value = Schema(type=kind, enum=[*one.choices] or None)
+        if kind == OpenAPIType.STRING and not one.choices:
+            value.max_length = MAX_CHARS
+        several = Schema(type=OpenAPIType.ARRAY, items=value, max_items=50)
+        found.append(_parameter(name, several, "any of these"))
+        if one.without:
+            found.append(_parameter(f"{name}!", several, "none of these"))
+
+    @dataclass
+    class ListOperation(Operation):
+        def __post_init__(self) -> None:
+            self.parameters = [*(self.parameters or ()), *found]
+
+    return ListOperation
+
+
+def _parameter(name: str, schema: Schema, description: str) -> Parameter:
+    return Parameter(name=name, param_in="query", schema=schema, description=description, required=False)

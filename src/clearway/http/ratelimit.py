@@ -1,0 +1,253 @@
+"""How often one may ask: token buckets by address and by principal, and stricter ones for signing in and for failing.
+
+Buckets are kept in this process's memory: of N server processes each grants its own share. They protect a process from
+one caller; they are no accounting. Every answer of a limited request says where its caller stands, in the fields
+`RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10); a refusal is 429 with `Retry-After`.
+
+    address    every request, by the peer's address
+    principal  every request of a person or service, whatever its address (asked by `spend`, once it is known)
+    sign-in    requests that try to sign in, by address
+    failures   credentials that were answered 401 or 403, by address: with none left, requests that bring one are
+               refused unread, except where it was good from there lately: one guesser does not lock out an office
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import os
+import time
+from collections import OrderedDict
+from hashlib import blake2b
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from litestar.enums import ScopeType
+from msgspec import Struct
+
+from clearway.records.errors import ConfigError, TooManyRequestsError
+
+from . import problems
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+MOST_KEYS = 50_000  # of one policy; beyond it the one not seen for longest is forgotten
+_GOOD_FOR_S = 600.0
+_KEY = "clearway_rate"
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Policy(Struct, frozen=True):
+    """`quota` requests at once, refilled evenly over `window_s` seconds."""
+
+    name: str
+    quota: int
+    window_s: int
+
+
+class Rates(Struct, frozen=True, kw_only=True):
+    """The policies of a server."""
+
+    address: Policy = Policy("address", 6_000, 10)
+    principal: Policy = Policy("principal", 6_000, 10)
+    sign_in: Policy = Policy("sign-in", 20, 300)
+    failures: Policy = Policy("failures", 30, 300)
+    # Paths below which a request tries to sign in, unless it only reads.
+    sign_in_paths: tuple[str, ...] = ("/sign-in", "/api/v1/sign-in")
+    # Proxies whose `X-Forwarded-For` is believed: its last address that is not such a proxy is the client's.
+    proxies: tuple[str, ...] = ()  # networks: "10.0.0.0/8"
+
+
+class Standing(NamedTuple):
+    """Where a caller stands with a policy after a request."""
+
+    policy: Policy
+    left: int  # whole requests
+    wait_s: float  # until there is one more
+    refused: bool
+
+
+class Buckets:
+    """Token buckets of one policy, by key. Safe between threads; bounded in number."""
+
+    def __init__(self, policy: Policy, now: Callable[[], float] = time.monotonic) -> None:
+        self.policy = policy
+        self._rate = policy.quota / policy.window_s
+        self._now = now
+        self._kept: OrderedDict[object, tuple[float, float]] = OrderedDict()
+        self._lock = Lock()
+
+    def take(self, key: object, cost: float = 1.0) -> Standing:
+        """Takes `cost` from the bucket of `key` when that much is there; `cost` 0 only looks for one."""
+        now = self._now()
+        with self._lock:
+            tokens, then = self._kept.get(key, (float(self.policy.quota), now))
+            tokens = min(float(self.policy.quota), tokens + (now - then) * self._rate)
+            refused = tokens < max(cost, 1.0)
+            if not refused:
+                tokens -= cost
+            self._kept[key] = (tokens, now)
+            self._kept.move_to_end(key)
+            if len(self._kept) > MOST_KEYS:
+                self._kept.popitem(last=False)
+        return Standing(self.policy, int(tokens), max(0.0, (1.0 - tokens) / self._rate), refused)
+
+
+class RateLimits:
+    """The ASGI layer, and `spend` for those who know the principal."""
+
+    def __init__(self, app: ASGIApp, rates: Rates, *, now: Callable[[], float] = time.monotonic) -> None:
+        self.app = app
+        self.rates = rates
+        self._now = now
+        self._proxies = networks(rates.proxies)
+        self._address = Buckets(rates.address, now)
+        self._principal = Buckets(rates.principal, now)
+        self._sign_in = Buckets(rates.sign_in, now)
+        self._failures = Buckets(rates.failures, now)
+        self._pepper = os.urandom(16)
+        self._good: OrderedDict[bytes, float] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await self.app(scope, receive, send)
+            return
+        client = address(scope, self._proxies)
+        stands = [self._address.take(client)]
+        credential = self._credential(scope, client)
+        if self._tries_to_sign_in(scope):
+            stands.append(self._sign_in.take(client))
+        elif credential and not self._is_good(credential):
+            stands.append(self._failures.take(client, 0))
+        for stand in stands:
+            if stand.refused:
+                await problems.send_bare(send, _problem(stand), _fields(stands, stand))
+                return
+        noted: dict[str, Any] = {"stands": [s for s in stands if s.policy.name != "failures"]}
+        scope.setdefault("state", {})[_KEY] = (self, noted)
+
+        async def with_fields(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._note(message["status"], client, credential)
+                message["headers"] = [*message.get("headers", ()), *_fields(noted["stands"], None)]
+            await send(message)
+
+        await self.app(scope, receive, with_fields)
+
+    def _note(self, status: int, client: str, credential: bytes) -> None:
+        if credential and status in (401, 403):
+            self._failures.take(client)
+        elif credential and status < 400:
+            self._good[credential] = self._now()
+            self._good.move_to_end(credential)
+            if len(self._good) > MOST_KEYS:
+                self._good.popitem(last=False)
+
+    def _is_good(self, credential: bytes) -> bool:
+        then = self._good.get(credential)
+        return then is not None and self._now() - then < _GOOD_FOR_S
+
+    def _tries_to_sign_in(self, scope: Scope) -> bool:
+        path = scope["path"]
+        return scope.get("method") not in ("GET", "HEAD", "OPTIONS") and any(
+            path == p or path.startswith(f"{p}/") for p in self.rates.sign_in_paths
+        )
+
+    def _credential(self, scope: Scope, client: str) -> bytes:
+        """What tells this credential from this address apart from others, and tells nobody what it is."""
+        brought = b"\0".join(v for n, v in scope["headers"] if n in (b"authorization", b"cookie"))
+        return (
+            blake2b(client.encode() + b"\0" + brought, key=self._pepper, digest_size=16).digest()
+            if brought
+            else b""
+        )
+
+    def spend(self, noted: dict[str, Any], person: int) -> None:
+        """Takes one request from the principal's bucket.
+
+        Raises:
+            TooManyRequestsError: it is empty.
+        """
+        stand = self._principal.take(person)
+        noted["stands"].append(stand)
+        if stand.refused:
+            wait = max(1, math.ceil(stand.wait_s))
+            raise TooManyRequestsError(_words(stand), mend=f"come back in {wait} s", retry_after_s=wait)
+
+
+def spend(scope: Scope, person: int) -> None:
+    """Takes one request from `person`'s share; nothing on a server without limits.
+
+    Raises:
+        TooManyRequestsError: there is none left.
+    """
+    found = scope.get("state", {}).get(_KEY)
+    if found is not None:
+        limits, noted = found
+        limits.spend(noted, person)
+
+
+def address(scope: Scope, proxies: Sequence[Network] = ()) -> str:
+    """The client's address; IPv6 by its /64, which is what one subscriber has. "" for a peer without one."""
+    client = scope.get("client")
+    peer = _parsed(client[0] if client else "")
+    if peer is None:
+        return ""
+    if any(peer in network for network in proxies):
+        forwarded = ",".join(v.decode("latin-1") for n, v in scope["headers"] if n == b"x-forwarded-for")
+        for text in reversed(forwarded[:2_000].split(",")):
+            found = _parsed(text.strip())
+            if found is None:
+                break
+            peer = found
+            if not any(peer in network for network in proxies):
+                break
+    if isinstance(peer, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((peer, 64), strict=False))
+    return str(peer)
+
+
+def networks(texts: Sequence[str]) -> tuple[Network, ...]:
+    """The networks that `texts` name.
+
+    Raises:
+        ConfigError: one of them is none.
+    """
+    try:
+        return tuple(ipaddress.ip_network(text.strip()) for text in texts)
+    except ValueError as error:
+        raise ConfigError(f"not a network: {error}", where="proxies", mend="such as 10.0.0.0/8") from None
+
+
+def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        found = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return mapped or found
+
+
+def _words(stand: Standing) -> str:
+    return f"more than {stand.policy.quota} in {stand.policy.window_s} s ({stand.policy.name})"
+
+
+def _problem(stand: Standing) -> problems.Problem:
+    return problems.of_status(429, _words(stand))
+
+
+def _fields(stands: Sequence[Standing], refusing: Standing | None) -> list[tuple[bytes, bytes]]:
+    if not stands:
+        return []
+    least = refusing or min(stands, key=lambda s: s.left / s.policy.quota)
+    policies = ", ".join(f'"{s.policy.name}";q={s.policy.quota};w={s.policy.window_s}' for s in stands)
+    fields = [
+        (b"ratelimit-policy", policies.encode()),
+        (b"ratelimit", f'"{least.policy.name}";r={least.left};t={math.ceil(least.wait_s)}'.encode()),
+    ]
+    if refusing is not None:
+        fields.append((b"retry-after", str(max(1, math.ceil(refusing.wait_s))).encode()))
+    return fields
