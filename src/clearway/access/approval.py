@@ -103,17 +103,20 @@ def remark(
         ForbiddenError: the right or the approval is missing.
         NotFoundError: no such row for the caller.
     """
-    subject = f"{table}/{row_id}"
     db.execute("select clearway.remark(%s::regclass, %s, %s, %s)", (table, row_id, aud, approved))
     content = {"aud": aud, "approval": approved}
-    ledger.append(db, "marking.changed", subject, content, aud=audience.of(db, own(org)))
+    ledger.append(db, "marking.changed", _subject(table, row_id), content, aud=audience.of(db, own(org)))
 
 
 def ask_remark(
     db: psycopg.Connection[Any], table: str, row_id: int, org: int, was: int, aud: int, why: str
 ) -> Approval:
     """Asks for a wider audience of one row: from `was` to `aud`."""
-    return ask(db, org, "remark", f"{table}/{row_id}", {"was": was, "aud": aud}, why)
+    return ask(db, org, "remark", _subject(table, row_id), {"was": was, "aud": aud}, why)
+
+
+def _subject(table: str, row_id: int) -> str:
+    return f"{table.removeprefix('clearway.')}/{row_id}"
 
 
 def _log(db: psycopg.Connection[Any], act: str, about: Approval, content: Mapping[str, object]) -> None:
