@@ -430,9 +430,10 @@ class Table:
 
     def has_vex(self) -> bool:
         """Whether any VEX statement is loaded."""
-        return bool(self._vex_products())
+        return bool(self.vex_products())
 
-    def _vex_products(self) -> frozenset[str]:
+    def vex_products(self) -> frozenset[str]:
+        """The products that some VEX statement names: \"type/namespace/name\"."""
         if self._products is None:
             found = {row[0] for row in self._db.execute("select key from vex")}
             self._products = frozenset(found.union(self.changed.get("vex", _NO_ROWS)))
@@ -440,7 +441,7 @@ class Table:
 
     def vex(self, key: str) -> tuple[VexClaim, ...]:
         """VEX statements whose product is "type/namespace/name", whatever its version."""
-        if key not in self._vex_products():
+        if key not in self.vex_products():
             return ()
         body = self._one("vex", key)
         return () if body is None else msgspec.msgpack.decode(decompress(body), type=tuple[VexClaim, ...])

@@ -85,6 +85,20 @@ def ask(asker: Asker, components: Mapping[int, Component]) -> list[Answer]:
     return [a for pv, component in components.items() for a in asker.ask(pv, component)]
 
 
+def stored(db: psycopg.Connection[Any], pvs: Sequence[int]) -> dict[int, dict[str, Answer]]:
+    """pv -> flaw -> its answer as it stands."""
+    found: dict[int, dict[str, Answer]] = {}
+    with db.cursor(binary=True) as cursor:
+        rows = cursor.execute(
+            """select a.pv, f.id, a.verdict, a.basis, a.fixed, a.records
+            from unnest(%s::int[]) w(pv) join clearway.answer a using (pv) join clearway.flaw f using (flaw)""",
+            (list(pvs),),
+        )
+        for pv, flaw, verdict, basis, fixed, records in rows:
+            found.setdefault(pv, {})[flaw] = Answer(pv, flaw, verdict, basis, tuple(fixed), tuple(records))
+    return found
+
+
 class Put(NamedTuple):
     """What new answers changed: of versions, and of exposures."""
 

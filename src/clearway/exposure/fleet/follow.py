@@ -21,6 +21,7 @@ from . import answer, dictionary, due
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
+    from pathlib import Path
 
     import psycopg
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 # another is followed.
 _LOCK = 0x636C7761_00000006
 _BATCH = 20_000
+_COLUMNS_PAY_AT = 20_000  # versions
 
 
 class Followed(Struct, frozen=True, kw_only=True):
@@ -77,15 +79,23 @@ def _renewed(table: Table) -> ConflictError:
     )
 
 
-def follow(db: psycopg.Connection[Any], table: Table, day: date) -> Followed:
-    """Brings answers, exposures and dates up to `table`: the owner's transaction. Does nothing when they are."""
+def alone(db: psycopg.Connection[Any]) -> None:
+    """Keeps everybody else from asking or following until this transaction ends."""
     db.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+
+
+def follow(db: psycopg.Connection[Any], table: Table, day: date, home: Path | None = None) -> Followed:
+    """Brings answers, exposures and dates up to `table`: the owner's transaction. Does nothing when they are.
+
+    With a `home`, a large fleet is matched anew in columns (`rematch`), through private files in there.
+    """
+    alone(db)
     if _state(db) == _of(table):
         return Followed()
-    return _follow(db, table, day)
+    return _follow(db, table, day, home)
 
 
-def _follow(db: psycopg.Connection[Any], table: Table, day: date) -> Followed:
+def _follow(db: psycopg.Connection[Any], table: Table, day: date, home: Path | None = None) -> Followed:
     state, here = _state(db), _of(table)
     whole = state is None or state.base != here.base
     changed_flaws = None if whole else set(table.changed.get("flaw", ()))
@@ -98,7 +108,13 @@ def _follow(db: psycopg.Connection[Any], table: Table, day: date) -> Followed:
         (here.base, here.generation, here.rows, here.kev, here.ssvc),
     )
     pvs = _versions(db) if whole else _touched(db, table)
-    put = _ask_again(db, table, pvs, day)
+    if whole and home is not None and len(pvs) > _COLUMNS_PAY_AT:
+        from .rematch import rematch
+
+        done = rematch(db, table, home, day)
+        put = answer.Put(done.changed, done.appeared, done.ended, 0)
+    else:
+        put = _ask_again(db, table, pvs, day)
     loads_changed = state is None or (state.kev, state.ssvc) != (here.kev, here.ssvc)
     dated = due.date_again(db, day) if loads_changed else _date_moved(db, mark, day)
     return Followed(whole=whole, versions=len(pvs), answers=put.answers, appeared=put.appeared, ended=put.ended,
@@ -160,11 +176,11 @@ def _touched(db: psycopg.Connection[Any], table: Table) -> list[int]:
             union select a.pv from clearway.answer a join clearway.flaw f using (flaw) where f.id = any(%s)""",
             (ids, ids),
         ))  # fmt: skip
-    found |= _of_products(db, table.changed.get("vex", ()))
+    found |= of_products(db, table.changed.get("vex", ()))
     return sorted(found)
 
 
-def _of_products(db: psycopg.Connection[Any], products: Iterable[str]) -> set[int]:
+def of_products(db: psycopg.Connection[Any], products: Iterable[str]) -> set[int]:
     """Versions whose purl is of one of these products ("type/namespace/name", lower case)."""
     wanted = list(products)
     if not wanted:

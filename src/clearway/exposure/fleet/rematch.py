@@ -1,0 +1,166 @@
+"""Everything matched anew: all versions of all fleets against the whole table.
+
+    1. versions, where they are looked up, and the answers as they stand go from PostgreSQL to Parquet files,
+       and the table's intervals beside them
+    2. the engine joins intervals and says which versions are answered otherwise than they stand
+    3. what takes more than intervals is asked of the judge, and compared too
+    4. only the difference is written, and carried to the exposures (`answer.put`)
+
+Each distinct version is matched once, whoever holds it: ten million components are some hundred thousand versions.
+"""
+
+from __future__ import annotations
+
+import csv
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from . import answer, dictionary, follow
+from .engine import FILES, SEPARATOR, DuckDb, private_folder, to_parquet
+from .pieces import pieces
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import date
+    from pathlib import Path
+
+    import psycopg
+
+    from clearway.advisories.table import Table
+
+    from .answer import Answer
+    from .engine import Engine
+
+_BATCH = 20_000
+_NULL = "\\N"
+_COPY = {
+    "version": "select pv, plain from clearway.package_version",
+    "lookup": """select l.package, l.pv, l.nth, l.unless, encode(l.key, 'hex')
+        from clearway.lookup l join clearway.package_version v on v.pv = l.pv and v.plain""",
+    "stored": """select pv, flaw, verdict, basis, array_to_string(fixed, E'\\x1f'), array_to_string(records, E'\\x1f')
+        from clearway.answer""",
+}
+
+
+class Rematched(Struct, frozen=True, kw_only=True):
+    """What a whole re-match found. `judged` versions took more than intervals."""
+
+    versions: int
+    judged: int
+    changed: int  # versions answered otherwise than before
+    appeared: int
+    ended: int
+
+
+def rematch(
+    db: psycopg.Connection[Any], table: Table, home: Path, day: date, *, engine: Engine | None = None
+) -> Rematched:
+    """Matches everything anew and applies the difference: the owner's transaction. The flaws' facts are the table's
+    already (`follow`)."""
+    follow.alone(db)
+    new, judge = _joined(db, table, home, engine or DuckDb())
+    new.update(_judged(db, table, judge, day))
+    appeared = ended = 0
+    pvs = sorted(new)
+    for start in range(0, len(pvs), _BATCH):
+        part = pvs[start : start + _BATCH]
+        put = answer.put(db, part, [a for pv in part for a in new[pv]], day)
+        appeared, ended = appeared + put.appeared, ended + put.ended
+    row = db.execute("select count(*) from clearway.package_version").fetchone()
+    return Rematched(
+        versions=row[0] if row else 0, judged=len(judge), changed=len(pvs), appeared=appeared, ended=ended
+    )
+
+
+def _joined(
+    db: psycopg.Connection[Any], table: Table, home: Path, engine: Engine
+) -> tuple[dict[int, list[Answer]], list[int]]:
+    """The answers of plain versions that are answered otherwise than before, and the versions to be judged."""
+    with private_folder(home) as folder:
+        ids = export(db, table, folder)
+        new: dict[int, list[Answer]] = {}
+        judge: list[int] = []
+        for pv, flaw, verdict, basis, fixed, records, to_judge in engine.rows(folder):
+            if to_judge:
+                judge.append(pv)
+                continue
+            answers = new.setdefault(pv, [])
+            if flaw is not None:
+                answers.append(
+                    answer.Answer(pv, ids[flaw], verdict or 0, basis or "", _split(fixed), _split(records))
+                )
+    if table.has_vex():
+        named = follow.of_products(db, table.vex_products())
+        judge = sorted(named.union(judge))
+        for pv in named:
+            new.pop(pv, None)
+    return new, judge
+
+
+def _split(text: str | None) -> tuple[str, ...]:
+    return tuple(text.split(SEPARATOR)) if text else ()
+
+
+def _judged(db: psycopg.Connection[Any], table: Table, pvs: Sequence[int], day: date) -> dict[int, list[Answer]]:
+    """The answers of versions that the judge answers otherwise than they stand."""
+    asker = answer.Asker(table, day)
+    new: dict[int, list[Answer]] = {}
+    for start in range(0, len(pvs), _BATCH):
+        part = pvs[start : start + _BATCH]
+        stands = answer.stored(db, part)
+        for pv, component in dictionary.components(db, part).items():
+            answers = asker.ask(pv, component)
+            if {a.flaw: a for a in answers} != stands.get(pv, {}):
+                new[pv] = answers
+    return new
+
+
+def export(db: psycopg.Connection[Any], table: Table, folder: Path) -> dict[int, str]:
+    """Writes the Parquet files of `engine.FILES` to `folder`; returns the ids of the flaws by number."""
+    sources = {name: folder / f"{name}.csv" for name in FILES}
+    for name, query in _COPY.items():
+        _copy_out(db, query, sources[name])
+    packages = {(e, n): p for e, n, p in db.execute("select ecosystem, name, package from clearway.package")}
+    flaws = dict(db.execute("select id, flaw from clearway.flaw where aud = 0").fetchall())
+    records: set[str] = set()
+    with (
+        _writer(sources["piece"]) as piece,
+        _writer(sources["special"]) as special,
+        _writer(sources["spoken"]) as spoken,
+    ):
+        for ecosystem, name, claims in table.all_packages():
+            package = packages.get((ecosystem, name))
+            if package is None:
+                continue
+            spoken.writerow((package,))
+            found = pieces(ecosystem, claims)
+            if found is None:
+                special.writerow((package,))
+                continue
+            for p in found:
+                records.add(p.record)
+                piece.writerow((package, p.claim, p.lo.hex(), p.hi.hex(), p.record, p.fixed, p.basis))
+    missing: set[str] = set()
+    pairs = [(r, f) for r in sorted(records) for f in table.flaws_of(r) or (r,)]
+    missing = {f for _, f in pairs if f not in flaws}
+    if missing:
+        flaws |= dictionary.flaws(db, missing)
+    with _writer(sources["record_flaw"]) as record_flaw:
+        record_flaw.writerows((r, flaws[f]) for r, f in pairs)
+    to_parquet(folder, sources)
+    return {number: flaw for flaw, number in flaws.items()}
+
+
+def _copy_out(db: psycopg.Connection[Any], query: str, path: Path) -> None:
+    command = f"copy ({query}) to stdout (format csv, null '{_NULL}')"
+    with path.open("wb") as file, db.cursor() as cursor, cursor.copy(command) as copy:  # type: ignore[arg-type]
+        for block in copy:
+            file.write(block)
+
+
+@contextmanager
+def _writer(path: Path) -> Iterator[Any]:
+    with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
+        yield csv.writer(file, lineterminator="\n")

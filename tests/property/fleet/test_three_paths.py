@@ -1,0 +1,114 @@
+"""The matcher, PostgreSQL and DuckDB give one answer, over records and versions of many kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clearway.exposure.fleet import answer, dictionary, rematch, whom
+from clearway.exposure.fleet.version import digest_of
+from clearway.records.inventory import Component
+from database import new_world, server, world  # noqa: F401
+from fleet_world import DAY, Fleet, fleet_of, osv, package
+from intake_world import World
+
+NAMES = ("alpha", "beta", "gamma")
+VERSIONS = ("0.9", "1.0", "1.0.0", "1.5rc1", "1.5", "2.0", "2.0.post1", "3.0", "not a version", "")
+ECOSYSTEMS = ("PyPI", "npm", "AlmaLinux:8", "Debian:12", "Go")
+RPM = ("1.0-1.el8", "1.0-2.el8", "2.0-1.module_el8.3", "2:1.0-1.el8")
+
+
+@pytest.fixture(scope="module")
+def kept(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:  # noqa: F811
+    from intake_world import drop_database, new_database
+
+    url = new_database(server, "made")
+    yield from fleet_of(World(url, tmp_path_factory.mktemp("kept") / "home"))
+    drop_database(server, url)
+
+
+def texts(ecosystem: str) -> tuple[str, ...]:
+    return RPM if ecosystem == "AlmaLinux:8" else VERSIONS[:-1]
+
+
+@st.composite
+def affected(draw: st.DrawFn) -> dict[str, Any]:
+    ecosystem = draw(st.sampled_from(ECOSYSTEMS))
+    names = [*NAMES, "Alpha"] if ecosystem == "Go" else NAMES
+    readable = [v for v in texts(ecosystem) if v != "not a version"]
+    found: dict[str, Any] = {"package": {"ecosystem": ecosystem, "name": draw(st.sampled_from(names))}}
+    events = [
+        {"introduced": draw(st.sampled_from(["0", *readable]))},
+        *draw(st.sampled_from([[], [{"fixed": draw(st.sampled_from(readable))}],
+                               [{"last_affected": draw(st.sampled_from(readable))}]])),
+    ]  # fmt: skip
+    kind = draw(st.sampled_from(("range", "range", "listed", "both", "none")))
+    if kind in ("range", "both"):
+        found["ranges"] = [{"type": "ECOSYSTEM", "events": events}]
+    if kind in ("listed", "both"):
+        found["versions"] = draw(st.lists(st.sampled_from(texts(ecosystem)), max_size=3))
+    return found
+
+
+@st.composite
+def records(draw: st.DrawFn) -> list[dict[str, Any]]:
+    made = []
+    for number in range(draw(st.integers(1, 5))):
+        cves = draw(st.lists(st.sampled_from(("CVE-2026-1", "CVE-2026-2", "CVE-2026-3")), max_size=2, unique=True))
+        relation = draw(st.sampled_from(("aliases", "related")))
+        made.append(osv(f"X-{number}", *draw(st.lists(affected(), min_size=1, max_size=3)), **{relation: cves}))
+    return made
+
+
+@st.composite
+def components(draw: st.DrawFn) -> Component:
+    ecosystem = draw(st.sampled_from(ECOSYSTEMS))
+    sourced = ecosystem in ("AlmaLinux:8", "Debian:12") and draw(st.booleans())
+    return Component(
+        ecosystem=ecosystem,
+        name=draw(st.sampled_from(NAMES)),
+        version=draw(st.sampled_from(RPM if ecosystem == "AlmaLinux:8" else VERSIONS)),
+        purl="pkg:generic/x@1",
+        source_name=draw(st.sampled_from(NAMES)) if sourced else "",
+        source_version=draw(st.sampled_from(("", "1.0-1.el8", "1.5"))) if sourced else "",
+        commit=draw(st.sampled_from(("", "", "", "6879efc2c1596d11a6a6ad296f80063b558d5e0f"))),
+    )
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(records(), st.lists(components(), min_size=1, max_size=30))
+def test_three_paths_one_answer(kept: Fleet, known: list[dict[str, Any]], found: list[Component]) -> None:
+    with kept.owner() as db:
+        db.execute("delete from clearway.record")
+    kept.ingest(*known)
+    kept.world.take(rebuild=True)
+    by_digest = {digest_of(c): c for c in found}
+    table = kept.table
+    with kept.owner() as db:
+        db.execute("truncate clearway.package_version, clearway.package, clearway.flaw cascade")
+        dictionary.keep_facts(db, table)
+        pvs = dictionary.intern(db, by_digest)
+        asker = answer.Asker(table, DAY)
+        one_by_one = {pv: {a.flaw: a for a in asker.ask(pv, by_digest[d])} for d, pv in pvs.items()}
+
+        # DuckDB, from nothing: every answer is new
+        done = rematch.rematch(db, table, Path(kept.world.home), DAY)
+        assert done.versions == len(pvs)
+        stands = answer.stored(db, list(pvs.values()))
+        assert {pv: stands.get(pv, {}) for pv in one_by_one} == one_by_one
+        # and once more: nothing changes
+        assert rematch.rematch(db, table, Path(kept.world.home), DAY).changed == 0
+
+        # PostgreSQL: each record by itself
+        for record in known:
+            spoken = {p for note in table.records(record["id"]) for p in note.packages}
+            spoken |= {("go-folded", n.lower()) for e, n in spoken if e == "Go"}
+            hit = whom.versions_hit(db, table, spoken, record["id"], DAY)
+            assert hit == {
+                pv for pv, answers in one_by_one.items() if any(record["id"] in a.records for a in answers.values())
+            }, record
