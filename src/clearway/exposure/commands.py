@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _NOTES_SHOWN = 5
 # How the readers say that a part of a document could not be used, and is in no count.
-_LOST = (" is not an object", " is not a list")
+_LOST = (" is not an object", " is not a list", " (set aside)")
 _FORMATS = ("json", "jsonl", "sarif", "vex", "openvex")
 
 

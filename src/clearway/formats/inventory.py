@@ -12,7 +12,10 @@ _BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 # Reading makes no garbage cycles, yet the collector would walk the growing list again and again: a sixth of the time.
 _PAUSE_GC_BYTES = 1 << 18
-_MEND = "supported: CycloneDX, SPDX, lists of purls, lock files, and CSV of vendor, product, version"
+_MEND = (
+    "supported: CycloneDX, SPDX, lists of purls, lock files, CSV of vendor, product, version, and what osquery, "
+    "Windows, nmap, Trivy and OSV-Scanner list"
+)
 
 # Keys that only one format has, in the order in which they decide.
 _JSON_KEYS = (
@@ -151,5 +154,13 @@ def _read(data: bytes, name: str) -> Inventory:
     elif not data.strip():
         raise InputError("is empty", where=name, mend=_MEND)
     else:
+        from .observed import fleet_kind
+
+        if fleet_kind(data, name):
+            raise InputError(
+                "tells of assets and of what was detected on them, not of what is installed",
+                where=name,
+                mend="give an inventory of them; a kept fleet reads this too",
+            )
         raise InputError("is not an inventory in a known format", where=name, mend=_MEND)
     return read(data, name)

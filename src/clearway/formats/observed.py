@@ -88,6 +88,22 @@ def read_fleet(data: bytes, name: str, distro: str = "") -> FleetInput:
     return read(data, name, distro)
 
 
+def inventory_of(one: Observed) -> Inventory:
+    """What runs on one asset, as an inventory that can be matched like any other."""
+    return Inventory(
+        name=one.name,
+        format=one.format,
+        components=one.components,
+        distro=one.distro,
+        created=one.seen.isoformat().replace("+00:00", "Z") if one.seen else "",
+        exposure=one.exposure,
+        serial=one.serial,
+        root_purl=one.root_purl,
+        vex=one.vex,
+        problems=one.problems,
+    )
+
+
 def as_inventory(data: bytes, name: str, kind: str) -> Inventory:
     """A document of `WITH_COMPONENTS` as one inventory, each component with the host it runs on.
 
@@ -108,7 +124,7 @@ def as_inventory(data: bytes, name: str, kind: str) -> Inventory:
         distro="" if several else "".join(one.distro for one in found.observed),
         problems=(
             *(problem for one in found.observed for problem in one.problems),
-            *(f"{aside.place}: {aside.reason}" for aside in found.set_aside),
+            *(f"{aside.place}: {aside.reason} (set aside)" for aside in found.set_aside),
         ),
     )
 

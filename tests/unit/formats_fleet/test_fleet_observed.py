@@ -9,7 +9,7 @@ from fleet_documents import FLEET
 
 from clearway.formats.detect import detect
 from clearway.formats.inventory import read_inventory
-from clearway.formats.observed import read_observed
+from clearway.formats.observed import inventory_of, read_observed
 from clearway.records.errors import InputError
 
 INVENTORIES = Path(__file__).resolve().parents[2] / "fixtures" / "inventory"
@@ -24,6 +24,12 @@ def test_an_inventory_is_exactly_one_asset_with_all_its_components(path: Path) -
     assert one.components == inventory.components
     assert (one.name, one.format, one.distro) == (path.name, inventory.format, inventory.distro)
     assert one.complete
+    whole = inventory_of(one)
+    assert (whole.components, whole.vex, whole.root_purl) == (
+        inventory.components,
+        inventory.vex,
+        inventory.root_purl,
+    )
 
 
 def test_an_sbom_names_its_witness_when_it_looked_and_the_image() -> None:
@@ -60,3 +66,14 @@ def test_what_is_no_document_about_assets_is_refused_with_what_would_be(data: by
 def test_intake_of_advisories_passes_over_what_is_seen_of_a_fleet(name: str) -> None:
     found = detect((FLEET / name).read_bytes(), name)
     assert (found.kind, found.is_skipped) == ("inventory", True)
+
+
+def test_match_says_of_a_document_without_components_what_it_is() -> None:
+    with pytest.raises(InputError, match="not of what is installed"):
+        read_inventory((FLEET / "scan.nessus").read_bytes(), "scan.nessus")
+
+
+def test_a_row_that_match_could_not_use_is_named_and_told_from_a_remark() -> None:
+    (problem,) = read_inventory((FLEET / "wmic.csv").read_bytes(), "wmic.csv").problems
+    assert problem.startswith("line 4: has 6 cells")
+    assert problem.endswith("(set aside)")
