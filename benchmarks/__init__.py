@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-NAMES = ("match", "intake", "query", "keys")
+NAMES = ("match", "intake", "query", "keys", "jobs")
 
 
 def machine() -> dict[str, Any]:

@@ -55,7 +55,9 @@ def test_the_queue_is_what_the_installed_package_expects(queue: str) -> None:
         db.execute(PACKAGE.read_bytes())
     expected = _held(queue, "packaged")
     assert len(expected) > 80
-    assert _held(queue, "clearway_jobs") == expected
+    ours = {row for row in _held(queue, "clearway_jobs") if row[1] == "clearway_jobs_lock"}
+    assert len(ours) == 1
+    assert _held(queue, "clearway_jobs") - ours == expected
 
 
 def test_the_frozen_copy_keeps_the_licence_of_the_package() -> None:

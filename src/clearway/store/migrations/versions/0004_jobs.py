@@ -24,6 +24,10 @@ end $$;
 """
 
 TABLES = """
+-- The package looks for earlier jobs of the same lock through an index that begins with the job's number.
+create index clearway_jobs_lock on clearway_jobs.procrastinate_jobs (lock, priority desc, id)
+    where status in ('todo', 'doing') and lock is not null;
+
 -- What a principal may start. `own`: only with the argument `person`, and only for itself. Rooms add their
 -- tasks in their migrations; what is not here is the owner's alone.
 create table clearway.job_allowed (
@@ -153,7 +157,11 @@ returns table (
     id bigint, status text, task_name varchar, priority int, lock text, queueing_lock text, args jsonb,
     scheduled_at timestamptz, queue_name varchar, attempts int, worker_id bigint,
     run uuid, failures int, by_person int
-) language plpgsql set search_path = clearway_jobs, clearway, pg_temp as $$
+) language plpgsql set search_path = clearway_jobs, clearway, pg_temp
+    -- The first of the queue by its index, also when thousands of rows came since the planner last counted: it
+    -- would sort them all, for each job anew.
+    set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off
+    set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
     j procrastinate_jobs;
     r job_run;
