@@ -60,18 +60,18 @@ _TIERS = ("3DF", "3D", "14D", "60D", "FSU")
 _LABELS = ("CLEAR", "GREEN", "AMBER", "RED", "AMBER+STRICT")
 
 
-def rows(amount: int = 12) -> list[dict[str, Any]]:
+def rows(hostile: str, amount: int = 12) -> list[dict[str, Any]]:
     """Exposures as they could be."""
     return [
         {
             "id": f"x{i}",
             "flaw": f"CVE-2026-{20253 + i * 7}",
-            "component": f"pkg:deb/debian/openssl@3.0.{i}-1~deb12u2",
+            "component": hostile or f"pkg:deb/debian/openssl@3.0.{i}-1~deb12u2",
             "due": date(2026, 11, 21) + timedelta(days=i * 2),
             "tier": _TIERS[i % 5],
             "machines": 2 + i * 311,
             "tlp": _LABELS[i % 5],
-            "owner": "Ward 3",
+            "owner": hostile or "Ward 3",
         }
         for i in range(amount)
     ]
@@ -80,9 +80,9 @@ def rows(amount: int = 12) -> list[dict[str, Any]]:
 def table(address: Address) -> Table:
     return Table(
         id="due-list",
-        caption="Exposures",
+        caption=address.get("hostile") or "Exposures",
         columns=COLUMNS,
-        rows=rows() if address.get("q") != "nothing" else [],
+        rows=rows(address.get("hostile")) if address.get("q") != "nothing" else [],
         address=address,
         default_sort="due",
         next="b",
@@ -107,24 +107,26 @@ FACETS = (
     ),
 )
 DAYS = [date(2026, 10, 25) + timedelta(days=i) for i in range(30)]
-BURN_DOWN = plot.lines(
-    "Open exposures, the last 30 days",
-    DAYS,
-    {"Due": [60 - i * 1.5 // 1 for i in range(30)], "Overdue": [12 - i // 3 for i in range(30)]},
-    steps=True,
-)
-TIMELINE = plot.timeline(
-    "What happened, and when",
-    [
+
+
+def burn_down(hostile: str) -> plot.Drawn:
+    due, overdue = [60 - i * 1.5 // 1 for i in range(30)], [12 - i // 3 for i in range(30)]
+    title = hostile or "Open exposures, the last 30 days"
+    return plot.lines(title, DAYS, {hostile or "Due": due, "Overdue": overdue}, steps=True)
+
+
+def timeline(hostile: str) -> plot.Drawn:
+    events = [
         plot.Happened(date(2026, 6, 2), "reported"),
         plot.Happened(date(2026, 6, 9), "fix", "good"),
         plot.Happened(date(2026, 6, 18), "in KEV", "overdue"),
         plot.Happened(date(2026, 6, 20), "proof public", "soon"),
         plot.Happened(date(2026, 11, 21), "you: found"),
-        plot.Happened(date(2026, 11, 26), "due", "overdue"),
-    ],
-    NOW,
-)
+        plot.Happened(date(2026, 11, 26), hostile or "due", "overdue"),
+    ]
+    return plot.timeline(hostile or "What happened, and when", events, NOW)
+
+
 WRONG = Form({"name": "", "reason": "</textarea><script>1</script>"}, {"name": "Say how your people call it"})
 
 
@@ -137,19 +139,20 @@ def look(request: Request[Any, Any, Any]) -> None:
 def gallery(request: Request[Any, Any, Any]) -> Response[bytes]:
     look(request)
     address = Address.of(request)
+    hostile = address.get("hostile")
     return page(
         request,
         "gallery/gallery.html",
-        tlp=Tlp("GREEN", "until 1 Dec, then CLEAR") if address.get("marked") else None,
+        tlp=Tlp("GREEN", hostile or "until 1 Dec, then CLEAR") if address.get("marked") else None,
         table=table(address),
         facets=FACETS,
         due=date(2026, 11, 26),
         past=date(2026, 6, 18),
         seen=NOW - timedelta(hours=2),
-        hostile=address.get("hostile"),
-        burn_down=BURN_DOWN,
-        timeline=TIMELINE,
-        form=WRONG if address.get("wrong") else Form(),
+        hostile=hostile,
+        burn_down=burn_down(hostile),
+        timeline=timeline(hostile),
+        form=WRONG if address.get("wrong") else Form({"reason": hostile, "name": hostile}),
     )
 
 

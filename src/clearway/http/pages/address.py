@@ -17,6 +17,8 @@ from urllib.parse import parse_qsl, quote, urlencode
 from msgspec import Struct
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from litestar.connection import ASGIConnection
 
 CURSORS = ("after", "before")
@@ -84,6 +86,11 @@ class Address(Struct, frozen=True):
         if choice != "any":
             kept.append((name if choice == "include" else name + "!", value))
         return Address(self.path, tuple(kept))
+
+    def chosen(self, names: Iterable[str]) -> int:
+        """How many values these filters include or exclude."""
+        wanted = {key for name in names for key in (name, name + "!")}
+        return sum(key in wanted for key, _ in self.query)
 
     def as_format(self, suffix: str) -> Address:
         """The same list as `.json` or `.csv`, at the same address."""

@@ -26,6 +26,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 # Kept though not printable: line breaks and tabs, and the joiners that Persian and Indic scripts are spelled with.
 _KEPT = frozenset("\n\t\u200c\u200d")
 _BREAK_AFTER = "/@:?"
+_LONG = 48  # characters in the mono face that may stand on one line of a table
 
 
 def short_day(day: date, now: datetime) -> str:
@@ -129,7 +130,8 @@ def mono(text: object) -> Markup:
     safe = str(escape(printable(str(text))))
     for character in _BREAK_AFTER:  # none of which an entity contains
         safe = safe.replace(character, character + "<wbr>")
-    return Markup('<code class="mono">' + safe + "</code>")  # noqa: S704 - escaped above
+    kind = "mono long" if len(safe) > _LONG else "mono"
+    return Markup(f'<code class="{kind}">' + safe + "</code>")  # noqa: S704 - escaped above
 
 
 def words(code: str) -> Markup:

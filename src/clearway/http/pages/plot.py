@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _WIDE, _NARROW = 720, 340
-_CHARACTER = 6.3  # mean width of a character at 12 px, generous
+_CHARACTER = 7.0  # mean width of a character at 12 px, generous
 MOST_POINTS = 2_000
 MOST_EVENTS = 40
 
@@ -73,8 +73,8 @@ def timeline(title: str, events: Sequence[Happened], now: datetime) -> Drawn:
     """
     if not 0 < len(events) <= MOST_EVENTS:
         raise InputError(f"a timeline shows 1 to {MOST_EVENTS} events", where=title)
-    ordered = sorted(events, key=lambda e: _day(e.on))
-    rows = tuple((short_day(_day(e.on), now), e.what) for e in ordered)
+    ordered = sorted((Happened(e.on, _cut(e.what, 40), e.kind) for e in events), key=lambda e: _day(e.on))
+    rows = tuple((short_day(_day(e.on), now), e.what) for e in sorted(events, key=lambda e: _day(e.on)))
     return Drawn(title, _across(title, ordered, now) + _down(title, ordered, now), ("Day", "What"), rows)
 
 
@@ -120,7 +120,8 @@ def _lines(
     steps: bool,
 ) -> Markup:
     height, left, above, below = 200, 44, 12, 28
-    right = 16 if len(series) == 1 or width == _NARROW else 24 + _CHARACTER * max(map(len, series))
+    named = len(series) > 1 and width == _WIDE  # at the ends of the lines; a phone has them below
+    right = 24 + _CHARACTER * max(len(_cut(name, 24)) for name in series) if named else 16
     span = max((days[-1] - days[0]).days, 1)
     now = datetime(days[-1].year, days[-1].month, days[-1].day, tzinfo=UTC)
 
@@ -152,9 +153,9 @@ def _lines(
                 across(days[-1]), up(values[-1]), number
             )
         )
-        if len(series) > 1 and width == _WIDE:
+        if named:
             y = _free(up(values[-1]) + 4, ends)
-            parts.append(_text(across(days[-1]) + 8, y, name, kind=f"end s{number}"))
+            parts.append(_text(across(days[-1]) + 8, y, _cut(name, 24), kind=f"end s{number}"))
     return Markup("").join([*parts, Markup("</svg>")])
 
 
@@ -163,6 +164,10 @@ def _path(points: Sequence[tuple[float, float]], steps: bool) -> str:
     for x, y in points[1:]:
         words.append(f"H{x:.1f}V{y:.1f}" if steps else f"L{x:.1f} {y:.1f}")
     return "".join(words)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _free(y: float, taken: list[float]) -> float:
@@ -189,7 +194,7 @@ def _across(title: str, events: Sequence[Happened], now: datetime) -> Markup:
     for event in events:
         x = side + (_WIDE - 2 * side) * (_day(event.on) - first).days / span
         wide = _CHARACTER * max(len(event.what), len(short_day(_day(event.on), now)))
-        at = min(max(x - wide / 2, 0), max(_WIDE - wide, 0))
+        at = min(max(x - wide / 2, 4), max(_WIDE - wide - 4, 4))
         level = next((i for i, end in enumerate(ends) if end + 10 <= at), len(ends))
         if level == len(ends):
             ends.append(0)
@@ -221,12 +226,10 @@ def _down(title: str, events: Sequence[Happened], now: datetime) -> Markup:
     parts.append(Markup('<line x1="100" x2="100" y1="14" y2="{}" class="axis"/>').format(height - 18))
     for place, event in enumerate(events):
         y = 16 + row * place
-        most = int((_NARROW - 116) / _CHARACTER)
-        what = event.what if len(event.what) <= most else event.what[: most - 1] + "…"
         parts.append(
             _text(88, y + 4, short_day(_day(event.on), now), "end")
             + Markup('<circle cx="100" cy="{}" r="5" class="event {}"/>').format(y, event.kind)
-            + _text(112, y + 4, what, kind="what")
+            + _text(112, y + 4, _cut(event.what, int((_NARROW - 116) / _CHARACTER)), kind="what")
         )
     return Markup("").join([*parts, Markup("</svg>")])
 

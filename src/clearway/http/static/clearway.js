@@ -50,6 +50,11 @@
         if (!Number.isNaN(+end)) time.dataset.tipLocal = ` · ends here ${local.format(end)}`;
       }
     }
+    // On a phone the filters would push the list off the screen: they are folded when first seen.
+    for (const fold of $$("details[data-fold]", root)) {
+      if (matchMedia("(max-width: 720px)").matches) fold.open = false;
+      delete fold.dataset.fold;
+    }
     const row = current();
     for (const tip of $$("[data-tip]", root)) {
       const within = tip.closest("tr[data-row]");

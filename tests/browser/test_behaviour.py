@@ -1,0 +1,238 @@
+"""What the script adds: keyboard, palette, selection, looks, live news, times, and htmx under a strict policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from harness import PHONE, Screen
+from playwright.sync_api import expect
+
+from live_server import Live
+
+Screens = Callable[..., Screen]
+
+
+def test_rows_are_reached_selected_and_opened_by_keys_alone(screens: Screens, gallery: Live) -> None:
+    screen = screens(gallery.url)
+    page = screen.open("/gallery")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    assert page.evaluate("document.activeElement.dataset.row") == "x1"
+    expect(page.get_by_role("checkbox", name="Select x1", exact=True)).to_be_checked()
+    expect(page.locator("[data-bulk-count]")).to_have_text("1 selected")
+    screen.shot("selected")
+    page.keyboard.press("k")
+    page.keyboard.press("e")
+    page.wait_for_url("**/gallery?open=x0")
+
+
+def test_tips_of_the_row_in_focus_are_reached_by_tab_and_those_of_others_are_not(
+    screens: Screens, gallery: Live
+) -> None:
+    page = screens(gallery.url).open("/gallery")
+    page.keyboard.press("j")
+    reachable = "tbody [data-tip][tabindex='0']"
+    assert page.locator(reachable).count() == page.locator("[data-row=x0] [data-tip]").count() > 0
+    page.locator(reachable).first.focus()
+    tip = page.evaluate("getComputedStyle(document.activeElement, '::after').content")
+    assert "Sat 21 Nov 2026, the calendar day in UTC" in tip
+    assert "ends here Sun 22 Nov, 01:00 CET" in tip
+
+
+def test_keys_do_nothing_while_somebody_types_and_can_be_turned_off(screens: Screens, gallery: Live) -> None:
+    page = screens(gallery.url).open("/gallery")
+    page.keyboard.press("/")
+    page.keyboard.type("jx?")
+    expect(page.get_by_role("searchbox")).to_have_value("jx?")
+    page.keyboard.press("Tab")
+    page.locator("main").focus()
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Keyboard")
+    expect(dialog).to_be_visible()
+    dialog.get_by_label("Keys of one letter act").uncheck()
+    dialog.get_by_role("button", name="Close").click()
+    page.locator("main").focus()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_have_count(0)
+
+
+def test_the_palette_goes_to_a_page_by_part_of_its_name(screens: Screens, gallery: Live) -> None:
+    screen = screens(gallery.url)
+    page = screen.open("/gallery")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("week")
+    expect(page.get_by_role("option", name="This week")).to_have_attribute("aria-selected", "true")
+    screen.shot("palette")
+    screen.axe()
+    page.keyboard.press("Enter")
+    page.wait_for_url(gallery.url + "/")
+
+
+def test_sorting_replaces_the_list_alone_and_the_way_back_restores_it(
+    screens: Screens, gallery: Live
+) -> None:
+    page = screens(gallery.url).open("/gallery")
+    page.evaluate("document.querySelector('h1').dataset.kept = 'yes'")
+    page.get_by_role("link", name="Flaw", exact=True).first.click()
+    page.wait_for_url("**/gallery?sort=flaw")
+    expect(page.locator("th[aria-sort=ascending]")).to_have_text("Flaw▲")
+    assert page.locator("h1").get_attribute("data-kept") == "yes"
+    page.go_back()
+    expect(page.locator("th[aria-sort=ascending]")).to_contain_text("Due")
+    assert page.url == gallery.url + "/gallery"
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.dataset.row") == "x0"
+
+
+def test_a_filter_has_three_states_and_all_are_links(screens: Screens, gallery: Live) -> None:
+    page = screens(gallery.url).open("/gallery")
+    page.get_by_role("link", name="14 days 1,204", exact=True).click()
+    page.wait_for_url("**/gallery?tier=14D")
+    page.get_by_role("link", name="not 14 days").click()
+    page.wait_for_url("**/gallery?tier!=14D")
+    page.get_by_role("link", name="any Tier").click()
+    page.wait_for_url("**/gallery")
+
+
+def test_htmx_sends_the_token_with_what_changes_something(screens: Screens, gallery: Live) -> None:
+    page = screens(gallery.url).open("/gallery")
+    page.locator("#by-htmx").click()
+    expect(page.locator("#said")).to_have_text("done by htmx")
+
+
+def test_a_failure_of_the_server_stands_where_the_answer_would(screens: Screens, gallery: Live) -> None:
+    screen = screens(gallery.url)
+    screen.expect("status of 503")
+    page = screen.open("/gallery")
+    page.locator("#fails").click()
+    expect(page.locator("#answer [role=alert]")).to_contain_text("The page could not be made")
+    assert "gone" not in page.locator("#answer").inner_text()
+
+
+def test_a_form_of_another_session_is_refused_in_words(screens: Screens, gallery: Live) -> None:
+    screen = screens(gallery.url)
+    page = screen.open("/gallery")
+    page.evaluate("for (const f of document.querySelectorAll('[name=_csrf]')) f.value = 'f'.repeat(64)")
+    screen.expect("status of 403")
+    page.get_by_role("checkbox", name="Select x0").check()
+    page.get_by_role("button", name="It is done").click()
+    expect(page.get_by_role("alert")).to_contain_text("load the page again")
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
+def test_what_was_done_is_told_once_and_can_be_undone(screens: Screens, gallery: Live, script: bool) -> None:
+    page = screens(gallery.url, script=script).open("/gallery")
+    page.locator("input[value=x2]").check()
+    page.get_by_role("button", name="It is done").click()
+    expect(page.locator("#toasts")).to_contain_text("x2: fixed")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#toasts")).to_contain_text("undone")
+    page.goto("/gallery")
+    expect(page.locator("#toasts")).to_be_empty()
+
+
+def test_selecting_all_is_told_and_its_range_by_shift(screens: Screens, gallery: Live) -> None:
+    page = screens(gallery.url).open("/gallery")
+    page.locator("input[value=x1]").click()
+    page.locator("input[value=x4]").click(modifiers=["Shift"])
+    expect(page.locator("[data-bulk-count]")).to_have_text("4 selected")
+    page.get_by_label("Select all rows on this page").check()
+    expect(page.locator("[data-bulk-count]")).to_have_text("12 selected")
+    page.get_by_label("all 31 exposures that match").check()
+    expect(page.locator("[data-bulk-count]")).to_have_text("All that match")
+
+
+def test_a_dialog_says_what_will_happen_and_wants_the_phrase(screens: Screens, gallery: Live) -> None:
+    screen = screens(gallery.url)
+    page = screen.open("/gallery")
+    page.get_by_role("button", name="Withdraw").click()
+    dialog = page.get_by_role("dialog", name="Withdraw")
+    expect(dialog).to_contain_text("This ends the assessment at once.")
+    screen.shot("dialog")
+    screen.axe()
+    dialog.get_by_label("Type M-7 to go on").fill("M-8")
+    dialog.get_by_role("button", name="Withdraw").click()
+    expect(dialog).to_be_visible()
+    dialog.get_by_label("Type M-7 to go on").fill("M-7")
+    dialog.get_by_role("button", name="Withdraw").click()
+    expect(page.locator("#toasts")).to_contain_text("All: None")
+
+
+def test_the_reader_chooses_theme_density_and_words_and_the_server_remembers(
+    screens: Screens, gallery: Live
+) -> None:
+    screen = screens(gallery.url)
+    page = screen.open("/gallery")
+    page.get_by_role("button", name="Theme:").click()
+    page.get_by_role("button", name="Theme:").click()
+    page.get_by_role("button", name="Rows:").click()
+    expect(page.get_by_text("KEV", exact=True).last).to_be_visible()
+    page.get_by_role("link", name="Plain words").click()
+    expect(page.get_by_text("attackers use this now")).to_be_visible()
+    page.reload()
+    html = page.locator("html")
+    expect(html).to_have_attribute("data-theme", "dark")
+    expect(html).to_have_attribute("data-density", "compact")
+    expect(page.get_by_text("attackers use this now")).to_be_visible()
+    screen.axe()
+
+
+def test_a_term_is_explained_where_it_stands(screens: Screens, gallery: Live) -> None:
+    screen = screens(gallery.url)
+    page = screen.open("/gallery")
+    page.get_by_role("button", name="KEV", exact=True).click()
+    expect(page.get_by_text("flaws that somebody was seen to exploit")).to_be_visible()
+    screen.shot("term")
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("flaws that somebody was seen to exploit")).not_to_be_visible()
+
+
+def test_news_gathers_in_a_quiet_bar_and_goes_on_from_the_last_id(screens: Screens, gallery: Live) -> None:
+    page = screens(gallery.url).open("/live")
+    # Each connection brings two events at most: five from 17 take three, each with the id of the last.
+    expect(page.locator("#quiet-bar")).to_contain_text("5 new", timeout=8_000)
+    page.wait_for_timeout(500)
+    expect(page.locator("#quiet-bar")).to_contain_text("5 new")
+    page.get_by_role("link", name="show").click()
+    page.wait_for_url("**/gallery")
+
+
+def test_on_a_phone_the_filters_are_folded_and_each_card_leads_with_the_date(
+    screens: Screens, gallery: Live
+) -> None:
+    screen = screens(gallery.url, width=PHONE)
+    page = screen.open("/gallery")
+    expect(page.locator(".facets")).not_to_have_attribute("open", "")
+    card = page.locator("[data-row=x0]")
+    first = card.locator("td.lead").bounding_box()
+    others: list[Any] = [cell.bounding_box() for cell in card.locator("td:not(.lead):not(.pick)").all()]
+    assert first is not None
+    assert all(first["y"] < box["y"] for box in others)
+
+
+def test_code_in_attributes_is_refused_by_htmx_itself(screens: Screens, gallery: Live) -> None:
+    screen = screens(gallery.url)
+    screen.expect("code in attributes is not run here")
+    page = screen.open("/gallery")
+    page.evaluate(
+        """() => { const box = document.createElement('div');
+        box.innerHTML = '<button id="evil" hx-get="/" hx-vals="js:{a: __ran(1)}" hx-on:click="__ran(2)">x</button>';
+        document.body.append(box); htmx.process(box); }"""
+    )
+    page.locator("#evil").click()
+    page.wait_for_timeout(200)
+    assert [fault for fault in screen.faults if "code in attributes" in fault]
+
+
+def test_pages_work_without_script(screens: Screens, gallery: Live) -> None:
+    screen = screens(gallery.url, script=False)
+    page = screen.open("/gallery")
+    page.locator("th a", has_text="Flaw").click()
+    page.wait_for_url("**/gallery?sort=flaw")
+    expect(page.locator(".bulk")).to_be_visible()
+    expect(page.get_by_role("button", name="Theme:")).to_have_count(0)
+    page.locator("a[data-look=words]").click()
+    expect(page.get_by_text("attackers use this now")).to_be_visible()
