@@ -91,7 +91,7 @@ def test_an_asset_without_items_is_in_the_report_and_in_its_csv() -> None:
     assert [a.id for a in made.assets] == ["asset/1", "asset/9"]
     lines = list(csv.DictReader(io.StringIO(remediation_csv(made).decode())))
     assert [(line["asset"], line["flaw"]) for line in lines] == [("asset/1", "CVE-2026-1"), ("asset/9", "")]
-    assert lines[1]["addresses"] == "10.0.0.1; fd00::1"
+    assert lines[1]["addresses"] == "10.0.0.1 | fd00::1"
 
 
 def test_two_tags_for_one_asset_or_one_flaw_twice_is_refused() -> None:
@@ -161,7 +161,7 @@ def test_no_cell_is_run_as_a_formula(text: str, shown: str) -> None:
 
 
 def test_numbers_dates_and_nothing_stay_as_they_are() -> None:
-    assert [cell(v) for v in (-3, D, None, True, ("a", "b"))] == ["-3", "2026-12-20", "", "yes", "a; b"]
+    assert [cell(v) for v in (-3, D, None, True, ("a", "b"))] == ["-3", "2026-12-20", "", "yes", "a | b"]
 
 
 def test_csv_has_a_heading_for_each_column_and_crlf() -> None:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
-from clearway import ledger
 from clearway.records.errors import ConflictError, IntegrityError, NotFoundError, UsageError
 from clearway.records.text import plain
 
 from ..acknowledgement import Acknowledgement, Addressed
 from ..issue import Issue, Key, Signed, in_force, verify
 from ..standing import read_standing
-from .who import Org, acting_in, authority_of, between, organisation
+from .who import Org, acting_in, authority_of, between, organisation, tell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +28,10 @@ _AUD: dict[str, int] = {"CLEAR": 0, "GREEN": 1}
 
 
 class Version(Struct, frozen=True, kw_only=True):
-    """One issued version without its document. `by` is the organisation that issued or imported it."""
+    """One issued version without its document. `by` is the organisation that issued or imported it.
+
+    `signature` is that of the document's bytes, and `public` the key it was made with, both in base64.
+    """
 
     id: int
     by: str
@@ -42,10 +44,13 @@ class Version(Struct, frozen=True, kw_only=True):
     imported: bool
     revoked: date | None
     revoked_reason: str
+    signature: str
+    public: str
 
 
 _SELECT = """select v.version_id, o.slug, o.name, v.directive, v.version, encode(v.sha256, 'hex'), v.key_id, v.issued,
-    v.imported, v.revoked, v.revoked_reason
+    v.imported, v.revoked, v.revoked_reason, replace(encode(v.signature, 'base64'), E'\\n', ''),
+    encode(v.public, 'base64')
     from clearway.directive_version v join clearway.organisation o on o.org = v.org"""
 
 
@@ -64,11 +69,12 @@ def add_key(db: psycopg.Connection[Any], me: Principal, slug: str, key: Key, lab
     ).fetchone()
     if row is None:
         raise ConflictError(f"key {key.id} is registered already", where=org.slug)
-    ledger.append(
+    tell(
         db,
         "directive.key_added",
         f"directive-key/{key.id}",
         {"organisation": org.slug, "key": key.raw.hex()},
+        org=org.org,
         aud=0,
     )
     return key.id
@@ -84,7 +90,9 @@ def retire_key(db: psycopg.Connection[Any], me: Principal, slug: str, key_id: st
     ).fetchone()
     if row is None:
         raise NotFoundError("no such key in use", where=plain(key_id, 40))
-    ledger.append(db, "directive.key_retired", f"directive-key/{key_id}", {"organisation": org.slug}, aud=0)
+    tell(
+        db, "directive.key_retired", f"directive-key/{key_id}", {"organisation": org.slug}, org=org.org, aud=0
+    )
 
 
 def keys(db: psycopg.Connection[Any], org: int) -> tuple[Key, ...]:
@@ -178,7 +186,7 @@ def _keep(
             where=org.slug,
             mend="a changed document is a new version",
         )
-    ledger.append(
+    tell(
         db,
         act,
         f"directive/{directive.id}/{directive.version}",
@@ -189,6 +197,7 @@ def _keep(
             "issued": issued.isoformat(),
             "supersedes": None if last is None else last[0],
         },
+        org=org.org,
         aud=aud,
     )
     return version(db, int(row[0]))
@@ -218,11 +227,12 @@ def revoke(
         raise NotFoundError(
             "no such version that stands on that day", where=plain(f"{directive} {number}", 120)
         )
-    ledger.append(
+    tell(
         db,
         "directive.revoked",
         f"directive/{directive}/{number}",
         {"organisation": org.slug, "on": on.isoformat(), "reason": plain(reason, 4000)},
+        org=org.org,
         aud=int(row[1]),
     )
     return version(db, int(row[0]))
@@ -321,11 +331,12 @@ def address(
             values (%s, %s, %s, %s, %s, %s)""",
             (org.org, aud, directive, recipient.org, standing, since),
         )
-        ledger.append(
+        tell(
             db,
             "directive.addressed",
             f"directive/{directive}",
             {"organisation": org.slug, "to": to, "standing": standing, "since": since.isoformat()},
+            org=org.org,
             aud=aud,
         )
         made += 1
@@ -345,11 +356,12 @@ def withdraw(
     ).fetchone()
     if row is None:
         raise NotFoundError("it is not addressed to them on that day", where=plain(directive, 80))
-    ledger.append(
+    tell(
         db,
         "directive.withdrawn",
         f"directive/{directive}",
         {"organisation": org.slug, "from": recipient, "until": until.isoformat()},
+        org=org.org,
         aud=int(row[0]),
     )
 
@@ -381,7 +393,7 @@ def acknowledge(
     ).fetchone()
     if made is not None:
         subject = f"directive/{taken.directive}/{taken.version}"
-        ledger.append(db, "directive.acknowledged", subject, {"organisation": org.slug}, aud=aud)
+        tell(db, "directive.acknowledged", subject, {"organisation": org.slug}, org=org.org, aud=aud)
     found = db.execute(
         """select by_name, (at at time zone 'UTC')::date, note from clearway.directive_acknowledgement
         where org = %s and version_id = %s""",
@@ -468,4 +480,6 @@ def _version(row: Any) -> Version:
         imported=row[8],
         revoked=row[9],
         revoked_reason=row[10],
+        signature=row[11],
+        public=row[12],
     )

@@ -23,7 +23,7 @@ from ..reports.counts import Counts
 from ..reports.period import Kind, period_of
 from ..reports.remediation import Options, RemediationReport, as_json, remediation_report
 from .issues import acknowledgements, addressed, standing_version
-from .who import Org, acting_in, authority_of, between, organisation
+from .who import Org, acting_in, authority_of, between, organisation, tell
 
 if TYPE_CHECKING:
     import psycopg
@@ -175,7 +175,7 @@ def submit(
         ),
     ).fetchone()
     if row is not None:
-        ledger.append(
+        tell(
             db,
             "directive.reported",
             f"report/{row[0]}",
@@ -187,6 +187,7 @@ def submit(
                 "sha256": digest.hex(),
                 "shared_with": share_with or None,
             },
+            org=org.org,
             aud=aud,
         )
         return one(db, int(row[0]))
@@ -276,15 +277,21 @@ def seen_by_authority(
     except NotFoundError:  # a directive of which only the table is known
         asked = ()
     rows = db.execute(
-        """select org, kind, as_of, (submitted at time zone 'UTC')::date, encode(sha256, 'hex'), counts
+        """select distinct on (org, kind) org, kind, as_of, (submitted at time zone 'UTC')::date,
+            encode(sha256, 'hex'), counts, report, aud::int
         from clearway.directive_report
-        where authority = %s and directive = %s and (submitted at time zone 'UTC')::date <= %s
-        order by report""",
-        (org.org, directive, as_of),
-    )
+        where authority = %s and directive = %s and as_of <= %s and (submitted at time zone 'UTC')::date <= %s
+        order by org, kind, as_of desc, report desc""",
+        (org.org, directive, as_of, as_of),
+    ).fetchall()
     shared = [
         SharedReport(org=r[0], kind=r[1], as_of=r[2], received=r[3], sha256=r[4], counts=r[5]) for r in rows
     ]
+    by_aud: dict[int, list[str]] = {}
+    for row in rows:
+        by_aud.setdefault(row[7], []).append(f"report/{row[6]}")
+    for aud, subjects in sorted(by_aud.items()):
+        ledger.append_read(db, subjects, aud)
     return compliance(
         directive,
         issued.version,

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from clearway import ledger
 from clearway.records.errors import ConflictError, InputError, NotFoundError
 from clearway.records.text import plain
 
 from ..duties import duties
 from ..triage import Event, Subject, Workbook, apply, flagged, fold, new, read_event
-from .who import acting_in, between
+from .who import acting_in, between, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,11 +97,12 @@ def open_triage(
         ),
     ).fetchone()
     assert row is not None
-    ledger.append(
+    tell(
         db,
         "triage.opened",
         f"triage/{row[0]}",
         {"asset": values["asset"], "flaw": values["flaw"], "directive": directive},
+        org=org.org,
         aud=aud,
     )
     return one(db, int(row[0]), now=now)
@@ -144,11 +144,12 @@ def record(
     ).fetchone()
     if made is None:
         raise ConflictError("somebody else recorded an event", where=f"triage/{triage}", mend="read it again")
-    ledger.append(
+    tell(
         db,
         f"triage.{_ACTS[type(event).__name__]}",
         f"triage/{triage}",
         {"event": msgspec.to_builtins(event), "number": after + 1},
+        org=org.org,
         aud=int(row[10]),
     )
     return one(db, triage, now=now)

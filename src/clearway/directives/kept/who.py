@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from clearway import ledger
 from clearway.records.errors import ForbiddenError, NotFoundError
 from clearway.records.text import plain
+from clearway.store import events
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
     import psycopg
 
     from clearway.records.principal import Principal, Right
@@ -74,3 +79,19 @@ def between(db: psycopg.Connection[Any], *orgs: int) -> int:
     ).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def tell(
+    db: psycopg.Connection[Any], act: str, subject: str, content: Mapping[str, object], *, org: int, aud: int
+) -> None:
+    """The act's entry in the log and its event, for those of `aud`."""
+    ledger.append(db, act, subject, content, aud=aud)
+    events.emit(db, act, subject, org=org, aud=aud, body=content)
+
+
+def now(db: psycopg.Connection[Any]) -> datetime:
+    """The database's time, which never goes back behind what the log has seen."""
+    row = db.execute("select clearway.now_marked()").fetchone()
+    assert row is not None
+    found: datetime = row[0]
+    return found

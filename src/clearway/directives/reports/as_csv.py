@@ -1,23 +1,15 @@
-"""Reports as CSV (RFC 4180, UTF-8, CRLF), safe to open in a spreadsheet.
-
-A cell that a spreadsheet would run as a formula gets an apostrophe before it: asset names, components and reasons
-come from outside.
-"""
+"""Reports as CSV (RFC 4180, UTF-8, CRLF), safe to open in a spreadsheet: asset names and reasons come from outside."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
-from datetime import date
 
+from clearway.http import csv_out
 from clearway.records.text import plain
 
 from .remediation import Item, RemediationReport
 from .row import AssetTags
 
-# What starts a formula, in the widths that spreadsheets read as the same, and what they skip before looking.
-_FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20|%")
 _ASSET = (
     "organisation", "sub_organisation", "asset", "asset_name", "asset_type", "environment", "exposure",
     "addresses", "names", "owner",
@@ -31,26 +23,19 @@ _CELL = 32_000  # a spreadsheet cuts a cell at 32,767 characters
 
 
 def cell(value: object) -> str:
-    """One value as text that no spreadsheet runs: dates in ISO, None empty, sequences joined by "; "."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (int, date)):  # a negative number is a number
-        return str(value)
-    text = "; ".join(str(v) for v in value) if isinstance(value, (tuple, list)) else str(value)
-    guarded = text[:1] in _FORMULA or text.lstrip()[:1] in _FORMULA
-    text = plain(text, _CELL)
-    return "'" + text if guarded else text
+    """One value as `http.csv_out` writes it, text on one line and without characters that can't be shown."""
+    return csv_out.cell(_text(value))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     """A CSV document: a line of headings, then the rows, each value through `cell`."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(columns)
-    writer.writerows([cell(value) for value in row] for row in rows)
-    return out.getvalue().encode()
+    return csv_out.table(columns, ([_text(value) for value in row] for row in rows))
+
+
+def _text(value: object) -> object:
+    if isinstance(value, (tuple, list)):
+        return plain(" | ".join(str(one) for one in value), _CELL)
+    return plain(value, _CELL) if isinstance(value, str) else value
 
 
 def remediation_csv(report: RemediationReport) -> bytes:
