@@ -14,3 +14,9 @@ from people import People, people_of
 @pytest.fixture
 def people(world: World) -> Iterator[People]:  # noqa: F811
     yield from people_of(world.url)
+
+
+@pytest.fixture
+def shared_people(people: People) -> People:
+    """The same people for every example of a property that writes nothing."""
+    return people
