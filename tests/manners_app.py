@@ -31,7 +31,6 @@ from clearway.http.limits import Limits
 from clearway.http.listing import Listing, paths
 from clearway.http.openapi import READ, problems_of
 from clearway.http.ratelimit import Rates
-from clearway.http.threads import blocking
 from clearway.store import cursor_keys, events
 from clearway.store.connect import connect
 from clearway.store.keyset import Column, Source
@@ -95,10 +94,10 @@ def things(url: str) -> None:
 @get(
     paths("/api/v1/things"),
     opt=needs("read"),
+    sync_to_thread=True,
     operation_class=THINGS.operation,
     responses=problems_of(*READ),
 )
-@blocking
 def listed(request: Request[Any, Any, Any]) -> Response[bytes]:
     asked = THINGS.asked(request)
     with acting(request) as (db, me):

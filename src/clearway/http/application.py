@@ -15,6 +15,7 @@ from .headers import SecurityHeaders
 from .json_request import StrictRequest
 from .limits import Bounds, Limits
 from .ratelimit import RateLimits, Rates
+from .threads import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -82,4 +83,5 @@ def application(
         debug=False,
         pdb_on_exception=False,
     )
+    bounded(framework)
     return Application(framework, bounds, rates, on_ending)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from litestar import Router
-from litestar._openapi.utils import default_operation_id_creator
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
 
@@ -13,9 +12,7 @@ from .guard import PUBLIC
 from .problems import BY_STATUS, MEDIA_TYPE, Problem
 
 if TYPE_CHECKING:
-    from litestar.handlers import HTTPRouteHandler
-    from litestar.types import ControllerRouterHandler, Method
-    from litestar.types.internal_types import PathParameterDefinition
+    from litestar.types import ControllerRouterHandler
 
 PREFIX = "/api/v1"
 PATH = f"{PREFIX}/openapi.json"
@@ -45,20 +42,6 @@ class _DocumentOnly(Router):
         return []
 
 
-def _operation_id(
-    handler: HTTPRouteHandler, method: Method, components: list[str | PathParameterDefinition]
-) -> str:
-    """As the framework's own, but by the function's name where it has wrapped the function for a thread."""
-    function = handler.fn
-    if not hasattr(function, "func"):
-        return default_operation_id_creator(handler, method, components)
-    while hasattr(function, "func"):
-        function = function.func
-    parts = [part if isinstance(part, str) else part.name for part in components]
-    named = "".join(part.title() for part in (*parts, *([method] if len(handler.http_methods) > 1 else ())))
-    return "".join(c for c in named + function.__name__.title() if c.isalnum())
-
-
 def config(version: str) -> OpenAPIConfig:
     """How the document is made and where it is served."""
     return OpenAPIConfig(
@@ -67,5 +50,4 @@ def config(version: str) -> OpenAPIConfig:
         openapi_router=_DocumentOnly(PREFIX, route_handlers=[], opt=PUBLIC, include_in_schema=False),
         render_plugins=[JsonRenderPlugin()],
         use_handler_docstrings=True,
-        operation_id_creator=_operation_id,
     )
