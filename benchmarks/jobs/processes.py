@@ -34,7 +34,8 @@ signal.signal(signal.SIGTERM, lambda *_: stop.set())
 pace = Pace(heartbeat_s=0.5, stalled_s=2, sweep_s=0.5) if len(sys.argv) > 2 else Pace()
 tasks = {"start": start, "nothing": nothing, "steps": Spec(steps, Retry(attempts=30, first_s=0.05, longest_s=0.2))}
 loops = {"idle": Loop("bench_loop", 30, lambda connect: None)}
-run_worker(sys.argv[1], tasks, concurrency=4, stop=stop, loops=loops, pace=pace, ready=lambda: print("ready", flush=True))
+ready = lambda: print("ready", flush=True)
+run_worker(sys.argv[1], tasks, concurrency=4, stop=stop, loops=loops, pace=pace, ready=ready)
 """
 _LISTENER = """
 import sys, time
