@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clearway.records.clock import Clock, SystemClock
-from clearway.store.jobs import Job, Spec, defer
+from clearway.store.jobs import Job, JobStoppedError, Spec, defer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +21,8 @@ def tasks(home: Path, url: str, clock: Clock | None = None) -> Mapping[str, Spec
         from .feeds import due
 
         with job.owner() as db:
-            for name in due.names(db, at.now()):
-                defer(db, "feeds.pull", {"feed": name}, lock=f"feed/{name}", once=f"feed/{name}")
+            for name, host in due.names(db, at.now()).items():
+                defer(db, "feeds.pull", {"feed": name}, lock=f"feeds of {host}", once=f"feed/{name}")
             due.tell_stale(db, at.now())
 
     def pull(job: Job, args: dict[str, Any]) -> None:
@@ -31,8 +31,12 @@ def tasks(home: Path, url: str, clock: Clock | None = None) -> Mapping[str, Spec
 
         from .feeds.pull import pull as pull_feed
 
+        def between() -> None:
+            if job.stopping:
+                raise JobStoppedError
+
         try:
-            pull_feed(url, home, str(args["feed"]), at)
+            pull_feed(url, home, str(args["feed"]), at, between=between)
         except (ConflictError, NotFoundError):  # somebody pulls it by hand, or has removed it
             return
 

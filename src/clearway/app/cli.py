@@ -20,6 +20,7 @@ COMMANDS = {
     "query": ("clearway.exposure.commands", "one package, or JSON lines of them"),
     "vuln": ("clearway.advisories.commands", "one flaw: sources, disagreements, timeline"),
     "ingest": ("clearway.advisories.commands", "take in advisories, KEV, EPSS and VEX"),
+    "feeds": ("clearway.advisories.feeds.commands", "pull public data, and how current each feed is"),
     "directive": ("clearway.directives.commands", "directives, their tables, and why a date"),
     "up": ("clearway.app.commands", "the server: OSV-compatible API on the database"),
     "demo": ("clearway.app.commands", "load the bundled facts and match the bundled inventories"),

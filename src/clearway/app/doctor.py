@@ -28,7 +28,7 @@ class Check(Struct, frozen=True):
 
 def examine(home: Path) -> list[Check]:
     """Looks at Python, the home, the table and its sources, and the database, without changing anything."""
-    return [_python(), _space(home), *_table(home), _database(home)]
+    return [_python(), _space(home), *_table(home), *_feeds(home), _database(home)]
 
 
 def _python() -> Check:
@@ -85,6 +85,20 @@ def _table(home: Path) -> list[Check]:
                 f"{note.records:,} records, newest {note.newest[:10]}; {covers}",
             )
         )
+    return found
+
+
+def _feeds(home: Path) -> list[Check]:
+    """The feeds as they stood after the last change, judged now: the database is not started for it."""
+    from clearway.advisories.feeds.standing import of_home
+    from clearway.records.clock import SystemClock
+
+    found = []
+    for feed in of_home(home, SystemClock().now()):
+        said = f"reached {feed.good:%Y-%m-%d %H:%M} UTC" if feed.good else "never reached"
+        bad = "; ".join(text for text in (feed.stale and f"stale: {feed.stale}", feed.error) if text)
+        mend = f"see why with `clearway feeds pull {feed.name}`"
+        found.append(Check(f"feed {feed.name}", not feed.stale, bad or said, mend))
     return found
 
 

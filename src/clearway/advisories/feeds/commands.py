@@ -105,7 +105,7 @@ def feed_of(args: argparse.Namespace) -> Feed:
     from .feed import HABITS, LAYOUTS, Feed, seconds
     from .known import KNOWN, osv
 
-    name = args.name.lower().replace(":", "-").replace(" ", "-")
+    name = re.sub("[: .]", "-", args.name.lower())
     known = osv(args.name[4:]) if args.name.startswith("osv:") else KNOWN.get(args.name)
     layout, url = args.layout or (known.layout if known else ""), args.url or (known.url if known else "")
     if layout not in LAYOUTS or not url:
@@ -114,17 +114,20 @@ def feed_of(args: argparse.Namespace) -> Feed:
             mend=f"clearway feeds add NAME LAYOUT URL, with a layout of {', '.join(LAYOUTS)}; or one of osv:ECOSYSTEM, "
             + ", ".join(KNOWN),
         )
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,62}", name):
-        raise UsageError(
-            f"{name!r} is no name for a feed", mend="letters, digits, dots and hyphens, at most 63"
-        )
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", name):
+        raise UsageError(f"{name!r} is no name for a feed", mend="letters, digits, _ and -, at most 63")
     options = {**(known.options if known and not args.url else {}), **_options(args.option, layout)}
     habits = HABITS[layout]
     address = _address(url)
     if layout in ("osv", "cve") and not address.endswith("/"):
         address += "/"
+    mirrors = _mirrors(args.mirror)
+    if not address.startswith("/") and any(instead.startswith("/") for _, instead in mirrors):
+        raise UsageError(
+            "a folder as the mirror of an address", mend="give the feed's own URL as a folder too"
+        )
     return Feed(
-        name=name, layout=layout, url=address, options=options, mirrors=_mirrors(args.mirror),
+        name=name, layout=layout, url=address, options=options, mirrors=mirrors,
         every_s=seconds(args.every, "--every") if args.every else habits.every_s,
         stale_after_s=seconds(args.stale_after, "--stale-after") if args.stale_after else habits.stale_after_s,
         oldest_s=seconds(args.oldest, "--oldest") if args.oldest else habits.oldest_s,
@@ -243,7 +246,7 @@ def run_pull(args: argparse.Namespace) -> int:
     with server.lease(args.home) as url:
         _migrated(url)
         with translated(), connect(url, autocommit=True) as db:
-            names = list(dict.fromkeys(args.names)) or [feed.name for feed in store.feeds(db)]
+            names = list(dict.fromkeys(args.names)) or _welcome(db, quiet=args.quiet)
             for name in names:
                 store.feed(db, name)  # all are known before the first is pulled
         for name in names:
@@ -260,6 +263,25 @@ def run_pull(args: argparse.Namespace) -> int:
     if any(one.error for one in done):
         return 8
     return 10 if any(one.counts.get("set_aside") for one in done) else 0
+
+
+def _welcome(db: Any, *, quiet: bool) -> list[str]:
+    """All feeds but those whose publishers asked to be left alone for now."""
+    from clearway.records.clock import SystemClock
+
+    from . import store
+
+    now = SystemClock().now()
+    found = []
+    for feed in store.status(db, now):
+        if feed.not_before is None or feed.not_before <= now:
+            found.append(feed.name)
+        elif not quiet:
+            until = f"{feed.not_before:%Y-%m-%d %H:%M} UTC"
+            print(
+                f"{feed.name}: its publisher asks to be left alone until {until}; left out", file=sys.stderr
+            )
+    return found
 
 
 def as_json(one: Pulled) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from clearway.store import events
 
@@ -32,9 +33,10 @@ def is_due(feed: FeedStatus, now: datetime) -> bool:
     return now >= feed.tried + timedelta(seconds=wait * (0.9 + 0.2 * drawn))
 
 
-def names(db: psycopg.Connection[Any], now: datetime) -> list[str]:
-    """The feeds that are due."""
-    return [feed.name for feed in store.status(db, now) if is_due(feed, now)]
+def names(db: psycopg.Connection[Any], now: datetime) -> dict[str, str]:
+    """The feeds that are due, each with its publisher's host: those of one host are pulled one after another."""
+    hosts = {feed.name: urlsplit(feed.url).netloc or feed.name for feed in store.feeds(db)}
+    return {feed.name: hosts[feed.name] for feed in store.status(db, now) if is_due(feed, now)}
 
 
 def tell_stale(db: psycopg.Connection[Any], now: datetime) -> list[str]:
@@ -42,6 +44,13 @@ def tell_stale(db: psycopg.Connection[Any], now: datetime) -> list[str]:
     told = []
     for feed in store.status(db, now):
         if store.alarm_stale(db, feed.name, stale=bool(feed.stale)):
-            events.emit(db, "feed.stale", f"feed/{feed.name}", org=None, aud=1, body={"reason": feed.stale})
+            events.emit(
+                db,
+                "feed.stale",
+                f"feed/{feed.name}",
+                org=None,
+                aud=store.COMMUNITY,
+                body={"reason": feed.stale},
+            )
             told.append(feed.name)
     return told

@@ -56,6 +56,13 @@ class Feed(Struct, frozen=True, kw_only=True):
         return self.options.get(name, default)
 
 
+class Item(Struct, frozen=True):
+    """What is remembered of one document."""
+
+    stamp: str
+    problem: str = ""
+
+
 class FeedStatus(Struct, frozen=True, kw_only=True):
     """How one feed stands. `stale` is why it can't be relied on as current, "" when it can."""
 

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from clearway.records.errors import ClearwayError, IntegrityError, UpstreamError
 
-from .feed import Feed
+from .feed import Feed, Item
 from .judge import UnsoundError
 from .place import Got, MissingError, Place, Staging
 
@@ -43,13 +43,6 @@ class Outcome(Struct, kw_only=True):
 
 
 Pull: TypeAlias = Generator[Batch, None, "Outcome | None"]
-
-
-class Item(Struct, frozen=True):
-    """What is remembered of one document."""
-
-    stamp: str
-    problem: str = ""
 
 
 class Ask(Struct, kw_only=True):

@@ -66,13 +66,15 @@ def pull(
     accept_smaller: bool = False,
     afresh: bool = False,
     tell: Teller | None = None,
+    between: Callable[[], None] = lambda: None,
     place_of: Callable[[Feed, Staging], Place] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Pulled:
     """Pulls the feed `name` into the database at `url` and the table of `home`.
 
     `accept_smaller` takes in a feed that lists much less than before; `afresh` fetches what did not change too.
-    A feed that fails is an answer, not an exception.
+    A feed that fails is an answer, not an exception. `between` is called before each piece is fetched and taken
+    in; what it raises ends the pull, and the next one goes on.
 
     Raises:
         NotFoundError: no such feed. ConflictError: it is being pulled. ConfigError: a setting can't be read.
@@ -83,7 +85,7 @@ def pull(
         staging = Staging(home / "feeds" / name)
         place = (place_of or _place(environment or os.environ, clock))(feed, staging)
         run = store.begin(db, name, clock.now())
-        one = _One(db, url, home, feed, clock, place, staging, tell)
+        one = _One(db, url, home, feed, clock, place, staging, tell, between)
         try:
             pulled = one.run(accept_smaller=accept_smaller, afresh=afresh)
         except BaseException:
@@ -93,6 +95,7 @@ def pull(
         finally:
             place.close()
         store.end(db, run, pulled, clock.now())
+        store.log_taken(db, pulled, accept_smaller=accept_smaller)
         _tell_others(db, pulled)
         publish(db, home, clock.now())
         return pulled
@@ -126,9 +129,11 @@ class _One:
         place: Place,
         staging: Staging,
         tell: Teller | None,
+        between: Callable[[], None],
     ) -> None:
         self._db, self._url, self._home, self._feed = db, url, home, feed
         self._clock, self._place, self._staging, self._tell = clock, place, staging, tell
+        self._between = between
         self._counts: Counter[str] = Counter()
         self._notes: list[str] = []
 
@@ -143,6 +148,8 @@ class _One:
             outcome = self._batches(_LAYOUTS[feed.layout](ask))
         except ClearwayError as error:
             refused = isinstance(error, UnsoundError | IntegrityError)
+            if refused:
+                self._staging.clear()  # what merely broke off is taken up again; this is not wanted
             wait = error.retry_after_s if isinstance(error, StatusError) else None
             not_before = None if wait is None else self._clock.now() + timedelta(seconds=wait)
             alarm = store.fail(self._db, feed.name, str(error), not_before, self._clock.now())
@@ -165,6 +172,7 @@ class _One:
 
     def _batches(self, layout: Pull) -> Outcome | None:
         while True:
+            self._between()
             try:
                 batch = next(layout)
             except StopIteration as end:
@@ -202,4 +210,11 @@ def _tell_others(db: psycopg.Connection[Any], pulled: Pulled) -> None:
     if pulled.alarm or pulled.recovered:
         kind = "feed.failed" if pulled.alarm else "feed.recovered"
         with db.transaction():
-            events.emit(db, kind, f"feed/{pulled.feed}", org=None, aud=1, body={"reason": pulled.error[:600]})
+            events.emit(
+                db,
+                kind,
+                f"feed/{pulled.feed}",
+                org=None,
+                aud=store.COMMUNITY,
+                body={"reason": pulled.error[:600]},
+            )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .feed import FeedStatus, staleness
-from .store import status
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,10 +20,12 @@ _FILE = "feeds/status.json"
 
 def publish(db: psycopg.Connection[Any], home: Path, now: datetime) -> None:
     """Writes the file anew."""
+    from . import store
+
     path = home / _FILE
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_name(f"status.{os.getpid()}.json")
-    fresh.write_bytes(msgspec.json.encode(status(db, now)))
+    fresh.write_bytes(msgspec.json.encode(store.status(db, now)))
     fresh.replace(path)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
+from clearway.ledger import append
 from clearway.records.errors import ConflictError, NotFoundError
 from clearway.records.text import plain
 
-from .feed import Feed, FeedStatus, staleness
-from .layout import Item
+from .feed import Feed, FeedStatus, Item, staleness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 # One pull of a feed at a time, in the whole cluster; the lock ends with the session.
 _LOCK_CLASS = 0x66656564
+COMMUNITY = 1  # TLP:GREEN (migration 0002): whoever is signed in may read how feeds fare
 _ERROR_CHARS = 600
 _RUNS_KEPT = 200
 _STATUS = """
@@ -46,14 +48,18 @@ def add(db: Connection, feed: Feed, now: datetime) -> None:
         )  # fmt: skip
         if done.rowcount == 0:
             raise ConflictError(
-                "there is a feed of that name", where=feed.name, mend="remove it first, or name another"
+                "there is such a feed", where=feed.name, mend="remove it first, or name another"
             )
+        content = {"layout": feed.layout, "host": urlsplit(feed.url).netloc, "options": feed.options}
+        append(db, "feed.added", f"feed/{feed.name}", content, aud=COMMUNITY)
 
 
 def remove(db: Connection, name: str) -> None:
     """Removes a feed and what is remembered of it; its records stand. Raises NotFoundError."""
-    if db.execute("delete from clearway.feed where name = %s", (name,)).rowcount == 0:
-        raise _unknown(name)
+    with db.transaction():
+        if db.execute("delete from clearway.feed where name = %s", (name,)).rowcount == 0:
+            raise _unknown(name)
+        append(db, "feed.removed", f"feed/{name}", aud=COMMUNITY)
 
 
 def feed(db: Connection, name: str) -> Feed:
@@ -193,6 +199,14 @@ def end(db: Connection, run: int, pulled: Pulled, now: datetime) -> None:
         (now, pulled.result, plain(pulled.error, _ERROR_CHARS), pulled.size_bytes, pulled.requests,
          _json(pulled.counts), _json([plain(note, _ERROR_CHARS) for note in pulled.notes[:50]]), run),
     )  # fmt: skip
+
+
+def log_taken(db: Connection, pulled: Pulled, *, accept_smaller: bool) -> None:
+    """Logs that a pull brought something new or changed, with its numbers."""
+    if pulled.counts.get("new") or pulled.counts.get("changed"):
+        content = {**pulled.counts, "accept_smaller": accept_smaller}
+        with db.transaction():
+            append(db, "feed.taken", f"feed/{pulled.feed}", content, aud=COMMUNITY)
 
 
 def alarm_stale(db: Connection, name: str, *, stale: bool) -> bool:

@@ -13,7 +13,7 @@ TABLES = """
 -- One feed as the operator added it, and what is remembered between pulls. Its records stand in `record`
 -- whatever becomes of it here.
 create table clearway.feed (
-    name text primary key check (name ~ '^[a-z0-9][a-z0-9._-]{0,62}$'),
+    name text primary key check (name ~ '^[a-z0-9][a-z0-9_-]{0,62}$'),
     layout text not null check (layout in ('osv', 'kev', 'cve', 'epss', 'csaf', 'file')),
     url text not null check (length(url) between 1 and 4096),
     options jsonb not null default '{}',
