@@ -6,6 +6,7 @@ when. If it fails, the transaction fails, and the act has not happened.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,7 +24,11 @@ ERASED = "ledger.erased"
 MAX_SUBJECTS = 1_000
 CLEAR = 0  # the audience of what everybody may read
 Part = Literal["header", "content"]
-_APPEND = "select clearway.log_append(%s, %s, %s, %s)"
+_APPEND = "select clearway.log_append(%s, %s, %s, %s, %b)"
+_APPEND_MANY = (
+    "select clearway.log_append(%s, s.subject, %s, %s, s.salts) "
+    "from unnest(%s::text[], %b::bytea[]) with ordinality s(subject, salts, n) order by n"
+)
 
 
 def append(
@@ -40,7 +45,14 @@ def append(
         TooLargeError: the content is over 64 KiB.
         psycopg.Error: the database refused; the transaction can only be rolled back.
     """
-    return _write(db, act, [subject], canonical(content) if content else "", aud)[0]
+    if "\0" in subject:
+        raise UsageError("a subject has a control character", where="subject")
+    row = db.execute(
+        _APPEND, (act, subject, canonical(content) if content else "", aud, os.urandom(64))
+    ).fetchone()
+    assert row is not None
+    made: int = row[0]
+    return made
 
 
 def append_read(db: Connection, subjects: Iterable[str], aud: int) -> list[int]:
@@ -54,7 +66,12 @@ def append_read(db: Connection, subjects: Iterable[str], aud: int) -> list[int]:
         raise TooLargeError(
             f"{len(wanted):,} subjects in one reading", where="subjects", mend=f"at most {MAX_SUBJECTS:,}"
         )
-    return _write(db, READ, wanted, "", aud) if wanted else []
+    if any("\0" in subject for subject in wanted):
+        raise UsageError("a subject has a control character", where="subject")
+    if not wanted:
+        return []
+    salts = [os.urandom(64) for _ in wanted]
+    return [made for (made,) in db.execute(_APPEND_MANY, (READ, "", aud, wanted, salts))]
 
 
 def erase(db: Connection, entry: int, parts: Iterable[Part], reason: str) -> int:
@@ -92,12 +109,3 @@ def erase(db: Connection, entry: int, parts: Iterable[Part], reason: str) -> int
             (told, entry),
         )
     return told
-
-
-def _write(db: Connection, act: str, subjects: list[str], content: str, aud: int) -> list[int]:
-    if any("\0" in subject for subject in subjects):
-        raise UsageError("a subject has a control character", where="subject")
-    row = db.execute(_APPEND, (act, subjects, content, aud)).fetchone()
-    assert row is not None
-    made: list[int] = row[0]
-    return made

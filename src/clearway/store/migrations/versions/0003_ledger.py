@@ -12,24 +12,23 @@ depends_on = None
 TABLES = """
 -- One act. Its header (who, when, what, about what) and its content are each committed to by a salted hash; the two
 -- hashes are the leaf of the tree. A part is erased by taking its columns and its salt away: the hash stays.
+-- What may stand in a column is checked by log_append, once a call: a check here is prepared anew by every insert,
+-- and a dozen of them cost as much as the rest of it.
 create table clearway.log_entry (
     entry bigint generated always as identity primary key,
     aud clearway.audience_id not null,
     actor int,  -- 0 the system, -1 the public, else a person
     credential int,  -- the session or token, 0 for none
-    act text check (act ~ '^[a-z][a-z0-9_-]*([.][a-z][a-z0-9_-]*)+$' and length(act) <= 64),
-    subject text check (length(subject) between 1 and 400 and subject !~ '[[:cntrl:]]'),
+    act text,
+    subject text,
     at timestamptz,
-    header_salt bytea check (octet_length(header_salt) = 32),
-    content text check (octet_length(content) <= 65536),  -- canonical JSON, '' for none
-    content_salt bytea check (octet_length(content_salt) = 32),
-    header_hash bytea not null check (octet_length(header_hash) = 32),
-    content_hash bytea not null check (octet_length(content_hash) = 32),
+    header_salt bytea,
+    content text,  -- canonical JSON, '' for none
+    content_salt bytea,
+    header_hash bytea not null,
+    content_hash bytea not null,
     header_erased bigint,  -- the entry of the act that erased it
-    content_erased bigint,
-    check (num_nulls(actor, credential, act, subject, at, header_salt) in (0, 6)),
-    check (num_nulls(content, content_salt) in (0, 2)),
-    check ((act is null) = (header_erased is not null) and (content is null) = (content_erased is not null))
+    content_erased bigint
 );
 create index log_entry_subject on clearway.log_entry (subject, entry);
 create index log_entry_actor on clearway.log_entry (actor, entry);
@@ -109,37 +108,55 @@ begin atomic
         || to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '","credential":' || credential
         || ',"subject":' || to_json(subject)::text || '}';
 end;
--- Writes one entry for each subject. Who acts and when is found here, not told.
-create function clearway.log_append(wanted_act text, subjects text[], wanted_content text, wanted_aud int)
-    returns bigint[] language plpgsql security definer set search_path = clearway, pg_temp as $$
+-- Writes one entry. Who acts and when is found here, not told. `salts` are 64 random bytes of the caller's, for header
+-- and content; a caller who gave poor ones would only bare what it knows itself.
+create function clearway.log_append(
+    wanted_act text, wanted_subject text, wanted_content text, wanted_aud int, salts bytea default null)
+    returns bigint language plpgsql security definer set search_path = clearway, pg_temp as $$
 declare
     who int := actor();
-    by_credential int := case when who > 0 then my_credential() else 0 end;
+    by_credential int := 0;
     moment timestamptz := clock_timestamp();
-    made bigint[];
+    salt_h bytea;
+    salt_c bytea;
+    made bigint;
 begin
+    if who > 0 then
+        by_credential := my_credential();
+    end if;
     if not exists (select from audience where aud = wanted_aud) then
         raise 'no such audience' using errcode = 'CW400';
+    end if;
+    if wanted_act !~ '^[a-z][a-z0-9_-]*([.][a-z][a-z0-9_-]*)+$' or length(wanted_act) > 64 then
+        raise 'an act is a verb in the past with its room before it: asset.added' using errcode = 'CW400';
+    end if;
+    if wanted_subject ~ '[[:cntrl:]]' or length(wanted_subject) not between 1 and 400 then
+        raise 'a subject has 1 to 400 characters, none of them a control character' using errcode = 'CW400';
+    end if;
+    if octet_length(wanted_content) > 65536 then
+        raise 'a content has 64 KiB at most' using errcode = 'CW400';
+    end if;
+    if num_nulls(wanted_act, wanted_subject, wanted_content) > 0 then
+        raise 'an entry has an act, a subject and a content' using errcode = 'CW400';
     end if;
     -- Before an entry has its number this transaction has its own: the sequencer tells by it whether an entry that it
     -- does not see can still come.
     perform pg_current_xact_id();
-    with salted as materialized (
-        select s.subject, uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) as header_salt,
-            uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) as content_salt
-        from unnest(subjects) with ordinality s(subject, n) order by n
-    ), written as (
-        insert into log_entry (aud, actor, credential, act, subject, at, header_salt, content, content_salt,
-            header_hash, content_hash)
-        select wanted_aud, who, by_credential, wanted_act, s.subject, moment, s.header_salt, wanted_content,
-            s.content_salt,
-            sha256('clearway/header/1:'::bytea || s.header_salt
-                || convert_to(log_header(wanted_act, who, moment, by_credential, s.subject), 'UTF8')),
-            sha256('clearway/content/1:'::bytea || s.content_salt || convert_to(wanted_content, 'UTF8'))
-        from salted s
-        returning entry
-    )
-    select array_agg(entry order by entry) into made from written;
+    if salts is null then
+        salts := uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
+            || uuid_send(gen_random_uuid());
+    elsif octet_length(salts) <> 64 then
+        raise 'two salts have 64 bytes' using errcode = 'CW400';
+    end if;
+    salt_h := substr(salts, 1, 32);
+    salt_c := substr(salts, 33, 32);
+    insert into log_entry (aud, actor, credential, act, subject, at, header_salt, content, content_salt,
+        header_hash, content_hash)
+    values (wanted_aud, who, by_credential, wanted_act, wanted_subject, moment, salt_h, wanted_content, salt_c,
+        sha256('clearway/header/1:'::bytea || salt_h
+            || convert_to(log_header(wanted_act, who, moment, by_credential, wanted_subject), 'UTF8')),
+        sha256('clearway/content/1:'::bytea || salt_c || convert_to(wanted_content, 'UTF8')))
+    returning entry into made;
     return made;
 end $$;
 -- Entries are never changed but to erase a part of one, and never deleted.
@@ -151,6 +168,10 @@ begin
             is distinct from (old.actor, old.credential, old.act, old.subject, old.at, old.header_salt))
         or (new.content is not null and (new.content, new.content_salt)
             is distinct from (old.content, old.content_salt))
+        or num_nulls(new.actor, new.credential, new.act, new.subject, new.at, new.header_salt) not in (0, 6)
+        or num_nulls(new.content, new.content_salt) not in (0, 2)
+        or (new.act is null) <> (new.header_erased is not null)
+        or (new.content is null) <> (new.content_erased is not null)
     then
         raise 'the log is append-only' using errcode = 'CW403';
     end if;
@@ -191,9 +212,9 @@ begin
     end loop;
 end $$;
 revoke execute on function clearway.log_header(text, int, timestamptz, int, text),
-    clearway.log_append(text, text[], text, int), clearway.log_entry_stays(),
+    clearway.log_append(text, text, text, int, bytea), clearway.log_entry_stays(),
     clearway.log_cosign(bigint, text, bytea, text, timestamptz) from public;
-grant execute on function clearway.log_append(text, text[], text, int),
+grant execute on function clearway.log_append(text, text, text, int, bytea),
     clearway.log_header(text, int, timestamptz, int, text),
     clearway.log_cosign(bigint, text, bytea, text, timestamptz) to clearway_app;
 """
@@ -209,7 +230,7 @@ def downgrade() -> None:
     op.execute("delete from clearway.governed where name in ('clearway.log_entry', 'log_entry')")
     op.execute(
         "drop function clearway.log_cosign(bigint, text, bytea, text, timestamptz), "
-        "clearway.log_append(text, text[], text, int), "
+        "clearway.log_append(text, text, text, int, bytea), "
         "clearway.log_header(text, int, timestamptz, int, text)"
     )
     op.execute(
