@@ -153,6 +153,7 @@ class Assets:
         self.kind = kind
         self.set_aside: list[SetAside] = []
         self.passed_over = 0
+        self.described: set[tuple[str, ...]] = set()  # what rows said of an asset: most rows repeat it
         self._assets: dict[tuple[str, str], Asset] = {}
 
     def get(self, name: str, key: str = "") -> Asset:

@@ -72,6 +72,8 @@ def an_id(parent: dict[str, Any], name: str) -> str:
 
 def one_line(value: str, limit: int = 300) -> str:
     """Foreign text as one printable line of at most `limit` characters."""
+    if not value:
+        return ""
     line = " ".join(value[: limit * 4].split())
     if not line.isprintable():
         line = "".join(c for c in line if c.isprintable())

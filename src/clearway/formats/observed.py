@@ -164,7 +164,7 @@ def _object_kind(data: bytes, head: bytes) -> str:
         return "trivy-json"
     if "matches" in keys and ("descriptor" in keys or "source" in keys):
         return "grype-json"
-    if "results" in keys and ("experimental_config" in keys or b'"packages"' in data[: 16 * _HEAD_BYTES]):
+    if "results" in keys and ("experimental_config" in keys or _is_osv_scan(bytes(keys["results"]))):
         return "osv-scanner-json"
     if "Sources" in keys and ("WinGetVersion" in keys or b"PackageIdentifier" in head):
         return "winget-export"
@@ -176,6 +176,21 @@ def _object_kind(data: bytes, head: bytes) -> str:
 
     listed = [k for k, raw in keys.items() if k in TABLES and bytes(memoryview(raw)[:1]) == b"["]
     return "osquery" if listed else ""
+
+
+def _is_osv_scan(results: bytes) -> bool:
+    """Whether the first result is a source with packages: other tools' reports have `results` too."""
+    first = _first_object(results[: 4 * _HEAD_BYTES]) or next(iter(_objects(results)), {})
+    return isinstance(first.get("packages"), list) and isinstance(first.get("source"), dict)
+
+
+def _objects(data: bytes) -> list[dict[str, object]]:
+    import msgspec
+
+    try:
+        return msgspec.json.decode(data, type=list[dict[str, object]])
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return []
 
 
 def _list_kind(head: bytes) -> str:

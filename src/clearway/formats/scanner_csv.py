@@ -72,6 +72,10 @@ _TOOLS = (
 _ASSET_COLUMNS = frozenset(
     ("asset", "hostname", "fqdn", "ip", "ip6", "tool_id", "cloud_id", "digest", "serial", "mac")
 )
+_DESCRIBING = (
+    "asset", "hostname", "fqdn", "ip", "ip6", "mac", "digest", "serial", "cloud_id", "tool_id", "os", "environment",
+    "owner", "type", "exposure",
+)  # fmt: skip
 _DATES = {"first": "first_detected", "last": "last_seen", "seen": "seen"}
 # "CVE", "CVE-IDs", "CVE ID(s)", "CVE Number"
 _CVE_TITLE = re.compile(
@@ -141,7 +145,10 @@ def _row(row: Row, order: _when.Order, tool: str, by: str, found: Assets) -> Non
         found.passed_over += 1  # a foot line: "Total: 17"
         return
     asset = found.get(name, asset_key(row))
-    describe(asset, row, exposure, by)
+    said = (name, *(row.get(column) for column in _DESCRIBING))
+    if said not in found.described:
+        found.described.add(said)
+        describe(asset, row, exposure, by)
     if when["seen"]:
         asset.seen.add(when["seen"])
     if when["last"]:
