@@ -86,7 +86,6 @@ def table(address: Address) -> Table:
         address=address,
         default_sort="due",
         next="b",
-        previous="a",
         total=31,
         noun="exposure",
         selectable=True,
@@ -178,7 +177,7 @@ async def fails() -> None:
     raise UpstreamError("gone", mend="look after it")
 
 
-@get("/events", opt=PUBLIC)
+@get("/api/v1/events/live", opt=PUBLIC)
 async def events(request: Request[Any, Any, Any]) -> Stream:
     """Two events at once; a reader that comes again gets what is after its last one, and the stream ends."""
     last = int(request.headers.get("last-event-id") or request.query_params.get("after") or 0)
@@ -186,7 +185,7 @@ async def events(request: Request[Any, Any, Any]) -> Stream:
     async def told() -> AsyncIterator[str]:
         yield "retry: 200\n\n"
         for number in range(last + 1, min(last + 2, 22) + 1):
-            yield f"id: {number}\nevent: exposure\ndata: {{}}\n\n"
+            yield f"id: {number}\ndata: {{}}\n\n"
 
     return Stream(told(), media_type="text/event-stream")
 

@@ -53,6 +53,7 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 MAX_CSV_LIMIT = 10_000
 _OWN = ("sort", "limit", "cursor")
+_OF_PAGES = ("columns", "words", "org")  # `pages.address`: how a page shows the list; no parameter of the API's
 
 T = TypeVar("T", bound=Struct)
 
@@ -120,7 +121,10 @@ class Listing(Generic[T]):
             InputError: a parameter that this list does not have, or a value that does not fit.
         """
         given: dict[str, list[str]] = {}
+        of_page = not request.url.path.startswith("/api/")
         for name, value in request.query_params.multi_items():
+            if of_page and name in _OF_PAGES:
+                continue
             given.setdefault(name, []).append(value)
         for name in given:
             if name not in _OWN and not self._has(name):

@@ -6,7 +6,7 @@ A filter has three states, written so that a person can read and type them:
     ?tier!=60D        without tier 60D   (the parameter's name ends in "!")
     neither           any
 
-Changing anything drops the cursor (`after`, `before`): it belongs to the list as it was.
+Changing anything drops the cursor: it belongs to the list as it was. Names are those of `http.listing`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from litestar.connection import ASGIConnection
 
-CURSORS = ("after", "before")
+CURSOR = "cursor"
+OF_PAGES = ("columns", "words", "org")  # how a list is shown, and to whom; not what is in it
 _MOST_PARAMETERS = 100
 
 Choice = Literal["include", "exclude", "any"]
@@ -63,14 +64,14 @@ class Address(Struct, frozen=True):
 
     def set(self, **values: str | int | None) -> Address:
         """With these parameters instead of theirs; None or "" takes one out."""
-        gone = {*values, *CURSORS}
+        gone = {*values, CURSOR}
         kept = [pair for pair in self.query if pair[0] not in gone]
         kept += [(name, str(value)) for name, value in values.items() if value not in (None, "")]
         return Address(self.path, tuple(kept))
 
     def without(self, *names: str) -> Address:
         """Without these parameters, their exclusions, and the cursor."""
-        gone = {*names, *(name + "!" for name in names), *CURSORS}
+        gone = {*names, *(name + "!" for name in names), CURSOR}
         return Address(self.path, tuple(pair for pair in self.query if pair[0] not in gone))
 
     def choice(self, name: str, value: str) -> Choice:
@@ -82,7 +83,7 @@ class Address(Struct, frozen=True):
     def choose(self, name: str, value: str, choice: Choice) -> Address:
         """With the filter `name` saying that of `value`; its other values stay."""
         gone = {(name, value), (name + "!", value)}
-        kept = [pair for pair in self.query if pair not in gone and pair[0] not in CURSORS]
+        kept = [pair for pair in self.query if pair not in gone and pair[0] != CURSOR]
         if choice != "any":
             kept.append((name if choice == "include" else name + "!", value))
         return Address(self.path, tuple(kept))
@@ -93,5 +94,6 @@ class Address(Struct, frozen=True):
         return sum(key in wanted for key, _ in self.query)
 
     def as_format(self, suffix: str) -> Address:
-        """The same list as `.json` or `.csv`, at the same address."""
-        return Address(f"{self.path.rstrip('/')}.{suffix}", self.query)
+        """The same list from its beginning as `.json` or `.csv`, at the same address."""
+        kept = [pair for pair in self.query if pair[0] not in (CURSOR, *OF_PAGES)]
+        return Address(f"{self.path.rstrip('/')}.{suffix}", tuple(kept))

@@ -66,7 +66,6 @@ class Pages:
         account: Sequence[Nav] = (),
         search: str = "",
         sign_in: str = "",
-        live: str = "",
         words: str = "exact",
         data_as_of: Callable[[], datetime | None] | None = None,
         clock: Clock | None = None,
@@ -76,7 +75,6 @@ class Pages:
         self.account = tuple(account)
         self.search = search
         self.sign_in = sign_in
-        self.live = live
         self.words = words
         self.data_as_of = data_as_of or (lambda: None)
         self.clock = clock or SystemClock()

@@ -1,7 +1,7 @@
 """A list as data: its columns, its rows, and where its links lead. `ui.table` draws it.
 
-The address decides: `?sort=due` or `?sort=-due`, `?columns=due,flaw` for which columns are shown, `?after=` and
-`?before=` for the page. What an address names and the table does not have is ignored.
+The address decides: `?sort=due` or `?sort=-due`, `?columns=due,flaw` for which columns are shown, `?cursor=` for the
+page. What an address names and the table does not have is ignored.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ class Table(Struct, frozen=True, kw_only=True):
     """Rows to be drawn. `id` names the region that sorting, filtering and paging replace: the template has a block
     of that name ("-" as "_").
 
-    `key` is the attribute or item that identifies a row for selection; `next` and `previous` are cursors for
-    `?after=` and `?before=`; `total` is the number of rows on all pages where that is known.
+    `key` is the attribute or item that identifies a row for selection. `next` is the cursor of the next page, "" on
+    the last (`http.listing`): the way back is the browser's, and a link to the first page. `total` is the number of
+    rows on all pages where that is known.
     """
 
     id: str
@@ -46,7 +47,6 @@ class Table(Struct, frozen=True, kw_only=True):
     key: str = "id"
     default_sort: str = ""
     next: str = ""
-    previous: str = ""
     total: int | None = None
     noun: str = "row"
     selectable: bool = False

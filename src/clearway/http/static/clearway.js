@@ -61,6 +61,7 @@
       tip.tabIndex = within && within !== row ? -1 : 0; // hundreds of stops would drown the page's own
     }
     count();
+    live();
   }
 
   // Rows -------------------------------------------------------------------------------------------------------
@@ -263,31 +264,35 @@
     input.focus();
   }
 
-  // Live changes gather in a quiet bar; nothing moves until the reader asks ----------------------------------------
-  // <… data-live="/events?…" data-live-from="17" data-live-kinds="exposure finding" data-live-href="/exposure">:
-  // each event of these kinds counts one. The browser sends Last-Event-ID by itself when it connects again; the first
-  // time `after` in the address says from where.
+  // Live changes gather in a quiet bar; nothing moves until the reader asks (`ui.live`). Each event of the kinds asked for
+  // counts one. The browser sends Last-Event-ID by itself when it connects again; the first time `after` says from where.
+  let source = null, followed = null;
   function live() {
     const place = $("[data-live]");
-    if (!place || !window.EventSource) return;
+    if (place === followed || !window.EventSource) return;
+    source?.close();
+    source = null;
+    followed = place;
+    const bar = $("#quiet-bar");
+    if (bar) bar.hidden = true;
+    if (!place) return;
     const address = new URL(place.dataset.live, location.href);
     if (address.origin !== location.origin) return;
     if (place.dataset.liveFrom) address.searchParams.set("after", place.dataset.liveFrom);
-    const kinds = (place.dataset.liveKinds ?? "message").split(" ").filter(Boolean);
+    for (const kind of (place.dataset.liveKinds ?? "").split(" ").filter(Boolean)) address.searchParams.append("kind", kind);
     const seen = new Set();
-    const source = new EventSource(address);
-    const heard = (event) => {
-      seen.add(event.lastEventId || String(seen.size));
-      const bar = $("#quiet-bar");
+    const tell = (words) => {
       if (!bar) return;
-      const show = make("a", { class: "quiet-show", href: place.dataset.liveHref || location.pathname + location.search }, "show");
-      bar.replaceChildren(make("span", {}, `${seen.size} new`), show);
+      const show = make("a", { href: place.dataset.liveHref || location.pathname + location.search }, "show");
+      bar.replaceChildren(make("span", {}, words), show);
       bar.hidden = false;
     };
-    for (const kind of kinds) source.addEventListener(kind, heard);
-    window.addEventListener("pagehide", () => source.close());
+    source = new EventSource(address);
+    source.addEventListener("message", (event) => { seen.add(event.lastEventId || String(seen.size)); tell(`${seen.size} new`); });
+    source.addEventListener("reset", () => tell("This page may be out of date"));
   }
+  window.addEventListener("pagehide", () => { source?.close(); });
 
-  const start = () => { dress(document); live(); };
+  const start = () => dress(document);
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start); else start();
 })();
