@@ -25,6 +25,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpcore
@@ -40,7 +41,6 @@ from .outbound_body import Sink, TooMuchError, plain_chunks
 from .outbound_socket import Budget, CheckedBackend, Pace, Resolver, SlowError, resolve
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
 
 __all__ = [
@@ -163,7 +163,7 @@ class Client:
             "keepalive_expiry": 15.0,
             "retries": 0,
         }
-        context = tls or ssl.create_default_context()
+        context = tls or _trusting()
         self._pool: httpcore.ConnectionPool
         if through is None:
             self._pool = httpcore.ConnectionPool(
@@ -293,7 +293,7 @@ class Client:
         sent = {
             "host": url.netloc.decode("ascii"),
             "user-agent": self._user_agent,
-            "accept-encoding": "identity" if "range" in headers else "gzip",
+            "accept-encoding": "identity" if "range" in headers or method == "POST" else "gzip",
             **{k: v for k, v in headers.items() if k not in _OURS},
         }
         if method == "POST":
@@ -384,10 +384,24 @@ def _joined(base: httpx.URL, location: str) -> httpx.URL:
 
 
 def _proxy_url(text: str) -> httpx.URL:
-    url = httpx.URL(text)
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ConfigError("not a proxy", where=plain(text, 80), mend="write http://host:port")
+    try:
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, ValueError):
+        url = httpx.URL("")
+    if url.scheme != "http" or not url.host:
+        raise ConfigError("the proxy is no http:// address", mend="write http://host:port")
     return url
+
+
+def _trusting() -> ssl.SSLContext:
+    """The system's certificate authorities, or those of SSL_CERT_FILE; where there are none, those that httpx brings."""
+    context = ssl.create_default_context()
+    folder = ssl.get_default_verify_paths().capath
+    if not context.cert_store_stats()["x509_ca"] and not (folder and any(Path(folder).iterdir())):
+        import certifi
+
+        context.load_verify_locations(certifi.where())
+    return context
 
 
 def _core(url: httpx.URL) -> httpcore.URL:

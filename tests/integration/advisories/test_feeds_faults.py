@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from clearway.advisories.feeds import due
+from clearway.advisories.feeds import due, osv, place
 from clearway.http import outbound_socket
 from clearway.http.outbound import Pace
 from clearway.store.connect import connect
@@ -29,7 +29,7 @@ from feed_world import (
     zipped,
 )
 from intake_world import World, kev
-from upstream import Reply, Upstream, serving
+from upstream import Asked, Reply, Upstream, serving
 
 LATER = NOW + timedelta(hours=6)
 PAGE = b"<!DOCTYPE html><html><title>Sign in</title></html>"
@@ -60,6 +60,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounds that are met within a test's time."""
     pace = Pace(connect_s=1, idle_s=0.4, least_bytes_s=200, window_s=0.3)
     init = outbound_socket.Budget.__init__
+    monkeypatch.setattr(place, "_PAUSE_S", (0.0, 0.01))
 
     def made(self: Any, deadline_s: float, _: Pace, where: str) -> None:
         init(self, deadline_s, pace, where)
@@ -200,6 +201,62 @@ def test_a_day_on_which_everything_is_rewritten_is_taken_in(feeds: Feeds, upstre
     rewritten = json.dumps(kev("2026.11.25", *CVES, vendorProject="Acme Inc")).encode()
     upstream.pages["/kev.json"] = rewritten
     assert feeds.good("kev", LATER).counts["changed"] == 100
+
+
+def test_a_record_that_its_publisher_lists_no_more_stands(feeds: Feeds, upstream: Upstream) -> None:
+    records = lines("osv/go.jsonl.zst", 20)
+    upstream.put("/Go/", osv_layout(records))
+    feeds.add("osv-go", "osv", f"{upstream.url}/Go/")
+    feeds.good("osv-go")
+    before = feeds.world.standing()
+    upstream.put("/Go/", osv_layout(records[1:]))
+    feeds.good("osv-go", LATER)
+    assert feeds.world.standing() == before
+
+
+def test_a_day_on_which_every_record_is_rewritten_is_one_archive_and_not_thousands_of_requests(
+    feeds: Feeds, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(osv, "_WHOLE_PAYS_AT", 10)
+    records = lines("osv/go.jsonl.zst", 20)
+    upstream.put("/Go/", osv_layout(records))
+    feeds.add("osv-go", "osv", f"{upstream.url}/Go/")
+    feeds.good("osv-go")
+    upstream.put("/Go/", osv_layout([{**r, "modified": "2026-11-25T11:00:00Z"} for r in records]))
+    upstream.asked.clear()
+    assert feeds.good("osv-go", LATER).counts["changed"] == 20
+    assert upstream.paths() == ["/Go/modified_id.csv", "/Go/all.zip"]
+
+
+def test_a_record_from_the_future_is_left_out(feeds: Feeds, upstream: Upstream) -> None:
+    records = lines("osv/go.jsonl.zst", 20)
+    upstream.put("/Go/", osv_layout(records))
+    feeds.add("osv-go", "osv", f"{upstream.url}/Go/")
+    feeds.good("osv-go")
+    changed_one = {**records[0], "modified": "2026-11-25T11:00:00Z"}
+    upstream.put("/Go/", osv_layout([changed_one, *records[1:]]))
+    upstream.pages[f"/Go/{records[0]['id']}.json"] = json.dumps(
+        {**changed_one, "modified": "2099-01-01T00:00:00Z"}
+    ).encode()
+    feeds.pull("osv-go", LATER)
+    assert "yet to come" in feeds.problems("osv-go")[records[0]["id"]]
+
+
+def test_a_large_download_that_breaks_off_is_taken_up_in_the_same_pull(
+    feeds: Feeds, upstream: Upstream
+) -> None:
+    files = osv_layout(lines("osv/go.jsonl.zst", 60))
+    upstream.put("/Go/", files)
+    whole, tries = files["all.zip"], []
+
+    def once_cut(asked: Asked) -> Reply:
+        tries.append(asked.headers.get("range"))
+        return Reply(whole, cut=20_000 if len(tries) == 1 else None)
+
+    upstream.pages["/Go/all.zip"] = once_cut
+    feeds.add("osv-go", "osv", f"{upstream.url}/Go/")
+    assert feeds.good("osv-go").counts["new"] == 60
+    assert tries == [None, "bytes=20000-"]
 
 
 OSV_FAULTS: dict[str, tuple[str, Reply, str]] = {

@@ -195,7 +195,7 @@ def _take(ask: Ask, listed: Listed, checks: _Checks, batch: Batch) -> None:
     got = ask.fetch(listed.url, name, max_bytes=_DOCUMENT_BYTES)
     _hold_hash(got, hashes, checks)
     _hold_signature(ask, listed, got, name, checks)
-    _hold_head(got, listed, checks)
+    _hold_head(ask, got, listed, checks)
     batch.paths.append(got.path)
     batch.items[listed.url] = stamp or got.sha256
 
@@ -246,8 +246,8 @@ def _hold_signature(ask: Ask, listed: Listed, got: Got, name: str, checks: _Chec
     checks.verified += 1
 
 
-def _hold_head(got: Got, listed: Listed, checks: _Checks) -> None:
-    """Its publisher is this provider's, and its own label is no wider than its feed's."""
+def _hold_head(ask: Ask, got: Got, listed: Listed, checks: _Checks) -> None:
+    """Its publisher is this provider's, its own label is no wider than its feed's, and it is not of a day to come."""
     judge.refuse_page(got, "a CSAF document")
     try:
         head = msgspec.json.decode(
@@ -255,6 +255,7 @@ def _hold_head(got: Got, listed: Listed, checks: _Checks) -> None:
         ).document
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise judge.UnsoundError(f"is no CSAF document: {plain(str(error), 120)}", where=got.url) from None
+    judge.not_ahead(head.tracking.current_release_date, ask.now, got)
     spoken_by = provider.host(head.publisher.namespace)
     if not checks.any_publisher and spoken_by != checks.publisher:
         raise IntegrityError(

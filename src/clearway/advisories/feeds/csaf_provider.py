@@ -219,6 +219,7 @@ def _in(base: str, name: str, label: str, stamp: str) -> Listed:
 
 class _Tracking(Struct):
     id: str = ""
+    current_release_date: str = ""
 
 
 class _Tlp(Struct):

@@ -68,9 +68,14 @@ def not_shrunk(what: str, now: int, before: int, got: Got, *, least: float, acce
 
 def not_ahead(dated: str, now: datetime, got: Got) -> None:
     """Raises UnsoundError when a publisher's date lies in the future: nothing newer could ever replace it."""
-    moment = moment_of(dated)
-    if moment is not None and moment > now + _AHEAD:
+    if is_ahead(dated, now):
         raise UnsoundError(f"is dated {plain(dated, 40)}, which is yet to come", where=got.url)
+
+
+def is_ahead(dated: str, now: datetime) -> bool:
+    """Whether a publisher's date lies in the future."""
+    moment = moment_of(dated)
+    return moment is not None and moment > now + _AHEAD
 
 
 def not_older(dated: str, before: str, got: Got) -> None:

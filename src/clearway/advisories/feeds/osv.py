@@ -106,7 +106,11 @@ def _record(ask: Ask, name: str, at: str) -> Path:
         found = judge.nature(path.read_bytes()[:4096]) or "no OSV record"
         path.unlink()
         raise judge.UnsoundError(f"{found} instead of the record", where=name) from None
-    if judged.id != name:
+    ahead = judge.is_ahead(judged.modified, ask.now)
+    if judged.id != name or ahead:
         path.unlink()
+    if ahead:
+        raise judge.UnsoundError(f"is dated {plain(judged.modified, 40)}, which is yet to come", where=name)
+    if judged.id != name:
         raise judge.UnsoundError(f"holds {plain(judged.id, 60)} instead", where=name)
     return path

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from clearway.advisories.keep import Keeper
 from clearway.http.outbound import Client, Networks, StatusError
-from clearway.records.errors import ClearwayError, IntegrityError
+from clearway.records.errors import ClearwayError, IntegrityError, UpstreamError
 from clearway.records.text import plain
 from clearway.store.connect import connect, translated
 
@@ -146,7 +146,8 @@ class _One:
         )  # fmt: skip
         try:
             outcome = self._batches(_LAYOUTS[feed.layout](ask))
-        except ClearwayError as error:
+        except (ClearwayError, OSError) as problem:
+            error = problem if isinstance(problem, ClearwayError) else _of_disk(problem)
             refused = isinstance(error, UnsoundError | IntegrityError)
             if refused:
                 self._staging.clear()  # what merely broke off is taken up again; this is not wanted
@@ -201,6 +202,12 @@ class _One:
                 where=self._feed.name,
                 mend="its schema may have changed",
             )
+
+
+def _of_disk(error: OSError) -> UpstreamError:
+    return UpstreamError(
+        f"the disk: {error.strerror}", where=str(error.filename or ""), mend="free some space"
+    )
 
 
 def _tell_others(db: psycopg.Connection[Any], pulled: Pulled) -> None:

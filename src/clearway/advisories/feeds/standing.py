@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,10 +24,12 @@ def publish(db: psycopg.Connection[Any], home: Path, now: datetime) -> None:
     from . import store
 
     path = home / _FILE
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_name(f"status.{os.getpid()}.json")
-    fresh.write_bytes(msgspec.json.encode(store.status(db, now)))
-    fresh.replace(path)
+    text = msgspec.json.encode(store.status(db, now))
+    with suppress(OSError):  # the database has it; a file that stays old shows its feeds as stale
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh.write_bytes(text)
+        fresh.replace(path)
 
 
 def of_home(home: Path, now: datetime) -> tuple[FeedStatus, ...]:
