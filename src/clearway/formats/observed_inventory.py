@@ -54,7 +54,7 @@ def _one(
     except InputError as e:
         problems.append(e.what)
     return Observed(
-        name=one_line(host or inventory.name, 400),
+        name=one_line(host, 400) or one_line(inventory.name, 400) or "(unprintable name)",
         format=inventory.format,
         ids=AssetIds(
             hostname=hostname,

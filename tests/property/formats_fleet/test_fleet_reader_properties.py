@@ -29,6 +29,7 @@ def attempt(data: bytes) -> None:
         assert e.what  # noqa: PT017
         return
     for one in found.observed:
+        assert one.name
         assert one.name.isprintable()
         for detection in one.detections:
             assert detection.flaw
@@ -116,7 +117,8 @@ def test_fields_of_any_type_are_read_or_refused(
 
 cells = st.sampled_from(
     ["a", "b.corp.example", "10.0.0.1", "8.8.8.8", "", "CVE-2024-0001", "CVE-2024-0002 CVE-2024-0003",
-     "2024-01-02", "05/13/2024", "01/02/2024", "public", "internal", "sometimes", "open", "fixed", "x,y", 'q"q', "=1+1"]
+     "2024-01-02", "05/13/2024", "01/02/2024", "public", "internal", "sometimes", "open", "fixed", "x,y", 'q"q', "=1+1",
+     "\u200b\x1b"]
 )  # fmt: skip
 HEADER = ["asset", "cve", "first_detected", "exposure", "ip", "state", "owner"]
 
