@@ -16,6 +16,7 @@ from store_homes import Account, Holder, environment
 
 from clearway.store import place, processes
 from clearway.store.server import URL_VARIABLE, lease
+from database import server  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

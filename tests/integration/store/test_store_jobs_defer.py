@@ -13,7 +13,6 @@ from clearway.records.errors import ConfigError, ConflictError, ForbiddenError, 
 from clearway.store import jobs
 from clearway.store.connect import connect
 from clearway.store.jobs import Job
-from database import server  # noqa: F401
 from people import People, Somebody, people_of
 
 TABLES = (

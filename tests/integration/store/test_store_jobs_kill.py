@@ -29,7 +29,6 @@ from clearway.store.connect import connect
 from clearway.store.jobs import Job, Retry, Spec
 from clearway.store.migrate import migrate
 from clearway.store.server import lease, status
-from database import server  # noqa: F401
 
 JOBS, STEPS = 200, 3
 

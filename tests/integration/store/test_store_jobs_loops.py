@@ -18,7 +18,6 @@ from jobs_workers import (
 from clearway.records.errors import UpstreamError
 from clearway.store.connect import connect
 from clearway.store.jobs import Connect, Loop
-from database import server  # noqa: F401
 
 
 def test_a_loop_runs_at_once_when_its_channel_is_notified(queue: str) -> None:

@@ -20,7 +20,6 @@ from sqlalchemy.pool import NullPool
 
 from clearway.store import jobs
 from clearway.store.connect import connect
-from database import server  # noqa: F401
 
 PACKAGE = Path(procrastinate.__file__).parent / "sql" / "schema.sql"
 MIGRATIONS = Path(jobs.__file__).parent / "migrations"

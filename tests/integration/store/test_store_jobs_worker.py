@@ -27,7 +27,6 @@ from clearway.store.jobs import Job, JobTakenError, Retry, Spec
 from clearway.store.jobs_reap import sweep
 from clearway.store.jobs_worker import run_worker
 from clearway.store.principal import Pool
-from database import server  # noqa: F401
 from people import People, people_of
 
 SOON = Retry(attempts=3, first_s=0.01, longest_s=0.02)
