@@ -121,7 +121,8 @@ class Pages:
         look = {
             "theme": _one_of(request.cookies.get("clearway_theme"), _THEMES),
             "density": _one_of(request.cookies.get("clearway_density"), _DENSITIES),
-            "words": _one_of(address.get("words") or request.cookies.get("clearway_words"), _WORDS)
+            "words": _one_of(address.get("words"), _WORDS)
+            or _one_of(request.cookies.get("clearway_words"), _WORDS)
             or self.words,
         }
         frame = Frame(
