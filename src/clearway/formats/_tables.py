@@ -22,6 +22,7 @@ _HEAD_CHARS = 64 << 10
 _MAX_COLUMNS = 1000
 _DELIMITERS = (",", ";", "\t", "|")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_LINE_END = re.compile(r"\r*\n|\r")
 _APART = re.compile(r"[^a-z0-9#]+")
 
 
@@ -60,7 +61,8 @@ def head_of(data: bytes) -> str:
 
 def find_header(text: str, is_header: Callable[[list[str]], bool]) -> tuple[int, str] | None:
     """(index among the rows, delimiter) of the first row for whose headings `is_header` holds; None without one."""
-    lines = text[:_HEAD_CHARS].replace("\r\r\n", "\n").replace("\r\n", "\n").splitlines()[: 4 * _HEAD_ROWS]
+    # Not `splitlines`: it also parts lines at U+2028 and form feeds, which the reader of the whole does not.
+    lines = _LINE_END.split(text[:_HEAD_CHARS])[: 4 * _HEAD_ROWS]
     for delimiter in sorted(_DELIMITERS, key=lambda d: -max((line.count(d) for line in lines), default=0)):
         try:
             for index, row in enumerate(islice(csv.reader(lines, delimiter=delimiter), _HEAD_ROWS)):
@@ -72,9 +74,16 @@ def find_header(text: str, is_header: Callable[[list[str]], bool]) -> tuple[int,
 
 
 def read_table(
-    data: bytes, place: str, names: Callable[[str], str], is_header: Callable[[list[str]], bool]
+    data: bytes,
+    place: str,
+    names: Callable[[str], str],
+    is_header: Callable[[list[str]], bool],
+    *,
+    quoted: bool = True,
 ) -> Table:
     """The table in `data`: each heading's column by `names` ("" leaves it out; the first of each column counts).
+
+    `quoted` False is for a tool that writes quotes as they are and never means them.
 
     Raises:
         InputError: undecodable text or no header; while rows are read: a quote that never ends.
@@ -87,7 +96,7 @@ def read_table(
             "has no header row that is known", where=place, mend="export it with its column headings"
         )
     skipped, delimiter = found
-    reader = _reader(text, delimiter)
+    reader = _reader(text, delimiter, quoted)
     rows = _checked(reader, place)
     head = next(islice(rows, skipped, None), [])
     headings = tuple(heading(cell) for cell in head)
@@ -125,9 +134,13 @@ def decoded(data: bytes, place: str) -> str:
     return text.replace("\x00", "\ufffd") if "\x00" in text else text
 
 
-def _reader(text: str, delimiter: str) -> Iterator[list[str]]:
+def _reader(text: str, delimiter: str, quoted: bool) -> Iterator[list[str]]:
     csv.field_size_limit(MAX_CELL_CHARS)
-    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    lines = io.StringIO(text, newline="")
+    if not quoted:
+        return csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    # Strict: else a quote that never ends takes all rows behind it into one cell, and nobody hears of them.
+    return csv.reader(lines, delimiter=delimiter, strict=True)
 
 
 def _checked(reader: Iterator[list[str]], place: str) -> Iterator[list[str]]:

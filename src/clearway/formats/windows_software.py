@@ -107,9 +107,12 @@ def read_csv(data: bytes, place: str) -> FleetInput:
     Raises:
         InputError: no header, or not text; TooLargeError: over a bound of `_tables`.
     """
-    table = read_table(data, place, lambda title: _COLUMNS.get(title, ""), _is_header)
+    # wmic does not quote a name with a comma in it, and its first column is the host.
+    unquoted = (
+        find_header(head_of(data), lambda titles: titles[:1] == ["node"] and _is_header(titles)) is not None
+    )
+    table = read_table(data, place, lambda title: _COLUMNS.get(title, ""), _is_header, quoted=not unquoted)
     width = len(table.headings)
-    unquoted = "node" in table.headings  # wmic does not quote a name with a comma in it
     found = Assets("windows-csv", Witness(tool="wmic" if unquoted else "powershell"))
     for row in table.rows:
         if unquoted and row.width != width:

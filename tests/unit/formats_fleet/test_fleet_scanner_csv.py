@@ -204,3 +204,15 @@ def test_a_flaw_is_known_since_its_first_day_that_any_row_states() -> None:
         "CVE-2024-0002": date(2024, 3, 1),
         "CVE-2024-0003": date(2024, 3, 1),
     }
+
+
+def test_a_quote_that_never_ends_is_refused_and_does_not_swallow_the_rows_behind_it() -> None:
+    with pytest.raises(InputError, match="is not CSV") as refused:
+        read_fleet(b'asset,cve\na,CVE-2024-0001\nb,"CVE-2024-0002\nc,CVE-2024-0003\n', "x.csv")
+    assert refused.value.where.startswith("x.csv, line")
+
+
+def test_a_preamble_with_odd_characters_does_not_move_the_header() -> None:
+    data = "Report\u2028of\x0cMay,\r\n\r\nasset,cve\r\na,CVE-2024-0001\r\n".encode()
+    (one,) = read_observed(data, "x.csv")
+    assert [d.flaw for d in one.detections] == ["CVE-2024-0001"]

@@ -99,3 +99,8 @@ def test_match_reads_it_too_with_the_host_of_each_component() -> None:
     inventory = read_inventory((FLEET / "uninstall.csv").read_bytes(), "uninstall.csv")
     assert inventory.format == "windows-csv"
     assert [c.host for c in inventory.components] == ["WS-17", "WS-17", "WS-18"]
+
+
+def test_quotes_that_wmic_writes_as_they_are_are_part_of_the_name() -> None:
+    (one,) = read_observed(b'Node,Name,Vendor,Version\r\nWS-1,"Best" Tool 17" Edition,X,1.0\r\n', "w.csv")
+    assert triples(one) == [("vendor", '"Best" Tool 17" Edition', "1.0")]
