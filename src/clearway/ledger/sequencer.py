@@ -85,8 +85,8 @@ def integrate(db: Connection, signer: Signer, *, limit: int = BATCH, wait: bool 
         size, root = _grow(db, now.size, [leaf_of(header, content) for _, header, content in rows])
         entries = [row[0] for row in rows]
         _place(db, now.size, entries)
+        _forget_gaps(db, entries, oldest, newest)  # before this batch's own, which are newer than the horizon
         _keep_gaps(db, now.head, max(now.head, entries[-1]))
-        _forget_gaps(db, entries, oldest, newest)
         note = signer.sign(Checkpoint(origin=now.origin, size=size, root=root, epoch=now.epoch))
         db.execute(
             "insert into clearway.log_checkpoint (size, root, epoch, note) values (%s, %s, %s, %s)",

@@ -71,7 +71,7 @@ create table clearway.log_cosignature (
 -- The keys that sign the log, oldest first. `endorsement` is a note in which the key before says this one follows.
 create table clearway.log_key (
     number int primary key,
-    vkey text not null unique,
+    vkey text not null,  -- an ML-DSA-87 key is too long for an index
     endorsement text not null default '',
     added timestamptz not null default clock_timestamp(),
     retired timestamptz
