@@ -150,3 +150,52 @@ def retry(db: psycopg.Connection[Any], job: int) -> None:
             " json_build_object('type', 'job_inserted', 'job_id', %s::bigint)::text)",
             (job,),
         )
+
+
+class LoopState(Struct, frozen=True, kw_only=True):
+    """A loop that somebody has run: since when the present one does, and its failure, if it fails."""
+
+    name: str
+    since: datetime
+    failed: datetime | None
+    code: str
+    reason: str
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """How the background is doing. `due_s`: how long the longest due job has been waiting, 0 when none is due."""
+
+    workers: int  # with a heartbeat in the last 20 s
+    waiting: int
+    due: int
+    due_s: float
+    running: int
+    dead: int
+    loops: tuple[LoopState, ...]
+
+
+_HEALTH = """
+select (select count(*) from clearway_jobs.procrastinate_workers
+        where abs(extract(epoch from now() - last_heartbeat)) <= 20),
+    count(*) filter (where j.status = 'todo'),
+    count(*) filter (where j.status = 'todo' and coalesce(j.scheduled_at, now()) <= now()),
+    coalesce(extract(epoch from now() - min(coalesce(j.scheduled_at, e.at))
+        filter (where j.status = 'todo' and coalesce(j.scheduled_at, now()) <= now())), 0)::float8,
+    count(*) filter (where j.status = 'doing'), count(*) filter (where j.status = 'failed')
+from clearway_jobs.procrastinate_jobs j
+    left join clearway_jobs.procrastinate_events e on e.job_id = j.id and e.type = 'deferred' and j.status = 'todo'
+where j.status in ('todo', 'doing', 'failed')
+"""
+
+
+def health(db: psycopg.Connection[Any]) -> Health:
+    """Counts, for `doctor` and whoever watches. The owner's view."""
+    with translated():
+        row = db.execute(_HEALTH).fetchone()
+        loops = db.execute(
+            "select name, since, failed, code, reason from clearway.job_loop order by name"
+        ).fetchall()
+    assert row is not None
+    counts = dict(zip(("workers", "waiting", "due", "due_s", "running", "dead"), row, strict=True))
+    states = tuple(LoopState(**dict(zip(LoopState.__struct_fields__, r, strict=True))) for r in loops)
+    return Health(**counts, loops=states)

@@ -87,7 +87,7 @@ class _Running:
                     self._url, autocommit=True, application_name=f"clearway loop {self._name}"
                 ) as db:
                     self._session(db)
-            except (ClearwayError, psycopg.Error, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - the loop goes on, with a new session
                 log.warning("loop %s lost its session: %s", self._name, type(error).__name__)
                 self._pause(_LOOK_S)
 

@@ -12,14 +12,15 @@ from clearway.records.errors import UpstreamError
 
 from .jobs import Job, Spec
 
-# A job at work whose worker has no row any more (it left, or was pruned), or has been silent for too long.
+# A job at work whose worker has no row any more (it left, or was pruned), or has been silent for too long. A heartbeat
+# from a time to come was written before the clock was put back: who lives, soon writes another.
 _GONE = """
 select j.id, j.task_name::text, coalesce(r.failures, 0)
 from clearway_jobs.procrastinate_jobs j
 left join clearway_jobs.procrastinate_workers w on w.id = j.worker_id
 left join clearway.job_run r on r.job = j.id
-where j.status = 'doing' and (w.id is null or w.last_heartbeat < now() - make_interval(secs => %(stalled)s)
-    or j.id = any(%(lost)s))
+where j.status = 'doing' and (w.id is null or j.id = any(%(lost)s)
+    or abs(extract(epoch from now() - w.last_heartbeat)) > %(stalled)s)
 for update of j skip locked
 """
 _NOTE = """

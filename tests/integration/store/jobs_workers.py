@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.pq import ExecStatus
 from store_homes import environment
 
 from clearway.store.connect import connect
@@ -144,7 +145,7 @@ def until(true: Callable[[], object], timeout_s: float = 15) -> None:
 def sql(url: str, query: str, *args: Any) -> list[tuple[Any, ...]]:
     with connect(url, autocommit=True) as db:
         cursor: psycopg.Cursor[Any] = db.execute(query, args)  # type: ignore[arg-type]
-        return cursor.fetchall() if cursor.description else []
+        return cursor.fetchall() if cursor.pgresult and cursor.pgresult.status == ExecStatus.TUPLES_OK else []
 
 
 def states(url: str) -> dict[str, int]:

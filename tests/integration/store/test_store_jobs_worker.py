@@ -23,7 +23,7 @@ from clearway.records.errors import (
 )
 from clearway.store import jobs, jobs_admin
 from clearway.store.connect import connect
-from clearway.store.jobs import Job, JobTakenError, Retry, Spec
+from clearway.store.jobs import Job, JobTakenError, Loop, Retry, Spec
 from clearway.store.jobs_reap import sweep
 from clearway.store.jobs_worker import run_worker
 from clearway.store.principal import Pool
@@ -361,6 +361,47 @@ def test_a_worker_finds_again_a_job_that_it_lost_sight_of(queue: str) -> None:
             )
         until(lambda: states(queue) == {"succeeded": 1})
     assert ran == [number]
+
+
+def test_after_the_clock_was_put_back_a_dead_worker_does_not_look_alive_for_a_day(queue: str) -> None:
+    ran: list[int] = []
+    number = start(queue)
+    sql(
+        queue,
+        "with dead as (insert into clearway_jobs.procrastinate_workers (last_heartbeat)"
+        " values (now() + interval '1 day') returning id)"
+        " update clearway_jobs.procrastinate_jobs set status = 'doing', worker_id = (select id from dead)",
+    )
+    with working(queue, {"task": lambda job, args: ran.append(job.id)}):
+        until(lambda: states(queue) == {"succeeded": 1})
+    assert ran == [number]
+
+
+def test_health_counts_what_waits_runs_and_is_dead(queue: str) -> None:
+    began, go = threading.Event(), threading.Event()
+
+    def hold(job: Job, args: dict[str, Any]) -> None:
+        began.set()
+        assert go.wait(10)
+
+    def die(job: Job, args: dict[str, Any]) -> None:
+        raise InputError("bad")
+
+    start(queue, "die")
+    start(queue, "hold")
+    start(queue, "hold", at=datetime.now(UTC) + timedelta(days=1))
+    with working(
+        queue, {"hold": hold, "die": die}, concurrency=1, loops={"a.loop": Loop("", 9, lambda _: None)}
+    ):
+        assert began.wait(10)
+        start(queue, "hold")
+        until(lambda: sql(queue, "select name from clearway.job_loop"))
+        with connect(queue, autocommit=True) as db:
+            health = jobs_admin.health(db)
+        go.set()
+    assert (health.workers, health.waiting, health.due, health.running, health.dead) == (1, 2, 1, 1, 1)
+    assert 0 <= health.due_s < 10
+    assert [loop.name for loop in health.loops] == ["a.loop"]
 
 
 def test_what_is_due_by_the_clock_runs_once_whatever_the_number_of_workers(queue: str) -> None:
