@@ -190,6 +190,11 @@ async def events(request: Request[Any, Any, Any]) -> Stream:
     return Stream(told(), media_type="text/event-stream")
 
 
+@get("/closed")
+async def closed() -> None:
+    """A route that says nothing of who may reach it."""
+
+
 @get("/live", opt=PUBLIC, sync_to_thread=True)
 def live(request: Request[Any, Any, Any]) -> Response[bytes]:
     look(request)
@@ -206,7 +211,7 @@ def application_of_the_gallery() -> Application:
         data_as_of=lambda: NOW - timedelta(hours=2),
         clock=FixedClock(NOW),
     )
-    return application([health.routes({}), gallery, start, act, fails, events, live], pages=pages)
+    return application([health.routes({}), gallery, start, act, fails, closed, events, live], pages=pages)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -187,7 +188,8 @@ def test_an_error_is_a_page_for_who_prefers_html_with_the_same_status(
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert says in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
-    assert "tell your administrator this number" in answer.text
+    assert ("tell your administrator this number" in answer.text) == (status >= 500)
+    assert re.search("<code class=\"mono\">[0-9a-f]{32}</code>", answer.text)
 
 
 def test_an_error_page_escapes_and_hides_what_the_problem_does() -> None:
