@@ -31,22 +31,13 @@ ORGANISATIONS = (
 class Desk:
     """Organisations by slug; for each an official, an operator and an administrator, who act by their tokens."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, secrets: dict[str, str]) -> None:
         self.url = url
+        self.secrets = secrets
+        self.keys = {who: key_of(secret) for who, secret in secrets.items()}
         self.pool = Pool(url, size=4)
-        self.keys: dict[str, str] = {}
         self.private = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-        raw = self.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        self.key = Key(raw)
-        with translated(), connect(url) as owner:
-            for slug, name, kind in ORGANISATIONS:
-                org = organisation.add(owner, slug, name, kind).org
-                for role in ("official", "operator", "administrator", "auditor"):
-                    someone = person.add(owner, org, f"{role} of {slug}", (role,))
-                    made = credential.make_token(
-                        owner, someone.person, label="test", scopes=None, life=timedelta(days=1), now=NOW
-                    )
-                    self.keys[f"{role}@{slug}"] = key_of(made.secret)
+        self.key = Key(self.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
 
     @contextmanager
     def acting(self, who: str) -> Iterator[tuple[psycopg.Connection[Any], Principal]]:
@@ -72,3 +63,18 @@ class Desk:
             row = owner.execute("select count(*) from clearway.log_entry where act = %s", (act,)).fetchone()
         assert row is not None
         return int(row[0])
+
+
+def furnish(url: str) -> dict[str, str]:
+    """Makes the organisations and people in an empty database; returns each one's secret by "role@organisation"."""
+    secrets = {}
+    with translated(), connect(url) as owner:
+        for slug, name, kind in ORGANISATIONS:
+            org = organisation.add(owner, slug, name, kind).org
+            for role in ("official", "operator", "administrator", "auditor"):
+                someone = person.add(owner, org, f"{role} of {slug}", (role,))
+                made = credential.make_token(
+                    owner, someone.person, label="test", scopes=None, life=timedelta(days=1), now=NOW
+                )
+                secrets[f"{role}@{slug}"] = made.secret
+    return secrets

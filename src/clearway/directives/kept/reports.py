@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct, field
 
 from clearway import ledger
-from clearway.records.errors import InputError, IntegrityError, NotFoundError, UsageError
+from clearway.records.errors import ConflictError, InputError, IntegrityError, NotFoundError, UsageError
 from clearway.records.text import plain
 
 from ..attestation import AddressReport, Attested, address_report, read_address_report
@@ -131,13 +131,21 @@ def _previous(db: psycopg.Connection[Any], org: Org, directive: str, as_of: date
 
 
 def submit(
-    db: psycopg.Connection[Any], me: Principal, slug: str, report: Report, *, share_with: str = ""
+    db: psycopg.Connection[Any],
+    me: Principal,
+    slug: str,
+    report: Report,
+    *,
+    share_with: str = "",
+    expected: str = "",
 ) -> Kept:
     """Keeps a report as it is; with `share_with`, that authority sees it from now on, and else nobody outside.
 
-    The same report given again in the same marking is the one that is kept already.
+    The same report given again in the same marking is the one that is kept already. `expected` is the SHA-256,
+    in hexadecimal, of the report that somebody read and means; "" for any.
 
     Raises:
+        ConflictError: it is not the report that is expected: a fact has changed since.
         ForbiddenError: without the right to operate, or the authority has not addressed this organisation.
         InputError: the report is another organisation's.
         NotFoundError: no such authority.
@@ -154,6 +162,10 @@ def submit(
     body = as_json(report)
     name, number = _under(report)
     digest = hashlib.sha256(body).digest()
+    if expected and digest.hex() != expected:
+        raise ConflictError(
+            "the report is no longer what was read", where="sha256", mend="read the draft again"
+        )
     counts = report.counts if isinstance(report, RemediationReport) else {}
     row = db.execute(
         """insert into clearway.directive_report (org, aud, authority, directive, directive_version, kind, as_of,

@@ -1,0 +1,54 @@
+"""What the routes of this room have in common."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import Response
+from litestar.params import QueryParameter
+from msgspec import Meta
+
+from clearway.http.csv_out import MEDIA_TYPE as CSV
+from clearway.records.errors import InputError
+from clearway.records.text import plain
+
+from .kept.who import now
+
+if TYPE_CHECKING:
+    import psycopg
+
+JSON = "application/json"
+TEXT = "text/plain; charset=utf-8"
+Slug = Annotated[str, Meta(max_length=63, pattern="^[a-z0-9-]*$")]
+Id = Annotated[str, Meta(max_length=63, pattern="^[a-z0-9.-]+$")]
+Note = Annotated[str, Meta(max_length=4000)]
+Name = Annotated[str, Meta(max_length=200)]
+SlugParameter = Annotated[str, QueryParameter(max_length=63, pattern="^[a-z0-9-]*$")]
+WordParameter = Annotated[str, QueryParameter(max_length=63, pattern="^[a-z0-9_.-]*$")]
+DayParameter = Annotated[str, QueryParameter(max_length=10, pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
+
+
+def day_or_today(db: psycopg.Connection[Any], text: str, where: str) -> date:
+    """The day that `text` names, "" for today in UTC. Raises InputError."""
+    if not text:
+        return now(db).date()
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"{plain(text, 40)!r} is no date", where=where, mend="such as 2026-12-07") from None
+
+
+def sent(body: bytes, media_type: str, filename: str = "") -> Response[bytes]:
+    """A document for the caller alone; with `filename`, to be saved."""
+    headers = {"cache-control": "no-store"}
+    if filename:
+        headers["content-disposition"] = f'attachment; filename="{filename}"'
+    return Response(body, media_type=media_type, headers=headers)
+
+
+def sent_as(body: bytes, form: str, filename: str) -> Response[bytes]:
+    """A document in one of the formats json, oscal, csv and text."""
+    if form in ("json", "oscal"):
+        return sent(body, JSON)
+    return sent(body, CSV if form == "csv" else TEXT, f"{filename}.{'csv' if form == 'csv' else 'txt'}")
