@@ -384,7 +384,8 @@ class Table:
         found = self._of.get(identifier)
         if found is None:
             text = self._one("alias", identifier)
-            found = () if text is None else tuple(text.decode().split(" "))
+            # ids have no spaces; a source that wrote one after an id has named no further flaw
+            found = () if text is None else tuple(text.decode().split())
             self._of[identifier] = found
         return found
 
