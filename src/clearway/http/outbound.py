@@ -394,7 +394,7 @@ def _proxy_url(text: str) -> httpx.URL:
 
 
 def _trusting() -> ssl.SSLContext:
-    """The system's certificate authorities, or those of SSL_CERT_FILE; where there are none, those that httpx brings."""
+    """The system's certificate authorities, or SSL_CERT_FILE's; where there are none, those that httpx brings."""
     context = ssl.create_default_context()
     folder = ssl.get_default_verify_paths().capath
     if not context.cert_store_stats()["x509_ca"] and not (folder and any(Path(folder).iterdir())):

@@ -118,6 +118,18 @@ def test_an_osv_record_that_is_another_or_a_page_is_left_out_and_tried_again(
     assert d
 
 
+def test_an_osv_record_of_the_very_second_of_the_last_pull_is_not_missed(
+    feeds: Feeds, upstream: Upstream
+) -> None:
+    records = [{**r, "modified": "2026-11-24T00:00:00Z"} for r in lines("osv/go.jsonl.zst", 21)]
+    upstream.put("/Go/", osv_layout(records[:20]))
+    feeds.add("osv-go", "osv", f"{upstream.url}/Go/")
+    feeds.good("osv-go")
+    upstream.put("/Go/", osv_layout(records))
+    feeds.good("osv-go", LATER)
+    assert count(feeds.world) == 21
+
+
 # KEV and EPSS
 
 

@@ -29,6 +29,7 @@ from upstream import Asked, Reply, Upstream, serving
 
 LOOPBACK = Networks.parse("127.0.0.0/8")
 QUICK = Pace(connect_s=2, idle_s=0.4, least_bytes_s=100, window_s=0.3)
+_EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
@@ -116,6 +117,27 @@ def test_a_part_that_was_not_asked_for_is_refused(upstream: Upstream, client: Cl
     with pytest.raises(UpstreamError, match="another part"):
         get(client, f"{upstream.url}/a", tmp_path / "a")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rest_that_begins_elsewhere_is_not_joined_on(
+    upstream: Upstream, client: Client, tmp_path: Path
+) -> None:
+    body = b"abcdefghij" * 100
+    upstream.pages["/a"] = Reply(body, cut=500, headers={"ETag": '"one"'})
+    with pytest.raises(UpstreamError):
+        get(client, f"{upstream.url}/a", tmp_path / "a")
+    upstream.pages["/a"] = Reply(
+        body[400:],
+        status=206,
+        validators=False,
+        headers={"ETag": '"one"', "Content-Range": "bytes 400-999/1000"},
+    )
+    with pytest.raises(UpstreamError, match="another part"):
+        get(client, f"{upstream.url}/a", tmp_path / "a")
+    upstream.pages["/a"] = body
+    got = get(client, f"{upstream.url}/a", tmp_path / "a")
+    assert isinstance(got, Fetched)
+    assert (got.resumed_at, (tmp_path / "a").read_bytes()) == (0, body)
 
 
 def test_a_failed_fetch_leaves_the_good_file_as_it_was(
@@ -274,14 +296,21 @@ def test_the_environment_names_no_proxy_and_the_operator_may(
     assert (tmp_path / "b").read_bytes() == b"by proxy"
 
 
-def test_a_name_without_a_certificate_for_it_is_not_trusted(upstream: Upstream, tmp_path: Path) -> None:
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate for feeds.example, signed by itself, and its key."""
     key, cert = tmp_path / "k.pem", tmp_path / "c.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
          "-keyout", key, "-out", cert, "-subj", "/CN=feeds.example", "-addext", "subjectAltName=DNS:feeds.example"],
         check=True, capture_output=True,
     )  # fmt: skip
-    with tls_server(cert, key) as port:
+    return cert, key
+
+
+def test_a_name_without_a_certificate_for_it_is_not_trusted(pair: tuple[Path, Path]) -> None:
+    cert, _ = pair
+    with tls_server(*pair) as port:
         trusting = ssl.create_default_context(cafile=str(cert))
         resolver = lambda host, port: ["127.0.0.1"]  # noqa: E731
         with Client(LOOPBACK, resolver=resolver, tls=trusting) as good:
@@ -292,7 +321,22 @@ def test_a_name_without_a_certificate_for_it_is_not_trusted(upstream: Upstream, 
             strict.post(f"https://feeds.example:{port}/", b"", {}, 5)
 
 
-def tls_server(cert: Path, key: Path) -> Any:
+def test_a_redirect_never_leads_from_https_to_http(
+    upstream: Upstream, tmp_path: Path, pair: tuple[Path, Path]
+) -> None:
+    upstream.pages["/x"] = b"in the clear"
+    moved = f"HTTP/1.1 302 Found\r\nLocation: {upstream.url}/x\r\nContent-Length: 0\r\n\r\n".encode()
+    trusting = ssl.create_default_context(cafile=str(pair[0]))
+    with (
+        tls_server(*pair, moved) as port,
+        Client(LOOPBACK, resolver=lambda host, port: ["127.0.0.1"], tls=trusting) as client,
+        pytest.raises(UpstreamError, match="from https to http"),
+    ):
+        get(client, f"https://feeds.example:{port}/", tmp_path / "a")
+    assert upstream.asked == []
+
+
+def tls_server(cert: Path, key: Path, answer_with: bytes = _EMPTY) -> Any:
     import contextlib
     import socket
     import threading
@@ -311,7 +355,7 @@ def tls_server(cert: Path, key: Path) -> Any:
                     return
                 with contextlib.suppress(OSError), context.wrap_socket(raw, server_side=True) as sock:
                     sock.recv(65536)
-                    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                    sock.sendall(answer_with)
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
