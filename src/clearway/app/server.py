@@ -121,7 +121,7 @@ def serve(
         workspace = Workspace(home, url)
         app = build(home / TABLE_FILE, StoredRecords(url), workspace=workspace, limits=limits)
         said = ready or partial(_print_ready, first_code(workspace))
-        with Beside(url) if worker else nullcontext():
+        with Beside(url, home) if worker else nullcontext():
             run(app, host, chosen, said)
 
 

@@ -1,6 +1,7 @@
 """The worker: joins the rooms' tasks and loops, and runs them beside the server or as a process of its own.
 
-A room with work for the background has `tasks.py` with `TASKS`, `LOOPS`, or both (docs/design/jobs.md).
+A room with work for the background has `tasks.py` with `TASKS` and `LOOPS`, or, where its work needs the home's folder
+or connections of its own, with functions `tasks(home, url)` and `loops(home, url)` (docs/design/jobs.md).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from clearway.records.errors import ClearwayError, ConfigError
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable
+    from pathlib import Path
     from types import FrameType
 
     import psycopg
@@ -35,7 +37,7 @@ ROOMS = (
 CONCURRENCY = 4
 
 
-def joined(rooms: Iterable[str] = ROOMS) -> tuple[Tasks, dict[str, Loop]]:
+def joined(home: Path, url: str, rooms: Iterable[str] = ROOMS) -> tuple[Tasks, dict[str, Loop]]:
     """The tasks and the loops of `rooms` by their names; a room without `tasks.py` has none.
 
     Raises:
@@ -47,10 +49,10 @@ def joined(rooms: Iterable[str] = ROOMS) -> tuple[Tasks, dict[str, Loop]]:
         if find_spec(f"{room}.tasks") is None:
             continue
         module = import_module(f"{room}.tasks")
-        for mine, all_of_them in (
-            (getattr(module, "TASKS", {}), tasks),
-            (getattr(module, "LOOPS", {}), loops),
-        ):
+        for kind, all_of_them in (("tasks", tasks), ("loops", loops)):
+            mine = dict(getattr(module, kind.upper(), {}))
+            if make := getattr(module, kind, None):
+                mine |= make(home, url)
             if twice := mine.keys() & all_of_them.keys():
                 raise ConfigError(f"two rooms have a task or loop {sorted(twice)[0]!r}", where=room)
             all_of_them.update(mine)
@@ -67,6 +69,7 @@ def mint(owner: psycopg.Connection[Any], person: int) -> str:
 
 def work(
     url: str,
+    home: Path,
     stop: threading.Event,
     *,
     concurrency: int = CONCURRENCY,
@@ -76,15 +79,16 @@ def work(
     """Runs the jobs and loops of all rooms until `stop` is set; see `store.jobs_worker.run_worker`."""
     from clearway.store.jobs_worker import run_worker
 
-    tasks, loops = joined()
+    tasks, loops = joined(home, url)
     run_worker(url, tasks, concurrency=concurrency, stop=stop, loops=loops, mint=mint, pace=pace, ready=ready)
 
 
 class Beside:
-    """A worker in a thread of this process, for the length of the block: `with Beside(url): serve(…)`."""
+    """A worker in a thread of this process, for the length of the block: `with Beside(url, home): …`."""
 
-    def __init__(self, url: str, *, concurrency: int = CONCURRENCY) -> None:
+    def __init__(self, url: str, home: Path, *, concurrency: int = CONCURRENCY) -> None:
         self._url = url
+        self._home = home
         self._concurrency = concurrency
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
@@ -92,7 +96,7 @@ class Beside:
 
     def _work(self) -> None:
         try:
-            work(self._url, self._stop, concurrency=self._concurrency, ready=self._ready.set)
+            work(self._url, self._home, self._stop, concurrency=self._concurrency, ready=self._ready.set)
         except ClearwayError as error:
             print(f"clearway: the worker has ended: {error}", file=sys.stderr)
 
@@ -150,5 +154,5 @@ def run_command(args: argparse.Namespace) -> int:
 
     with lease(args.home) as url:
         migrate(url)
-        work(url, stop, concurrency=args.concurrency, ready=ready)
+        work(url, args.home, stop, concurrency=args.concurrency, ready=ready)
     return 0

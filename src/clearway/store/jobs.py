@@ -177,7 +177,10 @@ def cancel(db: psycopg.Connection[Any], job: int) -> bool:
 
 
 class JobStoppedError(BaseException):
-    """Ends an attempt whose worker is asked to stop; the job waits for another. Not for tasks to catch."""
+    """Ends an attempt whose worker is asked to stop; the job waits for another worker, and nothing has failed.
+
+    Raised by `Job.step`; a task without steps may raise it when `Job.stopping`. Not for tasks to catch.
+    """
 
 
 class JobTakenError(BaseException):

@@ -115,7 +115,7 @@ def test_the_command_works_until_it_is_told_to_stop(home: Path) -> None:  # noqa
 
 def test_beside_a_server_the_worker_begins_and_ends_with_the_block(home: Path) -> None:  # noqa: F811
     with lease(home) as url:
-        with worker.Beside(url) as beside:
+        with worker.Beside(url, home) as beside:
             until(lambda: beside.ready)
             assert sql(url, "select count(*) from clearway_jobs.procrastinate_workers") == [(1,)]
         assert not beside.ready
@@ -131,17 +131,19 @@ def test_two_rooms_with_one_name_for_a_task_are_refused(
         "roomtwo": "TASKS = {'b': lambda job, args: None}\nLOOPS = {'c': ('', 1.0, lambda connect: None)}",
         "roomthree": "TASKS = {'a': lambda job, args: None}",
         "roomfour": None,
+        "roomfive": "def tasks(home, url): return {f'{home}.{url}': lambda job, args: None}",
     }.items():
         (tmp_path / room).mkdir()
         (tmp_path / room / "__init__.py").touch()
         if text:
             (tmp_path / room / "tasks.py").write_text(text)
-    tasks, loops = worker.joined(["roomone", "roomtwo", "roomfour"])
-    assert (sorted(tasks), sorted(loops)) == (["a", "b"], ["c"])
+    tasks, loops = worker.joined(Path("home"), "url", ["roomone", "roomtwo", "roomfour", "roomfive"])
+    assert (sorted(tasks), sorted(loops)) == (["a", "b", "home.url"], ["c"])
     with pytest.raises(ConfigError, match="'a'"):
-        worker.joined(["roomone", "roomthree"])
+        worker.joined(Path("home"), "url", ["roomone", "roomthree"])
 
 
-def test_the_rooms_tasks_join() -> None:
-    tasks, loops = worker.joined()
+def test_the_rooms_tasks_join(tmp_path: Path) -> None:
+    tasks, loops = worker.joined(tmp_path, "postgresql:///")
+    assert tasks
     assert all("." in name for name in (*tasks, *loops)), "named by their room"
