@@ -1,0 +1,212 @@
+"""`clearway ledger`, as it is typed; and what of it needs neither database nor driver."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clearway.app import cli
+from clearway.ledger import append
+from clearway.store.connect import connect
+from clearway.store.server import lease
+from intake_world import environment
+from published import validated
+
+_ALONE = """
+import sys
+from clearway.app import cli
+cli.COMMANDS.setdefault("ledger", ("clearway.ledger.commands", "the log"))
+code = cli.main(sys.argv[1:])
+loaded = sorted(name for name in ("psycopg", "sqlalchemy", "litestar", "httpx", "duckdb") if name in sys.modules)
+print(loaded, file=sys.stderr)
+sys.exit(code)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(cli.COMMANDS, "ledger", ("clearway.ledger.commands", "the log"))
+
+
+@pytest.fixture(scope="module")
+def log_home(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose log has a few entries."""
+    folder = tmp_path_factory.mktemp("logged") / "home"
+    subprocess.run(["cp", "-a", str(made_home), str(folder)], check=True)
+    with lease(folder) as url, connect(url, autocommit=True) as db:
+        for n in range(300):
+            append(db, "asset.added", f"asset/{n}", {"n": n}, aud=0)
+    return folder
+
+
+def run(home: Path, capfd: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, Any, str]:
+    """The exit code, the JSON on standard output (or its text) and standard error."""
+    code = cli.main(["--home", str(home), "ledger", *map(str, words)])
+    out, err = capfd.readouterr()
+    return code, json.loads(out) if out.startswith(("{", "[")) else out, err
+
+
+def test_a_log_is_integrated_shown_and_verified(log_home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, done, _ = run(log_home, capfd, "integrate", "--json")
+    assert (code, done["size"] >= 301) == (0, True)
+    code, shown, _ = run(log_home, capfd, "status", "--json")
+    assert (code, shown["size"], shown["pending"], shown["epoch"]) == (0, done["size"], 0, 1)
+    code, report, _ = run(log_home, capfd, "verify", "--json")
+    assert code == 0
+    assert validated("ledger-verify", report)["ok"] is True
+    assert (report["size"], report["root"], report["first_bad"]) == (done["size"], shown["root"], None)
+    code, text, _ = run(log_home, capfd, "verify")
+    assert code == 0
+    assert text.startswith("the log verifies: ")
+    assert "no witness was asked" in text
+    assert run(log_home, capfd, "status")[0] == 0
+
+
+def test_an_exported_log_is_verified_without_database_and_driver(
+    log_home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name, more in (("hashes.zip", ()), ("opened.zip", ("--opened",))):
+        code, made, _ = run(log_home, capfd, "export", tmp_path / name, "--json", *more)
+        assert (code, made["opened"]) == (0, bool(more))
+    _, keys, _ = run(log_home, capfd, "key", "--json")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("hashes.zip", "opened.zip"):
+        shutil.copy(tmp_path / name, elsewhere / name)
+        done = subprocess.run(
+            [sys.executable, "-c", _ALONE, "--home", str(elsewhere / "none"), "ledger", "verify", name, "--json",
+             "--key", keys["keys"][0]["vkey"]],
+            cwd=elsewhere, capture_output=True, text=True, check=False, env=environment(CLEARWAY_DATABASE_URL="postgresql://nowhere.invalid/x"),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        report = validated("ledger-verify", json.loads(done.stdout))
+        assert (report["ok"], report["pinned"]) == (True, True)
+        assert (report["opened"] > 0) == (name == "opened.zip")
+        assert done.stderr.strip() == "[]"
+        assert not (elsewhere / "none").exists()
+    assert (elsewhere / "hashes.zip").stat().st_size < (elsewhere / "opened.zip").stat().st_size
+
+
+def test_a_spoilt_export_is_exit_code_9_with_the_first_bad_leaf(
+    log_home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import zipfile
+
+    assert run(log_home, capfd, "export", tmp_path / "log.zip", "--opened")[0] == 0
+    with zipfile.ZipFile(tmp_path / "log.zip") as old, zipfile.ZipFile(tmp_path / "bad.zip", "w") as new:
+        for info in old.infolist():
+            body = old.read(info)
+            new.writestr(
+                info, body.replace(b"asset/123", b"asset/321") if info.filename == "opened/000" else body
+            )
+    code, report, _ = run(log_home, capfd, "verify", tmp_path / "bad.zip", "--json")
+    assert (code, report["ok"]) == (9, False)
+    assert isinstance(report["first_bad"], int)
+    validated("ledger-verify", report)
+    code, text, _ = run(log_home, capfd, "verify", tmp_path / "bad.zip")
+    assert code == 9
+    assert "does NOT verify" in text
+    assert f"first bad leaf: {report['first_bad']}" in text
+
+
+def test_what_is_no_export_is_refused_with_a_word(
+    log_home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.zip").write_bytes(b"no zip")
+    code, _, err = run(log_home, capfd, "verify", tmp_path / "x.zip")
+    assert code == 10
+    assert "x.zip" in err
+    assert run(log_home, capfd, "verify", tmp_path / "absent.zip")[0] == 8
+    assert run(log_home, capfd, "verify", tmp_path / "x.zip", "--key", "nonsense")[0] == 8
+
+
+def test_a_proof_is_handed_over_and_checked_elsewhere(
+    log_home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, proof, _ = run(log_home, capfd, "proof", "50")
+    assert code == 0
+    (tmp_path / "proof.json").write_text(json.dumps(proof))
+    _, keys, _ = run(log_home, capfd, "key", "--json")
+    key = keys["keys"][0]["vkey"]
+    code, said, _ = run(
+        tmp_path / "none", capfd, "proof", "--check", tmp_path / "proof.json", "--key", key, "--json"
+    )
+    assert (code, said["entry"], said["leaf"]) == (0, 50, proof["leaf"])
+    spoilt = {**proof, "content": proof["content"].replace("4", "5")}
+    for name, wrong in (("content", spoilt), ("leaf", {**proof, "leaf": proof["leaf"] + 1})):
+        (tmp_path / name).write_text(json.dumps(wrong))
+        assert run(tmp_path / "none", capfd, "proof", "--check", tmp_path / name, "--key", key)[0] == 9
+    (tmp_path / "none.json").write_text("[]")
+    assert run(tmp_path / "none", capfd, "proof", "--check", tmp_path / "none.json", "--key", key)[0] == 10
+    assert run(tmp_path / "none", capfd, "proof", "--check", tmp_path / "proof.json")[0] == 2
+    assert run(log_home, capfd, "proof", "99999999")[0] == 6
+    assert run(log_home, capfd, "proof", "x")[0] == 2
+
+
+def test_a_witness_watches_the_home_and_its_copy_and_key_vouch_for_it(
+    log_home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "state"
+    run(log_home, capfd, "integrate")
+    _, shown, _ = run(
+        log_home, capfd, "witness", "--state", state, "--name", "witness.example", "--show-key", "--json"
+    )
+    code, seen, _ = run(log_home, capfd, "witness", "--state", state, "--json")
+    assert (code, seen["kept"]) == (0, False), "the log does not know it yet"
+    assert run(log_home, capfd, "key", "--accept-witness", shown["key"])[0] == 0
+    code, seen, _ = run(log_home, capfd, "witness", "--state", state, "--json")
+    assert (code, seen["kept"]) == (0, True)
+    (copy,) = state.glob("*.checkpoint")
+    code, report, _ = run(log_home, capfd, "verify", "--witness", copy, "--witness", shown["key"], "--json")
+    assert code == 0
+    assert [(w["size"], w["ok"]) for w in report["witnesses"]] == [(seen["size"], True)] * 2
+    assert report["witnesses"][1]["name"] == "witness.example"
+    # From an exported file the line is printed, to be handed over.
+    run(log_home, capfd, "export", tmp_path / "log.zip")
+    assert run(log_home, capfd, "witness", "--state", state, "--from", tmp_path / "log.zip")[0] == 2, (
+        "whose log?"
+    )
+    _, keys, _ = run(log_home, capfd, "key", "--json")
+    code, text, _ = run(log_home, capfd, "witness", "--state", state, "--from", tmp_path / "log.zip",
+                        "--key", keys["keys"][0]["vkey"])  # fmt: skip
+    assert code == 0
+    assert "— witness.example " in text
+
+
+def test_an_entry_is_erased_and_the_log_verifies(log_home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, done, _ = run(
+        log_home, capfd, "erase", "60", "--header", "--content", "--reason", "asked for", "--json"
+    )
+    assert (code, done["parts"]) == (0, ["header", "content"])
+    run(log_home, capfd, "integrate")
+    code, report, _ = run(log_home, capfd, "verify", "--json")
+    assert (code, report["closed"]) == (0, 2)
+    assert run(log_home, capfd, "erase", "60", "--content", "--reason", "again")[0] == 6
+    assert run(log_home, capfd, "erase", "61", "--reason", "nothing")[0] == 2
+
+
+def test_keys_are_rotated_and_an_epoch_is_opened(log_home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    _, before, _ = run(log_home, capfd, "key", "--json")
+    code, after, _ = run(log_home, capfd, "key", "--rotate", "--post-quantum", "--json")
+    assert code == 0
+    assert [key["retired"] for key in after["keys"]] == [True, False, False]
+    code, epoch, _ = run(log_home, capfd, "epoch", "--reason", "restored to try it", "--json")
+    assert (code, epoch["epoch"], epoch["lost"]) == (0, 2, 0)
+    code, report, _ = run(log_home, capfd, "verify", "--key", before["keys"][0]["vkey"], "--json")
+    assert code == 0
+    assert [e["epoch"] for e in report["epochs"]] == [2]
+    validated("ledger-verify", report)
+    assert run(log_home, capfd, "epoch", "--reason", " ")[0] == 2
+
+
+def test_a_home_without_a_log_says_so(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, report, _ = run(home, capfd, "verify", "--json")
+    assert (code, report["size"], report["ok"]) == (9, 0, False)
+    assert run(home, capfd, "witness")[0] == 6
+    assert run(home, capfd, "epoch", "--reason", "none")[0] == 7
