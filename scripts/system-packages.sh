@@ -8,6 +8,7 @@ set -eu
 
 packages() {
     cat <<'LIST'
+chromium               the browser in which pages are tried
 default-jre-headless   runs Maven's own comparison of versions
 libmaven3-core-java    Maven's own comparison of versions
 libcommons-lang3-java  what Maven's comparison needs

@@ -115,6 +115,9 @@ class Pages:
     ) -> Response[bytes]:
         """See `page`; `ask` as in `viewer_of`."""
         viewer = viewer_of(request, ask=ask)
+        unasked = viewer is None and not ask and "principal" not in request.scope.get("state", {})
+        # Nobody was asked who this is, as for a path that does not exist: who has a session is not told to sign in.
+        signed_in = viewer is not None or (unasked and bool(_session(request)))
         key = viewer.session_key if viewer else ""
         said = notice.opened(request.cookies.get(notice.COOKIE, ""), key)
         address = Address.of(request)
@@ -139,7 +142,10 @@ class Pages:
             "csrf_token": frame.csrf,
             "tlp": Tlp.of(tlp),
             "notice": said,
-            "navigation": [n for n in self.navigation if n.shown_to(viewer)],
+            "signed_in": signed_in,
+            "navigation": [
+                n for n in self.navigation if n.shown_to(viewer) or (signed_in and n.right == "signed-in")
+            ],
             "account": [n for n in self.account if n.shown_to(viewer)],
             "data_as_of": self.data_as_of(),
             **context,
@@ -305,6 +311,14 @@ def _target(request: ASGIConnection[Any, Any, Any, Any]) -> str:
 
 def _one_of(value: str | None, allowed: Sequence[str]) -> str:
     return value if value is not None and value in allowed else ""
+
+
+def _session(request: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """The secret of the session that the request presents, known or not."""
+    from clearway.http.acting import secret_in  # which brings the database's driver
+
+    kind, secret = secret_in(request)
+    return secret if kind == "session" else ""
 
 
 def _zone(name: str) -> ZoneInfo:

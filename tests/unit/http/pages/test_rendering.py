@@ -189,7 +189,7 @@ def test_an_error_is_a_page_for_who_prefers_html_with_the_same_status(
     assert says in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert ("tell your administrator this number" in answer.text) == (status >= 500)
-    assert re.search("<code class=\"mono\">[0-9a-f]{32}</code>", answer.text)
+    assert re.search('<code class="mono">[0-9a-f]{32}</code>', answer.text)
 
 
 def test_an_error_page_escapes_and_hides_what_the_problem_does() -> None:
@@ -215,3 +215,8 @@ def test_htmx_gets_an_error_as_the_part_it_asked_for() -> None:
     assert answer.status_code == 409
     assert "<!doctype" not in answer.text
     assert 'role="alert"' in answer.text
+
+
+def test_who_has_a_session_is_not_told_to_sign_in_on_the_page_of_a_path_that_does_not_exist() -> None:
+    assert 'href="/sign-in"' in asked("/nowhere", **HTML).text
+    assert 'href="/sign-in"' not in asked("/nowhere", cookie="clearway=abc", **HTML).text
