@@ -235,6 +235,32 @@ def test_a_provider_with_a_directory_is_read_by_changes_csv(feeds: Feeds, upstre
     assert feeds.good("cisa", LATER).result == "unchanged"
 
 
+def test_a_directory_with_an_index_without_times_is_followed_by_its_hashes(
+    feeds: Feeds, upstream: Upstream
+) -> None:
+    files = cisa_layout(4)
+    metadata = json.loads(files["provider-metadata.json"])
+    metadata["distributions"] = [{"directory_url": f"{CISA}csaf_files/OT/white/"}]
+    names = sorted(n for n in files if n.endswith(".json") and "/2024/" in n)
+    index = "".join(n.removeprefix("csaf_files/OT/white/") + "\n" for n in names).encode()
+    del files["csaf_files/OT/white/changes.csv"]
+    files |= {"csaf_files/OT/white/index.txt": index, "provider-metadata.json": json.dumps(metadata).encode()}
+    upstream.put("/", files)
+    feeds.add("cisa", "csaf", f"{upstream.url}/provider-metadata.json", mirrors=((CISA, f"{upstream.url}/"),))
+    assert feeds.good("cisa").counts["new"] == 4
+    upstream.asked.clear()
+    again = feeds.good("cisa", LATER)
+    assert (again.result, feeds.status("cisa").changed) == ("unchanged", NOW)
+    assert sum(path.endswith(".sha512") for path in upstream.paths()) == 4
+    assert not [path for path in upstream.paths() if "/2024/" in path and path.endswith(".json")]
+    later = {"tracking__current_release_date": "2026-11-24T00:00:00Z"}
+    upstream.put("/", csaf_with(files, names[0], **later))
+    assert feeds.good("cisa", LATER).counts["changed"] == 1
+    climbing = index + b"../../../secret.json\n"
+    upstream.put("/", {"csaf_files/OT/white/index.txt": climbing})
+    assert "leads out of it" in feeds.pull("cisa", LATER).error
+
+
 @pytest.mark.parametrize("kind", ["directory", "rolie"])
 def test_gocsafs_providers_are_found_by_security_txt_and_their_signatures_hold(
     feeds: Feeds, upstream: Upstream, kind: str, monkeypatch: pytest.MonkeyPatch

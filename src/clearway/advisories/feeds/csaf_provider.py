@@ -184,9 +184,8 @@ def directory(ask: Ask, base: str, label: str) -> tuple[list[Listed], str, Got] 
     try:
         got = ask.get(urljoin(base, "changes.csv"), "changes.csv", max_bytes=INDEX_BYTES)
     except MissingError:
-        got = ask.get(urljoin(base, "index.txt"), "index.txt", max_bytes=INDEX_BYTES)
-        if got is None:
-            return None
+        # It bears no times, so that it stays the same while its documents change: each is looked at by its hash.
+        got = ask.fetch(urljoin(base, "index.txt"), "index.txt", max_bytes=INDEX_BYTES)
         judge.refuse_page(got, "an index of documents")
         names = got.path.read_bytes().decode("utf-8", "replace").splitlines()
         return [_in(base, name, label, "") for name in names if name.strip()], "", got

@@ -159,15 +159,17 @@ class _One:
             )
         if outcome is not None:
             self._notes += outcome.notes
-        recovered = store.succeed(self._db, feed, outcome, ask.seen, self._clock.now())
+        changed = bool(self._counts["new"] or self._counts["changed"])
+        recovered = store.succeed(self._db, feed, outcome, ask.seen, self._clock.now(), changed=changed)
         self._staging.clear()
-        return self.said("unchanged" if outcome is None else "taken", recovered=recovered)
+        return self.said("taken" if self._counts["read"] else "unchanged", recovered=recovered)
 
     def said(self, result: Any, **more: Any) -> Pulled:
         """What it came to so far."""
         return Pulled(
             feed=self._feed.name, result=result, size_bytes=self._place.size_bytes, requests=self._place.requests,
-            counts={word: self._counts[word] for word in _WORDS} if self._counts else {}, notes=tuple(self._notes),
+            counts={word: self._counts[word] for word in _WORDS} if self._counts["read"] else {},
+            notes=tuple(self._notes),
             **more,
         )  # fmt: skip
 

@@ -161,7 +161,13 @@ def begin(db: Connection, name: str, now: datetime) -> int:
 
 
 def succeed(
-    db: Connection, feed: Feed, outcome: Outcome | None, seen: Mapping[str, Any], now: datetime
+    db: Connection,
+    feed: Feed,
+    outcome: Outcome | None,
+    seen: Mapping[str, Any],
+    now: datetime,
+    *,
+    changed: bool,
 ) -> bool:
     """Remembers a good pull; returns whether it is well again after somebody was alarmed."""
     state, dated, entries = feed.state, feed.dated, feed.entries
@@ -174,7 +180,7 @@ def succeed(
             alarmed = case old.alarmed when 'failing' then '' else old.alarmed end
         from (select name, alarmed from clearway.feed where name = %s for update) old
         where f.name = old.name returning old.alarmed = 'failing'""",
-        (now, outcome is not None, now, _json(state), dated, entries, feed.name),
+        (now, changed, now, _json(state), dated, entries, feed.name),
     ).fetchone()
     return bool(row and row[0])
 
