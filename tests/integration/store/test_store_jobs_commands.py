@@ -98,12 +98,9 @@ def test_the_command_works_until_it_is_told_to_stop(home: Path) -> None:  # noqa
             assert child.stderr is not None
             assert child.stderr.readline() == "the worker takes jobs\n"
             with connect(url) as db:
-                jobs.defer(db, "jobs.sweep", {})
-            until(
-                lambda: (
-                    sql(url, "select status::text from clearway_jobs.procrastinate_jobs") == [("succeeded",)]
-                )
-            )
+                number = jobs.defer(db, "jobs.sweep", {})
+            state = "select status::text from clearway_jobs.procrastinate_jobs where id = %s"
+            until(lambda: sql(url, state, number) == [("succeeded",)])
             os.kill(child.pid, signal.SIGTERM)
             assert child.wait(15) == 0
             assert child.stderr.read() == ""
