@@ -26,6 +26,7 @@ from clearway.http.acting import Doorkeeper, acting, needs
 from clearway.http.application import Application, application
 from clearway.http.cursor import Seals, sealer
 from clearway.http.filters import choice, flag, number, text
+from clearway.http.guard import PUBLIC
 from clearway.http.idempotency import Made, once
 from clearway.http.limits import Limits
 from clearway.http.listing import Listing, paths
@@ -157,6 +158,12 @@ def add(request: Request[Any, Any, Any], data: JSONBody[Wanted]) -> Response[byt
         return once(request, db, me, act)
 
 
+@get("/streams", opt=PUBLIC)
+async def streams(request: Request[Any, Any, Any]) -> int:
+    hub: sse.Hub = request.app.state.hub
+    return hub.streams
+
+
 def _one(db: psycopg.Connection[Any], number: int) -> tuple[Thing, int]:
     row = db.execute(
         "select id, name, rank, colour, version from clearway.thing where id = %s", (number,)
@@ -193,7 +200,7 @@ def build(url: str, settings: Settings, *more: Any) -> Application:
     hub.append(sse.Hub(url, pool, seals, manners=settings.manners))
     door = Doorkeeper(pool)
     return application(
-        [listed, one, change, remove, add, *more, events_api.routes(hub[0], seals), health.routes({})],
+        [listed, one, change, remove, add, streams, *more, events_api.routes(hub[0], seals), health.routes({})],
         guard=door.guard(),
         state={"doorkeeper": door, "seals": seals, "hub": hub[0]},
         limits=settings.limits,

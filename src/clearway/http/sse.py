@@ -29,7 +29,7 @@ from clearway.records.errors import ClearwayError, TooManyRequestsError
 from clearway.store import events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from litestar.types import Receive, Scope, Send
 
@@ -42,6 +42,7 @@ log = logging.getLogger("clearway.http")
 
 MEDIA_TYPE = "text/event-stream"
 LIST = "events"  # what event ids are bound to, beside the principal
+_PART_BYTES = 16 << 10
 _encode = msgspec.json.Encoder().encode
 
 
@@ -268,8 +269,8 @@ class Stream:
                 read = await hub.read(self._key, self._me, self._position, self._kinds)
                 if not read.valid:
                     break
-                if read.found:
-                    await write(b"".join(_block(event) for event in read.found))
+                for part in _parts(read.found):
+                    await write(part)
                 self._position = read.upto
             await write(b": end\n\n", more=False)
         except TimeoutError:
@@ -292,6 +293,18 @@ _HEADERS = [
 
 def _block(event: Shown) -> bytes:
     return b"id: %s\ndata: %s\n\n" % (event.id.encode(), _encode(event))
+
+
+def _parts(found: Sequence[Shown]) -> Iterator[bytes]:
+    """The events in pieces small enough that the server's own buffer holds little of a client that does not read."""
+    part = b""
+    for event in found:
+        part += _block(event)
+        if len(part) >= _PART_BYTES:
+            yield part
+            part = b""
+    if part:
+        yield part
 
 
 async def _gone(receive: Receive) -> None:

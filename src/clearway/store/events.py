@@ -54,7 +54,7 @@ def emit(
     """Writes one event in this transaction and wakes the readers when it commits; returns its number.
 
     Emit last: readers of every event wait for a transaction that has emitted and not ended. `body` is for
-    programs, at most 64 KiB of JSON, and holds nothing that the audience `aud` may not see.
+    programs, at most 8 KiB of JSON, and holds nothing that the audience `aud` may not see.
 
     Raises:
         ForbiddenError: the principal is not of that audience itself.

@@ -21,7 +21,7 @@ create table clearway.event (
     subject text not null check (length(subject) between 1 and 300),
     org int,
     aud clearway.audience_id not null,
-    body jsonb not null default '{}' check (octet_length(body::text) <= 65536),
+    body jsonb not null default '{}' check (octet_length(body::text) <= 8192),
     at timestamptz not null default clock_timestamp()
 );
 create index event_at on clearway.event using brin (at);
@@ -196,6 +196,19 @@ begin
     update webhook_secret s set until = clock_timestamp() + keep where s.webhook = which;
     insert into webhook_secret (webhook, secret) values (which, fresh);
 end $$;
+-- What an administrator may change. Made active again, it is told what happens from then on.
+create function clearway.change_webhook(which int, url text, kinds text[], label text, active boolean) returns void
+    language plpgsql security definer set search_path = clearway, pg_temp as $$
+begin
+    perform my_webhook(which);
+    update webhook w set url = change_webhook.url, kinds = change_webhook.kinds, label = change_webhook.label,
+        active = change_webhook.active,
+        position = case when change_webhook.active and not w.active then event_last() else w.position end,
+        stopped = case when change_webhook.active then '' else w.stopped end,
+        dead_in_a_row = case when change_webhook.active then 0 else w.dead_in_a_row end,
+        version = w.version + 1
+    where w.webhook = which;
+end $$;
 -- A delivery, dead or done, once more. Returns its number.
 create function clearway.redeliver(which bigint) returns bigint
     language plpgsql security definer set search_path = clearway, pg_temp as $$
@@ -219,14 +232,16 @@ begin
     returning delivery into made;
     return made;
 end $$;
+insert into clearway.job_allowed (task) values ('http.webhooks.deliver');
 grant execute on function clearway.set_webhook_secret(int, bytea, interval), clearway.redeliver(bigint),
-    clearway.test_webhook(int) to clearway_app;
+    clearway.test_webhook(int), clearway.change_webhook(int, text, text[], text, boolean) to clearway_app;
 """
 
 GRANTS = """
 revoke execute on function clearway.event_last(), clearway.emit(text, text, int, int, jsonb),
     clearway.event_horizon(), clearway.webhook_person(), clearway.my_webhook(int),
-    clearway.set_webhook_secret(int, bytea, interval), clearway.redeliver(bigint), clearway.test_webhook(int)
+    clearway.set_webhook_secret(int, bytea, interval), clearway.redeliver(bigint), clearway.test_webhook(int),
+    clearway.change_webhook(int, text, text[], text, boolean)
     from public;
 """
 
@@ -246,8 +261,10 @@ def downgrade() -> None:
     op.execute(
         "drop function clearway.event_last(), clearway.emit(text, text, int, int, jsonb), clearway.event_horizon(), "
         "clearway.webhook_person(), clearway.my_webhook(int), "
-        "clearway.set_webhook_secret(int, bytea, interval), clearway.redeliver(bigint), clearway.test_webhook(int)"
+        "clearway.set_webhook_secret(int, bytea, interval), clearway.redeliver(bigint), clearway.test_webhook(int), "
+        "clearway.change_webhook(int, text, text[], text, boolean)"
     )
+    op.execute("delete from clearway.job_allowed where task = 'http.webhooks.deliver'")
     op.execute(
         "delete from clearway.governed where name in "
         "('clearway.event', 'clearway.webhook', 'clearway.webhook_delivery', 'event', 'webhook', 'webhook_delivery')"
