@@ -17,7 +17,11 @@ _ANSWER = ("yes", "no", "unknown")
 
 
 def add_commands(subparsers: Any) -> None:
-    """Register `directive list|show|explain`; each sets `func`, from arguments to an exit code."""
+    """Register `directive …`; each command sets `func`, from arguments to an exit code."""
+    from functools import partial
+
+    from . import commands_issue, commands_report, commands_triage
+
     room = subparsers.add_parser(
         "directive", help="remediation directives: tables, and the row for given facts"
     )
@@ -53,6 +57,8 @@ def add_commands(subparsers: Any) -> None:
     explain.add_argument(
         "--standing", metavar="WORD", default="advisory", help="binding, adopted or advisory"
     )
+    for part in (commands_report, commands_issue, commands_triage):
+        part.add(partial(_command, commands))
 
 
 def _command(

@@ -1,0 +1,54 @@
+"""The commands on a home of one's own: the first needs no sign-in, and what it keeps is there for the next."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from test_triage_kept import EVIDENCE
+
+from clearway.app.cli import main
+from database import home, made_home  # noqa: F401
+from published import validated
+
+
+def run(home: Path, capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:  # noqa: F811
+    assert main(["--home", str(home), "directive", *words]) == code
+    out, err = capsys.readouterr()
+    return err if code else out
+
+
+def test_a_triage_a_report_and_an_attestation_from_the_command_line(
+    home: Path,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    about = [
+        "--asset",
+        "asset/1",
+        "--flaw",
+        "CVE-2026-1",
+        "--component",
+        "alpha",
+        "--kev-added",
+        "2026-06-20",
+    ]
+    assert run(home, capsys, "triage").strip() == "no triage"
+    assert run(home, capsys, "triage", "--open", *about).startswith("triage 1, 0 events")
+    memory = tmp_path / "memory.raw"
+    memory.write_bytes(b"evidence")
+    event = {"event": "evidence_taken", "at": "2026-06-20T03:00:00Z", "by": "operator", **EVIDENCE}
+    path = tmp_path / "event.json"
+    path.write_text(json.dumps(event))
+    said = run(home, capsys, "triage", "1", "--record", str(path), "--evidence", str(memory), "--json")
+    found = validated("directive-triage", said.encode())
+    assert found["evidence"][0]["size_bytes"] == 8
+    assert "somebody" not in run(home, capsys, "triage", "1", "--record", str(path), "--after", "0", code=7)
+    assert json.loads(run(home, capsys, "triage", "--json"))[0]["id"] == 1
+    report = run(home, capsys, "report", "bod-26-04", "--as-of", "2026-06-30", "--submit", "--json")
+    assert validated("directive-report-remediation", report.encode())["organisation"] == "local"
+    said = run(home, capsys, "attest", "--by", "somebody", "--role", "operator", "--json")
+    assert validated("directive-report-addresses", said.encode())["attested"]["by"] == "somebody"
+    assert "the right to direct" in run(home, capsys, "compliance", "bod-26-04", code=5)
+    assert "no bod-26-04 is addressed" in run(home, capsys, "acknowledge", "bod-26-04", code=6)
