@@ -58,6 +58,9 @@ class Asker:
 
     def ask(self, pv: int, component: Component) -> list[Answer]:
         """The answers about one version, in the matcher's order."""
+        if component.ecosystem == "reported":  # a scanner's word alone (`observe`); the flaw stands in `repo`
+            flaw = component.repo
+            return [Answer(pv, f, 1, "reported", (), (flaw,)) for f in self.table.flaws_of(flaw) or (flaw,)]
         found, _ = self._matcher.component(component)
         answers = []
         for finding in found:

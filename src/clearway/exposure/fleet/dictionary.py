@@ -123,8 +123,8 @@ def flaws(db: psycopg.Connection[Any], ids: Iterable[str]) -> dict[str, int]:
     if not wanted:
         return {}
     db.execute(
-        """insert into clearway.flaw (id) select id from unnest(%s::text[]) id
-        where not exists (select from clearway.flaw f where f.id = id and f.aud = 0) on conflict do nothing""",
+        """insert into clearway.flaw (id) select w.id from unnest(%s::text[]) as w(id)
+        where not exists (select from clearway.flaw f where f.id = w.id and f.aud = 0) on conflict do nothing""",
         (wanted,),
     )
     rows = db.execute(

@@ -116,7 +116,7 @@ def _bare(purl: str) -> str:
 
 def _lookups(c: Component) -> list[Lookup]:
     """Under which packages records may speak of `c`, whatever the records; all that `exposure.identity` may choose."""
-    if c.problem:
+    if c.problem or c.ecosystem == "reported":
         return []
     found: list[tuple[identities.Identity, tuple[str, str] | None]] = []
     if c.commit:
@@ -173,7 +173,7 @@ def _key(ecosystem: str, version: str) -> bytes | None:
     return found if len(found) <= _KEY_BYTES else None
 
 
-_SPECIAL = frozenset(("", judging.VENDOR, "commit", judging.CPE, judging.VENDOR_UNREVIEWED))
+_SPECIAL = frozenset(("", "reported", judging.VENDOR, "commit", judging.CPE, judging.VENDOR_UNREVIEWED))
 
 
 def _plain(c: Component, lookups: Sequence[Lookup]) -> bool:

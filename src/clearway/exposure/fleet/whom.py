@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
-
 from . import answer, dictionary
 from .pieces import pieces
 
@@ -16,15 +14,6 @@ if TYPE_CHECKING:
     import psycopg
 
     from clearway.advisories.table import Table
-
-    from .answer import Answer
-
-
-class Hit(Struct, frozen=True, kw_only=True):
-    """One asset that a record hits, and through which version."""
-
-    asset: int
-    pv: int
 
 
 # A version is hit where its key lies in an interval; through its source package only where nothing names what is
@@ -80,16 +69,13 @@ def _to_ask(db: psycopg.Connection[Any], special: list[int], every: list[int]) -
 
 def assets_hit(
     db: psycopg.Connection[Any], table: Table, packages: Iterable[tuple[str, str]], record: str, day: date
-) -> tuple[Hit, ...]:
-    """The assets that hold a version which `record` affects, or may; by asset and version."""
+) -> tuple[int, ...]:
+    """The assets that hold a version which `record` affects, or may, ascending."""
     pvs = versions_hit(db, table, packages, record, day)
-    rows = db.execute(
-        "select h.asset, h.pv from unnest(%s::int[]) w(pv) join clearway.held h using (pv) order by 1, 2",
-        (sorted(pvs),),
-    )
-    return tuple(Hit(asset=asset, pv=pv) for asset, pv in rows)
-
-
-def answers_hit(table: Table, answers: Iterable[Answer], record: str) -> set[int]:
-    """The versions of `answers` that rest on a record."""
-    return {a.pv for a in answers if record in a.records}
+    with db.cursor(binary=True) as cursor:
+        row = cursor.execute(
+            """select coalesce(array_agg(distinct h.asset), '{}') from unnest(%s::int[]) w(pv)
+            join clearway.held h using (pv)""",
+            (list(pvs),),
+        ).fetchone()
+    return tuple(row[0]) if row else ()

@@ -56,7 +56,6 @@ create table clearway.version_use (
     aud clearway.audience_id not null,
     primary key (pv, aud)
 );
-create index version_use_aud on clearway.version_use (aud, pv);
 
 -- Flaws and their public facts: every flaw of the compiled table, whether or not somebody has it, so that a row says
 -- nothing about any fleet. A flaw that only marked records know carries their audience.
@@ -275,6 +274,9 @@ create table clearway.marked_interval (
     body bytea not null
 );
 create index marked_interval_package on clearway.marked_interval (package);
+-- Assets of which something changed that marked records may bear on. Who changed it need not know of them: the owner's
+-- job looks here.
+create table clearway.fleet_pending (asset int primary key references clearway.asset);
 """
 
 EXPOSURES = """
@@ -356,6 +358,16 @@ end $$;
 create trigger keep_history after update on clearway.flaw
     referencing old table as before new table as after
     for each statement execute function clearway.keep_flaw_history();
+
+create function clearway.date_marked_later() returns trigger language plpgsql
+    security definer set search_path = clearway, pg_temp as $$
+begin
+    insert into fleet_pending select new.asset where exists (
+        select from exposure e where e.asset = new.asset and e.via > 0 and e.gone is null) on conflict do nothing;
+    return null;
+end $$;
+create trigger date_marked_later after insert on clearway.asset_exposure
+    for each row execute function clearway.date_marked_later();
 
 -- What is derived from an asset follows its marking; what a marked record says of it is for who may see both.
 create function clearway.follow_asset_marking() returns trigger language plpgsql
@@ -448,6 +460,9 @@ begin
     values (which, a.org, a.aud, bit, fleet_take.witness, fleet_take.format, fleet_take.name, fleet_take.created,
         fleet_take.sha256, fleet_take.raw, fleet_take.components, fleet_take.problems, added, removed)
     returning inventory.inventory into inventory;
+    if exists (select from marked where rec > 0) then
+        insert into fleet_pending values (which) on conflict do nothing;
+    end if;
 end $$;
 
 -- What public answers about an asset's versions have no exposure yet, with the facts that date them. `was` is the
@@ -591,6 +606,13 @@ begin
     return done;
 end $$;
 
+-- The flaws that public records say of these versions, for who knows their digests.
+create function clearway.fleet_flaws(digests bytea[]) returns text[] language sql stable
+    security definer set search_path = clearway, pg_temp as $$
+    select coalesce(array_agg(distinct f.id), '{}') from unnest(digests) d
+    join package_version v on v.digest = d and v.ecosystem <> 'reported'
+    join answer a on a.pv = v.pv and a.verdict < 3 join flaw f on f.flaw = a.flaw and f.aud = 0 $$;
+
 -- The dictionary number of a rule that dates: looked up, and made when it is new.
 create function clearway.fleet_clock(
     directive text, policy text, retier text, tier text, rank int, "row" int, basis text, forensic boolean)
@@ -656,12 +678,13 @@ grant select on clearway.flaw_history to clearway_app;
 
 grant execute on function clearway.fleet_now() to clearway_app;
 revoke execute on function clearway.keep_exposure_history(), clearway.keep_flaw_history(),
-    clearway.follow_asset_marking() from public;
+    clearway.follow_asset_marking(), clearway.date_marked_later() from public;
 revoke execute on function clearway.fleet_asset(int), clearway.fleet_settle(bigint[]),
     clearway.fleet_take(int, bytea[], text, text, text, text, bytea, bytea, int, text[]),
     clearway.fleet_missing(int),
     clearway.fleet_expose(int, bigint, int[], int[], smallint[], date[], smallint[], date[], int[]),
     clearway.fleet_date(bigint[], date[], int[]),
+    clearway.fleet_flaws(bytea[]),
     clearway.fleet_decide(bigint[], smallint, text, text, date, boolean, int),
     clearway.fleet_clock(text, text, text, text, int, int, text, boolean) from public;
 grant execute on function
@@ -669,12 +692,13 @@ grant execute on function
     clearway.fleet_missing(int),
     clearway.fleet_expose(int, bigint, int[], int[], smallint[], date[], smallint[], date[], int[]),
     clearway.fleet_date(bigint[], date[], int[]),
+    clearway.fleet_flaws(bytea[]),
     clearway.fleet_decide(bigint[], smallint, text, text, date, boolean, int),
     clearway.fleet_clock(text, text, text, text, int, int, text, boolean) to clearway_app;
 """
 
 TABLES = (
-    "marked_interval, marked, exposure_history, exposure, fleet_setting, fleet_rule, decision, held, inventory, "
+    "fleet_pending, marked_interval, marked, exposure_history, exposure, fleet_setting, fleet_rule, decision, held, inventory, "
     "asset_exposure, asset, clock, fleet_state, answer, flaw_redirect, flaw_history, flaw, version_use, lookup, "
     "package_version, package"
 )
@@ -693,13 +717,14 @@ def downgrade() -> None:
         "clearway.fleet_missing(int), clearway.fleet_asset(int), "
         "clearway.fleet_expose(int, bigint, int[], int[], smallint[], date[], smallint[], date[], int[]), "
         "clearway.fleet_date(bigint[], date[], int[]), clearway.fleet_settle(bigint[]), "
+        "clearway.fleet_flaws(bytea[]), "
         "clearway.fleet_decide(bigint[], smallint, text, text, date, boolean, int), "
         "clearway.fleet_clock(text, text, text, text, int, int, text, boolean)"
     )
     op.execute("drop table " + ", ".join(f"clearway.{name}" for name in named))
     op.execute(
         "drop function clearway.keep_exposure_history(), clearway.keep_flaw_history(), "
-        "clearway.follow_asset_marking(), clearway.fleet_now()"
+        "clearway.follow_asset_marking(), clearway.date_marked_later(), clearway.fleet_now()"
     )
     for name in named:
         op.execute(f"delete from clearway.governed where name in ('clearway.{name}', '{name}')")  # noqa: S608

@@ -1,0 +1,252 @@
+"""The kept fleet at size: one record against everybody, one inventory against everything, all anew, and first pages.
+
+By default it grows to 10,000 inventories and 1 million components, ten times as large at each step;
+`CLEARWAY_BENCH_FULL=1` adds 100,000 and 10 million, which takes some ten minutes to build. `CLEARWAY_BENCH_HOME`
+names a home whose advisories are loaded already.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from benchmarks._measure import CLEARWAY, goal, shared_data
+from clearway.access import credential, person
+from clearway.advisories.table import TABLE_FILE, Table
+from clearway.exposure.fleet import asset, listing, rematch, take, whom
+from clearway.exposure.fleet.wanted import Filter
+from clearway.records.inventory import Component, Inventory
+from clearway.store.connect import connect
+from clearway.store.migrate import migrate
+from clearway.store.principal import Pool
+from clearway.store.server import lease
+
+from . import build
+
+DAY = date(2026, 11, 25)
+FOLDERS = ("osv", "kev", "epss", "vulnrichment")
+VERSIONS = 500_000  # distinct, of 10 million components
+_GOALS = (
+    ("a new record to the list of affected assets, p99", 20.0, "ms"),
+    ("a new inventory of 1,000 components to committed exposures, median", 50.0, "ms"),
+    ("everything matched anew", 8.0, "s"),
+    ("everything matched anew, peak", 2_500.0, "MB"),
+    ("first page by due date, severity or EPSS, slowest median", 100.0, "ms"),
+)
+
+
+def run() -> dict[str, Any]:
+    """The rows of each size, and the goals at the largest."""
+    data = shared_data()
+    if data is None:
+        return {"rows": [], "goals": [goal(text, limit, None, unit) for text, limit, unit in _GOALS]}
+    full = bool(os.environ.get("CLEARWAY_BENCH_FULL"))
+    rows: list[dict[str, Any]] = []
+    with ExitStack() as stack:
+        home = Path(os.environ.get("CLEARWAY_BENCH_HOME") or stack.enter_context(tempfile.TemporaryDirectory()))
+        if not (home / TABLE_FILE).is_file():
+            _load(home, data)
+        url = stack.enter_context(lease(home))
+        migrate(url)
+        table = Table.of_home(home)
+        db = stack.enter_context(connect(url, autocommit=True, application_name="clearway bench"))
+        db.execute("create temporary table bench_org (n int primary key, org int, aud int)")
+        begun = time.perf_counter()
+        found = build.components(table, data, VERSIONS if full else VERSIONS // 5)
+        build.dictionary_of(db, table, found, home, DAY)
+        build.organisations(db)
+        rows.append({"row": "dictionary and first answers", "versions": len(found), "s": round(time.perf_counter() - begun, 1)})
+        pool = stack.enter_context(Pool(url))
+        readers = _readers(pool, db)
+        figures: dict[str, float] = {}
+        for assets in (1_000, 10_000, 100_000) if full else (100, 1_000, 10_000):
+            begun = time.perf_counter()
+            size = build.grow(db, table, assets, DAY)
+            rows.append({"row": f"{assets:,} inventories", **size, "built_s": round(time.perf_counter() - begun, 1)})
+            _progress(rows[-1])
+            rows += _measured(db, pool, table, home, readers, found, assets, figures)
+    return {"rows": rows, "goals": [goal(text, limit, figures[text], unit) for text, limit, unit in _GOALS]}
+
+
+def _progress(row: dict[str, Any]) -> None:
+    print(row, file=sys.stderr, flush=True)
+
+
+def _load(home: Path, data: Path) -> None:
+    done = subprocess.run(
+        [*CLEARWAY, "--home", str(home), "--quiet", "ingest", *(str(data / f) for f in FOLDERS)],
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    if done.returncode not in (0, 10):
+        raise RuntimeError(f"the intake ended with {done.returncode}")
+
+
+def _readers(pool: Pool, db: psycopg.Connection[Any]) -> dict[str, str]:
+    """Keys of an operator of the largest organisation, one of a small one, and one who sees all thousand."""
+    orgs = dict(db.execute("select n, org from bench_org").fetchall())
+    keys = {}
+    with pool.owner() as owner:
+        for name, members in (("large", [0]), ("small", [7]), ("all", range(build.ORGS))):
+            made = person.add(owner, orgs[members[0]], name, ("operator",))
+            for n in list(members)[1:]:
+                owner.execute(
+                    "insert into clearway.membership (person, org, role) values (%s, %s, 'operator')", (made.person, orgs[n])
+                )
+            owner.execute("select clearway.rebadge(%s)", (made.person,))
+            token = credential.make_session(owner, made.person, by="code", now=datetime.now(UTC))
+            keys[name] = token.key
+    return keys
+
+
+def _measured(
+    db: psycopg.Connection[Any],
+    pool: Pool,
+    table: Table,
+    home: Path,
+    readers: dict[str, str],
+    found: list[Component],
+    assets: int,
+    figures: dict[str, float],
+) -> list[dict[str, Any]]:
+    chance = random.Random(build.SEED)  # noqa: S311 - to choose, not to hide
+    rows: list[dict[str, Any]] = [_records(db, table, chance)]
+    _progress(rows[-1])
+    figures[_GOALS[0][0]] = rows[-1]["p99_ms"]
+    rows.append(_inventories(db, pool, table, found, chance, assets))
+    _progress(rows[-1])
+    figures[_GOALS[1][0]] = rows[-1]["p50_ms"]
+    rows.append(_all_anew(db, table, home))
+    _progress(rows[-1])
+    figures[_GOALS[2][0]] = rows[-1]["s"]
+    figures[_GOALS[3][0]] = rows[-1]["peak_mb"]
+    pages = list(_pages(pool, readers))
+    for page in pages:
+        _progress(page)
+    figures[_GOALS[4][0]] = max(p["p50_ms"] for p in pages if p["sort"] in ("due", "severity", "epss"))
+    return [*rows, *pages]
+
+
+def _records(db: psycopg.Connection[Any], table: Table, chance: random.Random) -> dict[str, Any]:
+    """Records that somebody's components meet, each as if it were new."""
+    ids = [r[0] for r in db.execute(
+        "select r from (select distinct unnest(records) as r from clearway.answer) x order by md5(r) limit 400"
+    )]  # fmt: skip
+    times, hit = [], []
+    for record in ids:
+        packages = {p for note in table.records(record) for p in note.packages}
+        packages |= {("go-folded", n.lower()) for e, n in packages if e == "Go"}
+        begun = time.perf_counter()
+        with db.transaction():
+            found = whom.assets_hit(db, table, packages, record, DAY)
+        times.append((time.perf_counter() - begun) * 1000)
+        hit.append(len(found))
+    return {"row": "a new record to its assets", **_spread(times), "assets_mean": sum(hit) // len(hit), "assets_max": max(hit)}
+
+
+def _inventories(
+    db: psycopg.Connection[Any], pool: Pool, table: Table, found: list[Component], chance: random.Random, assets: int
+) -> dict[str, Any]:
+    """Inventories of 1,000 components, one in a hundred of which nobody had before; taken by their organisation."""
+    org, aud = (db.execute("select org, aud from bench_org where n = 3").fetchone()) or (0, 0)
+    with pool.owner() as owner:
+        who = person.add(owner, org, f"operator {assets}", ("operator",))
+        key = credential.make_session(owner, who.person, by="code", now=datetime.now(UTC)).key
+    times, exposed = [], []
+    for n in range(25):
+        drawn = [found[int(len(found) * chance.random() ** 2.2)] for _ in range(990)]
+        fresh = [Component(ecosystem="PyPI", name=f"new-{assets}-{n}-{i}", version="1.0") for i in range(10)]
+        inventory = Inventory(name="sbom", format="cyclonedx", components=(*drawn, *fresh))
+        raw = bytes(str(drawn), "utf-8")[:200_000]
+        with pool.acting(key) as acting:
+            which = asset.add(acting, org, f"new-{assets}-{n}", exposure="public", since=DAY).asset
+        begun = time.perf_counter()
+        with pool.owner() as owner:
+            prepared = take.prepare(owner, table, inventory, DAY)
+        with pool.acting(key) as acting:
+            taken = take.take(acting, which, prepared, raw, day=DAY, witness="bench")
+        times.append((time.perf_counter() - begun) * 1000)
+        exposed.append(len(taken.appeared))
+    return {"row": "a new inventory of 1,000", **_spread(times[3:]), "exposures_mean": sum(exposed) // len(exposed)}
+
+
+def _all_anew(db: psycopg.Connection[Any], table: Table, home: Path) -> dict[str, Any]:
+    """Every version against the whole table, in a process of its own, for its memory; then the judge alone, as yardstick."""
+    program = (
+        "import sys, time, resource\nfrom pathlib import Path\nfrom datetime import date\n"
+        "from clearway.advisories.table import Table\nfrom clearway.store.connect import connect\n"
+        "from clearway.exposure.fleet import rematch\n"
+        "home = Path(sys.argv[2])\ntable = Table.of_home(home)\n"
+        "with connect(sys.argv[1], autocommit=True) as db, db.transaction():\n"
+        "    begun = time.perf_counter()\n"
+        "    done = rematch.rematch(db, table, home, date(2026, 11, 25))\n"
+        "    print(time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,"
+        " done.versions, done.judged, done.changed)\n"
+    )
+    url = os.environ.get("CLEARWAY_DATABASE_URL") or _url(db)
+    out = subprocess.run([sys.executable, "-c", program, url, str(home)], capture_output=True, text=True, check=True)
+    seconds, peak, versions, judged, changed = out.stdout.split()
+    from clearway.exposure.fleet import answer, dictionary
+
+    sample = [r[0] for r in db.execute("select pv from clearway.package_version order by md5(pv::text) limit 20000")]
+    asker = answer.Asker(table, DAY)
+    begun = time.perf_counter()
+    answer.ask(asker, dictionary.components(db, sample))
+    loop = (time.perf_counter() - begun) / len(sample) * int(versions)
+    return {
+        "row": "everything matched anew", "s": round(float(seconds), 2), "peak_mb": round(float(peak)),
+        "versions": int(versions), "judged": int(judged), "changed": int(changed),
+        "judge_alone_s": round(loop, 2), "of_judge_alone": round(float(seconds) / loop, 3),
+    }  # fmt: skip
+
+
+def _url(db: psycopg.Connection[Any]) -> str:
+    from urllib.parse import quote
+
+    return f"postgresql://{db.info.user}@/{db.info.dbname}?host={quote(db.info.host, safe='')}&port={db.info.port}"
+
+
+def _pages(pool: Pool, readers: dict[str, str]) -> Any:
+    for who, key in readers.items():
+        for sort in ("due", "severity", "epss", "kev"):
+            times = []
+            for _ in range(9):
+                begun = time.perf_counter()
+                with pool.acting(key) as db:
+                    page = listing.page(db, Filter(yes={"status": ("open",)}), sort=sort)  # type: ignore[arg-type]
+                times.append((time.perf_counter() - begun) * 1000)
+            row = {"row": f"first page, reader of {who}", "sort": sort, **_spread(times[1:]), "lines": len(page.lines)}
+            if who == "large" and sort == "severity":
+                with pool.acting(key) as db:
+                    begun = time.perf_counter()
+                    db.execute(_SORTED).fetchall()
+                row["sorting_all_ms"] = round((time.perf_counter() - begun) * 1000, 1)
+                row["of_sorting_all"] = round(row["p50_ms"] / row["sorting_all_ms"], 4)
+            yield row
+
+
+# The yardstick: what is visible, joined and sorted.
+_SORTED = """select e.exposure from clearway.exposure e join clearway.flaw f using (flaw)
+where e.gone is null and e.status = 0 order by f.score desc, f.flaw, e.exposure limit 50"""
+
+
+def _spread(times: Sequence[float]) -> dict[str, Any]:
+    ordered = sorted(times)
+    return {
+        "n": len(ordered),
+        "p50_ms": round(ordered[len(ordered) // 2], 2),
+        "p99_ms": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))], 2),
+        "max_ms": round(ordered[-1], 2),
+    }

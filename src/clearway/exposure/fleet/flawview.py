@@ -1,0 +1,54 @@
+"""One flaw across everything that a reader may see of the fleet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from . import listing
+from .wanted import Filter
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+class Affected(Struct, frozen=True, kw_only=True):
+    """What stands of one flaw: `ids` are its present preferred ids, of whatever id was asked for."""
+
+    asked: str
+    ids: tuple[str, ...]
+    lines: tuple[listing.ExposureLine, ...]
+    after: tuple[Any, ...] | None
+    assets: int
+    exact: bool  # whether `assets` is, or at least so many
+
+
+def now(db: psycopg.Connection[Any], flaw: str) -> tuple[str, ...]:
+    """The preferred ids that an id of today or of the past leads to, itself where it leads."""
+    rows = db.execute(
+        """with recursive way as (
+            select %s::text as id, 0 as step
+            union select r.new, w.step + 1 from way w join clearway.flaw_redirect r on r.old = w.id where w.step < 20)
+        select id from way w where not exists (select from clearway.flaw_redirect r where r.old = w.id)
+        group by id order by id""",
+        (flaw,),
+    ).fetchall()
+    return tuple(row[0] for row in rows) or (flaw,)
+
+
+def affected(
+    db: psycopg.Connection[Any], flaw: str, *, after: tuple[Any, ...] | None = None, limit: int = 100
+) -> Affected:
+    """The reader's exposures to a flaw, by due date, and on how many assets they are."""
+    ids = now(db, flaw)
+    wanted = Filter(flaw=flaw if len(ids) != 1 else ids[0])
+    page = listing.page(db, wanted, after=after, limit=limit)
+    most = 100_000
+    row = db.execute(
+        """select count(distinct asset), count(*) from (
+            select e.asset from clearway.exposure e join clearway.flaw f using (flaw)
+            where f.id = any(%s) and e.gone is null limit %s) x""",
+        (list(ids), most),
+    ).fetchone() or (0, 0)
+    return Affected(asked=flaw, ids=ids, lines=page.lines, after=page.after, assets=row[0], exact=row[1] < most)

@@ -1,0 +1,232 @@
+"""Records that not everybody may see: matched inside PostgreSQL, and never in the compiled table or a file.
+
+A marked record takes part for those who may see it. What it says of an asset is for who may see both: the
+audience of such an exposure is the meet of the two. Its claims are rows with keys as `bytea`, joined where
+the versions are; what takes more than intervals is asked of the judge in memory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from clearway.advisories.table import Claim
+from clearway.exposure import judge as judging
+from clearway.records.errors import ConflictError, NotFoundError
+from clearway.versions import VersionUnreadableError, has_keys, key, scheme_of
+
+from . import answer, dictionary, due
+from .acts import record as tell
+from .due import Dater, loaded
+from .pieces import pieces
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    import psycopg
+
+    from clearway.records.finding import Statement
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_CLAIM = msgspec.msgpack.Decoder(Claim)
+_VEX = "vex"
+
+
+def take(db: psycopg.Connection[Any], source: str, record: str, aud: int, org: int, day: date) -> int:
+    """Lets a standing marked record take part, for `aud`; returns the exposures that appeared. The owner's transaction.
+
+    `org` is who answers for it. Taking it again follows a newer version of it.
+
+    Raises:
+        NotFoundError: no such record stands.
+        ConflictError: it is TLP:CLEAR, and takes part through the compiled table.
+    """
+    row = db.execute(
+        "select rec, tlp from clearway.record where source = %s and id = %s and current", (source, record)
+    ).fetchone()
+    if row is None:
+        raise NotFoundError("no such record stands", where=f"{source}/{record}")
+    rec, tlp = row
+    if tlp == "CLEAR":
+        raise ConflictError("the record is public", where=record, mend="it is matched already")
+    end(db, source, record)
+    flaw = _flaw(db, rec, record, aud)
+    made = db.execute(
+        """insert into clearway.marked (rec, record, source, aud, flaw) values (%s, %s, %s, %s, %s) returning marked""",
+        (rec, record, source, aud, flaw),
+    ).fetchone()
+    assert made is not None
+    marked: int = made[0]
+    claims = db.execute(
+        "select ecosystem, name, body from clearway.claim where rec = %s and ecosystem <> %s", (rec, _VEX)
+    ).fetchall()
+    by_package: dict[tuple[str, str], list[Claim]] = {}
+    for ecosystem, name, body in claims:
+        by_package.setdefault((ecosystem, name), []).append(_CLAIM.decode(bytes(body)))
+    packages = dictionary.packages(db, by_package)
+    for at, own in by_package.items():
+        found = pieces(at[0], own)
+        body = _ENCODE(own)
+        rows = [(None, None, "")] if found is None else [(p.lo, p.hi, p.fixed) for p in found]
+        with db.cursor() as cursor:
+            cursor.executemany(
+                "insert into clearway.marked_interval (marked, package, lo, hi, fixed, body) values (%s, %s, %s, %s, %s, %s)",
+                [(marked, packages[at], lo, hi, fixed, body) for lo, hi, fixed in rows],
+            )
+    appeared = match(db, day, marked=marked)
+    tell(db, "record.marked", f"marked/{marked}", {"record": record, "appeared": appeared}, org=org, aud=aud)
+    return appeared
+
+
+def _flaw(db: psycopg.Connection[Any], rec: int, record: str, aud: int) -> int:
+    """The flaw that a record is about: by its CVE where it names one; known to `aud` alone, unless it is public."""
+    row = db.execute(
+        """select target from clearway.edge where rec = %s and kind = 'same' and target like 'CVE-%%'
+        order by target limit 1""",
+        (rec,),
+    ).fetchone()
+    identifier = row[0] if row else record
+    known = db.execute("select flaw from clearway.flaw where id = %s and aud = 0", (identifier,)).fetchone()
+    if known is None:
+        known = db.execute(
+            """insert into clearway.flaw (id, aud) values (%s, %s)
+            on conflict (id, aud) do update set id = excluded.id returning flaw""",
+            (identifier, aud),
+        ).fetchone()
+    assert known is not None
+    return int(known[0])
+
+
+def withdraw(db: psycopg.Connection[Any], source: str, record: str, org: int) -> int:
+    """Takes back exactly what a marked record caused; returns how many exposures ended. The owner's transaction.
+
+    Raises:
+        NotFoundError: no such record takes part.
+    """
+    row = db.execute(
+        "select marked, aud from clearway.marked where source = %s and record = %s and rec > 0", (source, record)
+    ).fetchone()
+    if row is None:
+        raise NotFoundError("no such marked record takes part", where=f"{source}/{record}")
+    ended = end(db, source, record)
+    tell(db, "record.unmarked", f"marked/{row[0]}", {"record": record, "ended": ended}, org=org, aud=row[1])
+    return ended
+
+
+def end(db: psycopg.Connection[Any], source: str, record: str) -> int:
+    """As `withdraw`, as a part of another act."""
+    ended = db.execute(
+        """update clearway.exposure e set gone = (select clearway.fleet_now()), version = version + 1
+        from clearway.marked m where m.source = %s and m.record = %s and e.via = m.marked and e.gone is null""",
+        (source, record),
+    ).rowcount
+    db.execute(
+        """delete from clearway.marked_interval i using clearway.marked m
+        where m.source = %s and m.record = %s and i.marked = m.marked""",
+        (source, record),
+    )
+    # The row stays where an exposure's history names it; it matches nothing any more.
+    db.execute(
+        "update clearway.marked set rec = -marked where source = %s and record = %s and rec > 0", (source, record)
+    )
+    return ended
+
+
+_PLAIN = """select distinct h.asset, v.pv, m.flaw, 1::smallint, a.org, f.id, f.kev, f.kev_due, f.automatable, f.impact,
+    f.ssvc_dated, null::date, m.marked
+from clearway.marked m
+join clearway.marked_interval i on i.marked = m.marked and i.lo is not null
+join clearway.lookup l on l.package = i.package and l.key >= i.lo and l.key < i.hi
+join clearway.package_version v on v.pv = l.pv and v.plain
+join clearway.held h on h.pv = v.pv
+join clearway.asset a on a.asset = h.asset
+join clearway.flaw f on f.flaw = m.flaw
+where (%(marked)s::int is null or m.marked = %(marked)s) and (%(asset)s::int is null or h.asset = %(asset)s)
+    and l.unless is null
+    and not exists (select from clearway.exposure e where e.asset = h.asset and e.pv = v.pv and e.flaw = m.flaw
+        and e.via = m.marked and e.gone is null)"""
+_SPECIAL = """select distinct h.asset, v.pv, m.flaw, m.marked, p.ecosystem, p.name, i.body, a.org, f.id, f.kev, f.kev_due,
+    f.automatable, f.impact, f.ssvc_dated
+from clearway.marked m
+join clearway.marked_interval i on i.marked = m.marked
+join clearway.package p on p.package = i.package
+join clearway.lookup l on l.package = i.package
+join clearway.package_version v on v.pv = l.pv
+join clearway.held h on h.pv = v.pv
+join clearway.asset a on a.asset = h.asset
+join clearway.flaw f on f.flaw = m.flaw
+where (%(marked)s::int is null or m.marked = %(marked)s) and (%(asset)s::int is null or h.asset = %(asset)s)
+    and (i.lo is null or not v.plain or l.unless is not null)
+    and not exists (select from clearway.exposure e where e.asset = h.asset and e.pv = v.pv and e.flaw = m.flaw
+        and e.via = m.marked and e.gone is null)"""
+
+
+def match(db: psycopg.Connection[Any], day: date, *, marked: int | None = None, asset: int | None = None) -> int:
+    """Exposures that marked records cause: of one record, on one asset, or all; returns how many appeared."""
+    given = {"marked": marked, "asset": asset}
+    rows: dict[int, list[tuple[Any, ...]]] = {}
+    for *row, via in db.execute(_PLAIN, given):
+        rows.setdefault(via, []).append(tuple(row))
+    special = db.execute(_SPECIAL, given).fetchall()
+    components = dictionary.components(db, {r[1] for r in special})
+    for row in special:
+        host, pv, flaw, via, ecosystem, name, body, org, *facts = row
+        verdict = _judge(ecosystem, name, bytes(body), components[pv])
+        if verdict:
+            rows.setdefault(via, []).append((host, pv, flaw, verdict, org, *facts, None))
+    dater = Dater(db, day, loaded(db))
+    made: list[int] = []
+    for via, those in rows.items():
+        # Several claims of one record about one version are one exposure; *affected* outweighs *unknown*.
+        once: dict[tuple[int, int], tuple[Any, ...]] = {}
+        for row in sorted(those, key=lambda r: -r[3]):
+            once[row[0], row[1]] = row
+        made += answer.insert(db, dater, list(once.values()), via)
+    if made:
+        db.execute("select clearway.fleet_settle(%s)", (made,))
+    # Whoever may see what is exposed may read the names of what it is in.
+    db.execute(
+        """insert into clearway.version_use select distinct pv, aud from clearway.exposure
+        where exposure = any(%s) on conflict do nothing""",
+        (made,),
+    )
+    return len(made)
+
+
+def pending(db: psycopg.Connection[Any], day: date) -> int:
+    """Does what acts on assets left to the owner, who knows every marked record; returns how many assets."""
+    rows = db.execute(
+        """delete from clearway.fleet_pending where asset in (
+            select asset from clearway.fleet_pending order by asset limit 1000 for update skip locked)
+        returning asset"""
+    ).fetchall()
+    for (asset,) in rows:
+        match(db, day, asset=asset)
+    if rows:
+        due.date_again(db, day, assets=[row[0] for row in rows])
+    return len(rows)
+
+
+def _judge(ecosystem: str, name: str, body: bytes, component: Any) -> int:
+    """1 affected, 2 unknown, 0 neither: one record's claims on one version."""
+    claims: Sequence[Claim] = msgspec.msgpack.decode(body, type=tuple[Claim, ...])
+    said: list[Statement] = []
+    scheme = scheme_of(ecosystem)
+    by_source = component.source_name and name == component.source_name and name != component.name
+    version = (component.source_version or component.version) if by_source else component.version
+    problem, position = "", None
+    if not version:
+        problem = "no version is given"
+    elif has_keys(scheme):
+        try:
+            position = key(scheme, version)
+        except VersionUnreadableError as error:
+            problem = error.what
+    for claim in claims:
+        streamed = judging._in_stream(claim, name, version, component.module_stream) if claim.module else None
+        said.append(streamed or judging.weigh(claim, ecosystem, scheme, version, position, problem))
+    if any(s.verdict == "affected" for s in said):
+        return 1
+    return 2 if any(s.verdict == "unknown" and s.basis != "unstated" for s in said) else 0
