@@ -5,6 +5,7 @@ python tests/browser/gallery_app.py         prints its address and serves until 
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -85,7 +86,7 @@ def table(address: Address) -> Table:
         rows=rows(address.get("hostile")) if address.get("q") != "nothing" else [],
         address=address,
         default_sort="due",
-        next="b",
+        next="b" if not address.get("cursor") else "",
         total=31,
         noun="exposure",
         selectable=True,
@@ -190,6 +191,14 @@ async def events(request: Request[Any, Any, Any]) -> Stream:
     return Stream(told(), media_type="text/event-stream")
 
 
+@get("/later", opt=PUBLIC, sync_to_thread=True)
+def later(request: Request[Any, Any, Any]) -> Response[bytes]:
+    look(request)
+    if request.query_params.get("part"):
+        time.sleep(1)
+    return page(request, "gallery/later.html")
+
+
 @get("/closed")
 async def closed() -> None:
     """A route that says nothing of who may reach it."""
@@ -211,7 +220,9 @@ def application_of_the_gallery() -> Application:
         data_as_of=lambda: NOW - timedelta(hours=2),
         clock=FixedClock(NOW),
     )
-    return application([health.routes({}), gallery, start, act, fails, closed, events, live], pages=pages)
+    return application(
+        [health.routes({}), gallery, start, act, fails, closed, later, events, live], pages=pages
+    )
 
 
 def main() -> None:

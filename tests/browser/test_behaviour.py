@@ -87,6 +87,50 @@ def test_sorting_replaces_the_list_alone_and_the_way_back_restores_it(
     assert page.evaluate("document.activeElement.dataset.row") == "x0"
 
 
+def test_focus_stays_on_the_control_through_the_swap_and_the_number_of_rows_is_announced(
+    screens: Screens, gallery: Live
+) -> None:
+    page = screens(gallery.url).open("/gallery")
+    page.locator("#due-list-sort-flaw").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/gallery?sort=flaw")
+    expect(page.locator("#announce")).to_have_text("31 exposures")
+    expect(page.locator("#due-list-sort-flaw")).to_be_focused()
+    page.locator(".columns summary").click()
+    page.locator("#due-list-column-owner").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("th", has_text="Owner")).to_be_visible()
+    expect(page.locator("#due-list-column-owner")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.locator("#due-list-next").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#due-list-first")).to_be_visible()
+    page.locator("#due-list-first").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#due-list-first")).to_have_count(0)
+    expect(page.locator("#due-list")).to_be_focused()
+
+
+def test_what_takes_long_is_fetched_after_the_page_and_shows_nothing_for_a_moment(
+    screens: Screens, gallery: Live
+) -> None:
+    page = screens(gallery.url, reduced_motion=False).open("/later")
+    assert page.locator(".skeleton").evaluate("e => getComputedStyle(e).opacity") == "0"
+    page.wait_for_timeout(400)
+    assert page.locator(".skeleton").evaluate("e => getComputedStyle(e).opacity") == "1"
+    expect(page.locator("#slow #said")).to_have_text("here at last")
+
+
+def test_a_server_that_is_gone_is_told_and_the_page_stays(screens: Screens, gallery: Live) -> None:
+    screen = screens(gallery.url)
+    screen.expect("ERR_FAILED|Failed to fetch")
+    page = screen.open("/gallery")
+    page.route("**/gallery?*", lambda route: route.abort())
+    page.locator("#due-list-sort-flaw").click()
+    expect(page.locator("#toasts")).to_contain_text("The server did not answer. What you see is as it was")
+    expect(page.locator("[data-row=x0]")).to_be_visible()
+
+
 def test_a_filter_has_three_states_and_all_are_links(screens: Screens, gallery: Live) -> None:
     page = screens(gallery.url).open("/gallery")
     page.get_by_role("link", name="14 days 1,204", exact=True).click()

@@ -13,8 +13,17 @@ from live_server import Live
 Screens = Callable[..., Screen]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [WIDE, 800, PHONE])
+@pytest.mark.parametrize(
+    ("width", "theme"),
+    [
+        (WIDE, "light"),
+        (PHONE, "dark"),
+        (800, "light"),
+        pytest.param(WIDE, "dark", marks=pytest.mark.slow),
+        pytest.param(PHONE, "light", marks=pytest.mark.slow),
+        pytest.param(800, "dark", marks=pytest.mark.slow),
+    ],
+)
 def test_every_component_passes_axe_and_fits_its_width(
     screens: Screens, gallery: Live, width: int, theme: Any
 ) -> None:

@@ -26,8 +26,26 @@
     if (!target || event.detail.error?.name === "AbortError") return;
     say("The server did not answer. What you see is as it was; check your connection and try again.");
   });
-  document.addEventListener("htmx:after:settle", () => { dress(document); });
-  document.addEventListener("htmx:after:swap", () => { dress(document); });
+  // What was replaced takes the focus with it unless its successor has the same id; htmx sees to that, but for what lies
+  // in a menu that the swap has closed, and for what has no successor.
+  let focused = "";
+  document.addEventListener("htmx:before:swap", () => { focused = document.activeElement?.id ?? ""; });
+  document.addEventListener("htmx:after:swap", (event) => {
+    dress(document);
+    const { target, sourceEvent } = event.detail.ctx;
+    if (document.activeElement === document.body && /^(click|submit|keydown)$/.test(sourceEvent?.type ?? "")) {
+      const successor = focused && document.getElementById(focused);
+      const menu = successor?.closest?.("details:not([open])");
+      if (menu) menu.open = true;
+      const to = successor || target;
+      if (to instanceof HTMLElement && to !== document.body) {
+        if (!successor && !to.hasAttribute("tabindex")) to.tabIndex = -1;
+        to.focus({ preventScroll: true });
+      }
+    }
+    const total = target instanceof HTMLElement && $(".list-total", target)?.textContent.trim();
+    if (total && $("#announce")) $("#announce").textContent = total;
+  });
 
   // Words for the reader ---------------------------------------------------------------------------------------
   function say(words) {
