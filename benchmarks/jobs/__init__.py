@@ -52,12 +52,14 @@ def run() -> dict[str, Any]:
             killed = _kills(url, db)
     ratio = started["p50_ms"] / wake["p50_ms"]
     rows = [wake, {**started, "times_bare_notify": round(ratio, 2)}, idle, *rates, killed]
-    rows += [_growth(a, b) for a, b in pairwise(rates)]
+    growth = [_growth(a, b) for a, b in pairwise(rates)]
+    rows += growth
     return {
         "rows": rows,
         "goals": [
             goal("from commit to start, p50", 10.0, started["p50_ms"], "ms"),
             goal("an idle worker, of one core", 1.0, idle["worker_percent"], "%"),
+            goal("processor time of 10,000 queued jobs to that of 1,000", 12.0, growth[-1]["cpu"], "times"),
             goal("jobs lost to kill -9, of 200", 0, killed["lost"], "jobs"),
             goal("steps done twice after kill -9, of 600", 0, killed["twice"], "steps"),
         ],
@@ -125,10 +127,12 @@ def _throughput(url: str, db: psycopg.Connection, many: int) -> dict[str, Any]:
             db.execute("insert into bench.row values (%s, 0)", (n,))
     bare = time.perf_counter() - began
     ended = _ended(db)
-    with _worker(url, "nothing"):
+    with _worker(url, "nothing") as worker:
         began = time.perf_counter()
         _wait(db, ended + many)
         took = time.perf_counter() - began
+        served = sum(cpu_s(pid) for pid in worker.backends(db))
+        used = cpu_s(worker.pid) + served
     return {
         "row": f"{many:,} queued",
         "n": many,
@@ -136,6 +140,8 @@ def _throughput(url: str, db: psycopg.Connection, many: int) -> dict[str, Any]:
         "times_bare_insert": round(deferred / bare, 2),
         "jobs_per_s": round(many / took),
         "seconds": round(took, 3),
+        "cpu_ms_per_job": round(used / many * 1000, 3),
+        "postgres_cpu_ms_per_job": round(served / many * 1000, 3),
     }
 
 
@@ -145,6 +151,7 @@ def _growth(small: dict[str, Any], large: dict[str, Any]) -> dict[str, Any]:
         "row": f"growth {small['row']} to {large['row']}",
         "jobs": large["n"] // small["n"],
         "time": round(large["seconds"] / small["seconds"], 2),
+        "cpu": round(large["cpu_ms_per_job"] * large["n"] / (small["cpu_ms_per_job"] * small["n"]), 2),
     }
 
 

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+import psycopg
+
 _WORKER = """
 import signal, sys, threading, time
 from clearway.store.jobs import Loop, Retry, Spec
@@ -82,6 +84,14 @@ class Worker(_Child):
     def end(self) -> None:
         self.child.send_signal(signal.SIGTERM)
         self.child.communicate(timeout=30)
+
+    @staticmethod
+    def backends(db: psycopg.Connection) -> list[int]:
+        """The server's processes for workers."""
+        query = (
+            "select pid from pg_stat_activity where application_name in ('clearway worker', 'clearway sweep')"
+        )
+        return [pid for (pid,) in db.execute(query).fetchall()]
 
     def resident_mib(self) -> float:
         """Resident memory."""
