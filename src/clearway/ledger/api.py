@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.openapi import ResponseSpec
-from litestar.params import FromPath, JSONBody, Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from clearway.http.acting import SIGNED_IN, acting
+from clearway.http.cursor import sealer
+from clearway.http.filters import day, number, text
 from clearway.http.guard import PUBLIC
+from clearway.http.listing import Listing, paths
 from clearway.http.openapi import problems_of
-from clearway.records.errors import NotFoundError
+from clearway.records.errors import InputError, IntegrityError, NotFoundError
+from clearway.store.keyset import Column, Source
 
 from . import entries, tiles
 from . import tree_store as tree
@@ -33,8 +37,29 @@ if TYPE_CHECKING:
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 _MOMENTARY = "public, max-age=1"
-_TEXT = "text/plain; charset=utf-8"
-Number = Annotated[int, Parameter(ge=0, le=tiles.MAX_SIZE)]
+_TEXT = "text/plain"  # the framework adds the charset
+# Entries, newest first unless asked otherwise. What may not be seen is not in the list.
+ENTRIES_LIST = Listing(
+    "log-entries",
+    entries.Entry,
+    Source(
+        "e.entry, l.leaf, case when l.leaf is null then 'acknowledged' else 'integrated' end as state, e.act, "
+        "e.subject, e.actor, e.credential, e.at, nullif(e.content, '')::json as content, e.aud, "
+        "e.header_erased as header_erased_by, e.content_erased as content_erased_by",
+        "clearway.log_entry e left join clearway.log_leaf l using (entry)",
+    ),
+    sorts={"entry": Column("e.entry", "bigint")},
+    tie=Column("e.entry", "bigint"),
+    default="-entry",
+    filters={
+        "subject": text("e.subject = any(%s)", "e.subject <> all(%s)"),
+        "act": text("e.act = any(%s)", "e.act <> all(%s)"),
+        "actor": number("e.actor = any(%s)", "e.actor <> all(%s)", least=-1),
+        "since": day("e.at >= any(%s)"),
+        "until": day("e.at < any(%s)"),
+    },
+)
+Number = Annotated[int, QueryParameter(ge=0, le=tiles.MAX_SIZE)]
 
 
 class Keys(Struct, frozen=True):
@@ -78,7 +103,7 @@ def routes() -> ControllerRouterHandler:
         summary="The newest signed checkpoint",
         responses={**problems_of(404, 503)},
     )
-    def checkpoint(request: Request[Any, Any, Any], witnessed: bool = False) -> Response[bytes]:
+    def checkpoint(request: Request[Any, Any, Any], witnessed: FromQuery[bool] = False) -> Response[bytes]:
         """A signed note (C2SP tlog-checkpoint); with `witnessed`, the newest that a witness has co-signed."""
         with acting(request) as (db, _):
             found = tree.newest(db, witnessed=witnessed)
@@ -153,8 +178,27 @@ def routes() -> ControllerRouterHandler:
         """Taken from witnesses that the log accepts, when it holds. The signature is the right to hand it over."""
         line = signature(data.line)
         with acting(request) as (db, _):
-            if not accept(db, data.size, line):
+            try:
+                known = accept(db, data.size, line)
+            except IntegrityError as error:
+                raise InputError(error.what, where="line") from None
+            if not known:
                 raise NotFoundError("this log accepts no such witness", mend="ask its operator")
+
+    @get(
+        paths("/entries"),
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        operation_class=ENTRIES_LIST.operation,
+        summary="Who did what, newest first",
+        responses={**problems_of(400, 401, 404, 503)},
+    )
+    def listed(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The entries that the caller may see. `actor` 0 is the system, -1 the public, else a person."""
+        asked = ENTRIES_LIST.asked(request)
+        with acting(request) as (db, me):
+            page = ENTRIES_LIST.read(db, me, asked, sealer(request))
+        return ENTRIES_LIST.answer(request, page, me)
 
     @get(
         "/entries/{entry:int}",
@@ -204,7 +248,7 @@ def routes() -> ControllerRouterHandler:
     return Router(
         "/api/v1/ledger",
         route_handlers=[
-            checkpoint, tile, inclusion, consistency, keys, cosignature, entry, entry_proof, status,
+            checkpoint, tile, inclusion, consistency, keys, cosignature, listed, entry, entry_proof, status,
         ],
         tags=["ledger"],
     )  # fmt: skip

@@ -205,10 +205,8 @@ begin
         execute format('alter table clearway.%I enable row level security', t);
         execute format('alter table clearway.%I force row level security', t);
         execute format('create policy own on clearway.%I to %I using (true) with check (true)', t, current_user);
-        if t <> 'log_gap' then
-            execute format('create policy see on clearway.%I for select to clearway_app using (true)', t);
-            execute format('grant select on clearway.%I to clearway_app', t);
-        end if;
+        execute format('create policy see on clearway.%I for select to clearway_app using (true)', t);
+        execute format('grant select on clearway.%I to clearway_app', t);
     end loop;
 end $$;
 revoke execute on function clearway.log_header(text, int, timestamptz, int, text),
