@@ -24,6 +24,11 @@ def test_rows_are_reached_selected_and_opened_by_keys_alone(screens: Screens, ga
     expect(page.get_by_role("checkbox", name="Select x1", exact=True)).to_be_checked()
     expect(page.locator("[data-bulk-count]")).to_have_text("1 selected")
     screen.shot("selected")
+    page.keyboard.press("a")
+    expect(page.get_by_role("button", name="It is done")).to_be_focused()
+    assert page.url == gallery.url + "/gallery"
+    page.keyboard.press("j")
+    page.keyboard.press("j")
     page.keyboard.press("k")
     page.keyboard.press("e")
     page.wait_for_url("**/gallery?open=x0")

@@ -11,7 +11,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from jinja2 import Undefined
 from markupsafe import Markup, escape
 
 from . import glossary
@@ -167,13 +166,14 @@ def printable(text: str) -> str:
 
 def finalize(value: object) -> object:
     """What every `{{ … }}` passes: None is nothing, and foreign text can't reorder or hide its neighbours."""
+    kind = type(value)
+    if kind is Markup:
+        return value
+    if kind is str:
+        return printable(value)  # type: ignore[arg-type]
     if value is None:
         return ""
-    if type(value) is str:
-        return printable(value)
-    if isinstance(value, Markup | Undefined) or not isinstance(value, str):
-        return value
-    return printable(value)
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 FILTERS: Mapping[str, Callable[..., object]] = {

@@ -193,13 +193,15 @@
     k: () => move(-1),
     x: () => { const box = current() && $('input[name="id"]', current()); if (box) { box.checked = !box.checked; picked = box; count(); } },
     e: () => { const row = current(); (row && ($("[data-open]", row) ?? $("a[href]", row)))?.click(); },
-    a: () => { (current() && $("[data-act]", current()) || $(".bulk.chosen button") || $("[data-act]:not([data-row] *)"))?.focus?.(); press(); },
+    a: () => {
+      const row = current();
+      const control = (row && $("[data-act]", row)) || $(".bulk.chosen button") || $("[data-act]:not([data-row] *)");
+      control?.focus();
+      // What opens is opened; what acts waits for the reader's Enter.
+      if (control?.matches("summary, a, [commandfor], [popovertarget]")) control.click();
+    },
     "?": () => help(),
   };
-  function press() {
-    const on = document.activeElement;
-    if (on?.matches?.("[data-act]")) on.click();
-  }
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k") {
       event.preventDefault();
