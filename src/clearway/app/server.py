@@ -77,6 +77,7 @@ def build(
     async def close() -> None:
         await remembered.close()
         if workspace is not None:
+            await workspace.hub.stop()
             workspace.close()
 
     routes = [
@@ -92,7 +93,9 @@ def build(
         pages=workspace.pages,
         state={**workspace.state, "table": live},
         limits=limits,
+        on_startup=[workspace.hub.start],
         on_shutdown=[close],
+        on_ending=[workspace.hub.end],
     )
 
 

@@ -10,12 +10,15 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from clearway.access import providers, sign_in
+from clearway.http import events_api, sse
 from clearway.http.acting import Doorkeeper
+from clearway.http.cursor import Seals
 from clearway.http.pages import Nav, Pages
+from clearway.store import cursor_keys
 from clearway.store.principal import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -69,6 +72,8 @@ class Workspace:
     ) -> None:
         self.pool = Pool(url, size=16, owners=4)
         self.doorkeeper = Doorkeeper(self.pool)
+        self.seals = Seals(self._cursor_keys)
+        self.hub = sse.Hub(url, self.pool, self.seals)
         self.sign_in = providers.read(home)
         self.pages = Pages(
             {name: package for name, package in _TEMPLATES.items() if _has_templates(package)},
@@ -81,9 +86,15 @@ class Workspace:
         self.state: dict[str, Any] = {
             "doorkeeper": self.doorkeeper,
             "pool": self.pool,
+            "seals": self.seals,
+            "hub": self.hub,
             "home": home,
             "sign_in": self.sign_in,
         }
+
+    def _cursor_keys(self) -> Mapping[int, bytes]:
+        with self.pool.owner() as owner:
+            return cursor_keys.keys(owner)
 
     def close(self) -> None:
         """Gives the connections back."""
@@ -95,7 +106,10 @@ class Workspace:
 
     def routes(self) -> list[ControllerRouterHandler]:
         """The routes of every room that has some."""
-        found: list[ControllerRouterHandler] = [sign_in.routes(self.sign_in)]
+        found: list[ControllerRouterHandler] = [
+            sign_in.routes(self.sign_in),
+            events_api.routes(self.hub, self.seals),
+        ]
         for name in _ROUTES:
             if _exists(name):
                 found.append(import_module(name).routes())
