@@ -20,8 +20,11 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
 import live_server
+from clearway import ledger
+from clearway.access import audience
+from clearway.access.marking import own as own_marking
 from clearway.app import server
-from clearway.http import etag, events_api, health, sse
+from clearway.http import etag, events_api, health, sse, webhook_api
 from clearway.http.acting import Doorkeeper, acting, needs
 from clearway.http.application import Application, application
 from clearway.http.cursor import Seals, sealer
@@ -173,6 +176,16 @@ def _one(db: psycopg.Connection[Any], number: int) -> tuple[Thing, int]:
     return Thing(id=row[0], name=row[1], rank=row[2], colour=row[3]), row[4]
 
 
+def _own(db: psycopg.Connection[Any], org: int) -> int:
+    return audience.of(db, own_marking(org))
+
+
+def _log(
+    db: psycopg.Connection[Any], act: str, subject: str, content: Mapping[str, object], aud: int
+) -> None:
+    ledger.append(db, act, subject, content, aud=aud)
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     manners: sse.Manners = sse.Manners()
     limits: Limits = Limits()
@@ -200,7 +213,18 @@ def build(url: str, settings: Settings, *more: Any) -> Application:
     hub.append(sse.Hub(url, pool, seals, manners=settings.manners))
     door = Doorkeeper(pool)
     return application(
-        [listed, one, change, remove, add, streams, *more, events_api.routes(hub[0], seals), health.routes({})],
+        [
+            listed,
+            one,
+            change,
+            remove,
+            add,
+            streams,
+            *more,
+            events_api.routes(hub[0], seals),
+            webhook_api.routes(_own, _log),
+            health.routes({}),
+        ],
         guard=door.guard(),
         state={"doorkeeper": door, "seals": seals, "hub": hub[0]},
         limits=settings.limits,

@@ -127,12 +127,13 @@ create table clearway.webhook (
     stopped text not null default '',  -- why it was made inactive, when nobody asked for it
     dead_in_a_row int not null default 0,
     position bigint not null default 0,  -- events up to here have their deliveries
+    busy_until timestamptz,  -- one worker at a time sends to it
     created timestamptz not null default clock_timestamp(),
     version int not null default 1
 );
 create index webhook_org on clearway.webhook (org);
 select clearway.govern('clearway.webhook', 'administer');
-revoke update (person, position, dead_in_a_row, stopped, created) on clearway.webhook from clearway_app;
+revoke update (person, position, busy_until, dead_in_a_row, stopped, created) on clearway.webhook from clearway_app;
 create table clearway.webhook_secret (
     webhook int not null references clearway.webhook on delete cascade,
     secret bytea not null check (octet_length(secret) between 24 and 64),
@@ -159,7 +160,7 @@ create table clearway.webhook_delivery (
     unique (webhook, event)
 );
 create index webhook_delivery_list on clearway.webhook_delivery (webhook, delivery desc);
-create index webhook_delivery_pending on clearway.webhook_delivery (next_at) where state = 'pending';
+create index webhook_delivery_pending on clearway.webhook_delivery (webhook, delivery) where state = 'pending';
 select clearway.govern('clearway.webhook_delivery');
 
 -- A webhook works with the rights of who makes it, or of a service that they administer; never of somebody else.
