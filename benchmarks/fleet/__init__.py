@@ -62,7 +62,7 @@ def run() -> dict[str, Any]:
         migrate(url)
         table = Table.of_home(home)
         db = stack.enter_context(connect(url, autocommit=True, application_name="clearway bench"))
-        db.execute("create temporary table bench_org (n int primary key, org int, aud int)")
+        db.execute("create temporary table bench_org (nth int primary key, org int, aud int)")
         begun = time.perf_counter()
         found = build.components(table, data, VERSIONS if full else VERSIONS // 5)
         build.dictionary_of(db, table, found, home, DAY)
@@ -96,7 +96,7 @@ def _load(home: Path, data: Path) -> None:
 
 def _readers(pool: Pool, db: psycopg.Connection[Any]) -> dict[str, str]:
     """Keys of an operator of the largest organisation, one of a small one, and one who sees all thousand."""
-    orgs = dict(db.execute("select n, org from bench_org").fetchall())
+    orgs = dict(db.execute("select nth, org from bench_org").fetchall())
     keys = {}
     with pool.owner() as owner:
         for name, members in (("large", [0]), ("small", [7]), ("all", range(build.ORGS))):
@@ -160,7 +160,7 @@ def _inventories(
     db: psycopg.Connection[Any], pool: Pool, table: Table, found: list[Component], chance: random.Random, assets: int
 ) -> dict[str, Any]:
     """Inventories of 1,000 components, one in a hundred of which nobody had before; taken by their organisation."""
-    org, aud = (db.execute("select org, aud from bench_org where n = 3").fetchone()) or (0, 0)
+    org, aud = (db.execute("select org, aud from bench_org where nth = 3").fetchone()) or (0, 0)
     with pool.owner() as owner:
         who = person.add(owner, org, f"operator {assets}", ("operator",))
         key = credential.make_session(owner, who.person, by="code", now=datetime.now(UTC)).key

@@ -141,11 +141,11 @@ def grow(db: psycopg.Connection[Any], table: Table, assets: int, day: date) -> d
     db.execute("select setseed(0.5)")
     db.execute(
         """insert into clearway.asset (org, aud, name, exposure, environment)
-        select o.org, o.aud, 'host-' || n, (array['public', 'internal', 'unknown'])[1 + n %% 3],
-            (array['production', 'development', 'unknown'])[1 + n %% 3]
-        from generate_series(%s::int, %s::int) n
+        select o.org, o.aud, 'host-' || g.n, (array['public', 'internal', 'unknown'])[1 + g.n %% 3],
+            (array['production', 'development', 'unknown'])[1 + g.n %% 3]
+        from generate_series(%s::int, %s::int) g(n)
         -- a fifth of all assets belong to one organisation
-        join bench_org o on o.n = case when n %% 5 = 0 then 0 else 1 + n %% (%s - 1) end""",
+        join bench_org o on o.nth = case when g.n %% 5 = 0 then 0 else 1 + g.n %% (%s - 1) end""",
         (have + 1, assets, ORGS),
     )
     db.execute(

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 COMMANDS = {
     "match": ("clearway.exposure.commands", "what in these inventories is affected, why, and due when"),
     "query": ("clearway.exposure.commands", "one package, or JSON lines of them"),
+    "inventory": ("clearway.exposure.fleet.commands", "what assets hold, and what re-uploads change"),
+    "exposure": ("clearway.exposure.fleet.commands", "what is affected in the kept fleet, and due when"),
+    "fleet": ("clearway.exposure.fleet.commands", "the kept fleet as a whole: follow, match anew"),
     "vuln": ("clearway.advisories.commands", "one flaw: sources, disagreements, timeline"),
     "ingest": ("clearway.advisories.commands", "take in advisories, KEV, EPSS and VEX"),
     "feeds": ("clearway.advisories.feeds.commands", "pull public data, and how current each feed is"),

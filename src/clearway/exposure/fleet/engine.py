@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
+from clearway.records.errors import ConfigError, UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -42,6 +44,20 @@ class Engine(Protocol):
     def rows(self, folder: Path) -> Iterator[Row]:
         """The rows, in no order."""
         ...
+
+
+def engine_of(name: str) -> Engine:
+    """The engine of that name. Raises ConfigError where it is not installed, UsageError for an unknown name."""
+    if name == "duckdb":
+        return DuckDb()
+    if name != "spark":
+        raise UsageError(f"no engine {name!r}", mend="duckdb or spark")
+    try:
+        from . import spark  # type: ignore[attr-defined]
+    except ImportError:
+        raise ConfigError("Spark is not installed", mend="install clearway[spark] and a Java runtime") from None
+    found: Engine = spark.Spark()
+    return found
 
 
 def sql(ordered: str) -> str:

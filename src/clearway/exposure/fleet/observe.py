@@ -104,16 +104,35 @@ def details_of(seen: Observed) -> assets.Details:
 
 
 def observe(
-    pool: Pool, key: str, table: Table, org: int, observed: Iterable[Observed], raw: bytes, day: date
+    pool: Pool,
+    key: str,
+    table: Table,
+    org: int,
+    observed: Iterable[Observed],
+    raw: bytes,
+    day: date,
+    *,
+    detected: date | None = None,
 ) -> list[Seen]:
-    """Takes in everything that one document says, one transaction an asset.
+    """Takes in everything that one document says, one transaction an asset. `detected`: as in `take.take`.
 
     Raises: as `take.prepare`, `take.take` and `asset.add`; what was taken before stands.
     """
-    return [_one(pool, key, table, org, seen, raw, day) for seen in observed]
+    several = list(observed)
+    return [_one(pool, key, table, org, seen, raw, day, detected, len(several) == 1) for seen in several]
 
 
-def _one(pool: Pool, key: str, table: Table, org: int, seen: Observed, raw: bytes, day: date) -> Seen:
+def _one(
+    pool: Pool,
+    key: str,
+    table: Table,
+    org: int,
+    seen: Observed,
+    raw: bytes,
+    day: date,
+    detected: date | None,
+    alone: bool,
+) -> Seen:
     details = details_of(seen)
     plain, first = inventory_of(seen, table, explained=frozenset(_all_flaws(seen, table)))
     with pool.owner() as owner:
@@ -135,11 +154,13 @@ def _one(pool: Pool, key: str, table: Table, org: int, seen: Observed, raw: byte
     if len(whole.components) != len(plain.components):
         with pool.owner() as owner:
             prepared = take.prepare(owner, table, whole, day)
-    # One document may speak of many assets: each keeps its own part of it, named by the document's hash.
-    own = msgspec.json.encode({"document": sha256(raw).hexdigest(), "observed": msgspec.to_builtins(seen)})
+    # Of a document that speaks of many assets each keeps its own part, with the document's hash.
+    own = raw if alone else msgspec.json.encode(
+        {"document": sha256(raw).hexdigest(), "observed": msgspec.to_builtins(seen)}
+    )  # fmt: skip
     with pool.acting(key) as db:
         taken = take.take(
-            db, found.asset, prepared, own, day=day, witness=seen.witness.tool or seen.format,
+            db, found.asset, prepared, own, day=day, witness=seen.witness.tool or seen.format, detected=detected,
             first_detected={f: min(d, day) for f, d in first.items()},
         )  # fmt: skip
     return Seen(asset=found.asset, name=found.name, made=made, taken=taken)

@@ -1,0 +1,78 @@
+"""What the pages and routes of the fleet have in common: the day, the organisation, the table."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from clearway.directives.kept.who import organisation
+from clearway.records.errors import ConfigError, ForbiddenError, IntegrityError, NotFoundError
+from clearway.records.text import plain
+
+if TYPE_CHECKING:
+    import psycopg
+    from litestar import Request
+
+    from clearway.advisories.table import Table
+    from clearway.records.principal import Membership, Principal, Right
+
+    Asked = Request[Any, Any, Any]
+
+PAGE: dict[str, Any] = {"sync_to_thread": True, "include_in_schema": False}
+
+
+def today() -> date:
+    """The calendar day in UTC."""
+    return datetime.now(UTC).date()
+
+
+def pairs_of(request: Asked) -> list[tuple[str, str]]:
+    """The query's parameters in their order."""
+    return [(name, str(value)) for name, value in request.query_params.multi_items()]
+
+
+def table_of(request: Asked) -> Table:
+    """The compiled table. Raises ConfigError before the first intake."""
+    found: Table = request.app.state.table.current()
+    return found
+
+
+def table_or_none(request: Asked) -> Table | None:
+    """The compiled table, None where there is none yet or it can't be read: the fleet's pages go on without."""
+    try:
+        return table_of(request)
+    except (ConfigError, IntegrityError):
+        return None
+
+
+def home_of(request: Asked, me: Principal) -> Membership | None:
+    """The organisation that a page is looked at as: the one that `?org=` names, else the first; None without any."""
+    asked = str(request.query_params.get("org", ""))
+    return next((m for m in me.memberships if m.slug == asked), next(iter(me.memberships), None))
+
+
+def member_of(me: Principal, slug: str, right: Right) -> Membership:
+    """The organisation of one's own in which to act; "" is the only one with that right.
+
+    Raises:
+        NotFoundError: it is none of the caller's.
+        ForbiddenError: the caller has not that right in it, or has it in several and names none.
+    """
+    if not slug:
+        able = [m for m in me.memberships if right in m.rights]
+        if len(able) != 1:
+            raise ForbiddenError(
+                f"you may {right} in {len(able)} organisations", where="organisation", mend="name one"
+            )
+        return able[0]
+    mine = next((m for m in me.memberships if m.slug == slug), None)
+    if mine is None:
+        raise NotFoundError("no such organisation of yours", where=plain(slug, 80))
+    if right not in mine.rights:
+        raise ForbiddenError(f"the right to {right} is missing", where=slug)
+    return mine
+
+
+def standing_of(db: psycopg.Connection[Any], slug: str, directive: str) -> str:
+    """What a directive is to an organisation: binding, adopted, or advisory where nobody said."""
+    return organisation(db, slug).standing.get(directive, "advisory") if slug else "advisory"
