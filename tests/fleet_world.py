@@ -19,18 +19,22 @@ from intake_world import World, kev, osv, package, write
 from people import People
 
 DAY = date(2026, 11, 25)
+_numbers = count()
 
 
 class Fleet:
     """One organisation's fleet. Acts are the operator's, or the owner's at a moment that `at` names."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, people: People | None = None, slug: str = "water") -> None:
         self.world = world
-        self.people = People(world.url)
-        self.org = self.people.org("water")
+        self.people = people or People(world.url)
+        self.org = self.people.org(slug)
         self.operator = self.people.somebody(self.org, "operator")
         self._files = count()
-        self._table: Table | None = None
+
+    def another(self) -> Fleet:
+        """The fleet of another organisation in the same database."""
+        return Fleet(self.world, self.people, f"org-{next(_numbers)}")
 
     # What is known
 
