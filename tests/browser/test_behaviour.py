@@ -267,9 +267,10 @@ def test_code_in_attributes_is_refused_by_htmx_itself(screens: Screens, gallery:
     screen.expect("code in attributes is not run here")
     page = screen.open("/gallery")
     page.evaluate(
-        """() => { const box = document.createElement('div');
-        box.innerHTML = '<button id="evil" hx-get="/" hx-vals="js:{a: __ran(1)}" hx-on:click="__ran(2)">x</button>';
-        document.body.append(box); htmx.process(box); }"""
+        """() => { const evil = document.createElement("button");
+        const attributes = {id: "evil", "hx-get": "/", "hx-vals": "js:{a: __ran(1)}", "hx-on:click": "__ran(2)"};
+        for (const [name, value] of Object.entries(attributes)) evil.setAttribute(name, value);
+        document.body.append(evil); htmx.process(evil); }"""
     )
     page.locator("#evil").click()
     page.wait_for_timeout(200)

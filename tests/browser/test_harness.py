@@ -11,6 +11,7 @@ from gallery_app import application_of_the_gallery
 from harness import PHONE, Screen
 from hostile import CORPUS, look, together
 from litestar.testing import TestClient
+from playwright.sync_api import Error
 
 from live_server import Live
 
@@ -28,9 +29,17 @@ def faulty(screen: Screen) -> str:
 def test_inline_code_is_a_violation_and_is_reported(screens: Screens, gallery: Live) -> None:
     screen = screens(gallery.url)
     page = screen.open("/gallery")
-    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=__ran(1)>')")
+    page.evaluate("Object.assign(document.createElement('a'), {href: 'javascript:__ran(1)'}).click()")
     page.wait_for_timeout(200)
-    assert "policy: script-src-attr inline" in faulty(screen)
+    assert "policy: script-src-elem inline" in faulty(screen)
+
+
+def test_text_does_not_become_markup_in_a_script_that_slips(screens: Screens, gallery: Live) -> None:
+    screen = screens(gallery.url)
+    page = screen.open("/gallery")
+    with pytest.raises(Error, match="TrustedHTML"):
+        page.evaluate("document.body.innerHTML = '<img src=x onerror=__ran(1)>'")
+    assert "requires 'TrustedHTML' assignment" in faulty(screen)
 
 
 def test_a_payload_that_runs_is_reported(screens: Screens, gallery: Live) -> None:
@@ -56,7 +65,7 @@ def test_a_foreign_request_an_exception_and_a_console_error_are_reported(
 def test_axe_fails_on_a_field_without_a_label_and_on_pale_text(screens: Screens, gallery: Live) -> None:
     screen = screens(gallery.url)
     page = screen.open("/")
-    page.evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<input type=text>')")
+    page.evaluate("document.querySelector('main').append(document.createElement('input'))")
     page.evaluate("document.querySelector('#said').style.color = '#bbb'")
     with pytest.raises(AssertionError) as raised:
         screen.axe()

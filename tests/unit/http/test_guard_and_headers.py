@@ -59,7 +59,7 @@ def test_a_route_that_does_not_declare_itself_public_is_closed(path: str) -> Non
 
 
 def test_a_guard_from_above_decides_for_what_is_not_public() -> None:
-    def guard(connection: Any, handler: Any) -> None:
+    async def guard(connection: Any, handler: Any) -> None:
         if "token" not in connection.headers:
             raise NotAuthorizedException
         if connection.headers["token"] != "good":
