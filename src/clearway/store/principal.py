@@ -9,13 +9,15 @@ one every governed table is an error, with one that is unknown, expired or revok
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+import re
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from psycopg import OperationalError
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
-from clearway.records.errors import UpstreamError
+from clearway.records.errors import ClearwayError, UpstreamError
 
 from .cluster import LOGIN, USER
 from .connect import connect, translated
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 APP_URL_VARIABLE = "CLEARWAY_APP_DATABASE_URL"
 PUBLIC = sha256(b"clearway public").hexdigest()
 _WAIT_S = 10.0
+_KEY = re.compile("[0-9a-f]{64}")
 _SET = "select set_config('role', 'clearway_app', true), set_config('clearway.principal', %s, true)"
 
 
@@ -73,7 +76,7 @@ class Pool:
 
     def __init__(self, url: str, *, size: int = 8, owners: int = 2) -> None:
         self.url = url
-        self._app = _pool(login_url(url), size, "clearway app")
+        self._app = _pool(login_url(url), size, "clearway app", checked=False)
         self._owner = _pool(url, owners, "clearway")
 
     def close(self) -> None:
@@ -94,9 +97,38 @@ class Pool:
         Raises:
             UpstreamError: no connection could be had.
         """
-        with translated(), _connection(self._app) as db, db.transaction():
-            set_principal(db, key)
-            yield db
+        with translated(), ExitStack() as stack:
+            db = self._begun(stack, key)
+            try:
+                yield db
+            except BaseException:
+                with suppress(Exception):  # the first failure is the news; a dead connection leaves the pool
+                    db.rollback()
+                raise
+            db.commit()
+
+    def _begun(self, stack: ExitStack, key: str) -> psycopg.Connection[Any]:
+        """A connection with its transaction begun and its principal set, in one round trip.
+
+        Asking each connection beforehand whether it lives would be a second one. One that has died since it was
+        last used says so here, and the next is tried.
+        """
+        if not _KEY.fullmatch(key):
+            raise ClearwayError("no principal's key: 64 hexadecimal digits")
+        # Several statements in one text take no parameters; the key is hexadecimal digits.
+        begin = b"begin; " + _SET.replace("%s", "'" + key + "'").encode()
+        for left in range(self._app.max_size, -1, -1):
+            one = stack.enter_context(ExitStack())
+            db = one.enter_context(_connection(self._app))
+            try:
+                db.execute(begin)
+            except OperationalError:
+                if not left or not db.broken:
+                    raise
+                one.close()
+            else:
+                return db
+        raise AssertionError
 
     @contextmanager
     def owner(self) -> Iterator[psycopg.Connection[Any]]:
@@ -105,7 +137,7 @@ class Pool:
             yield db
 
 
-def _pool(url: str, size: int, name: str) -> ConnectionPool[psycopg.Connection[Any]]:
+def _pool(url: str, size: int, name: str, *, checked: bool = True) -> ConnectionPool[psycopg.Connection[Any]]:
     def prepare(db: psycopg.Connection[Any]) -> None:
         db.execute("select set_config('search_path', 'clearway, public', false)")
 
@@ -115,7 +147,7 @@ def _pool(url: str, size: int, name: str) -> ConnectionPool[psycopg.Connection[A
         max_size=size,
         open=True,
         configure=prepare,
-        check=ConnectionPool.check_connection,
+        check=ConnectionPool.check_connection if checked else None,
         kwargs={"autocommit": True, "application_name": name, "connect_timeout": 10},
         timeout=_WAIT_S,
         max_idle=60,
