@@ -37,7 +37,7 @@ from clearway.records.errors import ClearwayError, ConfigError, UpstreamError
 from clearway.records.text import plain
 
 from .outbound_address import PUBLIC_ONLY, Networks, RefusedError, literal
-from .outbound_body import Sink, TooMuchError, plain_chunks
+from .outbound_body import Sink, TooMuchError, plain_chunks, shown
 from .outbound_socket import Budget, CheckedBackend, Pace, Resolver, SlowError, resolve
 
 if TYPE_CHECKING:
@@ -110,20 +110,20 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 def checked_url(text: str) -> httpx.URL:
     """`text` as a URL that may be tried; raises RefusedError with the reason. Nothing is looked up."""
-    where = plain(text, 200)
+    where = shown(text)
     if len(text) > _MAX_URL_CHARS or "\\" in text or not text.isprintable() or " " in text:
         raise RefusedError("not a URL", where=where, mend="write https://host/path")
     try:
         url = httpx.URL(text)
         port = url.port
-    except (httpx.InvalidURL, ValueError, UnicodeError) as error:
-        raise RefusedError(f"not a URL: {plain(str(error), 120)}", where=where) from None
+    except (httpx.InvalidURL, ValueError, UnicodeError):
+        raise RefusedError("not a URL", where=where, mend="write https://host/path") from None
     if url.scheme not in ("http", "https"):
         raise RefusedError(
             f"{plain(url.scheme, 20) or 'no scheme'} is not fetched", where=where, mend="http and https are"
         )
     if url.userinfo or "@" in _AUTHORITY_END.split(text.partition("//")[2], maxsplit=1)[0]:
-        raise RefusedError("a URL with a user or password", where=plain(f"{url.scheme}://…@{url.host}", 200))
+        raise RefusedError("a URL with a user or password", where=where)
     if port is not None and not 0 < port < 65536:
         raise RefusedError(f"no port {port}", where=where)
     literal(url.raw_host.decode("ascii", "replace"))
@@ -221,7 +221,7 @@ class Client:
             asked["if-modified-since"] = modified
         conditional = bool(etag or modified)
         asked |= sink.resumption()
-        budget = Budget(deadline_s, self._pace, plain(url, 200))
+        budget = Budget(deadline_s, self._pace, shown(url))
         with self._hops("GET", url, asked, b"", MAX_REDIRECTS, budget) as (answer, at):
             if answer.status == 304 and conditional:
                 sink.drop()
@@ -249,7 +249,7 @@ class Client:
         Raises:
             RefusedError, SlowError, UpstreamError: no answer came.
         """
-        budget = Budget(deadline_s, self._pace, plain(url, 200))
+        budget = Budget(deadline_s, self._pace, shown(url))
         with self._hops("POST", url, _lower(headers), body, 0, budget) as (answer, at):
             said = b""
             for chunk in answer.chunks():
@@ -314,7 +314,7 @@ class Client:
         address = literal(url.raw_host.decode("ascii"))
         reason = self._allow.refusal(address) if address is not None else ""
         if reason:
-            raise RefusedError(f"{address} is {reason}", where=plain(str(url), 200))
+            raise RefusedError(f"{address} is {reason}", where=shown(str(url)))
 
     def _status(self, answer: _Response, where: str) -> StatusError:
         return StatusError(answer.status, where, self._retry_after(answer))
@@ -375,11 +375,11 @@ def _translated(where: str) -> Iterator[None]:
 
 def _joined(base: httpx.URL, location: str) -> httpx.URL:
     if not location.isprintable() or len(location) > _MAX_URL_CHARS:
-        raise RefusedError("a redirect to what is no URL", where=plain(str(base), 200))
+        raise RefusedError("a redirect to what is no URL", where=shown(str(base)))
     try:
         joined = str(base.join(location).copy_with(fragment=None))
     except (httpx.InvalidURL, ValueError, UnicodeError):
-        raise RefusedError("a redirect to what is no URL", where=plain(str(base), 200)) from None
+        raise RefusedError("a redirect to what is no URL", where=shown(str(base))) from None
     return checked_url(joined)
 
 

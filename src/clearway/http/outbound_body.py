@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from clearway.records.errors import UpstreamError
+from clearway.records.text import plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,15 @@ class Body(Protocol):
     def headers(self) -> httpx.Headers: ...
 
     def chunks(self) -> Iterator[bytes]: ...
+
+
+def shown(url: str) -> str:
+    """`url` as it may stand in an error: without its user information and query, where secrets are."""
+    start, slashes, rest = url.partition("?")[0].partition("#")[0].partition("://")
+    authority, slash, path = rest.partition("/")
+    if "@" in authority:
+        authority = "…@" + authority.rpartition("@")[2]
+    return plain(f"{start}{slashes}{authority}{slash}{path}" + ("?…" if "?" in url else ""), 200)
 
 
 def plain_chunks(answer: Body, max_bytes: int, where: str) -> Iterator[bytes]:
@@ -160,13 +170,13 @@ class Sink:
                 for chunk in chunks:
                     size += len(chunk)
                     if size > self._max_bytes:
-                        raise _too_much(self._max_bytes, self._url)
+                        raise _too_much(self._max_bytes, shown(self._url))
                     digest.update(chunk)
                     file.write(chunk)
                 file.truncate()
             if total is not None and size != total:
                 raise UpstreamError(
-                    f"{size:,} of {total:,} bytes came", where=self._url, mend="try again later"
+                    f"{size:,} of {total:,} bytes came", where=shown(self._url), mend="try again later"
                 )
             os.replace(self._part, self._path)  # noqa: PTH105 - atomic, and says so
             self._note.unlink(missing_ok=True)
@@ -190,6 +200,6 @@ class Sink:
         if not self._have or found is None or int(found[1]) != self._have or (etag and etag != self._etag):
             self.drop()
             raise UpstreamError(
-                "answered with another part than asked for", where=self._url, mend="try again"
+                "answered with another part than asked for", where=shown(self._url), mend="try again"
             )
         return self._have, int(found[3]) if found[3] != "*" else int(found[2]) + 1

@@ -205,7 +205,22 @@ def test_a_tls_handshake_that_never_ends_is_left(tmp_path: Path) -> None:
         fetch(f"https://127.0.0.1:{port}/", tmp_path)
 
 
-def test_no_secret_of_a_url_stands_in_an_error(upstream: Upstream, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "form",
+    ["http://canary:s3cr3t@127.0.0.1:{port}/", "http://s3cr3t@[::1/", "http://a:s3cr3t@h:99999/", "ftp://a:s3cr3t@h/",
+     "http://127.0.0.1:{port}/missing?token=s3cr3t", "http://127.0.0.1:{port}/cut?token=s3cr3t#s3cr3t",
+     "http://127.0.0.1:{port}/inside?token=s3cr3t", "http://127.0.0.2:{port}/?token=s3cr3t",
+     "http://a:s3cr3t\\@127.0.0.1/", "http://no-such-name.invalid/?s3cr3t"],
+)  # fmt: skip
+def test_no_secret_of_a_url_stands_in_an_error(upstream: Upstream, tmp_path: Path, form: str) -> None:
+    upstream.pages["/cut?token=s3cr3t"] = Reply(b"x" * 5000, cut=100)
+    upstream.pages["/inside?token=s3cr3t"] = Reply(
+        status=302, headers={"Location": "http://127.0.0.2/?token=s3cr3t"}, validators=False
+    )
+
+    def names(host: str, port: int) -> Sequence[str]:
+        raise socket.gaierror(-2, "no")
+
     with pytest.raises(UpstreamError) as caught:
-        fetch(f"http://canary:s3cr3t@127.0.0.1:{upstream.port}/", tmp_path)
+        fetch(form.format(port=upstream.port), tmp_path, names)
     assert "s3cr3t" not in str(caught.value)

@@ -155,7 +155,7 @@ class Remote:
             if isinstance(found, NotModified):
                 return None
             self.size_bytes += found.size_bytes - found.resumed_at
-            return Got(path=path, url=found.url, size_bytes=found.size_bytes, sha256=found.sha256,
+            return Got(path=path, url=found.url.partition("?")[0], size_bytes=found.size_bytes, sha256=found.sha256,
                        etag=found.etag, modified=found.modified)  # fmt: skip
         raise AssertionError("the last attempt raises or returns")
 
