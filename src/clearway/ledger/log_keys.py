@@ -31,7 +31,6 @@ def ensure_registered(db: Connection, signer: Signer) -> Signer:
         ConfigError: the log is signed by a key that this home has not.
     """
     now = tree.head(db)
-    own = {key.public.text(): key for key in signer.keys}
     if not now.keys and not tree.keys(db):
         with db.transaction():
             db.execute("lock table clearway.log_key in share row exclusive mode")
@@ -39,6 +38,16 @@ def ensure_registered(db: Connection, signer: Signer) -> Signer:
                 for key in signer.keys:
                     _register(db, key.public, "")
         now = tree.head(db)
+    return known(signer, now)
+
+
+def known(signer: Signer, now: tree.Head) -> Signer:
+    """The signer with those of its keys that sign the log now.
+
+    Raises:
+        ConfigError: one of those keys is not this home's.
+    """
+    own = {key.public.text(): key for key in signer.keys}
     if not now.keys or not set(now.keys) <= own.keys():
         raise ConfigError(
             "the key of this home is not the one that signs this log",

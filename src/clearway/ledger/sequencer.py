@@ -27,8 +27,8 @@ from . import tiles as t
 from . import tree_store as tree
 from .checkpoint import Checkpoint
 from .keys import Signer
-from .leaf import bundled, leaf_hashes, leaf_of
-from .log_keys import ensure_registered
+from .leaf import STRIDE, bundled, leaf_hashes, leaf_of
+from .log_keys import ensure_registered, known
 from .merkle import EMPTY_ROOT
 from .note import Note
 from .tiles import ENTRIES, WIDTH, Tile
@@ -68,33 +68,41 @@ def integrate(db: Connection, signer: Signer, *, limit: int = BATCH, wait: bool 
         IntegrityError: the database is not the log that this home signed last.
         ConfigError: this home's key is not the one that signs this log.
     """
-    signer = ensure_registered(db, signer)
     note: Note | None = None
+    if not tree.head(db).keys:
+        ensure_registered(db, signer)
     with db.transaction():
         if not _locked(db, wait):
             return Integrated(size=0, root=EMPTY_ROOT, added=0, busy=True)
         now = tree.head(db)
-        oldest, newest = _horizon(db)
-        _check_continues(db, signer, now)
+        signer = known(signer, now)
         rows = _waiting(db, now.head, limit)
+        had = tree.read_tiles(db, {*t.edge(now.size), Tile(ENTRIES, now.size // WIDTH)})
+        root = _root(now.size, had)
+        _check_continues(db, signer, now, root)
         if not rows:
-            root = tree.root(db, now.size)
             if now.size:
-                _forget_gaps(db, [], oldest, newest)
+                _forget_gaps(db, [], now)
             return Integrated(size=now.size, root=root, added=0)
-        size, root = _grow(db, now.size, [leaf_of(header, content) for _, header, content in rows])
-        entries = [row[0] for row in rows]
-        _place(db, now.size, entries)
-        _forget_gaps(db, entries, oldest, newest)  # before this batch's own, which are newer than the horizon
-        _keep_gaps(db, now.head, max(now.head, entries[-1]))
+        changed = _grown(now.size, [leaf_of(header, content) for _, header, content in rows], had)
+        size = now.size + len(rows)
+        root = _root(size, {**had, **changed})
         note = signer.sign(Checkpoint(origin=now.origin, size=size, root=root, epoch=now.epoch))
-        db.execute(
-            "insert into clearway.log_checkpoint (size, root, epoch, note) values (%s, %s, %s, %s)",
-            (size, root, now.epoch.number if now.epoch else 1, note.render()),
-        )
-        db.execute("update clearway.log_state set head = greatest(head, %s), size = %s", (entries[-1], size))
-        _thin(db)
-        db.execute("select pg_notify(%s, %s)", (CHANNEL, str(size)))
+        with db.pipeline():  # nothing is asked any more: one way for all of it
+            tree.write_tiles(db, changed)
+            entries = [row[0] for row in rows]
+            _place(db, now.size, entries)
+            _forget_gaps(db, entries, now)  # before this batch's own, which are newer than the horizon
+            _keep_gaps(db, now.head, max(now.head, entries[-1]))
+            db.execute(
+                "insert into clearway.log_checkpoint (size, root, epoch, note) values (%s, %s, %s, %s)",
+                (size, root, now.epoch.number if now.epoch else 1, note.render()),
+            )
+            db.execute(
+                "update clearway.log_state set head = greatest(head, %s), size = %s", (entries[-1], size)
+            )
+            _thin(db)
+            db.execute("select pg_notify(%s, %s)", (CHANNEL, str(size)))
     signer.remember(note)
     return Integrated(size=size, root=root, added=len(rows), more=len(rows) == limit)
 
@@ -185,26 +193,16 @@ def _batch(db: Connection, home: Path, signer: Signer) -> bool:
 
 def _locked(db: Connection, wait: bool) -> bool:
     # No row is locked or written before entries are read: this transaction must have no number yet (see _keep_gaps).
-    row = db.execute("select pg_current_xact_id_if_assigned() is null").fetchone()
+    lock = b"pg_advisory_xact_lock" if wait else b"pg_try_advisory_xact_lock"
+    row = db.execute(
+        b"select pg_current_xact_id_if_assigned() is null, " + lock + b"(%s)::text", (_LOCK,)
+    ).fetchone()
     if row is None or not row[0]:
         raise ClearwayError("the log is integrated in a transaction of its own", where="ledger")
-    if wait:
-        db.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
-        return True
-    row = db.execute("select pg_try_advisory_xact_lock(%s)", (_LOCK,)).fetchone()
-    return bool(row and row[0])
+    return bool(row[1] != "false")
 
 
-def _horizon(db: Connection) -> tuple[str, str]:
-    """Transactions older than the first are over; there is none from the second on."""
-    row = db.execute(
-        "select pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text from pg_current_snapshot() s"
-    ).fetchone()
-    assert row is not None
-    return row[0], row[1]
-
-
-def _check_continues(db: Connection, signer: Signer, now: tree.Head) -> None:
+def _check_continues(db: Connection, signer: Signer, now: tree.Head, root: bytes) -> None:
     last = signer.last()
     if last is None or last.origin != now.origin or last.size == 0:
         return
@@ -216,7 +214,7 @@ def _check_continues(db: Connection, signer: Signer, now: tree.Head) -> None:
             where="ledger",
             mend="it was restored from a backup: `clearway ledger epoch --reason …` goes on from it and says so",
         )
-    if tree.root(db, last.size) != last.root:
+    if (root if last.size == now.size else tree.root(db, last.size)) != last.root:
         raise IntegrityError(
             f"the first {last.size:,} entries are not those that were signed here",
             where="ledger",
@@ -225,40 +223,35 @@ def _check_continues(db: Connection, signer: Signer, now: tree.Head) -> None:
 
 
 def _waiting(db: Connection, head: int, limit: int) -> list[tuple[int, bytes, bytes]]:
-    late = db.execute(
-        "select e.entry, e.header_hash, e.content_hash from clearway.log_gap g join clearway.log_entry e using (entry) "
-        "order by e.entry limit %s",
-        (limit,),
+    """Late entries first, then those after the last; ascending in each."""
+    return db.execute(
+        "(select e.entry, e.header_hash, e.content_hash "
+        "from clearway.log_gap g join clearway.log_entry e using (entry) order by e.entry limit %(limit)s) "
+        "union all "
+        "(select entry, header_hash, content_hash from clearway.log_entry where entry > %(head)s "
+        "order by entry limit %(limit)s) order by 1 limit %(limit)s",
+        {"head": head, "limit": limit},
+        binary=True,
     ).fetchall()
-    rest = limit - len(late)
-    fresh = db.execute(
-        "select entry, header_hash, content_hash from clearway.log_entry where entry > %s order by entry limit %s",
-        (head, rest),
-    ).fetchall()
-    return late + fresh
 
 
-def _grow(db: Connection, old: int, leaves: list[bytes]) -> tuple[int, bytes]:
-    """Writes the tiles that change; the new size and root."""
-    bundle = Tile(ENTRIES, old // WIDTH)
-    had = tree.read_tiles(db, {*t.edge(old), *([bundle] if old % WIDTH else [])})
+def _grown(old: int, leaves: list[bytes], had: t.Tiles) -> dict[Tile, bytes]:
+    """The tiles and bundles that change."""
     data = bundled(leaves)
     changed = t.grow(old, leaf_hashes(data), had)
-    stride = len(data) // len(leaves)
-    data = had.get(bundle, b"") + data
-    if len(data) != (old % WIDTH + len(leaves)) * stride:
-        raise IntegrityError("a bundle of the log is missing or cut", where=t.path(bundle))
-    for start in range(0, len(data), WIDTH * stride):
-        changed[Tile(ENTRIES, bundle.index + start // (WIDTH * stride))] = data[
-            start : start + WIDTH * stride
-        ]
-    tree.write_tiles(db, changed)
-    size = old + len(leaves)
-    ranges = t.root_ranges(size)
-    known = {**had, **changed}
-    missing = t.needed(ranges) - known.keys()
-    known.update(tree.read_tiles(db, missing))
-    return size, t.hashes(ranges, known)[0]
+    place, filled = divmod(old, WIDTH)
+    data = (had.get(Tile(ENTRIES, place), b"") if filled else b"") + data
+    if len(data) != (filled + len(leaves)) * STRIDE:
+        raise IntegrityError("a bundle of the log is missing or cut", where=t.path(Tile(ENTRIES, place)))
+    for start in range(0, len(data), WIDTH * STRIDE):
+        changed[Tile(ENTRIES, place)] = data[start : start + WIDTH * STRIDE]
+        place += 1
+    return changed
+
+
+def _root(size: int, edge: t.Tiles) -> bytes:
+    """The root of a tree, which stands in the tiles of its edge alone."""
+    return t.hashes(t.root_ranges(size), edge)[0] if size else EMPTY_ROOT
 
 
 def _place(db: Connection, first: int, entries: list[int]) -> None:
@@ -283,12 +276,12 @@ def _keep_gaps(db: Connection, old: int, new: int) -> None:
     )
 
 
-def _forget_gaps(db: Connection, placed: list[int], oldest: str, newest: str) -> None:
+def _forget_gaps(db: Connection, placed: list[int], now: tree.Head) -> None:
     """Drops what has come, and what never will. Numbers from another server's life (a restore) are over too."""
     db.execute(
         "delete from clearway.log_gap g where g.entry = any(%s) or ((g.xid < %s::xid8 or g.xid > %s::xid8) "
         "and not exists (select from clearway.log_entry e where e.entry = g.entry))",
-        (placed, oldest, newest),
+        (placed, now.oldest, now.newest),
     )
 
 

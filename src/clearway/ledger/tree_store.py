@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[Any]
 
 
+_HEAD = """
+select s.origin, s.head, s.size,
+    array(select vkey from clearway.log_key where retired is null order by number),
+    e.number, e.old_size, e.old_root, e.kept, pg_snapshot_xmin(now.s)::text, pg_snapshot_xmax(now.s)::text
+from clearway.log_state s cross join pg_current_snapshot() now(s)
+    left join lateral (select * from clearway.log_epoch order by number desc limit 1) e on true
+"""
+
+
 class Head(Struct, frozen=True, kw_only=True):
     """How far the log is."""
 
@@ -30,6 +39,8 @@ class Head(Struct, frozen=True, kw_only=True):
     size: int
     keys: tuple[str, ...]  # those that sign now
     epoch: Epoch | None
+    oldest: str  # transactions older than this are over
+    newest: str  # none has this number or a higher one yet
 
 
 class LogKey(Struct, frozen=True, kw_only=True):
@@ -42,16 +53,21 @@ class LogKey(Struct, frozen=True, kw_only=True):
 
 
 def head(db: Connection) -> Head:
-    """How far the log is, and who signs it."""
-    row = db.execute(
-        "select origin, head, size, "
-        "array(select vkey from clearway.log_key where retired is null order by number) from clearway.log_state"
-    ).fetchone()
+    """How far the log is, who signs it, and how far transactions are at this moment."""
+    row = db.execute(_HEAD).fetchone()
     if row is None:
         raise IntegrityError("the log's state is gone", where="log_state", mend="restore the database")
-    found = epochs(db)
+    origin, head, size, keys, number, old_size, old_root, kept, oldest, newest = row
     return Head(
-        origin=row[0], head=row[1], size=row[2], keys=tuple(row[3]), epoch=found[-1][0] if found else None
+        origin=origin,
+        head=head,
+        size=size,
+        keys=tuple(keys),
+        epoch=None
+        if number is None
+        else Epoch(number=number, old_size=old_size, old_root=old_root, kept=kept),
+        oldest=oldest,
+        newest=newest,
     )
 
 

@@ -295,3 +295,19 @@ def test_nothing_is_erased_without_a_reason_or_a_part(shared: Db) -> None:
             erase(db, entry, parts, reason)
     with pytest.raises(NotFoundError):
         erase(db, 1 << 40, ["header"], "x")
+
+
+def test_who_acts_is_who_the_database_says_acts_elsewhere(shared_people: People, shared: Db) -> None:
+    """log_append looks the credential up once, and must not come to another answer than actor()."""
+    people = shared_people
+    ann = people.somebody(people.org("same"), "operator")
+    for key in (ann.key, ann.token_key, "0" * 64):
+        with people.pool.acting(key) as acting:
+            said = acting.execute("select clearway.actor(), coalesce(clearway.my_credential(), 0)").fetchone()
+            entry = append(acting, "asset.added", "asset/1", aud=0)
+        found = entries.one(shared, entry)
+        assert (found.actor, found.credential) == said
+    shared.execute("update clearway.credential set revoked = now() where person = %s", (ann.person,))
+    with people.pool.acting(ann.key) as acting:
+        entry = append(acting, "asset.added", "asset/1", aud=0)
+    assert entries.one(shared, entry).actor == -1, "a revoked session acts for nobody"

