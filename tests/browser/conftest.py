@@ -49,3 +49,11 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     log = tmp_path_factory.mktemp("gallery") / "log"
     with harness.served("gallery_app:application_of_the_gallery", log=log) as live:
         yield live
+
+
+@pytest.fixture(scope="module")
+def workspace(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Workspace]:
+    """The whole product over an empty home; see `harness.Workspace`."""
+    folder = tmp_path_factory.mktemp("workspace")
+    with harness.installed(folder / "home", folder / "log") as running:
+        yield running

@@ -12,16 +12,21 @@ console, any violation of the content security policy, any uncaught exception, a
 of a payload of `hostile.CORPUS` fails the test. A test that means to provoke one says so before:
 `screen.expect("status of 503")`.
 
-Servers: `served("module:function")` runs the application that a function returns in a process of its own; for the whole
-product use `live_server.started([clearway, "--home", …, "up", "--port", "0"])`.
+Servers: `served("module:function")` runs the application that a function returns in a process of its own. The fixture
+`workspace` is the whole product as `clearway up` starts it, with an empty home, one for each test module:
+
+    def test_an_administrator_adds_a_person(screens, workspace):
+        workspace.clearway("ingest", "--quiet", folder)          # the command line over the same home
+        screen = workspace.signed_in(screens, width=390)         # the first administrator
 """
 
 from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -177,6 +182,70 @@ def served(factory: str, *arguments: str, log: Path) -> AbstractContextManager[l
     here = Path(__file__).resolve().parent
     paths = f"{here}:{here.parent}"
     return live_server.started([sys.executable, "-c", program, paths, factory, *arguments], log)
+
+
+class Workspace:
+    """A running installation. `code` is the first administrator's one-time code, good once."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str, home: Path, code: str) -> None:
+        self.process, self.url, self.home, self.code = process, url, home, code
+        self._cookies: list[Any] = []
+
+    def clearway(self, *words: str | Path, code: int = 0) -> str:
+        """What a command over the same home prints, after it has ended with `code`."""
+        command = [_CLEARWAY, "--home", str(self.home), *map(str, words)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=_environment())
+        assert done.returncode == code, (
+            f"{words}: {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        )
+        return done.stdout
+
+    def signed_in(self, screens: Callable[..., Screen], **more: Any) -> Screen:
+        """A screen with the session of the first administrator, which begins with the one-time code."""
+        screen = screens(self.url, **more)
+        if self._cookies:
+            screen.context.add_cookies(self._cookies)
+            return screen
+        page = screen.open("/sign-in")
+        page.locator("input[name=code]").fill(self.code)
+        # Where it leads to may not be there yet.
+        screen.expected.append("status of 404")
+        page.locator("form:has(input[name=code])").get_by_role("button").click()
+        page.wait_for_url(lambda url: not url.endswith("/sign-in") and "/sign-in/code" not in url)
+        screen.expected.remove("status of 404")
+        screen.faults = [fault for fault in screen.faults if "status of 404" not in fault]
+        self._cookies = [*screen.context.cookies()]
+        return screen
+
+
+_CLEARWAY = str(Path(sys.executable).with_name("clearway"))
+
+
+def _environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith("CLEARWAY_")}
+
+
+@contextmanager
+def installed(home: Path, log: Path) -> Iterator[Workspace]:
+    """`clearway up` over `home` on a free port, ended at the end."""
+    command = [_CLEARWAY, "--home", str(home), "up", "--port", "0"]
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=_environment()
+        )
+    assert process.stdout is not None
+    try:
+        address, code = process.stdout.readline(), process.stdout.readline()
+        assert "http://" in address, log.read_text()
+        yield Workspace(process, address.split()[-1].rstrip("/"), home, code.split()[-1])
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
 
 
 def shown(screen: Screen, selector: str) -> list[str]:
