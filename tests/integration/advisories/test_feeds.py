@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from clearway.advisories.feeds import due, status, store
+from clearway.advisories.feeds import due, left_out, runs, status, store
 from clearway.advisories.feeds.standing import of_home
 from clearway.records.clock import FixedClock
 from clearway.records.errors import ConflictError, NotFoundError
@@ -111,6 +111,8 @@ def test_an_osv_record_that_is_another_or_a_page_is_left_out_and_tried_again(
     assert feeds.problems("osv-go") == {a: "a web page instead of the record", b: f"holds {c} instead",
                                         c: "answered 404"}  # fmt: skip
     assert feeds.status("osv-go", LATER).set_aside == 3
+    with connect(feeds.world.url, autocommit=True) as db:
+        assert ("answered 404", 1) in left_out(db, "osv-go")
     assert count(feeds.world) == 20  # what they said before stands
     upstream.put("/Go/", osv_layout(changed + records[4:]))
     mended = feeds.good("osv-go", LATER)
@@ -481,6 +483,8 @@ def test_how_feeds_stand_can_be_read_without_a_database_and_by_who_is_signed_in(
             with db.transaction():
                 set_principal(db, who)
                 assert len(store.status(db, NOW)) == seen
+                assert [run.counts["new"] for run in runs(db, "kev")] == [1404] * seen
+                assert left_out(db, "kev") == ()
         import psycopg
 
         def address() -> None:

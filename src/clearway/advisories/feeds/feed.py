@@ -126,6 +126,19 @@ def seconds(text: str, option: str) -> int:
     return int(number) * sizes[unit]
 
 
+class Run(Struct, frozen=True, kw_only=True):
+    """One pull as it is remembered."""
+
+    feed: str
+    started: datetime
+    ended: datetime | None
+    result: str
+    error: str
+    size_bytes: int
+    requests: int
+    counts: dict[str, int]
+
+
 class Pulled(Struct, frozen=True, kw_only=True):
     """What one pull came to."""
 

@@ -11,7 +11,7 @@ from clearway.ledger import append
 from clearway.records.errors import ConflictError, NotFoundError
 from clearway.records.text import plain
 
-from .feed import Feed, FeedStatus, Item, staleness
+from .feed import Feed, FeedStatus, Item, Run, staleness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,6 +98,30 @@ def status(db: Connection, now: datetime) -> tuple[FeedStatus, ...]:
         )  # fmt: skip
         found.append(msgspec.structs.replace(made, stale=staleness(made, now)))
     return tuple(found)
+
+
+def runs(db: Connection, name: str, most: int = 20) -> tuple[Run, ...]:
+    """The last pulls of a feed, newest first. For the owner, and for whoever is signed in."""
+    rows = db.execute(
+        """select feed, started, ended, result, error, size_bytes, requests, counts::text from clearway.feed_run
+        where feed = %s order by run desc limit %s""",
+        (name, most),
+    )
+    return tuple(
+        Run(feed=r[0], started=r[1], ended=r[2], result=r[3], error=r[4], size_bytes=r[5], requests=r[6],
+            counts=msgspec.json.decode(r[7]))
+        for r in rows
+    )  # fmt: skip
+
+
+def left_out(db: Connection, name: str) -> tuple[tuple[str, int], ...]:
+    """Why documents of a feed were left out, and how many each, most first. For the owner, and whoever is signed in."""
+    rows = db.execute(
+        """select problem, count(*) from clearway.feed_item where feed = %s and problem <> ''
+        group by problem order by count(*) desc, problem limit 50""",
+        (name,),
+    )
+    return tuple((problem, number) for problem, number in rows)
 
 
 def lock(db: Connection, name: str) -> None:
