@@ -54,3 +54,21 @@ def test_the_rows_have_the_dates_that_the_fleet_shows_and_end_with_the_component
     assert after["CVE-2026-1002"].status == "open"
     assert rows(fleet, DAY) == first
     assert set(rows(fleet, later + timedelta(days=7))) == {"CVE-2026-1002"}
+
+
+def test_what_a_source_takes_back_was_not_remediated_but_never_there(fleet: Fleet) -> None:
+    fleet.ingest(osv("PYSEC-1", package("PyPI", "alpha", "2.0"), aliases=["CVE-2026-1001"]))
+    fleet.follow(DAY)
+    gw = fleet.asset("gw", day=DAY)
+    fleet.upload(gw, ALPHA, day=DAY, owned=True)
+    assert rows(fleet, DAY)["CVE-2026-1001"].status == "open"
+    later = DAY + timedelta(days=2)
+    fleet.ingest(
+        osv("PYSEC-1", package("PyPI", "alpha", "2.0"), aliases=["CVE-2026-1001"], modified="2026-02-01T00:00:00Z",
+            withdrawn="2026-02-01T00:00:00Z"),
+        at=later,
+    )  # fmt: skip
+    fleet.follow(later)
+    after = rows(fleet, later)["CVE-2026-1001"]
+    assert (after.status, after.remediated_at, after.status_since) == ("not_affected", None, later)
+    assert rows(fleet, DAY)["CVE-2026-1001"].status == "open"

@@ -10,7 +10,14 @@ import msgspec
 from msgspec import Struct, field
 
 from clearway import ledger
-from clearway.records.errors import ConflictError, InputError, IntegrityError, NotFoundError, UsageError
+from clearway.records.errors import (
+    ConflictError,
+    InputError,
+    IntegrityError,
+    NotFoundError,
+    TooLargeError,
+    UsageError,
+)
 from clearway.records.text import plain
 
 from ..attestation import AddressReport, Attested, address_report, read_address_report
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
     from ..reports.provider import Provider
 
 Report = RemediationReport | AddressReport | LifecycleReport
+LARGEST = 256 << 20  # bytes of a kept report; the table holds it to the same
 _LEFT_OUT = "Items marked for fewer readers than all members of the organisation are not in this report."
 
 
@@ -160,6 +168,8 @@ def submit(
     authority = authority_of(organisation(db, share_with)) if share_with else None
     aud = between(db, org.org, *([authority.org] if authority is not None else []))
     body = as_json(report)
+    if len(body) > LARGEST:
+        raise TooLargeError(f"a report of {len(body):,} bytes", where="report", mend=f"at most {LARGEST:,}")
     name, number = _under(report)
     digest = hashlib.sha256(body).digest()
     if expected and digest.hex() != expected:

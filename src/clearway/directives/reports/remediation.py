@@ -22,7 +22,7 @@ from .period import Kind, Period, period_of
 from .row import AssetTags, ReportRow, State, state_of, tags_on
 
 SCHEMA: Final = "urn:clearway:schema:directive-report-remediation:1"
-MOST_ROWS = 2_000_000  # a report is held in memory once: about 1 kB a row
+MOST_ROWS = 1_000_000  # a report is held in memory: about 8 kB a row in all its forms
 _PAST = ("remediated", "remediated_late", "not_affected")
 
 
@@ -104,7 +104,7 @@ def remediation_report(
         UsageError: a kind that is no remediation report, or an option the directive does not have.
         InputError: two assets of one id that differ, two rows of one asset, component and flaw, or a fact
             dated after `as_of`: a report of a day holds what was known that day.
-        TooLargeError: more than 2,000,000 rows.
+        TooLargeError: more than 1,000,000 rows.
     """
     if kind not in ("seven_day", "two_week", "overdue"):
         raise UsageError(f"{kind} is no remediation report", mend="one of: seven_day, two_week, overdue")

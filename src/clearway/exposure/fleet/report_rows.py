@@ -1,126 +1,60 @@
-"""The kept fleet as rows of a directive's reports, as it stood at the end of a day.
+"""The fleet as rows of a report: how an organisation's assets and exposures stood at the end of a day.
 
-Only what all members of the organisation may see is handed in: assets whose audience is the organisation's own or
-wider, and what public records say of them. A row's date is the one that was shown on that day.
+Everything is taken as it was known then: an exposure from its history, the facts of its flaw from theirs, and how
+exposed an asset was said to be by then. The date is worked out from those facts anew, once for each combination.
+
+An exposure that has ended counts as remediated where an inventory no longer shows its component; one that ended
+because a source took its word back is not affected. What public records say is reported, of assets and exposures
+that all members of the organisation may see: the report goes to all of them, and to whom they share it with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from clearway.access import audience, marking
-from clearway.directives.reports.provider import Chosen
-from clearway.directives.reports.row import AssetTags, ReportRow
+from msgspec.structs import replace
 
-from . import due
-from .wanted import STATUSES
+from clearway.directives import timeline
+from clearway.directives.reports.provider import Chosen, Provider
+from clearway.directives.reports.row import AssetTags, ReportRow, Status
+from clearway.records.errors import InputError
+
+from .due import FlawDates, Said, facts_of, loaded, said, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import psycopg
 
-    from clearway.directives import Directive
+    from clearway.directives import Directive, Tier
 
-_BATCH = 5_000
+_STATUS: tuple[Status, ...] = ("open", "mitigated", "fixed", "not_affected", "accepted")
+_AFFECTED = 1
+_BATCH = 20_000
 
+# Audiences that every member of the organisation sees: what else is in the fleet stays out of a report.
+_SHARED = """select a.aud::int from (select distinct aud from clearway.{table} where org = %(org)s) a
+    where clearway.within(clearway.intern_audience(array[clearway.intern_clause(
+        array[clearway.group_of('staff', %(org)s)], false)]), a.aud)"""
 
-class FleetRows:
-    """`directives.reports.provider.Provider` over the kept fleet."""
+_ASSETS = """select asset, name, owner, sub_organisation, environment, kind, addresses, names, edge, end_of_support,
+    eos_listed, decommissioned
+    from clearway.asset where org = %(org)s and aud = any(%(auds)s) and created < %(end)s
+    order by asset"""
 
-    def assets(self, db: psycopg.Connection[Any], org: int, as_of: date) -> Iterator[AssetTags]:
-        """Every asset that was there on that day, decommissioned ones included."""
-        for row in self._assets(db, org, as_of).values():
-            yield row
-
-    def rows(
-        self, db: psycopg.Connection[Any], org: int, directive: Directive, as_of: date, *, since: date
-    ) -> Iterator[ReportRow]:
-        """Every flaw that was open on that day, and what ended from `since` on; affected ones only."""
-        end = _end(as_of)
-        assets = self._assets(db, org, as_of)
-        loaded = due.loaded(db, end)
-        chosen = due.settings(db, [org], end)[org]
-        setting = chosen if chosen.directive == directive.id else due.Setting(directive.id)
-        last = 0
-        while True:
-            found = db.execute(_ROWS, {"end": end, "org": org, "since": _end(since - timedelta(days=1)),
-                                       "auds": self._auds(db, org), "last": last, "limit": _BATCH}).fetchall()  # fmt: skip
-            if not found:
-                return
-            last = found[-1][0]
-            said = due.said(db, (r[1] for r in found), end)
-            for exposure, asset, name, version, status, detected, how, gone, at, detail, until, shown, *facts in found:
-                flaw = due.FlawDates(*facts)
-                tier = due.tier_of(setting, flaw, said[asset], detected, how, loaded, as_of)
-                word = STATUSES[status]
-                over = gone is not None
-                yield ReportRow(
-                    asset=assets[asset],
-                    component=f"{name} {version}".strip(),
-                    flaw=flaw.id,
-                    tier=tier.decision.code,
-                    due=shown if setting == chosen else tier.due,
-                    start=tier.start,
-                    detected=detected,
-                    kev_added=tier.kev_added,
-                    forensic_triage=tier.decision.forensic_triage,
-                    row=tier.decision.row,
-                    basis=tier.decision.basis,
-                    status="fixed" if over else word,
-                    status_since=gone.date() if over else None if at is None else at.date(),
-                    status_reason="no inventory shows it any more" if over else detail or "",
-                    accepted_until=until if word == "accepted" and not over else None,
-                    remediated_at=gone.date() if over else at.date() if word == "fixed" and at else None,
-                    reasons=tier.reasons,
-                )
-
-    def options(self, db: psycopg.Connection[Any], org: int, directive: str, as_of: date) -> Chosen:
-        """The policy and re-tiering rule of the organisation on that day."""
-        found = due.settings(db, [org], _end(as_of))[org]
-        return Chosen(policy=found.policy, retier=found.retier) if found.directive == directive else Chosen()
-
-    def _auds(self, db: psycopg.Connection[Any], org: int) -> list[int]:
-        """The audiences that all members of the organisation have: its own, and what holds it."""
-        own = audience.of(db, marking.own(org))
-        seen = db.execute("select distinct aud::int from clearway.asset where org = %s", (org,)).fetchall()
-        return [a for (a,) in seen if a == own or audience.within(db, own, a)]
-
-    def _assets(self, db: psycopg.Connection[Any], org: int, as_of: date) -> dict[int, AssetTags]:
-        end = _end(as_of)
-        rows = db.execute(
-            """select a.asset, a.name, o.slug, a.sub_organisation, a.environment, coalesce((
-                    select s.exposure from clearway.asset_exposure s
-                    where s.asset = a.asset and s.since <= %s and s.recorded < %s
-                    order by s.since desc, s.statement desc limit 1), a.exposure),
-                a.kind, a.addresses, a.names, a.owner, a.edge, a.end_of_support, a.eos_listed, a.decommissioned
-            from clearway.asset a join clearway.organisation o using (org)
-            where a.org = %s and a.created < %s and a.aud = any(%s) order by a.asset""",
-            (as_of, end, org, end, self._auds(db, org)),
-        )
-        return {
-            r[0]: AssetTags(
-                id=str(r[0]), name=r[1], organisation=r[2], sub_organisation=r[3], environment=r[4], exposure=r[5],
-                asset_type=r[6], addresses=tuple(r[7]), names=tuple(r[8]), owner=r[9], edge_device=r[10],
-                end_of_support=r[11], eos_listed=r[12], decommissioned=r[13],
-            )
-            for r in rows
-        }  # fmt: skip
-
-
-def _end(day: date) -> datetime:
-    return datetime.combine(day + timedelta(days=1), time(), UTC)
-
-
-_ROWS = """select e.exposure, e.asset, v.name, v.version, coalesce(h.status, e.status),
-    coalesce(h.detected, e.detected), e.how,
-    case when (case when h.until is null then e.gone else h.gone end) < %(end)s
-        then (case when h.until is null then e.gone else h.gone end) end,
-    d.at, coalesce(nullif(d.justification, ''), d.detail), d.until,
-    case when h.until is null then e.due else h.due end,
-    f.id, case when k.until is null then f.kev else k.kev end,
-    case when k.until is null then f.kev_due else k.kev_due end, coalesce(k.automatable, f.automatable),
-    coalesce(k.impact, f.impact), coalesce(k.ssvc_dated, f.ssvc_dated)
+# `h` is how the exposure was at the end of the day where it has changed since, `k` the same of its flaw.
+_ROWS = """
+select e.exposure, e.asset, v.purl, v.ecosystem, v.name, v.version, e.how, f.id,
+    coalesce(h.detected, e.detected), coalesce(h.status, e.status),
+    case when h.until is null then e.until else h.accepted_until end,
+    case when h.until is null then e.gone else h.gone end as gone,
+    d.at, d.detail,
+    exists (select from clearway.inventory i
+        where i.asset = e.asset and e.pv = any(i.removed) and i.received < %(end)s and i.received >= e.first_seen),
+    case when k.until is null then f.kev else k.kev end,
+    case when k.until is null then f.kev_due else k.kev_due end,
+    coalesce(k.automatable, f.automatable), coalesce(k.impact, f.impact), coalesce(k.ssvc_dated, f.ssvc_dated)
 from clearway.exposure e
 join clearway.package_version v on v.pv = e.pv
 left join lateral (select * from clearway.exposure_history h where h.exposure = e.exposure and h.until >= %(end)s
@@ -128,10 +62,160 @@ left join lateral (select * from clearway.exposure_history h where h.exposure = 
 join clearway.flaw f on f.flaw = coalesce(h.flaw, e.flaw)
 left join lateral (select * from clearway.flaw_history k where k.flaw = f.flaw and k.until >= %(end)s
     order by k.until limit 1) k on true
-left join clearway.decision d on d.decision = case when h.until is null then e.decision else h.decision end
-where e.org = %(org)s and e.aud = any(%(auds)s) and e.via = 0 and e.first_seen < %(end)s and e.exposure > %(last)s
-    and coalesce(h.verdict, e.verdict) = 1
-    and coalesce(case when h.until is null then e.gone else h.gone end, 'infinity') >= %(since)s
+left join clearway.decision d
+    on d.decision = case when h.until is null then e.decision else h.decision end and d.at < %(end)s
+where e.org = %(org)s and e.aud = any(%(auds)s) and e.via = 0 and e.exposure > %(last)s and e.first_seen < %(end)s
+    and coalesce(h.detected, e.detected) <= %(day)s
+    and coalesce(h.verdict, e.verdict) = %(affected)s
+    and (case when h.until is null then e.gone else h.gone end is null
+        or case when h.until is null then e.gone else h.gone end >= %(since)s)
 order by e.exposure limit %(limit)s"""
 
-PROVIDER = FleetRows()
+
+class FleetRows:
+    """`directives.reports.provider.Provider`, from the kept fleet."""
+
+    def assets(self, db: psycopg.Connection[Any], org: int, as_of: date) -> list[AssetTags]:
+        """Every asset that was there at the end of `as_of`.
+
+        Tags are today's but for the exposure, which is as it was said to be by then: no other tag has a history.
+        """
+        return [*self._assets(db, org, as_of).values()]
+
+    def options(self, db: psycopg.Connection[Any], org: int, directive: str, as_of: date) -> Chosen:
+        """The organisation's setting of that day, where it was about this directive."""
+        setting = settings(db, [org], _end(as_of))[org]
+        if setting.directive != directive:
+            return Chosen()
+        return Chosen(policy=setting.policy, retier=setting.retier)
+
+    def rows(
+        self, db: psycopg.Connection[Any], org: int, directive: Directive, as_of: date, *, since: date
+    ) -> Iterator[ReportRow]:
+        """What affected an asset on that day, and what ended from `since` on. Raises InputError for the last day."""
+        end = _end(as_of)
+        tags = self._assets(db, org, as_of)
+        exposed = said(db, (int(asset.id.rpartition("/")[2]) for asset in tags.values()), end)
+        chosen = self.options(db, org, directive.id, as_of)
+        there = loaded(db, end)
+        known: dict[object, Tier] = {}
+
+        def tier(flaw: FlawDates, words: Said, detected: date, how: int) -> Tier:
+            key = (flaw.id[:9] if flaw.id.startswith("CVE-") else "", flaw[1:], words, detected, how)
+            found = known.get(key)
+            if found is None:
+                facts = facts_of(flaw, words, detected, how, there)
+                found = known[key] = timeline(
+                    directive, facts, chosen.policy, retier=chosen.retier, as_of=as_of
+                ).current
+            return found
+
+        given: dict[str, Any] = {
+            "org": org,
+            "auds": _shared(db, org, "exposure"),
+            "end": end,
+            "day": as_of,
+            "since": datetime.combine(since, time(), UTC),
+            "affected": _AFFECTED,
+            "last": 0,
+            "limit": _BATCH,
+        }
+        named: set[tuple[str, str, str]] = set()
+        while rows := db.execute(_ROWS, given).fetchall():
+            given["last"] = rows[-1][0]
+            for _, *row in rows:
+                asset = tags.get(row[0])
+                if asset is None:  # the asset itself is marked for fewer
+                    continue
+                held = tier(FlawDates(row[6], *row[14:]), exposed[row[0]], row[7], row[5])
+                made = _row(asset, row, held, end)
+                while (
+                    key := (asset.id, made.flaw, made.component)
+                ) in named:  # the same purl, built otherwise
+                    made = replace(made, component=f"{made.component} (another build)")
+                named.add(key)
+                yield made
+
+    def _assets(self, db: psycopg.Connection[Any], org: int, as_of: date) -> dict[int, AssetTags]:
+        end = _end(as_of)
+        auds = _shared(db, org, "asset")
+        rows = db.execute(_ASSETS, {"org": org, "auds": auds, "end": end}).fetchall()
+        exposed = said(db, (row[0] for row in rows), end)
+        slug = db.execute("select slug from clearway.organisation where org = %s", (org,)).fetchone()
+        return {row[0]: _tags(row, slug[0] if slug else "", exposed[row[0]], as_of) for row in rows}
+
+
+PROVIDER: Provider = FleetRows()
+
+
+def _end(day: date) -> datetime:
+    """The first moment after a UTC day."""
+    try:
+        return datetime.combine(day + timedelta(days=1), time(), UTC)
+    except OverflowError:
+        raise InputError(f"{day} is the calendar's last day", mend="give an earlier day") from None
+
+
+def _shared(db: psycopg.Connection[Any], org: int, table: str) -> list[int]:
+    query = _SHARED.format(table=table)  # one of two constants
+    return [int(row[0]) for row in db.execute(query, {"org": org})]
+
+
+def _tags(row: Any, organisation: str, words: Said, as_of: date) -> AssetTags:
+    held: str = "unknown"
+    for n, (since, word) in enumerate(words):
+        if n == 0 or since <= as_of:  # the first statement holds from the beginning
+            held = word
+    return AssetTags(
+        id=f"asset/{row[0]}",
+        name=row[1],
+        organisation=organisation,
+        owner=row[2],
+        sub_organisation=row[3],
+        environment=row[4],
+        exposure=held,  # type: ignore[arg-type]  # the table allows no other word
+        asset_type=row[5],
+        addresses=tuple(row[6]),
+        names=tuple(row[7]),
+        edge_device=row[8],
+        end_of_support=row[9],
+        eos_listed=row[10],
+        decommissioned=row[11] if row[11] is not None and row[11] <= as_of else None,
+    )
+
+
+def _row(asset: AssetTags, row: Any, tier: Tier, end: datetime) -> ReportRow:
+    _, purl, ecosystem, name, version, _, flaw, detected, word, until, gone, decided, detail, removed, *_ = (
+        row
+    )
+    status, since, reason = _STATUS[word], _day(decided), detail or ""
+    if status == "accepted" and until is not None and until < _day(end - timedelta(days=1)):
+        status, since, reason = "open", until, f"accepted until {until}"
+    if gone is not None and gone < end and status not in ("fixed", "not_affected"):
+        # Gone with its component, or only what the sources say of it has changed.
+        since = _day(gone)
+        status = "fixed" if removed or asset.decommissioned is not None else "not_affected"
+        reason = "the component is no longer there" if status == "fixed" else "no source says so any more"
+    return ReportRow(
+        asset=asset,
+        component=purl or f"{ecosystem}:{name}@{version}",
+        flaw=flaw,
+        tier=tier.decision.code,
+        due=tier.due,
+        start=tier.start,
+        detected=detected,
+        kev_added=tier.kev_added,
+        forensic_triage=tier.decision.forensic_triage,
+        row=tier.decision.row,
+        basis=tier.decision.basis,
+        status=status,
+        status_since=since,
+        status_reason=reason,
+        accepted_until=until if status == "accepted" else None,
+        remediated_at=since if status == "fixed" else None,
+        reasons=tier.reasons,
+    )
+
+
+def _day(at: datetime | None) -> date | None:
+    return None if at is None else at.astimezone(UTC).date()

@@ -86,7 +86,7 @@ create table clearway.directive_report (
     kind text not null check (kind in ('seven_day', 'two_week', 'overdue', 'addresses', 'lifecycle')),
     as_of date not null,
     sha256 bytea not null check (sha256 = sha256(body)),
-    body bytea not null check (octet_length(body) <= 536870912),
+    body bytea not null check (octet_length(body) <= 268435456),
     counts jsonb not null default '{}',
     by_name text not null check (length(by_name) between 1 and 200),
     submitted timestamptz not null default clock_timestamp(),
