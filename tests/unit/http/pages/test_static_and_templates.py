@@ -107,7 +107,7 @@ def test_the_templates_are_found() -> None:
         (r"<script(?![^>]*\ssrc=)", "inline script: the policy forbids it"),
         (r"\son[a-z]+\s*=", "inline handler: the policy forbids it"),
         (r"hx-on|[\"']js:|hx-trigger=\"[^\"]*\[", "code in an attribute"),
-        (r"""(?:href|src|action|value|class|id|name)=\{\{""", "an attribute without quotes"),
+        (r"""\s(?:href|src|action|value|class|id|name)=\{\{""", "an attribute without quotes"),
         (r"https?://(?!www\.w3\.org)[a-z]", "something from another host"),
         (r"<form\b[^>]*method=\"post\"[^>]*>(?!\s*{{ csrf_field)", "a form without its token"),
     ],
