@@ -1,7 +1,7 @@
 """A synthetic fleet from real names: versions that somebody runs, and versions that records name.
 
-Seven in ten components are drawn from container SBOMs, two from versions that advisories name, one is a real name
-with another version of its ecosystem. What an asset holds is drawn with a skew, so that some versions are
+Of a hundred components 85 are drawn from container SBOMs, 12 are real names with another version of their ecosystem,
+and 3 are versions that advisories name, which on average 29 flaws affect: about one exposure for each component. What an asset holds is drawn with a skew, so that some versions are
 everywhere and most are rare. Rows are made in bulk by the database, as a restore would.
 """
 
@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -33,8 +33,17 @@ DETECTED = 30  # days over which detections are spread
 _EXPOSED = ("public", "internal", "unknown")
 
 
-def components(table: Table, data: Path, wanted: int) -> list[Component]:
-    """About `wanted` distinct components, the commonest first."""
+class Pool(NamedTuple):
+    """Distinct components, and how many of each kind, in this order."""
+
+    found: list[Component]
+    real: int
+    other: int
+    named: int
+
+
+def components(table: Table, data: Path, wanted: int) -> Pool:
+    """About `wanted` distinct components: real ones, real names with other versions, and versions that records name."""
     chance = random.Random(SEED)  # noqa: S311 - to choose, not to hide
     real: dict[bytes, Component] = {}
     for component in _real(data):
@@ -44,7 +53,7 @@ def components(table: Table, data: Path, wanted: int) -> list[Component]:
     chance.shuffle(run)
     versions: dict[str, list[str]] = {}
     names: dict[str, list[Component]] = {}
-    for c in [*run, *named.values()]:
+    for c in run:
         versions.setdefault(c.ecosystem, []).append(c.version)
         names.setdefault(c.ecosystem, []).append(c)
     others: dict[bytes, Component] = {}
@@ -57,10 +66,12 @@ def components(table: Table, data: Path, wanted: int) -> list[Component]:
             ecosystem=kind, name=c.name, version=chance.choice(versions[kind]), source_name=c.source_name,
             source_version=c.source_version,
         )  # fmt: skip
-        others.setdefault(digest_of(made), made)
-    mixed = [*run, *named.values(), *others.values()]
-    chance.shuffle(mixed)
-    return mixed[:wanted]
+        digest = digest_of(made)
+        if digest not in real and digest not in named:
+            others.setdefault(digest, made)
+    told = [c for digest, c in named.items() if digest not in real]
+    chance.shuffle(told)
+    return Pool([*run, *others.values(), *told], len(run), len(others), len(told))
 
 
 def _real(data: Path) -> Iterator[Component]:
@@ -113,9 +124,15 @@ def organisations(db: psycopg.Connection[Any]) -> None:
 
 _HELD = """
 create temporary table draw as
-    with pool as (select count(*) as n, min(pv) as first from clearway.package_version)
-    select distinct a.asset, p.first + floor(p.n * power(random(), 2.2))::int as pv, a.aud
-    from clearway.asset a, generate_series(1, %s) g, pool p where a.asset > %s;
+    with pool as (select min(pv) as first from clearway.package_version),
+    roll as materialized (
+        select a.asset, a.aud, random() as kind, random() as r
+        from clearway.asset a, generate_series(1, %(each)s) g where a.asset > %(after)s)
+    select distinct asset, aud, p.first + case
+        when kind < 0.85 then floor(%(real)s * power(r, 2.2))
+        when kind < 0.97 then %(real)s + floor(%(other)s * r)
+        else %(real)s + %(other)s + floor(%(named)s * r) end::int as pv
+    from roll, pool p;
 insert into clearway.held (asset, pv, aud, seen)
     select d.asset, d.pv, d.aud, 1 from draw d join clearway.package_version v using (pv) order by d.asset, d.pv;
 """
@@ -131,7 +148,7 @@ from pg_index i left join pg_constraint c on c.conindid = i.indexrelid and c.con
 where i.indrelid = any(array['clearway.exposure', 'clearway.held', 'clearway.version_use']::regclass[])"""
 
 
-def grow(db: psycopg.Connection[Any], table: Table, assets: int, day: date) -> dict[str, Any]:
+def grow(db: psycopg.Connection[Any], pool: Pool, assets: int, day: date) -> dict[str, Any]:
     """Adds assets until there are so many, with what they hold and its exposures; returns the counts."""
     row = db.execute("select count(*), coalesce(max(asset), 0) from clearway.asset").fetchone()
     have, last = row or (0, 0)
@@ -163,7 +180,8 @@ def grow(db: psycopg.Connection[Any], table: Table, assets: int, day: date) -> d
             columns = definition[definition.rindex("(") :]
             db.execute(f"alter table {table_name} drop constraint {constraint}")  # type: ignore[arg-type]  # noqa: S608
             dropped.append(f"alter table {table_name} add primary key {columns}")
-    db.execute((_HELD % (PER_ASSET, last)).encode())
+    drawn = {"each": PER_ASSET, "after": last, "real": pool.real, "other": pool.other, "named": pool.named}
+    db.execute((_HELD % drawn).encode())
     db.execute("drop table draw")
     for sql in [d for d in dropped if "held" in d]:
         db.execute(sql)  # type: ignore[arg-type]

@@ -68,12 +68,12 @@ def judge(table: Table, ecosystem: str, name: str, version: str, stream: str = "
             (clear if _lies_elsewhere(claim, scheme, position) else open_).append(claim)
         spoken = tuple(open_)
     statements = [
-        (c.module and _in_stream(c, name, version, stream))
+        (c.module and in_stream(c, name, version, stream))
         or weigh(c, ecosystem, scheme, version, position, problem)
         for c in spoken
     ]
     if position is not None and any(c.status != "affected" for c in spoken):
-        statements = _exceptions(spoken, statements, position)
+        statements = exceptions(spoken, statements, position)
     if problem and any(s.verdict != "unknown" for s in statements):
         problem = ""  # without an order, but listed just so
     return Judged(tuple(statements), True, problem, tuple(clear))
@@ -98,7 +98,7 @@ def clearing(claim: Claim, version: str) -> Statement:
     return _say(claim, "not_affected", "none", f"{version} is outside {_all_bounds(claim)}")
 
 
-def _in_stream(claim: Claim, name: str, version: str, stream: str) -> Statement | None:
+def in_stream(claim: Claim, name: str, version: str, stream: str) -> Statement | None:
     """The answer of a claim about a package built in a module; None where versions may be compared."""
     if not module_of(version):
         return _say(claim, "unknown", "none", "the advisory is for a build in a module, and this is none")
@@ -112,7 +112,7 @@ def _in_stream(claim: Claim, name: str, version: str, stream: str) -> Statement 
     return None
 
 
-def _exceptions(spoken: Sequence[Claim], statements: list[Statement], position: bytes) -> list[Statement]:
+def exceptions(spoken: Sequence[Claim], statements: list[Statement], position: bytes) -> list[Statement]:
     """What a record says of fewer versions outranks what it says of more: "before 9", but "7.4-LTS not".
 
     A clearing that is as wide as the affirmation, or wider, takes nothing back: "7 and later are

@@ -12,25 +12,22 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from clearway.advisories.table import Claim
-from clearway.exposure import judge as judging
 from clearway.records.errors import ConflictError, NotFoundError
-from clearway.versions import VersionUnreadableError, has_keys, key, scheme_of
 
 from . import answer, dictionary, due
 from .acts import record as tell
 from .due import Dater, loaded
 from .pieces import pieces
+from .word import word
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import date
 
     import psycopg
 
-    from clearway.records.finding import Statement
-
 _ENCODE = msgspec.msgpack.Encoder().encode
 _CLAIM = msgspec.msgpack.Decoder(Claim)
+_CLAIMS = msgspec.msgpack.Decoder(tuple[Claim, ...])
 _VEX = "vex"
 
 
@@ -173,7 +170,7 @@ def match(db: psycopg.Connection[Any], day: date, *, marked: int | None = None, 
     components = dictionary.components(db, {r[1] for r in special})
     for row in special:
         host, pv, flaw, via, ecosystem, name, body, org, *facts = row
-        verdict = _judge(ecosystem, name, bytes(body), components[pv])
+        verdict = word(ecosystem, name, _CLAIMS.decode(bytes(body)), components[pv])
         if verdict:
             rows.setdefault(via, []).append((host, pv, flaw, verdict, org, *facts, None))
     dater = Dater(db, day, loaded(db))
@@ -207,26 +204,3 @@ def pending(db: psycopg.Connection[Any], day: date) -> int:
     if rows:
         due.date_again(db, day, assets=[row[0] for row in rows])
     return len(rows)
-
-
-def _judge(ecosystem: str, name: str, body: bytes, component: Any) -> int:
-    """1 affected, 2 unknown, 0 neither: one record's claims on one version."""
-    claims: Sequence[Claim] = msgspec.msgpack.decode(body, type=tuple[Claim, ...])
-    said: list[Statement] = []
-    scheme = scheme_of(ecosystem)
-    by_source = component.source_name and name == component.source_name and name != component.name
-    version = (component.source_version or component.version) if by_source else component.version
-    problem, position = "", None
-    if not version:
-        problem = "no version is given"
-    elif has_keys(scheme):
-        try:
-            position = key(scheme, version)
-        except VersionUnreadableError as error:
-            problem = error.what
-    for claim in claims:
-        streamed = judging._in_stream(claim, name, version, component.module_stream) if claim.module else None
-        said.append(streamed or judging.weigh(claim, ecosystem, scheme, version, position, problem))
-    if any(s.verdict == "affected" for s in said):
-        return 1
-    return 2 if any(s.verdict == "unknown" and s.basis != "unstated" for s in said) else 0

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import answer, dictionary
+from . import dictionary
 from .pieces import pieces
+from .version import component_of
+from .word import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import date
 
     import psycopg
 
@@ -28,50 +29,46 @@ where l.unless is null or not exists (
 
 
 def versions_hit(
-    db: psycopg.Connection[Any], table: Table, packages: Iterable[tuple[str, str]], record: str, day: date
+    db: psycopg.Connection[Any], table: Table, packages: Iterable[tuple[str, str]], record: str
 ) -> set[int]:
-    """The versions of these packages that `record` affects, or may: the owner's transaction.
+    """The versions of these packages that `record` calls affected, or can't clear: the owner's transaction.
 
-    Plain packages by their keys in PostgreSQL; in the others the versions are judged one by one.
+    Its intervals are joined in PostgreSQL; what it says beyond intervals is judged, for the versions of that package.
     """
     known = dictionary.known_packages(db, packages)
+    claims = {at: [c for c in table.claims(*at) if c.record == record] for at in known}
     plain: list[tuple[int, bytes, bytes]] = []
     special: list[int] = []
-    for (ecosystem, name), package in known.items():
-        found = pieces(ecosystem, table.claims(ecosystem, name))
+    for at, package in known.items():
+        found = pieces(at[0], claims[at])
         if found is None:
             special.append(package)
         else:
-            plain += [(package, p.lo, p.hi) for p in found if p.record == record]
+            plain += [(package, p.lo, p.hi) for p in found]
     hit: set[int] = set()
     if plain:
-        columns = [list(c) for c in zip(*plain, strict=True)]
-        hit.update(row[0] for row in db.execute(_INTERVALS, columns))
-    asked = _to_ask(db, special, list(known.values()))
-    if asked:
-        asker = answer.Asker(table, day)
-        hit -= asked
-        for pv, component in dictionary.components(db, asked).items():
-            if any(record in a.records for a in asker.ask(pv, component)):
+        hit.update(row[0] for row in db.execute(_INTERVALS, [list(c) for c in zip(*plain, strict=True)]))
+    with db.cursor(binary=True) as cursor:
+        rows = cursor.execute(_ONE_BY_ONE, {"special": special, "every": list(known.values())})
+        for pv, ecosystem, name, body in rows:
+            if word(ecosystem, name, claims[ecosystem, name], component_of(bytes(body))):
                 hit.add(pv)
     return hit
 
 
-def _to_ask(db: psycopg.Connection[Any], special: list[int], every: list[int]) -> set[int]:
-    rows = db.execute(
-        """select l.pv from clearway.lookup l where l.package = any(%s)
-        union select l.pv from clearway.lookup l join clearway.package_version v on v.pv = l.pv and not v.plain
-        where l.package = any(%s)""",
-        (special, every),
-    )
-    return {row[0] for row in rows}
+_ONE_BY_ONE = """select l.pv, p.ecosystem, p.name, v.component
+from clearway.package p join clearway.lookup l using (package) join clearway.package_version v using (pv)
+where (p.package = any(%(special)s) or (p.package = any(%(every)s) and not v.plain))
+    and (l.unless is null or not exists (
+        select from clearway.package u join clearway.claim c on c.ecosystem = u.ecosystem and c.name = u.name and c.clear
+        where u.package = l.unless))"""
 
 
 def assets_hit(
-    db: psycopg.Connection[Any], table: Table, packages: Iterable[tuple[str, str]], record: str, day: date
+    db: psycopg.Connection[Any], table: Table, packages: Iterable[tuple[str, str]], record: str
 ) -> tuple[int, ...]:
     """The assets that hold a version which `record` affects, or may, ascending."""
-    pvs = versions_hit(db, table, packages, record, day)
+    pvs = versions_hit(db, table, packages, record)
     with db.cursor(binary=True) as cursor:
         row = cursor.execute(
             """select coalesce(array_agg(distinct h.asset), '{}') from unnest(%s::int[]) w(pv)

@@ -1,0 +1,67 @@
+"""The list of assets, for the page and for programs."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from msgspec import Struct
+
+from clearway.http.filters import choice, flag, text
+from clearway.http.listing import Listing
+from clearway.store.keyset import Column, Source
+
+
+class AssetItem(Struct, frozen=True, kw_only=True):
+    """One asset in the list. `open`: exposures that are open and affected; `earliest` the first date of these."""
+
+    id: int
+    organisation: str
+    name: str
+    owner: str
+    environment: str
+    kind: str
+    exposure: str
+    edge: bool
+    end_of_support: date | None
+    decommissioned: date | None
+    components: int
+    open: int
+    earliest: date | None
+    inventoried: datetime | None
+    aud: int
+
+
+ASSETS: Listing[AssetItem] = Listing(
+    "assets",
+    AssetItem,
+    Source(
+        "a.asset as id, coalesce(o.slug, '') as organisation, a.name, a.owner, a.environment, a.kind, a.exposure, "
+        "a.edge, a.end_of_support, a.decommissioned, "
+        "(select count(*) from clearway.held h where h.asset = a.asset) as components, "
+        "(select count(*) from clearway.exposure e where e.asset = a.asset and e.gone is null and e.status = 0 "
+        "and e.verdict = 1) as open, "
+        "(select min(e.due) from clearway.exposure e where e.asset = a.asset and e.gone is null and e.status = 0 "
+        "and e.verdict = 1) as earliest, "
+        "(select max(i.received) from clearway.inventory i where i.asset = a.asset) as inventoried, a.aud",
+        "clearway.asset a left join clearway.organisation o on o.org = a.org",
+    ),
+    sorts={
+        "name": Column("a.name"),
+        "added": Column("a.asset", "int"),
+        "end_of_support": Column("coalesce(a.end_of_support, 'infinity'::date)", "date"),
+    },
+    tie=Column("a.asset", "int"),
+    default="name",
+    filters={
+        "name": text("a.name ^@ any(%s)"),
+        "owner": text("a.owner = any(%s)", "a.owner <> all(%s)"),
+        "environment": choice(
+            "a.environment = any(%s)", ("production", "development", "unknown"), "a.environment <> all(%s)"
+        ),
+        "exposure": choice("a.exposure = any(%s)", ("public", "internal", "unknown"), "a.exposure <> all(%s)"),
+        "kind": text("a.kind = any(%s)", "a.kind <> all(%s)"),
+        "edge": flag("a.edge = any(%s)"),
+        "decommissioned": flag("(a.decommissioned is not null) = any(%s)"),
+        "organisation": text("o.slug = any(%s)", "o.slug <> all(%s)"),
+    },
+)

@@ -1,0 +1,151 @@
+"""The list of exposures for programs: JSON page by page, or CSV, at `/api/v1/exposures` and beside the page."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import msgspec
+from msgspec import Struct
+
+from clearway.http import csv_out, etag
+from clearway.http.acting import acting
+from clearway.http.cursor import sealer
+
+from . import listing, page_asked, page_seen
+from .page_common import pairs_of, today
+
+if TYPE_CHECKING:
+    import psycopg
+    from litestar import Request, Response
+
+    from clearway.http.cursor import Sealer
+    from clearway.records.principal import Principal
+
+    from .page_asked import Asked
+
+API_LIMIT = 200
+
+
+class ExposureItem(Struct, frozen=True, kw_only=True):
+    """One flaw in one component of one asset. `organisation` is a slug, "" for one that the reader is not in."""
+
+    id: int
+    organisation: str
+    asset: int
+    asset_name: str
+    environment: str
+    exposure: str
+    kind: str
+    flaw: str
+    component: str
+    ecosystem: str
+    name: str
+    version: str
+    verdict: str
+    status: str
+    until: date | None
+    detected: date
+    due: date | None
+    tier: str
+    row: int | None
+    directive: str
+    rule_basis: str
+    forensic_triage: bool
+    basis: str
+    fixed: tuple[str, ...]
+    records: tuple[str, ...]
+    severity: float | None
+    epss: float | None
+    kev: date | None
+    first_seen: datetime
+    gone: datetime | None
+    tlp: str
+
+
+def item(line: listing.ExposureLine, me: Principal, tlp: str) -> ExposureItem:
+    """A line as the API tells it."""
+    return ExposureItem(
+        id=line.exposure,
+        organisation=next((m.slug for m in me.memberships if m.org == line.org), ""),
+        asset=line.asset,
+        asset_name=line.asset_name,
+        environment=line.environment,
+        exposure=line.asset_exposure,
+        kind=line.kind,
+        flaw=line.flaw,
+        component=line.purl or f"{line.ecosystem}:{line.name}@{line.version}",
+        ecosystem=line.ecosystem,
+        name=line.name,
+        version=line.version,
+        verdict=line.verdict,
+        status=line.status,
+        until=line.until,
+        detected=line.detected,
+        due=line.due,
+        tier=line.tier,
+        row=line.row,
+        directive=line.directive,
+        rule_basis=line.rule_basis,
+        forensic_triage=line.forensic,
+        basis=line.basis,
+        fixed=line.fixed,
+        records=line.records,
+        severity=line.severity,
+        epss=line.epss,
+        kev=line.kev,
+        first_seen=line.first_seen,
+        gone=line.gone,
+        tlp=tlp,
+    )
+
+
+def items(
+    db: psycopg.Connection[Any], me: Principal, lines: tuple[listing.ExposureLine, ...]
+) -> tuple[ExposureItem, ...]:
+    """Lines with their markings."""
+    labels = page_seen.seen(db, (line.aud for line in lines)).labels
+    return tuple(item(line, me, labels[line.aud]) for line in lines)
+
+
+def page(
+    db: psycopg.Connection[Any], me: Principal, asked: Asked, seal: Sealer
+) -> tuple[tuple[listing.ExposureLine, ...], str]:
+    """The lines asked for, and the cursor of the next page, "" on the last. Raises CursorError."""
+    after = asked.after(seal, me)
+    lines: list[listing.ExposureLine] = []
+    while True:
+        least = min(asked.limit - len(lines), listing.MOST)
+        found = listing.page(db, asked.wanted, asked.sort, after, least)
+        lines += found.lines
+        after = None if found.after is None else [*found.after]
+        if after is None or len(lines) >= asked.limit or not found.lines:
+            break
+    return tuple(lines), "" if after is None else seal.seal(after, asked.bound(me))
+
+
+def answer(request: Request[Any, Any, Any], *, of_page: bool) -> Response[bytes]:
+    """The list as JSON, or as CSV when the path ends so."""
+    csv = request.url.path.endswith(".csv")
+    most = page_asked.CSV_LIMIT if csv else API_LIMIT
+    pairs = pairs_of(request)
+    if csv and not any(name == "limit" for name, _ in pairs):
+        pairs.append(("limit", str(most)))
+    with acting(request) as (db, me):
+        asked = page_asked.asked(pairs, me, today(), most=most, of_page=of_page)
+        lines, following = page(db, me, asked, sealer(request))
+        shown = items(db, me, lines)
+    headers = {}
+    link = ""
+    if following:
+        kept = [p for p in pairs if p[0] != "cursor"]
+        link = f"{request.url.path}?{urlencode([*kept, ('cursor', following)])}"
+        headers["link"] = f'<{link}>; rel="next"'
+    if csv:
+        names = ExposureItem.__struct_fields__
+        headers["content-disposition"] = 'attachment; filename="exposures.csv"'
+        body = csv_out.table(names, ([getattr(one, name) for name in names] for one in shown))
+        return etag.response(request, body, me, csv_out.MEDIA_TYPE, headers)
+    body = msgspec.json.encode({"items": shown, "next": link or None})
+    return etag.response(request, body, me, headers=headers)

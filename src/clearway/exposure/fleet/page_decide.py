@@ -1,0 +1,146 @@
+"""Statuses for one or many exposures, from the pages: what will happen, doing it, and taking it back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from . import listing, status
+from .wanted import STATUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    import psycopg
+
+    from .wanted import Filter
+
+_NAMED = 4  # assets by name, before "and n more"
+
+# What an act is called on its button and afterwards.
+ACTS = {
+    "fixed": ("It is done", "count as fixed"),
+    "mitigated": ("Something stands in the way of attackers", "count as mitigated"),
+    "accepted": ("Accept it until a day", "are accepted"),
+    "not_affected": ("It does not affect us", "count as not affected"),
+    "open": ("Open again", "are open again"),
+}
+# The five justifications (OpenVEX, CSAF) in plain words.
+REASONS = {
+    "component_not_present": "The component is not there",
+    "vulnerable_code_not_present": "The part with the flaw is not in our build",
+    "vulnerable_code_not_in_execute_path": "The part with the flaw is never run",
+    "vulnerable_code_cannot_be_controlled_by_adversary": "Attackers can't reach it with anything of theirs",
+    "inline_mitigations_already_exist": "Something built in stops it",
+}
+
+
+class Reach(Struct, frozen=True, kw_only=True):
+    """What an act is about to touch: how many exposures, on which assets, and how they stand now.
+
+    `mine` are those whose organisation the caller operates for; others are passed over.
+    """
+
+    total: int
+    mine: int
+    exact: bool
+    assets: tuple[str, ...]
+    more_assets: int
+    flaws: int
+    statuses: tuple[tuple[str, int], ...]
+
+
+class Batch(Struct, frozen=True):
+    """Decisions of one act by their numbers, to take it back by."""
+
+    first: int
+    last: int
+
+
+def reach(db: psycopg.Connection[Any], exposures: Sequence[int], orgs: Sequence[int], *, exact: bool = True) -> Reach:
+    """What there is among `exposures` for a caller who operates for `orgs`."""
+    counted = db.execute(
+        """select e.status, e.org = any(%(orgs)s), count(*) from clearway.exposure e
+        where e.exposure = any(%(ids)s) and e.gone is null group by 1, 2""",
+        {"ids": list(exposures), "orgs": list(orgs)},
+    ).fetchall()
+    row = db.execute(
+        """select count(distinct e.flaw), count(distinct e.asset),
+            (array_agg(distinct a.name order by a.name))[:%(named)s]
+        from clearway.exposure e join clearway.asset a on a.asset = e.asset
+        where e.exposure = any(%(ids)s) and e.gone is null""",
+        {"ids": list(exposures), "named": _NAMED},
+    ).fetchone()
+    flaws, assets, names = row or (0, 0, None)
+    by_status: dict[str, int] = {}
+    for code, _, number in counted:
+        by_status[STATUSES[code]] = by_status.get(STATUSES[code], 0) + number
+    return Reach(
+        total=sum(n for _, _, n in counted),
+        mine=sum(n for _, own, n in counted if own),
+        exact=exact,
+        assets=tuple(names or ()),
+        more_assets=max(assets - _NAMED, 0),
+        flaws=flaws,
+        statuses=tuple(sorted(by_status.items())),
+    )
+
+
+def chosen(db: psycopg.Connection[Any], ids: Sequence[int], wanted: Filter | None) -> list[int]:
+    """The exposures of an act: those picked, or all that a list shows."""
+    if wanted is not None:
+        return listing.ids(db, wanted, status.MOST + 1)
+    return list(dict.fromkeys(ids))
+
+
+def batch_of(db: psycopg.Connection[Any], changed: Sequence[int]) -> Batch:
+    """The decisions that these exposures have now."""
+    row = db.execute(
+        "select min(decision), max(decision) from clearway.exposure where exposure = any(%s)", (list(changed),)
+    ).fetchone()
+    return Batch(*row) if row and row[0] is not None else Batch(0, 0)
+
+
+def take_back(db: psycopg.Connection[Any], batch: Batch) -> tuple[int, ...]:
+    """Gives what the caller decided in this batch, and nobody has decided since, the status it had before.
+
+    Returns the exposures that changed.
+    """
+    rows = db.execute(
+        """select e.exposure, p.status, p.justification, p.detail, p.until, p.pv is null, p.ended_why
+        from clearway.decision d
+        join clearway.exposure e on e.asset = d.asset and e.decision = d.decision and e.gone is null
+        left join lateral (
+            select * from clearway.decision p where p.asset = d.asset and p.ecosystem = d.ecosystem
+                and p.name = d.name and p.records && d.records and (p.pv is null or p.pv = e.pv)
+                and p.decision < %(first)s order by p.decision desc limit 1) p on true
+        where d.decision between %(first)s and %(last)s and d.person = clearway.actor()""",
+        {"first": batch.first, "last": batch.last},
+    ).fetchall()
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for exposure, code, justification, detail, until, any_version, ended in rows:
+        before: tuple[Any, ...] = ("open", "", "", None, False)
+        if code is not None and ended in ("", "superseded"):
+            before = (STATUSES[code], justification, detail, until, any_version)
+        groups.setdefault(before, []).append(exposure)
+    changed: list[int] = []
+    for (name, justification, detail, until, any_version), ids in groups.items():
+        said = status.Decision(
+            status=name, justification=justification, detail=detail, until=until, any_version=any_version
+        )
+        changed += status.decide(db, ids, said)
+    return tuple(changed)
+
+
+def words(count: int, name: str, until: date | None = None) -> str:
+    """What was done, for the notice: "2 exposures are accepted until 7 December 2026"."""
+    ends = f" until {until.day} {until:%B %Y}" if until else ""
+    things = "1 exposure" if count == 1 else f"{count:,} exposures"
+    verb = ACTS[name][1]
+    if count == 1:
+        verb = {"count as fixed": "counts as fixed", "count as mitigated": "counts as mitigated",
+                "are accepted": "is accepted", "count as not affected": "counts as not affected",
+                "are open again": "is open again"}[verb]  # fmt: skip
+    return f"{things} {verb}{ends}."

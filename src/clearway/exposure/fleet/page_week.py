@@ -1,0 +1,137 @@
+"""*This week* as data: each step of the plan in plain words, with what to do if it must wait."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from clearway.directives import load
+
+from . import listing, page_why, week
+from .due import settings
+from .wanted import Filter
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    import psycopg
+
+    from clearway.advisories.table import Table
+
+_LINES = 200
+_HELD = 100_000  # components that are looked through for ecosystems without a source
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """One step. `exposed` of its assets can be reached from the internet; `later`: due then if they could not.
+
+    `lead` is the exposure that decides the date. `action` is what CISA's catalogue asks for, "" when it says nothing.
+    """
+
+    step: week.Step
+    lead: int
+    exposed: int
+    unknown_exposure: int
+    later: date | None
+    action: str
+
+
+class Week(Struct, frozen=True, kw_only=True):
+    """The week of one organisation, or of all of the reader's.
+
+    `next_due` is the first date after the plan's end; `assets` how many there are, `needing` on how many something is
+    open and affected. `directive` is the short name of the rule, `standing` what it is to the organisation.
+    """
+
+    plan: week.Plan
+    steps: tuple[Told, ...]
+    assets: int
+    needing: int
+    next_due: date | None
+    directive: str
+    issuer: str
+    url: str
+    standing: str
+    auds: tuple[int, ...]
+
+
+class Rest(Struct, frozen=True, kw_only=True):
+    """What runs that no loaded source speaks of: ecosystem -> on how many assets. Not `exact`: at least so many."""
+
+    uncovered: tuple[tuple[str, int], ...]
+    assets: int
+    unjudged: int  # exposures whose verdict is not known
+    exact: bool
+
+
+def read(db: psycopg.Connection[Any], day: date, org: int | None, table: Table | None) -> Week:
+    """The week from `day` on."""
+    plan = week.plan(db, day, org=org)
+    steps = tuple(_told(db, step, day, table) for step in plan.steps)
+    counted = db.execute(
+        """select count(*), count(*) filter (where exists (
+            select from clearway.exposure e where e.asset = a.asset and e.gone is null and e.status = 0
+                and e.verdict = 1))
+        from clearway.asset a where (%s::int is null or a.org = %s) and a.decommissioned is null""",
+        (org, org),
+    ).fetchone() or (0, 0)
+    following = listing.page(
+        db,
+        Filter(org=org, due_from=plan.until + timedelta(days=1), yes={"status": ("open",), "verdict": ("affected",)}),
+        limit=1,
+    ).lines
+    setting = settings(db, [org])[org] if org is not None else settings(db, [0])[0]
+    directive = load(setting.directive)
+    return Week(
+        plan=plan,
+        steps=steps,
+        assets=counted[0],
+        needing=counted[1],
+        next_due=following[0].due if following else None,
+        directive=directive.short,
+        issuer=directive.issuer,
+        url=directive.url,
+        standing=page_why.standing_for(db, org, directive.id) if org is not None else "advisory",
+        auds=tuple({line.aud for step in steps for line in listing.lines(db, step.step.exposures[:_LINES])}),
+    )
+
+
+def _told(db: psycopg.Connection[Any], step: week.Step, day: date, table: Table | None) -> Told:
+    lines = listing.lines(db, step.exposures[:_LINES])
+    reached = {line.asset for line in lines if line.asset_exposure == "public"}
+    unsaid = {line.asset for line in lines if line.asset_exposure == "unknown"}
+    later = page_why.if_internal(db, step.exposures, day) if reached or unsaid else None
+    first = min(lines, key=lambda line: (line.due is None, line.due or day, line.exposure))
+    flaw = table.flaw(first.flaw) if table is not None else None
+    action = flaw.kev.required_action if flaw is not None and flaw.kev is not None else ""
+    return Told(
+        step=step,
+        lead=first.exposure,
+        exposed=len(reached),
+        unknown_exposure=len(unsaid),
+        later=later if later is not None and step.due is not None and later > step.due else None,
+        action=action,
+    )
+
+
+def rest(db: psycopg.Connection[Any], org: int | None, table: Table | None) -> Rest:
+    """What of the fleet nothing loaded speaks of."""
+    mine = listing.audiences(db)
+    rows = db.execute(
+        """select v.ecosystem, count(distinct h.asset), array_agg(distinct h.asset), count(*)
+        from (select h.asset, h.pv from clearway.held h join clearway.asset a on a.asset = h.asset
+            where (%(mine)s::int[] is null or h.aud = any(%(mine)s)) and (%(org)s::int is null or a.org = %(org)s)
+            limit %(most)s) h join clearway.package_version v on v.pv = h.pv
+        group by v.ecosystem order by 2 desc, 1""",
+        {"mine": mine, "org": org, "most": _HELD},
+    ).fetchall()
+    bare = [(e, n, set(a)) for e, n, a, _ in rows if table is None or not table.coverage(e).covered]
+    unjudged = listing.counts(db, Filter(org=org, yes={"verdict": ("unknown",), "status": ("open",)}), ())
+    return Rest(
+        uncovered=tuple((e, n) for e, n, _ in bare[:20]),
+        assets=len(set().union(*(a for _, _, a in bare))) if bare else 0,
+        unjudged=unjudged.total,
+        exact=sum(r[3] for r in rows) < _HELD and unjudged.exact,
+    )

@@ -1,0 +1,106 @@
+"""Why an exposure is due when it is, and when it would be due if its asset could not be reached from outside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from clearway.directives import Directive, Tier, load, word
+from clearway.directives.standing import read_standing
+
+from . import due, listing, status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date, datetime
+
+    import psycopg
+
+_ASKED = 200  # exposures of one step of the week that are asked for their later date
+
+_FACTS = """select e.exposure, e.asset, e.org, e.detected, e.how, f.id, f.kev, f.kev_due, f.automatable, f.impact,
+    f.ssvc_dated
+from clearway.exposure e join clearway.flaw f on f.flaw = e.flaw where e.exposure = any(%s)"""
+_HISTORY = """select h.until, f.id, h.due, c.tier, h.status, h.detected, h.gone
+from clearway.exposure_history h join clearway.flaw f on f.flaw = h.flaw join clearway.clock c on c.clock = h.clock
+where h.exposure = %s order by h.until desc limit 50"""
+
+
+class Before(Struct, frozen=True, kw_only=True):
+    """How an exposure was shown until then."""
+
+    until: datetime
+    flaw: str
+    due: date | None
+    tier: str
+    status: str
+    detected: date
+    gone: datetime | None
+
+
+class Why(Struct, frozen=True, kw_only=True):
+    """One exposure on one day: the date that was shown, and the same worked out again with its reasons.
+
+    `wording` is one sentence for what the directive is to the organisation (`standing`).
+    """
+
+    line: listing.ExposureLine
+    day: date
+    shown: due.Shown
+    tier: Tier
+    directive: Directive
+    standing: str
+    wording: str
+    said: tuple[status.Said, ...]
+    history: tuple[Before, ...]
+
+
+def why(db: psycopg.Connection[Any], exposure: int, day: date, standing: str = "") -> Why:
+    """The reasons of a date. Raises NotFoundError for what may not be seen or was not there on `day`."""
+    line = listing.one(db, exposure)
+    shown = due.replay(db, exposure, day)
+    directive = load(shown.again.decision.directive)
+    held = standing or standing_for(db, line.org, directive.id)
+    rows = db.execute(_HISTORY, (exposure,)).fetchall()
+    return Why(
+        line=line,
+        day=day,
+        shown=shown,
+        tier=shown.again,
+        directive=directive,
+        standing=held,
+        wording=word(directive, shown.again.decision, shown.again.due, read_standing(held)),
+        said=status.said(db, exposure),
+        history=tuple(
+            Before(
+                until=r[0], flaw=r[1], due=r[2], tier=r[3], status=status.STATUSES[r[4]], detected=r[5], gone=r[6]
+            )
+            for r in rows
+        ),
+    )
+
+
+def standing_for(db: psycopg.Connection[Any], org: int, directive: str) -> str:
+    """What a directive is to an organisation: binding, adopted, or advisory where nobody said."""
+    row = db.execute("select standing ->> %s from clearway.organisation where org = %s", (directive, org)).fetchone()
+    return str(row[0]) if row and row[0] else "advisory"
+
+
+def if_internal(db: psycopg.Connection[Any], exposures: Sequence[int], day: date) -> date | None:
+    """The earliest day on which these would be due if their assets were reachable from inside only, from `day` on.
+
+    None where that gives no later day for all of them, or no date at all.
+    """
+    rows = db.execute(_FACTS, (list(exposures[:_ASKED]),)).fetchall()
+    if not rows:
+        return None
+    said = due.said(db, {r[1] for r in rows})
+    settings = due.settings(db, {r[2] for r in rows})
+    there = due.loaded(db)
+    days: list[date | None] = []
+    for _, asset, org, detected, how, *flaw in rows:
+        told = (*said[asset], (day, "internal"))
+        days.append(due.tier_of(settings[org], due.FlawDates(*flaw), told, detected, how, there, day).due)
+    dated = [d for d in days if d is not None]
+    return min(dated) if dated else None

@@ -1,0 +1,417 @@
+"""*Exposure*: the flat list over all assets with its filters and acts, and one exposure with the reasons of its date."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import parse_qsl
+
+from litestar import Request, Response, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath
+from litestar.response import Redirect
+from msgspec import Struct
+
+from clearway.http.acting import SIGNED_IN, acting, needs
+from clearway.http.cursor import sealer
+from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, done, page
+from clearway.records.errors import InputError, TooLargeError
+
+from . import api_lists, asset, listing, page_asked, page_decide, page_seen, page_why, status
+from .page_asked import FACETS
+from .page_common import PAGE, pairs_of, today
+
+if TYPE_CHECKING:
+    import psycopg
+    from litestar.handlers import HTTPRouteHandler
+
+    from clearway.records.principal import Principal
+
+_FORM = Body(media_type=RequestEncodingType.URL_ENCODED)
+_COUNTED = 10_000  # exposures that the filters count
+_VALUES = 12  # of one facet, those with most exposures
+_PICKED = 500
+_LONGEST_VIEW = 4_000
+
+COLUMNS = (
+    Column(key="due", label="Due", sort="due", lead=True),
+    Column(key="flaw", label="Flaw"),
+    Column(key="component", label="Component", sort="name"),
+    Column(key="asset", label="Asset"),
+    Column(key="tier", label="How soon", term="tier"),
+    Column(key="status", label="Status"),
+    Column(key="severity", label="Severity", sort="severity", number=True, term="CVSS"),
+    Column(key="epss", label="EPSS", sort="epss", number=True, term="EPSS"),
+    Column(key="kev", label="In KEV since", sort="kev", term="KEV", shown=False),
+    Column(key="detected", label="Found", shown=False),
+    Column(key="tlp", label="Marking", term="TLP"),
+)
+LABELS = {
+    "status": "Status",
+    "verdict": "Verdict",
+    "tier": "How soon",
+    "kev": "Attackers use it now",
+    "severity": "Severity",
+    "exposure": "Can be reached from",
+    "environment": "Environment",
+    "kind": "Kind of asset",
+    "ecosystem": "Ecosystem",
+    "organisation": "Organisation",
+}
+TERMS = {"tier": "tier", "kev": "KEV", "severity": "CVSS", "exposure": "exposure"}
+VALUES = {
+    ("status", "open"): "Open",
+    ("status", "mitigated"): "Mitigated",
+    ("status", "fixed"): "Done",
+    ("status", "not_affected"): "Not affected",
+    ("status", "accepted"): "Accepted",
+    ("verdict", "affected"): "Affected",
+    ("verdict", "unknown"): "Not known",
+    ("tier", "3DF"): "3 days, look for traces",
+    ("tier", "3D"): "3 days",
+    ("tier", "14D"): "14 days",
+    ("tier", "60D"): "60 days",
+    ("tier", "FSU"): "With the next upgrade",
+    ("tier", "out_of_scope"): "No rule",
+    ("kev", "yes"): "Yes",
+    ("kev", "no"): "No",
+    ("exposure", "public"): "The internet",
+    ("exposure", "internal"): "Inside only",
+    ("exposure", "unknown"): "Nobody has said",
+}
+VIEWS = (
+    ("Open", "?status=open&sort=due"),
+    ("Due in 7 days", "?status=open&verdict=affected&within=7"),
+    ("Overdue", "?status=open&verdict=affected&within=overdue"),
+    ("Attackers use it, from the internet", "?status=open&kev=yes&exposure=public"),
+    ("Not set aside", "?suppressed!=yes"),
+    ("Set aside", "?suppressed=yes"),
+    ("Not known", "?verdict=unknown"),
+    ("Gone", "?gone=yes"),
+    ("All", "?sort=due"),
+)
+
+
+class OneWay(Table, frozen=True, kw_only=True):
+    """A table whose orders each have one direction: what is due first, the highest, the newest."""
+
+    def sorting(self, column: Column) -> str:
+        if not column.sort or self.sort != column.sort:
+            return "none"
+        return "ascending" if column.sort in ("due", "name") else "descending"
+
+    def sort_link(self, column: Column) -> Address:
+        return self.address.set(sort=column.sort)
+
+
+class Deciding(Struct, frozen=True):
+    """The form of an act on exposures. `id` is numbers joined by a comma; with `view`, all that a list shows."""
+
+    act: str = ""
+    ids: str = ""
+    view: str = ""
+    expected: str = ""
+    justification: str = ""
+    detail: str = ""
+    until: str = ""
+    any_version: str = ""
+    back: str = ""
+
+
+class Undo(Struct, frozen=True):
+    """The form of the way back: the decisions of one act."""
+
+    first: int = 0
+    last: int = 0
+    back: str = ""
+
+
+def handlers() -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+
+    @get("/exposure", opt=SIGNED_IN, **PAGE)
+    def shown(request: Request[Any, Any, Any]) -> Response[bytes] | Redirect:
+        """The list; without any parameter, what is open."""
+        if not request.url.query:
+            return Redirect("/exposure?status=open&sort=due", status_code=303)
+        return _list(request)
+
+    @get(["/exposure.json", "/exposure.csv"], opt=SIGNED_IN, **PAGE)
+    def told(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The same list for programs."""
+        return api_lists.answer(request, of_page=True)
+
+    @get("/exposure/{exposure:int}", opt=SIGNED_IN, **PAGE)
+    def one(request: Request[Any, Any, Any], exposure: FromPath[int]) -> Response[bytes]:
+        """One exposure: why it is due when it is, who said what of it, how it was before."""
+        address = Address.of(request)
+        with acting(request) as (db, me):
+            form = Form()
+            day = today()
+            if address.get("on"):
+                try:
+                    day = page_asked._day(address.get("on"), "on") or day
+                except InputError as error:
+                    form = Form({"on": address.get("on")}, {"on": str(error)})
+            found = page_why.why(db, exposure, day)
+            later = page_why.if_internal(db, [exposure], today()) if found.line.asset_exposure != "internal" else None
+            seen = page_seen.seen(db, [found.line.aud])
+            names = _people(db, found.said)
+        if later is not None and (found.line.due is None or later <= found.line.due):
+            later = None
+        return page(
+            request,
+            "exposure/one.html",
+            status_code=422 if form.errors else 200,
+            tlp=seen.tlp,
+            why=found,
+            line=found.line,
+            later=later,
+            seen=seen,
+            form=form,
+            names=names,
+            reasons=page_decide.REASONS,
+            may=me.may("operate", found.line.org),
+            today=today(),
+        )
+
+    @get("/exposure/decide", opt=needs("operate"), **PAGE)
+    def before(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """What an act would reach, before it is done."""
+        address = Address.of(request)
+        view = address.get("view")[:_LONGEST_VIEW] if address.get("all") == "yes" else ""
+        ids = address.get("ids") or ",".join(v for k, v in pairs_of(request) if k == "id")
+        asked = Deciding(act=address.get("act"), ids=ids, view=view, back=address.get("back"), until=address.get("until"))
+        return _before(request, asked, Form({"until": asked.until}))
+
+    @post("/exposure/decide", opt=needs("operate"), **PAGE)
+    def decide(request: Request[Any, Any, Any], data: Annotated[Deciding, _FORM]) -> Response[bytes]:
+        """Does it, for as many as were shown before."""
+        try:
+            said = _said(data)
+            with acting(request) as (db, me):
+                found = _found(db, me, data)
+                if str(len(found)) != data.expected:
+                    raise InputError(
+                        f"it is {len(found):,} now; look again, then repeat", where="expected"
+                    )
+                changed = status.decide(db, found, said)
+                batch = page_decide.batch_of(db, changed)
+        except InputError as error:
+            values = {k: getattr(data, k) for k in ("justification", "detail", "until", "any_version")}
+            where = error.where if error.where in values else ""
+            told = error.what if not error.mend or where == "justification" else f"{error.what}: {error.mend}"
+            return _before(request, data, Form(values, {where: told}))
+        return done(
+            request,
+            _back(data.back),
+            page_decide.words(len(changed), data.act, said.until),
+            undo="/exposure/undo" if changed else "",
+            fields={"first": str(batch.first), "last": str(batch.last), "back": _back(data.back)},
+        )
+
+    @post("/exposure/undo", opt=needs("operate"), **PAGE)
+    def undo(request: Request[Any, Any, Any], data: Annotated[Undo, _FORM]) -> Response[bytes]:
+        """Takes an act of one's own back, where nobody has decided since."""
+        with acting(request) as (db, _):
+            changed = page_decide.take_back(db, page_decide.Batch(data.first, data.last))
+        many = "1 exposure is" if len(changed) == 1 else f"{len(changed):,} exposures are"
+        return done(request, _back(data.back), f"{many} as before.")
+
+    return [shown, told, one, before, decide, undo]
+
+
+def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
+    address = Address.of(request)
+    day = today()
+    with acting(request) as (db, me):
+        asked = page_asked.asked(pairs_of(request), me, day, most=page_asked.LIMIT, of_page=True)
+        lines, following = api_lists.page(db, me, asked, sealer(request))
+        counted = listing.counts(db, asked.wanted, _countable(me), most=_COUNTED)
+        facets = _facets(db, me, asked, counted, address, day)
+        seen = page_seen.seen(db, (line.aud for line in lines))
+        fleet = asset.page(db, limit=1) if not lines else (None,)
+    table = OneWay(
+        id="exposures",
+        caption="Exposures",
+        columns=COLUMNS,
+        rows=lines,
+        address=address,
+        key="exposure",
+        default_sort="due",
+        next=following,
+        total=counted.total,
+        noun="exposure",
+        selectable=me.may("operate"),
+    )
+    return page(
+        request,
+        "exposure/list.html",
+        tlp=seen.tlp,
+        table=table,
+        counted=counted,
+        facets=facets,
+        seen=seen,
+        views=VIEWS,
+        view=_view_of(address),
+        narrowed=_narrowed(asked, address),
+        no_assets=not fleet,
+        values=VALUES,
+        may=me.may("operate"),
+        query=_query(request),
+    )
+
+
+def _countable(me: Principal) -> list[str]:
+    return [f for f in listing.FACETS if f != "org" or len(me.memberships) > 1]
+
+
+def _facets(
+    db: psycopg.Connection[Any],
+    me: Principal,
+    asked: page_asked.Asked,
+    counted: listing.Counts,
+    address: Address,
+    day: date,
+) -> tuple[Facet, ...]:
+    """Filters with their counts; a facet that is narrowed already counts its values as if it were not."""
+    slugs = {str(m.org): m for m in me.memberships}
+    found: list[Facet] = []
+    for name, known in FACETS.items():
+        inner = "org" if name == "organisation" else name
+        if inner not in counted.facets:
+            continue
+        numbers = counted.facets[inner]
+        if address.all(name) or address.all(name + "!"):
+            numbers = listing.counts(db, asked.without(name, me, day), [inner], most=_COUNTED).facets[inner]
+        if name == "organisation":
+            numbers = {slugs[k].slug: n for k, n in numbers.items() if k in slugs}
+        chosen = {*address.all(name), *address.all(name + "!")}
+        values = [v for v in (known or sorted(numbers, key=lambda v: (-numbers[v], v))) if v in numbers or v in chosen]
+        if known is None:
+            values = values[:_VALUES] + [v for v in values[_VALUES:] if v in chosen]
+        if not values or (len(values) == 1 and not chosen):
+            continue  # nothing to choose from
+        label = {m.slug: m.name for m in me.memberships} if name == "organisation" else {}
+        found.append(
+            Facet(
+                name=name,
+                label=LABELS[name],
+                term=TERMS.get(name, ""),
+                choices=tuple(
+                    Choice(v, label.get(v) or VALUES.get((name, v)) or v.capitalize() if known else label.get(v, v) or "(none)",
+                           numbers.get(v, 0) if counted.exact else None)
+                    for v in values
+                ),
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _view_of(address: Address) -> str:
+    """The named view that this address is, whatever its order and place."""
+    mine = sorted(p for p in address.query if p[0] not in ("sort", "cursor", "columns", "words", "org"))
+    return next(
+        (
+            name
+            for name, query in VIEWS
+            if sorted(p for p in parse_qsl(query[1:]) if p[0] != "sort") == mine
+        ),
+        "",
+    )
+
+
+_SINGLE = {"asset": "one asset", "flaw": "flaw {}", "name": "component {}", "asset_name": "asset {}",
+           "due_from": "due from {}", "due_to": "due until {}"}  # fmt: skip
+
+
+def _narrowed(asked: page_asked.Asked, address: Address) -> list[tuple[str, Address]]:
+    """What narrows the list besides its facets, in words, each with the address without it."""
+    found = []
+    for name, value in asked.pairs:
+        if name == "within":
+            words = "overdue" if value == "overdue" else f"due within {value} days"
+        elif name == "gone":
+            words = "no more there"
+        elif name in ("suppressed", "suppressed!"):
+            words = "set aside" if name == "suppressed" else "not set aside"
+        elif name in _SINGLE:
+            words = _SINGLE[name].format(value)
+        else:
+            continue
+        found.append((words, address.without(name.removesuffix("!")).set(sort=asked.sort)))
+    return found
+
+
+def _query(request: Request[Any, Any, Any]) -> str:
+    return str(request.url.query)
+
+
+def _found(db: psycopg.Connection[Any], me: Principal, data: Deciding) -> list[int]:
+    """The exposures that a form is about."""
+    if data.view:
+        pairs = parse_qsl(data.view[:_LONGEST_VIEW].lstrip("?"), max_num_fields=100)
+        asked = page_asked.asked(pairs, me, today(), of_page=True)
+        return page_decide.chosen(db, (), asked.wanted)
+    picked = [t for t in data.ids.split(",") if t]
+    if len(picked) > _PICKED or not all(t.isascii() and t.isdigit() and len(t) < 19 for t in picked):
+        raise InputError(f"choose up to {_PICKED} rows, or all that match", where="ids")
+    numbers = [int(t) for t in picked]
+    # What may not be seen is not there: the same count and words whether or not it exists.
+    return [line.exposure for line in listing.lines(db, list(dict.fromkeys(numbers)))]
+
+
+def _said(data: Deciding) -> status.Decision:
+    ends = page_asked._day(data.until, "until") if data.act in ("accepted", "mitigated") else None
+    if ends is not None and ends <= today():
+        raise InputError("give a day to come", where="until")
+    return status.Decision(
+        status=data.act,  # type: ignore[arg-type]  # checked there
+        justification=data.justification if data.act == "not_affected" else "",
+        detail=data.detail,
+        until=ends,
+        any_version=data.any_version == "yes" and data.act in ("not_affected", "accepted"),
+    )
+
+
+def _before(request: Request[Any, Any, Any], data: Deciding, form: Form) -> Response[bytes]:
+    with acting(request) as (db, me):
+        found = _found(db, me, data)
+        if len(found) > status.MOST:
+            raise TooLargeError(f"over {status.MOST:,} exposures at once", mend="narrow the list first")
+        reach = page_decide.reach(db, found, me.orgs("operate"))
+        lines = listing.lines(db, found[:8])
+        seen = page_seen.seen(db, (line.aud for line in lines))
+        known = data.act if data.act in page_decide.ACTS else ""
+    return page(
+        request,
+        "exposure/decide.html",
+        status_code=422 if form.errors else 200,
+        tlp=seen.tlp,
+        data=data,
+        ids=",".join(str(f) for f in found) if not data.view else "",
+        expected=len(found),
+        reach=reach,
+        lines=lines,
+        seen=seen,
+        form=form,
+        act=known,
+        acts=page_decide.ACTS,
+        reasons=page_decide.REASONS,
+        values=VALUES,
+        back=_back(data.back or (f"/exposure?{data.view}" if data.view else "")),
+    )
+
+
+def _back(path: str) -> str:
+    """A path of this host to go back to; the list for anything else."""
+    if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() and len(path) < 2_000:
+        return path
+    return "/exposure"
+
+
+def _people(db: psycopg.Connection[Any], said: tuple[status.Said, ...]) -> dict[int, str]:
+    rows = db.execute(
+        "select person, name from clearway.person where person = any(%s)", ([s.person for s in said],)
+    ).fetchall()
+    return {r[0]: r[1] for r in rows}

@@ -1,0 +1,65 @@
+"""*Flaw*: the sources side by side, where they disagree, dated evidence, and the reader's own assets that have it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from litestar import Request, Response, get
+from litestar.params import FromPath, FromQuery
+from litestar.response import Redirect
+
+from clearway.http.acting import SIGNED_IN, acting
+from clearway.http.pages import Form, page, plot
+from clearway.records.errors import NotFoundError
+from clearway.records.text import plain
+
+from . import page_flaw, page_seen
+from .page_common import PAGE, table_or_none, today
+
+if TYPE_CHECKING:
+    from litestar.handlers import HTTPRouteHandler
+
+
+def handlers() -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+
+    @get("/flaws", opt=SIGNED_IN, **PAGE)
+    def find(request: Request[Any, Any, Any], id: FromQuery[str] = "") -> Response[bytes] | Redirect:
+        """Leads to a flaw by any of its names."""
+        asked = id.strip()[:200]
+        if asked:
+            try:
+                with acting(request) as (db, _):
+                    found = page_flaw.read(db, table_or_none(request), asked, today())
+                return Redirect(f"/flaws/{quote(found.id, safe='')}", status_code=303)
+            except NotFoundError:
+                form = Form({"id": asked}, {"id": f"no loaded source names {plain(asked, 80)}"})
+                return page(request, "exposure/flaw_find.html", status_code=404, form=form)
+        return page(request, "exposure/flaw_find.html", form=Form())
+
+    @get("/flaws/{flaw:str}", opt=SIGNED_IN, **PAGE)
+    def one(request: Request[Any, Any, Any], flaw: FromPath[str]) -> Response[bytes] | Redirect:
+        """One flaw; a former id or an alias leads to the present one."""
+        table = table_or_none(request)
+        with acting(request) as (db, me):
+            found = page_flaw.read(db, table, flaw[:200], today())
+            if found.id != flaw:
+                return Redirect(f"/flaws/{quote(found.id, safe='')}", status_code=303)
+            seen = page_seen.seen(db, (line.aud for line in found.affected.lines))
+        site = request.app.state.pages
+        drawn = plot.timeline("Dated evidence", found.events, site.clock.now()) if found.events else None
+        return page(
+            request,
+            "exposure/flaw.html",
+            tlp=seen.tlp,
+            flaw=found,
+            said=found.said,
+            seen=seen,
+            drawn=drawn,
+            assets=found.affected.assets,
+            may=me.may("operate"),
+            first=next(iter(found.affected.lines), None),
+        )
+
+    return [find, one]
