@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-NAMES = ("match", "intake", "query", "keys", "jobs")
+NAMES = ("match", "intake", "query", "keys", "markings", "jobs", "api")
 
 
 def machine() -> dict[str, Any]:
