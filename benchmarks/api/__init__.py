@@ -71,7 +71,7 @@ def _reads(made: World, port: int, pid: int) -> list[dict[str, Any]]:
 
 
 def _asked(port: int, pid: int, path: str, token: str, connections: int) -> dict[str, Any]:
-    """What `load` measured, and the processor time that one request cost the server, which no busy neighbour changes."""
+    """What `load` measured, and the server's processor time a request, which no busy neighbour changes."""
     before = processes.cpu_s(pid)
     found = load.ask(port, path, token, connections, SECONDS)
     spent = processes.cpu_s(pid) - before

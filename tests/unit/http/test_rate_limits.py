@@ -1,0 +1,153 @@
+"""Rate limits: who is told to wait, how long, and who is not."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from clearway.http.ratelimit import Buckets, Policy, RateLimits, Rates, address, spend
+from clearway.records.errors import ConfigError, TooManyRequestsError
+
+SMALL = Rates(
+    address=Policy("address", 5, 10),
+    principal=Policy("principal", 2, 10),
+    sign_in=Policy("sign-in", 2, 60),
+    failures=Policy("failures", 2, 60),
+)
+
+
+class Server:
+    """An application behind limits, on a clock that is moved by hand. It answers `status`, or as principal `person`."""
+
+    def __init__(self, rates: Rates = SMALL) -> None:
+        self.time = 0.0
+        self.status = 200
+        self.person: int | None = None
+        self.reached = 0
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            self.reached += 1
+            if self.person is not None:
+                spend(scope, self.person)
+            await send({"type": "http.response.start", "status": self.status, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+        self.limits = RateLimits(app, rates, now=lambda: self.time)
+
+    def ask(
+        self, path: str = "/", *, method: str = "GET", client: str = "192.0.2.1", **headers: str
+    ) -> tuple[int, dict[str, str]]:
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        fields = [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()]
+        scope = {"type": "http", "method": method, "path": path, "headers": fields, "client": (client, 1)}
+        asyncio.run(self.limits(scope, None, send))  # type: ignore[arg-type]
+        return sent[0]["status"], {k.decode(): v.decode() for k, v in sent[0]["headers"]}
+
+
+def test_a_bucket_gives_its_quota_at_once_and_refills_evenly() -> None:
+    now = [0.0]
+    bucket = Buckets(Policy("p", 4, 8), lambda: now[0])
+    assert [bucket.take("a").refused for _ in range(5)] == [False] * 4 + [True]
+    assert bucket.take("b").refused is False
+    now[0] = 1.9
+    assert bucket.take("a").refused
+    now[0] = 2.0
+    assert not bucket.take("a").refused
+    now[0] = 1_000.0
+    assert [bucket.take("a").refused for _ in range(5)] == [False] * 4 + [True]
+
+
+def test_the_answer_says_where_its_caller_stands() -> None:
+    server = Server()
+    status, headers = server.ask()
+    assert status == 200
+    assert headers["ratelimit-policy"] == '"address";q=5;w=10'
+    assert headers["ratelimit"] == '"address";r=4;t=0'
+
+
+def test_one_request_too_many_is_429_with_the_time_to_wait_and_reaches_nothing() -> None:
+    server = Server()
+    for _ in range(5):
+        assert server.ask()[0] == 200
+    status, headers = server.ask()
+    assert (status, headers["retry-after"], server.reached) == (429, "2", 5)
+    assert headers["content-type"] == "application/problem+json"
+    assert server.ask(client="192.0.2.2")[0] == 200
+    server.time = 2.0
+    assert server.ask()[0] == 200
+
+
+def test_a_principal_has_one_share_whatever_its_address() -> None:
+    server = Server()
+    server.person = 7
+    for n in range(2):
+        assert server.ask(client=f"192.0.2.{n}")[0] == 200
+    with pytest.raises(TooManyRequestsError) as refused:
+        server.ask(client="192.0.2.9")
+    assert refused.value.retry_after_s == 5
+
+
+def test_signing_in_is_limited_more_and_reading_the_page_is_not() -> None:
+    server = Server()
+    assert [server.ask("/sign-in", method="POST")[0] for _ in range(3)] == [200, 200, 429]
+    assert server.ask("/sign-in")[0] == 200
+
+
+def test_a_guesser_is_not_even_read_and_an_office_goes_on_beside_it() -> None:
+    server = Server(Rates(failures=Policy("failures", 2, 60)))
+    assert server.ask(authorization="Bearer good")[0] == 200
+    server.status = 401
+    for n in range(2):
+        assert server.ask(authorization=f"Bearer guess {n}")[0] == 401
+    server.status = 200
+    reached = server.reached
+    assert server.ask(authorization="Bearer guess 3")[0] == 429
+    assert server.reached == reached
+    assert server.ask(authorization="Bearer good")[0] == 200
+    assert server.ask()[0] == 200
+    assert server.ask(client="192.0.2.2", authorization="Bearer guess 3")[0] == 200
+
+
+def scope(client: str, forwarded: str = "") -> Any:
+    headers = [(b"x-forwarded-for", forwarded.encode())] if forwarded else []
+    return {"type": "http", "client": (client, 1) if client else None, "headers": headers}
+
+
+@pytest.mark.parametrize(
+    ("client", "forwarded", "found"),
+    [
+        ("192.0.2.1", "198.51.100.7", "192.0.2.1"),  # nobody believes a stranger
+        ("10.0.0.1", "198.51.100.7", "198.51.100.7"),
+        ("10.0.0.1", "6.6.6.6, 198.51.100.7, 10.0.0.2", "198.51.100.7"),
+        ("10.0.0.1", "not an address", "10.0.0.1"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("2001:db8:1:2:3:4:5:6", "", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.1", "", "192.0.2.1"),
+        ("", "", ""),
+    ],
+)
+def test_an_address_is_the_clients_and_not_what_it_says(client: str, forwarded: str, found: str) -> None:
+    from clearway.http.ratelimit import networks
+
+    assert address(scope(client, forwarded), networks(["10.0.0.0/8"])) == found
+
+
+def test_what_is_no_network_is_a_configuration_error() -> None:
+    from clearway.http.ratelimit import networks
+
+    with pytest.raises(ConfigError):
+        networks(["10.0.0.0/33"])
+
+
+def test_the_number_of_callers_remembered_is_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearway.http.ratelimit.MOST_KEYS", 10)
+    bucket = Buckets(Policy("p", 1, 1))
+    for n in range(100):
+        bucket.take(n)
+    assert len(bucket._kept) == 10
