@@ -6,7 +6,7 @@ from datetime import date
 
 import msgspec
 import pytest
-from test_issue_kept import DOCUMENT, FIRST, address, publish
+from test_issue_kept import DOCUMENT, FIRST, NEXT, address, publish
 
 from clearway.directives import load
 from clearway.directives.attestation import Attested
@@ -14,7 +14,7 @@ from clearway.directives.issue import sign
 from clearway.directives.kept import issues, reports, who
 from clearway.directives.reports.provider import default_provider
 from clearway.directives.reports.remediation import RemediationReport, as_json
-from clearway.records.errors import ForbiddenError, InputError, NotFoundError, UsageError
+from clearway.records.errors import ConflictError, ForbiddenError, InputError, NotFoundError, UsageError
 from clearway.store.connect import connect, translated
 from directive_desk import Desk
 
@@ -252,3 +252,33 @@ def test_the_shipped_table_and_the_one_that_was_issued_are_the_same_bytes(fleet:
     signed = fleet.ask("operator@water", issues.document, version.id)
     assert signed.directive == load("bod-26-04")
     assert sign(DOCUMENT, fleet.private).signature == signed.signature  # Ed25519 is deterministic
+
+
+def test_a_report_is_under_the_version_that_was_addressed_on_its_day(fleet: Desk) -> None:
+    publish(fleet)
+    address(fleet, {"water": "binding"})
+    publish(fleet, NEXT, date(2026, 12, 18))
+    before, after = remediation(fleet, as_of=date(2026, 12, 17)), remediation(fleet, as_of=date(2026, 12, 18))
+    assert [(r.directive.version, r.items[1].due) for r in (before, after)] == [
+        ("1.0.0", date(2026, 12, 19)),
+        ("1.1.0", date(2026, 12, 15)),
+    ]
+    assert remediation(fleet, "hospital", date(2026, 12, 18)).directive.version == load("bod-26-04").version
+
+
+def test_two_authorities_that_disagree_are_a_conflict_and_not_a_choice(fleet: Desk) -> None:
+    publish(fleet)
+    address(fleet, {"water": "binding"})
+    fleet.do("administrator@other-authority", issues.add_key, "other-authority", fleet.key)
+    signature = sign(NEXT, fleet.private).signature
+    fleet.do("official@other-authority", issues.publish, "other-authority", NEXT, signature, issued=FIRST)
+    fleet.do(
+        "official@other-authority",
+        issues.address,
+        "other-authority",
+        "bod-26-04",
+        {"water": "advisory"},
+        since=FIRST,
+    )
+    with pytest.raises(ConflictError, match="2 versions of bod-26-04"):
+        remediation(fleet)

@@ -29,7 +29,7 @@ from ..lifecycle import LifecycleReport, lifecycle_report
 from ..reports.counts import Counts
 from ..reports.period import Kind, period_of
 from ..reports.remediation import Options, RemediationReport, as_json, remediation_report
-from .issues import acknowledgements, addressed, standing_version
+from .issues import acknowledgements, addressed, addressed_to, document, standing_version
 from .who import Org, acting_in, authority_of, between, organisation, tell
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def make(
             organisation=org.slug,
             organisation_name=org.name,
         )
-    table = load(directive)
+    table = in_force(db, org, directive, as_of)
     if kind == "addresses":
         return address_report(
             table.id,
@@ -104,6 +104,26 @@ def make(
             attested=attested,
         )
     return _remediation(db, provider, org, kind, table, as_of)
+
+
+def in_force(db: psycopg.Connection[Any], org: Org, directive: str, as_of: date) -> Directive:
+    """The table an organisation reports under: the version that an authority addressed to it, else the shipped one.
+
+    Raises:
+        NotFoundError: neither is there.
+        ConflictError: two authorities address different versions of it to the organisation.
+        IntegrityError: the stored document is not what was signed.
+    """
+    found = {
+        todo.version.sha256: todo.version.id
+        for todo in addressed_to(db, org.org, as_of)
+        if todo.version.directive == directive
+    }
+    if len(found) > 1:
+        raise ConflictError(
+            f"{len(found)} versions of {directive} are addressed to {org.slug}", where=str(as_of)
+        )
+    return document(db, found.popitem()[1]).directive if found else load(directive)
 
 
 def _remediation(
@@ -170,7 +190,7 @@ def submit(
     body = as_json(report)
     if len(body) > LARGEST:
         raise TooLargeError(f"a report of {len(body):,} bytes", where="report", mend=f"at most {LARGEST:,}")
-    name, number = _under(report)
+    name, number = _under(db, org, report)
     digest = hashlib.sha256(body).digest()
     if expected and digest.hex() != expected:
         raise ConflictError(
@@ -325,12 +345,12 @@ def seen_by_authority(
     )
 
 
-def _under(report: Report) -> tuple[str, str]:
+def _under(db: psycopg.Connection[Any], org: Org, report: Report) -> tuple[str, str]:
     if isinstance(report, RemediationReport):
         return report.directive.id, report.directive.version
     if isinstance(report, LifecycleReport):
         return report.directive, report.version
-    return report.directive, load(report.directive).version
+    return report.directive, in_force(db, org, report.directive, report.as_of).version
 
 
 def _kept(row: Any) -> Kept:
