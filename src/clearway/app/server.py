@@ -35,6 +35,7 @@ from clearway.exposure import osv_api as queries
 from clearway.http import health
 from clearway.http.application import Application, application
 from clearway.http.limits import Limits
+from clearway.http.ratelimit import Rates
 from clearway.records.clock import SystemClock
 from clearway.records.errors import ConfigError, ConflictError, UpstreamError
 from clearway.store.migrate import migrate
@@ -93,6 +94,7 @@ def build(
         pages=workspace.pages,
         state={**workspace.state, "table": live},
         limits=limits,
+        rates=Rates(),
         on_startup=[workspace.hub.start],
         on_shutdown=[close],
         on_ending=[workspace.hub.end],

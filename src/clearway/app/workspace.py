@@ -9,8 +9,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from clearway.access import providers, sign_in
-from clearway.http import events_api, sse
+from clearway import ledger
+from clearway.access import audience, providers, sign_in
+from clearway.access.marking import own
+from clearway.http import events_api, sse, webhook_api
 from clearway.http.acting import Doorkeeper
 from clearway.http.cursor import Seals
 from clearway.http.pages import Nav, Pages
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    import psycopg
     from litestar.types import ControllerRouterHandler
 
     from clearway.http.guard import Guard
@@ -109,11 +112,22 @@ class Workspace:
         found: list[ControllerRouterHandler] = [
             sign_in.routes(self.sign_in),
             events_api.routes(self.hub, self.seals),
+            webhook_api.routes(_own, _log),
         ]
         for name in _ROUTES:
             if _exists(name):
                 found.append(import_module(name).routes())
         return found
+
+
+def _own(db: psycopg.Connection[Any], org: int) -> int:
+    return audience.of(db, own(org))
+
+
+def _log(
+    db: psycopg.Connection[Any], act: str, subject: str, content: Mapping[str, object], aud: int
+) -> None:
+    ledger.append(db, act, subject, content, aud=aud)
 
 
 def _exists(name: str) -> bool:
