@@ -58,7 +58,9 @@ ASSETS: Listing[AssetItem] = Listing(
         "environment": choice(
             "a.environment = any(%s)", ("production", "development", "unknown"), "a.environment <> all(%s)"
         ),
-        "exposure": choice("a.exposure = any(%s)", ("public", "internal", "unknown"), "a.exposure <> all(%s)"),
+        "exposure": choice(
+            "a.exposure = any(%s)", ("public", "internal", "unknown"), "a.exposure <> all(%s)"
+        ),
         "kind": text("a.kind = any(%s)", "a.kind <> all(%s)"),
         "edge": flag("a.edge = any(%s)"),
         "decommissioned": flag("(a.decommissioned is not null) = any(%s)"),

@@ -1,10 +1,10 @@
 """What an address asks of the list of exposures: its filters, order and place. The pages and the API read it alike.
 
-    ?status=open&severity=critical      open ones, critical ones
-    ?status!=accepted                   without those accepted
-    ?suppressed!=yes                    without what somebody set aside: not affected, or accepted
-    ?within=7                           due within seven days, or overdue;  ?within=overdue
-    ?asset=17 ?flaw=CVE-… ?name=openssl* ?asset_name=web* ?due_from=… ?due_to=… ?gone=yes
+?status=open&severity=critical      open ones, critical ones
+?status!=accepted                   without those accepted
+?suppressed!=yes                    without what somebody set aside: not affected, or accepted
+?within=7                           due within seven days, or overdue;  ?within=overdue
+?asset=17 ?flaw=CVE-… ?name=openssl* ?asset_name=web* ?due_from=… ?due_to=… ?gone=yes
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ class Asked(Struct, frozen=True, kw_only=True):
         return _filter(tuple(p for p in self.pairs if p[0].removesuffix("!") != facet), me, day)
 
 
-def asked(pairs: Sequence[tuple[str, str]], me: Principal, day: date, *, most: int = MOST, of_page: bool = False) -> Asked:
+def asked(
+    pairs: Sequence[tuple[str, str]], me: Principal, day: date, *, most: int = MOST, of_page: bool = False
+) -> Asked:
     """What these parameters ask for on `day`. `of_page`: an address of a page, which may say how it is shown.
 
     Raises:
@@ -89,7 +91,8 @@ def asked(pairs: Sequence[tuple[str, str]], me: Principal, day: date, *, most: i
             raise InputError(
                 "this list has no such parameter",
                 where=f"query.{plain(name, 60)}",
-                mend="one of " + ", ".join((*FACETS, "suppressed", "within", "asset", *_TEXTS, *_DAYS, "gone", *_OWN)),
+                mend="one of "
+                + ", ".join((*FACETS, "suppressed", "within", "asset", *_TEXTS, *_DAYS, "gone", *_OWN)),
             )
     for name in {name for name, _ in given if not _is_facet(name)}:
         if sum(n == name for n, _ in given) > 1:
@@ -121,7 +124,9 @@ def _filter(pairs: Pairs, me: Principal, day: date) -> Filter:
     single: dict[str, str] = {}
     for name, value in pairs:
         if len(value) > _LONGEST or not value.isprintable():
-            raise InputError("is too long, or has characters that can't be shown", where=f"query.{plain(name, 60)}")
+            raise InputError(
+                "is too long, or has characters that can't be shown", where=f"query.{plain(name, 60)}"
+            )
         if _is_facet(name):
             facet = name.removesuffix("!")
             sides[name.endswith("!")].setdefault(facet, []).append(_value(facet, value, me))
@@ -133,7 +138,7 @@ def _filter(pairs: Pairs, me: Principal, day: date) -> Filter:
             if len(values) > _VALUES:
                 raise InputError(f"more than {_VALUES} values", where=f"query.{facet}")
     _set_aside(yes, no)
-    due_from, due_to = (_day(single.get(name, ""), name) for name in _DAYS)
+    due_from, due_to = (day_in(single.get(name, ""), name) for name in _DAYS)
     within = single.get("within", "")
     if within:
         ends = day + timedelta(days=-1 if within == "overdue" else _number(within, "within", _WITHIN))
@@ -172,7 +177,7 @@ def _value(facet: str, value: str, me: Principal) -> str:
     return value
 
 
-def _day(text: str, name: str) -> date | None:
+def day_in(text: str, name: str) -> date | None:
     if not text:
         return None
     try:

@@ -59,7 +59,9 @@ class Batch(Struct, frozen=True):
     last: int
 
 
-def reach(db: psycopg.Connection[Any], exposures: Sequence[int], orgs: Sequence[int], *, exact: bool = True) -> Reach:
+def reach(
+    db: psycopg.Connection[Any], exposures: Sequence[int], orgs: Sequence[int], *, exact: bool = True
+) -> Reach:
     """What there is among `exposures` for a caller who operates for `orgs`."""
     counted = db.execute(
         """select e.status, e.org = any(%(orgs)s), count(*) from clearway.exposure e
@@ -98,7 +100,8 @@ def chosen(db: psycopg.Connection[Any], ids: Sequence[int], wanted: Filter | Non
 def batch_of(db: psycopg.Connection[Any], changed: Sequence[int]) -> Batch:
     """The decisions that these exposures have now."""
     row = db.execute(
-        "select min(decision), max(decision) from clearway.exposure where exposure = any(%s)", (list(changed),)
+        "select min(decision), max(decision) from clearway.exposure where exposure = any(%s)",
+        (list(changed),),
     ).fetchone()
     return Batch(*row) if row and row[0] is not None else Batch(0, 0)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from clearway.advisories import view as views
-from clearway.http.pages import Happened
+from clearway.http.pages.plot import Happened
 from clearway.records.errors import NotFoundError
 
 from . import flawview, listing
@@ -150,7 +150,9 @@ def _affected(entry: dict[str, Any]) -> str:
         parts.append(f"and {len(entry['ranges']) - _SHOWN} more ranges")
     if entry["versions"]:
         listed = entry["versions"]
-        parts.append(", ".join(listed[:_SHOWN]) + (f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""))
+        parts.append(
+            ", ".join(listed[:_SHOWN]) + (f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else "")
+        )
     text = "; ".join(parts) or entry["unread"] or "all versions"
     return text if entry["status"] == "affected" else f"not affected: {text}"
 

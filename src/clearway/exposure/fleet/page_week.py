@@ -79,7 +79,11 @@ def read(db: psycopg.Connection[Any], day: date, org: int | None, table: Table |
     ).fetchone() or (0, 0)
     following = listing.page(
         db,
-        Filter(org=org, due_from=plan.until + timedelta(days=1), yes={"status": ("open",), "verdict": ("affected",)}),
+        Filter(
+            org=org,
+            due_from=plan.until + timedelta(days=1),
+            yes={"status": ("open",), "verdict": ("affected",)},
+        ),
         limit=1,
     ).lines
     setting = settings(db, [org])[org] if org is not None else settings(db, [0])[0]

@@ -10,6 +10,7 @@ from clearway.directives import Directive, Tier, load, word
 from clearway.directives.standing import read_standing
 
 from . import due, listing, status
+from .wanted import STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +75,13 @@ def why(db: psycopg.Connection[Any], exposure: int, day: date, standing: str = "
         said=status.said(db, exposure),
         history=tuple(
             Before(
-                until=r[0], flaw=r[1], due=r[2], tier=r[3], status=status.STATUSES[r[4]], detected=r[5], gone=r[6]
+                until=r[0],
+                flaw=r[1],
+                due=r[2],
+                tier=r[3],
+                status=STATUSES[r[4]],
+                detected=r[5],
+                gone=r[6],
             )
             for r in rows
         ),
@@ -83,7 +90,9 @@ def why(db: psycopg.Connection[Any], exposure: int, day: date, standing: str = "
 
 def standing_for(db: psycopg.Connection[Any], org: int, directive: str) -> str:
     """What a directive is to an organisation: binding, adopted, or advisory where nobody said."""
-    row = db.execute("select standing ->> %s from clearway.organisation where org = %s", (directive, org)).fetchone()
+    row = db.execute(
+        "select standing ->> %s from clearway.organisation where org = %s", (directive, org)
+    ).fetchone()
     return str(row[0]) if row and row[0] else "advisory"
 
 

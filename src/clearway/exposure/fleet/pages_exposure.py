@@ -1,4 +1,4 @@
-"""*Exposure*: the flat list over all assets with its filters and acts, and one exposure with the reasons of its date."""
+"""*Exposure*: the flat list over all assets with filters and acts, and one exposure with the reasons of its date."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, done, page
 from clearway.records.errors import InputError, TooLargeError
 
-from . import api_lists, asset, listing, page_asked, page_decide, page_seen, page_why, status
+from . import api_lists, asset, listing, page_asked, page_decide, page_seen, page_why, status, wanted
 from .page_asked import FACETS
 from .page_common import PAGE, pairs_of, today
 
@@ -150,11 +150,15 @@ def handlers() -> list[HTTPRouteHandler]:
             day = today()
             if address.get("on"):
                 try:
-                    day = page_asked._day(address.get("on"), "on") or day
+                    day = page_asked.day_in(address.get("on"), "on") or day
                 except InputError as error:
                     form = Form({"on": address.get("on")}, {"on": str(error)})
             found = page_why.why(db, exposure, day)
-            later = page_why.if_internal(db, [exposure], today()) if found.line.asset_exposure != "internal" else None
+            later = (
+                page_why.if_internal(db, [exposure], today())
+                if found.line.asset_exposure != "internal"
+                else None
+            )
             seen = page_seen.seen(db, [found.line.aud])
             names = _people(db, found.said)
         if later is not None and (found.line.due is None or later <= found.line.due):
@@ -181,7 +185,9 @@ def handlers() -> list[HTTPRouteHandler]:
         address = Address.of(request)
         view = address.get("view")[:_LONGEST_VIEW] if address.get("all") == "yes" else ""
         ids = address.get("ids") or ",".join(v for k, v in pairs_of(request) if k == "id")
-        asked = Deciding(act=address.get("act"), ids=ids, view=view, back=address.get("back"), until=address.get("until"))
+        asked = Deciding(
+            act=address.get("act"), ids=ids, view=view, back=address.get("back"), until=address.get("until")
+        )
         return _before(request, asked, Form({"until": asked.until}))
 
     @post("/exposure/decide", opt=needs("operate"), **PAGE)
@@ -192,9 +198,7 @@ def handlers() -> list[HTTPRouteHandler]:
             with acting(request) as (db, me):
                 found = _found(db, me, data)
                 if str(len(found)) != data.expected:
-                    raise InputError(
-                        f"it is {len(found):,} now; look again, then repeat", where="expected"
-                    )
+                    raise InputError(f"it is {len(found):,} now; look again, then repeat", where="expected")
                 changed = status.decide(db, found, said)
                 batch = page_decide.batch_of(db, changed)
         except InputError as error:
@@ -263,7 +267,7 @@ def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 
 def _countable(me: Principal) -> list[str]:
-    return [f for f in listing.FACETS if f != "org" or len(me.memberships) > 1]
+    return [f for f in wanted.FACETS if f != "org" or len(me.memberships) > 1]
 
 
 def _facets(
@@ -287,7 +291,11 @@ def _facets(
         if name == "organisation":
             numbers = {slugs[k].slug: n for k, n in numbers.items() if k in slugs}
         chosen = {*address.all(name), *address.all(name + "!")}
-        values = [v for v in (known or sorted(numbers, key=lambda v: (-numbers[v], v))) if v in numbers or v in chosen]
+        values = [
+            v
+            for v in (known or sorted(numbers, key=lambda v: (-numbers[v], v)))
+            if v in numbers or v in chosen
+        ]
         if known is None:
             values = values[:_VALUES] + [v for v in values[_VALUES:] if v in chosen]
         if not values or (len(values) == 1 and not chosen):
@@ -299,24 +307,28 @@ def _facets(
                 label=LABELS[name],
                 term=TERMS.get(name, ""),
                 choices=tuple(
-                    Choice(v, label.get(v) or VALUES.get((name, v)) or v.capitalize() if known else label.get(v, v) or "(none)",
-                           numbers.get(v, 0) if counted.exact else None)
+                    Choice(
+                        v, label.get(v) or _words_of(name, v), numbers.get(v, 0) if counted.exact else None
+                    )
                     for v in values
                 ),
             )
-        )  # fmt: skip
+        )
     return tuple(found)
+
+
+def _words_of(facet: str, value: str) -> str:
+    """A value of a facet as the filters show it; what people wrote stays as it is."""
+    if FACETS[facet] is None:
+        return value or "(none)"
+    return VALUES.get((facet, value)) or value.capitalize()
 
 
 def _view_of(address: Address) -> str:
     """The named view that this address is, whatever its order and place."""
     mine = sorted(p for p in address.query if p[0] not in ("sort", "cursor", "columns", "words", "org"))
     return next(
-        (
-            name
-            for name, query in VIEWS
-            if sorted(p for p in parse_qsl(query[1:]) if p[0] != "sort") == mine
-        ),
+        (name for name, query in VIEWS if sorted(p for p in parse_qsl(query[1:]) if p[0] != "sort") == mine),
         "",
     )
 
@@ -362,7 +374,7 @@ def _found(db: psycopg.Connection[Any], me: Principal, data: Deciding) -> list[i
 
 
 def _said(data: Deciding) -> status.Decision:
-    ends = page_asked._day(data.until, "until") if data.act in ("accepted", "mitigated") else None
+    ends = page_asked.day_in(data.until, "until") if data.act in ("accepted", "mitigated") else None
     if ends is not None and ends <= today():
         raise InputError("give a day to come", where="until")
     return status.Decision(
@@ -405,7 +417,12 @@ def _before(request: Request[Any, Any, Any], data: Deciding, form: Form) -> Resp
 
 def _back(path: str) -> str:
     """A path of this host to go back to; the list for anything else."""
-    if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() and len(path) < 2_000:
+    if (
+        path.startswith("/")
+        and not path.startswith(("//", "/\\"))
+        and path.isprintable()
+        and len(path) < 2_000
+    ):
         return path
     return "/exposure"
 

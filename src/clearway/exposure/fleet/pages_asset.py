@@ -1,0 +1,458 @@
+"""*Assets*: the list, adding one, one asset with all that is kept of it, and what an upload changed."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import Request, Response, get, post
+from litestar.datastructures import UploadFile
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath
+from msgspec import Struct, structs
+
+from clearway.http.acting import SIGNED_IN, acting, doorkeeper, needs
+from clearway.http.cursor import sealer
+from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, done, page
+from clearway.records.errors import ClearwayError, ConfigError, ConflictError, InputError
+
+from . import asset as assets
+from . import inventory, listing, page_seen, page_upload
+from .api_asset_list import ASSETS
+from .page_asked import day_in
+from .page_common import PAGE, home_of, member_of, table_of, today
+from .wanted import Filter
+
+if TYPE_CHECKING:
+    from litestar.handlers import HTTPRouteHandler
+
+    from clearway.records.principal import Principal
+
+_FORM = Body(media_type=RequestEncodingType.URL_ENCODED)
+_FILE = Body(media_type=RequestEncodingType.MULTI_PART)
+_HELD = 100
+_CHANGED = 500
+_UNDO_CHARS = 1_500
+EXPOSED = {"public": "From the internet", "internal": "From inside only", "unknown": "Nobody has said"}
+ENVIRONMENTS = {
+    "production": "Production",
+    "development": "Development or test",
+    "unknown": "Nobody has said",
+}
+COLUMNS = (
+    Column(key="name", label="Asset", sort="name", lead=True),
+    Column(key="open", label="To do", number=True),
+    Column(key="earliest", label="First due"),
+    Column(key="exposure", label="Can be reached", term="exposure"),
+    Column(key="environment", label="Environment"),
+    Column(key="owner", label="Owner"),
+    Column(key="kind", label="Kind", shown=False),
+    Column(key="end_of_support", label="End of support", sort="end_of_support", shown=False),
+    Column(key="components", label="Components", number=True),
+    Column(key="inventoried", label="Last inventory", sort="added"),
+    Column(key="marking", label="Marking", term="TLP", shown=False),
+)
+
+
+class Edited(Struct, frozen=True):
+    """The form of an asset's details."""
+
+    version: int = 0
+    name: str = ""
+    owner: str = ""
+    sub_organisation: str = ""
+    environment: str = "unknown"
+    kind: str = ""
+    edge: str = ""
+    end_of_support: str = ""
+    eos_listed: str = ""
+    identifiers: str = ""
+    addresses: str = ""
+    names: str = ""
+    decommissioned: str = ""
+
+
+class Exposing(Struct, frozen=True):
+    """The form of how exposed an asset is."""
+
+    exposure: str = ""
+    since: str = ""
+    said_by: str = ""
+
+
+def handlers() -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+
+    @get("/assets", opt=SIGNED_IN, **PAGE)
+    def shown(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The list."""
+        asked = ASSETS.asked(request)
+        address = Address.of(request)
+        with acting(request) as (db, me):
+            found = ASSETS.read(db, me, asked, sealer(request))
+            seen = page_seen.seen(db, (a.aud for a in found.items))
+        table = Table(
+            id="assets",
+            caption="Assets",
+            columns=COLUMNS,
+            rows=found.items,
+            address=address,
+            default_sort="name",
+            next=found.next,
+            noun="asset",
+        )
+        return page(
+            request,
+            "exposure/assets.html",
+            tlp=seen.tlp,
+            table=table,
+            facets=_facets(me),
+            seen=seen,
+            may=me.may("operate"),
+            none=not found.items and not asked.narrowed and not asked.cursor,
+            exposed=EXPOSED,
+            environments=ENVIRONMENTS,
+        )
+
+    @get(["/assets.json", "/assets.csv"], opt=SIGNED_IN, **PAGE)
+    def told(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The same list for programs."""
+        asked = ASSETS.asked(request)
+        with acting(request) as (db, me):
+            found = ASSETS.read(db, me, asked, sealer(request))
+        return ASSETS.answer(request, found, me)
+
+    @get("/assets/add", opt=needs("operate"), **PAGE)
+    def new(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The form of a new asset with its inventory."""
+        return _adding(request, Form())
+
+    @post("/assets/add", opt=needs("operate"), **PAGE)
+    def add(request: Request[Any, Any, Any], data: Annotated[dict[str, Any], _FILE]) -> Response[bytes]:
+        """Takes an inventory in, and makes the assets that it speaks of."""
+        values = {
+            k: _text(data, k) for k in ("name", "exposure", "environment", "owner", "organisation", "text")
+        }
+        me = doorkeeper(request).of(request)
+        assert me is not None
+        try:
+            home = member_of(me, values["organisation"], "operate")
+            body, filename = _document(data)
+            made = page_upload.to_organisation(
+                doorkeeper(request).pool,
+                doorkeeper(request).key(request),
+                table_of(request),
+                home,
+                body,
+                filename,
+                today(),
+                page_upload.NewAsset(
+                    name=values["name"],
+                    exposure=_exposed(values["exposure"] or "unknown"),
+                    said_by=me.name,
+                    details=assets.Details(
+                        owner=values["owner"],
+                        environment=values["environment"] or "unknown",  # type: ignore[arg-type]  # checked there
+                    ),
+                ),
+            )
+        except (InputError, ConflictError, ConfigError) as error:
+            return _adding(request, _wrong(values, error))
+        if len(made) == 1:
+            return done(request, f"/inventories/{made[0].inventory}", _words(made[0]))
+        fresh = sum(m.made for m in made)
+        appeared = sum(m.appeared for m in made)
+        return done(
+            request,
+            "/assets?sort=-added",
+            f"{len(made):,} assets, {fresh:,} of them new; {appeared:,} exposures appeared.",
+        )
+
+    @get("/assets/{asset:int}", opt=SIGNED_IN, **PAGE)
+    def one(request: Request[Any, Any, Any], asset: FromPath[int]) -> Response[bytes]:
+        """One asset."""
+        return _one(request, asset)
+
+    @post("/assets/{asset:int}", opt=needs("operate"), **PAGE)
+    def edit(
+        request: Request[Any, Any, Any], asset: FromPath[int], data: Annotated[Edited, _FORM]
+    ) -> Response[bytes]:
+        """Changes its details, unless somebody else has meanwhile."""
+        values = {k: str(v) for k, v in structs.asdict(data).items()}
+        try:
+            details = _details(data)
+            with acting(request) as (db, _):
+                before = assets.one(db, asset)
+                assets.change(db, asset, data.version, details, name=data.name)
+        except (InputError, ConflictError) as error:
+            return _one(request, asset, editing=_wrong(values, error))
+        back = {**_as_form(before), "version": str(data.version + 1)}
+        short = sum(map(len, back.values())) < _UNDO_CHARS
+        return done(
+            request,
+            f"/assets/{asset}",
+            f"{data.name or before.name} is changed.",
+            undo=f"/assets/{asset}" if short else "",
+            fields=back if short else {},
+        )
+
+    @post("/assets/{asset:int}/exposure", opt=needs("operate"), **PAGE)
+    def expose(
+        request: Request[Any, Any, Any], asset: FromPath[int], data: Annotated[Exposing, _FORM]
+    ) -> Response[bytes]:
+        """Says how exposed it is from a day on, and dates what is open on it anew."""
+        values = structs.asdict(data)
+        try:
+            word = _exposed(data.exposure)
+            with acting(request) as (db, me):
+                before = assets.one(db, asset)
+                since = day_in(data.since, "since") or today()
+                kept, moved = assets.say_exposure(
+                    db, asset, word, since, data.said_by or me.name, day=today()
+                )
+        except InputError as error:
+            return _one(request, asset, exposing=_wrong(values, error))
+        dates = (
+            "no date changed" if not moved else "1 date changed" if moved == 1 else f"{moved:,} dates changed"
+        )
+        return done(
+            request,
+            f"/assets/{asset}",
+            f"{kept.name}: {EXPOSED[word].lower()} since {since.day} {since:%B %Y}; {dates}.",
+            undo=f"/assets/{asset}/exposure",
+            fields={
+                "exposure": before.exposure,
+                "since": since.isoformat(),
+                "said_by": f"{me.name}, taken back",
+            },
+        )
+
+    @post("/assets/{asset:int}/inventories", opt=needs("operate"), **PAGE)
+    def upload(
+        request: Request[Any, Any, Any], asset: FromPath[int], data: Annotated[dict[str, Any], _FILE]
+    ) -> Response[bytes]:
+        """Takes a new inventory of it in."""
+        values = {k: _text(data, k) for k in ("text", "detected")}
+        door = doorkeeper(request)
+        try:
+            body, filename = _document(data)
+            made = page_upload.to_asset(
+                door.pool,
+                door.key(request),
+                table_of(request),
+                asset,
+                body,
+                filename,
+                today(),
+                detected=day_in(values["detected"], "detected"),
+            )
+        except (InputError, ConfigError, ConflictError) as error:
+            return _one(request, asset, uploading=_wrong(values, error))
+        return done(request, f"/inventories/{made.inventory}", _words(made))
+
+    @get("/inventories/{number:int}", opt=SIGNED_IN, **PAGE)
+    def difference(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[bytes]:
+        """What one inventory changed on its asset."""
+        with acting(request) as (db, me):
+            found = inventory.difference(db, number)
+            kept = assets.one(db, found.inventory.asset)
+            lines = listing.page(db, Filter(asset=kept.asset, yes={"status": ("open",)}), limit=8).lines
+            seen = page_seen.seen(db, [kept.aud])
+        return page(
+            request,
+            "exposure/inventory.html",
+            tlp=seen.tlp,
+            found=found,
+            line=found.inventory,
+            asset=kept,
+            lines=lines,
+            seen=seen,
+            most=_CHANGED,
+            may=me.may("operate", kept.org),
+        )
+
+    @get("/inventories/{number:int}/document", opt=SIGNED_IN, **PAGE)
+    def document(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[bytes]:
+        """The document as it came, to be saved."""
+        with acting(request) as (db, _):
+            data = inventory.raw(db, number)
+        headers = {
+            "content-disposition": f'attachment; filename="inventory-{number}"',
+            "cache-control": "no-store",
+        }
+        return Response(data, media_type="application/octet-stream", headers=headers)
+
+    return [shown, told, new, add, one, edit, expose, upload, difference, document]
+
+
+def _facets(me: Principal) -> tuple[Facet, ...]:
+    found = [
+        Facet(
+            name="exposure", label="Can be reached", choices=tuple(Choice(k, v) for k, v in EXPOSED.items())
+        ),
+        Facet(
+            name="environment",
+            label="Environment",
+            choices=tuple(Choice(k, v) for k, v in ENVIRONMENTS.items()),
+        ),
+        Facet(name="edge", label="At the network's edge", choices=(Choice("yes", "Yes"), Choice("no", "No"))),
+        Facet(
+            name="decommissioned", label="Decommissioned", choices=(Choice("yes", "Yes"), Choice("no", "No"))
+        ),
+    ]
+    if len(me.memberships) > 1:
+        mine = tuple(Choice(m.slug, m.name) for m in me.memberships)
+        found.append(Facet(name="organisation", label="Organisation", choices=mine))
+    return tuple(found)
+
+
+def _one(
+    request: Request[Any, Any, Any],
+    asset: int,
+    *,
+    editing: Form | None = None,
+    exposing: Form | None = None,
+    uploading: Form | None = None,
+) -> Response[bytes]:
+    wrong = next((f for f in (editing, exposing, uploading) if f is not None), None)
+    with acting(request) as (db, me):
+        kept = assets.one(db, asset)
+        said = assets.exposures_said(db, asset)
+        documents = inventory.of_asset(db, asset, limit=30)
+        after = Address.of(request).get("after")
+        start = int(after) if after.isascii() and after.isdigit() and len(after) < 10 else 0
+        held = inventory.held(db, asset, after=start, limit=_HELD + 1)
+        disputed = inventory.disputed(db, asset)
+        lines = listing.page(
+            db, Filter(asset=asset, yes={"status": ("open",), "verdict": ("affected",)}), limit=10
+        ).lines
+        counted = listing.counts(db, Filter(asset=asset), ("status", "verdict"))
+        seen = page_seen.seen(db, {kept.aud, *(line.aud for line in lines)})
+        people = db.execute(
+            "select person, name from clearway.person where person = any(%s)", ([s.person for s in said],)
+        ).fetchall()
+    return page(
+        request,
+        "exposure/asset.html",
+        status_code=422 if wrong is not None else 200,
+        tlp=seen.tlp,
+        asset=kept,
+        said=tuple(reversed(said)),
+        names=dict(people),
+        documents=documents,
+        held=held[:_HELD],
+        held_next=held[_HELD - 1].pv if len(held) > _HELD else 0,
+        disputed=disputed,
+        lines=lines,
+        counted=counted,
+        seen=seen,
+        may=me.may("operate", kept.org),
+        as_form=_as_form(kept),
+        editing=editing or Form(),
+        exposing=exposing or Form(),
+        uploading=uploading or Form(),
+        exposed=EXPOSED,
+        environments=ENVIRONMENTS,
+        today=today(),
+    )
+
+
+def _adding(request: Request[Any, Any, Any], form: Form) -> Response[bytes]:
+    me = doorkeeper(request).of(request)
+    assert me is not None
+    mine = [m for m in me.memberships if "operate" in m.rights]
+    home = home_of(request, me)
+    return page(
+        request,
+        "exposure/asset_add.html",
+        status_code=422 if form.errors else 200,
+        form=form,
+        mine=mine,
+        home=home if home in mine else mine[0],
+        exposed=EXPOSED,
+        environments=ENVIRONMENTS,
+    )
+
+
+def _document(data: dict[str, Any]) -> tuple[bytes, str]:
+    """What was uploaded or pasted, and its name. Raises InputError for nothing."""
+    file = data.get("file")
+    if isinstance(file, UploadFile):
+        body = file.file.read()
+        if body:
+            return body, (file.filename or "")[-200:]
+    pasted = _text(data, "text")
+    if pasted.strip():
+        return pasted.encode("utf-8", "replace"), "pasted.txt"
+    raise InputError("choose a file, or paste a list", where="file")
+
+
+def _text(data: dict[str, Any], name: str) -> str:
+    value = data.get(name, "")
+    return value if isinstance(value, str) else ""
+
+
+def _exposed(word: str) -> assets.Exposed:
+    if word not in EXPOSED:
+        raise InputError("choose one", where="exposure")
+    return word  # type: ignore[return-value]  # one of the three
+
+
+def _details(data: Edited) -> assets.Details:
+    return assets.Details(
+        owner=data.owner.strip(),
+        sub_organisation=data.sub_organisation.strip(),
+        environment=data.environment,  # type: ignore[arg-type]  # checked there
+        kind=data.kind.strip(),
+        edge=data.edge == "yes",
+        end_of_support=day_in(data.end_of_support, "end_of_support"),
+        eos_listed={"yes": True, "no": False}.get(data.eos_listed),
+        identifiers=_lines(data.identifiers),
+        addresses=_lines(data.addresses),
+        names=_lines(data.names),
+        decommissioned=day_in(data.decommissioned, "decommissioned"),
+    )
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+
+
+def _as_form(kept: assets.Asset) -> dict[str, str]:
+    d = kept.details
+
+    def iso(day: date | None) -> str:
+        return "" if day is None else day.isoformat()
+
+    return {
+        "version": str(kept.version),
+        "name": kept.name,
+        "owner": d.owner,
+        "sub_organisation": d.sub_organisation,
+        "environment": d.environment,
+        "kind": d.kind,
+        "edge": "yes" if d.edge else "",
+        "end_of_support": iso(d.end_of_support),
+        "eos_listed": {True: "yes", False: "no"}.get(d.eos_listed, "") if d.eos_listed is not None else "",
+        "identifiers": "\n".join(d.identifiers),
+        "addresses": "\n".join(d.addresses),
+        "names": "\n".join(d.names),
+        "decommissioned": iso(d.decommissioned),
+    }
+
+
+def _wrong(values: dict[str, str], error: ClearwayError) -> Form:
+    """What was typed, and what is wrong: beside the field where it is one of them."""
+    told = f"{error.what}: {error.mend}" if error.mend else error.what
+    field = error.where.removeprefix("query.")
+    return Form(values, {field if field in values or field == "file" else "": told})
+
+
+def _words(made: page_upload.Uploaded) -> str:
+    if made.unchanged:
+        return f"This very document of {made.name} was here already: nothing changed."
+    first = "exposure" if made.appeared == 1 else "exposures"
+    return (
+        f"{made.name}: {made.components:,} components, {made.added:,} added and {made.removed:,} removed; "
+        f"{made.appeared:,} {first} appeared, {made.ended:,} ended."
+    )
