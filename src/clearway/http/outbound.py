@@ -19,7 +19,6 @@ Errors, all of them `UpstreamError` for a caller that only wants to try later:
 
 from __future__ import annotations
 
-import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,12 +32,13 @@ import httpx
 from msgspec import Struct
 
 from clearway.records.clock import Clock, SystemClock
-from clearway.records.errors import ClearwayError, ConfigError, UpstreamError
+from clearway.records.errors import ClearwayError, UpstreamError
 from clearway.records.text import plain
 
 from .outbound_address import PUBLIC_ONLY, Networks, RefusedError, literal
-from .outbound_body import Sink, TooMuchError, plain_chunks, shown
+from .outbound_body import Sink, TooMuchError, plain_chunks
 from .outbound_socket import Budget, CheckedBackend, Pace, Resolver, SlowError, resolve
+from .outbound_url import checked_url, core, default_port, joined, origin, proxy_url, shown
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -49,7 +49,6 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_REDIRECTS = 5
-_MAX_URL_CHARS = 4096
 _MAX_RETRY_AFTER_S = 7 * 86_400.0
 _MAX_VALIDATOR_CHARS = 300
 ANSWER_BYTES = 4096  # of an answer to a POST: for the record of what was said, no more
@@ -58,7 +57,6 @@ USER_AGENT = "Clearway"
 _FOR_ANYBODY = frozenset(
     ("accept", "accept-encoding", "user-agent", "if-none-match", "if-modified-since", "range", "if-range")
 )
-_AUTHORITY_END = re.compile("[/?#]")
 _OURS = frozenset(
     ("host", "content-length", "connection", "transfer-encoding", "user-agent", "accept-encoding")
 )
@@ -108,28 +106,6 @@ class Answer(Struct, frozen=True, kw_only=True):
     retry_after_s: float | None = None
 
 
-def checked_url(text: str) -> httpx.URL:
-    """`text` as a URL that may be tried; raises RefusedError with the reason. Nothing is looked up."""
-    where = shown(text)
-    if len(text) > _MAX_URL_CHARS or "\\" in text or not text.isprintable() or " " in text:
-        raise RefusedError("not a URL", where=where, mend="write https://host/path")
-    try:
-        url = httpx.URL(text)
-        port = url.port
-    except (httpx.InvalidURL, ValueError, UnicodeError):
-        raise RefusedError("not a URL", where=where, mend="write https://host/path") from None
-    if url.scheme not in ("http", "https"):
-        raise RefusedError(
-            f"{plain(url.scheme, 20) or 'no scheme'} is not fetched", where=where, mend="http and https are"
-        )
-    if url.userinfo or "@" in _AUTHORITY_END.split(text.partition("//")[2], maxsplit=1)[0]:
-        raise RefusedError("a URL with a user or password", where=where)
-    if port is not None and not 0 < port < 65536:
-        raise RefusedError(f"no port {port}", where=where)
-    literal(url.raw_host.decode("ascii", "replace"))
-    return url
-
-
 class Client:
     """Calls to the outside, for one thread. Close it, or use it as a context manager.
 
@@ -153,9 +129,9 @@ class Client:
         self._clock = clock or SystemClock()
         self._user_agent = user_agent
         self._proxied = bool(proxy)
-        through = _proxy_url(proxy) if proxy else None
+        through = proxy_url(proxy) if proxy else None
         self._backend = CheckedBackend(
-            allow, resolver, (through.host, through.port or _default_port(through)) if through else None
+            allow, resolver, (through.host, through.port or default_port(through)) if through else None
         )
         common = {
             "max_connections": 4,
@@ -174,7 +150,7 @@ class Client:
             )
         else:
             self._pool = httpcore.HTTPProxy(
-                _core(through),
+                core(through),
                 ssl_context=context,
                 network_backend=self._backend,
                 http2=False,
@@ -274,10 +250,10 @@ class Client:
                 if redirects and answer.status in (301, 302, 303, 307, 308) and location:
                     if hop == redirects:
                         raise UpstreamError(f"more than {redirects} redirects", where=budget.where)
-                    onward = _joined(at, location)
+                    onward = joined(at, location)
                     if at.scheme == "https" and onward.scheme != "https":
                         raise RefusedError("a redirect from https to http", where=budget.where)
-                    if _origin(onward) != _origin(at):
+                    if origin(onward) != origin(at):
                         headers = {k: v for k, v in headers.items() if k in _FOR_ANYBODY}
                     at = onward
                     continue
@@ -303,7 +279,7 @@ class Client:
             self._pool.handle_request(
                 httpcore.Request(
                     method,
-                    _core(url),
+                    core(url),
                     headers=[(k.encode(), v.encode("utf-8")) for k, v in sent.items()],
                     content=body,
                 )
@@ -373,26 +349,6 @@ def _translated(where: str) -> Iterator[None]:
         ) from error
 
 
-def _joined(base: httpx.URL, location: str) -> httpx.URL:
-    if not location.isprintable() or len(location) > _MAX_URL_CHARS:
-        raise RefusedError("a redirect to what is no URL", where=shown(str(base)))
-    try:
-        joined = str(base.join(location).copy_with(fragment=None))
-    except (httpx.InvalidURL, ValueError, UnicodeError):
-        raise RefusedError("a redirect to what is no URL", where=shown(str(base))) from None
-    return checked_url(joined)
-
-
-def _proxy_url(text: str) -> httpx.URL:
-    try:
-        url = httpx.URL(text)
-    except (httpx.InvalidURL, ValueError):
-        url = httpx.URL("")
-    if url.scheme != "http" or not url.host:
-        raise ConfigError("the proxy is no http:// address", mend="write http://host:port")
-    return url
-
-
 def _trusting() -> ssl.SSLContext:
     """The system's certificate authorities, or SSL_CERT_FILE's; where there are none, those that httpx brings."""
     context = ssl.create_default_context()
@@ -402,18 +358,6 @@ def _trusting() -> ssl.SSLContext:
 
         context.load_verify_locations(certifi.where())
     return context
-
-
-def _core(url: httpx.URL) -> httpcore.URL:
-    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-
-
-def _default_port(url: httpx.URL) -> int:
-    return 443 if url.scheme == "https" else 80
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int]:
-    return url.scheme, url.host, url.port or _default_port(url)
 
 
 def _lower(headers: Mapping[str, str] | None) -> dict[str, str]:

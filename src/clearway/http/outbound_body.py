@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from clearway.records.errors import UpstreamError
-from clearway.records.text import plain
+
+from .outbound_url import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,15 +38,6 @@ class Body(Protocol):
     def headers(self) -> httpx.Headers: ...
 
     def chunks(self) -> Iterator[bytes]: ...
-
-
-def shown(url: str) -> str:
-    """`url` as it may stand in an error: without its user information and query, where secrets are."""
-    start, slashes, rest = url.partition("?")[0].partition("#")[0].partition("://")
-    authority, slash, path = rest.partition("/")
-    if "@" in authority:
-        authority = "…@" + authority.rpartition("@")[2]
-    return plain(f"{start}{slashes}{authority}{slash}{path}" + ("?…" if "?" in url else ""), 200)
 
 
 def plain_chunks(answer: Body, max_bytes: int, where: str) -> Iterator[bytes]:

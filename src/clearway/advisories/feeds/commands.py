@@ -343,7 +343,8 @@ def lines_of(feed: FeedStatus) -> Iterator[str]:
     if feed.stale:
         yield f"stale: {feed.stale}"
     if feed.error:
-        yield f"failed {feed.failures} times in a row: {plain(feed.error, 300)}"
+        times = "once" if feed.failures == 1 else f"{feed.failures} times in a row"
+        yield f"failed {times}: {plain(feed.error, 300)}"
     if feed.set_aside:
         yield f"{feed.set_aside:,} documents left out; tried again at the next pull"
     if feed.not_before:
