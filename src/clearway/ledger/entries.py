@@ -170,9 +170,10 @@ def status(db: Connection) -> Status:
     now = tree.head(db)
     newest = tree.newest(db)
     row = db.execute(
-        "select (select min(e.at) from clearway.log_state s join clearway.log_entry e on e.entry > s.head), "
+        "select (select at from clearway.log_entry where entry > %s order by entry limit 1), "
         "(select signed from clearway.log_checkpoint order by size desc limit 1), "
-        "(select max(size) from clearway.log_cosignature), (select max(at) from clearway.log_cosignature)"
+        "(select max(size) from clearway.log_cosignature), (select max(at) from clearway.log_cosignature)",
+        (now.head,),
     ).fetchone()
     assert row is not None
     return Status(

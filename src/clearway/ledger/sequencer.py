@@ -76,12 +76,12 @@ def integrate(db: Connection, signer: Signer, *, limit: int = BATCH, wait: bool 
             return Integrated(size=0, root=EMPTY_ROOT, added=0, busy=True)
         now = tree.head(db)
         signer = known(signer, now)
-        rows = _waiting(db, now.head, limit)
+        rows = _waiting(db, now, limit)
         had = tree.read_tiles(db, {*t.edge(now.size), Tile(ENTRIES, now.size // WIDTH)})
         root = _root(now.size, had)
         _check_continues(db, signer, now, root)
         if not rows:
-            if now.size:
+            if now.gaps:
                 _forget_gaps(db, [], now)
             return Integrated(size=now.size, root=root, added=0)
         changed = _grown(now.size, [leaf_of(header, content) for _, header, content in rows], had)
@@ -93,7 +93,7 @@ def integrate(db: Connection, signer: Signer, *, limit: int = BATCH, wait: bool 
             entries = [row[0] for row in rows]
             _place(db, now.size, entries)
             _forget_gaps(db, entries, now)  # before this batch's own, which are newer than the horizon
-            _keep_gaps(db, now.head, max(now.head, entries[-1]))
+            _keep_gaps(db, now.head, max(now.head, entries[-1]), entries)
             db.execute(
                 "insert into clearway.log_checkpoint (size, root, epoch, note) values (%s, %s, %s, %s)",
                 (size, root, now.epoch.number if now.epoch else 1, note.render()),
@@ -104,7 +104,7 @@ def integrate(db: Connection, signer: Signer, *, limit: int = BATCH, wait: bool 
             _thin(db)
             db.execute("select pg_notify(%s, %s)", (CHANNEL, str(size)))
     signer.remember(note)
-    return Integrated(size=size, root=root, added=len(rows), more=len(rows) == limit)
+    return Integrated(size=size, root=root, added=len(rows), more=len(rows) >= limit)
 
 
 def integrate_all(db: Connection, signer: Signer) -> Integrated:
@@ -119,11 +119,14 @@ def integrate_all(db: Connection, signer: Signer) -> Integrated:
 
 def waiting(db: Connection) -> bool:
     """Whether a committed entry has no leaf yet; a look-up, for loops."""
+    # Numbers are given as values, and the greatest is one step in the index: a join that was planned while the tables
+    # were small would read them whole once they are large.
     row = db.execute(
-        "select exists (select from clearway.log_state s join clearway.log_entry e on e.entry > s.head) "
-        "or exists (select from clearway.log_gap g join clearway.log_entry e using (entry))"
+        "select coalesce((select max(entry) from clearway.log_entry) > (select head from clearway.log_state), false), "
+        "array(select entry from clearway.log_gap)"
     ).fetchone()
-    return bool(row and row[0])
+    assert row is not None
+    return bool(row[0]) or bool(row[1] and _late(db, row[1]))
 
 
 def signer_of(db: Connection, home: Path) -> Signer:
@@ -222,16 +225,23 @@ def _check_continues(db: Connection, signer: Signer, now: tree.Head, root: bytes
         )
 
 
-def _waiting(db: Connection, head: int, limit: int) -> list[tuple[int, bytes, bytes]]:
-    """Late entries first, then those after the last; ascending in each."""
-    return db.execute(
-        "(select e.entry, e.header_hash, e.content_hash "
-        "from clearway.log_gap g join clearway.log_entry e using (entry) order by e.entry limit %(limit)s) "
-        "union all "
-        "(select entry, header_hash, content_hash from clearway.log_entry where entry > %(head)s "
-        "order by entry limit %(limit)s) order by 1 limit %(limit)s",
-        {"head": head, "limit": limit},
+def _waiting(db: Connection, now: tree.Head, limit: int) -> list[tuple[int, bytes, bytes]]:
+    """Every late entry, then those after the last up to the limit; ascending in each."""
+    late = _late(db, now.gaps) if now.gaps else []
+    fresh = db.execute(
+        "select entry, header_hash, content_hash from clearway.log_entry where entry > %s order by entry limit %s",
+        (now.head, max(0, limit - len(late))),
         binary=True,
+    ).fetchall()
+    return late + fresh
+
+
+def _late(db: Connection, gaps: list[int]) -> list[tuple[int, bytes, bytes]]:
+    return db.execute(
+        "select entry, header_hash, content_hash from clearway.log_entry where entry = any(%s) order by entry",
+        (gaps,),
+        binary=True,
+        prepare=False,
     ).fetchall()
 
 
@@ -262,25 +272,25 @@ def _place(db: Connection, first: int, entries: list[int]) -> None:
     )
 
 
-def _keep_gaps(db: Connection, old: int, new: int) -> None:
+def _keep_gaps(db: Connection, old: int, new: int, placed: list[int]) -> None:
     """Notes the numbers that were passed over, with this transaction's own number.
 
     It is given at the first write, after the entries were read; and a transaction has its own before it takes
     a number for an entry. So every transaction that may still bring one of these has a lower number.
     """
     db.execute(
-        "insert into clearway.log_gap (entry, xid) select n, pg_current_xact_id() "
-        "from generate_series(%s::bigint + 1, %s::bigint) n "
-        "where not exists (select from clearway.log_leaf l where l.entry = n) on conflict do nothing",
-        (old, new),
+        "insert into clearway.log_gap (entry, xid) select n, pg_current_xact_id() from ("
+        "select generate_series(%s::bigint + 1, %s::bigint) except select unnest(%s::bigint[])) missing(n)",
+        (old, new, placed),
     )
 
 
 def _forget_gaps(db: Connection, placed: list[int], now: tree.Head) -> None:
-    """Drops what has come, and what never will. Numbers from another server's life (a restore) are over too."""
+    """Drops what has come, and what never will: its transaction was over before entries were read, and it was not
+    there. Numbers from another server's life (a restore) are over too.
+    """
     db.execute(
-        "delete from clearway.log_gap g where g.entry = any(%s) or ((g.xid < %s::xid8 or g.xid > %s::xid8) "
-        "and not exists (select from clearway.log_entry e where e.entry = g.entry))",
+        "delete from clearway.log_gap where entry = any(%s) or xid < %s::xid8 or xid > %s::xid8",
         (placed, now.oldest, now.newest),
     )
 

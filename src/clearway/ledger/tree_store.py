@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _HEAD = """
 select s.origin, s.head, s.size,
     array(select vkey from clearway.log_key where retired is null order by number),
-    e.number, e.old_size, e.old_root, e.kept, pg_snapshot_xmin(now.s)::text, pg_snapshot_xmax(now.s)::text
+    e.number, e.old_size, e.old_root, e.kept, pg_snapshot_xmin(now.s)::text, pg_snapshot_xmax(now.s)::text,
+    array(select entry from clearway.log_gap order by entry)
 from clearway.log_state s cross join pg_current_snapshot() now(s)
     left join lateral (select * from clearway.log_epoch order by number desc limit 1) e on true
 """
@@ -41,6 +42,7 @@ class Head(Struct, frozen=True, kw_only=True):
     epoch: Epoch | None
     oldest: str  # transactions older than this are over
     newest: str  # none has this number or a higher one yet
+    gaps: list[int]  # numbers that were passed over and may still come
 
 
 class LogKey(Struct, frozen=True, kw_only=True):
@@ -57,7 +59,7 @@ def head(db: Connection) -> Head:
     row = db.execute(_HEAD).fetchone()
     if row is None:
         raise IntegrityError("the log's state is gone", where="log_state", mend="restore the database")
-    origin, head, size, keys, number, old_size, old_root, kept, oldest, newest = row
+    origin, head, size, keys, number, old_size, old_root, kept, oldest, newest, gaps = row
     return Head(
         origin=origin,
         head=head,
@@ -68,6 +70,7 @@ def head(db: Connection) -> Head:
         else Epoch(number=number, old_size=old_size, old_root=old_root, kept=kept),
         oldest=oldest,
         newest=newest,
+        gaps=gaps,
     )
 
 

@@ -118,6 +118,11 @@ def test_no_act_is_lost_or_made_up_in_fifty_kills_of_postgresql(home: Path) -> N
     kill_postgresql(home, 50)
 
 
+def placed_any(url: str) -> bool:
+    with connect(url, autocommit=True) as db:
+        return db.execute("select from clearway.log_leaf limit 1").fetchone() is not None
+
+
 def kill_sequencer(url: str, home: Path, rounds: int) -> None:
     acknowledged: list[tuple[int, int]] = []
     stop = threading.Event()
@@ -146,7 +151,10 @@ def kill_sequencer(url: str, home: Path, rounds: int) -> None:
             )
             assert process.stdout is not None
             process.stdout.readline()
-            time.sleep(chance.uniform(0.1, 0.5))
+            ends = time.monotonic() + 20
+            while not placed_any(url) and time.monotonic() < ends:
+                time.sleep(0.01)  # a busy machine: let the first one do something
+            time.sleep(chance.uniform(0.05, 0.4))
             process.send_signal(signal.SIGKILL)
             process.wait()
             process.stdout.close()

@@ -44,7 +44,7 @@ create table clearway.log_leaf (
 create table clearway.log_gap (
     entry bigint primary key,
     xid xid8 not null
-);
+) with (autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0);  -- small, and always changing
 -- Level -1 has the bundles of leaves, 0 the leaf hashes, and so on (C2SP tlog-tiles). Hashes don't compress.
 create table clearway.log_tile (
     level smallint not null check (level between -1 and 8),
