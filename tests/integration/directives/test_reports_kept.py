@@ -282,3 +282,17 @@ def test_two_authorities_that_disagree_are_a_conflict_and_not_a_choice(fleet: De
     )
     with pytest.raises(ConflictError, match="2 versions of bod-26-04"):
         remediation(fleet)
+
+
+def test_an_import_is_reported_under_by_ones_own_members_alone_and_is_no_issue(fleet: Desk) -> None:
+    signed = sign(NEXT, fleet.private)
+    fleet.do("administrator@water", issues.take_over, "water", signed, fleet.key, issued=FIRST)
+    assert remediation(fleet).directive.version == "1.1.0"
+    assert remediation(fleet, "hospital").directive.version == "1.0.0"
+    fleet.do("administrator@authority", issues.take_over, "authority", signed, fleet.key, issued=FIRST)
+    with pytest.raises(NotFoundError, match="issue it first"):
+        address(fleet, {"water": "binding"})
+    publish(fleet, NEXT)  # what was imported stands in nobody's way
+    address(fleet, {"water": "binding"})
+    version = fleet.ask("official@authority", issues.standing_version, "bod-26-04", "authority", D)
+    assert not version.imported

@@ -155,9 +155,9 @@ def _keep(
 ) -> Version:
     directive = signed.directive
     last = db.execute(
-        """select version, issued from clearway.directive_version where org = %s and directive = %s
-        order by issued desc, version_id desc limit 1""",
-        (org.org, directive.id),
+        """select version, issued from clearway.directive_version
+        where org = %s and directive = %s and imported = %s order by issued desc, version_id desc limit 1""",
+        (org.org, directive.id, imported),
     ).fetchone()
     if last is not None and last[1] > issued:
         raise ConflictError(f"version {last[0]} was issued later, on {last[1]}", where=directive.id)
@@ -165,7 +165,7 @@ def _keep(
         """insert into clearway.directive_version
             (org, aud, directive, version, document, sha256, signature, key_id, public, imported, issued)
         values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-        on conflict (org, directive, version) do nothing returning version_id""",
+        on conflict (org, directive, version, imported) do nothing returning version_id""",
         (
             org.org,
             aud,
@@ -219,7 +219,7 @@ def revoke(
     org = authority_of(acting_in(db, me, slug, "direct"))
     row = db.execute(
         """update clearway.directive_version set revoked = %s, revoked_reason = %s
-        where org = %s and directive = %s and version = %s and revoked is null and issued <= %s
+        where org = %s and directive = %s and version = %s and not imported and revoked is null and issued <= %s
         returning version_id, aud""",
         (on, plain(reason, 4000), org.org, directive, number, on),
     ).fetchone()
@@ -256,9 +256,14 @@ def versions(db: psycopg.Connection[Any], directive: str = "", by: str = "") -> 
     return tuple(_version(row) for row in rows)
 
 
-def standing_version(db: psycopg.Connection[Any], directive: str, by: str, as_of: date) -> Version:
-    """The version of an authority's directive that stood on that day. Raises NotFoundError."""
-    found = versions(db, directive, by)
+def standing_version(
+    db: psycopg.Connection[Any], directive: str, by: str, as_of: date, *, imported: bool = False
+) -> Version:
+    """The version of an authority's directive that stood on that day; with `imported`, of those `by` took over.
+
+    Raises NotFoundError.
+    """
+    found = tuple(v for v in versions(db, directive, by) if v.imported is imported)
     chosen = in_force(
         (Issue(directive=v.directive, version=v.version, issued=v.issued, revoked=v.revoked) for v in found),
         directive,
@@ -307,7 +312,7 @@ def address(
     """
     org = authority_of(acting_in(db, me, slug, "direct"))
     standings = {to: read_standing(word) for to, word in recipients.items()}
-    if not versions(db, directive, org.slug):
+    if all(v.imported for v in versions(db, directive, org.slug)):
         raise NotFoundError(f"{org.slug} has issued no {plain(directive, 80)}", mend="issue it first")
     made = 0
     for to, standing in sorted(standings.items()):
@@ -377,6 +382,8 @@ def acknowledge(
     """
     org = acting_in(db, me, slug, "operate")
     taken = version(db, version_id)
+    if taken.imported:
+        raise NotFoundError("it is not addressed to you", where=f"{taken.directive} {taken.version}")
     issuer = organisation(db, taken.by)
     row = db.execute(
         """select exists (select from clearway.directive_address

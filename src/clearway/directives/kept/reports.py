@@ -107,7 +107,9 @@ def make(
 
 
 def in_force(db: psycopg.Connection[Any], org: Org, directive: str, as_of: date) -> Directive:
-    """The table an organisation reports under: the version that an authority addressed to it, else the shipped one.
+    """The table an organisation reports under.
+
+    That is the version which an authority addressed to it, else the one that it imported, else the one that ships.
 
     Raises:
         NotFoundError: neither is there.
@@ -123,7 +125,13 @@ def in_force(db: psycopg.Connection[Any], org: Org, directive: str, as_of: date)
         raise ConflictError(
             f"{len(found)} versions of {directive} are addressed to {org.slug}", where=str(as_of)
         )
-    return document(db, found.popitem()[1]).directive if found else load(directive)
+    if found:
+        return document(db, found.popitem()[1]).directive
+    try:
+        taken = standing_version(db, directive, org.slug, as_of, imported=True)
+    except NotFoundError:
+        return load(directive)
+    return document(db, taken.id).directive
 
 
 def _remediation(

@@ -43,7 +43,7 @@ create table clearway.directive_version (
     issued_by int not null default clearway.actor(),
     revoked date,
     revoked_reason text not null default '' check (length(revoked_reason) <= 4000),
-    unique (org, directive, version)
+    unique (org, directive, version, imported)
 );
 -- To whom it is addressed, and what it is to them. `aud` is the authority and that organisation.
 create table clearway.directive_address (
