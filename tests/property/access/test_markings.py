@@ -189,6 +189,11 @@ class Sandbox:
                 where (get_bit(b.bits, a.aud) = 1) <> clearway.opens(b.grps, a.clauses)"""
             ).fetchall()
             assert wrong == []
+            mistaken = db.execute(
+                """select b.badge from clearway.badge b where b.few is distinct from array(
+                    select a.aud::int from clearway.audience a where get_bit(b.bits, a.aud) = 1 order by 1)"""
+            ).fetchall()
+            assert mistaken == []
             stale = db.execute(
                 """select p.person from clearway.person p join clearway.badge b using (badge)
                 where b.grps <> case when p.active and p.kind <> 'public' then clearway.groups_of(p.person)

@@ -95,6 +95,26 @@ def test_an_audience_beyond_the_bits_is_refused_where_it_is_written(people: Peop
         db.execute("insert into clearway.badge (grps, bits) values ('{999}', B'1')")
 
 
+def test_a_person_may_be_on_thousands_of_lists(people: People, a: int) -> None:
+    """A set of so many groups is longer than what an ordinary unique index takes."""
+    who = people.somebody(a, "operator")
+    with people.owner() as db:
+        db.execute(
+            """with made as (insert into clearway.recipient_list (org, name)
+                select %s, 'l' from generate_series(1, 3000) returning list),
+            g as (insert into clearway.grp (kind, ref) select 'list', list from made)
+            insert into clearway.list_member (list, person) select list, %s from made""",
+            (a, who.person),
+        )
+        db.execute("select clearway.rebadge(%s)", (who.person,))
+        row = db.execute("select max(list) from clearway.recipient_list").fetchone()
+        assert row is not None
+        aud = audience.of(db, Marking(tlp="RED", recipients=row[0]))
+        db.execute("insert into clearway.probe (org, aud) values (%s, %s)", (a, aud))
+    with people.acting(who) as db:
+        assert len(seen(db)) == 1
+
+
 def test_two_that_intern_at_once_both_end_and_agree(people: People, a: int) -> None:
     orgs = [people.org(f"n{n}") for n in range(6)]
     found: list[list[int]] = [[], []]

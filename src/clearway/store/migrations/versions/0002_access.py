@@ -65,20 +65,25 @@ create table clearway.grp (
 );
 create table clearway.clause (
     clause int primary key,
-    grps int[] not null unique,
+    grps int[] not null,
     embargo boolean not null default false,
-    released_by bigint  -- the log entry that ended the embargo
+    released_by bigint,  -- the log entry that ended the embargo
+    exclude using hash (grps with =)  -- unique, whatever the length
 );
 create table clearway.audience (
     aud clearway.audience_id primary key,
-    clauses int[] not null unique
+    clauses int[] not null,
+    exclude using hash (clauses with =)
 );
 create index audience_clauses on clearway.audience using gin (clauses);
--- The audiences that a set of groups opens, one bit each, the first bit audience 0.
+-- The audiences that a set of groups opens, one bit each, the first bit audience 0. `few` has their numbers while there
+-- are at most 4,096 of them: the planner can be told.
 create table clearway.badge (
     badge int generated always as identity primary key,
-    grps int[] not null unique,
-    bits varbit not null check (length(bits) = 65536)
+    grps int[] not null,
+    bits varbit not null check (length(bits) = 65536),
+    few int[],
+    exclude using hash (grps with =)
 );
 
 create table clearway.person (
@@ -294,12 +299,15 @@ begin atomic  -- `|| B''` unpacks the bits once, and not again for each row
             else (select q.badge from clearway.person q where q.kind = 'public') end
     where c.credential = clearway.my_credential();
 end;
--- The audiences of the principal, for the planner's hint, when there are at most so many; else null.
-create function clearway.my_audiences(most int) returns int[] language sql stable security definer
+-- The audiences of the principal, for the planner's hint, when there are at most so many (and no more than 4,096).
+create function clearway.my_audiences(most int) returns int[] language sql stable parallel safe security definer
 begin atomic
-    select case when count(*) <= most then array_agg(a.aud::int order by a.aud) end
-    from clearway.audience a, (select clearway.my_bits() as bits) mine
-    where get_bit(mine.bits, a.aud) = 1;
+    select case when cardinality(b.few) <= most then b.few end from clearway.credential c
+        join clearway.person p on p.person = c.person
+        join clearway.badge b on b.badge = case
+            when c.scopes is null or 'read' = any(c.scopes) then p.badge
+            else (select q.badge from clearway.person q where q.kind = 'public') end
+    where c.credential = clearway.my_credential();
 end;
 create function clearway.whoami() returns jsonb language sql stable security definer
 begin atomic
@@ -347,10 +355,20 @@ begin
     return found_grp;
 end $$;
 -- Whether groups `held` open all of `wanted`: a clause opens for any of its groups, or once it is released.
-create function clearway.opens(held int[], wanted int[]) returns boolean language sql stable
-    set search_path = clearway, pg_temp as $$
+create function clearway.opens(held int[], wanted int[]) returns boolean language sql stable as $$
     select not exists (
-        select from clause c where c.clause = any(wanted) and c.released_by is null and not (c.grps && held)) $$;
+        select from clearway.clause c
+        where c.clause = any(wanted) and c.released_by is null and not (c.grps && held)) $$;
+create function clearway.with_few(few int[], more int[]) returns int[] language sql immutable parallel safe as $$
+    select case when cardinality(few) + coalesce(cardinality(more), 0) <= 4096
+        then array(select n from unnest(few || more) n order by n) end $$;
+create function clearway.set_bits(bits varbit, places int[]) returns varbit
+    language plpgsql immutable parallel safe as $$
+declare place int;
+begin
+    foreach place in array places loop bits := set_bit(bits, place, 1); end loop;
+    return bits;
+end $$;
 create function clearway.intern_clause(wanted int[], is_embargo boolean) returns int language plpgsql
     security definer set search_path = clearway, pg_temp as $$
 declare
@@ -393,7 +411,8 @@ begin
         if found_aud is null then
             insert into audience (aud, clauses)
             select coalesce(max(aud) + 1, 0), canonical from audience returning aud into found_aud;
-            update badge set bits = set_bit(bits, found_aud, 1) where opens(grps, canonical);
+            update badge set bits = set_bit(bits, found_aud, 1), few = with_few(few, array[found_aud])
+            where opens(grps, canonical);
         end if;
     end if;
     return found_aud;
@@ -435,11 +454,25 @@ begin
         perform intern_lock();
         select badge into found_badge from badge where grps = canonical;
         if found_badge is null then
-            insert into badge (grps, bits)
-            select canonical, rpad(
-                string_agg(case when opens(canonical, a.clauses) then '1' else '0' end, '' order by a.aud),
-                65536, '0')::varbit
-            from audience a returning badge into found_badge;
+            -- As `opens` says it, for every audience at once.
+            with open_clauses as materialized (
+                select c.clause from clause c where c.released_by is not null
+                union
+                select c.clause from clause c cross join lateral unnest(c.grps) g(grp)
+                    join unnest(canonical) h(grp) using (grp)
+            ), closed as materialized (
+                select distinct u.aud
+                from (select a.aud, x.clause from audience a cross join lateral unnest(a.clauses) x(clause)) u
+                    left join open_clauses o using (clause)
+                where o.clause is null
+            ), o as materialized (
+                select a.aud, c.aud is null as opened from audience a left join closed c using (aud)
+            )
+            insert into badge (grps, bits, few)
+            select canonical, rpad(string_agg(case when o.opened then '1' else '0' end, '' order by o.aud), 65536, '0')
+                    ::varbit,
+                with_few('{}', array_agg(o.aud::int order by o.aud) filter (where o.opened))
+            from o returning badge into found_badge;
         end if;
     end if;
     return found_badge;
@@ -528,12 +561,12 @@ begin
     perform intern_lock();
     update embargo set ended_by = entry, ended_at = clock_timestamp(), version = version + 1 where embargo = which;
     update clause set released_by = entry where clause = freed;
-    update badge b set bits = b.bits | (
-        select rpad(string_agg(case when freed = any(a.clauses) and opens(b.grps, a.clauses)
-            then '1' else '0' end, '' order by a.aud), 65536, '0')::varbit from audience a)
-    where exists (
-        select from audience a where a.clauses @> array[freed]
-            and get_bit(b.bits, a.aud) = 0 and opens(b.grps, a.clauses));
+    update badge b set bits = set_bits(b.bits, opened.auds), few = with_few(b.few, opened.auds)
+    from (
+        select held.badge, array_agg(a.aud::int) as auds
+        from badge held join audience a on a.clauses @> array[freed] and opens(held.grps, a.clauses)
+        where get_bit(held.bits, a.aud) = 0 group by held.badge
+    ) opened where opened.badge = b.badge;
 end $$;
 
 -- Forces row-level rules on a table with a column `aud`: read by badge. With `wanted`, members who have that right in
