@@ -206,7 +206,7 @@ def _all_anew(db: psycopg.Connection[Any], table: Table, home: Path) -> dict[str
     )
     url = os.environ.get("CLEARWAY_DATABASE_URL") or _url(db)
     out = subprocess.run([sys.executable, "-c", program, url, str(home)], capture_output=True, text=True, check=True)
-    seconds, peak, versions, judged, changed = out.stdout.split()
+    seconds, peak, versions, judged, changed = out.stdout.splitlines()[-1].split()
     from clearway.exposure.fleet import answer, dictionary
 
     sample = [r[0] for r in db.execute("select pv from clearway.package_version order by md5(pv::text) limit 20000")]

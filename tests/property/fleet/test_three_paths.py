@@ -61,9 +61,13 @@ def affected(draw: st.DrawFn) -> dict[str, Any]:
 def records(draw: st.DrawFn) -> list[dict[str, Any]]:
     made = []
     for number in range(draw(st.integers(2, 7))):
-        cves = draw(st.lists(st.sampled_from(("CVE-2026-1", "CVE-2026-2", "CVE-2026-3")), max_size=2, unique=True))
+        cves = draw(
+            st.lists(st.sampled_from(("CVE-2026-1", "CVE-2026-2", "CVE-2026-3")), max_size=2, unique=True)
+        )
         relation = draw(st.sampled_from(("aliases", "related")))
-        made.append(osv(f"X-{number}", *draw(st.lists(affected(), min_size=1, max_size=4)), **{relation: cves}))
+        made.append(
+            osv(f"X-{number}", *draw(st.lists(affected(), min_size=1, max_size=4)), **{relation: cves})
+        )
     return made
 
 
@@ -76,9 +80,15 @@ def _grid() -> Iterator[Component]:
             for version in RPM if ecosystem == "AlmaLinux:8" else VERSIONS:
                 for source, source_version in sources:
                     yield Component(
-                        ecosystem=ecosystem, name=name, version=version, source_name=source, source_version=source_version
+                        ecosystem=ecosystem,
+                        name=name,
+                        version=version,
+                        source_name=source,
+                        source_version=source_version,
                     )
-    yield Component(ecosystem="PyPI", name="alpha", version="1.0", commit="6879efc2c1596d11a6a6ad296f80063b558d5e0f")
+    yield Component(
+        ecosystem="PyPI", name="alpha", version="1.0", commit="6879efc2c1596d11a6a6ad296f80063b558d5e0f"
+    )
 
 
 COMPONENTS = {digest_of(c): c for c in _grid()}
@@ -86,7 +96,10 @@ COMPONENTS = {digest_of(c): c for c in _grid()}
 
 # Shrinking takes a compilation each step: the example as it was found is small enough to read.
 @settings(
-    max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.reuse, Phase.generate)
+    max_examples=10,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=(Phase.reuse, Phase.generate),
 )
 @given(records())
 def test_three_paths_one_answer(kept: Fleet, known: list[dict[str, Any]]) -> None:
@@ -112,7 +125,11 @@ def test_three_paths_one_answer(kept: Fleet, known: list[dict[str, Any]]) -> Non
 
         # PostgreSQL: each record by itself
         matcher = Matcher(table, as_of=DAY)
-        said = {pv: _speaking(matcher.component(c)[0], _readable(c)) for d, pv in pvs.items() for c in (COMPONENTS[d],)}
+        said = {
+            pv: _speaking(matcher.component(c)[0], _readable(c))
+            for d, pv in pvs.items()
+            for c in (COMPONENTS[d],)
+        }
         for record in known:
             spoken = {p for note in table.records(record["id"]) for p in note.packages}
             spoken |= {("go-folded", n.lower()) for e, n in spoken if e == "Go"}

@@ -242,17 +242,17 @@ def page(
     columns = ", ".join(f"a.{c.strip()}" for c in _COLUMNS.split(","))
     begins = name.endswith("*")
     rows = db.execute(
-        f"""with some as (
+        f"""with chosen as (
             select {columns} from clearway.asset a
             where a.asset > %(after)s and (%(org)s::int is null or a.org = %(org)s)
                 and (%(name)s = '' or case when %(begins)s then a.name ^@ %(name)s else a.name = %(name)s end)
             order by a.asset limit %(limit)s)
-        select some.*, (select count(*) from clearway.held h where h.asset = some.asset),
-            x.open, x.earliest, (select max(received) from clearway.inventory i where i.asset = some.asset)
-        from some left join lateral (
+        select chosen.*, (select count(*) from clearway.held h where h.asset = chosen.asset),
+            x.open, x.earliest, (select max(received) from clearway.inventory i where i.asset = chosen.asset)
+        from chosen left join lateral (
             select count(*) as open, min(e.due) as earliest from clearway.exposure e
-            where e.asset = some.asset and e.gone is null and e.status = 0 and e.verdict = 1) x on true
-        order by some.asset""",  # type: ignore[arg-type]  # noqa: S608
+            where e.asset = chosen.asset and e.gone is null and e.status = 0 and e.verdict = 1) x on true
+        order by chosen.asset""",  # type: ignore[arg-type]  # noqa: S608
         {"after": after, "org": org, "name": name.removesuffix("*"), "begins": begins, "limit": min(limit, 1_000)},
     )
     return tuple(

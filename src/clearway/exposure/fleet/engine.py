@@ -25,7 +25,7 @@ FILES: dict[str, dict[str, str]] = {
     "version": {"pv": "INTEGER", "plain": "BOOLEAN"},
     "lookup": {"package": "INTEGER", "pv": "INTEGER", "nth": "INTEGER", "unless": "INTEGER", "key": "BLOB"},
     "piece": {"package": "INTEGER", "claim": "INTEGER", "lo": "BLOB", "hi": "BLOB", "record": "VARCHAR",
-              "fixed": "VARCHAR", "basis": "VARCHAR"},
+              "fixed": "VARCHAR", "basis": "VARCHAR", "verdict": "INTEGER"},
     "special": {"package": "INTEGER"},
     "spoken": {"package": "INTEGER"},
     "record_flaw": {"record": "VARCHAR", "flaw": "INTEGER"},

@@ -66,7 +66,8 @@ def take(db: psycopg.Connection[Any], source: str, record: str, aud: int, org: i
     for at, own in by_package.items():
         found = pieces(at[0], own)
         body = _ENCODE(own)
-        rows = [(None, None, "")] if found is None else [(p.lo, p.hi, p.fixed) for p in found]
+        joined = found is not None and all(p.verdict == 1 for p in found)
+        rows = [(p.lo, p.hi, p.fixed) for p in found or ()] if joined else [(None, None, "")]
         with db.cursor() as cursor:
             cursor.executemany(
                 "insert into clearway.marked_interval (marked, package, lo, hi, fixed, body) values (%s, %s, %s, %s, %s, %s)",

@@ -15,7 +15,8 @@ from msgspec import Struct
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, done, page
-from clearway.records.errors import InputError, TooLargeError
+from clearway.records.errors import InputError, NotFoundError, TooLargeError
+from clearway.records.text import plain
 
 from . import api_lists, asset, listing, page_asked, page_decide, page_seen, page_why, status, wanted
 from .page_asked import FACETS
@@ -146,14 +147,20 @@ def handlers() -> list[HTTPRouteHandler]:
         """One exposure: why it is due when it is, who said what of it, how it was before."""
         address = Address.of(request)
         with acting(request) as (db, me):
+            on = address.get("on")
             form = Form()
-            day = today()
-            if address.get("on"):
-                try:
-                    day = page_asked.day_in(address.get("on"), "on") or day
-                except InputError as error:
-                    form = Form({"on": address.get("on")}, {"on": str(error)})
-            found = page_why.why(db, exposure, day)
+            try:
+                found = page_why.why(db, exposure, page_asked.day_in(on, "on") or today())
+            except (InputError, NotFoundError) as error:
+                if not on:
+                    raise
+                found = page_why.why(db, exposure, today())
+                words = (
+                    str(error)
+                    if isinstance(error, InputError)
+                    else f"it was not known here on {plain(on, 20)}"
+                )
+                form = Form({"on": on}, {"on": words})
             later = (
                 page_why.if_internal(db, [exposure], today())
                 if found.line.asset_exposure != "internal"

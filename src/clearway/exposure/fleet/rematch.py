@@ -35,12 +35,22 @@ if TYPE_CHECKING:
 
 _BATCH = 20_000
 _NULL = "\\N"
+# Lines of CSV, thousands in one row of the answer: a row at a time would cost more than all the rest.
+_LINES = """select string_agg(line, E'\\n' order by nth) || E'\\n' from (
+    select {line} as line, row_number() over () as nth from {source}) x group by nth / 4000"""
+_TEXT = """'"' || replace({}, '"', '""') || '"'"""
+_FIXED = _TEXT.format("array_to_string(fixed, E'\\x1f')")
+_RECORDS = _TEXT.format("array_to_string(records, E'\\x1f')")
 _COPY = {
-    "version": "select pv, plain from clearway.package_version",
-    "lookup": """select l.package, l.pv, l.nth, l.unless, encode(l.key, 'hex')
-        from clearway.lookup l join clearway.package_version v on v.pv = l.pv and v.plain""",
-    "stored": """select pv, flaw, verdict, basis, array_to_string(fixed, E'\\x1f'), array_to_string(records, E'\\x1f')
-        from clearway.answer""",
+    "version": ("pv || ',' || plain", "clearway.package_version"),
+    "lookup": (
+        f"package || ',' || l.pv || ',' || nth || ',' || coalesce(unless::text, '{_NULL}') || ',' || encode(key, 'hex')",
+        "clearway.lookup l join clearway.package_version v on v.pv = l.pv and v.plain",
+    ),
+    "stored": (
+        f"pv || ',' || flaw || ',' || verdict || ',' || basis || ',' || {_FIXED} || ',' || {_RECORDS}",
+        "clearway.answer",
+    ),
 }
 
 
@@ -120,8 +130,8 @@ def _judged(db: psycopg.Connection[Any], table: Table, pvs: Sequence[int], day: 
 def export(db: psycopg.Connection[Any], table: Table, folder: Path) -> dict[int, str]:
     """Writes the Parquet files of `engine.FILES` to `folder`; returns the ids of the flaws by number."""
     sources = {name: folder / f"{name}.csv" for name in FILES}
-    for name, query in _COPY.items():
-        _copy_out(db, query, sources[name])
+    for name, (line, source) in _COPY.items():
+        _copy_out(db, _LINES.format(line=line, source=source), sources[name])
     packages = {(e, n): p for e, n, p in db.execute("select ecosystem, name, package from clearway.package")}
     flaws = dict(db.execute("select id, flaw from clearway.flaw where aud = 0").fetchall())
     records: set[str] = set()
@@ -141,7 +151,7 @@ def export(db: psycopg.Connection[Any], table: Table, folder: Path) -> dict[int,
                 continue
             for p in found:
                 records.add(p.record)
-                piece.writerow((package, p.claim, p.lo.hex(), p.hi.hex(), p.record, p.fixed, p.basis))
+                piece.writerow((package, p.claim, p.lo.hex(), p.hi.hex(), p.record, p.fixed, p.basis, p.verdict))
     missing: set[str] = set()
     pairs = [(r, f) for r in sorted(records) for f in table.flaws_of(r) or (r,)]
     missing = {f for _, f in pairs if f not in flaws}
@@ -154,10 +164,11 @@ def export(db: psycopg.Connection[Any], table: Table, folder: Path) -> dict[int,
 
 
 def _copy_out(db: psycopg.Connection[Any], query: str, path: Path) -> None:
-    command = f"copy ({query}) to stdout (format csv, null '{_NULL}')"
-    with path.open("wb") as file, db.cursor() as cursor, cursor.copy(command) as copy:  # type: ignore[arg-type]
-        for block in copy:
-            file.write(block)
+    with path.open("wb") as file, db.cursor(f"export_{path.stem}", binary=True) as cursor:
+        cursor.itersize = 50
+        cursor.execute(query)  # type: ignore[arg-type]
+        for (block,) in cursor:
+            file.write(block.encode())
 
 
 @contextmanager

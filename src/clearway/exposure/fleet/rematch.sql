@@ -14,14 +14,22 @@ judged as (
     select distinct p.pv from place p join special s on s.package = p.package
 ),
 hit as (
-    select p.pv, i.record, i.fixed, i.basis, p.nth * 1000000 + i.claim as nth
+    select p.pv, i.record, i.fixed, i.basis, i.verdict, p.nth * 1000000 + i.claim as nth
     from place p join piece i on i.package = p.package and p.key >= i.lo and p.key < i.hi
     left join judged j on j.pv = p.pv
     where j.pv is null
 ),
-said as (
-    select h.pv, f.flaw, h.record, h.fixed, h.basis, h.nth
+heard as (
+    select h.pv, f.flaw, h.record, h.fixed, h.basis, h.verdict, h.nth
     from hit h join record_flaw f on f.record = h.record
+),
+-- One source that affirms is enough; who can't tell leads only where none does.
+verdict as (
+    select pv, flaw, min(verdict) as verdict from heard group by pv, flaw
+),
+said as (
+    select h.pv, h.flaw, h.record, h.fixed, h.basis, h.nth
+    from heard h join verdict v on v.pv = h.pv and v.flaw = h.flaw and v.verdict = h.verdict
 ),
 -- Each record, and each version that ends it, once, in the order in which they are said.
 records as (
@@ -38,8 +46,9 @@ bases as (
     select pv, flaw, min_by(basis, nth) as basis from said group by pv, flaw
 ),
 now as (
-    select r.pv, r.flaw, 1 as verdict, b.basis, coalesce(x.fixed, '') as fixed, r.records
+    select r.pv, r.flaw, v.verdict, b.basis, coalesce(x.fixed, '') as fixed, r.records
     from records r
+    join verdict v on v.pv = r.pv and v.flaw = r.flaw
     join bases b on b.pv = r.pv and b.flaw = r.flaw
     left join fixes x on x.pv = r.pv and x.flaw = r.flaw
 ),

@@ -195,10 +195,11 @@ create table clearway.inventory (
 alter table clearway.inventory alter column raw set storage external;
 create index inventory_asset on clearway.inventory (asset, inventory);
 create index inventory_aud on clearway.inventory (aud, inventory desc);
--- What an asset holds now. `seen` has a bit for the slot of each witness that shows it.
+-- What an asset holds now. `seen` has a bit for the slot of each witness that shows it. Written by `fleet_take` alone,
+-- from rows of the tables it names: references would cost as much as the rows.
 create table clearway.held (
-    asset int not null references clearway.asset,
-    pv int not null references clearway.package_version,
+    asset int not null,
+    pv int not null,
     aud clearway.audience_id not null,
     seen int not null,
     primary key (asset, pv)
@@ -282,20 +283,21 @@ create table clearway.fleet_pending (asset int primary key references clearway.a
 EXPOSURES = """
 -- One flaw in one component of one asset. A row is never deleted: `gone` says since when it is no more.
 -- status: 0 open, 1 mitigated, 2 fixed, 3 not affected, 4 accepted. verdict: 1 affected, 2 unknown.
--- via: 0 for what public records say, else the marked record that says so. how: 0 first seen here, 1 given.
+-- via: 0 for what public records say, else the marked record that says so. how: 0 first seen here, 1 given. Written from
+-- joins with the tables it names, which keep their rows: references would cost more than the rows.
 create table clearway.exposure (
     exposure bigint generated always as identity primary key,
     first_seen timestamptz not null default clearway.fleet_now(),
     gone timestamptz,
-    asset int not null references clearway.asset,
-    pv int not null references clearway.package_version,
-    flaw int not null references clearway.flaw,
+    asset int not null,
+    pv int not null,
+    flaw int not null,
     via int not null default 0,
     org int not null,
     aud clearway.audience_id not null,
     detected date not null,
     due date,
-    clock int not null references clearway.clock,
+    clock int not null,
     decision int,
     until date,
     version int not null default 1,
@@ -476,15 +478,17 @@ create function clearway.fleet_missing(which int) returns table (
 declare a asset := fleet_asset(which);
 begin
     return query execute '
+        with stood as materialized (
+            select o.flaw, ov.ecosystem, ov.name, min(o.detected) as detected
+            from clearway.exposure o join clearway.package_version ov on ov.pv = o.pv
+            where o.asset = $1 and o.gone is null group by o.flaw, ov.ecosystem, ov.name)
         select an.pv, an.flaw, an.verdict, f.id, v.ecosystem, v.name,
-            f.kev, f.kev_due, f.automatable, f.impact, f.ssvc_dated,
-            (select min(o.detected) from clearway.exposure o join clearway.package_version ov on ov.pv = o.pv
-                where o.asset = $1 and o.flaw = an.flaw and o.gone is null
-                    and ov.ecosystem = v.ecosystem and ov.name = v.name)
+            f.kev, f.kev_due, f.automatable, f.impact, f.ssvc_dated, s.detected
         from clearway.held h
         join clearway.answer an on an.pv = h.pv and an.verdict < 3
         join clearway.package_version v on v.pv = h.pv
         join clearway.flaw f on f.flaw = an.flaw
+        left join stood s on s.flaw = an.flaw and s.ecosystem = v.ecosystem and s.name = v.name
         where h.asset = $1 and not exists (
             select from clearway.exposure e where e.asset = $1 and e.pv = an.pv and e.flaw = an.flaw and e.via = 0
                 and e.gone is null)' using which;
