@@ -172,7 +172,11 @@ class CheckedBackend(httpcore.NetworkBackend):
         thread = threading.Thread(target=look_up, daemon=True, name="resolve")
         thread.start()
         thread.join(budget.left(budget.pace.connect_s))
-        found = answer[0] if answer else OSError("no answer in time")
+        if not answer:
+            raise SlowError(
+                f"{plain(host, 80)}: the resolver gave no answer in time", where=budget.where, mend=_LATER
+            )
+        found = answer[0]
         if isinstance(found, Exception) or not found:
             said = getattr(found, "strerror", None) or "no such name"
             raise UpstreamError(
