@@ -38,6 +38,7 @@ from clearway.http.limits import Limits
 from clearway.http.ratelimit import Rates
 from clearway.records.clock import SystemClock
 from clearway.records.errors import ConfigError, ConflictError, UpstreamError
+from clearway.store.keeping import kept_running
 from clearway.store.migrate import migrate
 from clearway.store.server import lease
 
@@ -126,7 +127,7 @@ def serve(
         workspace = Workspace(home, url)
         app = build(home / TABLE_FILE, StoredRecords(url), workspace=workspace, limits=limits)
         said = ready or partial(_print_ready, first_code(workspace))
-        with Beside(url, home) if worker else nullcontext():
+        with kept_running(home), Beside(url, home) if worker else nullcontext():
             run(app, host, chosen, said)
 
 

@@ -67,7 +67,7 @@ def lease(home: Path) -> Iterator[str]:
     where = place.make(Path(home))
     fd = locks.open_lock(where.use_lock, where.owner)
     try:
-        with _starting(where):
+        with starting(where):
             locks.share(fd, where.use_lock)
             try:
                 cluster.ensure_running(where)
@@ -78,10 +78,10 @@ def lease(home: Path) -> Iterator[str]:
             yield _url(where)
         except BaseException:
             # What went wrong inside is the news, not that the server would not end after it.
-            with suppress(ClearwayError), _starting(where):
+            with suppress(ClearwayError), starting(where):
                 _leave(where, fd)
             raise
-        with _starting(where):
+        with starting(where):
             _leave(where, fd)
     finally:
         os.close(fd)
@@ -115,7 +115,8 @@ def status(home: Path) -> Status:
     )
 
 
-def _starting(where: Place) -> AbstractContextManager[None]:
+def starting(where: Place) -> AbstractContextManager[None]:
+    """The start lock: who holds it may start or stop the server."""
     return locks.exclusive(where.start_lock, where.owner, _LOCK_TIMEOUT_S)
 
 
