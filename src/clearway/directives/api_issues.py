@@ -17,7 +17,7 @@ from clearway.http.filters import text
 from clearway.http.idempotency import Made, once
 from clearway.http.listing import Listing, paths
 from clearway.http.openapi import READ, WRITE, problems_of
-from clearway.records.errors import InputError
+from clearway.records.errors import InputError, IntegrityError
 from clearway.store.keyset import Column, Source
 
 from .api_parts import JSON, DayParameter, Id, Name, Note, Slug, SlugParameter, day_or_today, sent
@@ -193,15 +193,13 @@ def handlers() -> list[HTTPRouteHandler]:
         with acting(request) as (db, me):
 
             def act() -> Made:
-                made = issues.publish(
-                    db,
-                    me,
-                    data.organisation,
-                    data.document.encode(),
-                    signature,
-                    issued=now(db).date(),
-                    reach=data.reach,
-                )
+                text, today = data.document.encode(), now(db).date()
+                try:
+                    made = issues.publish(
+                        db, me, data.organisation, text, signature, issued=today, reach=data.reach
+                    )
+                except IntegrityError as error:  # here it is the caller's document, and nothing of ours
+                    raise InputError(error.what, where="body.signature", mend=error.mend) from error
                 return Made(record=made, location=f"/api/v1/directives/versions/{made.id}")
 
             return once(request, db, me, act)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ from litestar.params import QueryParameter
 from msgspec import Meta
 
 from clearway.http.csv_out import MEDIA_TYPE as CSV
-from clearway.records.errors import InputError
+from clearway.records.errors import InputError, NotFoundError
 from clearway.records.text import plain
 
 from .kept.who import now
@@ -18,6 +19,7 @@ from .kept.who import now
 if TYPE_CHECKING:
     import psycopg
 
+_ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 Slug = Annotated[str, Meta(max_length=63, pattern="^[a-z0-9-]*$")]
@@ -37,6 +39,13 @@ def day_or_today(db: psycopg.Connection[Any], text: str, where: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise InputError(f"{plain(text, 40)!r} is no date", where=where, mend="such as 2026-12-07") from None
+
+
+def named(directive: str) -> str:
+    """A directive's id from a path. Raises NotFoundError for what can't be one."""
+    if not _ID.fullmatch(directive):
+        raise NotFoundError("no such directive", where=plain(directive, 80))
+    return directive
 
 
 def sent(body: bytes, media_type: str, filename: str = "") -> Response[bytes]:

@@ -17,7 +17,7 @@ from clearway.http.listing import Listing, paths
 from clearway.http.openapi import READ, WRITE, problems_of
 from clearway.store.keyset import Column, Source
 
-from .api_parts import DayParameter, Id, Slug, SlugParameter, day_or_today, sent_as
+from .api_parts import DayParameter, Id, Slug, SlugParameter, day_or_today, named, sent_as
 from .attestation import Attested
 from .compliance import compliance_csv
 from .kept import reports
@@ -145,7 +145,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
         opt=SIGNED_IN,
         sync_to_thread=True,
         summary="A report as of a day, not kept",
-        responses={**problems_of(*READ)},
+        responses={**problems_of(*READ, 409, 413)},
     )
     def draft(
         request: Request[Any, Any, Any],
@@ -159,7 +159,9 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
         with acting(request) as (db, me):
             org = acting_in(db, me, organisation, "read")
             day = day_or_today(db, as_of, "query.as_of")
-            made = reports.make(db, provider or default_provider(), org, read_kind(kind), directive, day)
+            made = reports.make(
+                db, provider or default_provider(), org, read_kind(kind), named(directive), day
+            )
         return sent_as(written(made, form), form, f"{directive}-{made.report}-{day}")
 
     @post(
@@ -192,7 +194,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
         """From what each of them has shared with the authority, and nothing else."""
         with acting(request) as (db, me):
             on = day_or_today(db, as_of, "query.as_of")
-            view = reports.seen_by_authority(db, me, organisation, directive, on)
+            view = reports.seen_by_authority(db, me, organisation, named(directive), on)
         return sent_as(
             as_json(view) if form == "json" else compliance_csv(view), form, f"{directive}-compliance-{on}"
         )

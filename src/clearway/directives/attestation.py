@@ -6,6 +6,7 @@ of the assets, compared with the inventory of the last attestation, and says whe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date
 from ipaddress import ip_address, ip_network
@@ -22,6 +23,7 @@ from .reports.row import AssetTags
 
 SCHEMA: Final = "urn:clearway:schema:directive-report-addresses:1"
 Where = Literal["address", "network", "name"]
+_END = re.compile(r"[\s.]+\Z")  # the root's dot
 
 
 class PublicAddress(Struct, frozen=True, kw_only=True, order=True):
@@ -167,7 +169,7 @@ def _public(asset: AssetTags, doubts: set[Doubt]) -> Iterable[PublicAddress]:
     if asset.exposure != "public":
         return
     for name in asset.names:
-        shown = name.strip().rstrip(".").lower()
+        shown = _END.sub("", name.strip()).lower()
         if shown:
             any_public = True
             yield _address(asset, shown, "name")

@@ -21,6 +21,8 @@ from .duties import TriageStep
 Conclusion = Literal["none", "suspected", "confirmed"]
 StepState = Literal["open", "started", "done", "skipped"]
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_EVENTS = 10_000
 _LONGEST = 10_000  # characters of one text
 
@@ -294,6 +296,8 @@ def _check(event: Event) -> None:
                 raise InputError(f"more than {_LONGEST:,} characters", where=name)
             if name != "note" and not value.strip():
                 raise InputError("is empty", where=name, mend=f"say the {name}")
+            if "\0" in value or (not value.isascii() and _SURROGATE.search(value)):
+                raise InputError("has a character that can't be kept", where=name, mend="leave it out")
     sha256 = getattr(event, "sha256", None)
     if sha256 is not None and not _SHA256.fullmatch(sha256):
         raise InputError("not a SHA-256 in 64 hexadecimal digits, lower case", where="sha256")
@@ -306,7 +310,12 @@ def _aware(at: datetime, where: str) -> datetime:
         raise InputError(
             "a time without an offset from UTC", where=where, mend="write it as 2026-12-07T09:30:00Z"
         )
-    return at
+    if at < _EARLIEST:
+        raise InputError(f"lies before {_EARLIEST.year}", where=where)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise InputError("lies beyond the calendar", where=where) from None
 
 
 def _minute(at: datetime) -> str:

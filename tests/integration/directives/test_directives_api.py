@@ -169,7 +169,20 @@ def test_what_is_anothers_is_404_in_the_same_shape_as_what_is_not_there(client: 
     client.post("operator@hospital", f"/triages/{triage}/events", event, 404)
 
 
+FORGED = {
+    "organisation": "authority",
+    "document": DOCUMENT.decode(),
+    "signature": base64.b64encode(bytes(64)).decode(),
+}
+ABOUT = {"asset": "a", "flaw": "f", "component": "c", "kev_added": "2026-11-01T00:00:00Z"}
 REFUSED: list[tuple[str, str, str, Any, int]] = [
+    ("official@authority", "POST", "/versions", FORGED, 400),
+    ("operator@water", "GET", "/draft/%00/overdue", None, 404),
+    ("official@authority", "GET", "/compliance/%00", None, 404),
+    ("operator@water", "POST", "/triages", {**ABOUT, "kev_added": "0001-01-01T00:00:00+14:00"}, 400),
+    ("operator@water", "POST", "/triages", {**ABOUT, "kev_added": "2026-11-01T00:00:00"}, 400),
+    ("operator@water", "POST", "/triages", {**ABOUT, "flaw": ""}, 400),
+    ("operator@water", "POST", "/triages/1/events", {"after": 0, "event": {"event": "patched"}}, 400),
         ("", "GET", "/versions", None, 401),
         ("", "POST", "/reports", {}, 401),
         ("operator@water", "POST", "/versions", {}, 403),
@@ -197,6 +210,9 @@ REFUSED: list[tuple[str, str, str, Any, int]] = [
 
 
 def test_what_is_refused_says_so(client: Client) -> None:
+    hostile = {**ABOUT, "asset": "\0\u202e", "flaw": "x\0y", "asset_name": "\n", "component": "=1"}
+    made = client.post("operator@water", "/triages", hostile)
+    assert made["book"]["subject"]["asset"] == "\ufffd\ufffd"
     for who, method, path, body, status in REFUSED:
         answer = client.ask(who, method, path, body)
         assert answer.status_code == status, (who, method, path, answer.text)

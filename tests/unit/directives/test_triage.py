@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -169,6 +169,11 @@ def test_an_event_that_does_not_fit_is_refused(events: list[Event], message: str
         pytest.param(taken("E1", 3, what="x" * 10_001), id="a novel"),
         pytest.param(Patched(at=datetime(2026, 12, 7), by="ann", what="x"), id="no offset"),
         pytest.param(done("party", 1), id="no such step"),
+        pytest.param(taken("E1", 3, what="a\0b"), id="NUL"),
+        pytest.param(taken("E1", 3, what="\ud800"), id="half a character"),
+        pytest.param(
+            Patched(at=datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14))), by="a", what="x"), id="year 1"
+        ),
     ],
 )
 def test_a_bad_value_is_refused(event: Event) -> None:

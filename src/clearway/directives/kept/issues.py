@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
-from clearway.records.errors import ConflictError, IntegrityError, NotFoundError, UsageError
+from clearway.records.errors import ConflictError, InputError, IntegrityError, NotFoundError, UsageError
 from clearway.records.text import plain
 
 from ..acknowledgement import Acknowledgement, Addressed
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from clearway.records.principal import Principal
 
 Reach = Literal["CLEAR", "GREEN"]
+_ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 _AUD: dict[str, int] = {"CLEAR": 0, "GREEN": 1}
 
 
@@ -154,6 +156,14 @@ def _keep(
     act: str,
 ) -> Version:
     directive = signed.directive
+    if not (
+        _ID.fullmatch(directive.id) and directive.version.isprintable() and 1 <= len(directive.version) <= 60
+    ):
+        raise InputError(
+            f"{plain(directive.id, 80)!r} {plain(directive.version, 80)!r} can't be an id and a version",
+            where="directive",
+            mend="an id has lower-case letters, digits, - and .; a version 1 to 60 characters",
+        )
     last = db.execute(
         """select version, issued from clearway.directive_version
         where org = %s and directive = %s and imported = %s order by issued desc, version_id desc limit 1""",

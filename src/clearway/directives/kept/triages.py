@@ -63,7 +63,7 @@ def open_triage(
     """
     org = acting_in(db, me, slug, "operate")
     steps = duties(directive).triage
-    values = {"asset": asset, "asset_name": asset_name or asset, "flaw": flaw, "component": component}
+    values = {"asset": asset, "asset_name": asset_name.strip() or asset, "flaw": flaw, "component": component}
     for name, longest in _LIMITS:
         values[name] = plain(values[name].strip(), longest + 1)
         if not values[name] or len(values[name]) > longest:
