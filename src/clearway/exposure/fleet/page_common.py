@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from clearway.directives.kept.who import organisation
 from clearway.records.errors import ConfigError, ForbiddenError, IntegrityError, NotFoundError
 from clearway.records.text import plain
 
 if TYPE_CHECKING:
-    import psycopg
     from litestar import Request
 
     from clearway.advisories.table import Table
@@ -73,6 +71,11 @@ def member_of(me: Principal, slug: str, right: Right) -> Membership:
     return mine
 
 
-def standing_of(db: psycopg.Connection[Any], slug: str, directive: str) -> str:
-    """What a directive is to an organisation: binding, adopted, or advisory where nobody said."""
-    return organisation(db, slug).standing.get(directive, "advisory") if slug else "advisory"
+def operating(me: Principal, org: int) -> None:
+    """Passes when the caller operates for `org`, of which it sees the thing it wants to change.
+
+    Raises:
+        ForbiddenError: it does not.
+    """
+    if not me.may("operate", org):
+        raise ForbiddenError("you may see it, and not change it", mend="ask an operator of its organisation")

@@ -1,0 +1,19 @@
+"""`/api/v1`: assets, inventories, exposures, rules, flaws and the week."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from litestar import Router
+
+from . import api_assets, api_exposures
+
+if TYPE_CHECKING:
+    from litestar.types import ControllerRouterHandler
+
+
+def routes() -> ControllerRouterHandler:
+    """The routes of this room."""
+    return Router(
+        "/api/v1", route_handlers=[*api_assets.handlers(), *api_exposures.handlers()], tags=["fleet"]
+    )

@@ -1,0 +1,382 @@
+"""Routes of assets and their inventories."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from litestar import Request, Response, get, post, put
+from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import Meta, Struct
+
+from clearway.http import etag, idempotency
+from clearway.http.acting import SIGNED_IN, acting, doorkeeper, needs
+from clearway.http.cursor import sealer
+from clearway.http.idempotency import Made, once
+from clearway.http.listing import paths
+from clearway.http.openapi import READ, WRITE, problems_of
+from clearway.records.errors import ConflictError, InputError
+
+from . import asset as assets
+from . import inventory, page_asked, page_seen, page_upload
+from .api_asset_list import ASSETS
+from .page_common import member_of, operating, table_of, today
+
+if TYPE_CHECKING:
+    import psycopg
+    from litestar.handlers import HTTPRouteHandler
+
+    from clearway.records.principal import Principal
+
+Slug = Annotated[str, Meta(max_length=63, pattern="^[a-z0-9-]*$")]
+Text = Annotated[str, Meta(max_length=300)]
+NameText = Annotated[str, QueryParameter(max_length=300)]
+SlugText = Annotated[str, QueryParameter(max_length=63, pattern="^[a-z0-9-]*$")]
+DayText = Annotated[str, QueryParameter(max_length=10, pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
+ExposedText = Annotated[str, QueryParameter(pattern="^(public|internal|unknown)$")]
+Place = Annotated[int, QueryParameter(ge=0, le=2**31 - 1)]
+
+
+class NewAsset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An asset to keep. It is seen by its organisation alone."""
+
+    organisation: Slug = ""
+    name: Annotated[str, Meta(min_length=1, max_length=300)]
+    exposure: assets.Exposed = "unknown"
+    since: date | None = None
+    said_by: Text = ""
+    details: assets.Details = assets.Details()
+
+
+class ChangedAsset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that is to be kept of an asset; what is left out is no longer kept."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=300)]
+    details: assets.Details
+
+
+class SaidExposure(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How exposed an asset is, from which day on (default: today), and who says so (default: the caller)."""
+
+    exposure: assets.Exposed
+    since: date | None = None
+    said_by: Text = ""
+
+
+class OneAsset(Struct, frozen=True, kw_only=True):
+    """One asset as it is kept, with everything that was said of its exposure."""
+
+    id: int
+    organisation: str
+    name: str
+    exposure: assets.Exposed
+    details: assets.Details
+    created: datetime
+    said: tuple[assets.Statement, ...]
+    tlp: str
+
+
+class Dated(Struct, frozen=True):
+    """How many due dates moved."""
+
+    exposure: assets.Exposed
+    dated: int
+
+
+class Inventories(Struct, frozen=True):
+    items: tuple[inventory.InventoryLine, ...]
+
+
+class Held(Struct, frozen=True):
+    """What an asset holds; `next` is the `after` of the next page, None on the last."""
+
+    items: tuple[inventory.HeldLine, ...]
+    next: int | None
+
+
+class Uploads(Struct, frozen=True):
+    """What a document changed, by asset."""
+
+    items: tuple[page_upload.Uploaded, ...]
+
+
+def handlers() -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+
+    @get(
+        paths("/assets"),
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        operation_class=ASSETS.operation,
+        summary="Assets",
+        responses=problems_of(*READ),
+    )
+    def listed(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """With how much is open on each, and the first date of that. `name` is a beginning."""
+        asked = ASSETS.asked(request)
+        with acting(request) as (db, me):
+            page = ASSETS.read(db, me, asked, sealer(request))
+        return ASSETS.answer(request, page, me)
+
+    @post(
+        "/assets",
+        opt=needs("operate"),
+        sync_to_thread=True,
+        status_code=201,
+        summary="Keep an asset",
+        responses=problems_of(*WRITE),
+    )
+    def add(request: Request[Any, Any, Any], data: JSONBody[NewAsset]) -> Response[bytes]:
+        """Without an inventory yet."""
+        with acting(request) as (db, me):
+
+            def act() -> Made:
+                home = member_of(me, data.organisation, "operate")
+                made = assets.add(
+                    db,
+                    home.org,
+                    data.name,
+                    exposure=data.exposure,
+                    since=data.since or today(),
+                    said_by=data.said_by or me.name,
+                    details=data.details,
+                )
+                record = _record(db, me, made)
+                tag = etag.tag(msgspec.json.encode(record), me, "application/json", made.version)
+                return Made(record=record, location=f"/api/v1/assets/{made.asset}", etag=tag)
+
+            return once(request, db, me, act)
+
+    @get(
+        "/assets/{asset:int}",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="One asset",
+        responses=problems_of(*READ),
+    )
+    def one(request: Request[Any, Any, Any], asset: FromPath[int]) -> Response[bytes]:
+        """With its tag, for changing it."""
+        with acting(request) as (db, me):
+            kept = assets.one(db, asset)
+            record = _record(db, me, kept)
+        return etag.thing(request, record, me, kept.version)
+
+    @put(
+        "/assets/{asset:int}",
+        opt=needs("operate"),
+        sync_to_thread=True,
+        summary="Change an asset",
+        responses=problems_of(*WRITE),
+    )
+    def change(
+        request: Request[Any, Any, Any], asset: FromPath[int], data: JSONBody[ChangedAsset]
+    ) -> Response[bytes]:
+        """Its details and name. Needs `if-match` with the tag that was read."""
+        expected = etag.expected(request)
+        with acting(request) as (db, me):
+            before = assets.one(db, asset)
+            expected.check(before.version)
+            operating(me, before.org)
+            other = assets.find(db, before.org, data.name)
+            if other is not None and other.asset != asset and other.name == data.name:
+                raise ConflictError("another asset has that name", where="body.name", mend="choose another")
+            kept = assets.change(db, asset, before.version, data.details, name=data.name)
+            record = _record(db, me, kept)
+        return etag.thing(request, record, me, kept.version)
+
+    @post(
+        "/assets/{asset:int}/exposure",
+        opt=needs("operate"),
+        sync_to_thread=True,
+        status_code=200,
+        summary="Say how exposed an asset is",
+        responses=problems_of(*WRITE),
+    )
+    def expose(
+        request: Request[Any, Any, Any], asset: FromPath[int], data: JSONBody[SaidExposure]
+    ) -> Response[bytes]:
+        """From a day on; what is open on it is dated anew. What was said before stays on record."""
+        with acting(request) as (db, me):
+
+            def act() -> Made:
+                operating(me, assets.one(db, asset).org)
+                kept, moved = assets.say_exposure(
+                    db, asset, data.exposure, data.since or today(), data.said_by or me.name, day=today()
+                )
+                return Made(record=Dated(kept.exposure, moved), status=200)
+
+            return once(request, db, me, act)
+
+    @get(
+        "/assets/{asset:int}/inventories",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="Inventories of an asset, the newest first",
+        responses=problems_of(*READ),
+    )
+    def inventories(request: Request[Any, Any, Any], asset: FromPath[int]) -> Response[bytes]:
+        """Up to 100."""
+        with acting(request) as (db, me):
+            assets.one(db, asset)
+            found = Inventories(inventory.of_asset(db, asset))
+        return etag.response(request, msgspec.json.encode(found), me)
+
+    @get(
+        "/assets/{asset:int}/components",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="What an asset holds now",
+        responses=problems_of(*READ),
+    )
+    def components(
+        request: Request[Any, Any, Any], asset: FromPath[int], after: Place = 0
+    ) -> Response[bytes]:
+        """By page of 1,000; each with the witnesses that show it."""
+        with acting(request) as (db, me):
+            assets.one(db, asset)
+            found = inventory.held(db, asset, after=after, limit=1_000)
+        following = found[-1].pv if len(found) == 1_000 else None
+        return etag.response(request, msgspec.json.encode(Held(found, following)), me)
+
+    @post(
+        "/assets/{asset:int}/inventories",
+        opt=needs("operate"),
+        sync_to_thread=True,
+        status_code=201,
+        summary="Upload an inventory of an asset",
+        responses=problems_of(*WRITE),
+    )
+    def upload(
+        request: Request[Any, Any, Any],
+        asset: FromPath[int],
+        body: bytes,
+        filename: NameText = "",
+        witness: NameText = "",
+        detected: DayText = "",
+    ) -> Response[bytes]:
+        """The document itself is the body, whatever its media type: it is told by its content, and by `filename`.
+
+        `witness` is the tool that saw it: each one's newest document counts. The same bytes again change nothing.
+        """
+        idempotency.key_in(
+            request
+        )  # taking the same document twice changes nothing: a key has nothing to add
+        door = doorkeeper(request)
+        made = page_upload.to_asset(
+            door.pool,
+            door.key(request),
+            table_of(request),
+            asset,
+            _there(body),
+            filename,
+            today(),
+            witness=witness,
+            detected=page_asked.day_in(detected, "detected"),
+        )
+        with acting(request) as (_, me):
+            pass
+        headers = {"location": f"/api/v1/inventories/{made.inventory}"}
+        return etag.response(
+            request, msgspec.json.encode(made), me, headers=headers, status=200 if made.unchanged else 201
+        )
+
+    @post(
+        "/inventories",
+        opt=needs("operate"),
+        sync_to_thread=True,
+        status_code=201,
+        summary="Upload a document of one or many assets",
+        responses=problems_of(*WRITE),
+    )
+    def upload_many(
+        request: Request[Any, Any, Any],
+        body: bytes,
+        organisation: SlugText = "",
+        filename: NameText = "",
+        name: NameText = "",
+        exposure: ExposedText = "unknown",
+    ) -> Response[bytes]:
+        """Its assets are found again by their identifiers or name, or made. `name` and `exposure` are for one asset."""
+        door = doorkeeper(request)
+        me = door.of(request)
+        assert me is not None
+        home = member_of(me, organisation, "operate")
+        made = page_upload.to_organisation(
+            door.pool,
+            door.key(request),
+            table_of(request),
+            home,
+            _there(body),
+            filename,
+            today(),
+            page_upload.NewAsset(name=name, exposure=exposure, said_by=me.name),  # type: ignore[arg-type]
+        )
+        return etag.response(request, msgspec.json.encode(Uploads(made)), me, status=201)
+
+    @get(
+        "/inventories/{number:int}",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="One inventory",
+        responses=problems_of(*READ),
+    )
+    def one_inventory(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[bytes]:
+        """What it is, and how much it changed."""
+        with acting(request) as (db, me):
+            found = inventory.one(db, number)
+        return etag.response(request, msgspec.json.encode(found), me)
+
+    @get(
+        "/inventories/{number:int}/difference",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="What an inventory changed",
+        responses=problems_of(*READ),
+    )
+    def difference(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[bytes]:
+        """Added, removed, and packages on both sides with another version."""
+        with acting(request) as (db, me):
+            found = inventory.difference(db, number)
+        return etag.response(request, msgspec.json.encode(found), me)
+
+    @get(
+        "/inventories/{number:int}/document",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="The document as it came",
+        responses=problems_of(*READ),
+    )
+    def document(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[bytes]:
+        """Byte for byte, to be saved."""
+        with acting(request) as (db, _):
+            data = inventory.raw(db, number)
+        headers = {
+            "content-disposition": f'attachment; filename="inventory-{number}"',
+            "cache-control": "no-store",
+        }
+        return Response(data, media_type="application/octet-stream", headers=headers)
+
+    return [
+        listed, add, one, change, expose, inventories, components, upload, upload_many, one_inventory, difference,
+        document,
+    ]  # fmt: skip
+
+
+def _record(db: psycopg.Connection[Any], me: Principal, kept: assets.Asset) -> OneAsset:
+    return OneAsset(
+        id=kept.asset,
+        organisation=next((m.slug for m in me.memberships if m.org == kept.org), ""),
+        name=kept.name,
+        exposure=kept.exposure,
+        details=kept.details,
+        created=kept.created,
+        said=assets.exposures_said(db, kept.asset),
+        tlp=page_seen.seen(db, [kept.aud]).labels[kept.aud],
+    )
+
+
+def _there(body: bytes) -> bytes:
+    if not body:
+        raise InputError("the body is empty", where="body", mend="send the document itself")
+    return body

@@ -1,0 +1,552 @@
+"""Routes of exposures, what is said of them, rules, flaws, and the week."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar import Request, Response, delete, get, patch, post
+from litestar.openapi.spec import Operation, Parameter, Schema
+from litestar.openapi.spec.enums import OpenAPIType
+from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import Meta, Struct
+
+from clearway.http import etag
+from clearway.http.acting import SIGNED_IN, acting, needs
+from clearway.http.cursor import MAX_CHARS
+from clearway.http.idempotency import Made, once
+from clearway.http.listing import paths
+from clearway.http.openapi import READ, WRITE, problems_of
+from clearway.records.errors import InputError
+
+from . import api_lists, listing, page_asked, page_flaw, page_seen, page_week, page_why, rule, status
+from .page_common import home_of, member_of, operating, table_or_none, today
+from .status import Decision
+
+if TYPE_CHECKING:
+    import psycopg
+    from litestar.handlers import HTTPRouteHandler
+
+    from clearway.records.principal import Principal
+
+Words = Annotated[str, Meta(max_length=4_000)]
+Short = Annotated[str, Meta(max_length=300)]
+Slug = Annotated[str, Meta(max_length=63, pattern="^[a-z0-9-]*$")]
+Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+DayText = Annotated[str, QueryParameter(max_length=10, pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
+SlugText = Annotated[str, QueryParameter(max_length=63, pattern="^[a-z0-9-]*$")]
+Status = Literal["open", "mitigated", "fixed", "not_affected", "accepted"]
+Justification = Literal[
+    "",
+    "component_not_present",
+    "vulnerable_code_not_present",
+    "vulnerable_code_not_in_execute_path",
+    "vulnerable_code_cannot_be_controlled_by_adversary",
+    "inline_mitigations_already_exist",
+]
+
+
+class Say(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A status. `not_affected` needs a justification, `accepted` a `detail` and `until`."""
+
+    status: Status
+    justification: Justification = ""
+    detail: Words = ""
+    until: date | None = None
+    any_version: bool = False
+
+    def decision(self) -> Decision:
+        """The same for the fleet. Raises InputError for what does not go together."""
+        if self.until is not None and self.until <= today():
+            raise InputError("is not a day to come", where="body.until")
+        return Decision(
+            status=self.status,
+            justification=self.justification,
+            detail=self.detail,
+            until=self.until,
+            any_version=self.any_version,
+        )
+
+
+class SayMany(Say, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A status for many: those named, or all that a list's `query` shows, as many as were `expected`."""
+
+    exposures: Annotated[list[Number], Meta(max_length=10_000)] = []
+    query: Words = ""
+    expected: Number | None = None
+
+
+class Decided(Struct, frozen=True):
+    """How many exposures changed. Those that are not there, not yours or over were passed over."""
+
+    changed: int
+    exposures: tuple[int, ...]
+
+
+class Reached(Struct, frozen=True, kw_only=True):
+    """How many exposures an act would reach: in all, and by facet. Not `exact`: at least so many."""
+
+    total: int
+    exact: bool
+    facets: dict[str, dict[str, int]]
+
+
+class Asking(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a list's query shows, to be counted."""
+
+    query: Words = ""
+
+
+class Before(Struct, frozen=True, kw_only=True):
+    """How it was shown until then."""
+
+    until: Any
+    flaw: str
+    due: date | None
+    tier: str
+    status: str
+
+
+class OneExposure(Struct, frozen=True, kw_only=True):
+    """One exposure with the reasons of its date, as of `as_of`. `rows` of the directive agree with what is known."""
+
+    exposure: api_lists.ExposureItem
+    as_of: date
+    due: date | None
+    tier: str
+    row: int | None
+    rows: tuple[int, ...]
+    start: date | None
+    forensic_triage: bool
+    basis: str
+    reasons: tuple[str, ...]
+    directive: str
+    standing: str
+    wording: str
+    said: tuple[status.Said, ...]
+    history: tuple[Before, ...]
+
+
+class NewRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A rule: what it is `about`, and what it says. `expected` is the count of the dry run."""
+
+    organisation: Slug = ""
+    name: Annotated[str, Meta(min_length=1, max_length=300)]
+    about: rule.Match
+    say: Say
+    expected: Number
+    until: date | None = None
+
+
+class DryRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a rule would be about."""
+
+    organisation: Slug = ""
+    about: rule.Match
+
+
+class RuleMade(Struct, frozen=True):
+    rule: int
+    changed: int
+
+
+class RuleItem(Struct, frozen=True, kw_only=True):
+    """One standing rule."""
+
+    id: int
+    organisation: str
+    name: str
+    about: rule.Match
+    say: dict[str, Any]
+    until: date | None
+    created: Any
+
+
+class Rules(Struct, frozen=True):
+    items: tuple[RuleItem, ...]
+
+
+class FlawSaid(Struct, frozen=True, kw_only=True):
+    """One flaw: `said` by the loaded sources (as `clearway vuln --json`), and where the reader's fleet has it."""
+
+    id: str
+    said: dict[str, Any] | None
+    bundle: tuple[str, ...]
+    assets: int
+    assets_exact: bool
+    exposures: tuple[api_lists.ExposureItem, ...]
+
+
+class StepSaid(Struct, frozen=True, kw_only=True):
+    """One thing to do. `if_internal` is the day it would be due if its assets could not be reached from outside."""
+
+    name: str
+    ecosystem: str
+    versions: tuple[str, ...]
+    to: str
+    assets: tuple[tuple[int, str], ...]
+    flaws: tuple[str, ...]
+    exposures: tuple[int, ...]
+    due: date | None
+    overdue: bool
+    tier: str
+    kev: bool
+    forensic_triage: bool
+    reachable: int
+    if_internal: date | None
+    action: str
+
+
+class WeekSaid(Struct, frozen=True, kw_only=True):
+    """The week of one organisation."""
+
+    organisation: str
+    day: date
+    until: date
+    steps: tuple[StepSaid, ...]
+    due: int
+    overdue: int
+    exact: bool
+    assets: int
+    needing: int
+    next_due: date | None
+    directive: str
+    standing: str
+
+
+@dataclass
+class ListOperation(Operation):
+    """Knows the query parameters of the list."""
+
+    def __post_init__(self) -> None:
+        self.parameters = [*(self.parameters or ()), *_parameters()]
+
+
+def handlers() -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+
+    @get(
+        paths("/exposures"),
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        operation_class=ListOperation,
+        summary="Exposures, filtered and sorted",
+        responses=problems_of(*READ),
+    )
+    def listed(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """Each filter is repeated for several values; `name!` excludes."""
+        return api_lists.answer(request, of_page=False)
+
+    @get(
+        "/exposures/{exposure:int}",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="One exposure, and why it is due when it is",
+        responses=problems_of(*READ),
+    )
+    def one(request: Request[Any, Any, Any], exposure: FromPath[int], as_of: DayText = "") -> Response[bytes]:
+        """As it stood at the end of `as_of` (UTC), by default today; its tag is that of today's."""
+        with acting(request) as (db, me):
+            found, version = _one(db, me, exposure, page_asked.day_in(as_of, "as_of") or today())
+        return etag.thing(request, found, me, version)
+
+    @patch(
+        "/exposures/{exposure:int}",
+        opt=needs("operate"),
+        sync_to_thread=True,
+        summary="Say what an exposure is",
+        responses=problems_of(*WRITE),
+    )
+    def say(request: Request[Any, Any, Any], exposure: FromPath[int], data: JSONBody[Say]) -> Response[bytes]:
+        """Needs `if-match` with the tag that was read."""
+        expected = etag.expected(request)
+        said = data.decision()
+        with acting(request) as (db, me):
+            line = listing.one(db, exposure)
+            row = db.execute(
+                "select version from clearway.exposure where exposure = %s", (exposure,)
+            ).fetchone()
+            expected.check(row[0] if row else None)
+            operating(me, line.org)
+            status.decide(db, [exposure], said)
+            found, version = _one(db, me, exposure, today())
+        return etag.thing(request, found, me, version)
+
+    @post(
+        "/exposures/count",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        status_code=200,
+        summary="How many exposures a bulk act would reach",
+        responses=problems_of(*READ, 413, 415),
+    )
+    def count(request: Request[Any, Any, Any], data: JSONBody[Asking]) -> Response[bytes]:
+        """Before it is done: nothing changes."""
+        with acting(request) as (db, me):
+            found = status.preview(db, _query(data.query, me))
+        return etag.response(request, msgspec.json.encode(Reached(**msgspec.structs.asdict(found))), me)
+
+    @post(
+        "/exposures/decisions",
+        opt=needs("operate"),
+        sync_to_thread=True,
+        status_code=200,
+        summary="Say what many exposures are",
+        responses=problems_of(*WRITE),
+    )
+    def say_many(request: Request[Any, Any, Any], data: JSONBody[SayMany]) -> Response[bytes]:
+        """By number, or all that a query shows: then `expected` holds it to the count that was read before."""
+        said = data.decision()
+        if bool(data.exposures) == bool(data.query):
+            raise InputError("name `exposures`, or give a `query`", where="body")
+        with acting(request) as (db, me):
+
+            def act() -> Made:
+                if data.exposures:
+                    changed = status.decide(db, data.exposures, said)
+                elif data.expected is None:
+                    raise InputError(
+                        "how many do you expect?", where="body.expected", mend="ask /exposures/count"
+                    )
+                else:
+                    changed = status.decide_where(db, _query(data.query, me), said, expected=data.expected)
+                return Made(record=Decided(len(changed), changed[:10_000]), status=200)
+
+            return once(request, db, me, act)
+
+    @post(
+        "/rules/dry-run",
+        opt=needs("operate"),
+        sync_to_thread=True,
+        status_code=200,
+        summary="How many open exposures a rule would decide",
+        responses=problems_of(*READ, 413, 415),
+    )
+    def dry_run(request: Request[Any, Any, Any], data: JSONBody[DryRun]) -> Response[bytes]:
+        """Nothing changes."""
+        with acting(request) as (db, me):
+            home = member_of(me, data.organisation, "operate")
+            found = rule.dry_run(db, home.org, data.about)
+        return etag.response(request, msgspec.json.encode(Reached(**msgspec.structs.asdict(found))), me)
+
+    @get("/rules", opt=SIGNED_IN, sync_to_thread=True, summary="Standing rules", responses=problems_of(*READ))
+    def rules(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """Those of every organisation that the caller sees."""
+        with acting(request) as (db, me):
+            found = Rules(tuple(_rule(r, me) for r in rule.every(db)))
+        return etag.response(request, msgspec.json.encode(found), me)
+
+    @get(
+        "/rules/{number:int}",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="One rule",
+        responses=problems_of(*READ),
+    )
+    def one_rule(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[bytes]:
+        """With its tag, for ending it."""
+        with acting(request) as (db, me):
+            found = rule.one(db, number)
+        return etag.thing(request, _rule(found, me), me, found.version)
+
+    @post(
+        "/rules",
+        opt=needs("operate"),
+        sync_to_thread=True,
+        status_code=201,
+        summary="Add a rule",
+        responses=problems_of(*WRITE),
+    )
+    def add_rule(request: Request[Any, Any, Any], data: JSONBody[NewRule]) -> Response[bytes]:
+        """It decides what is open now, as many as the dry run said, and what comes later."""
+        said = data.say.decision()
+        with acting(request) as (db, me):
+
+            def act() -> Made:
+                home = member_of(me, data.organisation, "operate")
+                number, changed = rule.add(
+                    db, home.org, data.name, data.about, said, expected=data.expected, until=data.until
+                )
+                return Made(record=RuleMade(number, len(changed)), location=f"/api/v1/rules/{number}")
+
+            return once(request, db, me, act)
+
+    @delete(
+        "/rules/{number:int}",
+        opt=needs("operate"),
+        sync_to_thread=True,
+        status_code=204,
+        summary="End a rule",
+        responses=problems_of(*WRITE),
+    )
+    def end_rule(request: Request[Any, Any, Any], number: FromPath[int]) -> None:
+        """What it decided stands."""
+        expected = etag.expected(request)
+        with acting(request) as (db, me):
+            found = rule.one(db, number)
+            expected.check(found.version)
+            operating(me, found.org)
+            rule.end(db, number, found.version)
+
+    @get(
+        "/flaws/{flaw:str}",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="One flaw by any of its names, and where the fleet has it",
+        responses=problems_of(*READ),
+    )
+    def flaw(request: Request[Any, Any, Any], flaw: FromPath[str]) -> Response[bytes]:
+        """Up to 100 exposures, those that are due first."""
+        with acting(request) as (db, me):
+            found = page_flaw.read(db, table_or_none(request), flaw[:200], today())
+            lines = api_lists.items(db, me, found.affected.lines)
+        record = FlawSaid(
+            id=found.id,
+            said=found.said,
+            bundle=found.bundle,
+            assets=found.affected.assets,
+            assets_exact=found.affected.exact,
+            exposures=lines,
+        )
+        return etag.response(request, msgspec.json.encode(record), me)
+
+    @get(
+        "/week",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="What to do this week",
+        responses=problems_of(*READ),
+    )
+    def week(request: Request[Any, Any, Any], organisation: SlugText = "") -> Response[bytes]:
+        """Of one organisation: the steps that end most of what is due soonest."""
+        with acting(request) as (db, me):
+            home = member_of(me, organisation, "read") if organisation else home_of(request, me)
+            found = page_week.read(db, today(), home.org if home else None, table_or_none(request))
+        return etag.response(request, msgspec.json.encode(_week(found, home.slug if home else "")), me)
+
+    return [listed, one, say, count, say_many, dry_run, rules, one_rule, add_rule, end_rule, flaw, week]
+
+
+def _one(db: psycopg.Connection[Any], me: Principal, exposure: int, day: date) -> tuple[OneExposure, int]:
+    found = page_why.why(db, exposure, day)
+    decision = found.tier.decision
+    labels = page_seen.seen(db, [found.line.aud]).labels
+    record = OneExposure(
+        exposure=api_lists.item(found.line, me, labels[found.line.aud]),
+        as_of=day,
+        due=found.tier.due,
+        tier=decision.code,
+        row=decision.row,
+        rows=decision.rows,
+        start=found.tier.start,
+        forensic_triage=decision.forensic_triage,
+        basis=decision.basis,
+        reasons=found.tier.reasons,
+        directive=decision.directive,
+        standing=found.standing,
+        wording=found.wording,
+        said=found.said,
+        history=tuple(
+            Before(until=h.until, flaw=h.flaw, due=h.due, tier=h.tier, status=h.status) for h in found.history
+        ),
+    )
+    return record, found.line.version_tag
+
+
+def _query(text: str, me: Principal) -> Any:
+    try:
+        pairs = parse_qsl(text.lstrip("?"), keep_blank_values=True, max_num_fields=100)
+    except ValueError:
+        raise InputError("has more than 100 parameters", where="body.query") from None
+    return page_asked.asked(pairs, me, today(), of_page=True).wanted
+
+
+def _rule(found: rule.Rule, me: Principal) -> RuleItem:
+    said = msgspec.to_builtins(found.said)
+    return RuleItem(
+        id=found.rule,
+        organisation=next((m.slug for m in me.memberships if m.org == found.org), ""),
+        name=found.name,
+        about=found.matches,
+        say=said,
+        until=found.until,
+        created=found.created,
+    )
+
+
+def _week(found: page_week.Week, slug: str) -> WeekSaid:
+    steps = tuple(
+        StepSaid(
+            name=t.step.name,
+            ecosystem=t.step.ecosystem,
+            versions=t.step.versions,
+            to=t.step.to,
+            assets=t.step.assets,
+            flaws=t.step.flaws,
+            exposures=t.step.exposures,
+            due=t.step.due,
+            overdue=t.step.overdue,
+            tier=t.step.tier,
+            kev=t.step.kev,
+            forensic_triage=t.step.forensic,
+            reachable=t.exposed,
+            if_internal=t.later,
+            action=t.action,
+        )
+        for t in found.steps
+    )
+    return WeekSaid(
+        organisation=slug,
+        day=found.plan.day,
+        until=found.plan.until,
+        steps=steps,
+        due=found.plan.due,
+        overdue=found.plan.overdue,
+        exact=found.plan.exact,
+        assets=found.assets,
+        needing=found.needing,
+        next_due=found.next_due,
+        directive=found.directive,
+        standing=found.standing,
+    )
+
+
+def _parameters() -> list[Parameter]:
+    """The list's query parameters for the OpenAPI document."""
+
+    def text(name: str, words: str, **more: Any) -> Parameter:
+        schema = Schema(type=OpenAPIType.STRING, **more)
+        return Parameter(name=name, param_in="query", schema=schema, description=words, required=False)
+
+    def many(name: str, words: str, values: tuple[str, ...] | None) -> Parameter:
+        value = Schema(
+            type=OpenAPIType.STRING, enum=[*values] if values else None, max_length=None if values else 300
+        )
+        schema = Schema(type=OpenAPIType.ARRAY, items=value, max_items=50)
+        return Parameter(name=name, param_in="query", schema=schema, description=words, required=False)
+
+    found = [
+        text("sort", "order: due first, or the highest or newest first", enum=[*page_asked.SORTS]),
+        Parameter(
+            name="limit",
+            param_in="query",
+            schema=Schema(type=OpenAPIType.INTEGER, minimum=1, maximum=api_lists.API_LIMIT),
+            description="rows a page",
+            required=False,
+        ),
+        text("cursor", "from `next` or `Link`", max_length=MAX_CHARS),
+        text("within", "due within so many days, or `overdue`", pattern="^([0-9]{1,4}|overdue)$"),
+        text("asset", "the number of an asset", pattern="^[0-9]{1,10}$"),
+        text("flaw", "any present or former id", max_length=300),
+        text("name", "a component's name, or its beginning with `*` after it", max_length=300),
+        text("asset_name", "an asset's name, or its beginning with `*` after it", max_length=300),
+        text("due_from", "a day", pattern=r"^\d{4}-\d{2}-\d{2}$"),
+        text("due_to", "a day", pattern=r"^\d{4}-\d{2}-\d{2}$"),
+        text("gone", "what is over instead of what stands", enum=["yes", "no"]),
+    ]
+    for name, values in {**page_asked.FACETS, "suppressed": ("yes",)}.items():
+        found += [many(name, "any of these", values), many(f"{name}!", "none of these", values)]
+    return found
