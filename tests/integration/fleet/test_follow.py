@@ -36,7 +36,9 @@ def test_a_withdrawn_advisory_takes_back_exactly_what_it_caused(fleet: Fleet) ->
     fleet.upload(web, "pkg:pypi/django@4.1", day=OLD, owned=True)
     for record in ("PYSEC-1", "PYSEC-2"):
         alias = record.replace("PYSEC-", "CVE-2026-000")
-        gone = osv(record, DJANGO, aliases=[alias], modified="2026-02-01T00:00:00Z", withdrawn="2026-02-01T00:00:00Z")
+        gone = osv(
+            record, DJANGO, aliases=[alias], modified="2026-02-01T00:00:00Z", withdrawn="2026-02-01T00:00:00Z"
+        )
         fleet.ingest(gone)
     followed = fleet.follow()
     assert (followed.appeared, followed.ended) == (0, 1)
@@ -68,7 +70,12 @@ def test_flaws_that_turn_out_to_be_one_keep_their_decision_and_first_detection(f
     followed = fleet.follow()
     assert (followed.appeared, followed.ended) == (0, 0)
     (now,) = fleet.lines()
-    assert (now.exposure, now.flaw, now.status, now.detected) == (line.exposure, "CVE-2026-0001", "accepted", OLD)
+    assert (now.exposure, now.flaw, now.status, now.detected) == (
+        line.exposure,
+        "CVE-2026-0001",
+        "accepted",
+        OLD,
+    )
     with fleet.acting() as db:
         assert flawview.now(db, "PYSEC-1") == ("CVE-2026-0001",)
         assert [x.exposure for x in flawview.affected(db, "PYSEC-1").lines] == [line.exposure]
@@ -98,7 +105,9 @@ def test_an_addition_to_kev_shortens_the_date_and_both_days_stay_known(fleet: Fl
     web = fleet.asset("web", "internal", day=OLD)
     fleet.upload(web, "pkg:pypi/django@4.1", day=OLD, owned=True)
     (before,) = fleet.lines()
-    fleet.ingest(kev("2026.11.20", "CVE-2020-9999", "CVE-2026-0001", added="2026-11-20"), at=date(2026, 11, 21))
+    fleet.ingest(
+        kev("2026.11.20", "CVE-2020-9999", "CVE-2026-0001", added="2026-11-20"), at=date(2026, 11, 21)
+    )
     assert fleet.follow(date(2026, 11, 21)).dated == 1
     (after,) = fleet.lines()
     assert before.due is not None
@@ -127,7 +136,9 @@ def test_an_older_table_is_not_asked_once_a_newer_one_was_followed(fleet: Fleet)
 
 
 def test_following_in_steps_ends_where_a_whole_match_does(fleet: Fleet) -> None:
-    fleet.ingest(osv("PYSEC-1", DJANGO, aliases=["CVE-2026-0001"]), osv("PYSEC-2", package("PyPI", "flask", "3")))
+    fleet.ingest(
+        osv("PYSEC-1", DJANGO, aliases=["CVE-2026-0001"]), osv("PYSEC-2", package("PyPI", "flask", "3"))
+    )
     web = fleet.asset("web")
     fleet.upload(web, "pkg:pypi/django@4.1", "pkg:pypi/flask@2", "pkg:pypi/attrs@1")
     fleet.ingest(osv("PYSEC-3", package("PyPI", "attrs", "2"), aliases=["CVE-2026-0001"]))
@@ -138,4 +149,8 @@ def test_following_in_steps_ends_where_a_whole_match_does(fleet: Fleet) -> None:
     fleet.world.take(rebuild=True)
     followed = fleet.follow()
     assert (followed.whole, followed.appeared, followed.ended) == (True, 0, 0)
-    assert fleet.flaws() == stepwise == [("web", "attrs@1", "CVE-2026-0001"), ("web", "django@4.1", "CVE-2026-0001")]
+    assert (
+        fleet.flaws()
+        == stepwise
+        == [("web", "attrs@1", "CVE-2026-0001"), ("web", "django@4.1", "CVE-2026-0001")]
+    )

@@ -19,7 +19,9 @@ ALL = ("pkg:pypi/django@4.1", "pkg:pypi/flask@2.0", "pkg:pypi/attrs@23.1", "pkg:
 def filled(mine: Fleet) -> Fleet:
     for n in range(6):
         exposure = ("public", "internal", "unknown")[n % 3]
-        asset = mine.asset(f"host-{n}", exposure, day=DAY - timedelta(days=n), kind="server" if n % 2 else "laptop")
+        asset = mine.asset(
+            f"host-{n}", exposure, day=DAY - timedelta(days=n), kind="server" if n % 2 else "laptop"
+        )
         mine.upload(asset, *ALL[: 2 + n % 3], day=DAY - timedelta(days=n), owned=True)
     first = mine.lines()[0]
     with mine.acting() as db:
@@ -27,7 +29,9 @@ def filled(mine: Fleet) -> Fleet:
     return mine
 
 
-def _paged(fleet: Fleet, wanted: Filter, sort: Any, limit: int, who: Any = None) -> list[listing.ExposureLine]:
+def _paged(
+    fleet: Fleet, wanted: Filter, sort: Any, limit: int, who: Any = None
+) -> list[listing.ExposureLine]:
     found: list[listing.ExposureLine] = []
     after = None
     while True:
@@ -132,7 +136,12 @@ def test_this_week_names_the_upgrades_that_end_most_of_what_is_due(filled: Fleet
     dues = [s.due for s in plan.steps]
     assert dues == sorted(dues, key=lambda d: d or date.max)
     by_name = {s.name: s for s in plan.steps}
-    assert {n: s.to for n, s in by_name.items()}.items() <= {"django": "4.2", "flask": "3.0", "idna": "3.7", "attrs": "24.2"}.items()
+    assert {n: s.to for n, s in by_name.items()}.items() <= {
+        "django": "4.2",
+        "flask": "3.0",
+        "idna": "3.7",
+        "attrs": "24.2",
+    }.items()
     assert plan.due >= plan.overdue
 
 

@@ -45,7 +45,8 @@ def test_a_decision_is_one_organisations_and_says_who_and_why(mine: Fleet) -> No
         "not_affected", "vulnerable_code_not_present", mine.operator.person,
     )  # fmt: skip
     acts = mine.world.sql(
-        "select act, subject from clearway.log_entry where actor = %s and act = 'exposure.decided'", mine.operator.person
+        "select act, subject from clearway.log_entry where actor = %s and act = 'exposure.decided'",
+        mine.operator.person,
     )
     assert acts == [("exposure.decided", f"exposure/{taken.appeared[0]}")]
 
@@ -61,7 +62,10 @@ def test_a_decision_about_a_version_ends_with_it_and_one_about_any_version_stays
         )
         status.decide(db, [by_flaw["CVE-2026-0002"]], any_version)
     mine.upload(web, "pkg:pypi/django@4.1", "pkg:pypi/flask@2.1")
-    assert {x.flaw: x.status for x in mine.lines()} == {"CVE-2026-0001": "open", "CVE-2026-0002": "not_affected"}
+    assert {x.flaw: x.status for x in mine.lines()} == {
+        "CVE-2026-0001": "open",
+        "CVE-2026-0002": "not_affected",
+    }
 
 
 def test_a_decision_outlives_an_inventory_without_the_component(mine: Fleet) -> None:

@@ -150,7 +150,9 @@ def test_another_organisation_sees_nothing_and_changes_nothing(fleet: Fleet) -> 
         with pytest.raises(NotFoundError):
             listing.one(db, taken.appeared[0])
     with pytest.raises(NotFoundError), fleet.acting(other) as db:
-        db.execute("select clearway.fleet_take(%s, '{}', 'x', 'x', 'x', '', %s, '', 0, '{}')", (web, b"0" * 32))
+        db.execute(
+            "select clearway.fleet_take(%s, '{}', 'x', 'x', 'x', '', %s, '', 0, '{}')", (web, b"0" * 32)
+        )
 
 
 def test_a_reader_of_the_organisation_sees_and_may_not_write(fleet: Fleet) -> None:

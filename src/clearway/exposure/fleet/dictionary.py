@@ -164,6 +164,14 @@ def keep_facts(db: psycopg.Connection[Any], table: Table, only: Iterable[str] | 
         on conflict do nothing"""
     ).rowcount
     db.execute("truncate incoming_flaw")
+    # A flaw that only marked records knew, and that is public now, is one flaw.
+    for query in (
+        """update clearway.exposure e set flaw = p.flaw, version = version + 1
+        from clearway.flaw m join clearway.flaw p on p.id = m.id and p.aud = 0 where m.aud <> 0 and e.flaw = m.flaw""",
+        """update clearway.marked k set flaw = p.flaw
+        from clearway.flaw m join clearway.flaw p on p.id = m.id and p.aud = 0 where m.aud <> 0 and k.flaw = m.flaw""",
+    ):
+        db.execute(query)
     return changed
 
 

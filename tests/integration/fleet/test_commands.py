@@ -1,0 +1,75 @@
+"""The kept fleet from the command line, on an embedded home with one administrator."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from database import home, made_home  # noqa: F401
+from fleet_world import document, osv, package
+from intake_world import run, write
+
+
+def _json(home: Path, *words: str, code: int = 0) -> Any:  # noqa: F811
+    done = run("--home", home, *words, "--json")
+    assert done.returncode == code, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+def test_a_fleet_is_kept_listed_compared_and_decided(home: Path, tmp_path: Path) -> None:  # noqa: F811
+    write(tmp_path / "a.json", osv("PYSEC-1", package("PyPI", "django", "4.2"), aliases=["CVE-2026-0001"]))
+    assert run("--home", home, "ingest", tmp_path / "a.json").returncode == 0
+    sbom = tmp_path / "web.cdx.json"
+    sbom.write_bytes(document("pkg:pypi/django@4.1", "pkg:pypi/attrs@24.1"))
+    (added,) = _json(home, "inventory", "add", str(sbom), "--asset", "web", "--exposure", "public",
+                     "--environment", "production")  # fmt: skip
+    assert (added["asset"], added["components"], added["appeared"]) == ("web", 2, 1)
+    (again,) = _json(home, "inventory", "add", str(sbom), "--asset", "web")
+    assert again["unchanged"]
+    (listed,) = _json(home, "inventory", "list")
+    assert (listed["asset"]["name"], listed["open"]) == ("web", 1)
+    found = _json(home, "exposure", "--due-within", "90d")
+    (line,) = found["exposures"]
+    assert (line["flaw"], line["asset_name"], found["counts"]["total"]) == ("CVE-2026-0001", "web", 1)
+    set_ = _json(home, "exposure", "set", "--flaw", "CVE-2026-0001", "--to", "not_affected",
+                 "--justification", "vulnerable_code_not_present")  # fmt: skip
+    assert set_["changed"] == [line["exposure"]]
+    assert _json(home, "exposure")["exposures"] == []
+    sbom.write_bytes(document("pkg:pypi/django@4.2", "pkg:pypi/flask@3.1"))
+    _json(home, "inventory", "add", str(sbom), "--asset", "web")
+    difference = _json(home, "inventory", "diff", "web")
+    assert [c["name"] for c in difference["changed"]] == ["django"]
+    text = run("--home", home, "inventory", "diff", "web").stdout.decode()
+    assert "~ django 4.1 -> 4.2" in text
+    assert "+ flask 3.1" in text
+    assert "- attrs 24.1" in text
+
+
+def test_what_can_not_be_read_is_set_aside_and_the_rest_lands(home: Path, tmp_path: Path) -> None:  # noqa: F811
+    write(tmp_path / "a.json", osv("PYSEC-1", package("PyPI", "django", "4.2")))
+    run("--home", home, "ingest", tmp_path / "a.json")
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "web.cdx.json").write_bytes(document("pkg:pypi/django@4.1"))
+    (folder / "broken.json").write_bytes(b"{")
+    done = run("--home", home, "inventory", "watch", str(folder), "--once")
+    assert done.returncode == 10
+    assert b"set aside" in done.stderr
+    assert len(_json(home, "inventory", "list")) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("inventory", "show", "nothing"), 6),
+        (("exposure", "set", "1", "--to", "accepted"), 10),
+        (("exposure", "set", "--to", "open"), 2),
+        (("exposure", "--due-within", "soon"), 2),
+    ],
+)
+def test_a_mistake_has_its_exit_code(home: Path, words: tuple[str, ...], code: int) -> None:  # noqa: F811
+    done = run("--home", home, *words)
+    assert done.returncode == code, done.stderr.decode()
