@@ -11,13 +11,13 @@ import contextlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import psycopg
 from litestar import Request, Response, delete, get, post, put
 from litestar.params import FromPath, JSONBody
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 import live_server
 from clearway import ledger
@@ -33,7 +33,7 @@ from clearway.http.guard import PUBLIC
 from clearway.http.idempotency import Made, once
 from clearway.http.limits import Limits
 from clearway.http.listing import Listing, paths
-from clearway.http.openapi import READ, problems_of
+from clearway.http.openapi import READ, WRITE, gives, problems_of
 from clearway.http.ratelimit import Rates
 from clearway.store import cursor_keys, events
 from clearway.store.connect import connect
@@ -54,6 +54,9 @@ select clearway.govern('clearway.thing', 'operate');
 """
 
 
+Small = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+
+
 class Thing(Struct, frozen=True, kw_only=True):
     id: int
     name: str
@@ -62,14 +65,14 @@ class Thing(Struct, frozen=True, kw_only=True):
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    org: int
-    aud: int
-    name: str
-    rank: int = 0
+    org: Small
+    aud: Annotated[int, Meta(ge=0, le=65_535)]
+    name: Annotated[str, Meta(min_length=1, pattern=r"^[^\x00]+$")]
+    rank: Small = 0
 
 
 class Changed(Struct, frozen=True, kw_only=True):
-    name: str
+    name: Annotated[str, Meta(min_length=1, pattern=r"^[^\x00]+$")]
 
 
 COLOURS = ("red", "green", "blue")
@@ -80,6 +83,7 @@ THINGS = Listing(
     sorts={"id": Column("t.id", "int"), "rank": Column("t.rank", "int"), "name": Column("t.name")},
     tie=Column("t.id", "int"),
     default="id",
+    hint="t.aud",
     filters={
         "colour": choice("t.colour = any(%s)", COLOURS, "t.colour <> all(%s)"),
         "rank": number("t.rank = any(%s)"),
@@ -100,7 +104,7 @@ def things(url: str) -> None:
     opt=needs("read"),
     sync_to_thread=True,
     operation_class=THINGS.operation,
-    responses=problems_of(*READ),
+    responses=THINGS.responses,
 )
 def listed(request: Request[Any, Any, Any]) -> Response[bytes]:
     asked = THINGS.asked(request)
@@ -109,14 +113,14 @@ def listed(request: Request[Any, Any, Any]) -> Response[bytes]:
     return THINGS.answer(request, page, me)
 
 
-@get("/api/v1/things/{number:int}", opt=needs("read"), sync_to_thread=True)
+@get("/api/v1/things/{number:int}", opt=needs("read"), sync_to_thread=True, responses=gives(Thing, *READ))
 def one(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[bytes]:
     with acting(request) as (db, me):
         thing, version = _one(db, number)
     return etag.thing(request, thing, me, version)
 
 
-@put("/api/v1/things/{number:int}", opt=needs("operate"), sync_to_thread=True)
+@put("/api/v1/things/{number:int}", opt=needs("operate"), sync_to_thread=True, responses=gives(Thing, *WRITE))
 def change(
     request: Request[Any, Any, Any], number: FromPath[int], data: JSONBody[Changed]
 ) -> Response[bytes]:
@@ -131,7 +135,9 @@ def change(
     return etag.thing(request, thing, me, version)
 
 
-@delete("/api/v1/things/{number:int}", opt=needs("operate"), sync_to_thread=True)
+@delete(
+    "/api/v1/things/{number:int}", opt=needs("operate"), sync_to_thread=True, responses=problems_of(*WRITE)
+)
 def remove(request: Request[Any, Any, Any], number: FromPath[int]) -> None:
     expected = etag.expected(request)
     with acting(request) as (db, _):
@@ -140,7 +146,7 @@ def remove(request: Request[Any, Any, Any], number: FromPath[int]) -> None:
         db.execute("delete from clearway.thing where id = %s", (number,))
 
 
-@post("/api/v1/things", opt=needs("operate"), sync_to_thread=True)
+@post("/api/v1/things", opt=needs("operate"), sync_to_thread=True, responses=gives(Thing, *WRITE, status=201))
 def add(request: Request[Any, Any, Any], data: JSONBody[Wanted]) -> Response[bytes]:
     with acting(request) as (db, me):
 

@@ -17,7 +17,7 @@ from clearway.store import events
 
 from . import etag, sse
 from .acting import SIGNED_IN, acting, doorkeeper, viewer
-from .openapi import PREFIX, problems_of
+from .openapi import PREFIX, READ, gives, problems_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,13 +44,13 @@ def routes(hub: sse.Hub, sealer: Callable[[], Sealer]) -> Router:
         opt=SIGNED_IN,
         sync_to_thread=True,
         summary="What happened after an event, as far as you may see it",
-        responses=problems_of(400, 401, 404, 429, 503),
+        responses=gives(Events, *READ),
     )
     def listed(
         request: Request[Any, Any, Any],
         after: FromQuery[str] = "",
         kind: FromQuery[list[str] | None] = None,
-    ) -> Response[Events]:
+    ) -> Response[bytes]:
         wanted = _kinds(kind or [])
         with acting(request) as (db, me):
             start = hub.position(me, after) if after else 0
@@ -60,7 +60,7 @@ def routes(hub: sse.Hub, sealer: Callable[[], Sealer]) -> Router:
         bound = (sse.LIST, str(me.person))
         items = [sse.shown(event, sealer(), me.person) for event in found]
         body = Events(items=items, next=sealer().seal([upto], bound), more=len(found) == events.BATCH)
-        return etag.response(request, msgspec.json.encode(body), me)  # type: ignore[return-value]
+        return etag.response(request, msgspec.json.encode(body), me)
 
     @get(
         "/events/live",
@@ -70,7 +70,7 @@ def routes(hub: sse.Hub, sealer: Callable[[], Sealer]) -> Router:
             200: ResponseSpec(
                 str, media_type=sse.MEDIA_TYPE, description="A stream of events", generate_examples=False
             ),
-            **problems_of(400, 401, 404, 429, 503),
+            **problems_of(*READ),
         },
     )
     async def live(

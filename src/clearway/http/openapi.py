@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from litestar import Router
+from litestar import MediaType, Router
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
 
@@ -31,6 +31,12 @@ def problems_of(*statuses: int) -> dict[int, ResponseSpec]:
         )
         for status in statuses
     }
+
+
+def gives(found: Any, *problems: int, status: int = 200) -> dict[int, ResponseSpec]:
+    """The `responses` of a route that answers with JSON of the type `found`, or with these problems."""
+    spec = ResponseSpec(found, generate_examples=False, description="Done", media_type=MediaType.JSON)
+    return {status: spec, **problems_of(*problems)}
 
 
 class _DocumentOnly(Router):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from clearway.records.errors import InputError, NotFoundError
 from clearway.records.text import plain
@@ -20,7 +20,7 @@ from .cursor import sealer
 from .filters import choice, flag
 from .idempotency import Made, once
 from .listing import Listing, paths
-from .openapi import PREFIX, READ, WRITE, problems_of
+from .openapi import PREFIX, READ, WRITE, gives, problems_of
 from .outbound_address import literal
 from .webhook_store import Delivery, Webhook
 
@@ -36,22 +36,28 @@ _MOST_KINDS = 50
 _MOST_LABEL = 200
 
 
+Number = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Url = Annotated[str, Meta(min_length=8, max_length=2_000)]
+Kinds = Annotated[tuple[Annotated[str, Meta(max_length=100)], ...], Meta(max_length=_MOST_KINDS)]
+Label = Annotated[str, Meta(max_length=_MOST_LABEL)]
+
+
 class NewWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What adds a webhook. `person` is a service of the organisation; without one it works with your own rights."""
 
-    org: int
-    url: str
-    kinds: tuple[str, ...] = ()
-    label: str = ""
-    person: int | None = None
+    org: Number
+    url: Url
+    kinds: Kinds = ()
+    label: Label = ""
+    person: Number | None = None
 
 
 class WebhookChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to change of a webhook; what is left out stays."""
 
-    url: str | UnsetType = UNSET
-    kinds: tuple[str, ...] | UnsetType = UNSET
-    label: str | UnsetType = UNSET
+    url: Url | UnsetType = UNSET
+    kinds: Kinds | UnsetType = UNSET
+    label: Label | UnsetType = UNSET
     active: bool | UnsetType = UNSET
 
 
@@ -116,7 +122,7 @@ def routes(own: Audience, log: Log) -> Router:
         sync_to_thread=True,
         summary="Webhooks of the organisations that you administer",
         operation_class=WEBHOOKS.operation,
-        responses=problems_of(*READ),
+        responses=WEBHOOKS.responses,
     )
     def listed(request: _R) -> Response[bytes]:
         asked = WEBHOOKS.asked(request)
@@ -131,7 +137,7 @@ def routes(own: Audience, log: Log) -> Router:
         opt=_ADMINISTER,
         sync_to_thread=True,
         summary="Add a webhook",
-        responses=problems_of(*WRITE),
+        responses=gives(Added, *WRITE, status=201),
     )
     def add(request: _R, data: JSONBody[NewWebhook]) -> Response[bytes]:
         url, kinds, label = _url(data.url), _kinds(data.kinds), _label(data.label)
@@ -166,7 +172,7 @@ def routes(own: Audience, log: Log) -> Router:
         opt=_ADMINISTER,
         sync_to_thread=True,
         summary="One webhook",
-        responses=problems_of(*READ),
+        responses=gives(Webhook, *READ),
     )
     def one(request: _R, webhook: FromPath[int]) -> Response[bytes]:
         with acting(request) as (db, me):
@@ -178,7 +184,7 @@ def routes(own: Audience, log: Log) -> Router:
         opt=_ADMINISTER,
         sync_to_thread=True,
         summary="Change a webhook",
-        responses=problems_of(*WRITE),
+        responses=gives(Webhook, *WRITE),
     )
     def change(request: _R, webhook: FromPath[int], data: JSONBody[WebhookChange]) -> Response[bytes]:
         expected = etag.expected(request)
@@ -222,7 +228,7 @@ def routes(own: Audience, log: Log) -> Router:
         opt=_ADMINISTER,
         sync_to_thread=True,
         summary="A new secret; the old one signs beside it for a day",
-        responses=problems_of(*WRITE),
+        responses=gives(Secret, *WRITE, status=201),
     )
     def rotate(request: _R, webhook: FromPath[int]) -> Response[bytes]:
         secret = webhook_signing.new_secret()
@@ -240,8 +246,9 @@ def routes(own: Audience, log: Log) -> Router:
         "/webhooks/{webhook:int}/test",
         opt=_ADMINISTER,
         sync_to_thread=True,
+        status_code=202,
         summary="Send a test message",
-        responses=problems_of(*WRITE),
+        responses=gives(Started, *WRITE, status=202),
     )
     def test(request: _R, webhook: FromPath[int]) -> Response[bytes]:
         with acting(request) as (db, me):
@@ -259,7 +266,7 @@ def routes(own: Audience, log: Log) -> Router:
         sync_to_thread=True,
         summary="Messages to a webhook, with dead letters",
         operation_class=DELIVERIES.operation,
-        responses=problems_of(*READ),
+        responses=DELIVERIES.responses,
     )
     def deliveries(request: _R, webhook: FromPath[int]) -> Response[bytes]:
         asked = DELIVERIES.asked(request)
@@ -272,8 +279,9 @@ def routes(own: Audience, log: Log) -> Router:
         "/webhooks/{webhook:int}/deliveries/{delivery:int}/redeliver",
         opt=_ADMINISTER,
         sync_to_thread=True,
+        status_code=202,
         summary="Deliver a message once more",
-        responses=problems_of(*WRITE),
+        responses=gives(Started, *WRITE, status=202),
     )
     def redeliver(request: _R, webhook: FromPath[int], delivery: FromPath[int]) -> Response[bytes]:
         with acting(request) as (db, me):
