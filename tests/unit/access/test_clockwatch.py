@@ -1,0 +1,75 @@
+"""When a wall clock is believed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clearway.access.clockwatch import BLIND, TOLERANCE, Reading, doubt, read
+
+T = datetime(2026, 12, 4, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def reading(wall: datetime, up_s: float, boot: str = "a") -> Reading:
+    return Reading(wall=wall, boot=boot, up_s=up_s)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "latest", "said"),
+    [
+        (None, reading(T, 5), None, ""),
+        (reading(T, 5), reading(T + timedelta(seconds=10), 15), T, ""),
+        (reading(T, 5), reading(T + timedelta(seconds=50), 15), None, ""),
+        (reading(T, 5), reading(T + DAY, 15), None, "moved forward by 86390 s"),
+        (reading(T, 5), reading(T - DAY, 15), None, "put back"),
+        (reading(T, 5), reading(T, 5 + 86400), None, "moved back by 86400 s"),
+        (reading(T, 500), reading(T + timedelta(minutes=3), 5, "b"), None, ""),
+        (reading(T, 500), reading(T + DAY, 5, "b"), None, "started anew"),
+        (reading(T, 500), reading(T - DAY, 5, "b"), None, "put back"),
+        (None, reading(T, 5), T + DAY, "the log has an entry"),
+        (reading(T, 5), reading(T + timedelta(seconds=10), 15), T + DAY, "the log has an entry"),
+    ],
+    ids=[
+        "the first reading",
+        "time passed",
+        "slewed a little",
+        "put forward by a day",
+        "put back by a day",
+        "stood still while the machine ran for a day",
+        "a quick restart",
+        "a day across a restart can be a jump",
+        "put back across a restart",
+        "behind the log at the first reading",
+        "behind the log",
+    ],
+)
+def test_a_clock_is_believed_or_not(
+    before: Reading | None, now: Reading, latest: datetime | None, said: str
+) -> None:
+    found = doubt(before, now, latest)
+    assert (said in found) if said else found == ""
+
+
+@given(passed=st.integers(0, 10**7), jump=st.integers(-(10**7), 10**7))
+def test_within_one_boot_every_jump_over_the_tolerance_is_seen(passed: int, jump: int) -> None:
+    before = reading(T, 100.0)
+    now = reading(T + timedelta(seconds=passed + jump), 100.0 + passed)
+    if abs(jump) > TOLERANCE.total_seconds():
+        assert doubt(before, now)
+    elif passed + jump >= -TOLERANCE.total_seconds():
+        assert doubt(before, now) == ""
+
+
+@given(passed=st.integers(0, 10**7))
+def test_across_a_restart_only_a_short_time_is_believed(passed: int) -> None:
+    found = doubt(reading(T, 100.0), reading(T + timedelta(seconds=passed), 1.0, "b"))
+    assert bool(found) == (passed > BLIND.total_seconds())
+
+
+def test_this_machines_clocks_can_be_read_and_agree() -> None:
+    first = read()
+    assert doubt(first, read()) == ""
