@@ -61,9 +61,15 @@ create table clearway.feed_item (
 create index feed_item_problem on clearway.feed_item (feed) where problem <> '';
 
 -- How feeds stand is for everybody who is signed in; where they are fetched from is the operator's business.
-alter table clearway.feed enable row level security;
-alter table clearway.feed_run enable row level security;
-alter table clearway.feed_item enable row level security;
+do $$
+declare t text;
+begin
+    foreach t in array array['feed', 'feed_run', 'feed_item'] loop
+        execute format('alter table clearway.%I enable row level security', t);
+        execute format('alter table clearway.%I force row level security', t);
+        execute format('create policy own on clearway.%I to %I using (true) with check (true)', t, current_user);
+    end loop;
+end $$;
 create policy see on clearway.feed for select to clearway_app using ((select clearway.me()) > 0);
 create policy see on clearway.feed_run for select to clearway_app using ((select clearway.me()) > 0);
 create policy see on clearway.feed_item for select to clearway_app using ((select clearway.me()) > 0);
