@@ -85,12 +85,15 @@ class Revocation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class NewAddresses(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """From organisation to standing, from `since` on (default: today)."""
+    """From organisation to standing, from `since` on (default: today); more than 500 in several requests.
+
+    Each makes an audience, under a lock that others wait for.
+    """
 
     organisation: Slug
     directive: Id
     recipients: Annotated[
-        dict[str, Literal["binding", "adopted", "advisory"]], Meta(min_length=1, max_length=10_000)
+        dict[str, Literal["binding", "adopted", "advisory"]], Meta(min_length=1, max_length=500)
     ]
     since: date | None = None
 

@@ -171,6 +171,12 @@ def test_a_report_is_shared_only_with_an_authority_that_has_addressed_one(fleet:
     assert kept.shared_with == "authority"
     assert share(fleet, "water") == kept
     assert fleet.log("directive.reported") == 1
+    for who_asks, seen in (("official@authority", 1), ("operator@water", 1), ("operator@hospital", 0)):
+        with fleet.acting(who_asks) as (db, _):
+            row = db.execute(
+                "select count(*) from clearway.event where kind = 'directive.reported'"
+            ).fetchone()
+        assert row == (seen,), who_asks
 
 
 def test_each_reader_sees_the_reports_of_its_marking_and_a_reading_is_logged(fleet: Desk) -> None:

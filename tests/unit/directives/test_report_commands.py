@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import io
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +92,18 @@ def test_what_can_not_be_reported_says_why(
         "unknown": tmp_path / "unknown.json",
     }
     assert said in run(capsys, "report", "bod-26-04", *(w.format(**places) for w in words), code=code)
+
+
+def test_oscal_is_validated_where_the_extra_is_installed_and_else_it_says_so(
+    rows: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("report", "bod-26-04", "--rows", rows, "--as-of", "2026-12-20", "--oscal", "--validate")
+    if importlib.util.find_spec("trestle") is None:
+        assert "install clearway[oscal]" in run(capsys, *words, code=3)
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its own
+            assert json.loads(run(capsys, *words))["assessment-results"]
 
 
 def keys(tmp_path: Path) -> tuple[Path, Path]:

@@ -72,6 +72,7 @@ create table clearway.directive_acknowledgement (
     by_person int not null default clearway.actor(),
     unique (org, version_id)
 );
+create index directive_acknowledgement_version on clearway.directive_acknowledgement (version_id);
 """
 
 REPORTED = """
