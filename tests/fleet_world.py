@@ -76,7 +76,13 @@ class Fleet:
             ).asset  # fmt: skip
 
     def upload(
-        self, which: int, *purls: str, day: date = DAY, witness: str = "syft", owned: bool = False, **more: Any
+        self,
+        which: int,
+        *purls: str,
+        day: date = DAY,
+        witness: str = "syft",
+        owned: bool = False,
+        **more: Any,
     ) -> take.Taken:
         data = document(*purls, **more.pop("document", {}))
         inventory = read_inventory(data, "sbom.json")

@@ -54,7 +54,9 @@ def run() -> dict[str, Any]:
     full = bool(os.environ.get("CLEARWAY_BENCH_FULL"))
     rows: list[dict[str, Any]] = []
     with ExitStack() as stack:
-        home = Path(os.environ.get("CLEARWAY_BENCH_HOME") or stack.enter_context(tempfile.TemporaryDirectory()))
+        home = Path(
+            os.environ.get("CLEARWAY_BENCH_HOME") or stack.enter_context(tempfile.TemporaryDirectory())
+        )
         if not (home / TABLE_FILE).is_file():
             _load(home, data)
         url = stack.enter_context(lease(home))
@@ -67,14 +69,22 @@ def run() -> dict[str, Any]:
         found = drawn.found
         build.dictionary_of(db, table, found, home, DAY)
         build.organisations(db)
-        rows.append({"row": "dictionary and first answers", "versions": len(found), "s": round(time.perf_counter() - begun, 1)})
+        rows.append(
+            {
+                "row": "dictionary and first answers",
+                "versions": len(found),
+                "s": round(time.perf_counter() - begun, 1),
+            }
+        )
         pool = stack.enter_context(Pool(url))
         readers = _readers(pool, db)
         figures: dict[str, float] = {}
         for assets in (1_000, 10_000, 100_000) if full else (100, 1_000, 10_000):
             begun = time.perf_counter()
             size = build.grow(db, drawn, assets, DAY)
-            rows.append({"row": f"{assets:,} inventories", **size, "built_s": round(time.perf_counter() - begun, 1)})
+            rows.append(
+                {"row": f"{assets:,} inventories", **size, "built_s": round(time.perf_counter() - begun, 1)}
+            )
             _progress(rows[-1])
             rows += _measured(db, pool, table, home, readers, drawn, assets, figures)
     return {"rows": rows, "goals": [goal(text, limit, figures[text], unit) for text, limit, unit in _GOALS]}
@@ -103,7 +113,8 @@ def _readers(pool: Pool, db: psycopg.Connection[Any]) -> dict[str, str]:
             made = person.add(owner, orgs[members[0]], name, ("operator",))
             for n in list(members)[1:]:
                 owner.execute(
-                    "insert into clearway.membership (person, org, role) values (%s, %s, 'operator')", (made.person, orgs[n])
+                    "insert into clearway.membership (person, org, role) values (%s, %s, 'operator')",
+                    (made.person, orgs[n]),
                 )
             owner.execute("select clearway.rebadge(%s)", (made.person,))
             token = credential.make_session(owner, made.person, by="code", now=datetime.now(UTC))
@@ -153,14 +164,24 @@ def _records(db: psycopg.Connection[Any], table: Table, chance: random.Random) -
             found = whom.assets_hit(db, table, packages, record)
         times.append((time.perf_counter() - begun) * 1000)
         hit.append(len(found))
-    return {"row": "a new record to its assets", **_spread(times), "assets_mean": sum(hit) // len(hit), "assets_max": max(hit)}
+    return {
+        "row": "a new record to its assets",
+        **_spread(times),
+        "assets_mean": sum(hit) // len(hit),
+        "assets_max": max(hit),
+    }
 
 
 def _inventories(
-    db: psycopg.Connection[Any], pool: Pool, table: Table, drawn: build.Pool, chance: random.Random, assets: int
+    db: psycopg.Connection[Any],
+    pool: Pool,
+    table: Table,
+    drawn: build.Pool,
+    chance: random.Random,
+    assets: int,
 ) -> dict[str, Any]:
     """Inventories of 1,000 components, one in a hundred of which nobody had before; taken by their organisation."""
-    org, aud = (db.execute("select org, aud from bench_org where nth = 3").fetchone()) or (0, 0)
+    org = (db.execute("select org from bench_org where nth = 3").fetchone() or (0,))[0]
     with pool.owner() as owner:
         who = person.add(owner, org, f"operator {assets}", ("operator",))
         key = credential.make_session(owner, who.person, by="code", now=datetime.now(UTC)).key
@@ -179,7 +200,11 @@ def _inventories(
             taken = take.take(acting, which, prepared, raw, day=DAY, witness="bench")
         times.append((time.perf_counter() - begun) * 1000)
         exposed.append(len(taken.appeared))
-    return {"row": "a new inventory of 1,000", **_spread(times[3:]), "exposures_mean": sum(exposed) // len(exposed)}
+    return {
+        "row": "a new inventory of 1,000",
+        **_spread(times[3:]),
+        "exposures_mean": sum(exposed) // len(exposed),
+    }
 
 
 def _draw(pool: build.Pool, chance: random.Random) -> Component:
@@ -192,7 +217,7 @@ def _draw(pool: build.Pool, chance: random.Random) -> Component:
 
 
 def _all_anew(db: psycopg.Connection[Any], table: Table, home: Path) -> dict[str, Any]:
-    """Every version against the whole table, in a process of its own, for its memory; then the judge alone, as yardstick."""
+    """Every version against the whole table, in a process of its own; then the judge alone, as yardstick."""
     program = (
         "import sys, time, resource\nfrom pathlib import Path\nfrom datetime import date\n"
         "from clearway.advisories.table import Table\nfrom clearway.store.connect import connect\n"
@@ -205,11 +230,15 @@ def _all_anew(db: psycopg.Connection[Any], table: Table, home: Path) -> dict[str
         " done.versions, done.judged, done.changed)\n"
     )
     url = os.environ.get("CLEARWAY_DATABASE_URL") or _url(db)
-    out = subprocess.run([sys.executable, "-c", program, url, str(home)], capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-c", program, url, str(home)], capture_output=True, text=True, check=True
+    )
     seconds, peak, versions, judged, changed = out.stdout.splitlines()[-1].split()
     from clearway.exposure.fleet import answer, dictionary
 
-    sample = [r[0] for r in db.execute("select pv from clearway.package_version order by md5(pv::text) limit 20000")]
+    sample = [
+        r[0] for r in db.execute("select pv from clearway.package_version order by md5(pv::text) limit 20000")
+    ]
     asker = answer.Asker(table, DAY)
     begun = time.perf_counter()
     answer.ask(asker, dictionary.components(db, sample))
@@ -234,9 +263,14 @@ def _pages(pool: Pool, readers: dict[str, str]) -> Any:
             for _ in range(9):
                 begun = time.perf_counter()
                 with pool.acting(key) as db:
-                    page = listing.page(db, Filter(yes={"status": ("open",)}), sort=sort)  # type: ignore[arg-type]
+                    page = listing.page(db, Filter(yes={"status": ("open",)}), sort=sort)
                 times.append((time.perf_counter() - begun) * 1000)
-            row = {"row": f"first page, reader of {who}", "sort": sort, **_spread(times[1:]), "lines": len(page.lines)}
+            row = {
+                "row": f"first page, reader of {who}",
+                "sort": sort,
+                **_spread(times[1:]),
+                "lines": len(page.lines),
+            }
             if who == "large" and sort == "severity":
                 with pool.acting(key) as db:
                     begun = time.perf_counter()

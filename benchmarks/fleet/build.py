@@ -1,8 +1,9 @@
 """A synthetic fleet from real names: versions that somebody runs, and versions that records name.
 
 Of a hundred components 85 are drawn from container SBOMs, 12 are real names with another version of their ecosystem,
-and 3 are versions that advisories name, which on average 29 flaws affect: about one exposure for each component. What an asset holds is drawn with a skew, so that some versions are
-everywhere and most are rare. Rows are made in bulk by the database, as a restore would.
+and 3 are versions that advisories name, which on average 29 flaws affect: about one exposure for each component. What
+an asset holds is drawn with a skew, so that some versions are everywhere and most are rare. Rows are made in bulk, as
+by a restore.
 """
 
 from __future__ import annotations
@@ -100,7 +101,9 @@ def _named(table: Table) -> Iterator[Component]:
             yield Component(ecosystem=ecosystem, name=name, version=version)
 
 
-def dictionary_of(db: psycopg.Connection[Any], table: Table, found: list[Component], home: Path, day: date) -> None:
+def dictionary_of(
+    db: psycopg.Connection[Any], table: Table, found: list[Component], home: Path, day: date
+) -> None:
     """Puts the versions into the dictionary and answers each, by a whole re-match."""
     with db.transaction():
         follow.follow(db, table, day)
@@ -173,18 +176,18 @@ def grow(db: psycopg.Connection[Any], pool: Pool, assets: int, day: date) -> dic
     dropped = []
     for name, definition, constraint, kind in db.execute(_INDEXES).fetchall():
         if kind is None:
-            db.execute(f"drop index {name}")  # type: ignore[arg-type]  # noqa: S608
+            db.execute(f"drop index {name}")
             dropped.append(definition)
         elif kind == "p" and "exposure" not in definition:
             table_name = "clearway.held" if "held" in definition else "clearway.version_use"
             columns = definition[definition.rindex("(") :]
-            db.execute(f"alter table {table_name} drop constraint {constraint}")  # type: ignore[arg-type]  # noqa: S608
+            db.execute(f"alter table {table_name} drop constraint {constraint}")
             dropped.append(f"alter table {table_name} add primary key {columns}")
     drawn = {"each": PER_ASSET, "after": last, "real": pool.real, "other": pool.other, "named": pool.named}
     db.execute((_HELD % drawn).encode())
     db.execute("drop table draw")
     for sql in [d for d in dropped if "held" in d]:
-        db.execute(sql)  # type: ignore[arg-type]
+        db.execute(sql)
     _dates(db, day)
     db.execute("analyze clearway.held, clearway.asset")
     db.execute(_EXPOSED_ROWS, {"at": day, "days": DETECTED, "after": last})
@@ -195,10 +198,13 @@ def grow(db: psycopg.Connection[Any], pool: Pool, assets: int, day: date) -> dic
         (last,),
     )
     for sql in [d for d in dropped if "held" not in d]:
-        db.execute(sql)  # type: ignore[arg-type]
+        db.execute(sql)
     db.execute("set session_replication_role = origin")
     db.execute("reset work_mem")
-    db.execute("vacuum (analyze) clearway.exposure, clearway.held, clearway.version_use, clearway.asset, clearway.asset_exposure")
+    db.execute(
+        "vacuum (analyze) clearway.exposure, clearway.held, clearway.version_use, clearway.asset, "
+        "clearway.asset_exposure"
+    )
     counted = db.execute(
         """select (select count(*) from clearway.asset), (select count(*) from clearway.held),
             (select count(*) from clearway.exposure), (select count(*) from clearway.package_version)"""
@@ -209,7 +215,9 @@ def grow(db: psycopg.Connection[Any], pool: Pool, assets: int, day: date) -> dic
 def _dates(db: psycopg.Connection[Any], day: date) -> None:
     """The date of every flaw that somebody has, for each exposure of an asset and each day of detection."""
     db.execute("drop table if exists bench_due")
-    db.execute("create temporary table bench_due (flaw int, exposed text, nth int, detected date, due date, clock int)")
+    db.execute(
+        "create temporary table bench_due (flaw int, exposed text, nth int, detected date, due date, clock int)"
+    )
     dater = Dater(db, day, loaded(db))
     rows = db.execute(
         """select f.flaw, f.id, f.kev, f.kev_due, f.automatable, f.impact, f.ssvc_dated from clearway.flaw f

@@ -13,6 +13,7 @@ from clearway.exposure.fleet.wanted import Filter
 from clearway.records.errors import ConflictError, NotFoundError
 from fleet_world import DAY, Fleet, osv, package
 
+
 @pytest.fixture
 def secret(fleet: Fleet) -> Fleet:
     """A record that is marked, as one that came so would be: not in the table, its claims not clear."""
@@ -23,14 +24,17 @@ def secret(fleet: Fleet) -> Fleet:
     with fleet.owner() as owner:
         owner.execute("update clearway.record set tlp = 'RED' where id = 'SECRET-1'")
         owner.execute(
-            "update clearway.claim set clear = false where rec = (select rec from clearway.record where id = 'SECRET-1')"
+            """update clearway.claim set clear = false
+            where rec = (select rec from clearway.record where id = 'SECRET-1')"""
         )
     fleet.world.take(rebuild=True)
     return fleet
 
 
 def _source(fleet: Fleet) -> tuple[str, str]:
-    ((source, record),) = fleet.world.sql("select source, id from clearway.record where tlp = 'RED' and current")
+    ((source, record),) = fleet.world.sql(
+        "select source, id from clearway.record where tlp = 'RED' and current"
+    )
     return source, record
 
 
@@ -99,12 +103,11 @@ def test_a_public_record_needs_no_marking_and_a_public_exposure_hides_its_marked
 ) -> None:
     fleet = secret
     fleet.upload(fleet.asset("web"), "pkg:pypi/django@4.1")
-    with fleet.owner() as owner:
-        with pytest.raises(ConflictError, match="public"):
-            source = owner.execute(
-                "select source, id from clearway.record where tlp = 'CLEAR' and current"
-            ).fetchone()
-            marked.take(owner, *source, GREEN_AUD, fleet.org, DAY)
+    ((source, record),) = fleet.world.sql(
+        "select source, id from clearway.record where tlp = 'CLEAR' and current"
+    )
+    with fleet.owner() as owner, pytest.raises(ConflictError, match="public"):
+        marked.take(owner, source, record, GREEN_AUD, fleet.org, DAY)
     with fleet.owner() as owner:
         marked.take(owner, *_source(fleet), GREEN_AUD, fleet.org, date(2026, 11, 25))
     fleet.ingest(osv("PYSEC-7", package("PyPI", "django", "4.2"), aliases=["CVE-2026-7777"]))

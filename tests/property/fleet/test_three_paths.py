@@ -16,7 +16,7 @@ from clearway.exposure.match import Matcher
 from clearway.records.finding import Finding
 from clearway.records.inventory import Component
 from database import new_world, server, world  # noqa: F401
-from fleet_world import DAY, Fleet, fleet_of, osv, package
+from fleet_world import DAY, Fleet, fleet_of, osv
 from intake_world import World
 
 NAMES = ("alpha", "beta", "gamma")

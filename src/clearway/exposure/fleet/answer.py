@@ -68,7 +68,12 @@ class Asker:
                 finding = apply(finding, component)
             answers.append(
                 Answer(
-                    pv, finding.flaw, VERDICTS[finding.verdict], finding.basis, finding.fixed, leading(finding)
+                    pv,
+                    finding.flaw,
+                    VERDICTS[finding.verdict],
+                    finding.basis,
+                    finding.fixed,
+                    leading(finding),
                 )
             )
         return answers
@@ -112,7 +117,12 @@ class Put(NamedTuple):
 
 
 def put(
-    db: psycopg.Connection[Any], pvs: Sequence[int], answers: Iterable[Answer], day: date, *, held: bool = True
+    db: psycopg.Connection[Any],
+    pvs: Sequence[int],
+    answers: Iterable[Answer],
+    day: date,
+    *,
+    held: bool = True,
 ) -> Put:
     """Makes `answers` all that is said of `pvs`. The owner's transaction. `held` False: nobody holds them yet."""
     given = list(answers)
@@ -223,7 +233,9 @@ def _appear(db: psycopg.Connection[Any], day: date) -> int:
     return len(made)
 
 
-def insert(db: psycopg.Connection[Any], dater: Dater, rows: Sequence[tuple[Any, ...]], via: int = 0) -> list[int]:
+def insert(
+    db: psycopg.Connection[Any], dater: Dater, rows: Sequence[tuple[Any, ...]], via: int = 0
+) -> list[int]:
     """Exposures from (asset, pv, flaw, verdict, org, six facts of the flaw, detected or None); returns their ids."""
     set_for = settings(db, (r[4] for r in rows))
     said_of = said(db, (r[0] for r in rows))

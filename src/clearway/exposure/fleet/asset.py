@@ -52,7 +52,9 @@ class Details(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     def __post_init__(self) -> None:
         if self.environment not in get_args(Environment):
             raise InputError(
-                f"no environment {self.environment!r}", where="environment", mend="production, development or unknown"
+                f"no environment {self.environment!r}",
+                where="environment",
+                mend="production, development or unknown",
             )
         for field in ("owner", "sub_organisation", "kind"):
             if len(getattr(self, field)) > (100 if field == "kind" else _TEXT):
@@ -61,7 +63,9 @@ class Details(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
             values = getattr(self, field)
             if len(values) > _LIST or any(not 0 < len(v) <= _TEXT for v in values):
                 raise InputError(
-                    f"{field}: up to {_LIST} texts of 1 to {_TEXT} characters", where=field, mend="leave some out"
+                    f"{field}: up to {_LIST} texts of 1 to {_TEXT} characters",
+                    where=field,
+                    mend="leave some out",
                 )
 
 
@@ -108,7 +112,9 @@ def add(
     """
     name = storable(name).strip()
     if not 0 < len(name) <= _TEXT:
-        raise InputError(f"an asset's name has 1 to {_TEXT} characters", where="name", mend="give a short name")
+        raise InputError(
+            f"an asset's name has 1 to {_TEXT} characters", where="name", mend="give a short name"
+        )
     _exposed(exposure)
     if find(db, org, name) is not None:
         raise ConflictError(f"there is an asset {name!r}", where=f"org/{org}", mend="choose another name")
@@ -130,7 +136,9 @@ def add(
     return made
 
 
-def change(db: psycopg.Connection[Any], asset: int, version: int, details: Details, *, name: str = "") -> Asset:
+def change(
+    db: psycopg.Connection[Any], asset: int, version: int, details: Details, *, name: str = ""
+) -> Asset:
     """Replaces the details of an asset, and its name where one is given.
 
     Raises:
@@ -147,7 +155,9 @@ def change(db: psycopg.Connection[Any], asset: int, version: int, details: Detai
         (*_values(details), storable(name).strip() or before.name, asset, version),
     ).fetchone()
     if row is None:
-        raise ConflictError("it has changed, or is not yours to change", where=f"asset/{asset}", mend="read it again")
+        raise ConflictError(
+            "it has changed, or is not yours to change", where=f"asset/{asset}", mend="read it again"
+        )
     after = _asset(row)
     changed = {
         k: v
@@ -215,7 +225,9 @@ def one(db: psycopg.Connection[Any], asset: int) -> Asset:
     return _asset(row)
 
 
-def find(db: psycopg.Connection[Any], org: int, name: str = "", identifiers: Sequence[str] = ()) -> Asset | None:
+def find(
+    db: psycopg.Connection[Any], org: int, name: str = "", identifiers: Sequence[str] = ()
+) -> Asset | None:
     """The asset of that name, else the one that has any of these identifiers; None when there is none."""
     row = db.execute(
         f"""select {_COLUMNS} from clearway.asset
@@ -252,8 +264,14 @@ def page(
         from chosen left join lateral (
             select count(*) as open, min(e.due) as earliest from clearway.exposure e
             where e.asset = chosen.asset and e.gone is null and e.status = 0 and e.verdict = 1) x on true
-        order by chosen.asset""",  # type: ignore[arg-type]  # noqa: S608
-        {"after": after, "org": org, "name": name.removesuffix("*"), "begins": begins, "limit": min(limit, 1_000)},
+        order by chosen.asset""",  # noqa: S608
+        {
+            "after": after,
+            "org": org,
+            "name": name.removesuffix("*"),
+            "begins": begins,
+            "limit": min(limit, 1_000),
+        },
     )
     return tuple(
         AssetLine(
@@ -270,9 +288,7 @@ def exposures_said(db: psycopg.Connection[Any], asset: int) -> tuple[Statement, 
         where asset = %s order by statement""",
         (asset,),
     )
-    return tuple(
-        Statement(exposure=r[0], since=r[1], said_by=r[2], person=r[3], recorded=r[4]) for r in rows
-    )
+    return tuple(Statement(exposure=r[0], since=r[1], said_by=r[2], person=r[3], recorded=r[4]) for r in rows)
 
 
 def _values(d: Details) -> tuple[Any, ...]:

@@ -31,7 +31,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Adds `inventory`, `exposure` and `fleet`."""
     _inventory(commands)
     _exposure(commands)
-    fleet = commands.add_parser("fleet", help="the kept fleet as a whole", description="The kept fleet as a whole.")
+    fleet = commands.add_parser(
+        "fleet", help="the kept fleet as a whole", description="The kept fleet as a whole."
+    )
     kinds = fleet.add_subparsers(dest="fleet_command", required=True, metavar="COMMAND")
     again = kinds.add_parser(
         "rematch", help="match everything anew", description="Matches every component of every fleet anew."
@@ -56,11 +58,15 @@ def _inventory(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "or archives. A second one of the same asset shows the difference.",
     )
     add.add_argument("inventory", nargs="+", metavar="SBOM")
-    add.add_argument("--asset", default="", metavar="NAME", help="default: what the document says, or the file's name")
+    add.add_argument(
+        "--asset", default="", metavar="NAME", help="default: what the document says, or the file's name"
+    )
     _about_asset(add)
     add.set_defaults(func=run_add)
     watch = kinds.add_parser(
-        "watch", help="take in what appears in a folder", description="Takes in what appears or changes in a folder."
+        "watch",
+        help="take in what appears in a folder",
+        description="Takes in what appears or changes in a folder.",
     )
     watch.add_argument("folder", metavar="FOLDER")
     watch.add_argument("--every", type=float, default=10.0, metavar="SECONDS")
@@ -86,12 +92,20 @@ def _inventory(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _about_asset(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--exposure", choices=_EXPOSED, default="", help="of the asset; unknown counts as public")
+    parser.add_argument(
+        "--exposure", choices=_EXPOSED, default="", help="of the asset; unknown counts as public"
+    )
     parser.add_argument("--environment", choices=_ENVIRONMENTS, default="")
     parser.add_argument("--owner", default="", metavar="WHO")
-    parser.add_argument("--witness", default="", metavar="TOOL", help="which tool saw it (default: by the document)")
-    parser.add_argument("--detected", metavar="DATE", type=_day, help="when a scan first saw its flaws (default: today)")
-    parser.add_argument("--org", default="", metavar="SLUG", help="default: the only organisation you operate")
+    parser.add_argument(
+        "--witness", default="", metavar="TOOL", help="which tool saw it (default: by the document)"
+    )
+    parser.add_argument(
+        "--detected", metavar="DATE", type=_day, help="when a scan first saw its flaws (default: today)"
+    )
+    parser.add_argument(
+        "--org", default="", metavar="SLUG", help="default: the only organisation you operate"
+    )
     parser.add_argument("--distro", default="", metavar="NAME")
     parser.add_argument("--json", action="store_true")
 
@@ -102,7 +116,9 @@ def _exposure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="what is affected, and due when",
         description="What is affected, and due when. Without a sub-command, the list by due date.",
     )
-    room.add_argument("--due-within", metavar="DAYS", type=_days, default=None, help="such as 7d; overdue included")
+    room.add_argument(
+        "--due-within", metavar="DAYS", type=_days, default=None, help="such as 7d; overdue included"
+    )
     room.add_argument("--overdue", action="store_true")
     _filters(room)
     room.add_argument("--sort", choices=("due", "severity", "epss", "kev", "name"), default="due")
@@ -111,9 +127,13 @@ def _exposure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     room.set_defaults(func=run_exposure)
     kinds = room.add_subparsers(dest="exposure_command", metavar="COMMAND")
     setting = kinds.add_parser("set", help="give exposures a status", description="Gives exposures a status.")
-    setting.add_argument("exposures", nargs="*", type=int, metavar="EXPOSURE", help="numbers; or the filters below")
+    setting.add_argument(
+        "exposures", nargs="*", type=int, metavar="EXPOSURE", help="numbers; or the filters below"
+    )
     _filters(setting)
-    setting.add_argument("--to", required=True, choices=("open", "mitigated", "fixed", "not_affected", "accepted"))
+    setting.add_argument(
+        "--to", required=True, choices=("open", "mitigated", "fixed", "not_affected", "accepted")
+    )
     setting.add_argument("--justification", default="", metavar="WORD", help="of not_affected (OpenVEX)")
     setting.add_argument("--detail", default="", metavar="TEXT")
     setting.add_argument("--until", type=_day, metavar="DATE")
@@ -129,8 +149,12 @@ def _exposure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _filters(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--status", action="append", default=[], metavar="WORD", help="open by default; all for any")
-    parser.add_argument("--asset", default="", metavar="NAME", help="one asset, or a beginning with * after it")
+    parser.add_argument(
+        "--status", action="append", default=[], metavar="WORD", help="open by default; all for any"
+    )
+    parser.add_argument(
+        "--asset", default="", metavar="NAME", help="one asset, or a beginning with * after it"
+    )
     parser.add_argument("--flaw", default="", metavar="ID")
     parser.add_argument("--name", default="", metavar="COMPONENT")
     parser.add_argument("--org", default="", metavar="SLUG")
@@ -165,7 +189,9 @@ class _Here(NamedTuple):
         if len(found) == 1:
             return found[0].org
         if not found:
-            raise NotFoundError(f"no organisation {slug!r} of yours" if slug else "you operate for no organisation")
+            raise NotFoundError(
+                f"no organisation {slug!r} of yours" if slug else "you operate for no organisation"
+            )
         raise UsageError(
             "for which organisation?", mend="--org " + ", ".join(sorted(m.slug for m in found)[:5])
         )
@@ -219,7 +245,9 @@ def run_add(args: argparse.Namespace) -> int:
 
             marked.pending(owner, here.day)
     if not answers and not aside:
-        raise UsageError("no inventory among the files named", mend="name an SBOM, a package list or a scanner's export")
+        raise UsageError(
+            "no inventory among the files named", mend="name an SBOM, a package list or a scanner's export"
+        )
     if args.json:
         _json(answers)
     else:
@@ -266,7 +294,9 @@ def _take(
         name = args.asset or (Path(place).stem if seen.name in ("", place) else seen.name)
         seen = replace(seen, name=name)
         if args.exposure:
-            seen = replace(seen, exposure="" if args.exposure == "unknown" else args.exposure, exposure_by="command line")
+            seen = replace(
+                seen, exposure="" if args.exposure == "unknown" else args.exposure, exposure_by="command line"
+            )
         if args.environment:
             seen = replace(seen, environment=args.environment)
         if args.owner:
@@ -497,7 +527,9 @@ def run_replay(args: argparse.Namespace) -> int:
     if args.json:
         _json(msgspec.to_builtins(shown))
         return 0
-    _say(f"{shown.flaw}: due {shown.due or 'without a date'} ({shown.tier}, {shown.basis}) as shown on {shown.day}")
+    _say(
+        f"{shown.flaw}: due {shown.due or 'without a date'} ({shown.tier}, {shown.basis}) as shown on {shown.day}"
+    )
     for reason in shown.again.reasons:
         _say(f"  {_plain(reason)}")
     return 0

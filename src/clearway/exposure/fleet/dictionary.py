@@ -144,9 +144,7 @@ def keep_facts(db: psycopg.Connection[Any], table: Table, only: Iterable[str] | 
     facts = table.all_facts() if only is None else (f for i in sorted(set(only)) if (f := table.facts(i)))
     sql = "copy incoming_flaw from stdin (format binary)"
     with db.cursor() as cursor, cursor.copy(sql) as copy:
-        copy.set_types(
-            ["text", "date", "date", "text", "text", "text", "text", "float4", "float4"]
-        )
+        copy.set_types(["text", "date", "date", "text", "text", "text", "text", "float4", "float4"])
         for fact in facts:
             copy.write_row(_facts(fact))
     changed = db.execute(

@@ -171,9 +171,7 @@ def settings(
     return {org: found.get(org, Setting()) for org in wanted}
 
 
-def said(
-    db: psycopg.Connection[Any], assets: Iterable[int], at: datetime | None = None
-) -> dict[int, Said]:
+def said(db: psycopg.Connection[Any], assets: Iterable[int], at: datetime | None = None) -> dict[int, Said]:
     """Asset -> how exposed it was said to be, as known now or at a moment."""
     wanted = sorted(set(assets))
     found: dict[int, list[tuple[date, str]]] = defaultdict(list)

@@ -55,7 +55,9 @@ def engine_of(name: str) -> Engine:
     try:
         from . import spark  # type: ignore[attr-defined]
     except ImportError:
-        raise ConfigError("Spark is not installed", mend="install clearway[spark] and a Java runtime") from None
+        raise ConfigError(
+            "Spark is not installed", mend="install clearway[spark] and a Java runtime"
+        ) from None
     found: Engine = spark.Spark()
     return found
 
@@ -75,7 +77,7 @@ class DuckDb:
     def rows(self, folder: Path) -> Iterator[Row]:
         with duck(folder, self._memory) as db:
             for name in FILES:
-                db.execute(f"create view {name} as from read_parquet('{folder}/{name}.parquet')")  # noqa: S608
+                db.execute(f"create view {name} as from read_parquet('{folder}/{name}.parquet')")
             cursor = db.execute(sql(f"string_agg({{value}}, '{SEPARATOR}' order by {{order}})"))
             while rows := cursor.fetchmany(50_000):
                 yield from rows
@@ -119,7 +121,7 @@ def private_folder(home: Path) -> Iterator[Path]:
 
 
 def to_parquet(folder: Path, sources: Mapping[str, Path]) -> None:
-    """Writes the Parquet files from CSV (no header; binary as hexadecimal; NULL as an unquoted nothing), which it removes."""
+    """Writes the Parquet files from CSV, which it removes: no header, binary as hexadecimal, NULL as `\\N`."""
     with duck(folder) as db:
         for name, path in sources.items():
             columns = FILES[name]

@@ -51,4 +51,6 @@ def affected(
             where f.id = any(%s) and e.gone is null limit %s) x""",
         (list(ids), most),
     ).fetchone() or (0, 0)
-    return Affected(asked=flaw, ids=ids, lines=page.lines, after=page.after, assets=row[0], exact=row[1] < most)
+    return Affected(
+        asked=flaw, ids=ids, lines=page.lines, after=page.after, assets=row[0], exact=row[1] < most
+    )

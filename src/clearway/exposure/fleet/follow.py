@@ -148,7 +148,9 @@ def _state(db: psycopg.Connection[Any]) -> _State | None:
 
 def _of(table: Table) -> _State:
     meta = table.meta
-    rows = sha256(msgspec.msgpack.encode(table.changed, order="sorted")).digest()[:16] if table.changed else b""
+    rows = (
+        sha256(msgspec.msgpack.encode(table.changed, order="sorted")).digest()[:16] if table.changed else b""
+    )
     return _State(meta.base, meta.generation, rows, bool(meta.kev), meta.ssvc)
 
 
@@ -169,7 +171,9 @@ def _touched(db: psycopg.Connection[Any], table: Table) -> list[int]:
         ([e for e, _ in packages], [n for _, n in packages]),
     )
     found = {row[0] for row in by_package}
-    ids = sorted({*table.changed.get("alias", ()), *table.changed.get("flaw", ()), *table.changed.get("record", ())})
+    ids = sorted(
+        {*table.changed.get("alias", ()), *table.changed.get("flaw", ()), *table.changed.get("record", ())}
+    )
     if ids:
         found.update(row[0] for row in db.execute(
             """select pv from clearway.answer where records && %s
@@ -220,7 +224,13 @@ def tick(db: psycopg.Connection[Any], day: date) -> int:
         where e.gone is null and e.decision in (select decision from over)""",
         (day,),
     )
-    db.execute("update clearway.fleet_rule set ended = (select clearway.fleet_now()) where ended is null and until < %s", (day,))
-    rows = db.execute("select distinct asset from clearway.asset_exposure where since > recorded::date and since <= %s", (day,))
+    db.execute(
+        "update clearway.fleet_rule set ended = (select clearway.fleet_now()) where ended is null and until < %s",
+        (day,),
+    )
+    rows = db.execute(
+        "select distinct asset from clearway.asset_exposure where since > recorded::date and since <= %s",
+        (day,),
+    )
     assets = [r[0] for r in rows]
     return due.date_again(db, day, assets=assets) if assets else 0

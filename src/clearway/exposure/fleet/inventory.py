@@ -1,5 +1,6 @@
 """Inventories of an asset: who saw what, and what each re-upload changed."""
 
+# ruff: noqa: S608 - queries are composed of constants; what people type is always a parameter
 from __future__ import annotations
 
 from datetime import datetime
@@ -77,7 +78,7 @@ _COLUMNS = """inventory, asset, witness, format, name, created, received, encode
 def of_asset(db: psycopg.Connection[Any], asset: int, *, limit: int = 100) -> tuple[InventoryLine, ...]:
     """The asset's inventories, the newest first."""
     rows = db.execute(
-        f"select {_COLUMNS} from clearway.inventory where asset = %s order by inventory desc limit %s",  # noqa: S608
+        f"select {_COLUMNS} from clearway.inventory where asset = %s order by inventory desc limit %s",
         (asset, limit),
     )
     return tuple(_line(row) for row in rows)
@@ -85,7 +86,9 @@ def of_asset(db: psycopg.Connection[Any], asset: int, *, limit: int = 100) -> tu
 
 def one(db: psycopg.Connection[Any], inventory: int) -> InventoryLine:
     """One inventory. Raises NotFoundError for one that is not there or may not be seen."""
-    row = db.execute(f"select {_COLUMNS} from clearway.inventory where inventory = %s", (inventory,)).fetchone()  # noqa: S608
+    row = db.execute(
+        f"select {_COLUMNS} from clearway.inventory where inventory = %s", (inventory,)
+    ).fetchone()
     if row is None:
         raise NotFoundError("no such inventory", where=f"inventory/{inventory}")
     return _line(row)
@@ -107,7 +110,9 @@ def raw(db: psycopg.Connection[Any], inventory: int) -> bytes:
         raise IntegrityError("the kept document can't be read", where=f"inventory/{inventory}") from None
 
 
-def held(db: psycopg.Connection[Any], asset: int, *, after: int = 0, limit: int = MOST) -> tuple[HeldLine, ...]:
+def held(
+    db: psycopg.Connection[Any], asset: int, *, after: int = 0, limit: int = MOST
+) -> tuple[HeldLine, ...]:
     """What an asset holds now, by number of the version, after `after`."""
     names = _witnesses(db, asset)
     rows = db.execute(
@@ -160,7 +165,8 @@ def difference(db: psycopg.Connection[Any], inventory: int) -> Difference:
     line = one(db, inventory)
     rows = db.execute(
         """select true, v.pv, v.ecosystem, v.name, v.version, v.purl
-        from clearway.inventory i, unnest(i.added) p join clearway.package_version v on v.pv = p where i.inventory = %(i)s
+        from clearway.inventory i, unnest(i.added) p join clearway.package_version v on v.pv = p
+        where i.inventory = %(i)s
         union all
         select false, v.pv, v.ecosystem, v.name, v.version, v.purl
         from clearway.inventory i, unnest(i.removed) p join clearway.package_version v on v.pv = p
@@ -176,7 +182,9 @@ def difference(db: psycopg.Connection[Any], inventory: int) -> Difference:
         added=tuple(h for new, old in sides.values() if not old for h in new),
         removed=tuple(h for new, old in sides.values() if not new for h in old),
         changed=tuple(
-            Changed(ecosystem=e, name=n, before=tuple(h.version for h in old), after=tuple(h.version for h in new))
+            Changed(
+                ecosystem=e, name=n, before=tuple(h.version for h in old), after=tuple(h.version for h in new)
+            )
             for (e, n), (new, old) in sides.items()
             if new and old
         ),

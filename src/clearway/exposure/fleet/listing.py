@@ -9,6 +9,7 @@ everything that is visible:
   (audience, flaw). Where the top flaws don't fill the page, those that the reader's audiences have at all.
 """
 
+# ruff: noqa: S608 - queries are composed of constants; what people type is always a parameter
 from __future__ import annotations
 
 from datetime import date, datetime
@@ -140,7 +141,11 @@ def _each_audience(mine: list[int] | None, body: str, order: str) -> str:
 
 
 def _by_due(
-    db: psycopg.Connection[Any], found: Conditions, mine: list[int] | None, after: Sequence[Any] | None, limit: int
+    db: psycopg.Connection[Any],
+    found: Conditions,
+    mine: list[int] | None,
+    after: Sequence[Any] | None,
+    limit: int,
 ) -> list[tuple[Any, ...]]:
     at = "coalesce(e.due, 'infinity'::date)"
     place = f"and ({at}, e.exposure) > (%(at)s::date, %(id)s)" if after else ""
@@ -153,7 +158,11 @@ def _by_due(
 
 
 def _by_name(
-    db: psycopg.Connection[Any], found: Conditions, mine: list[int] | None, after: Sequence[Any] | None, limit: int
+    db: psycopg.Connection[Any],
+    found: Conditions,
+    mine: list[int] | None,
+    after: Sequence[Any] | None,
+    limit: int,
 ) -> list[tuple[Any, ...]]:
     needed = joins(found.joins | {"v"})
     place = "and (v.name, e.exposure) > (%(at)s, %(id)s)" if after else ""
@@ -246,7 +255,7 @@ def _rows(
             raise UsageError("not a place in this list", mend="begin at its first page")
         values |= dict(zip(names, after, strict=True))
     # Composed of this module's and `wanted`'s constants alone.
-    return db.execute(query, values).fetchall()  # type: ignore[arg-type]
+    return db.execute(query, values).fetchall()
 
 
 _LINE = """select e.exposure, e.org, e.asset, a.name, a.environment, a.exposure, a.kind, f.id, e.pv, v.ecosystem,

@@ -70,7 +70,8 @@ def take(db: psycopg.Connection[Any], source: str, record: str, aud: int, org: i
         rows = [(p.lo, p.hi, p.fixed) for p in found or ()] if joined else [(None, None, "")]
         with db.cursor() as cursor:
             cursor.executemany(
-                "insert into clearway.marked_interval (marked, package, lo, hi, fixed, body) values (%s, %s, %s, %s, %s, %s)",
+                """insert into clearway.marked_interval (marked, package, lo, hi, fixed, body)
+                values (%s, %s, %s, %s, %s, %s)""",
                 [(marked, packages[at], lo, hi, fixed, body) for lo, hi, fixed in rows],
             )
     appeared = match(db, day, marked=marked)
@@ -104,7 +105,8 @@ def withdraw(db: psycopg.Connection[Any], source: str, record: str, org: int) ->
         NotFoundError: no such record takes part.
     """
     row = db.execute(
-        "select marked, aud from clearway.marked where source = %s and record = %s and rec > 0", (source, record)
+        "select marked, aud from clearway.marked where source = %s and record = %s and rec > 0",
+        (source, record),
     ).fetchone()
     if row is None:
         raise NotFoundError("no such marked record takes part", where=f"{source}/{record}")
@@ -127,7 +129,8 @@ def end(db: psycopg.Connection[Any], source: str, record: str) -> int:
     )
     # The row stays where an exposure's history names it; it matches nothing any more.
     db.execute(
-        "update clearway.marked set rec = -marked where source = %s and record = %s and rec > 0", (source, record)
+        "update clearway.marked set rec = -marked where source = %s and record = %s and rec > 0",
+        (source, record),
     )
     return ended
 
@@ -145,8 +148,8 @@ where (%(marked)s::int is null or m.marked = %(marked)s) and (%(asset)s::int is 
     and l.unless is null
     and not exists (select from clearway.exposure e where e.asset = h.asset and e.pv = v.pv and e.flaw = m.flaw
         and e.via = m.marked and e.gone is null)"""
-_SPECIAL = """select distinct h.asset, v.pv, m.flaw, m.marked, p.ecosystem, p.name, i.body, a.org, f.id, f.kev, f.kev_due,
-    f.automatable, f.impact, f.ssvc_dated
+_SPECIAL = """select distinct h.asset, v.pv, m.flaw, m.marked, p.ecosystem, p.name, i.body, a.org, f.id, f.kev,
+    f.kev_due, f.automatable, f.impact, f.ssvc_dated
 from clearway.marked m
 join clearway.marked_interval i on i.marked = m.marked
 join clearway.package p on p.package = i.package
@@ -161,7 +164,9 @@ where (%(marked)s::int is null or m.marked = %(marked)s) and (%(asset)s::int is 
         and e.via = m.marked and e.gone is null)"""
 
 
-def match(db: psycopg.Connection[Any], day: date, *, marked: int | None = None, asset: int | None = None) -> int:
+def match(
+    db: psycopg.Connection[Any], day: date, *, marked: int | None = None, asset: int | None = None
+) -> int:
     """Exposures that marked records cause: of one record, on one asset, or all; returns how many appeared."""
     given = {"marked": marked, "asset": asset}
     rows: dict[int, list[tuple[Any, ...]]] = {}

@@ -53,7 +53,9 @@ def reported(detection: Detection) -> Component:
     )
 
 
-def inventory_of(seen: Observed, table: Table, *, explained: frozenset[str] = frozenset()) -> tuple[Inventory, Mapping[str, date]]:
+def inventory_of(
+    seen: Observed, table: Table, *, explained: frozenset[str] = frozenset()
+) -> tuple[Inventory, Mapping[str, date]]:
     """The inventory that an observation makes, and since when its tool has seen each flaw, by preferred id.
 
     `explained` are flaws that the asset's components have already: their detections are no components of their own.
@@ -147,7 +149,12 @@ def _one(
             )  # fmt: skip
         elif seen.exposure and seen.exposure != found.exposure:
             assets.say_exposure(
-                db, found.asset, seen.exposure, seen.exposure_since or day, seen.exposure_by or seen.format, day=day
+                db,
+                found.asset,
+                seen.exposure,
+                seen.exposure_since or day,
+                seen.exposure_by or seen.format,
+                day=day,
             )
         explained = frozenset(_explained(db, found.asset, prepared.digests))
     whole, _ = inventory_of(seen, table, explained=explained)
@@ -180,4 +187,3 @@ def _explained(db: psycopg.Connection[Any], asset: int, digests: tuple[bytes, ..
         (REPORTED, asset, list(digests)),
     )
     return [row[0] for row in rows]
-

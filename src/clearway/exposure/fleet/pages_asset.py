@@ -322,6 +322,7 @@ def _one(
         after = Address.of(request).get("after")
         start = int(after) if after.isascii() and after.isdigit() and len(after) < 10 else 0
         held = inventory.held(db, asset, after=start, limit=_HELD + 1)
+        components = db.execute("select count(*) from clearway.held where asset = %s", (asset,)).fetchone()
         disputed = inventory.disputed(db, asset)
         lines = listing.page(
             db, Filter(asset=asset, yes={"status": ("open",), "verdict": ("affected",)}), limit=10
@@ -341,6 +342,7 @@ def _one(
         names=dict(people),
         documents=documents,
         held=held[:_HELD],
+        counted_components=components[0] if components else 0,
         held_next=held[_HELD - 1].pv if len(held) > _HELD else 0,
         disputed=disputed,
         lines=lines,

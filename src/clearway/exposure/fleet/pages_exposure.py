@@ -10,7 +10,7 @@ from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from litestar.response import Redirect
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
@@ -37,12 +37,12 @@ _LONGEST_VIEW = 4_000
 COLUMNS = (
     Column(key="due", label="Due", sort="due", lead=True),
     Column(key="flaw", label="Flaw"),
-    Column(key="component", label="Component", sort="name"),
+    Column(key="component", label="Component", sort="name", wide=True),
     Column(key="asset", label="Asset"),
     Column(key="tier", label="How soon", term="tier"),
     Column(key="status", label="Status"),
     Column(key="severity", label="Severity", sort="severity", number=True, term="CVSS"),
-    Column(key="epss", label="EPSS", sort="epss", number=True, term="EPSS"),
+    Column(key="epss", label="EPSS", sort="epss", number=True, term="EPSS", shown=False),
     Column(key="kev", label="In KEV since", sort="kev", term="KEV", shown=False),
     Column(key="detected", label="Found", shown=False),
     Column(key="tlp", label="Marking", term="TLP"),
@@ -245,7 +245,7 @@ def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
     table = OneWay(
         id="exposures",
         caption="Exposures",
-        columns=COLUMNS,
+        columns=_columns(address),
         rows=lines,
         address=address,
         key="exposure",
@@ -270,6 +270,14 @@ def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
         values=VALUES,
         may=me.may("operate"),
         query=_query(request),
+    )
+
+
+def _columns(address: Address) -> tuple[Column, ...]:
+    """The status is a column of its own unless the address leaves only one."""
+    one_status = len(address.all("status")) == 1
+    return tuple(
+        structs.replace(c, shown=c.shown and not (c.key == "status" and one_status)) for c in COLUMNS
     )
 
 

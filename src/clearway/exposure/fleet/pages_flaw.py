@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -57,9 +58,15 @@ def handlers() -> list[HTTPRouteHandler]:
             said=found.said,
             seen=seen,
             drawn=drawn,
+            kev_since=_kev_since(found),
             assets=found.affected.assets,
             may=me.may("operate"),
             first=next(iter(found.affected.lines), None),
         )
 
     return [find, one]
+
+
+def _kev_since(found: page_flaw.FlawPage) -> date | None:
+    listed = found.said["kev"] if found.said is not None else None
+    return date.fromisoformat(listed["date_added"]) if listed else None

@@ -38,7 +38,7 @@ class Piece(NamedTuple):
 
 
 def pieces(ecosystem: str, claims: Sequence[Claim]) -> list[Piece] | None:
-    """The intervals of a package's claims, for versions that are no builds in a module; None when it takes the judge."""
+    """The intervals of a package's claims, for versions built outside modules; None when it takes the judge."""
     # Names of Go modules in lower case are looked up beside the package's own.
     scheme = scheme_of("Go" if ecosystem == "go-folded" else ecosystem)
     if not has_keys(scheme) or not all(_plain(c, scheme) for c in claims):

@@ -44,7 +44,8 @@ _RECORDS = _TEXT.format("array_to_string(records, E'\\x1f')")
 _COPY = {
     "version": ("pv || ',' || plain", "clearway.package_version"),
     "lookup": (
-        f"package || ',' || l.pv || ',' || nth || ',' || coalesce(unless::text, '{_NULL}') || ',' || encode(key, 'hex')",
+        f"package || ',' || l.pv || ',' || nth || ',' || coalesce(unless::text, '{_NULL}') || ',' || "
+        "encode(key, 'hex')",
         "clearway.lookup l join clearway.package_version v on v.pv = l.pv and v.plain",
     ),
     "stored": (
@@ -113,7 +114,9 @@ def _split(text: str | None) -> tuple[str, ...]:
     return tuple(text.split(SEPARATOR)) if text else ()
 
 
-def _judged(db: psycopg.Connection[Any], table: Table, pvs: Sequence[int], day: date) -> dict[int, list[Answer]]:
+def _judged(
+    db: psycopg.Connection[Any], table: Table, pvs: Sequence[int], day: date
+) -> dict[int, list[Answer]]:
     """The answers of versions that the judge answers otherwise than they stand."""
     asker = answer.Asker(table, day)
     new: dict[int, list[Answer]] = {}
@@ -151,7 +154,9 @@ def export(db: psycopg.Connection[Any], table: Table, folder: Path) -> dict[int,
                 continue
             for p in found:
                 records.add(p.record)
-                piece.writerow((package, p.claim, p.lo.hex(), p.hi.hex(), p.record, p.fixed, p.basis, p.verdict))
+                piece.writerow(
+                    (package, p.claim, p.lo.hex(), p.hi.hex(), p.record, p.fixed, p.basis, p.verdict)
+                )
     missing: set[str] = set()
     pairs = [(r, f) for r in sorted(records) for f in table.flaws_of(r) or (r,)]
     missing = {f for _, f in pairs if f not in flaws}
@@ -166,7 +171,7 @@ def export(db: psycopg.Connection[Any], table: Table, folder: Path) -> dict[int,
 def _copy_out(db: psycopg.Connection[Any], query: str, path: Path) -> None:
     with path.open("wb") as file, db.cursor(f"export_{path.stem}", binary=True) as cursor:
         cursor.itersize = 50
-        cursor.execute(query)  # type: ignore[arg-type]
+        cursor.execute(query)
         for (block,) in cursor:
             file.write(block.encode())
 

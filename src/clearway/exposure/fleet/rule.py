@@ -40,7 +40,9 @@ class Match(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknow
 
     def __post_init__(self) -> None:
         if not (self.name.rstrip("*") or self.flaw or self.asset_name.rstrip("*")):
-            raise InputError("a rule about everything", mend="give a component's name, a flaw, or an asset's name")
+            raise InputError(
+                "a rule about everything", mend="give a component's name, a flaw, or an asset's name"
+            )
 
     def as_filter(self, org: int) -> Filter:
         """The exposures that it is about, of those that are open."""
@@ -110,7 +112,9 @@ def add(
     found = listing.ids(db, matches.as_filter(org), status.MOST + 1)
     if len(found) != expected:
         raise InputError(
-            f"it is {len(found):,} exposures now, not {expected:,}", where="expected", mend="look again, then repeat"
+            f"it is {len(found):,} exposures now, not {expected:,}",
+            where="expected",
+            mend="look again, then repeat",
         )
     changed = status.decide(db, found, said, rule=made[0])
     record(
@@ -145,7 +149,7 @@ _SELECT = """select rule, org, name, matches::text, status, justification, detai
 
 def one(db: psycopg.Connection[Any], rule: int) -> Rule:
     """One rule. Raises NotFoundError."""
-    row = db.execute(f"{_SELECT} where rule = %s", (rule,)).fetchone()  # noqa: S608
+    row = db.execute(f"{_SELECT} where rule = %s", (rule,)).fetchone()
     if row is None:
         raise NotFoundError("no such rule", where=f"rule/{rule}")
     return _rule(row)
@@ -154,7 +158,7 @@ def one(db: psycopg.Connection[Any], rule: int) -> Rule:
 def every(db: psycopg.Connection[Any], orgs: Sequence[int] | None = None) -> tuple[Rule, ...]:
     """The rules that stand, of these organisations or of all that the reader sees."""
     rows = db.execute(
-        f"{_SELECT} where ended is null and (%s::int[] is null or org = any(%s)) order by org, rule",  # noqa: S608
+        f"{_SELECT} where ended is null and (%s::int[] is null or org = any(%s)) order by org, rule",
         (None if orgs is None else list(orgs),) * 2,
     )
     return tuple(_rule(row) for row in rows)
@@ -190,10 +194,9 @@ def apply_to(db: psycopg.Connection[Any], exposures: Sequence[int]) -> int:
     for rule in every(db, [r[0] for r in rows]):
         found = conditions(rule.matches.as_filter(rule.org))
         hits = db.execute(
-            f"select e.exposure from clearway.exposure e {joins(found.joins)} "  # type: ignore[arg-type]  # noqa: S608
+            f"select e.exposure from clearway.exposure e {joins(found.joins)} "  # noqa: S608
             f"where e.exposure = any(%(new)s) and {found.text}",
             {**found.values, "new": list(exposures)},
         ).fetchall()
         decided += len(status.decide(db, [h[0] for h in hits], rule.said, rule=rule.rule))
     return decided
-

@@ -54,7 +54,9 @@ class Decision(Struct, frozen=True, kw_only=True):
                     mend="one of: " + ", ".join(JUSTIFICATIONS),
                 )
         elif self.justification:
-            raise InputError("only not_affected has a justification", where="justification", mend="leave it out")
+            raise InputError(
+                "only not_affected has a justification", where="justification", mend="leave it out"
+            )
         if self.status == "accepted":
             if self.until is None:
                 raise InputError("accepted until when?", where="until", mend="give a day")
@@ -117,7 +119,9 @@ def preview(db: psycopg.Connection[Any], wanted: Filter) -> listing.Counts:
     return listing.counts(db, wanted, ("status", "org"), MOST)
 
 
-def decide_where(db: psycopg.Connection[Any], wanted: Filter, said: Decision, *, expected: int) -> tuple[int, ...]:
+def decide_where(
+    db: psycopg.Connection[Any], wanted: Filter, said: Decision, *, expected: int
+) -> tuple[int, ...]:
     """`decide` for everything that `wanted` shows.
 
     Raises:
@@ -127,7 +131,9 @@ def decide_where(db: psycopg.Connection[Any], wanted: Filter, said: Decision, *,
     found = listing.ids(db, wanted, MOST + 1)
     if len(found) != expected:
         raise InputError(
-            f"it is {len(found):,} exposures now, not {expected:,}", where="expected", mend="look again, then repeat"
+            f"it is {len(found):,} exposures now, not {expected:,}",
+            where="expected",
+            mend="look again, then repeat",
         )
     return decide(db, found, said)
 

@@ -1,9 +1,9 @@
 """One inventory of one asset: what it holds, which exposures that makes, and due when.
 
-    1. `prepare`, in a transaction of the owner's: the versions get their numbers, and those that nobody had
-       before are asked about once. What it writes is the same whoever asked, and tells nothing of them.
-    2. `take`, in the caller's transaction: what the asset holds, the difference, exposures with their dates,
-       rules, the entry in the log, the event. Nothing is kept before all of it is.
+1. `prepare`, in a transaction of the owner's: the versions get their numbers, and those that nobody had
+   before are asked about once. What it writes is the same whoever asked, and tells nothing of them.
+2. `take`, in the caller's transaction: what the asset holds, the difference, exposures with their dates,
+   rules, the entry in the log, the event. Nothing is kept before all of it is.
 """
 
 from __future__ import annotations

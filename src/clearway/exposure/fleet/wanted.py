@@ -130,7 +130,9 @@ def conditions(wanted: Filter) -> Conditions:
                 needed.add(join)
             key = f"w_{state}_{facet}"
             values[key] = _values(facet, chosen, words)
-            texts.append(f"{expression} = any(%({key})s)" if state == "yes" else f"not {expression} = any(%({key})s)")
+            texts.append(
+                f"{expression} = any(%({key})s)" if state == "yes" else f"not {expression} = any(%({key})s)"
+            )
     return Conditions(tuple(texts), values, frozenset(needed))
 
 

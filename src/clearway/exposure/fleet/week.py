@@ -72,7 +72,14 @@ def plan(
 
 
 def _urgency(step: Step) -> tuple[Any, ...]:
-    return step.due or date.max, not step.forensic, not step.kev, -len(step.exposures), step.ecosystem, step.name
+    return (
+        step.due or date.max,
+        not step.forensic,
+        not step.kev,
+        -len(step.exposures),
+        step.ecosystem,
+        step.name,
+    )
 
 
 def _step(group: list[listing.ExposureLine], day: date) -> Step:

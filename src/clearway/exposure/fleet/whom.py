@@ -60,7 +60,8 @@ _ONE_BY_ONE = """select l.pv, p.ecosystem, p.name, v.component
 from clearway.package p join clearway.lookup l using (package) join clearway.package_version v using (pv)
 where (p.package = any(%(special)s) or (p.package = any(%(every)s) and not v.plain))
     and (l.unless is null or not exists (
-        select from clearway.package u join clearway.claim c on c.ecosystem = u.ecosystem and c.name = u.name and c.clear
+        select from clearway.package u
+        join clearway.claim c on c.ecosystem = u.ecosystem and c.name = u.name and c.clear
         where u.package = l.unless))"""
 
 

@@ -49,7 +49,7 @@ def version_at(component: Component, ecosystem: str, name: str) -> str:
     """The version by which a component is looked up in a package: its source's, its commit, or its own."""
     if ecosystem == "commit":
         return component.commit.lower()
-    if component.source_name and name == component.source_name:
-        if name != component.name or scheme_of(ecosystem) in ("dpkg", "apk"):
-            return component.source_version or component.version
+    by_source = name != component.name or scheme_of(ecosystem) in ("dpkg", "apk")
+    if component.source_name and name == component.source_name and by_source:
+        return component.source_version or component.version
     return component.version

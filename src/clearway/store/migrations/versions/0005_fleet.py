@@ -283,8 +283,8 @@ create table clearway.fleet_pending (asset int primary key references clearway.a
 EXPOSURES = """
 -- One flaw in one component of one asset. A row is never deleted: `gone` says since when it is no more.
 -- status: 0 open, 1 mitigated, 2 fixed, 3 not affected, 4 accepted. verdict: 1 affected, 2 unknown.
--- via: 0 for what public records say, else the marked record that says so. how: 0 first seen here, 1 given. Written from
--- joins with the tables it names, which keep their rows: references would cost more than the rows.
+-- via: 0 for what public records say, else the marked record that says so. how: 0 first seen here, 1 given. Written
+-- from joins with the tables it names, which keep their rows: references would cost more than the rows.
 create table clearway.exposure (
     exposure bigint generated always as identity primary key,
     first_seen timestamptz not null default clearway.fleet_now(),
@@ -519,8 +519,8 @@ end $$;
 -- Records exposures that `fleet_missing` named, with their dates. What is no longer held or answered ends. The counts
 -- are of what public records say.
 create function clearway.fleet_expose(
-    which int, document bigint, pvs int[], flaws int[], verdicts smallint[], detected date[], hows smallint[], dues date[],
-    clocks int[], out appeared bigint[], out ended int)
+    which int, document bigint, pvs int[], flaws int[], verdicts smallint[], detected date[], hows smallint[],
+    dues date[], clocks int[], out appeared bigint[], out ended int)
     language plpgsql security definer set search_path = clearway, pg_temp as $$
 declare a asset := fleet_asset(which);
 begin
@@ -702,9 +702,9 @@ grant execute on function
 """
 
 TABLES = (
-    "fleet_pending, marked_interval, marked, exposure_history, exposure, fleet_setting, fleet_rule, decision, held, inventory, "
-    "asset_exposure, asset, clock, fleet_state, answer, flaw_redirect, flaw_history, flaw, version_use, lookup, "
-    "package_version, package"
+    "fleet_pending, marked_interval, marked, exposure_history, exposure, fleet_setting, fleet_rule, decision, held, "
+    "inventory, asset_exposure, asset, clock, fleet_state, answer, flaw_redirect, flaw_history, flaw, version_use, "
+    "lookup, package_version, package"
 )
 
 
