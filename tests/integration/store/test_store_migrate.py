@@ -21,7 +21,7 @@ SOME_TABLES = {"alembic_version", "generation", "record", "set_aside"}
 def empty(url: str) -> str:
     """A database without our tables."""
     with connect(url) as connection:
-        connection.execute("drop schema if exists clearway cascade")
+        connection.execute("drop schema if exists clearway, clearway_jobs cascade")
     return url
 
 
