@@ -24,9 +24,13 @@ _COMMUNITY_CLAUSE = 1
 
 
 class Clause(Struct, frozen=True, kw_only=True):
-    """One condition of an audience: any of the groups opens it. `released` once its embargo has ended."""
+    """One condition of an audience: any of the groups opens it. `released` once its embargo has ended.
+
+    `mine` says of each group whether the caller belongs to it: why they may see what is marked so.
+    """
 
     groups: tuple[str, ...]
+    mine: tuple[bool, ...] = ()
     embargo: bool = False
     released: bool = False
 

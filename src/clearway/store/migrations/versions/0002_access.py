@@ -509,7 +509,7 @@ begin
     update person set badge = fit where person = who and badge is distinct from fit;
 end $$;
 
--- An audience in words, for those who may see it: its label and the groups of each clause.
+-- An audience in words, for those who may see it: its label, the groups of each clause, and which are the asker's.
 create function clearway.audience_words(which int) returns jsonb language sql stable
     security definer set search_path = clearway, pg_temp as $$
     select jsonb_build_object('aud', a.aud, 'label', case
@@ -542,7 +542,10 @@ create function clearway.audience_words(which int) returns jsonb language sql st
                     left join organisation o on g.kind in ('staff', 'clients') and o.org = g.ref
                     left join recipient_list l on g.kind = 'list' and l.list = g.ref
                     left join embargo e on g.kind = 'embargo' and e.embargo = g.ref
-                    where g.grp = any(c.grps))) order by c.clause)
+                    where g.grp = any(c.grps)),
+                'mine', (select jsonb_agg(g.grp = any(coalesce((
+                        select b.grps from person p join badge b on b.badge = p.badge where p.person = me()), '{}'))
+                    order by g.grp) from grp g where g.grp = any(c.grps))) order by c.clause)
             from clause c where c.clause = any(a.clauses)), '[]'))
     from audience a
     where a.aud = which and (actor() = 0 or get_bit(my_bits(), which) = 1) $$;
@@ -742,6 +745,9 @@ begin
     if not may('read', keeper) then
         raise 'nothing of that name is here' using errcode = 'CW404';
     end if;
+    if not may('coordinate', keeper) and exists (select from embargo where list = which) then
+        raise 'the right to coordinate is missing' using errcode = 'CW403';
+    end if;
     if is_member then
         insert into list_member values (which, who, whole_org) on conflict do nothing;
     else
@@ -810,6 +816,10 @@ begin
         if exists (select from credential c where c.credential = my_credential() and c.scopes is not null
                 and (add_credential.scopes is null or not add_credential.scopes <@ c.scopes)) then
             raise 'a token can''t have more scopes than the one it is made with' using errcode = 'CW403';
+        end if;
+        if exists (select from credential c where c.credential = my_credential() and c.org is not null
+                and add_credential.in_org is distinct from c.org) then
+            raise 'a token can''t reach further than the one it is made with' using errcode = 'CW403';
         end if;
         if add_credential.expires > now_marked() + interval '366 days' then
             raise 'a token lives a year at most' using errcode = 'CW400';

@@ -1,0 +1,23 @@
+"""`/api/v1` of this room: organisations, people, credentials, and who may see what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from litestar import Router
+
+from clearway.http.openapi import PREFIX
+
+from . import api_credentials, api_people, api_sharing
+
+if TYPE_CHECKING:
+    from litestar.types import ControllerRouterHandler
+
+
+def routes() -> ControllerRouterHandler:
+    """The routes of this room's API."""
+    return Router(
+        PREFIX,
+        route_handlers=[*api_people.handlers(), *api_credentials.handlers(), *api_sharing.handlers()],
+        tags=["access"],
+    )

@@ -1,0 +1,400 @@
+"""`/api/v1/organisations` and `/api/v1/people`: who belongs where, with which roles, and how they first come in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from litestar import Request, Response, get, patch, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from clearway.http import etag
+from clearway.http.acting import SIGNED_IN, acting, needs
+from clearway.http.cursor import sealer
+from clearway.http.filters import choice, flag
+from clearway.http.idempotency import Made, once
+from clearway.http.listing import Listing, paths
+from clearway.http.openapi import PREFIX, READ, WRITE, gives
+from clearway.records.errors import NotFoundError
+from clearway.store.keyset import Column, Condition, Source
+
+from . import invitation, organisation, person
+from .api_parts import Name, Number, Word, Words, locked, number, once_shown
+from .organisation import KINDS, Organisation, Standing
+from .person import Member
+
+_R = Request[Any, Any, Any]
+_ADMINISTER = needs("administer")
+_SLUG = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+class NewOrganisation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What adds an organisation."""
+
+    slug: _SLUG
+    name: Name
+    kind: organisation.Kind
+    sectors: Words = ()
+
+
+class OrganisationChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to change; what is left out stays. `standing`: what each directive is to it, by the directive's id."""
+
+    name: Name | UnsetType = UNSET
+    sectors: Words | UnsetType = UNSET
+    standing: Annotated[dict[Word, Standing], Meta(max_length=100)] | UnsetType = UNSET
+
+
+class Client(Struct, frozen=True, kw_only=True):
+    """An organisation that reads what another marks TLP:AMBER."""
+
+    org: int
+    slug: str
+    name: str
+
+
+class ClientChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Makes `client` a client of the organisation, or ends that."""
+
+    client: Number
+    is_client: bool = True
+
+
+class NewMember(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new person, or a service, with roles in the organisation."""
+
+    name: Name
+    roles: Annotated[Words, Meta(min_length=1)]
+    email: Annotated[str, Meta(max_length=254)] = ""
+    kind: Literal["person", "service"] = "person"
+
+
+class RolesChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Roles to give and roles to take."""
+
+    grant: Words = ()
+    revoke: Words = ()
+
+
+class Roles(Struct, frozen=True, kw_only=True):
+    """The roles that a person has in an organisation now."""
+
+    person: int
+    org: int
+    roles: tuple[str, ...]
+
+
+class Invited(Struct, frozen=True, kw_only=True):
+    """A code with which the person signs in once; shown this once. The codes before it are void."""
+
+    person: int
+    code: str | None  # null when the same request is sent again
+    expires: datetime
+
+
+class PersonChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to change of oneself, or of a service that one administers; what is left out stays."""
+
+    name: Name | UnsetType = UNSET
+    time_zone: Word | UnsetType = UNSET
+    digest: Literal["never", "daily", "weekly"] | UnsetType = UNSET
+
+
+class Activity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether the person may come in at all."""
+
+    active: bool
+
+
+ORGANISATIONS = Listing(
+    "organisations",
+    Organisation,
+    Source(
+        "o.org, o.slug, o.name, o.kind, o.sectors, o.standing, o.active, o.house, o.version",
+        "clearway.organisation o",
+    ),
+    sorts={"name": Column("lower(o.name)"), "org": Column("o.org", "int")},
+    tie=Column("o.org", "int"),
+    default="name",
+    filters={
+        "kind": choice("o.kind = any(%s)", KINDS, "o.kind <> all(%s)"),
+        "active": flag("o.active = any(%s)"),
+    },
+)
+CLIENTS = Listing(
+    "clients",
+    Client,
+    Source("o.org, o.slug, o.name", "clearway.client_of c join clearway.organisation o on o.org = c.client"),
+    sorts={"name": Column("lower(o.name)")},
+    tie=Column("o.org", "int"),
+    default="name",
+)
+MEMBERS = Listing(
+    "members",
+    Member,
+    Source(
+        "p.person, p.kind, p.name, p.email, p.org, p.active, p.time_zone, p.digest, m.roles, p.version",
+        """(select s.org as in_org, s.person, array_agg(s.role order by s.role) as roles
+            from clearway.membership s group by s.org, s.person) m join clearway.person p using (person)""",
+    ),
+    sorts={"name": Column("lower(p.name)"), "person": Column("p.person", "int")},
+    tie=Column("p.person", "int"),
+    default="name",
+    filters={
+        "kind": choice("p.kind = any(%s)", ("person", "service"), "p.kind <> all(%s)"),
+        "role": choice("m.roles && %s", person.ROLES),
+        "active": flag("p.active = any(%s)"),
+    },
+)
+
+
+def handlers() -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+
+    @get(
+        paths("/organisations"),
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="Organisations",
+        operation_class=ORGANISATIONS.operation,
+        responses=ORGANISATIONS.responses,
+    )
+    def organisations(request: _R) -> Response[bytes]:
+        """Their names are known to everybody who is signed in; who belongs to them is not."""
+        asked = ORGANISATIONS.asked(request)
+        with acting(request) as (db, me):
+            found = ORGANISATIONS.read(db, me, asked, sealer(request))
+        return ORGANISATIONS.answer(request, found, me)
+
+    @post(
+        "/organisations",
+        opt=_ADMINISTER,
+        sync_to_thread=True,
+        summary="Add an organisation",
+        responses=gives(Organisation, *WRITE, status=201),
+    )
+    def add(request: _R, data: JSONBody[NewOrganisation]) -> Response[bytes]:
+        """For administrators of the house."""
+        with acting(request) as (db, me):
+
+            def act() -> Made:
+                made = organisation.add(db, data.slug, data.name, data.kind, data.sectors)
+                return Made(record=made, location=f"{PREFIX}/organisations/{made.org}")
+
+            return once(request, db, me, act)
+
+    @get(
+        "/organisations/{org:int}",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="One organisation",
+        responses=gives(Organisation, *READ),
+    )
+    def one(request: _R, org: FromPath[int]) -> Response[bytes]:
+        with acting(request) as (db, me):
+            found = organisation.one(db, number(org))
+        return etag.thing(request, found, me, found.version)
+
+    @patch(
+        "/organisations/{org:int}",
+        opt=_ADMINISTER,
+        sync_to_thread=True,
+        summary="Change an organisation",
+        responses=gives(Organisation, *WRITE),
+    )
+    def change(request: _R, org: FromPath[int], data: JSONBody[OrganisationChange]) -> Response[bytes]:
+        """Its name, its sectors, and what a directive is to it: binding, adopted or advisory."""
+        expected = etag.expected(request)
+        with acting(request) as (db, me):
+            which = organisation.one(db, number(org)).org
+            row = db.execute(
+                "select version from clearway.organisation where org = %s for update", (which,)
+            ).fetchone()
+            version = locked(db, f"organisation/{which}", row, expected)
+            found = organisation.change(
+                db, which, version, name=data.name, sectors=data.sectors, standing=data.standing
+            )
+        return etag.thing(request, found, me, found.version)
+
+    @get(
+        paths("/organisations/{org:int}/clients"),
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="Clients of an organisation, as far as you may know",
+        operation_class=CLIENTS.operation,
+        responses=CLIENTS.responses,
+    )
+    def clients(request: _R, org: FromPath[int]) -> Response[bytes]:
+        asked = CLIENTS.asked(request)
+        with acting(request) as (db, me):
+            which = organisation.one(db, number(org)).org
+            found = CLIENTS.read(db, me, asked, sealer(request), Condition("c.provider = %s", which))
+        return CLIENTS.answer(request, found, me)
+
+    @post(
+        "/organisations/{org:int}/clients",
+        opt=_ADMINISTER,
+        sync_to_thread=True,
+        status_code=200,
+        summary="Make an organisation a client, or end that",
+        responses=gives(Organisation, *WRITE),
+    )
+    def set_client(request: _R, org: FromPath[int], data: JSONBody[ClientChange]) -> Response[bytes]:
+        """A client's members read what this organisation marks TLP:AMBER, from their next request on."""
+        with acting(request) as (db, me):
+
+            def act() -> Made:
+                provider = organisation.one(db, number(org))
+                client = organisation.one(db, data.client)
+                organisation.set_client(db, client.org, provider.org, is_client=data.is_client)
+                return Made(record=client, status=200)
+
+            return once(request, db, me, act)
+
+    @get(
+        paths("/organisations/{org:int}/members"),
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="Members of an organisation with their roles",
+        operation_class=MEMBERS.operation,
+        responses=MEMBERS.responses,
+    )
+    def members(request: _R, org: FromPath[int]) -> Response[bytes]:
+        """For its members and the house's administrators; empty for everybody else."""
+        asked = MEMBERS.asked(request)
+        with acting(request) as (db, me):
+            which = organisation.one(db, number(org)).org
+            found = MEMBERS.read(db, me, asked, sealer(request), Condition("m.in_org = %s", which))
+        return MEMBERS.answer(request, found, me)
+
+    @post(
+        "/organisations/{org:int}/members",
+        opt=_ADMINISTER,
+        sync_to_thread=True,
+        summary="Add a person or a service",
+        responses=gives(Member, *WRITE, status=201),
+    )
+    def add_member(request: _R, org: FromPath[int], data: JSONBody[NewMember]) -> Response[bytes]:
+        """They come in by an invitation; a service by a token."""
+        with acting(request) as (db, me):
+
+            def act() -> Made:
+                which = organisation.one(db, number(org)).org
+                made = person.add(db, which, data.name, data.roles, email=data.email, kind=data.kind)
+                return Made(record=made, location=f"{PREFIX}/people/{made.person}")
+
+            return once(request, db, me, act)
+
+    @post(
+        "/organisations/{org:int}/members/{who:int}/roles",
+        opt=_ADMINISTER,
+        sync_to_thread=True,
+        status_code=200,
+        summary="Give and take roles",
+        responses=gives(Roles, *WRITE),
+    )
+    def roles(
+        request: _R, org: FromPath[int], who: FromPath[int], data: JSONBody[RolesChange]
+    ) -> Response[bytes]:
+        """They bite at the person's next request."""
+        with acting(request) as (db, me):
+
+            def act() -> Made:
+                which, whom = organisation.one(db, number(org)).org, person.one(db, number(who)).person
+                for role in dict.fromkeys(data.grant):
+                    person.grant(db, whom, which, role)
+                for role in dict.fromkeys(data.revoke):
+                    person.revoke(db, whom, which, role)
+                now = db.execute(
+                    "select role from clearway.membership where person = %s and org = %s order by role",
+                    (whom, which),
+                ).fetchall()
+                return Made(record=Roles(person=whom, org=which, roles=tuple(r for (r,) in now)), status=200)
+
+            return once(request, db, me, act)
+
+    @post(
+        "/organisations/{org:int}/members/{who:int}/invitation",
+        opt=_ADMINISTER,
+        sync_to_thread=True,
+        summary="A code with which a member signs in once",
+        responses=gives(Invited, *WRITE, status=201),
+    )
+    def invite(request: _R, org: FromPath[int], who: FromPath[int]) -> Response[bytes]:
+        """Good for seven days. Send it yourself, by a way you trust: whoever has it is that person."""
+        with acting(request) as (db, me):
+
+            def act() -> tuple[Made, Struct]:
+                which, whom = organisation.one(db, number(org)).org, person.one(db, number(who)).person
+                now = datetime.now(UTC)
+                code = invitation.invite(db, whom, which, now=now)
+                told = Invited(person=whom, code=code, expires=now + invitation.LIFE)
+                return Made(record=Invited(person=whom, code=None, expires=told.expires)), told
+
+            return once_shown(request, db, me, act)
+
+    @get(
+        "/people/{who:int}",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="One person",
+        responses=gives(Member, *READ),
+    )
+    def somebody(request: _R, who: FromPath[int]) -> Response[bytes]:
+        """Without roles: these belong to an organisation."""
+        with acting(request) as (db, me):
+            found = person.one(db, number(who))
+        return etag.thing(request, found, me, found.version)
+
+    @patch(
+        "/people/{who:int}",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="Change yourself, or a service of yours",
+        responses=gives(Member, *WRITE),
+    )
+    def change_person(request: _R, who: FromPath[int], data: JSONBody[PersonChange]) -> Response[bytes]:
+        """A name, a time zone, how often the digest comes."""
+        expected = etag.expected(request)
+        with acting(request) as (db, me):
+            whom = person.one(db, number(who)).person
+            row = db.execute(
+                "select version from clearway.person where person = %s for update", (whom,)
+            ).fetchone()
+            version = locked(db, f"person/{whom}", row, expected)
+            found = person.change(
+                db, whom, version, name=data.name, time_zone=data.time_zone, digest=data.digest
+            )
+        return etag.thing(request, found, me, found.version)
+
+    @post(
+        "/people/{who:int}/active",
+        opt=_ADMINISTER,
+        sync_to_thread=True,
+        status_code=200,
+        summary="Bar a person, or let them in again",
+        responses=gives(Member, *WRITE),
+    )
+    def set_active(request: _R, who: FromPath[int], data: JSONBody[Activity]) -> Response[bytes]:
+        """For administrators of the house. Barring ends every session and token of the person at once."""
+        with acting(request) as (db, me):
+
+            def act() -> Made:
+                whom = number(who)
+                # One answer for who is not there and who may not be known.
+                known = db.execute(
+                    "select from clearway.person where person = %s and kind <> 'public'", (whom,)
+                ).fetchone()
+                if known is None:
+                    raise NotFoundError("nobody of that number is here", where=f"person/{whom}")
+                person.set_active(db, whom, active=data.active)
+                return Made(record=person.one(db, whom), status=200)
+
+            return once(request, db, me, act)
+
+    return [
+        organisations, add, one, change, clients, set_client, members, add_member, roles, invite,
+        somebody, change_person, set_active,
+    ]  # fmt: skip
