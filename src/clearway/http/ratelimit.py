@@ -18,6 +18,7 @@ import math
 import os
 import time
 from collections import OrderedDict
+from functools import lru_cache
 from hashlib import blake2b
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -222,6 +223,7 @@ def networks(texts: Sequence[str]) -> tuple[Network, ...]:
         raise ConfigError(f"not a network: {error}", where="proxies", mend="such as 10.0.0.0/8") from None
 
 
+@lru_cache(4_096)
 def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         found = ipaddress.ip_address(text.partition("%")[0])
