@@ -36,13 +36,19 @@ class Signer:
         self.keys = keys
 
     @classmethod
-    def of_home(cls, home: Path, name: str) -> Signer:
-        """The signer of `home`; its key is made at the first use.
+    def of_home(cls, home: Path, name: str, *, make: bool = True) -> Signer:
+        """The signer of `home`; with `make`, its key is made at the first use.
 
         Raises:
-            ConfigError: a key file can't be read, is readable by others, or is another log's.
+            ConfigError: there is no key, or its file can't be read, is readable by others, or is another log's.
         """
         folder = home / FOLDER
+        if not make and not (folder / LOG_KEY).exists():
+            raise ConfigError(
+                "this home has no key, and the log is signed by another's",
+                where=str(folder / LOG_KEY),
+                mend=f"copy the folder {FOLDER}/ from the home that signs it, mode 0600",
+            )
         keys = [load_or_make(folder / LOG_KEY, name, "ed25519")]
         if (folder / POST_QUANTUM_KEY).exists():
             keys.append(load_or_make(folder / POST_QUANTUM_KEY, name, "ml-dsa-87"))

@@ -130,12 +130,13 @@ def waiting(db: Connection) -> bool:
 
 
 def signer_of(db: Connection, home: Path) -> Signer:
-    """The signer of `home` for the log in `db`.
+    """The signer of `home` for the log in `db`. A key is made only for a log that nobody has signed.
 
     Raises:
-        ConfigError: the home's key is another log's, or can be read by others.
+        ConfigError: the home has no key or another log's, or it can be read by others.
     """
-    return Signer.of_home(home, tree.head(db).origin)
+    now = tree.head(db)
+    return Signer.of_home(home, now.origin, make=not now.keys)
 
 
 def follow(url: str, home: Path, stop: threading.Event) -> None:

@@ -277,10 +277,14 @@ def test_a_rotated_key_signs_from_then_on_and_the_first_still_vouches_for_all(
     assert len(report.keys) == 3
 
 
-def test_another_home_s_key_does_not_sign_this_log(shared: Db, tmp_path: Path) -> None:
+def test_another_home_does_not_sign_this_log_nor_make_a_key_for_it(shared: Db, tmp_path: Path) -> None:
     added(shared, 1)
+    with pytest.raises(ConfigError, match="signed by another's"):
+        signer_of(shared, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    other = Signer.of_home(tmp_path, tree.head(shared).origin)
     with pytest.raises(ConfigError, match="not the one that signs this log"):
-        integrate(shared, signer_of(shared, tmp_path))
+        integrate(shared, other)
 
 
 def test_a_restored_database_is_not_signed_until_its_epoch_is_opened(db: Db, tmp_path: Path) -> None:
