@@ -222,14 +222,17 @@ def _across(title: str, events: Sequence[Happened], now: datetime) -> Markup:
 def _down(title: str, events: Sequence[Happened], now: datetime) -> Markup:
     row = 28
     height = row * len(events) + 4
+    # A day of another year is named with it, and needs the room.
+    at = 16 + round(_CHARACTER * max(len(short_day(_day(event.on), now)) for event in events))
+    at = max(at, 100)
     parts = [_open(title, _NARROW, height)]
-    parts.append(Markup('<line x1="100" x2="100" y1="14" y2="{}" class="axis"/>').format(height - 18))
+    parts.append(Markup('<line x1="{}" x2="{}" y1="14" y2="{}" class="axis"/>').format(at, at, height - 18))
     for place, event in enumerate(events):
         y = 16 + row * place
         parts.append(
-            _text(88, y + 4, short_day(_day(event.on), now), "end")
-            + Markup('<circle cx="100" cy="{}" r="5" class="event {}"/>').format(y, event.kind)
-            + _text(112, y + 4, _cut(event.what, int((_NARROW - 116) / _CHARACTER)), kind="what")
+            _text(at - 12, y + 4, short_day(_day(event.on), now), "end")
+            + Markup('<circle cx="{}" cy="{}" r="5" class="event {}"/>').format(at, y, event.kind)
+            + _text(at + 12, y + 4, _cut(event.what, int((_NARROW - at - 16) / _CHARACTER)), kind="what")
         )
     return Markup("").join([*parts, Markup("</svg>")])
 
