@@ -155,7 +155,7 @@ def follow(url: str, home: Path, stop: threading.Event) -> None:
                 signer = signer_of(db, home)
                 while not stop.is_set():
                     began = time.monotonic()
-                    worked = waiting(db) and _batch(db, home, signer)
+                    worked = waiting(db) and integrate_again(db, home, signer)
                     pause, said = IDLE_S, ""
                     stop.wait(max(0.0, LEAST_S - (time.monotonic() - began)) if worked else IDLE_S)
         except ClearwayError as error:
@@ -185,8 +185,8 @@ class Following:
         self._thread.join(10.0)
 
 
-def _batch(db: Connection, home: Path, signer: Signer) -> bool:
-    """Whether there was a batch to do, and it was ours to do."""
+def integrate_again(db: Connection, home: Path, signer: Signer) -> bool:
+    """One batch of many, without waiting for whoever else is at it; whether it was ours to do. As `integrate`."""
     try:
         return not integrate(db, signer, wait=False).busy
     except ConfigError:
