@@ -60,7 +60,7 @@ def _write(value: Any, place: str, depth: int, parts: list[str]) -> None:
         parts.append(str(int(value)))
     elif isinstance(value, float):
         parts.append(_number(value, place))
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         parts.append("[")
         for index, item in enumerate(value):
             if index:
