@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -86,6 +87,7 @@ def server(made: World) -> Iterator[tuple[int, int]]:
         line = process.stdout.readline()
         yield int(line.strip().rstrip("/").rpartition(":")[2]), process.pid
     finally:
+        time.sleep(0.5)  # for what the load left behind
         process.terminate()
         process.wait(timeout=20)
         if process.stdout is not None:
