@@ -22,7 +22,7 @@ from clearway.store.keyset import Column, Source
 
 from .api_parts import JSON, DayParameter, Id, Name, Note, Slug, SlugParameter, day_or_today, sent
 from .issue import LARGEST, read_public_key
-from .kept import issues
+from .kept import addresses, issues
 from .kept.who import acting_in, now
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Addressed(Struct, frozen=True):
 
     organisation: str
     as_of: date
-    items: tuple[issues.ToDo, ...]
+    items: tuple[addresses.ToDo, ...]
 
 
 def handlers() -> list[HTTPRouteHandler]:
@@ -250,7 +250,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
             def act() -> Made:
                 since = data.since or now(db).date()
-                n = issues.address(db, me, data.organisation, data.directive, data.recipients, since=since)
+                n = addresses.address(db, me, data.organisation, data.directive, data.recipients, since=since)
                 return Made(record=AddressesMade(n), status=200)
 
             return once(request, db, me, act)
@@ -269,7 +269,7 @@ def handlers() -> list[HTTPRouteHandler]:
         with acting(request) as (db, me):
             org = acting_in(db, me, organisation, "read")
             day = day_or_today(db, as_of, "query.as_of")
-            return Addressed(org.slug, day, issues.addressed_to(db, org.org, day))
+            return Addressed(org.slug, day, addresses.addressed_to(db, org.org, day))
 
     @post(
         "/versions/{version:int}/acknowledgement",
@@ -289,7 +289,7 @@ def handlers() -> list[HTTPRouteHandler]:
                 db,
                 me,
                 lambda: Made(
-                    record=issues.acknowledge(db, me, data.organisation, version, data.note), status=200
+                    record=addresses.acknowledge(db, me, data.organisation, version, data.note), status=200
                 ),
             )
 

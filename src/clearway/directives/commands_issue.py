@@ -97,7 +97,7 @@ def _key(args: argparse.Namespace) -> int:
 
 
 def _issue(args: argparse.Namespace) -> int:
-    from .kept import issues
+    from .kept import addresses, issues
     from .kept.who import acting_in
 
     document = read_file(args.file, _DOCUMENT_BYTES)
@@ -107,7 +107,7 @@ def _issue(args: argparse.Namespace) -> int:
         org = acting_in(db, me, args.org, "direct")
         made = issues.publish(db, me, org.slug, document, signature, issued=today(), reach=args.reach)
         if recipients:
-            issues.address(db, me, org.slug, made.directive, recipients, since=today())
+            addresses.address(db, me, org.slug, made.directive, recipients, since=today())
     if getattr(args, "json", False):
         say_json({"version": made, "addressed": recipients})
     else:
@@ -148,15 +148,15 @@ def _import(args: argparse.Namespace) -> int:
 def _acknowledge(args: argparse.Namespace) -> int:
     from clearway.records.errors import NotFoundError
 
-    from .kept import issues
+    from .kept import addresses
     from .kept.who import acting_in
 
     with acting(args) as (db, me):
         org = acting_in(db, me, args.org, "operate")
-        found = [t for t in issues.addressed_to(db, org.org, today()) if t.version.directive == args.name]
+        found = [t for t in addresses.addressed_to(db, org.org, today()) if t.version.directive == args.name]
         if not found:
             raise NotFoundError(f"no {args.name} is addressed to {org.slug} today")
-        made = [issues.acknowledge(db, me, org.slug, todo.version.id, args.note) for todo in found]
+        made = [addresses.acknowledge(db, me, org.slug, todo.version.id, args.note) for todo in found]
     if getattr(args, "json", False):
         say_json(made)
     for note in made if not getattr(args, "json", False) else ():

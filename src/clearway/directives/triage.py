@@ -6,100 +6,33 @@ Events are appended and never changed; `fold` says what they make, and refuses a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 
-import msgspec
 from msgspec import Struct, structs
 
 from clearway.records.errors import ConflictError, InputError
 
 from .duties import TriageStep
-
-Conclusion = Literal["none", "suspected", "confirmed"]
-StepState = Literal["open", "started", "done", "skipped"]
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-MOST_EVENTS = 10_000
-_LONGEST = 10_000  # characters of one text
-
-
-class _Event(Struct, frozen=True, kw_only=True, tag_field="event"):
-    """`at` is when it happened, as told; the store keeps apart when it was recorded, and by whom."""
-
-    at: datetime
-    by: str
-
-
-class StepStarted(_Event, frozen=True, kw_only=True, tag="step_started"):
-    step: str
-
-
-class StepDone(_Event, frozen=True, kw_only=True, tag="step_done"):
-    step: str
-    note: str = ""
-
-
-class StepSkipped(_Event, frozen=True, kw_only=True, tag="step_skipped"):
-    """A step left out: the reason is needed."""
-
-    step: str
-    reason: str
-
-
-class EvidenceTaken(_Event, frozen=True, kw_only=True, tag="evidence_taken"):
-    """One item of evidence. `sha256` in hexadecimal, of the bytes as first taken; `place` is where they are kept."""
-
-    evidence: str
-    what: str
-    volatile: bool
-    sha256: str
-    size_bytes: int
-    place: str
-
-
-class EvidenceMoved(_Event, frozen=True, kw_only=True, tag="evidence_moved"):
-    """Custody passes from `by` to `to`; `sha256` again, as the receiver found it."""
-
-    evidence: str
-    to: str
-    place: str
-    sha256: str
-
-
-class Patched(_Event, frozen=True, kw_only=True, tag="patched"):
-    what: str
-
-
-class Concluded(_Event, frozen=True, kw_only=True, tag="concluded"):
-    conclusion: Conclusion
-    summary: str
-
-
-class IncidentReported(_Event, frozen=True, kw_only=True, tag="incident_reported"):
-    """The reference under which the incident was reported to the authority."""
-
-    reference: str
-
-
-class Reopened(_Event, frozen=True, kw_only=True, tag="reopened"):
-    reason: str
-
-
-Event = (
-    StepStarted
-    | StepDone
-    | StepSkipped
-    | EvidenceTaken
-    | EvidenceMoved
-    | Patched
-    | Concluded
-    | IncidentReported
-    | Reopened
+from .triage_events import (
+    Concluded,
+    Conclusion,
+    Event,
+    EvidenceMoved,
+    EvidenceTaken,
+    IncidentReported,
+    Patched,
+    Reopened,
+    StepDone,
+    StepSkipped,
+    StepStarted,
+    aware,
+    check,
 )
+
+StepState = Literal["open", "started", "done", "skipped"]
+MOST_EVENTS = 10_000
 
 
 class Subject(Struct, frozen=True, kw_only=True):
@@ -173,7 +106,7 @@ def kev_instant(day: date) -> datetime:
 
 def new(subject: Subject, steps: Sequence[TriageStep]) -> Workbook:
     """A workbook without events. Raises InputError for a time without an offset, or too late for the calendar."""
-    start = _aware(subject.kev_added, "kev_added")
+    start = aware(subject.kev_added, "kev_added")
     try:
         made = tuple(
             Step(
@@ -215,7 +148,7 @@ def apply(book: Workbook, event: Event) -> Workbook:
         ConflictError: it does not fit: a step done twice, a conclusion before the steps, custody from another hand.
         InputError: a hash, a text or a time that is none.
     """
-    _check(event)
+    check(event)
     if book.conclusion is not None and not isinstance(event, (Reopened, IncidentReported, EvidenceMoved)):
         raise ConflictError(
             f"concluded: {book.conclusion}", where="triage", mend="reopen it with a reason first"
@@ -253,7 +186,7 @@ def apply(book: Workbook, event: Event) -> Workbook:
 
 def flagged(book: Workbook, now: datetime) -> Workbook:
     """The same workbook with what its reader must know: what was late by `now`, and what may have spoiled evidence."""
-    _aware(now, "now")
+    aware(now, "now")
     steps = tuple(
         structs.replace(s, late=(s.ended or now) > s.target and s.state != "skipped") for s in book.steps
     )
@@ -275,47 +208,6 @@ def flagged(book: Workbook, now: datetime) -> Workbook:
     if book.conclusion == "confirmed" and not book.incident:
         said.append("confirmed, and no incident report is recorded")
     return structs.replace(book, steps=steps, flags=tuple(said))
-
-
-def read_event(data: bytes, place: str = "event") -> Event:
-    """One event from its JSON. Raises InputError naming `place`."""
-    try:
-        event: Event = msgspec.json.decode(data, type=Event)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"not an event of a triage: {error}", where=place) from error
-    _check(event)
-    return event
-
-
-def _check(event: Event) -> None:
-    _aware(event.at, "at")
-    for name in event.__struct_fields__:
-        value = getattr(event, name)
-        if isinstance(value, str):
-            if len(value) > _LONGEST:
-                raise InputError(f"more than {_LONGEST:,} characters", where=name)
-            if name != "note" and not value.strip():
-                raise InputError("is empty", where=name, mend=f"say the {name}")
-            if "\0" in value or (not value.isascii() and _SURROGATE.search(value)):
-                raise InputError("has a character that can't be kept", where=name, mend="leave it out")
-    sha256 = getattr(event, "sha256", None)
-    if sha256 is not None and not _SHA256.fullmatch(sha256):
-        raise InputError("not a SHA-256 in 64 hexadecimal digits, lower case", where="sha256")
-    if getattr(event, "size_bytes", 0) < 0:
-        raise InputError("less than nothing", where="size_bytes")
-
-
-def _aware(at: datetime, where: str) -> datetime:
-    if at.utcoffset() is None:
-        raise InputError(
-            "a time without an offset from UTC", where=where, mend="write it as 2026-12-07T09:30:00Z"
-        )
-    if at < _EARLIEST:
-        raise InputError(f"lies before {_EARLIEST.year}", where=where)
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:
-        raise InputError("lies beyond the calendar", where=where) from None
 
 
 def _minute(at: datetime) -> str:

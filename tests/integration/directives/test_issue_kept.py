@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from clearway import directives
 from clearway.directives.issue import sign, verify
-from clearway.directives.kept import issues
+from clearway.directives.kept import addresses, issues
 from clearway.records.errors import ConflictError, ForbiddenError, IntegrityError, NotFoundError, UsageError
 from clearway.store.connect import connect, translated
 from directive_desk import Desk
@@ -140,7 +140,7 @@ def test_a_revoked_version_stays_for_history(issuing: Desk) -> None:
 
 def address(desk: Desk, standings: dict[str, str], since: date = FIRST) -> int:
     made: int = desk.do(
-        "official@authority", issues.address, "authority", "bod-26-04", standings, since=since
+        "official@authority", addresses.address, "authority", "bod-26-04", standings, since=since
     )
     return made
 
@@ -149,7 +149,7 @@ def test_an_organisation_sees_what_is_addressed_to_it_and_not_who_else_is(issuin
     publish(issuing)
     assert address(issuing, {"water": "binding", "hospital": "advisory"}) == 2
     with issuing.acting("operator@water") as (db, me):
-        (mine,) = issues.addressed_to(db, me.memberships[0].org, SECOND)
+        (mine,) = addresses.addressed_to(db, me.memberships[0].org, SECOND)
         assert (mine.standing, mine.acknowledged) == ("binding", None)
         row = db.execute("select count(*) from clearway.directive_address").fetchone()
     assert row == (1,)
@@ -167,7 +167,7 @@ def test_a_changed_standing_begins_on_its_day_and_the_old_one_stays(issuing: Des
     with issuing.acting("operator@water") as (db, me):
         org = me.memberships[0].org
         standings = [
-            issues.addressed_to(db, org, day)[0].standing for day in (FIRST, date(2027, 2, 28), SECOND)
+            addresses.addressed_to(db, org, day)[0].standing for day in (FIRST, date(2027, 2, 28), SECOND)
         ]
     assert standings == ["advisory", "advisory", "binding"]
 
@@ -176,9 +176,9 @@ def test_taking_note_is_an_act_that_the_authority_sees_and_nobody_else(issuing: 
     made = publish(issuing)
     address(issuing, {"water": "binding", "hospital": "binding"})
     with pytest.raises(ForbiddenError, match="operate"):
-        issuing.do("auditor@water", issues.acknowledge, "water", made.id)
-    noted = issuing.do("operator@water", issues.acknowledge, "water", made.id, "read")
-    assert issuing.do("operator@water", issues.acknowledge, "water", made.id, "again") == noted
+        issuing.do("auditor@water", addresses.acknowledge, "water", made.id)
+    noted = issuing.do("operator@water", addresses.acknowledge, "water", made.id, "read")
+    assert issuing.do("operator@water", addresses.acknowledge, "water", made.id, "again") == noted
     assert (noted.by, noted.note) == ("operator of water", "read")
     assert issuing.log("directive.acknowledged") == 1
     for who, seen in (("official@authority", 1), ("operator@hospital", 0), ("official@other-authority", 0)):
@@ -190,7 +190,7 @@ def test_taking_note_is_an_act_that_the_authority_sees_and_nobody_else(issuing: 
 def test_what_is_not_addressed_to_one_is_not_acknowledged(issuing: Desk) -> None:
     made = publish(issuing)
     with pytest.raises(NotFoundError, match="not addressed"):
-        issuing.do("operator@water", issues.acknowledge, "water", made.id)
+        issuing.do("operator@water", addresses.acknowledge, "water", made.id)
 
 
 def test_a_version_signed_elsewhere_is_taken_over_for_ones_own_members(desk: Desk) -> None:

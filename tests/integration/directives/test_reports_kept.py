@@ -11,7 +11,7 @@ from test_issue_kept import DOCUMENT, FIRST, NEXT, address, publish
 from clearway.directives import load
 from clearway.directives.attestation import Attested
 from clearway.directives.issue import sign
-from clearway.directives.kept import issues, reports, who
+from clearway.directives.kept import addresses, issues, reports, who
 from clearway.directives.reports.provider import default_provider
 from clearway.directives.reports.remediation import RemediationReport, as_json
 from clearway.records.errors import ConflictError, ForbiddenError, InputError, NotFoundError, UsageError
@@ -202,7 +202,7 @@ def test_each_reader_sees_the_reports_of_its_marking_and_a_reading_is_logged(fle
 def test_the_authority_sees_compliance_and_never_above_a_marking(fleet: Desk) -> None:
     version = publish(fleet)
     address(fleet, {"water": "binding", "hospital": "binding"})
-    fleet.do("operator@water", issues.acknowledge, "water", version.id)
+    fleet.do("operator@water", addresses.acknowledge, "water", version.id)
     share(fleet, "water")
     share(fleet, "hospital", to="")
     # seen on the day after everything was recorded, whenever the test runs
@@ -280,7 +280,7 @@ def test_two_authorities_that_disagree_are_a_conflict_and_not_a_choice(fleet: De
     fleet.do("official@other-authority", issues.publish, "other-authority", NEXT, signature, issued=FIRST)
     fleet.do(
         "official@other-authority",
-        issues.address,
+        addresses.address,
         "other-authority",
         "bod-26-04",
         {"water": "advisory"},

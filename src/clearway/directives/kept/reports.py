@@ -29,7 +29,8 @@ from ..lifecycle import LifecycleReport, lifecycle_report
 from ..reports.counts import Counts
 from ..reports.period import Kind, period_of
 from ..reports.remediation import Options, RemediationReport, as_json, remediation_report
-from .issues import acknowledgements, addressed, addressed_to, document, standing_version
+from .addresses import acknowledgements, addressed, addressed_to
+from .issues import document, standing_version
 from .who import Org, acting_in, authority_of, between, organisation, tell
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from clearway.records.errors import ConflictError, InputError, NotFoundError
 from clearway.records.text import plain
 
 from ..duties import duties
-from ..triage import Event, Subject, Workbook, apply, flagged, fold, new, read_event
+from ..triage import Subject, Workbook, apply, flagged, fold, new
+from ..triage_events import Event, read_event
 from .who import acting_in, between, tell
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def open_triage(
 def record(
     db: psycopg.Connection[Any], me: Principal, triage: int, data: bytes, *, after: int, now: datetime
 ) -> Triage:
-    """Appends one event, given as JSON (`triage.read_event`); `after` is how many the caller has seen.
+    """Appends one event, given as JSON (`triage_events.read_event`); `after` is how many the caller has seen.
 
     Raises:
         NotFoundError: no such triage.

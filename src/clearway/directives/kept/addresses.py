@@ -1,0 +1,205 @@
+"""To whom a directive is addressed, and who has taken note of it."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from clearway.records.errors import ConflictError, NotFoundError
+from clearway.records.text import plain
+
+from ..acknowledgement import Acknowledgement, Addressed
+from ..standing import read_standing
+from .issues import Version, standing_version, version, versions
+from .who import acting_in, authority_of, between, organisation, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import psycopg
+
+    from clearway.records.principal import Principal
+
+
+def address(
+    db: psycopg.Connection[Any],
+    me: Principal,
+    slug: str,
+    directive: str,
+    recipients: Mapping[str, str],
+    *,
+    since: date,
+) -> int:
+    """Addresses a directive to organisations, from slug to standing; returns how many were not addressed so before.
+
+    A recipient whose standing changes is addressed anew from `since` on; the entry before stays for history.
+
+    Raises:
+        UsageError: a standing that is none.
+        NotFoundError: an organisation, or the directive, is not there.
+        ConflictError: a recipient was addressed from the same day or a later one in other terms.
+    """
+    org = authority_of(acting_in(db, me, slug, "direct"))
+    standings = {to: read_standing(word) for to, word in recipients.items()}
+    if all(v.imported for v in versions(db, directive, org.slug)):
+        raise NotFoundError(f"{org.slug} has issued no {plain(directive, 80)}", mend="issue it first")
+    made = 0
+    for to, standing in sorted(standings.items()):
+        recipient = organisation(db, to)
+        now = db.execute(
+            """select address, standing, since from clearway.directive_address
+            where org = %s and directive = %s and recipient = %s and until is null""",
+            (org.org, directive, recipient.org),
+        ).fetchone()
+        if now is not None and now[1] == standing:
+            continue
+        if now is not None:
+            if now[2] >= since:
+                raise ConflictError(
+                    f"{to} is addressed from {now[2]}", where=directive, mend="give a later day"
+                )
+            db.execute("update clearway.directive_address set until = %s where address = %s", (since, now[0]))
+        aud = between(db, org.org, recipient.org)
+        db.execute(
+            """insert into clearway.directive_address (org, aud, directive, recipient, standing, since)
+            values (%s, %s, %s, %s, %s, %s)""",
+            (org.org, aud, directive, recipient.org, standing, since),
+        )
+        tell(
+            db,
+            "directive.addressed",
+            f"directive/{directive}",
+            {"organisation": org.slug, "to": to, "standing": standing, "since": since.isoformat()},
+            org=org.org,
+            aud=aud,
+        )
+        made += 1
+    return made
+
+
+def withdraw(
+    db: psycopg.Connection[Any], me: Principal, slug: str, directive: str, recipient: str, *, until: date
+) -> None:
+    """From `until` on the directive is no longer addressed to that organisation. Raises NotFoundError."""
+    org = authority_of(acting_in(db, me, slug, "direct"))
+    to = organisation(db, recipient)
+    row = db.execute(
+        """update clearway.directive_address set until = %s
+        where org = %s and directive = %s and recipient = %s and until is null and since < %s returning aud""",
+        (until, org.org, directive, to.org, until),
+    ).fetchone()
+    if row is None:
+        raise NotFoundError("it is not addressed to them on that day", where=plain(directive, 80))
+    tell(
+        db,
+        "directive.withdrawn",
+        f"directive/{directive}",
+        {"organisation": org.slug, "from": recipient, "until": until.isoformat()},
+        org=org.org,
+        aud=int(row[0]),
+    )
+
+
+def acknowledge(
+    db: psycopg.Connection[Any], me: Principal, slug: str, version_id: int, note: str = ""
+) -> Acknowledgement:
+    """Takes note of a version for one's organisation; a second time changes nothing.
+
+    Raises:
+        NotFoundError: no such version, or it is not addressed to that organisation.
+        ForbiddenError: without the right to operate.
+    """
+    org = acting_in(db, me, slug, "operate")
+    taken = version(db, version_id)
+    if taken.imported:
+        raise NotFoundError("it is not addressed to you", where=f"{taken.directive} {taken.version}")
+    issuer = organisation(db, taken.by)
+    row = db.execute(
+        """select exists (select from clearway.directive_address
+            where org = %s and directive = %s and recipient = %s)""",
+        (issuer.org, taken.directive, org.org),
+    ).fetchone()
+    if not (row and row[0]):
+        raise NotFoundError("it is not addressed to you", where=f"{taken.directive} {taken.version}")
+    aud = between(db, org.org, issuer.org)
+    made = db.execute(
+        """insert into clearway.directive_acknowledgement (org, aud, version_id, note, by_name)
+        values (%s, %s, %s, %s, %s) on conflict (org, version_id) do nothing returning acknowledgement""",
+        (org.org, aud, version_id, plain(note, 4000), plain(me.name, 200)),
+    ).fetchone()
+    if made is not None:
+        subject = f"directive/{taken.directive}/{taken.version}"
+        tell(db, "directive.acknowledged", subject, {"organisation": org.slug}, org=org.org, aud=aud)
+    found = db.execute(
+        """select by_name, (at at time zone 'UTC')::date, note from clearway.directive_acknowledgement
+        where org = %s and version_id = %s""",
+        (org.org, version_id),
+    ).fetchone()
+    assert found is not None
+    return Acknowledgement(org=org.org, version=taken.version, by=found[0], on=found[1], note=found[2])
+
+
+def addressed(db: psycopg.Connection[Any], by: int, directive: str) -> tuple[Addressed, ...]:
+    """To whom the organisation `by` has addressed a directive, as far as the caller may see, with history."""
+    rows = db.execute(
+        """select a.recipient, o.slug, o.name, a.standing, a.since, a.until
+        from clearway.directive_address a join clearway.organisation o on o.org = a.recipient
+        where a.org = %s and a.directive = %s order by o.slug, a.since""",
+        (by, directive),
+    )
+    return tuple(
+        Addressed(org=row[0], slug=row[1], name=row[2], standing=row[3], since=row[4], until=row[5])
+        for row in rows
+    )
+
+
+def acknowledgements(db: psycopg.Connection[Any], by: int, directive: str) -> tuple[Acknowledgement, ...]:
+    """Who has taken note of the versions that the organisation `by` issued, as far as the caller may see."""
+    rows = db.execute(
+        """select k.org, v.version, k.by_name, (k.at at time zone 'UTC')::date, k.note
+        from clearway.directive_acknowledgement k join clearway.directive_version v using (version_id)
+        where v.org = %s and v.directive = %s order by k.acknowledgement""",
+        (by, directive),
+    )
+    return tuple(Acknowledgement(org=r[0], version=r[1], by=r[2], on=r[3], note=r[4]) for r in rows)
+
+
+class ToDo(Struct, frozen=True, kw_only=True):
+    """A version addressed to an organisation, and when it took note of it; None: it has not."""
+
+    version: Version
+    standing: str
+    since: date
+    acknowledged: date | None
+
+
+def addressed_to(db: psycopg.Connection[Any], org: int, as_of: date) -> tuple[ToDo, ...]:
+    """What is addressed to the organisation on that day: of each directive the version that stands then."""
+    rows = db.execute(
+        """select a.org, o.slug, a.directive, a.standing, a.since
+        from clearway.directive_address a join clearway.organisation o on o.org = a.org
+        where a.recipient = %s and a.since <= %s and (a.until is null or a.until > %s)
+        order by a.directive, o.slug""",
+        (org, as_of, as_of),
+    ).fetchall()
+    return tuple(_todo(db, org, row, as_of) for row in rows if _stands(db, row, as_of))
+
+
+def _stands(db: psycopg.Connection[Any], row: Any, as_of: date) -> bool:
+    try:
+        standing_version(db, row[2], row[1], as_of)
+    except NotFoundError:
+        return False
+    return True
+
+
+def _todo(db: psycopg.Connection[Any], org: int, row: Any, as_of: date) -> ToDo:
+    found = standing_version(db, row[2], row[1], as_of)
+    noted = db.execute(
+        """select (at at time zone 'UTC')::date from clearway.directive_acknowledgement
+        where org = %s and version_id = %s""",
+        (org, found.id),
+    ).fetchone()
+    return ToDo(version=found, standing=row[3], since=row[4], acknowledged=noted[0] if noted else None)
