@@ -37,6 +37,8 @@ from . import build
 DAY = date(2026, 11, 25)
 FOLDERS = ("osv", "kev", "epss", "vulnrichment")
 VERSIONS = 500_000  # distinct, of 10 million components
+SIZES = (100, 1_000, 10_000)  # inventories of 100 components
+FULL_SIZES = (1_000, 10_000, 100_000)
 _GOALS = (
     ("a new record to the list of affected assets, p99", 20.0, "ms"),
     ("a new inventory of 1,000 components to committed exposures, median", 50.0, "ms"),
@@ -79,7 +81,7 @@ def run() -> dict[str, Any]:
         pool = stack.enter_context(Pool(url))
         readers = _readers(pool, db)
         figures: dict[str, float] = {}
-        for assets in (1_000, 10_000, 100_000) if full else (100, 1_000, 10_000):
+        for assets in FULL_SIZES if full else SIZES:
             begun = time.perf_counter()
             size = build.grow(db, drawn, assets, DAY)
             rows.append(
@@ -188,11 +190,14 @@ def _inventories(
     times, exposed = [], []
     for n in range(25):
         some = [_draw(drawn, chance) for _ in range(990)]
-        fresh = [Component(ecosystem="PyPI", name=f"new-{assets}-{n}-{i}", version="1.0") for i in range(10)]
+        fresh = [
+            Component(ecosystem="PyPI", name=f"new-{assets}-{n}-{i}-{os.getpid()}", version="1.0")
+            for i in range(10)
+        ]
         inventory = Inventory(name="sbom", format="cyclonedx", components=(*some, *fresh))
         raw = bytes(str(some), "utf-8")[:200_000]
         with pool.acting(key) as acting:
-            which = asset.add(acting, org, f"new-{assets}-{n}", exposure="public", since=DAY).asset
+            which = asset.add(acting, org, f"new-{assets}-{n}-{os.getpid()}", exposure="public", since=DAY).asset
         begun = time.perf_counter()
         with pool.owner() as owner:
             prepared = take.prepare(owner, table, inventory, DAY)

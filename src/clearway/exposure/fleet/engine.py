@@ -93,6 +93,7 @@ def duck(folder: Path, memory: str = MEMORY) -> Iterator[Any]:
         db.execute(f"set memory_limit = '{memory}'")
         db.execute(f"set temp_directory = '{folder}/spill'")
         db.execute(f"set allowed_directories = ['{folder}']")
+        db.execute("set enable_progress_bar = false")
         db.execute("set enable_external_access = false")
         db.execute("set lock_configuration = true")
         yield db

@@ -12,6 +12,7 @@ Each distinct version is matched once, whoever holds it: ten million components 
 from __future__ import annotations
 
 import csv
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,25 @@ def rematch(
     """Matches everything anew and applies the difference: the owner's transaction. The flaws' facts are the table's
     already (`follow`)."""
     follow.alone(db)
-    new, judge = _joined(db, table, home, engine or DuckDb())
+    new: dict[int, list[Answer]] = {}
+    with private_folder(home) as folder, ThreadPoolExecutor(1) as beside:
+        ids = export(db, table, folder)
+        joined = beside.submit(lambda: list((engine or DuckDb()).rows(folder)))
+        # What takes the judge in any case is asked while the engine, which needs no Python for it, joins.
+        odd = {row[0] for row in db.execute("select pv from clearway.package_version where not plain")}
+        if table.has_vex():
+            odd |= follow.of_products(db, table.vex_products())
+        new.update(_judged(db, table, sorted(odd), day))
+        rows = joined.result()
+    judge = sorted({row[0] for row in rows if row[-1]} - odd)
+    for pv, flaw, verdict, basis, fixed, records, to_judge in rows:
+        if to_judge or pv in odd:
+            continue
+        answers = new.setdefault(pv, [])
+        if flaw is not None:
+            answers.append(
+                answer.Answer(pv, ids[flaw], verdict or 0, basis or "", _split(fixed), _split(records))
+            )
     new.update(_judged(db, table, judge, day))
     appeared = ended = 0
     pvs = sorted(new)
@@ -81,33 +100,12 @@ def rematch(
         appeared, ended = appeared + put.appeared, ended + put.ended
     row = db.execute("select count(*) from clearway.package_version").fetchone()
     return Rematched(
-        versions=row[0] if row else 0, judged=len(judge), changed=len(pvs), appeared=appeared, ended=ended
+        versions=row[0] if row else 0,
+        judged=len(odd) + len(judge),
+        changed=len(pvs),
+        appeared=appeared,
+        ended=ended,
     )
-
-
-def _joined(
-    db: psycopg.Connection[Any], table: Table, home: Path, engine: Engine
-) -> tuple[dict[int, list[Answer]], list[int]]:
-    """The answers of plain versions that are answered otherwise than before, and the versions to be judged."""
-    with private_folder(home) as folder:
-        ids = export(db, table, folder)
-        new: dict[int, list[Answer]] = {}
-        judge: list[int] = []
-        for pv, flaw, verdict, basis, fixed, records, to_judge in engine.rows(folder):
-            if to_judge:
-                judge.append(pv)
-                continue
-            answers = new.setdefault(pv, [])
-            if flaw is not None:
-                answers.append(
-                    answer.Answer(pv, ids[flaw], verdict or 0, basis or "", _split(fixed), _split(records))
-                )
-    if table.has_vex():
-        named = follow.of_products(db, table.vex_products())
-        judge = sorted(named.union(judge))
-        for pv in named:
-            new.pop(pv, None)
-    return new, judge
 
 
 def _split(text: str | None) -> tuple[str, ...]:

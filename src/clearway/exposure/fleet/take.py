@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from clearway.records.errors import InputError, TooLargeError
 
-from . import answer, dictionary, follow
+from . import answer, dictionary, due, follow
 from .acts import record
 from .due import Dater, FlawDates, loaded, said, settings
 from .version import clean, digest_of, storable
@@ -130,6 +130,12 @@ def take(
     document, added, removed = row
     org, aud = _owner(db, asset)
     appeared, ended = _expose(db, asset, org, document, day, detected, given)
+    if given:
+        row = db.execute(
+            "select clearway.fleet_detect(%s, %s, %s)", (asset, list(given), list(given.values()))
+        ).fetchone()
+        if row is not None and row[0]:
+            due.date_again(db, day, assets=[asset])
     if appeared:
         from .rule import apply_to
 

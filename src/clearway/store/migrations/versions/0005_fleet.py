@@ -552,6 +552,21 @@ begin
     where i.inventory = document and i.asset = which;
 end $$;
 
+-- An earlier day on which a scan had seen these flaws on an asset: what stands there counts from it. Returns how many.
+create function clearway.fleet_detect(which int, ids text[], days date[]) returns int language plpgsql
+    security definer set search_path = clearway, pg_temp as $$
+declare
+    a asset := fleet_asset(which);
+    n int;
+begin
+    execute 'update clearway.exposure e set detected = w.day, how = 1, version = e.version + 1
+        from unnest($2, $3) as w(id, day) join clearway.flaw f on f.id = w.id
+        where e.asset = $1 and e.flaw = f.flaw and e.gone is null and e.via = 0 and e.detected > w.day'
+        using which, ids, days;
+    get diagnostics n = row_count;
+    return n;
+end $$;
+
 -- Dates exposures that the caller operates; returns how many changed.
 create function clearway.fleet_date(which bigint[], dues date[], clocks int[]) returns int
     language plpgsql security definer set search_path = clearway, pg_temp as $$
@@ -687,7 +702,7 @@ revoke execute on function clearway.fleet_asset(int), clearway.fleet_settle(bigi
     clearway.fleet_take(int, bytea[], text, text, text, text, bytea, bytea, int, text[]),
     clearway.fleet_missing(int),
     clearway.fleet_expose(int, bigint, int[], int[], smallint[], date[], smallint[], date[], int[]),
-    clearway.fleet_date(bigint[], date[], int[]),
+    clearway.fleet_date(bigint[], date[], int[]), clearway.fleet_detect(int, text[], date[]),
     clearway.fleet_flaws(bytea[]),
     clearway.fleet_decide(bigint[], smallint, text, text, date, boolean, int),
     clearway.fleet_clock(text, text, text, text, int, int, text, boolean) from public;
@@ -695,7 +710,7 @@ grant execute on function
     clearway.fleet_take(int, bytea[], text, text, text, text, bytea, bytea, int, text[]),
     clearway.fleet_missing(int),
     clearway.fleet_expose(int, bigint, int[], int[], smallint[], date[], smallint[], date[], int[]),
-    clearway.fleet_date(bigint[], date[], int[]),
+    clearway.fleet_date(bigint[], date[], int[]), clearway.fleet_detect(int, text[], date[]),
     clearway.fleet_flaws(bytea[]),
     clearway.fleet_decide(bigint[], smallint, text, text, date, boolean, int),
     clearway.fleet_clock(text, text, text, text, int, int, text, boolean) to clearway_app;
@@ -720,7 +735,8 @@ def downgrade() -> None:
         "drop function clearway.fleet_take(int, bytea[], text, text, text, text, bytea, bytea, int, text[]), "
         "clearway.fleet_missing(int), clearway.fleet_asset(int), "
         "clearway.fleet_expose(int, bigint, int[], int[], smallint[], date[], smallint[], date[], int[]), "
-        "clearway.fleet_date(bigint[], date[], int[]), clearway.fleet_settle(bigint[]), "
+        "clearway.fleet_date(bigint[], date[], int[]), clearway.fleet_detect(int, text[], date[]), "
+        "clearway.fleet_settle(bigint[]), "
         "clearway.fleet_flaws(bytea[]), "
         "clearway.fleet_decide(bigint[], smallint, text, text, date, boolean, int), "
         "clearway.fleet_clock(text, text, text, text, int, int, text, boolean)"
