@@ -16,7 +16,6 @@ from ..issue import Issue, Key, Signed, in_force, verify
 from .who import Org, acting_in, authority_of, between, tell
 
 if TYPE_CHECKING:
-
     import psycopg
 
     from clearway.records.principal import Principal
