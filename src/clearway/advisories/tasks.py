@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clearway.records.clock import Clock, SystemClock
-from clearway.store.jobs import Job, JobStoppedError, Retry, Spec, defer
+from clearway.store.jobs import Job, JobStoppedError, Spec, defer
+from clearway.store.jobs_retry import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

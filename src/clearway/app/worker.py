@@ -33,6 +33,8 @@ ROOMS = (
     "clearway.advisories",
     "clearway.directives",
     "clearway.exposure",
+    "clearway.exposure.fleet",
+    "clearway.app",
 )
 CONCURRENCY = 4
 

@@ -32,6 +32,10 @@ create function clearway.may_house() returns boolean language sql stable securit
     select exists (select from organisation o where o.house and o.active and may('administer', o.org)) $$;
 -- What was set aside quotes places and values of records of which nobody knows the marking: it is for who runs this.
 alter table clearway.set_aside enable row level security;
+alter table clearway.set_aside force row level security;
+do $$ begin
+    execute format('create policy own on clearway.set_aside to %I using (true) with check (true)', current_user);
+end $$;
 create policy see on clearway.set_aside for select to clearway_app using ((select clearway.may_house()));
 grant select on clearway.set_aside to clearway_app;
 create index set_aside_received on clearway.set_aside (received, id);
@@ -39,15 +43,23 @@ create index set_aside_received on clearway.set_aside (received, id);
 create function clearway.set_aside_count() returns bigint language sql stable security definer
     set search_path = clearway, pg_temp as $$
     select case when me() > 0 then (select count(*) from set_aside) end $$;
--- An asset whose marking changes is found by its new readers alone, from the same commit on.
+-- What is marked anew is found by its new readers alone, from the same commit on.
 create function clearway.search_follows_marking() returns trigger language plpgsql security definer
     set search_path = clearway, pg_temp as $$
 begin
-    update search_doc set aud = new.aud where kind = 'asset' and ref = new.asset::text and org = new.org;
+    update search_doc set aud = new.aud
+    where kind = tg_argv[0] and ref = to_jsonb(new) ->> tg_argv[1] and org = new.org;
     return null;
 end $$;
 create trigger search_follows_marking after update of aud on clearway.asset for each row
-    when (old.aud is distinct from new.aud) execute function clearway.search_follows_marking();
+    when (old.aud is distinct from new.aud) execute function clearway.search_follows_marking('asset', 'asset');
+create trigger search_follows_marking after update of aud on clearway.triage for each row
+    when (old.aud is distinct from new.aud) execute function clearway.search_follows_marking('triage', 'triage');
+create trigger search_follows_marking after update of aud on clearway.directive_report for each row
+    when (old.aud is distinct from new.aud) execute function clearway.search_follows_marking('report', 'report');
+create trigger search_follows_marking after update of aud on clearway.directive_version for each row
+    when (old.aud is distinct from new.aud)
+    execute function clearway.search_follows_marking('directive', 'version_id');
 revoke execute on function clearway.may_house(), clearway.set_aside_count(), clearway.search_follows_marking()
     from public;
 grant execute on function clearway.may_house(), clearway.set_aside_count() to clearway_app;
@@ -61,8 +73,11 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drops them."""
-    op.execute("drop trigger search_follows_marking on clearway.asset")
+    for table in ("asset", "triage", "directive_report", "directive_version"):
+        op.execute(f"drop trigger search_follows_marking on clearway.{table}")
     op.execute("drop policy see on clearway.set_aside")
+    op.execute("drop policy own on clearway.set_aside")
+    op.execute("alter table clearway.set_aside no force row level security")
     op.execute("revoke select on clearway.set_aside from clearway_app")
     op.execute("alter table clearway.set_aside disable row level security")
     op.execute("drop index clearway.set_aside_received")

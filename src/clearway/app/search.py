@@ -1,0 +1,238 @@
+"""*Search*: over everything one may see. An exact id leads straight to its page; everything else is grouped by kind."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+import msgspec
+from litestar import Request, Response, Router, get
+from litestar.params import QueryParameter
+from litestar.response import Redirect
+from msgspec import Struct
+
+from clearway.exposure.fleet import page_seen
+from clearway.http import csv_out, etag
+from clearway.http.acting import SIGNED_IN, acting
+from clearway.http.openapi import READ, problems_of
+from clearway.http.pages import page
+from clearway.records.errors import ConfigError, InputError, IntegrityError
+from clearway.store import search
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+    from litestar.types import ControllerRouterHandler
+
+    from clearway.advisories.table import Table
+
+# In the order in which they are shown.
+KINDS = {
+    "asset": ("Assets", "asset"),
+    "flaw": ("Flaws", "flaw"),
+    "triage": ("Forensic triages", "triage"),
+    "report": ("Reports", "report"),
+    "directive": ("Directives", "directive version"),
+    "organisation": ("Organisations", "organisation"),
+}
+SHOWN = 10  # of each kind, where all kinds are shown
+MOST = 200  # of the one kind that is asked for
+_LONGEST = 200  # characters of a question
+_ID = re.compile(r"[A-Za-z][\w.:+-]{3,}")
+_REF = re.compile(r"(asset|triage|report)/(\d{1,9})")
+_PATHS = {"asset": "/assets/", "triage": "/directives/triages/", "report": "/directives/reports/"}
+QueryText = Annotated[str, QueryParameter(max_length=_LONGEST, description="words, or an id")]
+
+
+class Hit(Struct, frozen=True, kw_only=True):
+    """One thing found. `marking` is its TLP label."""
+
+    kind: str
+    id: str
+    title: str
+    path: str
+    marking: str
+
+
+class Group(Struct, frozen=True, kw_only=True):
+    """What was found of one kind. `more`: there are more than these."""
+
+    kind: str
+    label: str
+    items: tuple[Hit, ...]
+    more: bool
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """The answer to a question. `exact` is the page of the one thing whose id it is, "" where it is none's."""
+
+    query: str
+    exact: str
+    groups: tuple[Group, ...]
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """A result and how it is marked."""
+
+    result: Result
+    seen: page_seen.Seen
+
+
+def exact(db: psycopg.Connection[Any], table: Table | None, text: str) -> str:
+    """The path of the page of the one thing whose id `text` is, as far as the reader may see it; else ""."""
+    text = text.strip()
+    if found := _REF.fullmatch(text.casefold()):
+        # The path alone: the page says 404 to who may not see it, and so it does for a number that is nobody's.
+        return f"{_PATHS[found[1]]}{found[2]}"
+    if not _ID.fullmatch(text):
+        return ""
+    spellings = list(dict.fromkeys((text, text.upper(), "GHSA-" + text[5:].lower())))
+    if text.casefold().startswith("ghsa-"):
+        spellings.reverse()
+    if table is not None:
+        for spelled in spellings:
+            named = table.flaws_of(spelled)
+            if len(named) == 1:
+                return f"/flaws/{quote(named[0], safe='')}"
+            if named:  # an advisory about several
+                return f"/flaws/{quote(spelled, safe='')}"
+    row = db.execute(
+        """select id from clearway.flaw where id = any(%s) union all
+        select old from clearway.flaw_redirect r where old = any(%s)
+            and exists (select from clearway.flaw f where f.id = r.new) limit 1""",
+        (spellings, spellings),
+    ).fetchone()
+    return f"/flaws/{quote(str(row[0]), safe='')}" if row else ""
+
+
+def answer(
+    db: psycopg.Connection[Any], table: Table | None, text: str, kinds: Sequence[str] = (), most: int = SHOWN
+) -> Answer:
+    """What the reader may see that has every word of `text`, at most `most` of each kind, the best first."""
+    groups: list[tuple[str, list[search.Found], bool]] = []
+    for kind in kinds or tuple(KINDS):
+        found = (
+            _organisations(db, text, most + 1)
+            if kind == "organisation"
+            else list(search.find(db, text, kinds=[kind], most=most + 1))
+        )
+        if found:
+            groups.append((kind, found[:most], len(found) > most))
+    seen = page_seen.seen(db, (f.aud for _, found, _ in groups for f in found if f.aud))
+    result = Result(
+        query=text,
+        exact=exact(db, table, text),
+        groups=tuple(
+            Group(
+                kind=kind,
+                label=KINDS[kind][0],
+                more=more,
+                items=tuple(_hit(f, seen) for f in found),
+            )
+            for kind, found, more in groups
+        ),
+    )  # fmt: skip
+    return Answer(result=result, seen=seen)
+
+
+def _hit(found: search.Found, seen: page_seen.Seen) -> Hit:
+    marking = seen.labels.get(found.aud, "RED") if found.aud else "CLEAR"
+    return Hit(kind=found.kind, id=found.ref, title=found.title, path=found.path, marking=marking)
+
+
+def _organisations(db: psycopg.Connection[Any], text: str, most: int) -> list[search.Found]:
+    """Organisations are few, and not marked: their names are looked through as they are."""
+    words = search.question(text)
+    if not words:
+        return []
+    rows = db.execute(
+        """select slug, name, org from clearway.organisation where active
+        and (select bool_and(strpos(lower(name || ' ' || slug), w) > 0) from unnest(%s::text[]) w)
+        order by name limit %s""",
+        (words, most),
+    ).fetchall()
+    return [
+        search.Found(kind="organisation", ref=r[0], org=r[2], aud=0, title=r[1], path=f"/settings/organisations/{r[0]}")
+        for r in rows
+    ]  # fmt: skip
+
+
+def _table(request: Request[Any, Any, Any]) -> Table | None:
+    try:
+        found: Table = request.app.state.table.current()
+    except (ConfigError, IntegrityError):
+        return None
+    return found
+
+
+def _kinds(asked: str) -> tuple[str, ...]:
+    if asked and asked not in KINDS:
+        raise InputError("there is no such kind", where="query.kind", mend=f"one of {', '.join(KINDS)}")
+    return (asked,) if asked else ()
+
+
+def routes() -> ControllerRouterHandler:
+    """The page and the API's route."""
+
+    @get("/search", opt=SIGNED_IN, sync_to_thread=True, include_in_schema=False)
+    def show(request: Request[Any, Any, Any]) -> Response[bytes] | Redirect:
+        """What is found; an exact id leads to its page, unless `all` asks for the list."""
+        text = str(request.query_params.get("q", "")).strip()[:_LONGEST]
+        kind = str(request.query_params.get("kind", ""))
+        wanted = _kinds(kind)
+        with acting(request) as (db, me):
+            table = _table(request)
+            if text and not wanted and not request.query_params.get("all"):
+                straight = exact(db, table, text)
+                if straight:
+                    return Redirect(straight, status_code=303)
+            found = answer(db, table, text, wanted, MOST if wanted else SHOWN)
+        asked = bool(search.question(text))
+        return page(
+            request,
+            "app/search.html",
+            tlp=found.seen.tlp,
+            result=found.result,
+            seen=found.seen,
+            asked=asked,
+            kinds=KINDS,
+            kind=kind,
+            shown=sum(len(g.items) for g in found.result.groups),
+            no_table=table is None,
+            may=me.may("operate"),
+        )
+
+    @get(["/search.json", "/search.csv"], opt=SIGNED_IN, sync_to_thread=True, include_in_schema=False)
+    def files(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The same as a file."""
+        text = str(request.query_params.get("q", "")).strip()[:_LONGEST]
+        wanted = _kinds(str(request.query_params.get("kind", "")))
+        with acting(request) as (db, me):
+            found = answer(db, _table(request), text, wanted, MOST)
+        if request.url.path.endswith(".json"):
+            return etag.response(request, msgspec.json.encode(found.result), me)
+        rows = [[h.kind, h.id, h.title, h.path, h.marking] for g in found.result.groups for h in g.items]
+        body = csv_out.table(["kind", "id", "title", "path", "marking"], rows)
+        headers = {"content-disposition": 'attachment; filename="search.csv"'}
+        return etag.response(request, body, me, csv_out.MEDIA_TYPE, headers)
+
+    @get(
+        "/api/v1/search",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="Search over everything that one may see",
+        tags=["search"],
+        responses={**problems_of(*READ)},
+    )
+    def ask(
+        request: Request[Any, Any, Any],
+        q: QueryText = "",
+        kind: Annotated[str, QueryParameter(max_length=20)] = "",
+    ) -> Result:
+        """Every word must be there, the last may be unfinished; grouped by kind, the best first."""
+        with acting(request) as (db, _):
+            return answer(db, _table(request), q, _kinds(kind), MOST if kind else SHOWN).result
+
+    return Router("/", route_handlers=[show, files, ask])

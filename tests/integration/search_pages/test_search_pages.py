@@ -1,0 +1,189 @@
+"""*Search* as different people: exact ids, words, groups, what is nobody's business, and documents kept in step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from clearway.app import indexing
+from clearway.exposure.fleet import asset
+from clearway.store import search
+from clearway.store.connect import connect
+from fleet_world import DAY, Fleet, osv, package
+from site_client import Site, words
+
+RECORDS = (
+    osv("PYSEC-1", package("PyPI", "django", "4.2"), aliases=["CVE-2026-0001", "GHSA-aaaa-bbbb-cccc"],
+        summary="SQL injection in annotate"),
+    osv("PYSEC-2", package("PyPI", "flask", "3.0"), aliases=["CVE-2026-0002"], summary="Path traversal"),
+    osv("PYSEC-3", package("PyPI", "zope", "5.0"), summary="<script>__ran(1)</script>"),
+)  # fmt: skip
+
+
+def indexed(fleet: Fleet) -> int:
+    """Runs both followers, as the loops do; how many documents were written."""
+    with connect(fleet.world.url, autocommit=True) as session:
+
+        @contextmanager
+        def transaction() -> Iterator[psycopg.Connection[Any]]:
+            with session.transaction():
+                yield session
+
+        written = indexing.follow_kept(transaction)
+        if fleet.world.path.exists():
+            table = fleet.world.table()
+            written += indexing.follow_flaws(transaction, table)
+            table.close()
+    return written
+
+
+@pytest.fixture
+def known(fleet: Fleet) -> Fleet:
+    fleet.ingest(*RECORDS)
+    fleet.asset("web-1", owner="Shop team", addresses=("203.0.113.7",))
+    indexed(fleet)
+    return fleet
+
+
+def hits(here: Site, secret: str, text: str, **more: str) -> dict[str, list[str]]:
+    answer = here.http.get(
+        "/api/v1/search", params={"q": text, **more}, headers={"authorization": f"Bearer {secret}"}
+    )
+    assert answer.status_code == 200, answer.text
+    return {g["kind"]: [h["title"] for h in g["items"]] for g in answer.json()["groups"]}
+
+
+@pytest.mark.parametrize("asked", ["CVE-2026-0001", "cve-2026-0001", "GHSA-AAAA-bbbb-cccc", " PYSEC-1 "])
+def test_any_exact_id_leads_straight_to_the_flaw(known: Fleet, here: Site, asked: str) -> None:
+    assert here.page(known.operator.cookie, f"/search?q={asked}", 303) == "/flaws/CVE-2026-0001"
+
+
+def test_the_number_of_a_thing_leads_to_its_page_and_tells_nobody_whether_it_is_there(
+    known: Fleet, here: Site
+) -> None:
+    for who in (known.operator, known.another().operator):
+        for number in ("1", "999999"):
+            assert here.page(who.cookie, f"/search?q=asset/{number}", 303) == f"/assets/{number}"
+
+
+def test_words_find_flaws_by_title_and_package_and_assets_by_what_is_said_of_them(
+    known: Fleet, here: Site
+) -> None:
+    me = known.operator.secret
+    assert hits(here, me, "injection")["flaw"] == ["CVE-2026-0001 · SQL injection in annotate"]
+    assert hits(here, me, "flas")["flaw"] == ["CVE-2026-0002 · Path traversal"]
+    assert hits(here, me, "2026-0002")["flaw"] == ["CVE-2026-0002 · Path traversal"]
+    for text in ("web-1", "shop team", "203.0.113.7"):
+        assert hits(here, me, text) == {"asset": ["web-1"]}
+    assert hits(here, me, "injection web-1") == {}
+    assert hits(here, me, "water")["organisation"] == ["Water"]
+
+
+def test_nobody_finds_what_they_may_not_see(known: Fleet, here: Site) -> None:
+    stranger = known.another().operator
+    for text in ("web-1", "shop", "203.0.113.7"):
+        assert hits(here, stranger.secret, text) == {}
+        assert "Nothing that you may see" in words(here.page(stranger.cookie, f"/search?q={text}"))
+    assert hits(here, stranger.secret, "traversal")["flaw"]
+    here.page("", "/search?q=web-1", 401)
+    here.api("", "GET", "/api/v1/search?q=web-1", 401)
+
+
+def test_a_page_groups_what_is_found_and_foreign_text_stays_text(known: Fleet, here: Site) -> None:
+    page = here.page(known.operator.cookie, "/search?q=pysec-3&all=yes")
+    assert "<script>__ran" not in page
+    assert "1 found for" in words(page)
+    assert "It is an id: open its page" in words(page)
+    assert "TLP:RED" in words(here.page(known.operator.cookie, "/search?q=web-1"))
+    csv = here.page(known.operator.cookie, "/search.csv?q=web-1")
+    assert csv.splitlines() == ["kind,id,title,path,marking", csv.splitlines()[1]]
+    assert "Search" in words(here.page(known.operator.cookie, "/search"))
+    assert "no letter or digit" in words(here.page(known.operator.cookie, "/search?q=%3D%3D"))
+    here.page(known.operator.cookie, "/search?q=x&kind=secret", 400)
+
+
+def test_of_many_a_group_shows_some_and_says_that_there_are_more(fleet: Fleet, here: Site) -> None:
+    with fleet.acting() as db:
+        for n in range(12):
+            asset.add(db, fleet.org, f"web-{n}", exposure="public", since=DAY, said_by="test")
+    assert indexed(fleet) == 12
+    page = words(here.page(fleet.operator.cookie, "/search?q=web"))
+    assert "10 or more found" in page
+    assert "10 assets shown; there are more" in page
+    assert "12 found" in words(here.page(fleet.operator.cookie, "/search?q=web&kind=asset"))
+
+
+def test_documents_follow_events_and_nothing_is_written_twice(known: Fleet, here: Site) -> None:
+    assert indexed(known) == 0
+    number = known.asset("db-1", owner="Shop team")
+    assert hits(here, known.operator.secret, "db-1") == {}
+    assert indexed(known) == 1
+    with known.acting() as db:
+        asset.change(db, number, 1, asset.Details(), name="ledger-1")
+    indexed(known)
+    assert hits(here, known.operator.secret, "db-1") == {}
+    assert hits(here, known.operator.secret, "ledger-1") == {"asset": ["ledger-1"]}
+
+
+def test_a_flaw_that_is_withdrawn_or_changed_is_found_as_it_is_now(known: Fleet, here: Site) -> None:
+    changed = osv("PYSEC-2", package("PyPI", "werkzeug", "3.0"), aliases=["CVE-2026-0002"], summary="Open redirect",
+        modified="2026-11-26T00:00:00Z")  # fmt: skip
+    known.ingest(changed)
+    assert indexed(known) == 1
+    assert hits(here, known.operator.secret, "traversal") == {}
+    assert hits(here, known.operator.secret, "werkzeug")["flaw"] == ["CVE-2026-0002 · Open redirect"]
+
+
+def test_a_changed_marking_is_followed_at_once(known: Fleet, here: Site) -> None:
+    other = known.another()
+    with known.people.owner() as db:
+        row = db.execute(
+            """select clearway.intern_audience(array[clearway.intern_clause(
+                array[clearway.group_of('staff', %s)], false)])""",
+            (other.org,),
+        ).fetchone()
+        db.execute("update clearway.asset set aud = %s where name = 'web-1'", row)
+    assert hits(here, known.operator.secret, "web-1") == {}
+    assert hits(here, other.operator.secret, "web-1") == {"asset": ["web-1"]}
+
+
+def test_documents_are_made_anew_where_events_are_gone(known: Fleet, here: Site) -> None:
+    known.asset("late-1")
+    with known.people.owner() as db:
+        db.execute("delete from clearway.event")
+        db.execute("update clearway.event_floor set seq = 1000000")
+    assert indexed(known) == 1
+    assert hits(here, known.operator.secret, "late-1") == {"asset": ["late-1"]}
+
+
+def test_a_rare_word_is_found_in_milliseconds_among_thirty_thousand(fleet: Fleet) -> None:
+    docs = (
+        indexing.Doc(kind="flaw", ref=f"CVE-2026-{n}", title=f"overflow in package{n}", path=f"/flaws/{n}")
+        for n in range(30_000)
+    )
+    with connect(fleet.world.url) as db:
+        assert indexing.put_all(db, docs) == 30_000
+    with connect(fleet.world.url, autocommit=True) as db:
+        db.execute("vacuum analyze clearway.search_doc")
+    with fleet.acting() as db:
+        assert [f.ref for f in search.find(db, "package29999")] == ["CVE-2026-29999"]
+        took = _best(lambda: search.find(db, "package29998"))
+        plan = db.execute(
+            "select count(*) from clearway.search_docs('''package29997''', '{}', 50)"
+        ).fetchone()
+    assert plan == (1,)
+    print(f"rare word: {took * 1000:.2f} ms")
+
+
+def _best(act: Callable[[], object]) -> float:
+    found = []
+    for _ in range(5):
+        start = time.perf_counter()
+        act()
+        found.append(time.perf_counter() - start)
+    return min(found)
