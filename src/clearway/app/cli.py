@@ -29,6 +29,11 @@ COMMANDS = {
     "up": ("clearway.app.commands", "the server: pages, API and background work"),
     "worker": ("clearway.app.worker", "runs jobs and loops; any number of them, on any machine"),
     "jobs": ("clearway.store.jobs_commands", "work in the background: what waits, runs or is dead, and why"),
+    "backup": (
+        "clearway.app.commands_backup",
+        "one file to restore this installation from, taken while it runs",
+    ),
+    "restore": ("clearway.app.commands_backup", "a backup into an empty home and database"),
     "demo": ("clearway.app.commands", "load the bundled facts and match the bundled inventories"),
     "doctor": ("clearway.app.commands", "health of this installation and its data"),
     "bench": ("clearway.app.commands", "the benchmarks that back the README's figures"),

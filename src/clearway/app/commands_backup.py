@@ -1,0 +1,100 @@
+"""`clearway backup` and `clearway restore`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds `backup` and `restore`."""
+    backup = commands.add_parser(
+        "backup",
+        help="one file from which this installation can be restored, taken while it runs",
+        description="Writes the database, as of one moment, and the home's files to FILE, which must not exist. The "
+        "file is as secret as the database.",
+    )
+    backup.add_argument("file", metavar="FILE")
+    backup.add_argument(
+        "--with-keys", action="store_true",
+        help="with the keys that sign the log and the sign-in settings: who has the file can sign",
+    )  # fmt: skip
+    backup.add_argument("--json", action="store_true")
+    backup.set_defaults(func=run_backup)
+    restore = commands.add_parser(
+        "restore",
+        help="a backup into an empty home and database; the log goes on as a new epoch",
+        description="Checks every byte of FILE, restores it, verifies the log, and opens an epoch that names the tree "
+        "which is given up. Cut short, the same command goes on.",
+    )
+    restore.add_argument("file", metavar="FILE")
+    restore.add_argument(
+        "--key", metavar="KEY", help="the log's public key, known from elsewhere: it must have signed"
+    )
+    restore.add_argument(
+        "--witness", metavar="FILE|KEY", action="append", default=[],
+        help="a witness's copy of a checkpoint, or its public key; may be given again",
+    )  # fmt: skip
+    restore.add_argument("--json", action="store_true")
+    restore.set_defaults(func=run_restore)
+
+
+def run_backup(args: argparse.Namespace) -> int:
+    """Takes a backup; returns 0."""
+    from .backup import take
+
+    shown = sys.stderr.isatty() and not args.quiet and not args.json
+
+    def progress(done: int) -> None:
+        sys.stderr.write(f"\r{done >> 20:,} MiB")
+        sys.stderr.flush()
+
+    manifest = take(
+        args.home, Path(args.file), with_keys=args.with_keys, progress=progress if shown else None
+    )
+    if shown:
+        sys.stderr.write("\n")
+    size = sum(part.size for part in manifest.parts)
+    if args.json:
+        _print_json({"file": args.file, "bytes": size, "manifest": manifest})
+        return 0
+    keys = "with the log's keys" if manifest.with_keys else "without the log's keys"
+    print(
+        f"{args.file}: {size / 1e6:,.1f} MB, as of {manifest.taken}, {manifest.log.size:,} log entries, {keys}"
+    )
+    return 0
+
+
+def run_restore(args: argparse.Namespace) -> int:
+    """Restores; returns 0."""
+    from clearway.ledger.check import key_of
+
+    from .restore import restore
+
+    def say(text: str) -> None:
+        if not args.quiet:
+            print(f"{text} …", file=sys.stderr, flush=True)
+
+    key = key_of(args.key) if args.key else None
+    done = restore(args.home, Path(args.file), key=key, witnesses=tuple(args.witness), say=say)
+    if args.json:
+        _print_json(done)
+        return 0
+    print(
+        f"restored as of {done.taken}: the log verifies with {done.entries:,} entries and goes on as epoch {done.epoch}"
+    )
+    if done.lost:
+        print(f"{done.lost:,} entries that were signed after the backup are lost; epoch {done.epoch} says so")
+    if not done.signed:
+        print("no key was named: nothing but the file itself says whose it is (--key)")
+    return 0
+
+
+def _print_json(value: Any) -> None:
+    import msgspec
+
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")

@@ -1,0 +1,319 @@
+"""Restoring a backup into an empty home and database, and going on as a new epoch of the log.
+
+    1. Every byte of the file is held against its manifest, and the manifest against who signed it.
+    2. Home and database are looked at: both are empty, or are those of this very restore, which was cut short.
+    3. What is under way is written down in the home (`restore.json`).
+    4. The dump is played in one transaction: whole or not at all. The home's files follow.
+    5. The tables are brought to this release; the log is verified, and its root held against the manifest.
+    6. A new epoch names the tree that is given up; the compiled table is built anew; the mark is removed.
+
+Each step finds out what the one before it left, so that the same command, given again, goes on.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from clearway.ledger import keys as ledger_keys
+from clearway.ledger import tree_store as tree
+from clearway.ledger.check import verify_home
+from clearway.ledger.epochs import open_epoch
+from clearway.ledger.note import parse_key
+from clearway.ledger.sequencer import signer_of
+from clearway.records.errors import ClearwayError, ConfigError, ConflictError, IntegrityError
+from clearway.store.connect import connect, translated
+from clearway.store.failures import at
+from clearway.store.migrate import head, migrate
+from clearway.store.server import URL_VARIABLE, lease
+
+from . import pg_programs as programs
+from .backup_file import DUMP, HOME, Backup, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import psycopg
+
+    from clearway.ledger.note import VerifierKey
+
+    Connection = psycopg.Connection[Any]
+
+MARK = "restore.json"
+_KEY_FILE = f"{HOME}{ledger_keys.FOLDER}/{ledger_keys.LOG_KEY}"
+# What a home may have before: an empty embedded database, the log's keys, the sign-in settings, a mark of ours.
+_MAY_BE = frozenset({"postgres", ledger_keys.FOLDER, "sign-in.toml", MARK})
+_ROLES = """
+do $$
+begin
+    if not exists (select from pg_roles where rolname = 'clearway_app') then
+        create role clearway_app nologin noinherit;
+    end if;
+    if not exists (select from pg_roles where rolname = 'clearway_login') then
+        create role clearway_login login noinherit;
+    end if;
+    if not pg_has_role('clearway_login', 'clearway_app', 'member') then
+        grant clearway_app to clearway_login;
+    end if;
+    if not pg_has_role(current_user, 'clearway_app', 'member') then
+        execute format('grant clearway_app to %I', current_user);
+    end if;
+exception when duplicate_object or unique_violation then null;
+end $$;
+"""
+_OWN = """
+do $$
+declare t text;
+begin
+    foreach t in array array[{tables}]::text[] loop
+        execute format('create policy own on %s to %I using (true) with check (true)', t::regclass, current_user);
+    end loop;
+end $$;
+"""
+
+
+class Mark(Struct, frozen=True):
+    """A restore that is under way in a home: of which backup."""
+
+    backup: str  # the SHA-256 of its manifest
+
+
+class Restored(Struct, frozen=True, kw_only=True):
+    """What a restore ended with. `signed`: the key that vouches for the file, "" when none was asked to."""
+
+    taken: str
+    entries: int
+    epoch: int
+    lost: int
+    signed: str
+
+
+def restore(
+    home: Path,
+    path: Path,
+    *,
+    key: VerifierKey | None = None,
+    witnesses: tuple[str, ...] = (),
+    say: Callable[[str], None] = lambda _: None,
+) -> Restored:
+    """Puts the backup in `path` into `home` and its database.
+
+    `key` is a key of the log that is known from elsewhere; the file must be signed by it, or by one it vouches for in
+    the log. `witnesses` are given to the log's verification (`ledger verify --witness`).
+
+    Raises:
+        IntegrityError: the file is damaged, or the log in it does not verify.
+        ConfigError: a newer release made it, the log's key is not here, or the home is another's.
+        ConflictError: home or database are not empty.
+        UpstreamError: the database refused.
+    """
+    say("reading the backup and checking every part of it")
+    with opened(path) as backup:
+        manifest = backup.manifest
+        if manifest.migration > head():
+            raise ConfigError(
+                f"a newer release made this backup (migration {manifest.migration}, this release knows {head()})",
+                where=str(path),
+                mend="upgrade Clearway",
+            )
+        signed = _signer(backup, key)
+        _check_home(home, backup)
+        with at(home):
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with lease(home) as url, translated(), connect(url, autocommit=True) as db:
+            played = _is_played(db, home, backup)
+            _mark(home, backup)
+            if not played:
+                say("restoring the database")
+                _play(db, url, backup)
+            _put_files(home, backup)
+            migrate(url)
+            say("verifying the log")
+            _verify(db, home, backup, witnesses)
+            epoch, lost = _go_on(db, home, backup)
+            say("compiling the advisory table")
+            _compile(home)
+            db.execute("comment on schema clearway is null")
+        with at(home):
+            (home / MARK).unlink(missing_ok=True)
+    return Restored(
+        taken=manifest.taken,
+        entries=manifest.log.size,
+        epoch=epoch,
+        lost=lost,
+        signed=signed.text() if signed else "",
+    )
+
+
+def _signer(backup: Backup, key: VerifierKey | None) -> VerifierKey | None:
+    """The key that is known and has signed the file: what is in it is run by the database as its owner."""
+    if key is None:
+        # The file's own keys prove that it is whole, not whose it is.
+        backup.signed_by([parse_key(text) for text in backup.manifest.log.keys])
+        return None
+    found = backup.signed_by([key])
+    if found is None:
+        raise IntegrityError(
+            f"the backup is not signed by {key.name}+{key.key_id.hex()}",
+            where=str(backup.path),
+            mend="name the key that signed the log when it was taken, or another backup",
+        )
+    return found
+
+
+def _check_home(home: Path, backup: Backup) -> None:
+    """That nothing stands in the home that the restore would overwrite, and that the log can be signed on."""
+    there = _mark_of(home)
+    with at(home):
+        names = {path.name for path in home.iterdir()} if home.exists() else set()
+    if there is None:
+        if extra := sorted(names - _MAY_BE):
+            raise ConflictError(
+                f"the home is not empty: {extra[0]}",
+                where=str(home),
+                mend="restore into an empty folder: --home DIR",
+            )
+    elif there.backup != backup.digest:
+        raise ConflictError(
+            "the restore of another backup was cut short here",
+            where=str(home / MARK),
+            mend="finish that one, or restore into another home and database",
+        )
+    log = backup.manifest.log
+    file = home / ledger_keys.FOLDER / ledger_keys.LOG_KEY
+    if file.exists():
+        found = ledger_keys.load_or_make(file, log.origin, "ed25519")
+        if log.keys and found.public.text() not in log.keys:
+            raise ConfigError(
+                "the key in this home is not of the log in the backup",
+                where=str(file),
+                mend=f"put the folder {ledger_keys.FOLDER}/ of the home that signed it there, mode 0600",
+            )
+    elif log.keys and _KEY_FILE not in backup.places:
+        raise ConfigError(
+            "the backup was taken without the keys that sign the log, and this home has none",
+            where=str(home / ledger_keys.FOLDER),
+            mend=f"put the folder {ledger_keys.FOLDER}/ of the home that signed it there, mode 0600, then repeat",
+        )
+
+
+def _mark_of(home: Path) -> Mark | None:
+    try:
+        return msgspec.json.decode((home / MARK).read_bytes()[:4096], type=Mark)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ConfigError(
+            f"can't be read: {error}", where=str(home / MARK), mend="take another home"
+        ) from error
+
+
+def _mark(home: Path, backup: Backup) -> None:
+    if _mark_of(home) is None:
+        ledger_keys.replace(home / MARK, msgspec.json.encode(Mark(backup.digest)).decode() + "\n")
+
+
+def _is_played(db: Connection, home: Path, backup: Backup) -> bool:
+    """Whether the dump is there already, from this restore, cut short after it; False for an empty database."""
+    row = db.execute(
+        "select to_regnamespace('clearway') is not null or to_regnamespace('clearway_jobs') is not null, "
+        "obj_description(to_regnamespace('clearway'), 'pg_namespace')"
+    ).fetchone()
+    assert row is not None
+    if row[0] and row[1] != _said(backup):
+        raise ConflictError(
+            "the database is not empty: it has the schema clearway",
+            where=URL_VARIABLE if os.environ.get(URL_VARIABLE) else str(home),
+            mend="restore into an empty database",
+        )
+    return bool(row[0])
+
+
+def _play(db: Connection, url: str, backup: Backup) -> None:
+    """The dump, with what belongs to whoever owns this database, and a word on whose it is."""
+    tables = ", ".join(f"'{name}'" for name in backup.manifest.owned if _is_name(name, backup))
+    said = f"comment on schema clearway is '{_said(backup)}';"
+    programs.restore(
+        programs.folder_for(db.info.server_version),
+        url,
+        lambda: backup.pieces(DUMP),
+        before=_ROLES,
+        after=f"set search_path = '';\n{_OWN.format(tables=tables)}\n{said}",
+    )
+
+
+def _said(backup: Backup) -> str:
+    return f"a restore is under way: {backup.digest}"
+
+
+def _is_name(name: str, backup: Backup) -> bool:
+    if not all(part.isidentifier() and part.isascii() for part in name.split(".")) or name.count(".") != 1:
+        raise IntegrityError("a table's name is none", where=f"{backup.path}: manifest.json")
+    return True
+
+
+def _put_files(home: Path, backup: Backup) -> None:
+    """The home's files, each whole; what is there already stays: it is newer, or is the same."""
+    for name in backup.home_files:
+        target = home / name.removeprefix(HOME)
+        if target.exists() or target.is_symlink():
+            continue
+        with at(target):
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            unfinished = target.with_name(f".{target.name}.restoring")
+            unfinished.unlink(missing_ok=True)
+            fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(fd, "wb") as file:
+                for piece in backup.pieces(name):
+                    file.write(piece)
+                file.flush()
+                os.fsync(fd)
+            unfinished.rename(target)
+
+
+def _verify(db: Connection, home: Path, backup: Backup, witnesses: tuple[str, ...]) -> None:
+    log = backup.manifest.log
+    mend = "nothing of it can be relied on: remove this home and database, and restore another backup"
+    now = tree.head(db)
+    root = tree.root(db, log.size) if now.size >= log.size else b""
+    if base64.b64encode(root).decode() != log.root:
+        raise IntegrityError(
+            f"the restored log has not the root that the backup names at {log.size:,} entries",
+            where="ledger",
+            mend=mend,
+        )
+    report = verify_home(home, key=None, witnesses=witnesses)
+    if not report.ok:
+        reason = next(iter(report.reasons), "")
+        raise IntegrityError(f"the restored log does not verify: {reason}", where="ledger", mend=mend)
+
+
+def _go_on(db: Connection, home: Path, backup: Backup) -> tuple[int, int]:
+    """The epoch that follows, and how many entries are known to be lost; opened once."""
+    log = backup.manifest.log
+    now = tree.head(db)
+    if now.epoch is not None and now.epoch.number > log.epoch:
+        return now.epoch.number, now.epoch.old_size - now.epoch.kept
+    if not log.keys:  # nothing was ever signed
+        return log.epoch, 0
+    reason = f"restored from the backup of {backup.manifest.taken} ({backup.digest[:16]})"
+    epoch = open_epoch(db, signer_of(db, home), reason)
+    return epoch.number, epoch.old_size - epoch.kept
+
+
+def _compile(home: Path) -> None:
+    from clearway.advisories.commands import ingest
+
+    try:
+        ingest(home, [], rebuild=True, quiet=True)
+    except ClearwayError as error:
+        raise type(error)(
+            error.what,
+            where=error.where,
+            mend=f"the database is restored; give the same command again. {error.mend}",
+        ) from error
