@@ -638,12 +638,16 @@ create function clearway.fleet_clock(
     returns int language plpgsql security definer set search_path = clearway, pg_temp as $$
 declare made int;
 begin
-    insert into clock as c (directive, policy, retier, tier, rank, "row", basis, forensic)
-    values ($1, $2, $3, $4, $5, $6, $7, $8)
-    on conflict do nothing returning c.clock into made;
-    if made is null then
+    for attempt in 1..2 loop
         select c.clock into made from clock c where (c.directive, c.policy, c.retier, c.tier, c.basis, c.forensic)
             = ($1, $2, $3, $4, $7, $8) and c."row" is not distinct from $6;
+        exit when made is not null;
+        -- One at a time makes new ones, so that two who need the same several never wait for each other.
+        perform pg_advisory_xact_lock(hashtextextended('clearway clock', 0));
+    end loop;
+    if made is null then
+        insert into clock as c (directive, policy, retier, tier, rank, "row", basis, forensic)
+        values ($1, $2, $3, $4, $5, $6, $7, $8) returning c.clock into made;
     end if;
     return made;
 end $$;
