@@ -49,9 +49,9 @@ def routes(hub: sse.Hub, sealer: Callable[[], Sealer]) -> Router:
     def listed(
         request: Request[Any, Any, Any],
         after: FromQuery[str] = "",
-        kind: FromQuery[list[str] | None] = None,
+        kind: FromQuery[tuple[str, ...]] = (),
     ) -> Response[bytes]:
-        wanted = _kinds(kind or [])
+        wanted = _kinds(kind)
         with acting(request) as (db, me):
             start = hub.position(me, after) if after else 0
             reached = events.horizon(db).reached
@@ -76,14 +76,14 @@ def routes(hub: sse.Hub, sealer: Callable[[], Sealer]) -> Router:
     async def live(
         request: Request[Any, Any, Any],
         after: FromQuery[str] = "",
-        kind: FromQuery[list[str] | None] = None,
+        kind: FromQuery[tuple[str, ...]] = (),
         last: Annotated[str, HeaderParameter(name="last-event-id")] = "",
     ) -> ASGIApp:
         me = viewer(request)
         if me is None:
             raise AuthenticationError("this needs a login")
         key = doorkeeper(request).key(request)
-        return await hub.stream(key, me, after=last or after, kinds=_kinds(kind or []))
+        return await hub.stream(key, me, after=last or after, kinds=_kinds(kind))
 
     return Router(PREFIX, route_handlers=[listed, live], tags=["events"])
 
