@@ -28,9 +28,15 @@ from people import People, Somebody
 
 TODAY = datetime.now(UTC).date()
 
-DJANGO = osv("PYSEC-2026-1", package("PyPI", "django", "4.2"), aliases=["CVE-2026-0001"], summary="SQL injection")
-FLASK = osv("PYSEC-2026-2", package("PyPI", "flask", "3.0"), aliases=["CVE-2026-0002"], summary="Path traversal")
-ELSEWHERE = osv("PYSEC-2026-3", package("PyPI", "zope", "5.0"), aliases=["CVE-2026-0003"], summary="In nobody's fleet")
+DJANGO = osv(
+    "PYSEC-2026-1", package("PyPI", "django", "4.2"), aliases=["CVE-2026-0001"], summary="SQL injection"
+)
+FLASK = osv(
+    "PYSEC-2026-2", package("PyPI", "flask", "3.0"), aliases=["CVE-2026-0002"], summary="Path traversal"
+)
+ELSEWHERE = osv(
+    "PYSEC-2026-3", package("PyPI", "zope", "5.0"), aliases=["CVE-2026-0003"], summary="In nobody's fleet"
+)
 OTHER_WORD = osv("GHSA-aaaa-bbbb-cccc", package("PyPI", "django", "4.1.9"), aliases=["CVE-2026-0001"])
 
 
@@ -81,12 +87,22 @@ class Site:
         with self.people.owner() as owner:
             prepared = take.prepare(owner, self.world.table(), read_inventory(data, "sbom.json"), TODAY)
         with self.people.acting(who) as db:
-            taken = take.take(db, self.assets[name], prepared, data, day=TODAY, witness="syft", detected=detected)
+            taken = take.take(
+                db, self.assets[name], prepared, data, day=TODAY, witness="syft", detected=detected
+            )
         self.inventories[name] = taken.inventory
         return taken
 
     def ask(
-        self, method: str, path: str, who: Somebody | None, *, page: bool = False, follow: bool = False, **more: Any
+        self,
+        method: str,
+        path: str,
+        who: Somebody | None,
+        *,
+        page: bool = False,
+        follow: bool = False,
+        csrf: str = "",
+        **more: Any,
     ) -> httpx.Response:
         """A request by `who`: with a token, or as a browser with a session for `page`."""
         headers = dict(more.pop("headers", {}))
@@ -96,7 +112,7 @@ class Site:
             if who is not None:
                 cookies[SESSION_COOKIE_PLAIN] = who.cookie
                 if method != "GET":
-                    headers |= {"x-csrf-token": token(who.key), "sec-fetch-site": "same-origin"}
+                    headers |= {"x-csrf-token": csrf or token(who.key), "sec-fetch-site": "same-origin"}
         elif who is not None:
             headers["authorization"] = f"Bearer {who.secret}"
         with httpx.Client(base_url=self.url, cookies=cookies, follow_redirects=follow, timeout=20) as client:
@@ -122,7 +138,9 @@ def over(site: Site, log: Path) -> AbstractContextManager[live_server.Live]:
         "server.run(app, '127.0.0.1', server._free_port('127.0.0.1', 0), lambda url: print(url, flush=True))\n"
     )
     here = str(Path(__file__).resolve().parent)
-    return live_server.started([sys.executable, "-c", program, here, site.world.url, str(site.world.home)], log)
+    return live_server.started(
+        [sys.executable, "-c", program, here, site.world.url, str(site.world.home)], log
+    )
 
 
 @contextmanager
@@ -130,7 +148,9 @@ def empty_site(world: World, log: Path) -> Iterator[Site]:
     """People, advisories, and no machine yet."""
     made = Site(world)
     try:
-        made.ingest(DJANGO, FLASK, ELSEWHERE, OTHER_WORD, kev("2026.11.20", "CVE-2026-0001", added="2026-11-20"))
+        made.ingest(
+            DJANGO, FLASK, ELSEWHERE, OTHER_WORD, kev("2026.11.20", "CVE-2026-0001", added="2026-11-20")
+        )
         made.follow()
         with over(made, log) as live:
             made.url = live.url

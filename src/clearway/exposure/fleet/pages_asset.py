@@ -232,7 +232,7 @@ def handlers() -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], asset: FromPath[int], data: Annotated[dict[str, Any], _FILE]
     ) -> Response[bytes]:
         """Takes a new inventory of it in."""
-        values = {k: _text(data, k) for k in ("text", "detected")}
+        values = {k: _text(data, k) for k in ("text", "witness", "detected")}
         door = doorkeeper(request)
         try:
             body, filename = _document(data)
@@ -244,6 +244,7 @@ def handlers() -> list[HTTPRouteHandler]:
                 body,
                 filename,
                 today(),
+                witness=values["witness"],
                 detected=day_in(values["detected"], "detected"),
             )
         except (InputError, ConfigError, ConflictError) as error:
@@ -342,6 +343,7 @@ def _one(
         names=dict(people),
         documents=documents,
         held=held[:_HELD],
+        witnesses=tuple(dict.fromkeys(d.witness for d in documents if d.current)),
         counted_components=components[0] if components else 0,
         held_next=held[_HELD - 1].pv if len(held) > _HELD else 0,
         disputed=disputed,
