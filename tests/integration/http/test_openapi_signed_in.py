@@ -32,7 +32,7 @@ def fuzz(manners: Manners, secret: str, folder: Path, examples: int) -> subproce
     )
 
 
-@pytest.mark.parametrize("examples", [4, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [4, pytest.param(100, marks=pytest.mark.slow)])
 def test_schemathesis_finds_nothing_as_an_administrator(
     manners: Manners, tmp_path: Path, examples: int
 ) -> None:
