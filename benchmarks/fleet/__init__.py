@@ -21,7 +21,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks._measure import CLEARWAY, goal, shared_data
+from benchmarks._measure import CLEARWAY, ROOT, goal, shared_data
 from clearway.access import credential, person
 from clearway.advisories.table import TABLE_FILE, Table
 from clearway.exposure.fleet import asset, listing, take, whom
@@ -158,6 +158,7 @@ def _records(db: psycopg.Connection[Any], table: Table, chance: random.Random) -
         "select r from (select distinct unnest(records) as r from clearway.answer) x order by md5(r) limit 400"
     )]  # fmt: skip
     times, hit = [], []
+    cpu = _Cpu(db)
     for record in ids:
         packages = {p for note in table.records(record) for p in note.packages}
         packages |= {("go-folded", n.lower()) for e, n in packages if e == "Go"}
@@ -169,6 +170,7 @@ def _records(db: psycopg.Connection[Any], table: Table, chance: random.Random) -
     return {
         "row": "a new record to its assets",
         **_spread(times),
+        "cpu_ms": cpu.ms(len(ids)),
         "assets_mean": sum(hit) // len(hit),
         "assets_max": max(hit),
     }
@@ -188,6 +190,7 @@ def _inventories(
         who = person.add(owner, org, f"operator {assets}", ("operator",))
         key = credential.make_session(owner, who.person, by="code", now=datetime.now(UTC)).key
     times, exposed = [], []
+    spent = 0.0
     for n in range(25):
         some = [_draw(drawn, chance) for _ in range(990)]
         fresh = [
@@ -197,7 +200,10 @@ def _inventories(
         inventory = Inventory(name="sbom", format="cyclonedx", components=(*some, *fresh))
         raw = bytes(str(some), "utf-8")[:200_000]
         with pool.acting(key) as acting:
-            which = asset.add(acting, org, f"new-{assets}-{n}-{os.getpid()}", exposure="public", since=DAY).asset
+            which = asset.add(
+                acting, org, f"new-{assets}-{n}-{os.getpid()}", exposure="public", since=DAY
+            ).asset
+        cpu = _Cpu(db)
         begun = time.perf_counter()
         with pool.owner() as owner:
             prepared = take.prepare(owner, table, inventory, DAY)
@@ -205,9 +211,11 @@ def _inventories(
             taken = take.take(acting, which, prepared, raw, day=DAY, witness="bench")
         times.append((time.perf_counter() - begun) * 1000)
         exposed.append(len(taken.appeared))
+        spent += cpu.ms(1) if n > 2 else 0
     return {
         "row": "a new inventory of 1,000",
         **_spread(times[3:]),
+        "cpu_ms": round(spent / 22, 2),
         "exposures_mean": sum(exposed) // len(exposed),
     }
 
@@ -226,19 +234,20 @@ def _all_anew(db: psycopg.Connection[Any], table: Table, home: Path) -> dict[str
     program = (
         "import sys, time, resource\nfrom pathlib import Path\nfrom datetime import date\n"
         "from clearway.advisories.table import Table\nfrom clearway.store.connect import connect\n"
-        "from clearway.exposure.fleet import rematch\n"
+        "from clearway.exposure.fleet import rematch\nfrom benchmarks.fleet import _stat\n"
         "home = Path(sys.argv[2])\ntable = Table.of_home(home)\n"
         "with connect(sys.argv[1], autocommit=True) as db, db.transaction():\n"
         "    begun = time.perf_counter()\n"
         "    done = rematch.rematch(db, table, home, date(2026, 11, 25))\n"
         "    print(time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,"
-        " done.versions, done.judged, done.changed)\n"
+        " done.versions, done.judged, done.changed,"
+        " time.process_time() + _stat(db.info.backend_pid)[0])\n"
     )
     url = os.environ.get("CLEARWAY_DATABASE_URL") or _url(db)
     out = subprocess.run(
-        [sys.executable, "-c", program, url, str(home)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, url, str(home)], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    seconds, peak, versions, judged, changed = out.stdout.splitlines()[-1].split()
+    seconds, peak, versions, judged, changed, cpu = out.stdout.splitlines()[-1].split()
     from clearway.exposure.fleet import answer, dictionary
 
     sample = [
@@ -249,7 +258,8 @@ def _all_anew(db: psycopg.Connection[Any], table: Table, home: Path) -> dict[str
     answer.ask(asker, dictionary.components(db, sample))
     loop = (time.perf_counter() - begun) / len(sample) * int(versions)
     return {
-        "row": "everything matched anew", "s": round(float(seconds), 2), "peak_mb": round(float(peak)),
+        "row": "everything matched anew", "s": round(float(seconds), 2), "cpu_s": round(float(cpu), 2),
+        "peak_mb": round(float(peak)),
         "versions": int(versions), "judged": int(judged), "changed": int(changed),
         "judge_alone_s": round(loop, 2), "of_judge_alone": round(float(seconds) / loop, 3),
     }  # fmt: skip
@@ -265,6 +275,8 @@ def _pages(pool: Pool, readers: dict[str, str]) -> Any:
     for who, key in readers.items():
         for sort in ("due", "severity", "epss", "kev"):
             times = []
+            with pool.acting(key) as db:
+                cpu = _Cpu(db)
             for _ in range(9):
                 begun = time.perf_counter()
                 with pool.acting(key) as db:
@@ -274,6 +286,7 @@ def _pages(pool: Pool, readers: dict[str, str]) -> Any:
                 "row": f"first page, reader of {who}",
                 "sort": sort,
                 **_spread(times[1:]),
+                "cpu_ms": cpu.ms(9),
                 "lines": len(page.lines),
             }
             if who == "large" and sort == "severity":
@@ -288,6 +301,36 @@ def _pages(pool: Pool, readers: dict[str, str]) -> Any:
 # The yardstick: what is visible, joined and sorted.
 _SORTED = """select e.exposure from clearway.exposure e join clearway.flaw f using (flaw)
 where e.gone is null and e.status = 0 order by f.score desc, f.flaw, e.exposure limit 50"""
+
+
+class _Cpu:
+    """Processor time of this process and of the database, which other work on the machine does not lengthen."""
+
+    def __init__(self, db: psycopg.Connection[Any]) -> None:
+        self._postmaster = _stat(db.info.backend_pid)[1]
+        self._begun = self._now()
+
+    def ms(self, times: int) -> float:
+        """Milliseconds since it was made, each of so many times."""
+        return round((self._now() - self._begun) * 1000 / times, 2)
+
+    def _now(self) -> float:
+        total = time.process_time()
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    ticks, parent = _stat(int(entry.name))
+                except (OSError, ValueError):
+                    continue
+                if parent == self._postmaster:
+                    total += ticks
+        return total
+
+
+def _stat(pid: int) -> tuple[float, int]:
+    """(processor seconds, parent) of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), int(fields[1])
 
 
 def _spread(times: Sequence[float]) -> dict[str, Any]:
