@@ -25,7 +25,14 @@ import msgspec
 from msgspec import Struct
 
 from clearway.ledger.note import MAX_BYTES, Note, VerifierKey, parse, verified
-from clearway.records.errors import ConfigError, ConflictError, InputError, IntegrityError, NotFoundError, UsageError
+from clearway.records.errors import (
+    ConfigError,
+    ConflictError,
+    InputError,
+    IntegrityError,
+    NotFoundError,
+    UsageError,
+)
 from clearway.store.failures import at
 
 if TYPE_CHECKING:
@@ -201,13 +208,18 @@ class Backup:
         self._file = file
         self._note = note
 
+    @property
+    def is_signed(self) -> bool:
+        """Whether anybody has signed the manifest."""
+        return "\n\n" in self._note
+
     def signed_by(self, keys: list[VerifierKey]) -> VerifierKey | None:
         """Which of `keys` has signed the manifest; None when none has.
 
         Raises:
             IntegrityError: a signature in the name of one does not hold.
         """
-        if "\n\n" not in self._note:
+        if not self.is_signed:
             return None
         try:
             note = parse(self._note)

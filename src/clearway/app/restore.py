@@ -33,7 +33,7 @@ from clearway.store.migrate import head, migrate
 from clearway.store.server import URL_VARIABLE, lease
 
 from . import pg_programs as programs
-from .backup_file import DUMP, HOME, Backup, opened
+from .backup_file import ANOTHER, DUMP, HOME, Backup, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,7 +154,13 @@ def _signer(backup: Backup, key: VerifierKey | None) -> VerifierKey | None:
     """The key that is known and has signed the file: what is in it is run by the database as its owner."""
     if key is None:
         # The file's own keys prove that it is whole, not whose it is.
-        backup.signed_by([parse_key(text) for text in backup.manifest.log.keys])
+        if (
+            backup.is_signed
+            and backup.signed_by([parse_key(text) for text in backup.manifest.log.keys]) is None
+        ):
+            raise IntegrityError(
+                "the backup is signed by none of its log's keys", where=str(backup.path), mend=ANOTHER
+            )
         return None
     found = backup.signed_by([key])
     if found is None:

@@ -104,6 +104,8 @@ def raw(db: psycopg.Connection[Any], inventory: int) -> bytes:
     row = db.execute("select raw from clearway.inventory where inventory = %s", (inventory,)).fetchone()
     if row is None:
         raise NotFoundError("no such inventory", where=f"inventory/{inventory}")
+    if not row[0]:  # a newer one has replaced it, and its term is over (`clearway retention`)
+        raise NotFoundError("the document is not kept any more", where=f"inventory/{inventory}")
     try:
         return zstandard.ZstdDecompressor().decompress(bytes(row[0]), max_output_size=_RAW_BYTES)
     except zstandard.ZstdError:
