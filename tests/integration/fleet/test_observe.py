@@ -27,7 +27,9 @@ def _see(fleet: Fleet, *seen: Observed, raw: bytes = b"document", day: date = DA
 def test_one_image_seen_by_two_scanners_under_two_names_is_one_asset(mine: Fleet) -> None:
     trivy = Observed(name="registry/web:1", format="trivy-json", ids=IMAGE, components=(DJANGO,),
                      witness=Witness(tool="trivy"))  # fmt: skip
-    grype = Observed(name="web", format="grype-json", ids=IMAGE, components=(DJANGO,), witness=Witness(tool="grype"))
+    grype = Observed(
+        name="web", format="grype-json", ids=IMAGE, components=(DJANGO,), witness=Witness(tool="grype")
+    )
     (first,), (second,) = _see(mine, trivy), _see(mine, grype)
     assert (first.made, second.made, first.asset) == (True, False, second.asset)
     (line,) = mine.lines()
@@ -37,7 +39,9 @@ def test_one_image_seen_by_two_scanners_under_two_names_is_one_asset(mine: Fleet
 def test_a_detection_dates_the_exposure_that_a_component_has(mine: Fleet) -> None:
     _see(mine, Observed(name="web", format="cyclonedx", components=(DJANGO,), witness=Witness(tool="syft")))
     found = Detection(asset="web", flaw="CVE-2026-0001", first_detected=date(2026, 9, 1), source="nessus")
-    _see(mine, Observed(name="web", format="scanner-csv", detections=(found,), witness=Witness(tool="nessus")))
+    _see(
+        mine, Observed(name="web", format="scanner-csv", detections=(found,), witness=Witness(tool="nessus"))
+    )
     (line,) = mine.lines()
     assert (line.name, line.detected) == ("django", date(2026, 9, 1))
 
@@ -89,7 +93,12 @@ def test_reports_show_the_fleet_as_it_was_known_on_a_day(mine: Fleet) -> None:
     assert sorted((r.flaw, r.status) for r in early) == [("CVE-2026-0001", "open"), ("CVE-2026-0002", "open")]
     assert late["CVE-2026-0001"].remediated_at == DAY - timedelta(days=3)
     assert late["CVE-2026-0002"].status == "not_affected"
-    assert (tags.name, tags.exposure, tags.environment, tags.edge_device) == ("web", "internal", "production", True)
+    assert (tags.name, tags.exposure, tags.environment, tags.edge_device) == (
+        "web",
+        "internal",
+        "production",
+        True,
+    )
     with mine.acting() as db:
         shown = {x.flaw: x.due for x in mine.lines(gone=True)}
         assert shown["CVE-2026-0001"] == next(r.due for r in early if r.flaw == "CVE-2026-0001")

@@ -25,7 +25,9 @@ def test_many_uploads_of_the_same_new_versions_and_a_follower_agree(fleet: Fleet
 
     with ThreadPoolExecutor(4) as many:
         assert list(many.map(upload, hosts)) == [32] * 8
-    assert fleet.world.sql("select count(*), count(distinct digest) from clearway.package_version") == [(32, 32)]
+    assert fleet.world.sql("select count(*), count(distinct digest) from clearway.package_version") == [
+        (32, 32)
+    ]
     assert fleet.world.sql("select count(*) from clearway.exposure where gone is null") == [(256,)]
     assert fleet.world.sql("select count(*) from clearway.clock") == [(1,)]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clearway.exposure.fleet import due, listing, status, week
+from clearway.exposure.fleet import due, listing, setting, status, week
 from clearway.exposure.fleet.wanted import FACETS, Filter
 from clearway.records.errors import UsageError
 from fleet_world import DAY, Fleet
