@@ -34,6 +34,7 @@ COMMANDS = {
         "one file to restore this installation from, taken while it runs",
     ),
     "restore": ("clearway.app.commands_backup", "a backup into an empty home and database"),
+    "retention": ("clearway.app.commands_retention", "delete what is over its term; legal holds"),
     "demo": ("clearway.app.commands", "load the bundled facts and match the bundled inventories"),
     "doctor": ("clearway.app.commands", "health of this installation and its data"),
     "bench": ("clearway.app.commands", "the benchmarks that back the README's figures"),
