@@ -41,6 +41,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     again.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb")
     again.add_argument("--json", action="store_true")
     again.set_defaults(func=run_rematch)
+    setting = kinds.add_parser("setting", help="by which directive, policy and option dates are counted")
+    setting.add_argument("--directive", default="", metavar="NAME")
+    setting.add_argument("--policy", default="", metavar="NAME")
+    setting.add_argument("--retier", default="", metavar="NAME")
+    setting.add_argument("--org", default="", metavar="SLUG")
+    setting.add_argument("--json", action="store_true")
+    setting.set_defaults(func=run_setting)
     follow = kinds.add_parser("follow", help="bring exposures up to the advisories and the day")
     follow.add_argument("--json", action="store_true")
     follow.set_defaults(func=run_follow)
@@ -532,6 +539,27 @@ def run_replay(args: argparse.Namespace) -> int:
     )
     for reason in shown.again.reasons:
         _say(f"  {_plain(reason)}")
+    return 0
+
+
+def run_setting(args: argparse.Namespace) -> int:
+    """Shows or chooses by what an organisation's dates are counted; returns 0."""
+    from . import due, setting
+
+    moved = 0
+    with _here(args) as here, here.pool.acting(here.key) as db:
+        org = here.org(args.org)
+        before = setting.of(db, org)
+        if args.directive or args.policy or args.retier:
+            chosen = due.Setting(args.directive or before.directive, args.policy, args.retier)
+            moved = setting.choose(db, org, chosen, here.day)
+        now = setting.of(db, org)
+    if args.json:
+        _json({**now._asdict(), "dated": moved})
+    else:
+        _say(
+            f"{now.directive}, policy {now.policy or 'default'}, {now.retier or 'default'}; {moved:,} dates moved"
+        )
     return 0
 
 

@@ -1,0 +1,44 @@
+"""By which directive, policy and option an organisation counts its dates, and since when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clearway.access import audience, marking
+from clearway.directives import load
+
+from . import due
+from .acts import record
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    import psycopg
+
+
+def of(db: psycopg.Connection[Any], org: int) -> due.Setting:
+    """What an organisation has chosen; the default where nothing."""
+    return due.settings(db, [org])[org]
+
+
+def choose(db: psycopg.Connection[Any], org: int, chosen: due.Setting, day: date) -> int:
+    """Chooses, and dates what stands anew; returns how many dates moved. What was shown before stays in the history.
+
+    Raises:
+        NotFoundError: no such directive.
+        UsageError: it has no such policy or option.
+        ForbiddenError: the caller may not operate for the organisation.
+    """
+    directive = load(chosen.directive)
+    policy, retier = directive.policy(chosen.policy).id, directive.retier(chosen.retier)
+    aud = audience.of(db, marking.own(org))
+    db.execute(
+        "insert into clearway.fleet_setting (org, aud, directive, policy, retier) values (%s, %s, %s, %s, %s)",
+        (org, aud, directive.id, policy, retier),
+    )
+    moved = due.date_again(db, day, orgs=[org])
+    record(
+        db, "fleet.set", f"org/{org}",
+        {"directive": directive.id, "policy": policy, "retier": retier, "dated": moved}, org=org, aud=aud,
+    )  # fmt: skip
+    return moved
