@@ -31,8 +31,7 @@ def test_every_screen_passes_axe_and_fits_its_width(
     screen = operator(width=width, theme=theme)
     for name, path in paths.items():
         page = screen.open(path)
-        for fold in page.locator("details.fold:not([open]) > summary").all():
-            fold.click()
+        page.evaluate("for (const fold of document.querySelectorAll('details.fold')) fold.open = true")
         screen.shot(name)
         screen.fits()
         screen.axe()
