@@ -159,11 +159,7 @@ def test_every_day_replays_as_it_was_shown(mine: Fleet) -> None:
                 if since == day:
                     assets.say_exposure(owner, asset, word, since, "scan", day=day)  # type: ignore[arg-type]
             if day == days[3]:
-                owner.execute(
-                    "insert into clearway.fleet_setting (org, aud, retier) select org, aud, 'restart_at_tier_change' "
-                    "from clearway.asset where asset = %s", (asset,)
-                )  # fmt: skip
-                due.date_again(owner, day, orgs=[mine.org])
+                setting.choose(owner, mine.org, due.Setting(retier="restart_at_tier_change"), day)
         for x in mine.lines():
             shown[x.exposure, day] = (x.due, x.tier, x.rule_basis, x.status)
     assert len({v[0] for v in shown.values()}) > 3
