@@ -1,0 +1,3 @@
+"""Fixtures of this folder."""
+
+from database import home, made_home, server  # noqa: F401
