@@ -12,12 +12,19 @@ from clearway.store.jobs import Loop
 from . import tree_store as tree
 from .keys import FOLDER, LOG_KEY
 from .sequencer import IDLE_S, LEAST_S, integrate_again, signer_of, waiting
+from .verifying import TASK as VERIFY
+from .verifying import run as verify
 
 if TYPE_CHECKING:
-    from clearway.store.jobs import Connect
+    from clearway.store.jobs import Connect, Tasks
 
 _LINGER_S = 1.0  # the connection is kept for what comes next
 _TURN_S = 5.0  # then the worker looks whether it is to end
+
+
+def tasks(home: Path, url: str) -> Tasks:
+    """The task that verifies the whole log."""
+    return {VERIFY: lambda job, _args: verify(job, home, url)}
 
 
 def loops(home: Path, url: str) -> dict[str, Loop]:
