@@ -1,0 +1,345 @@
+"""*Directives*: what each is to one's organisation, what is due and overdue under it, its reports, and taking note."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import Request, Response, get, post
+from litestar.params import FromPath
+from msgspec import Struct
+
+from clearway.http.acting import SIGNED_IN, acting, needs
+from clearway.http.pages import Form, Tlp, done, page, plot
+from clearway.records.errors import ClearwayError, ConfigError, InputError
+
+from .api_parts import named
+from .attestation import Attested
+from .kept import addresses, reports, triages
+from .kept.who import acting_in, now
+from .pages_figures import DAYS, Figures, figures
+from .pages_parts import (
+    FORM,
+    KINDS,
+    PAGE,
+    STANDINGS,
+    About,
+    about,
+    home_of,
+    known,
+    next_due,
+    org_of,
+    private,
+    standing_of,
+)
+from .reports.period import read_kind
+from .reports.provider import Provider, default_provider
+
+if TYPE_CHECKING:
+    import psycopg
+    from litestar.handlers import HTTPRouteHandler
+
+    from .kept.who import Org
+
+AT_ONCE = 3_000  # items counted within the page; more are counted after it
+AT_MOST = 300_000
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """One directive in the list."""
+
+    about: About
+    standing: str
+    todo: addresses.ToDo | None
+    notice: str
+
+
+class ReportState(Struct, frozen=True, kw_only=True):
+    """One kind of report: what it is, when it was last kept, and by when the next is due. `forms` to download."""
+
+    kind: str
+    label: str
+    what: str
+    last: reports.Kept | None
+    due: date | None
+    forms: tuple[str, ...]
+
+
+class Submitting(Struct, frozen=True):
+    """The form that keeps a report and shares it."""
+
+    kind: str = ""
+    as_of: str = ""
+    share_with: str = ""
+    by: str = ""
+    role: str = ""
+
+
+class Noting(Struct, frozen=True):
+    """The form that takes note of a version."""
+
+    version: int = 0
+    note: str = ""
+
+
+def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
+    """The routes of this file; rows come from `provider`, by default the kept fleet."""
+
+    @get("/directives", opt=SIGNED_IN, **PAGE)
+    def listing(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """Every directive that the reader may see, and what waits for their organisation."""
+        with acting(request) as (db, me):
+            home = home_of(request, me)
+            org = org_of(db, home)
+            day = now(db).date()
+            todos = addresses.addressed_to(db, org.org, day) if org is not None else ()
+            lines = [_line(db, org, directive, todos, day) for directive in known(db)]
+            # What binds comes first, what is over last.
+            lines.sort(key=lambda x: (bool(x.notice), [*STANDINGS].index(x.standing), x.about.id))
+            mine = me.may("operate", home.org if home else None)
+            theirs = [m for m in me.memberships if m.kind == "authority" and "direct" in m.rights]
+            open_triages = [t for t in _triages(db, org, now(db)) if t.book.conclusion is None]
+        return page(
+            request,
+            "directives/list.html",
+            lines=lines,
+            waiting=[t for t in todos if t.acknowledged is None],
+            home=home,
+            may=mine,
+            standings=STANDINGS,
+            authorities=theirs,
+            triages=open_triages,
+        )
+
+    @get("/directives/{directive:str}", opt=SIGNED_IN, **PAGE)
+    def cockpit(request: Request[Any, Any, Any], directive: FromPath[str]) -> Response[bytes]:
+        """One directive for one organisation."""
+        return _cockpit(request, named(directive), Form(), provider)
+
+    @get("/directives/{directive:str}/figures", opt=SIGNED_IN, **PAGE)
+    def counted(request: Request[Any, Any, Any], directive: FromPath[str]) -> Response[bytes]:
+        """The figures alone, for a fleet that takes longer to count than a page may."""
+        with acting(request) as (db, me):
+            home = home_of(request, me)
+            org = org_of(db, home)
+            day = now(db).date()
+            found = about(db, org, named(directive), day)
+            shown = _figures(db, provider, org, found, day, AT_MOST)
+        return page(
+            request,
+            "directives/figures.html",
+            fragment="figures",
+            about=found,
+            figures=shown,
+            drawn=_drawn(shown),
+            tlp=private(home) if home else None,
+            too_many=AT_MOST,
+        )
+
+    @post("/directives/{directive:str}/acknowledgement", opt=needs("operate"), **PAGE)
+    def acknowledge(
+        request: Request[Any, Any, Any], directive: FromPath[str], data: Annotated[Noting, FORM]
+    ) -> Response[bytes]:
+        """Takes note of a version for the organisation."""
+        with acting(request) as (db, me):
+            home = home_of(request, me)
+            made = addresses.acknowledge(db, me, home.slug if home else "", data.version, data.note)
+        return done(
+            request,
+            _back(request, directive),
+            f"Version {made.version} is acknowledged on {made.on}. Who issued it sees that you did.",
+        )
+
+    @post("/directives/{directive:str}/reports", opt=needs("operate"), **PAGE)
+    def submit(
+        request: Request[Any, Any, Any], directive: FromPath[str], data: Annotated[Submitting, FORM]
+    ) -> Response[bytes]:
+        """Keeps a report as it is now, and shares it where that was chosen."""
+        try:
+            with acting(request) as (db, me):
+                home = home_of(request, me)
+                kept = _submitted(db, me, home.slug if home else "", named(directive), data, provider)
+        except (InputError, ClearwayError) as error:
+            if error.code not in ("input-invalid", "usage", "conflict"):
+                raise
+            form = Form({"kind": data.kind, "by": data.by, "role": data.role}, {"": str(error)})
+            return _cockpit(request, named(directive), form, provider)
+        seen = f", and {kept.shared_with} sees it" if kept.shared_with else "; nobody outside sees it"
+        return done(
+            request,
+            f"/directives/reports/{kept.id}",
+            f"The {KINDS[kept.kind].lower()} as of {kept.as_of} is kept{seen}.",
+        )
+
+    @get("/directives/reports/{report:int}", opt=SIGNED_IN, **PAGE)
+    def one(request: Request[Any, Any, Any], report: FromPath[int]) -> Response[bytes]:
+        """One kept report, to be downloaded."""
+        with acting(request) as (db, _):
+            kept = reports.one(db, report)
+        words = f"for members of {kept.organisation}"
+        if kept.shared_with:
+            words += f" and of {kept.shared_with}"
+        return page(
+            request, "directives/report.html", tlp=Tlp("RED", words), kept=kept, label=KINDS[kept.kind],
+            forms=_FORMS.get(kept.kind, ("json", "csv")), states=_STATES,
+        )  # fmt: skip
+
+    return [listing, cockpit, counted, acknowledge, submit, one]
+
+
+_STATES = ("overdue", "due", "no_date", "remediated_late", "remediated")
+_FORMS: dict[str, tuple[str, ...]] = {
+    "seven_day": ("json", "csv", "oscal", "text"),
+    "two_week": ("json", "csv", "oscal", "text"),
+    "overdue": ("csv", "json", "text"),
+    "addresses": ("csv", "json"),
+    "lifecycle": ("csv", "json"),
+}
+
+
+def _cockpit(
+    request: Request[Any, Any, Any], directive: str, form: Form, provider: Provider | None
+) -> Response[bytes]:
+    with acting(request) as (db, me):
+        home = home_of(request, me)
+        org = org_of(db, home)
+        at = now(db)
+        day = at.date()
+        todos = addresses.addressed_to(db, org.org, day) if org is not None else ()
+        found = about(db, org, directive, day)
+        shown = _figures(db, provider, org, found, day, AT_ONCE)
+        held = standing_of(org, directive, todos)
+        states = _reports(db, org, found, held)
+        books = {
+            (t.book.subject.asset, t.book.subject.flaw, t.book.subject.component): t
+            for t in reversed(_triages(db, org, at))
+            if t.book.subject.directive == directive
+        }
+        mine = me.may("operate", home.org if home else None)
+        directs = [m for m in me.memberships if m.kind == "authority" and "direct" in m.rights]
+    return page(
+        request,
+        "directives/cockpit.html",
+        status_code=422 if form.errors else 200,
+        about=found,
+        home=home,
+        may=mine,
+        figures=shown,
+        drawn=_drawn(shown),
+        tlp=private(home) if home else None,
+        standing=held,
+        standings=STANDINGS,
+        todos=[t for t in todos if t.version.directive == directive],
+        reports=states,
+        form=form,
+        books=books,
+        authorities=directs,
+        notice=found.table.notice(day) if found.table else "",
+        today=day,
+        too_many=AT_ONCE,
+        urn="" if home is None else f"organisation={home.slug}&as_of={day}",
+    )
+
+
+def _line(
+    db: psycopg.Connection[Any], org: Org | None, directive: str, todos: tuple[addresses.ToDo, ...], day: date
+) -> Line:
+    found = about(db, org, directive, day)
+    return Line(
+        about=found,
+        standing=standing_of(org, directive, todos),
+        todo=next((t for t in todos if t.version.directive == directive), None),
+        notice=found.table.notice(day) if found.table else "",
+    )
+
+
+def _triages(db: psycopg.Connection[Any], org: Org | None, at: datetime) -> tuple[triages.Triage, ...]:
+    return () if org is None else triages.of_organisation(db, org.slug, now=at, limit=500)
+
+
+def _figures(
+    db: psycopg.Connection[Any],
+    provider: Provider | None,
+    org: Org | None,
+    found: About,
+    day: date,
+    most: int,
+) -> Figures | None:
+    """The figures; None where there is nothing to count, or more than `most`."""
+    if org is None or found.table is None:
+        return None
+    try:
+        rows = (provider or default_provider()).rows(
+            db, org.org, found.table, day, since=day - timedelta(days=DAYS - 1)
+        )
+        return figures(rows, found.table, day, most)
+    except ConfigError:  # this installation keeps no fleet
+        return None
+
+
+def _drawn(shown: Figures | None) -> plot.Drawn | None:
+    if shown is None or not any(shown.open):
+        return None
+    return plot.lines(
+        f"Open items of the last {DAYS} days",
+        shown.days,
+        {"Open": shown.open, "Overdue": shown.late},
+        steps=True,
+    )
+
+
+def _reports(
+    db: psycopg.Connection[Any], org: Org | None, found: About, standing: str
+) -> tuple[ReportState, ...]:
+    if org is None:
+        return ()
+    duty = {d.kind: d for d in (found.duties.reports if found.duties else ())}
+    kinds = [*duty]
+    if found.table is not None:
+        kinds += [k for k in ("seven_day", "overdue") if k not in kinds]
+    if found.duties is not None and found.duties.lifecycle:
+        kinds.append("lifecycle")
+    made = []
+    for kind in kinds:
+        kept = reports.listed(db, org=org.slug, directive=found.id, kind=kind, limit=50)
+        last = max(kept, key=lambda k: (k.as_of, k.id), default=None)
+        one = duty.get(kind)
+        made.append(
+            ReportState(
+                kind=kind,
+                label=KINDS[kind],
+                what=one.what if one else "",
+                last=last,
+                # What is advice has no day by which to report.
+                due=next_due(one, last.as_of if last else None) if one and standing != "advisory" else None,
+                forms=_FORMS[kind],
+            )
+        )
+    return tuple(made)
+
+
+def _submitted(
+    db: psycopg.Connection[Any],
+    me: Any,
+    slug: str,
+    directive: str,
+    data: Submitting,
+    provider: Provider | None,
+) -> reports.Kept:
+    org = acting_in(db, me, slug, "operate")
+    day = now(db).date()
+    attested = None
+    if data.kind == "addresses":
+        if not data.by.strip() or not data.role.strip():
+            raise InputError("an attestation names who attests, and in which function", where="attested")
+        attested = Attested(by=data.by.strip()[:200], role=data.role.strip()[:200], on=day)
+    made = reports.make(
+        db, provider or default_provider(), org, read_kind(data.kind), directive, day, attested=attested
+    )
+    return reports.submit(db, me, org.slug, made, share_with=data.share_with)
+
+
+def _back(request: Request[Any, Any, Any], directive: str) -> str:
+    asked = str(request.query_params.get("org", ""))
+    query = f"?org={asked}" if asked.replace("-", "").isalnum() else ""
+    return f"/directives/{named(directive)}{query}"

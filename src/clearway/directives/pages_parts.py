@@ -1,0 +1,135 @@
+"""What the pages of directives have in common."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from litestar.enums import RequestEncodingType
+from litestar.params import Body
+from msgspec import Struct
+
+from clearway.http.pages import Tlp
+from clearway.records.errors import InputError, NotFoundError
+from clearway.records.text import plain
+
+from .duties import duties
+from .files import load, names
+from .kept import addresses, issues, reports
+from .kept.who import organisation
+from .reports.period import quarter_of
+
+if TYPE_CHECKING:
+    import psycopg
+    from litestar import Request
+
+    from clearway.records.principal import Membership, Principal
+
+    from .directive import Directive
+    from .duties import Duties, ReportDuty
+    from .kept.who import Org
+
+PAGE: dict[str, Any] = {"sync_to_thread": True, "include_in_schema": False}
+FORM: Any = Body(media_type=RequestEncodingType.URL_ENCODED)
+KINDS = {
+    "seven_day": "Seven-day report",
+    "two_week": "Two-week report",
+    "overdue": "Overdue list",
+    "addresses": "Public addresses",
+    "lifecycle": "End-of-support edge devices",
+}
+STANDINGS = {
+    "binding": "binding for {}",
+    "adopted": "made a rule of its own by {}",
+    "advisory": "advice for {}",
+}
+
+
+class About(Struct, frozen=True, kw_only=True):
+    """What is known of a directive: its table and duties, where there are some, and how it is named."""
+
+    id: str
+    short: str
+    title: str
+    issuer: str
+    url: str
+    table: Directive | None
+    duties: Duties | None
+
+
+def home_of(request: Request[Any, Any, Any], me: Principal) -> Membership | None:
+    """The organisation that a page is looked at as: the one that `?org=` names, else the first; None without any."""
+    asked = str(request.query_params.get("org", ""))
+    return next((m for m in me.memberships if m.slug == asked), next(iter(me.memberships), None))
+
+
+def about(db: psycopg.Connection[Any], org: Org | None, directive: str, day: date) -> About:
+    """A directive that ships, or of which the reader may see an issued version. Raises NotFoundError."""
+    try:
+        rules = duties(directive)
+    except NotFoundError:
+        rules = None
+    table: Directive | None = None
+    if org is not None and (directive in names() or issues.versions(db, directive)):
+        try:
+            table = reports.in_force(db, org, directive, day)
+        except NotFoundError:
+            table = None
+    if table is None and directive in names():
+        table = load(directive)
+    if table is None and rules is None:
+        seen = issues.versions(db, directive)
+        if not seen:
+            raise NotFoundError("no such directive", where=plain(directive, 80))
+        table = issues.document(db, seen[-1].id).directive
+    if table is not None:
+        return About(
+            id=directive, short=table.short, title=table.title, issuer=table.issuer, url=table.url, table=table,
+            duties=rules,
+        )  # fmt: skip
+    assert rules is not None
+    return About(
+        id=directive, short=rules.short, title=rules.title, issuer=rules.issuer, url=rules.url, table=None,
+        duties=rules,
+    )  # fmt: skip
+
+
+def known(db: psycopg.Connection[Any]) -> list[str]:
+    """The ids of all directives that the reader may see: those that ship, and those with an issued version."""
+    return sorted({*names(), *_DUTIES, *(v.directive for v in issues.versions(db))})
+
+
+_DUTIES = ("bod-26-02",)  # which has duties and no table
+
+
+def standing_of(org: Org | None, directive: str, todos: tuple[addresses.ToDo, ...]) -> str:
+    """What a directive is to the organisation: as it was addressed, else as the organisation has said."""
+    addressed = next((t.standing for t in todos if t.version.directive == directive), "")
+    return addressed or (org.standing.get(directive, "advisory") if org is not None else "advisory")
+
+
+def org_of(db: psycopg.Connection[Any], home: Membership | None) -> Org | None:
+    """The organisation of a membership, as this room knows it."""
+    return None if home is None else organisation(db, home.slug)
+
+
+def private(home: Membership) -> Tlp:
+    """The marking of what is made of an organisation's own fleet."""
+    return Tlp("RED", f"for members of {home.name}")
+
+
+def next_due(duty: ReportDuty, last: date | None) -> date:
+    """By which day the report after one of the day `last` is due; the first one where there was none."""
+    if duty.quarterly:
+        return quarter_of(duty.since if last is None else quarter_of(last)[1].last + timedelta(days=1))[
+            1
+        ].last
+    return (duty.since if last is None else last) + timedelta(days=duty.days)
+
+
+def day_in(text: str, where: str) -> date:
+    """A day from a form. Raises InputError."""
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise InputError("a day is wanted", where=where, mend="such as 2026-12-07") from None

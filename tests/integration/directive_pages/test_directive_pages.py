@@ -1,0 +1,218 @@
+"""The cockpit as an operator, another organisation, an auditor and an authority see it."""
+
+from __future__ import annotations
+
+import base64
+import re
+from importlib.resources import files
+from typing import Any
+
+from clearway.directives import load
+from clearway.directives.issue import sign
+from cockpit_world import TODAY, Cockpit
+from site_client import words
+
+SHA = "ab" * 32
+VERSION = load("bod-26-04").version
+DOCUMENT = (files("clearway.directives") / "data" / "bod-26-04.json").read_bytes()
+
+
+def test_the_first_line_says_what_is_overdue_and_why(cockpit: Cockpit) -> None:
+    page = cockpit.page("operator@water", "/directives/bod-26-04")
+    text = words(page)
+    assert "2 of 2 open items are overdue under BOD 26-04" in text
+    assert "It is advice for Water works" in text
+    assert "TLP:RED" in text
+    assert "why this date" in text
+    assert "<svg" in page
+    assert "Show as a table" in text
+    assert "Never kept" in text
+    assert "Two-week report Due" not in text, "advice has no day by which to report"
+    assert "hospital-gw" not in page
+    assert "Nothing waits for Water works" in words(cockpit.page("operator@water", "/directives"))
+
+
+def test_a_stranger_and_a_visitor_of_nothing_see_nothing(cockpit: Cockpit) -> None:
+    for path in ("/directives", "/directives/bod-26-04", "/directives/triages", "/directives/reports/1"):
+        cockpit.page("", path, 401)
+    cockpit.page("operator@water", "/directives/no-such", 404)
+    cockpit.page("operator@water", "/directives/..%2F", 404)
+    cockpit.page("operator@water", "/directives/issue", 403)
+    cockpit.page("operator@water", "/directives/bod-26-04/compliance", 403)
+
+
+def test_a_directive_with_devices_and_no_table_has_its_report(cockpit: Cockpit) -> None:
+    text = words(cockpit.page("operator@water", "/directives/bod-26-02"))
+    assert "End-of-support edge devices" in text
+
+
+def test_an_addressed_version_is_acknowledged_once_and_the_authority_sees_it(cockpit: Cockpit) -> None:
+    version = cockpit.issue()
+    text = words(cockpit.page("operator@water", "/directives/bod-26-04"))
+    assert "The authority addresses version" in text
+    assert "binding for Water works" in text
+    assert "Acknowledge" not in words(cockpit.page("auditor@water", "/directives/bod-26-04")).replace(
+        "can acknowledge", ""
+    )
+    cockpit.post("auditor@water", "/directives/bod-26-04/acknowledgement", 403, version=str(version))
+    cockpit.post("operator@water", "/directives/bod-26-04/acknowledgement", version=str(version), note="read")
+    assert "taken note of" in words(cockpit.page("operator@water", "/directives/bod-26-04"))
+    view = words(cockpit.page("official@authority", "/directives/bod-26-04/compliance"))
+    assert "1 of 2 organisations took note" in view
+    assert "operator of water" in view
+
+
+def test_reports_are_downloaded_kept_and_shared_by_choice(cockpit: Cockpit) -> None:
+    cockpit.issue()
+    page = cockpit.page("operator@water", "/directives/bod-26-04")
+    links = re.findall(r'href="(/api/v1/directives/draft/[^"]+)"', page)
+    assert len(links) > 8
+    for link in links:
+        answer = cockpit.here.http.get(
+            link.replace("&amp;", "&"), headers={"cookie": f"clearway={cockpit.cookie('operator@water')}"}
+        )
+        if "oscal" not in link:
+            assert answer.status_code == 200, f"{link}: {answer.text[:300]}"
+    assert "not shared" in words(cockpit.page("official@authority", "/directives/bod-26-04/compliance"))
+    led = cockpit.post(
+        "operator@water", "/directives/bod-26-04/reports?org=water", kind="seven_day", share_with="authority"
+    ).headers["location"]
+    kept = words(cockpit.page("operator@water", led))
+    assert "Seven-day report of water" in kept
+    assert "Members of authority see it" in kept
+    cockpit.page("official@authority", led)
+    cockpit.page("operator@hospital", led, 404)
+    alone = cockpit.post("operator@water", "/directives/bod-26-04/reports?org=water", kind="overdue").headers[
+        "location"
+    ]
+    cockpit.page("official@authority", alone, 404)
+
+
+def test_an_attestation_names_who_attests(cockpit: Cockpit) -> None:
+    path = "/directives/bod-26-04/reports?org=water"
+    refused = cockpit.post("operator@water", path, 422, kind="addresses")
+    assert "names who attests" in refused.text
+    led = cockpit.post("operator@water", path, kind="addresses", by="R. Roe", role="CISO").headers["location"]
+    assert "Public addresses of water" in words(cockpit.page("operator@water", led))
+
+
+def test_compliance_shows_what_is_not_shared_as_that(cockpit: Cockpit) -> None:
+    cockpit.issue()
+    text = words(cockpit.page("official@authority", "/directives/bod-26-04/compliance"))
+    assert "Not shared says neither that there is a report nor that there is none" in text
+    assert text.count("not shared") > 3
+    cockpit.page("official@other-authority", "/directives/bod-26-04/compliance?org=authority", 404)
+
+
+def opened(cockpit: Cockpit) -> str:
+    page = cockpit.page("operator@water", "/directives/bod-26-04")
+    assert "Look for traces first" in page
+    fields = dict(
+        re.findall(r'name="(directive|asset|asset_name|flaw|component|kev_added)" value="([^"]+)"', page)
+    )
+    made: str = cockpit.post("operator@water", "/directives/triages?org=water", **fields).headers["location"]
+    return made
+
+
+def test_volatile_evidence_before_the_patch_leaves_no_warning(cockpit: Cockpit) -> None:
+    led = opened(cockpit)
+    assert "Take volatile evidence first, then patch" in words(cockpit.page("operator@water", led))
+    cockpit.page("operator@hospital", led, 404)
+    cockpit.post("operator@hospital", f"{led}/events", 404, event="patched", after="0", what="x")
+    taken: dict[str, Any] = {"event": "evidence_taken", "evidence": "mem-1", "what": "memory", "volatile": "yes",
+        "sha256": SHA.upper(), "size_bytes": "4096", "place": "safe 2", "after": "0"}  # fmt: skip
+    cockpit.post("operator@water", f"{led}/events", **taken)
+    again = cockpit.post("operator@water", f"{led}/events", 422, **taken)
+    assert "read it again" in again.text
+    cockpit.post("operator@water", f"{led}/events", event="patched", after="1", what="alpha 2")
+    text = words(cockpit.page("operator@water", led))
+    assert "before the first volatile evidence" not in text
+    assert "no volatile evidence was taken" not in text
+    assert SHA in text.replace(" ", "")
+    assert "Open the workbook" in words(cockpit.page("operator@water", "/directives/bod-26-04"))
+
+
+def test_a_patch_before_volatile_evidence_is_warned_of_before_and_after(cockpit: Cockpit) -> None:
+    led = opened(cockpit)
+    assert "No volatile evidence is recorded yet" in words(cockpit.page("operator@water", led))
+    cockpit.post("operator@water", f"{led}/events", event="patched", after="0", what="alpha 2")
+    assert "Patched, and no volatile evidence was taken" in words(cockpit.page("operator@water", led))
+    listed = cockpit.page("operator@water", "/directives/triages")
+    assert "CVE-2026-2" in listed
+    assert "CVE-2026-2" not in cockpit.page("operator@hospital", "/directives/triages")
+    assert cockpit.page("operator@water", "/directives/triages.csv").startswith("id,organisation,flaw")
+
+
+def test_what_does_not_fit_a_triage_is_told_and_nothing_is_recorded(cockpit: Cockpit) -> None:
+    led = opened(cockpit)
+    for fields in (
+        {
+            "event": "evidence_taken",
+            "evidence": "x",
+            "what": "y",
+            "sha256": "zz",
+            "size_bytes": "1",
+            "place": "p",
+        },
+        {
+            "event": "evidence_taken",
+            "evidence": "x",
+            "what": "y",
+            "sha256": SHA,
+            "size_bytes": "-1",
+            "place": "p",
+        },
+        {"event": "concluded", "conclusion": "none", "summary": "nothing"},
+        {"event": "concluded", "conclusion": "perhaps", "summary": "nothing"},
+        {"event": "patched", "what": "x", "at": "2999-01-01T00:00"},
+        {"event": "patched", "what": "x", "at": "yesterday"},
+        {"event": "unheard"},
+    ):
+        cockpit.post("operator@water", f"{led}/events", 422, after="0", **fields)
+    assert "Nothing is recorded yet" in words(cockpit.page("operator@water", led))
+
+
+def test_an_authority_issues_what_its_key_has_signed_and_nothing_else(cockpit: Cockpit) -> None:
+    text = words(cockpit.page("official@authority", "/directives/issue"))
+    assert "Issue a version for The authority" in text
+    signature = base64.b64encode(sign(DOCUMENT, cockpit.desk.private).signature).decode()
+    forged = _issue(cockpit, DOCUMENT + b" ", signature)
+    assert forged.status_code == 422
+    made = _issue(cockpit, DOCUMENT, signature)
+    assert made.status_code == 303, words(made.text)
+    assert "Nobody is addressed yet" in words(cockpit.page("official@authority", made.headers["location"]))
+    bad = cockpit.post(
+        "official@authority", "/directives/bod-26-04/addresses?org=authority", 422, recipients="water <b>"
+    )
+    assert "is no short name" in bad.text
+    assert "<b>" not in bad.text
+    cockpit.post(
+        "official@authority", "/directives/bod-26-04/addresses?org=authority", recipients="water, hospital",
+        standing="binding",
+    )  # fmt: skip
+    assert "0 of 2 organisations took note" in words(
+        cockpit.page("official@authority", "/directives/bod-26-04/compliance")
+    )
+    assert "1 directive waits for Hospital" in words(cockpit.page("operator@hospital", "/directives"))
+    cockpit.post(
+        "official@authority",
+        "/directives/bod-26-04/revocation?org=authority",
+        version="1.0.0",
+        reason="wrong",
+    )
+
+
+def _issue(cockpit: Cockpit, document: bytes, signature: str) -> Any:
+    cookie = cockpit.cookie("official@authority")
+    headers = {"accept": "text/html", "cookie": f"clearway={cookie}", "origin": "http://clearway.local"}
+    shown = cockpit.here.http.get("/directives/issue", headers=headers).text
+    token = re.search(r'name="csrf-token" content="([^"]+)"', shown)
+    assert token is not None
+    return cockpit.here.http.post(
+        "/directives/issue", headers={**headers, "x-csrf-token": token.group(1)}, follow_redirects=False,
+        data={"signature": signature, "reach": "CLEAR"}, files={"document": ("d.json", document, "application/json")},
+    )  # fmt: skip
+
+
+def test_the_day_of_the_figures_is_today(cockpit: Cockpit) -> None:
+    assert TODAY.isoformat() in cockpit.page("operator@water", "/directives/bod-26-04")
