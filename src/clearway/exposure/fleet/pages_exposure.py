@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qsl
 
@@ -21,6 +22,7 @@ from clearway.records.text import plain
 from . import api_lists, asset, listing, page_asked, page_decide, page_seen, page_why, status, wanted
 from .page_asked import FACETS
 from .page_common import PAGE, pairs_of, today
+from .page_quick import quick
 
 if TYPE_CHECKING:
     import psycopg
@@ -238,7 +240,7 @@ def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
     with acting(request) as (db, me):
         asked = page_asked.asked(pairs_of(request), me, day, most=page_asked.LIMIT, of_page=True)
         lines, following = api_lists.page(db, me, asked, sealer(request))
-        counted = listing.counts(db, asked.wanted, _countable(me), most=_COUNTED)
+        counted = quick(db, partial(listing.counts, db, asked.wanted, _countable(me), most=_COUNTED))
         facets = _facets(db, me, asked, counted, address, day)
         seen = page_seen.seen(db, (line.aud for line in lines))
         fleet = asset.page(db, limit=1) if not lines else (None,)
@@ -251,7 +253,7 @@ def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
         key="exposure",
         default_sort="due",
         next=following,
-        total=counted.total,
+        total=counted.total if counted is not None else None,
         noun="exposure",
         selectable=me.may("operate"),
     )
@@ -289,23 +291,29 @@ def _facets(
     db: psycopg.Connection[Any],
     me: Principal,
     asked: page_asked.Asked,
-    counted: listing.Counts,
+    counted: listing.Counts | None,
     address: Address,
     day: date,
 ) -> tuple[Facet, ...]:
     """Filters with their counts; a facet that is narrowed already counts its values as if it were not."""
     slugs = {str(m.org): m for m in me.memberships}
+    exact = counted is not None and counted.exact
     found: list[Facet] = []
     for name, known in FACETS.items():
         inner = "org" if name == "organisation" else name
-        if inner not in counted.facets:
+        chosen = {*address.all(name), *address.all(name + "!")}
+        if counted is None:
+            numbers = dict.fromkeys(known or (), 0)
+        elif inner not in counted.facets:
             continue
-        numbers = counted.facets[inner]
-        if address.all(name) or address.all(name + "!"):
-            numbers = listing.counts(db, asked.without(name, me, day), [inner], most=_COUNTED).facets[inner]
+        elif chosen:
+            others = asked.without(name, me, day)
+            wide = quick(db, partial(listing.counts, db, others, [inner], most=_COUNTED))
+            numbers = wide.facets[inner] if wide is not None else counted.facets[inner]
+        else:
+            numbers = counted.facets[inner]
         if name == "organisation":
             numbers = {slugs[k].slug: n for k, n in numbers.items() if k in slugs}
-        chosen = {*address.all(name), *address.all(name + "!")}
         values = [
             v
             for v in (known or sorted(numbers, key=lambda v: (-numbers[v], v)))
@@ -322,9 +330,7 @@ def _facets(
                 label=LABELS[name],
                 term=TERMS.get(name, ""),
                 choices=tuple(
-                    Choice(
-                        v, label.get(v) or _words_of(name, v), numbers.get(v, 0) if counted.exact else None
-                    )
+                    Choice(v, label.get(v) or _words_of(name, v), numbers.get(v, 0) if exact else None)
                     for v in values
                 ),
             )
