@@ -28,7 +28,9 @@ class Check(Struct, frozen=True):
 
 def examine(home: Path) -> list[Check]:
     """Looks at Python, the home, the table and its sources, and the database, without changing anything."""
-    return [_python(), _space(home), *_table(home), *_feeds(home), _database(home)]
+    from .doctor_team import team
+
+    return [_python(), _space(home), *_table(home), *_feeds(home), _database(home), *team(home)]
 
 
 def _python() -> Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
 import threading
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 
 SCHEMAS = ("clearway", "clearway_jobs")
 _PIECE = 1 << 20
-# A release that the restoring server does not know this setting of: PostgreSQL before 17.
-_UNKNOWN = b"SET transaction_timeout = 0;\n"
+_MAX_HEAD = 32 << 20
+# What one server writes and another does not know: a setting of 17 and later, and a mark that some minor releases of
+# 15 keep on columns, which a newer pg_dump takes for an option.
+_UNKNOWN = re.compile(
+    rb"^SET transaction_timeout = 0;\n|^ALTER TABLE ONLY \S+ ALTER COLUMN \S+ SET \(pg_attver=\d+\);\n", re.M
+)
 
 
 def folder_for(server_version: int) -> Path:
@@ -102,8 +107,12 @@ def restore(
 
 
 def _pump(source: IO[bytes], target: IO[bytes]) -> None:
-    head = source.read(_PIECE)
-    target.write(head.replace(_UNKNOWN, b"", 1))
+    """Passes a dump's SQL on. What stands before the first rows is looked through; rows are not."""
+    head = b""
+    while b"\nCOPY " not in head and len(head) < _MAX_HEAD and (piece := source.read(_PIECE)):
+        head += piece
+    end = head.find(b"\nCOPY ") + 1 or len(head)
+    target.write(_UNKNOWN.sub(b"", head[:end]) + head[end:])
     while piece := source.read(_PIECE):
         target.write(piece)
 

@@ -1,0 +1,182 @@
+"""What a team's installation needs besides: two roles, tables of this release, a log that is signed, a backup."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from clearway.records.errors import ClearwayError
+from clearway.records.text import plain
+
+from .doctor import Check
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import psycopg
+
+    Connection = psycopg.Connection[Any]
+
+_LATE = timedelta(minutes=5)
+_BACKUP_AFTER = timedelta(days=2)
+_SKEW_S = 5.0
+_LOGIN = """
+select r.rolsuper, r.rolbypassrls, pg_has_role(current_user, 'clearway_app', 'member'),
+    (select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname = 'clearway' and c.relowner = r.oid)
+from pg_roles r where r.rolname = current_user
+"""
+_LOOPS = "select name, reason from clearway.job_loop where failed is not null order by name"
+_LOG = """
+select (select min(at) from clearway.log_entry where entry > (select head from clearway.log_state)),
+    (select max(at) from clearway.log_entry where act = 'backup.taken'),
+    (select count(*) from clearway.log_entry),
+    (select count(*) from clearway.hold where lifted is null),
+    array(select vkey from clearway.log_key where retired is null order by number)
+"""
+
+
+def team(home: Path) -> list[Check]:
+    """Looks at a database that is up; starts none. Nothing is changed."""
+    from clearway.store import server
+    from clearway.store.connect import connect, translated
+    from clearway.store.migrate import current, head
+
+    found = _restore(home)
+    try:
+        state = server.status(home)
+        if not state.running:
+            return found
+        url = os.environ.get(server.URL_VARIABLE, "").strip() or state.url
+        now = current(url)
+        found.append(_migrations(now, head()))
+        if not state.embedded:
+            found.append(_login(url))
+        if now != head():
+            return found
+        with translated(), connect(url, autocommit=True, statement_timeout_s=10) as db:
+            found += [_clock(db), *_loops(db), *_log(db, home)]
+    except ClearwayError as error:
+        found.append(Check("database", False, plain(error.what), error.mend))
+    return found
+
+
+def _restore(home: Path) -> list[Check]:
+    from .restore import MARK
+
+    if not (home / MARK).exists():
+        return []
+    return [Check("restore", False, "a restore was cut short", "give the same `clearway restore` again")]
+
+
+def _migrations(now: str, last: str) -> Check:
+    if now == last:
+        return Check("migrations", True, f"at {now}")
+    newer = now > last
+    return Check(
+        "migrations",
+        False,
+        f"the database stands at {now or 'none'}, this release at {last}",
+        "upgrade Clearway" if newer else "`clearway ingest --rebuild` brings it up to date",
+    )
+
+
+def _login(url: str) -> Check:
+    """What requests connect as: a role that owns nothing, or a mistake away from everything."""
+    from clearway.store.connect import connect
+    from clearway.store.principal import APP_URL_VARIABLE, login_url
+
+    name = "requests' login"
+    if not os.environ.get(APP_URL_VARIABLE, "").strip():
+        return Check(
+            name,
+            False,
+            "requests use the owner's login: only the role of each transaction keeps them from its rights",
+            f"name a login that owns nothing in {APP_URL_VARIABLE} (docs/howto/run-for-a-team.md)",
+        )
+    try:
+        with connect(login_url(url), autocommit=True) as db:
+            row = db.execute(_LOGIN).fetchone()
+    except ClearwayError as error:
+        return Check(name, False, plain(error.what), f"see {APP_URL_VARIABLE}")
+    assert row is not None
+    is_super, bypasses, member, owned = row
+    if is_super or bypasses or owned:
+        why = "is a superuser" if is_super else "goes round row-level rules" if bypasses else "owns tables"
+        return Check(name, False, f"the role of {APP_URL_VARIABLE} {why}", "use a role that owns nothing")
+    if not member:
+        return Check(name, False, "it may not become clearway_app", "grant clearway_app to it")
+    return Check(name, True, "a role of its own, which owns nothing")
+
+
+def _clock(db: Connection) -> Check:
+    """The database's clock against this machine's: sessions end and embargoes open by the former."""
+    row = db.execute("select clock_timestamp(), (select high from clearway.clock_mark)").fetchone()
+    assert row is not None
+    there, high = row
+    apart = (datetime.now(UTC) - there).total_seconds()
+    if abs(apart) > _SKEW_S:
+        return Check(
+            "clock",
+            False,
+            f"this machine is {apart:+.0f} s from the database's",
+            "run NTP on both, then see embargoes",
+        )
+    try:
+        behind = (high - there).total_seconds()
+    except (OverflowError, TypeError):  # -infinity: no time was seen yet
+        behind = 0.0
+    if behind > _SKEW_S:
+        return Check(
+            "clock",
+            False,
+            f"time was seen {behind:.0f} s ahead of now: a clock was put back",
+            "docs/howto/incident.md",
+        )
+    return Check("clock", True, f"within {_SKEW_S:.0f} s of the database's")
+
+
+def _loops(db: Connection) -> list[Check]:
+    return [
+        Check(f"loop {name}", False, plain(reason, 200), "see `clearway jobs list` and the server's log")
+        for name, reason in db.execute(_LOOPS).fetchall()
+    ]
+
+
+def _log(db: Connection, home: Path) -> list[Check]:
+    """Whether entries get their places, whether this home can sign, and how old the newest backup is."""
+    from clearway.ledger.keys import FOLDER, LOG_KEY
+
+    row = db.execute(_LOG).fetchone()
+    assert row is not None
+    waiting, backup, entries, holds, keys = row
+    now = datetime.now(UTC)
+    late = waiting is not None and now - waiting > _LATE
+    found = [
+        Check(
+            "log",
+            not late,
+            f"an entry has waited for its place since {waiting:%Y-%m-%d %H:%M} UTC"
+            if late
+            else f"{entries:,} entries",
+            "run `clearway up` or `clearway worker` in the home that has its key, or `clearway ledger integrate`",
+        )
+    ]
+    if keys and not (home / FOLDER / LOG_KEY).exists():
+        found.append(
+            Check(
+                "log key",
+                False,
+                "this home can't sign the log",
+                f"copy {FOLDER}/ from the home that does, mode 0600",
+            )
+        )
+    if entries:
+        old = backup is None or now - backup > _BACKUP_AFTER
+        told = f"newest of {backup:%Y-%m-%d %H:%M} UTC" if backup else "none was ever taken"
+        # A figure, not a fault: other tools may back the server up.
+        found.append(Check("backup", True, told + ("; take one with `clearway backup FILE`" if old else "")))
+    if holds:
+        found.append(Check("legal holds", True, f"{holds:,} stand; `clearway retention holds` lists them"))
+    return found
