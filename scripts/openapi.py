@@ -1,20 +1,32 @@
-"""Writes the OpenAPI document of the server to `schemas/openapi.json`, where changes to it are seen in review."""
+"""Writes the OpenAPI document of the whole workspace to `schemas/openapi.json`, where changes are seen in review."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+
+import msgspec
 
 from clearway.advisories.record_source import MemoryRecords
 from clearway.app.server import build
+from clearway.app.workspace import Workspace
 
 PLACE = Path(__file__).resolve().parents[1] / "schemas" / "openapi.json"
 
 
+NOWHERE = "postgresql://nobody@127.0.0.1:1/none"  # describing asks no database
+
+
 def document() -> str:
     """The document as it is kept: indented, keys in the server's order."""
-    app = build(Path("no-table"), MemoryRecords({})).framework
-    return json.dumps(app.openapi_schema.to_schema(), indent=2, ensure_ascii=False) + "\n"
+    folder = Path("no-home")
+    workspace = Workspace(folder, NOWHERE)
+    try:
+        app = build(folder / "no-table", MemoryRecords({}), workspace=workspace).framework
+        return (
+            msgspec.json.format(msgspec.json.encode(app.openapi_schema.to_schema()), indent=2).decode() + "\n"
+        )
+    finally:
+        workspace.close()
 
 
 if __name__ == "__main__":

@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
+from clearway.advisories.record_source import MemoryRecords
 from clearway.app.cli import EXIT_CODES
+from clearway.app.server import build
+from clearway.app.workspace import Workspace
 from clearway.exposure import reading
 from clearway.formats import (
     asset_list,
@@ -228,6 +231,60 @@ def bounds() -> str:
     return _grid(("of", "at most"), rows)
 
 
+_PARAMETER = re.compile(r"\{([^}:]+)(?::[^}]+)?\}")
+_SPEAKING = {
+    "/api/v1/openapi.json": "the OpenAPI 3.1 document",
+    "/static/{name}": "style, script and icons; kept by the browser under names that change with them",
+}
+
+
+def handled() -> Iterator[tuple[str, tuple[str, ...], Any]]:
+    """(method, paths, handler) of every route of the whole workspace, as its application has them."""
+    nowhere = Path("no-home")
+    workspace = Workspace(
+        nowhere, "postgresql://nobody@127.0.0.1:1/none"
+    )  # nothing is asked of a database here
+    try:
+        app = build(nowhere / "no-table", MemoryRecords({}), workspace=workspace).framework
+    finally:
+        workspace.close()
+    found: dict[tuple[str, int], tuple[str, list[str], Any]] = {}
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            for method in handler.http_methods - {"OPTIONS", "HEAD"}:
+                kept = found.setdefault((method, id(handler.fn)), (method, [], handler))
+                kept[1].append(_PARAMETER.sub(r"{\1}", route.path))
+    for method, paths, handler in found.values():
+        yield method, tuple(sorted(paths, key=lambda p: (p.endswith((".json", ".csv")), p))), handler
+
+
+def _routes(pages: bool) -> str:
+    rows = []
+    for method, paths, handler in handled():
+        if pages == paths[0].startswith(("/api/", "/v1/", "/health/")):
+            continue
+        if paths[0].startswith("/api/v1") and "openapi" in str(handler.name or ""):
+            paths = ("/api/v1/openapi.json", "/api/v1")
+        also = f", also {_code(list(paths[1:]))}" if len(paths) > 1 else ""
+        public = handler.opt.get("public") is True or paths[0] == "/api/v1/openapi.json"
+        who = "public" if public else str(handler.opt.get("right", "nobody"))
+        told = _SPEAKING.get(paths[0]) or getattr(handler, "summary", None) or handler.fn.__doc__ or ""
+        line = told.strip().partition("\n")[0].rstrip(".").replace("|", "/")
+        rows.append((f"`{method} {paths[0]}`{also}", who, line))
+    rows.sort(key=lambda row: (row[0].partition(" ")[2].partition("`")[0], row[0]))
+    return _grid(("method and path", "who", "answers"), rows)
+
+
+def routes() -> str:
+    """Every route for programs."""
+    return _routes(pages=False)
+
+
+def pages() -> str:
+    """Every route of the pages."""
+    return _routes(pages=True)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "sources": sources,
     "purls": purls,
@@ -242,6 +299,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "bases": bases,
     "errors": errors,
     "bounds": bounds,
+    "routes": routes,
+    "pages": pages,
 }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get, post, put
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter, RawBody
 from msgspec import Meta, Struct
 
 from clearway.http import etag, idempotency
@@ -250,7 +250,7 @@ def handlers() -> list[HTTPRouteHandler]:
     def upload(
         request: Request[Any, Any, Any],
         asset: FromPath[int],
-        body: bytes,
+        body: RawBody,
         filename: NameText = "",
         witness: NameText = "",
         detected: DayText = "",
@@ -291,7 +291,7 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def upload_many(
         request: Request[Any, Any, Any],
-        body: bytes,
+        body: RawBody,
         organisation: SlugText = "",
         filename: NameText = "",
         name: NameText = "",
