@@ -85,7 +85,12 @@ def run() -> dict[str, Any]:
             begun = time.perf_counter()
             size = build.grow(db, drawn, assets, DAY)
             rows.append(
-                {"row": f"{assets:,} inventories", **size, "built_s": round(time.perf_counter() - begun, 1)}
+                {
+                    "row": f"{assets:,} inventories",
+                    **size,
+                    "load": round(os.getloadavg()[0], 1),
+                    "built_s": round(time.perf_counter() - begun, 1),
+                }
             )
             _progress(rows[-1])
             rows += _measured(db, pool, table, home, readers, drawn, assets, figures)

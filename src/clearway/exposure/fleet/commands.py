@@ -39,6 +39,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "rematch", help="match everything anew", description="Matches every component of every fleet anew."
     )
     again.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb")
+    again.add_argument(
+        "--master", default="", metavar="WHERE", help="Spark's: local[2] (default), yarn, spark://…"
+    )
     again.add_argument("--json", action="store_true")
     again.set_defaults(func=run_rematch)
     setting = kinds.add_parser("setting", help="by which directive, policy and option dates are counted")
@@ -592,10 +595,11 @@ def run_rematch(args: argparse.Namespace) -> int:
     from . import follow, rematch
     from .engine import engine_of
 
+    engine = engine_of(args.engine, args.master)
     table = Table.of_home(args.home)
     with _here(args) as here, here.pool.owner() as owner:
         follow.follow(owner, table, here.day, here.home)
-        done = rematch.rematch(owner, table, here.home, here.day, engine=engine_of(args.engine))
+        done = rematch.rematch(owner, table, here.home, here.day, engine=engine)
     if args.json:
         _json(msgspec.to_builtins(done))
     else:

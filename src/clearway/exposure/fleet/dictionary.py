@@ -24,7 +24,7 @@ def known(db: psycopg.Connection[Any], digests: Sequence[bytes]) -> dict[bytes, 
         return {}
     with db.cursor(binary=True) as cursor:
         rows = cursor.execute(
-            """select v.digest, v.pv from unnest(%s::bytea[]) as w(digest)
+            """select v.digest, v.pv from unnest(%b::bytea[]) as w(digest)
             join clearway.package_version v using (digest)""",
             (list(digests),),
         )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
-from clearway.records.errors import ConfigError, UsageError
+from clearway.records.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,20 +46,18 @@ class Engine(Protocol):
         ...
 
 
-def engine_of(name: str) -> Engine:
-    """The engine of that name. Raises ConfigError where it is not installed, UsageError for an unknown name."""
+def engine_of(name: str, master: str = "") -> Engine:
+    """The engine of that name, Spark at `master`. Raises ConfigError where it is not installed, UsageError for an
+    unknown name."""
     if name == "duckdb":
+        if master:
+            raise UsageError("a master is Spark's", mend="add --engine spark, or leave --master out")
         return DuckDb()
     if name != "spark":
         raise UsageError(f"no engine {name!r}", mend="duckdb or spark")
-    try:
-        from . import spark  # type: ignore[attr-defined]
-    except ImportError:
-        raise ConfigError(
-            "Spark is not installed", mend="install clearway[spark] and a Java runtime"
-        ) from None
-    found: Engine = spark.Spark()
-    return found
+    from .spark import Spark
+
+    return Spark(master)
 
 
 def sql(ordered: str) -> str:

@@ -121,7 +121,7 @@ def take(
     if same is not None:
         return Taken(inventory=same[0], components=len(prepared.digests), unchanged=True)
     row = db.execute(
-        "select inventory, added, removed from clearway.fleet_take(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        "select inventory, added, removed from clearway.fleet_take(%s, %b, %s, %s, %s, %s, %s, %s, %s, %s)",
         (asset, list(prepared.digests), told, storable(inventory.format), storable(inventory.name)[:300],
          storable(inventory.created)[:100], digest, _COMPRESSOR.compress(raw), len(inventory.components),
          [storable(p)[:_PROBLEM_CHARS] for p in inventory.problems[:_PROBLEMS]]),
@@ -192,7 +192,7 @@ def _expose(
             column.append(value)
     row = db.execute(
         """select appeared, ended from clearway.fleet_expose(
-            %s, %s, %s::int[], %s::int[], %s::smallint[], %s::date[], %s::smallint[], %s::date[], %s::int[])""",
+            %s, %s, %b::int[], %b::int[], %b::smallint[], %b::date[], %b::smallint[], %b::date[], %b::int[])""",
         (asset, document, *columns),
     ).fetchone()
     assert row is not None
