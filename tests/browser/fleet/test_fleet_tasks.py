@@ -227,6 +227,30 @@ def test_a_new_home_says_what_to_do_first_and_the_first_inventory_leads_to_an_an
     assert "Update django on first-1" in page.locator(".step").first.inner_text()
 
 
+def test_a_rule_is_counted_before_it_stands_and_ends_again(operator: Windows, site: Site) -> None:
+    """Task: say once that flask's flaw does not matter on web machines; see first how many that decides; end it."""
+    screen = operator()
+    page = screen.open("/exposure/rules")
+    page.get_by_label("Name of the rule").fill("no flask on web machines")
+    page.get_by_role("button", name="Count what it reaches").click()
+    screen.expect("status of 422")
+    page.get_by_text("a rule about everything").first.wait_for()
+    page.get_by_label("Component").fill("flask")
+    page.get_by_label("Asset").fill("web*")
+    page.get_by_label("Why not affected").select_option("vulnerable_code_not_in_execute_path")
+    page.get_by_role("button", name="Count what it reaches").click()
+    page.get_by_text("It would decide 1 open exposure now").wait_for()
+    assert {e["status"] for e in site.exposures()} == {"open"}
+    screen.axe()
+    page.get_by_role("button", name="Add the rule: 1 exposure").click()
+    page.get_by_text("The rule stands, and has decided 1 exposure.").wait_for()
+    assert [e["status"] for e in site.exposures(query="?name=flask&asset_name=web-1")] == ["not_affected"]
+    screen.axe()
+    page.get_by_role("button", name="End the rule no flask on web machines").click()
+    page.get_by_text("what it decided stands").wait_for()
+    page.get_by_text("No rule stands").wait_for()
+
+
 def test_the_list_goes_by_the_keyboard_alone(operator: Windows, site: Site) -> None:
     """Task: move, select, open and act without a mouse."""
     page = operator().open("/exposure?status=open&sort=due")
