@@ -194,7 +194,8 @@ def test_two_servers_and_two_workers_share_one_database_and_lose_nothing_when_ha
     with ended(*(api.process for api in apis), *workers):
         for worker in workers:
             assert worker.stderr is not None
-            assert "takes jobs" in worker.stderr.readline()
+            said = worker.stderr.readline()
+            assert "takes jobs" in said, said + worker.communicate(timeout=30)[1]
         writers = [
             threading.Thread(target=write_on, args=("a", apis)),
             threading.Thread(target=write_on, args=("b", apis[::-1])),

@@ -997,3 +997,13 @@ def downgrade() -> None:
         "clearway.client_of, clearway.membership, clearway.role_right, clearway.identity, clearway.person, "
         "clearway.badge, clearway.audience, clearway.clause, clearway.grp, clearway.organisation cascade"
     )
+    # What is left in the schema by now is this file's: functions, and the domains that they take.
+    op.execute("""
+do $$
+declare f regprocedure;
+begin
+    for f in select p.oid from pg_proc p where p.pronamespace = 'clearway'::regnamespace loop
+        execute format('drop routine if exists %s cascade', f);
+    end loop;
+end $$""")
+    op.execute("drop domain clearway.audience_id, clearway.principal_key")
