@@ -63,7 +63,8 @@ class Place(Struct, frozen=True):
     """The organisation that a page is about, and what the reader may do there."""
 
     here: Organisation
-    administers: bool
+    administers: bool  # its people, services and clients
+    changes: bool  # itself: its own administrators alone
     coordinates: bool
     house: bool  # whether the reader administers the whole installation
 
@@ -93,6 +94,7 @@ def place(request: Request[Any, Any, Any], db: psycopg.Connection[Any], me: Prin
     return Place(
         here=found,
         administers=runs or me.may("administer", found.org),
+        changes=me.may("administer", found.org),
         coordinates=me.may("coordinate", found.org),
         house=runs,
     )

@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from clearway.http.acting import SIGNED_IN, acting, needs
-from clearway.http.pages import Form, done, page
+from clearway.http.pages import Form, Tlp, done, page
 from clearway.records.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 
 from . import approval, embargo, organisation, person, recipients
@@ -19,6 +19,8 @@ from .pages_parts import FORM, PAGE, Sent, names, place, text, whole, wrong
 
 _R = Request[Any, Any, Any]
 _COORDINATE = needs("coordinate")
+# That an embargo exists is known to its keeper, its parties and the coordinators alone while it lasts.
+_UNDER = Tlp("RED", "for the parties and the coordinators until the embargo ends")
 _REFUSED = (InputError, ConflictError, ForbiddenError, NotFoundError)
 
 
@@ -89,6 +91,7 @@ def _shown(
         request,
         "access/sharing.html",
         status_code=422 if wrongs else 200,
+        tlp=_UNDER if any(e.ended_by is None for e in embargoes) else None,
         where=where,
         me=me,
         lists=lists,
@@ -234,6 +237,7 @@ def _embargo(
         request,
         "access/embargo.html",
         status_code=422 if wrongs else 200,
+        tlp=_UNDER if kept.ended_by is None else None,
         kept=kept,
         keeper=keeper,
         ours=ours,

@@ -175,14 +175,19 @@ def continuity(db: Any) -> list[Continued]:
 
 
 def growth(db: Any) -> list[tuple[date, int]]:
-    """How large the log was at the end of each of the last 30 days on which it grew."""
+    """How large the log was at the end of each of the last 30 days on which it grew, and on the day before these."""
     since = datetime.now(UTC) - timedelta(days=_DAYS)
     rows = db.execute(
         "select (signed at time zone 'UTC')::date, max(size) from clearway.log_checkpoint where signed >= %s "
         "group by 1 order by 1",
         (since,),
     ).fetchall()
-    return [(day, int(size)) for day, size in rows]
+    if not rows:
+        return []
+    before = db.execute(
+        "select coalesce(max(size), 0) from clearway.log_checkpoint where signed < %s", (since,)
+    ).fetchone()
+    return [(rows[0][0] - timedelta(days=1), int(before[0])), *((day, int(size)) for day, size in rows)]
 
 
 def _continues(db: Any, old: int, old_root: bytes, size: int, root: bytes) -> bool:
