@@ -144,6 +144,23 @@ def test_forms_are_refused_to_who_only_reads_and_without_the_sessions_token(site
     assert "Nothing is chosen" in acted.text
 
 
+def test_a_rule_is_ended_by_its_own_organisation_alone(site: Site) -> None:
+    body = {"name": "r", "about": {"name": "nowhere-used"}, "say": {"status": "fixed"}, "expected": 0}
+    rule = site.ask("POST", "/api/v1/rules", site.operator, json=body).json()["rule"]
+    for who, status in ((None, 401), (site.auditor, 403), (site.other, 404)):
+        form = site.ask("POST", f"/exposure/rules/{rule}/end", who, page=True, data={"version": "1"})
+        route = site.ask("DELETE", f"/api/v1/rules/{rule}", who, headers={"if-match": "*"})
+        assert (form.status_code, route.status_code) == (status, status)
+    assert site.ask("GET", "/api/v1/rules", site.other).json()["items"] == []
+    assert "nowhere-used" not in site.ask("GET", "/exposure/rules", site.other, page=True).text
+    assert (
+        site.ask(
+            "POST", f"/exposure/rules/{rule}/end", site.operator, page=True, data={"version": "1"}
+        ).status_code
+        == 303
+    )
+
+
 def test_a_bulk_act_of_others_passes_over_what_is_not_there_without_saying_so(site: Site) -> None:
     ours = _ours(site)["exposure"]
     theirs = site.exposures(site.other)[0]["id"]
