@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clearway.records.clock import Clock, SystemClock
 from clearway.records.errors import ConfigError
-from clearway.store.jobs import Loop, Spec, Tasks
+from clearway.store.jobs import Job, Loop, Spec, Tasks, defer
+from clearway.store.jobs_retry import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +19,47 @@ if TYPE_CHECKING:
     from clearway.store.jobs import Job
 
     Connect = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
+
+
+def tasks(home: Path, url: str, clock: Clock | None = None) -> dict[str, Spec]:
+    """The tasks, for the home whose mail settings they follow."""
+    at = clock or SystemClock()
+
+    def digests(job: Job, args: dict[str, Any]) -> None:
+        """Starts the digest of each person for whom a new period has begun; each period once."""
+        from . import digest, mail
+
+        settings = mail.read(home)
+        if settings is None:
+            return
+        with job.owner() as db:
+            for to, period in digest.due(db, at.now(), settings.hour):
+                if digest.claim(db, to.person, period):
+                    defer(db, "app.digest", {"person": to.person, "period": period})
+
+    def one(job: Job, args: dict[str, Any]) -> None:
+        """Reads what waits for one person under their own rights, and mails it."""
+        from . import digest, mail
+
+        settings = mail.read(home)
+        if settings is None:
+            return
+        with job.owner() as db:
+            to = digest.recipient(db, int(args["person"]))
+        if to is None:  # has left, or wants none any more
+            return
+        with job.acting(to.person) as db:
+            found = digest.gather(db, to, at.now(), details=settings.details)
+        if to.rhythm == "daily" and not found.anything:
+            return
+        with job.step("sent") as todo:  # a crash in between sends it again, under the same Message-ID
+            if todo:
+                digest.sent(settings, found, to, str(args["period"]), at.now())
+
+    return {
+        "app.digests": Spec(digests, cron="*/10 * * * *"),
+        "app.digest": Spec(one, Retry(attempts=12)),
+    }
 
 
 def loops(home: Path, url: str) -> dict[str, Loop]:

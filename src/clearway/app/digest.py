@@ -1,0 +1,288 @@
+"""The digest: what waits for a reader, read under the reader's own rights and put into a mail.
+
+A mail lies in other people's systems. It has counts and links, and no name of an asset, component or flaw, unless the
+installation's settings allow these; then it bears the marking of what it names.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from msgspec import Struct
+
+from clearway.advisories import feeds
+from clearway.directives.kept import addresses, triages
+from clearway.exposure.fleet import week
+from clearway.records.principal import Principal
+from clearway.records.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import psycopg
+
+    from .mail import Settings
+
+_MOST_ORGANISATIONS = 20
+_STEPS = 3
+
+
+class Recipient(Struct, frozen=True, kw_only=True):
+    """Who wants a digest, how often, and where they live."""
+
+    person: int
+    name: str
+    email: str
+    rhythm: str  # daily, weekly
+    time_zone: str
+
+
+class Waiting(Struct, frozen=True, kw_only=True):
+    """What waits in one organisation. `steps` in words: only where details are allowed."""
+
+    slug: str
+    name: str
+    due: int
+    overdue: int
+    exact: bool
+    notes: int  # directives to take note of
+    triages: int
+    steps: tuple[str, ...] = ()
+
+
+class Digest(Struct, frozen=True, kw_only=True):
+    """All of it for one reader on one day."""
+
+    name: str
+    rhythm: str
+    day: date
+    marking: str
+    organisations: tuple[Waiting, ...]
+    stale: int  # feeds
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is something to say."""
+        return bool(self.stale) or any(o.due or o.notes or o.triages for o in self.organisations)
+
+    @property
+    def subject(self) -> str:
+        due, over = sum(o.due for o in self.organisations), sum(o.overdue for o in self.organisations)
+        words = (
+            f"{due:,} due within a week, {over:,} of them overdue" if due else "nothing is due within a week"
+        )
+        return f"[TLP:{self.marking}] Clearway: {words}"
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """A time zone by its name; UTC for none that is known."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+def period_of(rhythm: str, time_zone: str, now: datetime, hour: int) -> str:
+    """The period whose digest is due at `now`: "2026-11-26" or "2026-W48"; "" for no rhythm.
+
+    Days begin at `hour` in the reader's own zone; weeks on Monday.
+    """
+    local = now.astimezone(zone_of(time_zone)) - timedelta(hours=hour)
+    if rhythm == "daily":
+        return local.date().isoformat()
+    if rhythm == "weekly":
+        year, number, _ = local.isocalendar()
+        return f"{year}-W{number:02}"
+    return ""
+
+
+def due(owner: psycopg.Connection[Any], now: datetime, hour: int) -> list[tuple[Recipient, str]]:
+    """Whose digest is due, with its period, as the owner. Who was added in a period gets the next one's."""
+    rows = owner.execute(
+        """select p.person, p.name, p.email, p.digest, p.time_zone, coalesce(s.period, ''), p.created
+        from clearway.person p left join clearway.digest_sent s on s.person = p.person
+        where p.active and p.kind = 'person' and p.digest <> 'never' and p.email <> '' order by p.person"""
+    ).fetchall()
+    found = []
+    for person, name, email, rhythm, time_zone, last, created in rows:
+        period = period_of(rhythm, time_zone, now, hour)
+        # Who is new gets the first one when the next period begins, and not at once.
+        if period and period != (last or period_of(rhythm, time_zone, created, hour)):
+            found.append(
+                (Recipient(person=person, name=name, email=email, rhythm=rhythm, time_zone=time_zone), period)
+            )
+    return found
+
+
+def claim(owner: psycopg.Connection[Any], person: int, period: str) -> bool:
+    """Notes that the digest of a period is on its way; False when it was noted before."""
+    return (
+        owner.execute(
+            """insert into clearway.digest_sent as s (person, period) values (%s, %s)
+            on conflict (person) do update set period = excluded.period, at = clock_timestamp()
+            where s.period <> excluded.period""",
+            (person, period),
+        ).rowcount
+        == 1
+    )
+
+
+def recipient(owner: psycopg.Connection[Any], person: int) -> Recipient | None:
+    """The person as they are now; None for who has left or wants no digest any more."""
+    row = owner.execute(
+        """select person, name, email, digest, time_zone from clearway.person
+        where person = %s and active and kind = 'person' and digest <> 'never' and email <> ''""",
+        (person,),
+    ).fetchone()
+    return None if row is None else Recipient(**dict(zip(Recipient.__struct_fields__, row, strict=True)))
+
+
+def gather(db: psycopg.Connection[Any], to: Recipient, now: datetime, *, details: bool = False) -> Digest:
+    """What waits for a reader, in a transaction that acts for them: what they may not see is not counted."""
+    row = db.execute("select clearway.whoami()::text").fetchone()
+    me = msgspec.json.decode(row[0], type=Principal) if row and row[0] else None
+    day = now.astimezone(UTC).date()
+    found = []
+    for member in (me.memberships if me else ())[:_MOST_ORGANISATIONS]:
+        plan = week.plan(db, day, org=member.org, most=_STEPS)
+        todos = addresses.addressed_to(db, member.org, day)
+        books = triages.of_organisation(db, member.slug, now=now, limit=500)
+        found.append(
+            Waiting(
+                slug=member.slug, name=member.name, due=plan.due, overdue=plan.overdue, exact=plan.exact,
+                notes=sum(t.acknowledged is None for t in todos),
+                triages=sum(t.book.conclusion is None for t in books),
+                steps=tuple(_words(step) for step in plan.steps) if details else (),
+            )
+        )  # fmt: skip
+    return Digest(
+        name=to.name, rhythm=to.rhythm, day=day, organisations=tuple(found),
+        marking="RED" if any(o.steps for o in found) else "GREEN",
+        stale=sum(bool(feed.stale) for feed in feeds.status(db)),
+    )  # fmt: skip
+
+
+def _words(step: week.Step) -> str:
+    assets = ", ".join(name for _, name in step.assets[:3]) + (" …" if len(step.assets) > 3 else "")
+    what = f"Update {step.name} to {step.to}" if step.to else f"Protect {step.name}: no fix is out"
+    until = f", due {step.due.isoformat()}" if step.due else ""
+    return plain(f"{what} on {assets}{until}", 300)
+
+
+def lines_of(digest: Digest, base_url: str) -> Iterable[tuple[str, list[tuple[str, str]]]]:
+    """The digest as headings, each with its lines: what it says, and the address that shows it."""
+    base = base_url.rstrip("/")
+    for org in digest.organisations:
+        here = f"?org={quote(org.slug)}"
+        said: list[tuple[str, str]] = []
+        if org.due:
+            more = "" if org.exact else " or more"
+            over = f", {org.overdue:,} of them overdue" if org.overdue else ""
+            said.append((f"{org.due:,}{more} due within 7 days{over}", f"{base}/this-week{here}"))
+        else:
+            said.append(("Nothing that we know of is due within 7 days", f"{base}/exposure{here}"))
+        said += [(step, "") for step in org.steps]
+        if org.notes:
+            said.append((f"{_count(org.notes, 'directive waits', 'directives wait')} for you to take note",
+                         f"{base}/directives{here}"))  # fmt: skip
+        if org.triages:
+            said.append((f"{_count(org.triages, 'forensic triage is', 'forensic triages are')} open",
+                         f"{base}/directives/triages"))  # fmt: skip
+        yield plain(org.name, 200), said
+    if digest.stale:
+        yield (
+            "Data",
+            [
+                (
+                    f"{_count(digest.stale, 'feed is', 'feeds are')} stale: answers rest on old data",
+                    f"{base}/data",
+                )
+            ],
+        )
+
+
+def text_of(digest: Digest, base_url: str) -> str:
+    """The plain body."""
+    parts = [f"TLP:{digest.marking}", "", f"{plain(digest.name, 200)}, what waits on {digest.day}:", ""]
+    for heading, said in lines_of(digest, base_url):
+        parts.append(heading)
+        for words, address in said:
+            parts.append(f"  {words}")
+            if address:
+                parts.append(f"    {address}")
+        parts.append("")
+    parts += [_foot(digest), f"Change or end it: {account(base_url)}", ""]
+    return "\n".join(parts)
+
+
+def html_of(digest: Digest, base_url: str) -> str:
+    """The same as HTML: no picture, no script, nothing that is fetched when it is read."""
+    from markupsafe import Markup
+
+    rows = Markup("")
+    for heading, said in lines_of(digest, base_url):
+        rows += Markup('<h2 style="font-size:16px;margin:16px 0 4px">{}</h2><ul style="margin:0">').format(
+            heading
+        )
+        for words, address in said:
+            item = (
+                Markup('<a href="{}">{}</a>').format(address, words)
+                if address
+                else Markup("{}").format(words)
+            )
+            rows += Markup("<li>{}</li>").format(item)
+        rows += Markup("</ul>")
+    return str(
+        Markup(
+            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{subject}</title></head>'
+            '<body style="font-family:sans-serif;font-size:15px;line-height:1.4;max-width:640px">'
+            '<p><strong style="background:#000;color:{colour};padding:2px 6px">TLP:{marking}</strong></p>'
+            "<p>{name}, what waits on {day}:</p>{rows}"
+            '<p style="color:#5b6570">{foot} <a href="{account}">Change or end it</a>.</p></body></html>\n'
+        ).format(
+            subject=digest.subject,
+            marking=digest.marking,
+            name=plain(digest.name, 200),
+            day=digest.day,
+            rows=rows,
+            foot=_foot(digest),
+            account=account(base_url),
+            colour="#33ff00" if digest.marking == "GREEN" else "#ff2b2b",
+        )
+    )
+
+
+def account(base_url: str) -> str:
+    """Where the reader changes how often digests come."""
+    return f"{base_url.rstrip('/')}/settings/account"
+
+
+def _foot(digest: Digest) -> str:
+    shown = (
+        "What is marked above TLP:GREEN is not named in a mail: sign in to see it."
+        if digest.marking == "GREEN"
+        else "It names what is marked for you: don't pass it on."
+    )
+    return f"You get this {digest.rhythm}. {shown}"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def sent(settings: Settings, digest: Digest, to: Recipient, period: str, now: datetime) -> None:
+    """Makes the mail and hands it to the server. Raises as `mail.send` and `mail.message`."""
+    from . import mail
+
+    mail.send(
+        settings,
+        mail.message(
+            settings, to=to.email, name=to.name, subject=digest.subject, text=text_of(digest, settings.base_url),
+            html=html_of(digest, settings.base_url), reference=f"digest.{to.person}.{period}",
+            unsubscribe=account(settings.base_url), at=now,
+        ),
+    )  # fmt: skip
