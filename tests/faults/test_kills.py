@@ -145,7 +145,7 @@ def kill_and_look(
                     served.start(kind)
                 served.ready()
                 if kind == "worker":
-                    eventually(served.takes_jobs, "the worker does not come back: " + served.said())
+                    eventually(served.takes_jobs, "the worker does not come back", served.said)
                 took[kind].append(time.monotonic() - started)
                 deadline = time.monotonic() + PATIENCE_S
                 while sum(len(w.acked) for w in writers) <= before:

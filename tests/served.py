@@ -28,11 +28,13 @@ Db = psycopg.Connection[Any]
 PATIENCE_S = 60.0  # a loaded machine: far above what is measured and printed
 
 
-def eventually(holds: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> float:
-    """Waits until it holds; returns the seconds that took."""
+def eventually(
+    holds: Callable[[], bool], what: str, said: Callable[[], str] = str, patience_s: float = PATIENCE_S
+) -> float:
+    """Waits until it holds; returns the seconds that took. `said` is what to show when it never does."""
     started = time.monotonic()
     while not holds():
-        assert time.monotonic() - started < patience_s, what
+        assert time.monotonic() - started < patience_s, f"{what}: {said()[-3000:]}"
         time.sleep(0.02)
     return time.monotonic() - started
 
@@ -99,7 +101,7 @@ class Served:
 
     def ready(self) -> float:
         """Waits until the server is ready; the seconds that took."""
-        return eventually(self.is_ready, "the server is not ready: " + self.said())
+        return eventually(self.is_ready, "the server is not ready", self.said)
 
     def said(self) -> str:
         """What the processes wrote, all of them."""

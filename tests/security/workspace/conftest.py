@@ -1,0 +1,3 @@
+"""Fixtures of this folder."""
+
+from database import server  # noqa: F401

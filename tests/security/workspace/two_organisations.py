@@ -1,0 +1,171 @@
+"""The whole workspace with two organisations that have the same kinds of things, each made through the API."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from litestar.testing import TestClient
+
+from clearway.access.person import ROLES
+from clearway.advisories.stored_records import StoredRecords
+from clearway.advisories.table import TABLE_FILE
+from clearway.app.server import build
+from clearway.app.workspace import Workspace
+from clearway.ledger.sequencer import integrate_all, signer_of
+from clearway.store.connect import connect
+from fleet_world import document
+from intake_world import World, osv, package, write
+from people import People, Somebody
+
+PARAMETER = re.compile(r"\{([^}:]+)(?::([^}]+))?\}")
+FLAW = "CVE-2026-0001"
+KEV_ADDED = "2026-11-20T00:00:00Z"
+
+
+class Side:
+    """One organisation: somebody with every role in it, and the ids of what it has."""
+
+    def __init__(self, ask: Any, who: Somebody, colleague: Somebody, slug: str) -> None:
+        self.ask, self.who, self.colleague, self.slug = ask, who, colleague, slug
+        self.ids: dict[str, int] = {"who": who.person}
+        self.tags: dict[str, str] = {}
+        self.pages: dict[str, str] = {}
+
+    def get(self, path: str) -> httpx.Response:
+        found: httpx.Response = self.ask(self.who, "GET", path)
+        assert found.status_code == 200, (path, found.text)
+        return found
+
+    def post(self, path: str, body: Any, *, raw: bytes | None = None) -> Any:
+        answer = self.ask(self.who, "POST", path, json=body, content=raw)
+        assert answer.status_code in (200, 201, 202), (path, answer.status_code, answer.text)
+        return answer.json()
+
+    def furnish(self) -> None:
+        """Makes one of each kind."""
+        ids, org = self.ids, self.who.org
+        name = f"machine of {self.slug}"
+        ids["asset"] = self.post("/api/v1/assets", {"name": name, "exposure": "public"})["id"]
+        seen = document("pkg:pypi/django@4.1", f"pkg:pypi/{self.slug}-only@1")
+        path = f"/api/v1/assets/{ids['asset']}/inventories"
+        ids["inventory"] = self.post(f"{path}?witness=syft", None, raw=seen)["inventory"]
+        listed = self.get("/api/v1/exposures").json()["items"]
+        assert listed, "nothing is exposed"
+        ids["exposure"] = listed[0]["id"]
+        about = {"flaw": FLAW}
+        expected = self.post("/api/v1/rules/dry-run", {"about": about})["total"]
+        rule = {
+            "name": f"rule of {self.slug}",
+            "about": about,
+            "say": {"status": "mitigated"},
+            "expected": expected,
+        }
+        ids["rule"] = self.post("/api/v1/rules", rule)["rule"]
+        hook = {"org": org, "url": "https://example.org/hook", "label": f"hook of {self.slug}"}
+        ids["webhook"] = self.post("/api/v1/webhooks", hook)["webhook"]["webhook"]
+        ids["delivery"] = self.post(f"/api/v1/webhooks/{ids['webhook']}/test", {})["delivery"]
+        ids["token"] = self.post("/api/v1/tokens", {"label": f"token of {self.slug}"})["credential"]
+        ids["session"] = self.get("/api/v1/sessions").json()["items"][0]["credential"]
+        ids["list"] = self.post("/api/v1/lists", {"org": org, "name": f"list of {self.slug}"})["list"]
+        ids["embargo"] = self.post("/api/v1/embargoes", {"org": org, "name": f"embargo of {self.slug}"})[
+            "embargo"
+        ]
+        asked = {
+            "org": org,
+            "kind": "note",
+            "subject": f"asset/{ids['asset']}",
+            "proposal": {"of": self.slug},
+            "why": "so",
+        }
+        ids["approval"] = self.post("/api/v1/approvals", asked)["approval"]
+        triage = {
+            "asset": f"asset/{ids['asset']}",
+            "flaw": FLAW,
+            "component": "django",
+            "kev_added": KEV_ADDED,
+        }
+        ids["triage"] = self.post("/api/v1/directives/triages", triage)["id"]
+        report = {"directive": "bod-26-04", "kind": "overdue"}
+        ids["report"] = self.post("/api/v1/directives/reports", report)["id"]
+        entries = self.get("/api/v1/ledger/entries?limit=1").json()
+        ids["entry"] = entries["items"][0]["entry"]
+        self.pages["/api/v1/ledger/entries"] = entries["next"]
+        self.tags["asset"] = self.get(f"/api/v1/assets/{ids['asset']}").headers["etag"]
+
+
+class Two:
+    """`ours` and `theirs`, and the application between them."""
+
+    def __init__(self, client: TestClient[Any], app: Any, people: People) -> None:
+        self.client, self.app, self.people = client, app, people
+        sides = []
+        for slug in ("aqua", "borea"):
+            org = people.org(slug)
+            who = people.somebody(org, *ROLES, name=f"Head of {slug}")
+            sides.append(Side(self.ask, who, people.somebody(org, *ROLES, name=f"Other of {slug}"), slug))
+        self.ours, self.theirs = sides
+
+    def ask(self, who: Somebody | None, method: str, path: str, **more: Any) -> httpx.Response:
+        headers = {"accept": "application/json", **more.pop("headers", {})}
+        if who is not None:
+            headers["authorization"] = f"Bearer {who.secret}"
+        return self.client.request(method, path, headers=headers, follow_redirects=False, **more)
+
+    def routes(self) -> Iterator[tuple[str, str]]:
+        """(method, path template) of every route that names something by an id."""
+        for route in self.app.framework.routes:
+            for handler in getattr(route, "route_handlers", ()):
+                if PARAMETER.search(route.path):
+                    for method in sorted(handler.http_methods - {"OPTIONS", "HEAD"}):
+                        yield method, route.path
+
+    def kept_of(self, side: Side) -> Mapping[str, str]:
+        """A digest of the rows of each table that belong to that organisation."""
+        with self.people.owner() as db:
+            tables = [
+                t
+                for (t,) in db.execute(
+                    """select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                    join pg_attribute a on a.attrelid = c.oid and a.attname = 'org' and not a.attisdropped
+                    where n.nspname = 'clearway' and c.relkind = 'r' order by 1"""
+                )
+            ]
+            found = {}
+            for table in tables:
+                row = db.execute(
+                    f"""select md5(coalesce(string_agg((to_jsonb(t) - 'last_used')::text, ',' order by t::text), ''))
+                    from clearway.{table} t where org = %s""".encode(),
+                    (side.who.org,),
+                ).fetchone()
+                assert row is not None
+                found[table] = row[0]
+        return found
+
+
+@contextmanager
+def two_organisations(url: str, folder: Path) -> Iterator[Two]:
+    """The application over the database at `url`, with both organisations furnished."""
+    world = World(url, folder / "home")
+    world.take(
+        write(folder / "record.json", osv("PYSEC-2026-1", package("PyPI", "django", "4.2"), aliases=[FLAW])),
+        at=datetime.now(UTC) - timedelta(minutes=1),
+    )
+    people = People(url)
+    workspace = Workspace(world.home, url)
+    app = build(world.home / TABLE_FILE, StoredRecords(url), workspace=workspace)
+    try:
+        with TestClient(app, base_url="http://127.0.0.1:8437", raise_server_exceptions=False) as client:  # type: ignore[arg-type]
+            two = Two(client, app, people)
+            two.ours.furnish()
+            two.theirs.furnish()
+            with connect(url, autocommit=True) as db:
+                integrate_all(db, signer_of(db, world.home))
+            yield two
+    finally:
+        people.close()
