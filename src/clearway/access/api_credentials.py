@@ -19,7 +19,7 @@ from clearway.http.filters import number as whole
 from clearway.http.idempotency import Made, once
 from clearway.http.listing import Listing, paths
 from clearway.http.openapi import PREFIX, READ, WRITE, gives
-from clearway.records.errors import NotFoundError
+from clearway.records.errors import AuthenticationError, NotFoundError
 from clearway.records.principal import Principal
 from clearway.store.keyset import Column, Source
 
@@ -102,8 +102,15 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def me(request: _R) -> Response[bytes]:
         """Your memberships with the rights that this credential has in each."""
-        with acting(request) as (_, who):
-            return etag.response(request, msgspec.json.encode(who), who)
+        with acting(request) as (db, who):
+            # Asked of the database, not remembered: a revoked credential has no name any more.
+            row = db.execute("select clearway.whoami()::text").fetchone()
+        if row is None or row[0] is None:
+            raise AuthenticationError(
+                "this credential is no longer good", mend="sign in, or use another token"
+            )
+        found = msgspec.json.decode(row[0], type=Principal)
+        return etag.response(request, msgspec.json.encode(found), who)
 
     @get(
         paths("/tokens"),

@@ -170,6 +170,13 @@ def carry_out(
             "update clearway.clock_mark set high = greatest(high, %s), boot = %s, up_s = %s",
             (now.wall, now.boot, now.up_s),
         )
+    else:
+        # Time goes on by the machine's own count: a clock that is put back lengthens no credential's life.
+        passed = max(0.0, now.up_s - before.up_s)
+        owner.execute(
+            "update clearway.clock_mark set high = high + make_interval(secs => %s), up_s = %s",
+            (passed, now.up_s),
+        )
     return tuple(acted)
 
 

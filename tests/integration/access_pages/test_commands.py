@@ -1,0 +1,71 @@
+"""`clearway access …` over a home of its own: what it prints, and under whose name it acts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clearway.app import cli
+from database import home, made_home  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(cli.COMMANDS, "access", ("clearway.access.commands", "who is here and may see what"))
+    monkeypatch.delenv("CLEARWAY_TOKEN", raising=False)
+
+
+def told(capsys: pytest.CaptureFixture[str], home: Path, *words: str, code: int = 0) -> Any:  # noqa: F811
+    assert cli.main(["--home", str(home), "access", *words, "--json"]) == code
+    out = capsys.readouterr().out
+    return json.loads(out) if out else None
+
+
+def test_an_organisation_gets_people_a_service_and_a_token(
+    home: Path,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = told(capsys, home, "org", "add", "riverside", "--name", "Riverside Hospital")
+    assert (made["slug"], made["house"]) == ("riverside", False)
+    told(capsys, home, "org", "add", "riverside", code=7)
+    invited = told(capsys, home, "person", "add", "riverside", "Ines Okafor", "--role", "administrator")
+    assert invited["code"].count("-") == 3
+    told(capsys, home, "person", "add", "riverside", "X", "--role", "king", code=10)
+    service = told(capsys, home, "person", "add", "riverside", "scanner", "--role", "operator", "--service")
+    assert service["code"] is None
+    told(capsys, home, "person", "role", "riverside", str(service["person"]), "auditor")
+    members = told(capsys, home, "person", "list", "riverside")
+    assert {m["name"]: m["roles"] for m in members} == {
+        "Ines Okafor": ["administrator"],
+        "scanner": ["auditor", "operator"],
+    }
+    token = told(capsys, home, "token", "make", "by hand", "--scope", "read", "--days", "1")
+    listed = told(capsys, home, "token", "list")
+    assert token["secret"] not in json.dumps(listed)
+    mine = next(one for one in listed if one["public_id"] == token["public_id"])
+    # With that token the commands have its rights, and no more.
+    with monkeypatch.context() as narrowed:
+        narrowed.setenv("CLEARWAY_TOKEN", token["secret"])
+        assert told(capsys, home, "org", "list")
+        told(capsys, home, "org", "add", "another", code=5)
+    told(capsys, home, "token", "revoke", str(mine["credential"]))
+    monkeypatch.setenv("CLEARWAY_TOKEN", token["secret"])
+    told(capsys, home, "org", "list", code=4)
+
+
+def test_an_embargo_is_kept_from_the_command_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+    told(capsys, home, "org", "add", "lab-a", "--kind", "lab")
+    made = told(capsys, home, "embargo", "add", "local", "Gateway")
+    number = str(made["embargo"])
+    told(capsys, home, "embargo", "party", number, "--org", "lab-a")
+    told(capsys, home, "embargo", "arm", number, "tomorrow", code=2)
+    told(capsys, home, "embargo", "arm", number, "2030-01-01T00:00:00", code=10)  # without a zone
+    armed = told(capsys, home, "embargo", "arm", number, "2030-01-01T00:00:00Z", "--on-exploitation")
+    assert armed["on_exploitation"] is True
+    assert told(capsys, home, "embargo", "release", number, "--why", "fixed")["ended_by"] > 0
+    told(capsys, home, "embargo", "release", number, "--why", "again", code=7)
+    told(capsys, home, "embargo", "release", "99", "--why", "x", code=6)
