@@ -94,7 +94,7 @@ def source_items(meta: Meta | None) -> tuple[SourceItem, ...]:
 def feed_items(db: psycopg.Connection[Any]) -> tuple[FeedItem, ...]:
     """Every feed with what is wrong with it, the most urgent first."""
     found = [feed_item(status) for status in feeds.status(db)]
-    order = {"failing": 0, "stale": 1, "new": 2, "current": 3}
+    order = {"stale": 0, "failing": 1, "new": 2, "current": 3}
     return tuple(sorted(found, key=lambda f: (order[f.state], f.name)))
 
 

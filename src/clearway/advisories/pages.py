@@ -34,16 +34,16 @@ FEEDS = (
     Column(key="name", label="Feed", lead=True),
     Column(key="state", label="State"),
     Column(key="reached", label="Last good", term="last good"),
-    Column(key="newest", label="Publisher's newest"),
+    Column(key="newest", label="Newest"),
     Column(key="listed", label="Listed", number=True),
     Column(key="cure", label="What to do", wide=True),
 )
 SOURCES = (
     Column(key="title", label="Source", lead=True),
     Column(key="records", label="Records", number=True),
-    Column(key="newest", label="Newest record"),
+    Column(key="newest", label="Newest"),
     Column(key="received", label="Taken in"),
-    Column(key="silence", label="What its silence means", wide=True, term="coverage"),
+    Column(key="silence", label="Its silence", wide=True, term="coverage"),
     Column(key="licence", label="Licence"),
 )
 ASIDES = (
