@@ -31,7 +31,7 @@ _LOOPS = "select name, reason from clearway.job_loop where failed is not null or
 _LOG = """
 select (select min(at) from clearway.log_entry where entry > (select head from clearway.log_state)),
     (select max(at) from clearway.log_entry where act = 'backup.taken'),
-    (select count(*) from clearway.log_entry),
+    (select size from clearway.log_state),
     (select count(*) from clearway.hold where lifted is null),
     array(select vkey from clearway.log_key where retired is null order by number)
 """

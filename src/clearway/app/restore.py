@@ -5,7 +5,8 @@
     3. What is under way is written down in the home (`restore.json`).
     4. The dump is played in one transaction: whole or not at all. The home's files follow.
     5. The tables are brought to this release; the log is verified, and its root held against the manifest.
-    6. A new epoch names the tree that is given up; the compiled table is built anew; the mark is removed.
+    6. Sessions end, because some may have been ended since. A new epoch names the tree that is given up; the compiled
+       table is built anew; the mark is removed.
 
 Each step finds out what the one before it left, so that the same command, given again, goes on.
 """
@@ -20,8 +21,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from clearway import ledger
 from clearway.ledger import keys as ledger_keys
 from clearway.ledger import tree_store as tree
+from clearway.ledger.append import CLEAR
 from clearway.ledger.check import verify_home
 from clearway.ledger.epochs import open_epoch
 from clearway.ledger.note import parse_key
@@ -135,6 +138,7 @@ def restore(
             migrate(url)
             say("verifying the log")
             _verify(db, home, backup, witnesses)
+            _end_sessions(db)
             epoch, lost = _go_on(db, home, backup)
             say("compiling the advisory table")
             _compile(home)
@@ -297,6 +301,17 @@ def _verify(db: Connection, home: Path, backup: Backup, witnesses: tuple[str, ..
     if not report.ok:
         reason = next(iter(report.reasons), "")
         raise IntegrityError(f"the restored log does not verify: {reason}", where="ledger", mend=mend)
+
+
+def _end_sessions(db: Connection) -> None:
+    """Ends every session: one that was ended after the backup would be valid again. People sign in anew."""
+    with db.transaction():
+        ended = db.execute(
+            "update clearway.credential set revoked = clock_timestamp() "
+            "where kind in ('session', 'acting') and revoked is null and expires > clock_timestamp()"
+        ).rowcount
+        if ended:
+            ledger.append(db, "restore.sessions_ended", "restore", {"sessions": ended}, aud=CLEAR)
 
 
 def _go_on(db: Connection, home: Path, backup: Backup) -> tuple[int, int]:

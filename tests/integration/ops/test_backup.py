@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import psycopg
 import pytest
-from ops_program import clearway, started
+from ops_program import clearway, started, step_to
 
 from clearway import ledger
 from clearway.advisories.table import Table
@@ -26,8 +26,11 @@ from clearway.ledger.check import verify_home
 from clearway.ledger.note import SigningKey
 from clearway.records.errors import ClearwayError, ConfigError, ConflictError, IntegrityError, UsageError
 from clearway.store.connect import connect
+from clearway.store.migrate import current, head
+from clearway.store.principal import Pool
 from clearway.store.server import URL_VARIABLE
 from intake_world import World, drop_database, new_database, osv, write
+from people import People
 
 ROWS = "select source, id, sha256, sha256(raw), current from clearway.record order by 1, 2, 3"
 
@@ -318,6 +321,46 @@ def test_a_backup_under_load_is_one_moment_of_the_database(
     assert len(kept) >= before, "what was acknowledged before it began is in it"
     assert apart == (0,), "an act and its entry are both there or neither"
     assert verify_home(tmp_path / "fresh", key=None, witnesses=()).ok
+
+
+def test_a_disk_without_room_leaves_no_file(living: World, tmp_path: Path) -> None:
+    path = tmp_path / "full.backup"
+    done = clearway(living.home, living.url, "backup", str(path), limit_bytes=200_000)
+    assert done.returncode == 8, done.stderr
+    assert "full.backup" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backup_of_an_older_release_is_brought_to_this_ones_tables(
+    empty_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    old, home = empty_database(), tmp_path / "old"
+    step_to(old, "0009")
+    acts(old, home, 3)
+    monkeypatch.setenv(URL_VARIABLE, old)
+    monkeypatch.setattr(backup, "head", lambda: "0009")
+    assert backup.take(home, tmp_path / "old.backup", with_keys=True).migration == "0009"
+    monkeypatch.setenv(URL_VARIABLE, url := empty_database())
+    assert restore.restore(tmp_path / "fresh", tmp_path / "old.backup").epoch == 2
+    assert current(url) == head()
+
+
+def test_a_session_that_was_ended_after_the_backup_is_not_valid_again(
+    living: World, empty_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    people = People(living.url)
+    somebody = people.somebody(people.org("clinic"), "operator")
+    backup.take(living.home, tmp_path / "one.backup", with_keys=True)
+    with people.acting(somebody) as db:
+        assert db.execute("select clearway.me()").fetchone() == (somebody.person,)
+    people.close()
+    monkeypatch.setenv(URL_VARIABLE, url := empty_database())
+    restore.restore(tmp_path / "fresh", tmp_path / "one.backup")
+    with Pool(url) as pool:
+        with pool.acting(somebody.key) as db:
+            assert db.execute("select clearway.me()").fetchone() == (None,)
+        with pool.acting(somebody.token_key) as db:
+            assert db.execute("select clearway.me()").fetchone() == (somebody.person,), "a token is as it was"
 
 
 @pytest.mark.slow

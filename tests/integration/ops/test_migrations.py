@@ -7,16 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
 import psycopg
 import pytest
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
-from ops_program import environment
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
+from ops_program import environment, step_to
 
 from clearway.records.errors import ConfigError
 from clearway.store.connect import connect
@@ -35,24 +30,6 @@ KEPT = {
     "set_aside": "select id, sha256, origin, place, reason, received",
     "generation": "select n, home",
 }
-
-
-def step_to(url: str, number: str) -> None:
-    """Brings the database to migration `number`, up or down, as the program brings it to the newest."""
-    script = ScriptDirectory(str(_MIGRATIONS))
-
-    def steps(now: Any, _: Any) -> Any:
-        down = bool(now) and max(now) > number
-        return script._downgrade_revs(number, now) if down else script._upgrade_revs(number, now)
-
-    engine = create_engine("postgresql+psycopg://", creator=lambda: connect(url), poolclass=NullPool)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("create schema if not exists clearway")
-        with EnvironmentContext(Config(), script, fn=steps) as environment:
-            environment.configure(
-                connection=connection, version_table_schema="clearway", transactional_ddl=True
-            )
-            environment.run_migrations()
 
 
 def fill(url: str, records: int = 300) -> None:

@@ -204,6 +204,7 @@ def test_two_servers_and_two_workers_share_one_database_and_lose_nothing_when_ha
             thread.start()
         with people.owner() as db:
             deferred = [jobs.defer(db, "fleet.day", {}) for _ in range(60)]
+            deferred.append(jobs.defer(db, "app.retention", {}))
         time.sleep(2)
         with connect(url) as db:
             leaders = db.execute(

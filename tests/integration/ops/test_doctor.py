@@ -1,0 +1,85 @@
+"""What the doctor says of a database that is up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clearway import ledger
+from clearway.app import doctor, retention
+from clearway.app.restore import MARK
+from clearway.ledger import sequencer
+from clearway.store.connect import connect
+from clearway.store.principal import APP_URL_VARIABLE
+from clearway.store.server import URL_VARIABLE
+from intake_world import World
+
+
+@pytest.fixture
+def there(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setenv(URL_VARIABLE, world.url)
+    with connect(world.url, autocommit=True) as db:
+        ledger.append(db, "asset.added", "asset/1", aud=0)
+        sequencer.integrate_all(db, sequencer.signer_of(db, world.home))
+    return world
+
+
+def checks(world: World) -> dict[str, doctor.Check]:
+    return {check.name: check for check in doctor.examine(world.home)}
+
+
+def test_a_sound_database_has_no_fault_but_the_owners_login(there: World) -> None:
+    found = checks(there)
+    assert [n for n in ("migrations", "clock", "log", "backup") if not found[n].ok] == []
+    assert "log key" not in found
+    assert "none was ever taken" in found["backup"].found
+    assert not found["requests' login"].ok
+
+
+def test_a_superuser_is_no_login_for_requests(there: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(APP_URL_VARIABLE, there.url)
+    assert "is a superuser" in checks(there)["requests' login"].found
+
+
+def test_entries_that_nobody_integrates_and_a_key_that_is_elsewhere_are_faults(there: World) -> None:
+    with connect(there.url, autocommit=True) as db:
+        ledger.append(db, "asset.added", "asset/2", aud=0)
+        db.execute("set session_replication_role = replica")
+        db.execute("update clearway.log_entry set at = at - interval '1 hour' where subject = 'asset/2'")
+    (there.home / "ledger" / "log.key").rename(there.home / "ledger" / "elsewhere")
+    found = checks(there)
+    assert not found["log"].ok
+    assert "has waited for its place" in found["log"].found
+    assert "copy ledger/" in found["log key"].mend
+
+
+def test_a_clock_that_was_put_back_is_a_fault(there: World) -> None:
+    with connect(there.url, autocommit=True) as db:
+        db.execute("update clearway.clock_mark set high = clock_timestamp() + interval '1 day'")
+    found = checks(there)["clock"]
+    assert not found.ok
+    assert "was put back" in found.found
+
+
+def test_loops_that_fail_holds_that_stand_and_restores_that_were_cut_short_are_told(there: World) -> None:
+    with connect(there.url, autocommit=True) as db, db.transaction():
+        db.execute(
+            "insert into clearway.job_loop (name, failed, reason) values ('x.y', now(), 'no such thing')"
+        )
+        db.execute(
+            "insert into clearway.organisation (slug, name, kind) values ('clinic', 'Clinic', 'operator')"
+        )
+        retention.place_hold(db, "clinic", "", "a case")
+    Path(there.home / MARK).write_text("{}")
+    found = checks(there)
+    assert found["loop x.y"].found == "no such thing"
+    assert "1 stand" in found["legal holds"].found
+    assert not found["restore"].ok
+
+
+def test_tables_of_another_release_are_told_with_the_cure(there: World) -> None:
+    with connect(there.url, autocommit=True) as db:
+        db.execute("update clearway.alembic_version set version_num = '9999'")
+    found = checks(there)["migrations"]
+    assert (found.ok, found.mend) == (False, "upgrade Clearway")
