@@ -12,10 +12,9 @@ if TYPE_CHECKING:
     import psycopg
 
 T = TypeVar("T")
-MILLISECONDS = 150
 
 
-def quick(db: psycopg.Connection[Any], ask: Callable[[], T], milliseconds: int = MILLISECONDS) -> T | None:
+def quick(db: psycopg.Connection[Any], ask: Callable[[], T], milliseconds: int) -> T | None:
     """What `ask` answers, or None when one of its statements takes longer; the transaction goes on either way."""
     row = db.execute("select current_setting('statement_timeout')").fetchone()
     before = str(row[0]) if row else "0"

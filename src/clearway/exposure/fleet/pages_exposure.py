@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qsl
 
@@ -15,14 +13,22 @@ from msgspec import Struct, structs
 
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
-from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, done, page
+from clearway.http.pages import Address, Column, Form, Table, done, page
 from clearway.records.errors import InputError, NotFoundError, TooLargeError
 from clearway.records.text import plain
 
-from . import api_lists, asset, listing, page_asked, page_decide, page_seen, page_why, status, wanted
-from .page_asked import FACETS
+from . import (
+    api_lists,
+    asset,
+    listing,
+    page_asked,
+    page_decide,
+    page_facets,
+    page_seen,
+    page_why,
+    status,
+)
 from .page_common import PAGE, pairs_of, today
-from .page_quick import quick
 
 if TYPE_CHECKING:
     import psycopg
@@ -31,8 +37,6 @@ if TYPE_CHECKING:
     from clearway.records.principal import Principal
 
 _FORM = Body(media_type=RequestEncodingType.URL_ENCODED)
-_COUNTED = 10_000  # exposures that the filters count
-_VALUES = 12  # of one facet, those with most exposures
 _PICKED = 500
 _LONGEST_VIEW = 4_000
 
@@ -49,39 +53,6 @@ COLUMNS = (
     Column(key="detected", label="Found", shown=False),
     Column(key="tlp", label="Marking", term="TLP"),
 )
-LABELS = {
-    "status": "Status",
-    "verdict": "Verdict",
-    "tier": "How soon",
-    "kev": "Attackers use it now",
-    "severity": "Severity",
-    "exposure": "Can be reached from",
-    "environment": "Environment",
-    "kind": "Kind of asset",
-    "ecosystem": "Ecosystem",
-    "organisation": "Organisation",
-}
-TERMS = {"tier": "tier", "kev": "KEV", "severity": "CVSS", "exposure": "exposure"}
-VALUES = {
-    ("status", "open"): "Open",
-    ("status", "mitigated"): "Mitigated",
-    ("status", "fixed"): "Done",
-    ("status", "not_affected"): "Not affected",
-    ("status", "accepted"): "Accepted",
-    ("verdict", "affected"): "Affected",
-    ("verdict", "unknown"): "Not known",
-    ("tier", "3DF"): "3 days, look for traces",
-    ("tier", "3D"): "3 days",
-    ("tier", "14D"): "14 days",
-    ("tier", "60D"): "60 days",
-    ("tier", "FSU"): "With the next upgrade",
-    ("tier", "out_of_scope"): "No rule",
-    ("kev", "yes"): "Yes",
-    ("kev", "no"): "No",
-    ("exposure", "public"): "The internet",
-    ("exposure", "internal"): "Inside only",
-    ("exposure", "unknown"): "Nobody has said",
-}
 VIEWS = (
     ("Open", "?status=open&sort=due"),
     ("Due in 7 days", "?status=open&verdict=affected&within=7"),
@@ -143,6 +114,24 @@ def handlers() -> list[HTTPRouteHandler]:
     def told(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The same list for programs."""
         return api_lists.answer(request, of_page=True)
+
+    @get("/exposure/facets", opt=SIGNED_IN, **PAGE)
+    def counted(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The filters with their numbers, where these take longer than the page may."""
+        address = Address("/exposure", Address.of(request).query)
+        with acting(request) as (db, me):
+            day = today()
+            asked = page_asked.asked(pairs_of(request), me, day, most=page_asked.LIMIT, of_page=True)
+            numbers = page_facets.count(db, me, asked, page_facets.PATIENT_MS)
+            facets = page_facets.facets(db, me, asked, numbers, address, day, page_facets.PATIENT_MS)
+        return page(
+            request,
+            "exposure/facets.html",
+            fragment="filters",
+            address=address,
+            facets=facets,
+            counted=numbers,
+        )
 
     @get("/exposure/{exposure:int}", opt=SIGNED_IN, **PAGE)
     def one(request: Request[Any, Any, Any], exposure: FromPath[int]) -> Response[bytes]:
@@ -231,7 +220,7 @@ def handlers() -> list[HTTPRouteHandler]:
         many = "1 exposure is" if len(changed) == 1 else f"{len(changed):,} exposures are"
         return done(request, _back(data.back), f"{many} as before.")
 
-    return [shown, told, one, before, decide, undo]
+    return [shown, told, counted, one, before, decide, undo]
 
 
 def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -240,8 +229,8 @@ def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
     with acting(request) as (db, me):
         asked = page_asked.asked(pairs_of(request), me, day, most=page_asked.LIMIT, of_page=True)
         lines, following = api_lists.page(db, me, asked, sealer(request))
-        counted = quick(db, partial(listing.counts, db, asked.wanted, _countable(me), most=_COUNTED))
-        facets = _facets(db, me, asked, counted, address, day)
+        counted = page_facets.count(db, me, asked)
+        facets = page_facets.facets(db, me, asked, counted, address, day)
         seen = page_seen.seen(db, (line.aud for line in lines))
         fleet = asset.page(db, limit=1) if not lines else (None,)
     table = OneWay(
@@ -269,7 +258,7 @@ def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
         view=_view_of(address),
         narrowed=_narrowed(asked, address),
         no_assets=not fleet,
-        values=VALUES,
+        values=page_facets.VALUES,
         may=me.may("operate"),
         query=_query(request),
     )
@@ -281,68 +270,6 @@ def _columns(address: Address) -> tuple[Column, ...]:
     return tuple(
         structs.replace(c, shown=c.shown and not (c.key == "status" and one_status)) for c in COLUMNS
     )
-
-
-def _countable(me: Principal) -> list[str]:
-    return [f for f in wanted.FACETS if f != "org" or len(me.memberships) > 1]
-
-
-def _facets(
-    db: psycopg.Connection[Any],
-    me: Principal,
-    asked: page_asked.Asked,
-    counted: listing.Counts | None,
-    address: Address,
-    day: date,
-) -> tuple[Facet, ...]:
-    """Filters with their counts; a facet that is narrowed already counts its values as if it were not."""
-    slugs = {str(m.org): m for m in me.memberships}
-    exact = counted is not None and counted.exact
-    found: list[Facet] = []
-    for name, known in FACETS.items():
-        inner = "org" if name == "organisation" else name
-        chosen = {*address.all(name), *address.all(name + "!")}
-        if counted is None:
-            numbers = dict.fromkeys(known or (), 0)
-        elif inner not in counted.facets:
-            continue
-        elif chosen:
-            others = asked.without(name, me, day)
-            wide = quick(db, partial(listing.counts, db, others, [inner], most=_COUNTED))
-            numbers = wide.facets[inner] if wide is not None else counted.facets[inner]
-        else:
-            numbers = counted.facets[inner]
-        if name == "organisation":
-            numbers = {slugs[k].slug: n for k, n in numbers.items() if k in slugs}
-        values = [
-            v
-            for v in (known or sorted(numbers, key=lambda v: (-numbers[v], v)))
-            if v in numbers or v in chosen
-        ]
-        if known is None:
-            values = values[:_VALUES] + [v for v in values[_VALUES:] if v in chosen]
-        if not values or (len(values) == 1 and not chosen):
-            continue  # nothing to choose from
-        label = {m.slug: m.name for m in me.memberships} if name == "organisation" else {}
-        found.append(
-            Facet(
-                name=name,
-                label=LABELS[name],
-                term=TERMS.get(name, ""),
-                choices=tuple(
-                    Choice(v, label.get(v) or _words_of(name, v), numbers.get(v, 0) if exact else None)
-                    for v in values
-                ),
-            )
-        )
-    return tuple(found)
-
-
-def _words_of(facet: str, value: str) -> str:
-    """A value of a facet as the filters show it; what people wrote stays as it is."""
-    if FACETS[facet] is None:
-        return value or "(none)"
-    return VALUES.get((facet, value)) or value.capitalize()
 
 
 def _view_of(address: Address) -> str:
@@ -431,7 +358,7 @@ def _before(request: Request[Any, Any, Any], data: Deciding, form: Form) -> Resp
         act=known,
         acts=page_decide.ACTS,
         reasons=page_decide.REASONS,
-        values=VALUES,
+        values=page_facets.VALUES,
         back=_back(data.back or (f"/exposure?{data.view}" if data.view else "")),
     )
 
