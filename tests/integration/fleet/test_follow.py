@@ -154,3 +154,24 @@ def test_following_in_steps_ends_where_a_whole_match_does(fleet: Fleet) -> None:
         == stepwise
         == [("web", "attrs@1", "CVE-2026-0001"), ("web", "django@4.1", "CVE-2026-0001")]
     )
+
+
+def test_the_worker_follows_the_table_of_its_home_and_looks_no_further_while_it_stands(fleet: Fleet) -> None:
+    from clearway.exposure.fleet.tasks import loops
+
+    fleet.ingest(osv("PYSEC-9", package("PyPI", "other", "1")))
+    fleet.upload(fleet.asset("web"), "pkg:pypi/django@4.1")
+    looks = []
+
+    def connect():  # type: ignore[no-untyped-def]
+        looks.append(1)
+        return fleet.people.owner()
+
+    follows = loops(fleet.world.home, fleet.world.url)["fleet.follow"].run
+    follows(connect)
+    fleet.ingest(osv("PYSEC-1", DJANGO, aliases=["CVE-2026-0001"]))
+    follows(connect)
+    assert fleet.flaws() == [("web", "django@4.1", "CVE-2026-0001")]
+    before = len(looks)
+    follows(connect)
+    assert len(looks) == before

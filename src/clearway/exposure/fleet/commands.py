@@ -478,11 +478,13 @@ def run_exposure(args: argparse.Namespace) -> int:
 
     from . import listing
 
-    with _here(args) as here, here.pool.acting(here.key) as db:
-        wanted = _wanted(args, here)
-        page = listing.page(db, wanted, args.sort, limit=args.limit)
-        counts = listing.counts(db, wanted)
-        day = here.day
+    with _here(args) as here:
+        _catch_up(here)
+        with here.pool.acting(here.key) as db:
+            wanted = _wanted(args, here)
+            page = listing.page(db, wanted, args.sort, limit=args.limit)
+            counts = listing.counts(db, wanted)
+            day = here.day
     if args.json:
         _json({"exposures": msgspec.to_builtins(page.lines), "counts": msgspec.to_builtins(counts)})
         return 0
@@ -491,6 +493,24 @@ def run_exposure(args: argparse.Namespace) -> int:
     more = "" if counts.exact else " at least"
     _say(f"{len(page.lines):,} of{more} {counts.total:,}")
     return 0
+
+
+def _catch_up(here: _Here) -> None:
+    """What was ingested since is in the list: nobody else may be at work on this home that would see to it."""
+    from clearway.advisories.table import Table
+    from clearway.records.errors import ConfigError
+
+    from . import follow
+
+    try:
+        table = Table.of_home(here.home)
+    except ConfigError:  # nothing is loaded yet
+        return
+    try:
+        with here.pool.owner() as owner:
+            follow.follow(owner, table, here.day, here.home)
+    finally:
+        table.close()
 
 
 def _line(x: ExposureLine, day: date) -> str:

@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from clearway.store.jobs import Loop
 
 from . import follow, marked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-    from clearway.store.jobs import Job
+    from clearway.store.jobs import Connect, Job
 
-HOME_VARIABLE = "CLEARWAY_HOME"
+LOOK_S = 2.0
 
 
-def follow_table(job: Job, args: Mapping[str, Any]) -> None:
-    """Brings the fleet up to the compiled table; `home` names the one whose table it is."""
-    from clearway.advisories.table import Table
+class Following:
+    """Keeps the fleet up to the compiled table of one home; a look that finds nothing new costs two `stat`s."""
 
-    home = Path(str(args.get("home") or os.environ.get(HOME_VARIABLE, ""))).expanduser()
-    table = Table.of_home(home)
-    try:
-        with job.owner() as db, job.step(f"generation {table.meta.generation}", db) as todo:
-            if todo:
-                follow.follow(db, table, _today(), home)
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._seen: tuple[tuple[int, int], ...] = ()
+
+    def __call__(self, connect: Connect) -> None:
+        """Follows the table if its files are others than at the last look."""
+        from clearway.advisories.table import Table
+
+        there = self._files()
+        if not there or there == self._seen:
+            return
+        table = Table.of_home(self._home)
+        try:
+            with connect() as db:
+                follow.follow(db, table, _today(), self._home)
                 marked.match(db, _today())
-    finally:
-        table.close()
+        finally:
+            table.close()
+        self._seen = there  # as it was before reading: what changed meanwhile is another
+
+    def _files(self) -> tuple[tuple[int, int], ...]:
+        from clearway.advisories.table import CHANGES_SUFFIX, TABLE_FILE
+
+        path = self._home / TABLE_FILE
+        found = []
+        for file in (path, path.with_suffix(CHANGES_SUFFIX)):
+            with suppress(FileNotFoundError):
+                at = file.stat()
+                found.append((at.st_ino, at.st_mtime_ns))
+        return tuple(found)
 
 
 def new_day(job: Job, args: Mapping[str, Any]) -> None:
@@ -54,10 +76,14 @@ def _tasks() -> dict[str, Any]:
     from clearway.store.jobs import Spec
 
     return {
-        "fleet.follow": follow_table,
         "fleet.pending": Spec(match_pending, cron="* * * * *"),
         "fleet.day": Spec(new_day, cron="5 0 * * *"),
     }
 
 
 TASKS = _tasks()
+
+
+def loops(home: Path, url: str) -> dict[str, Loop]:
+    """Following the table of this home, where somebody takes advisories in."""
+    return {"fleet.follow": Loop("", LOOK_S, Following(home))}
