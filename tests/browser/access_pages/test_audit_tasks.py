@@ -58,7 +58,8 @@ def test_who_lowered_this_marking_and_does_the_log_prove_it(
     screen.axe()
     page.get_by_label("About").fill("note/7")
     page.get_by_role("button", name="Show").click()
-    assert page.url.endswith("/audit?subject=note/7")  # the address has what is shown, and nothing empty
+    # The address has what is shown, and nothing empty.
+    page.wait_for_url(lambda url: url.endswith("/audit?subject=note/7"))
     page.get_by_role("link", name="marking changed").click()
     expect(page.locator("h1")).to_contain_text("Cora Coordinator: marking changed")
     expect(page.locator("main")).to_contain_text("Cora Coordinator asked, Local administrator agreed")
