@@ -9,6 +9,7 @@ set -eu
 packages() {
     cat <<'LIST'
 chromium               the browser in which pages are tried
+libfaketime            puts the clock of a database forward and back
 default-jre-headless   runs Maven's own comparison of versions
 libmaven3-core-java    Maven's own comparison of versions
 libcommons-lang3-java  what Maven's comparison needs
