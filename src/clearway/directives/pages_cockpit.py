@@ -234,7 +234,7 @@ def _cockpit(
         form=form,
         books=books,
         authorities=directs,
-        notice=found.table.notice(day) if found.table else "",
+        in_force=found.table.notice(day) if found.table else "",
         today=day,
         too_many=AT_ONCE,
         urn="" if home is None else f"organisation={home.slug}&as_of={day}",

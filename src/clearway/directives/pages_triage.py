@@ -206,7 +206,8 @@ def _shown(request: Request[Any, Any, Any], triage: int, form: Form) -> Response
         form=form,
         may=org is not None and "operate" in org.rights,
         patched=patched,
-        other_flags=[flag for flag in book.flags if flag != patched],
+        # Which steps are late stands beside them.
+        other_flags=[f for f in book.flags if f != patched and ": after its target of " not in f],
         volatile=any(e.volatile for e in book.evidence),
         next_step=next((s for s in book.steps if s.state in ("open", "started")), None),
         asset_number=book.subject.asset.removeprefix("asset/"),

@@ -1,0 +1,44 @@
+"""A served workspace with an authority that has addressed BOD 26-04, and two organisations with overdue items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from harness import served
+from hostile import CORPUS
+
+from clearway.directives.kept import issues
+from clearway.store.connect import connect, translated
+from cockpit_world import FLEET, OF_ONE, Cockpit
+from database import server  # noqa: F401
+from directive_desk import Desk, furnish
+from intake_world import drop_database, new_database
+
+_HOSTILE = """with a as (select asset, org, aud from clearway.asset where name = 'water-gw'),
+n as (insert into clearway.asset (org, aud, name, owner, exposure, created)
+    select org, aud, left(p, 280), '', 'public', now() - interval '9 days' from a, unnest(%s::text[]) p
+    returning asset, org, aud)
+insert into clearway.exposure (first_seen, asset, pv, flaw, org, aud, detected, clock, verdict)
+    select now() - interval '9 days', n.asset, 2, 2, n.org, n.aud, current_date - 9, 1, 1 from n"""
+
+
+@pytest.fixture(scope="module")
+def live(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cockpit, str]]:  # noqa: F811
+    """The cockpit and the URL of the server over it."""
+    folder = tmp_path_factory.mktemp("directives")
+    (folder / "home").mkdir()
+    url = new_database(server, "made")
+    desk = Desk(url, furnish(url))
+    with translated(), connect(url) as owner:
+        owner.execute(FLEET)
+        for slug in ("water", "hospital"):
+            owner.execute(OF_ONE, {"slug": slug})
+        owner.execute(_HOSTILE, ([p for name, p in CORPUS.items() if "nul" not in name],))
+    desk.do("administrator@authority", issues.add_key, "authority", desk.key, "first")
+    cockpit = Cockpit(desk, None)  # type: ignore[arg-type]  # asked in a browser
+    cockpit.issue()
+    with served("fleet_site:application", url, str(folder / "home"), log=folder / "log") as running:
+        yield cockpit, running.url
+    desk.pool.close()
+    drop_database(server, url)
