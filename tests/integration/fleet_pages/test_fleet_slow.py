@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
+import fleet_site
+from clearway.exposure.fleet import api_lists, page_asked
 from clearway.exposure.fleet.page_quick import quick
+from clearway.http.cursor import Sealer
+from clearway.records.errors import UpstreamError
+from clearway.records.principal import Principal
 from fleet_site import Site
 
 
@@ -27,3 +34,17 @@ def test_the_filters_are_counted_after_the_page_where_that_takes_long(site: Site
         site.ask("GET", "/exposure/facets?status=open", site.other, page=True).text.count("1 exposure") == 1
     )
     assert site.ask("GET", "/exposure/facets", None, page=True).status_code == 401
+
+
+def test_filters_that_take_too_long_together_are_an_error_that_says_what_to_do(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_lists, "PATIENCE_MS", 200)
+    me = Principal(person=site.operator.person, name="x")
+    asked = page_asked.asked((), me, fleet_site.TODAY)
+    with site.people.owner() as lock, site.people.acting(site.operator) as db:
+        lock.execute("lock table clearway.clock in access exclusive mode")  # as good as ten million rows
+        with pytest.raises(UpstreamError, match="too long") as found:
+            api_lists.page(db, me, asked, Sealer({1: b"k" * 64}))
+        assert "leave one of them out" in found.value.mend
+        assert db.execute("select 1").fetchone() == (1,)

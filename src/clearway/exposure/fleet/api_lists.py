@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -12,9 +13,11 @@ from msgspec import Struct
 from clearway.http import csv_out, etag
 from clearway.http.acting import acting
 from clearway.http.cursor import sealer
+from clearway.records.errors import UpstreamError
 
 from . import listing, page_asked, page_seen
 from .page_common import pairs_of, today
+from .page_quick import quick
 
 if TYPE_CHECKING:
     import psycopg
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from .page_asked import Asked
 
 API_LIMIT = 200
+PATIENCE_MS = 8_000  # of each statement of a list
 
 
 class ExposureItem(Struct, frozen=True, kw_only=True):
@@ -112,7 +116,24 @@ def items(
 def page(
     db: psycopg.Connection[Any], me: Principal, asked: Asked, seal: Sealer
 ) -> tuple[tuple[listing.ExposureLine, ...], str]:
-    """The lines asked for, and the cursor of the next page, "" on the last. Raises CursorError."""
+    """The lines asked for, and the cursor of the next page, "" on the last.
+
+    Raises:
+        CursorError: the cursor is not for this list or reader.
+        UpstreamError: some filters together take longer than anybody would wait.
+    """
+    found = quick(db, partial(_page, db, me, asked, seal), PATIENCE_MS)
+    if found is None:
+        raise UpstreamError(
+            "these filters together take too long in this order",
+            mend="leave one of them out, or choose another order",
+        )
+    return found
+
+
+def _page(
+    db: psycopg.Connection[Any], me: Principal, asked: Asked, seal: Sealer
+) -> tuple[tuple[listing.ExposureLine, ...], str]:
     after = asked.after(seal, me)
     lines: list[listing.ExposureLine] = []
     while True:

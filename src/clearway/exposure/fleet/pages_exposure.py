@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Column, Form, Table, done, page
-from clearway.records.errors import InputError, NotFoundError, TooLargeError
+from clearway.records.errors import InputError, NotFoundError, TooLargeError, UpstreamError
 from clearway.records.text import plain
 
 from . import (
@@ -228,7 +228,11 @@ def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
     day = today()
     with acting(request) as (db, me):
         asked = page_asked.asked(pairs_of(request), me, day, most=page_asked.LIMIT, of_page=True)
-        lines, following = api_lists.page(db, me, asked, sealer(request))
+        lines: tuple[listing.ExposureLine, ...]
+        try:
+            lines, following, slow = *api_lists.page(db, me, asked, sealer(request)), ""
+        except UpstreamError as error:
+            lines, following, slow = (), "", error.mend
         counted = page_facets.count(db, me, asked)
         facets = page_facets.facets(db, me, asked, counted, address, day)
         seen = page_seen.seen(db, (line.aud for line in lines))
@@ -251,6 +255,7 @@ def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
         "exposure/list.html",
         tlp=seen.tlp,
         table=table,
+        slow=slow,
         counted=counted,
         facets=facets,
         seen=seen,
