@@ -52,8 +52,8 @@ class Served:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.files: list[IO[bytes]] = []
 
-    def prepare(self, people: int) -> list[Somebody]:
-        """Advisories, and that many operators."""
+    def ingest(self) -> None:
+        """One advisory, so that there is a table."""
         world = World(self.database, self.home)
         world.take(
             write(
@@ -62,6 +62,10 @@ class Served:
             ),
             at=datetime.now(UTC),
         )
+
+    def prepare(self, people: int) -> list[Somebody]:
+        """Advisories, and that many operators."""
+        self.ingest()
         made = People(self.database)
         try:
             org = made.org("water")
