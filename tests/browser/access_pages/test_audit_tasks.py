@@ -60,7 +60,7 @@ def test_who_lowered_this_marking_and_does_the_log_prove_it(
     page.get_by_role("button", name="Show").click()
     # The address has what is shown, and nothing empty.
     page.wait_for_url(lambda url: url.endswith("/audit?subject=note/7"))
-    page.get_by_role("link", name="marking changed").click()
+    page.get_by_role("link", name="marking changed", exact=True).click()
     expect(page.locator("h1")).to_contain_text("Cora Coordinator: marking changed")
     expect(page.locator("main")).to_contain_text("Cora Coordinator asked, Local administrator agreed")
     proven = page.get_by_text("the log proves it")

@@ -1,0 +1,119 @@
+"""Passkeys through the real routes, with an authenticator in software: bound, used, and what must not work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+from soft_key import SoftKey
+
+from clearway.http.acting import SESSION_COOKIE_PLAIN
+from clearway.http.csrf import token
+from conftest import House
+from people import Somebody
+
+ORIGIN = "http://localhost:9000"
+# Passkeys need that name; the client of the test would rather have another.
+pytestmark = pytest.mark.filterwarnings("ignore:The base_url")
+
+
+class Browser:
+    """A browser at localhost, which passkeys may be bound to."""
+
+    def __init__(self, house: House, who: Somebody | None = None) -> None:
+        self.client: TestClient[Any] = TestClient(house.app, base_url=ORIGIN)  # type: ignore[arg-type]
+        self.client.follow_redirects = False
+        self.headers = {"accept": "application/json"}
+        if who is not None:
+            self.client.cookies.set(SESSION_COOKIE_PLAIN, who.cookie)
+            self.headers["x-csrf-token"] = token(who.key)
+
+    def post(self, path: str, body: Any = None) -> Any:
+        return self.client.post(path, json={} if body is None else body, headers=self.headers)
+
+    def add(self, key: SoftKey, origin: str = ORIGIN) -> Any:
+        options = self.post("/settings/account/passkeys/options").json()
+        answer = {"credential": key.create(options, origin), "label": "Laptop"}
+        return self.post("/settings/account/passkeys", answer)
+
+    def sign_in(self, key: SoftKey, origin: str = ORIGIN) -> Any:
+        options = self.post("/sign-in/passkey/options").json()
+        return self.post("/sign-in/passkey", {"credential": key.get(options, origin)})
+
+
+@pytest.fixture
+def key() -> SoftKey:
+    return SoftKey()
+
+
+def test_a_passkey_is_added_and_signs_its_person_in(house: House, key: SoftKey) -> None:
+    member = house.member.who
+    assert member is not None
+    assert Browser(house, member).add(key).status_code == 201
+    fresh = Browser(house)
+    assert fresh.sign_in(key).status_code == 200
+    assert fresh.client.get("/api/v1/me").json()["person"] == member.person
+    assert "Laptop" in fresh.client.get("/settings/account", headers={"accept": "text/html"}).text
+    assert house.acts()[-2:] == ["passkey.added", "session.begun"]
+
+
+def test_an_answer_is_good_once_and_for_who_began(house: House, key: SoftKey) -> None:
+    member, chief = house.member.who, house.chief.who
+    assert member is not None
+    assert chief is not None
+    browser = Browser(house, member)
+    options = browser.post("/settings/account/passkeys/options").json()
+    answer = {"credential": key.create(options, ORIGIN), "label": ""}
+    other = Browser(house, chief)
+    other.client.cookies.set("clearway-attempt", browser.client.cookies["clearway-attempt"])
+    assert other.post("/settings/account/passkeys", answer).status_code == 401
+    assert browser.post("/settings/account/passkeys", answer).status_code == 201
+    assert browser.post("/settings/account/passkeys", answer).status_code == 401  # it is used up
+    assert browser.add(key).status_code == 401  # it is bound already
+    fresh = Browser(house)
+    given = {"credential": key.get(fresh.post("/sign-in/passkey/options").json(), ORIGIN)}
+    attempt = fresh.client.cookies["clearway-attempt"]
+    assert fresh.post("/sign-in/passkey", given).status_code == 200
+    again = Browser(house)
+    again.client.cookies.set("clearway-attempt", attempt)
+    assert again.post("/sign-in/passkey", given).status_code == 401
+
+
+def test_a_page_elsewhere_can_not_use_it_and_an_unknown_one_opens_nothing(house: House, key: SoftKey) -> None:
+    assert house.member.who is not None
+    browser = Browser(house, house.member.who)
+    assert browser.add(key, origin="https://evil.example").status_code == 401
+    assert browser.add(key).status_code == 201
+    assert Browser(house).sign_in(key, origin="https://evil.example").status_code == 401
+    assert Browser(house).sign_in(SoftKey()).status_code == 401
+    impostor = SoftKey()
+    impostor.id = key.id
+    assert Browser(house).sign_in(impostor).status_code == 401
+
+
+def test_a_copied_key_is_told_by_its_counter(house: House, key: SoftKey) -> None:
+    assert house.member.who is not None
+    Browser(house, house.member.who).add(key)
+    assert Browser(house).sign_in(key).status_code == 200
+    assert Browser(house).sign_in(key).status_code == 200
+    key.count = 0
+    assert Browser(house).sign_in(key).status_code == 401
+
+
+def test_a_removed_passkey_and_a_barred_person_s_no_longer_open(house: House, key: SoftKey) -> None:
+    member = house.member.who
+    assert member is not None
+    Browser(house, member).add(key)
+    with house.people.owner() as owner:
+        row = owner.execute("select identity from clearway.identity").fetchone()
+    assert row is not None
+    remove = f"/settings/account/identities/{row[0]}/remove"
+    assert house.chief.submit(remove).status_code == 404
+    assert house.member.submit(remove).status_code == 303
+    assert Browser(house).sign_in(key).status_code == 401
+    assert "passkey.removed" in house.acts()
+    Browser(house, member).add(key)
+    with house.people.owner() as owner:
+        owner.execute("select clearway.set_active(%s, false)", (member.person,))
+    assert Browser(house).sign_in(key).status_code == 401
