@@ -22,6 +22,9 @@ def test_every_screen_passes_axe_and_fits_its_width(
         "exposure": "/exposure?status=open&kev=yes&severity!=low&sort=due",
         "one-exposure": f"/exposure/{one}",
         "decide": f"/exposure/decide?act=not_affected&ids={one}",
+        "facets": "/exposure/facets?status=open",
+        "rules": "/exposure/rules?title=x&name=django&status=accepted&until=2099-01-01&detail=x",
+        "flaw-find": "/flaws",
         "flaw": "/flaws/CVE-2026-0001",
         "assets": "/assets",
         "asset": f"/assets/{site.assets['web-1']}",
@@ -43,6 +46,18 @@ def test_words_may_be_plain_or_exact_and_columns_all(operator: Callable[..., Scr
     screen.open(
         f"/exposure?status=open&words={words}&columns=due,flaw,component,asset,tier,status,severity,epss,kev,detected,tlp"
     )
+    screen.fits()
+    screen.axe()
+
+
+@pytest.mark.parametrize("width", [WIDE, PHONE])
+def test_who_is_not_signed_in_is_told_what_this_is_and_where_to_sign_in(
+    screens: Callable[..., Screen], site: Site, width: int
+) -> None:
+    screen = screens(site.url, width=width)
+    page = screen.open("/")
+    assert page.get_by_role("link", name="Sign in").count()
+    assert "web-1" not in page.content()
     screen.fits()
     screen.axe()
 
