@@ -106,8 +106,8 @@ def restore(
 ) -> Restored:
     """Puts the backup in `path` into `home` and its database.
 
-    `key` is a key of the log that is known from elsewhere; the file must be signed by it, or by one it vouches for in
-    the log. `witnesses` are given to the log's verification (`ledger verify --witness`).
+    `key` is a key of the log that is known from elsewhere; the file must be signed by it.
+    `witnesses` are given to the log's verification (`ledger verify --witness`).
 
     Raises:
         IntegrityError: the file is damaged, or the log in it does not verify.
