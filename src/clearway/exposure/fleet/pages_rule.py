@@ -134,7 +134,8 @@ def _page(
             except InputError as wrong:
                 error = wrong
         standing = rule.every(db)
-        seen = page_seen.seen(db, [])
+        marked = db.execute("select distinct aud from clearway.fleet_rule where ended is null").fetchall()
+        seen = page_seen.seen(db, (row[0] for row in marked))
     values = {k: str(v) for k, v in structs.asdict(data).items()}
     errors = {}
     if error is not None:
@@ -144,6 +145,7 @@ def _page(
         request,
         "exposure/rules.html",
         status_code=422 if errors else 200,
+        tlp=seen.tlp,
         rules=standing,
         form=Form(values if tried else {}, errors),
         data=data,
