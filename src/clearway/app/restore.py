@@ -25,9 +25,10 @@ from clearway import ledger
 from clearway.ledger import keys as ledger_keys
 from clearway.ledger import tree_store as tree
 from clearway.ledger.append import CLEAR
-from clearway.ledger.check import verify_home
+from clearway.ledger.check import verify_home, witness_of
+from clearway.ledger.checkpoint import of_note
 from clearway.ledger.epochs import open_epoch
-from clearway.ledger.note import parse_key
+from clearway.ledger.note import Note, parse_key, verified
 from clearway.ledger.sequencer import signer_of
 from clearway.records.errors import ClearwayError, ConfigError, ConflictError, IntegrityError
 from clearway.store.connect import connect, translated
@@ -39,7 +40,7 @@ from . import pg_programs as programs
 from .backup_file import ANOTHER, DUMP, HOME, Backup, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import psycopg
 
@@ -51,6 +52,7 @@ MARK = "restore.json"
 _KEY_FILE = f"{HOME}{ledger_keys.FOLDER}/{ledger_keys.LOG_KEY}"
 # What a home may have before: an empty embedded database, the log's keys, the sign-in settings, a mark of ours.
 _MAY_BE = frozenset({"postgres", ledger_keys.FOLDER, "sign-in.toml", MARK})
+_NOTHING = "nothing of it can be relied on: remove this home and database, and restore another backup"
 _ROLES = """
 do $$
 begin
@@ -107,7 +109,8 @@ def restore(
     """Puts the backup in `path` into `home` and its database.
 
     `key` is a key of the log that is known from elsewhere; the file must be signed by it.
-    `witnesses` are given to the log's verification (`ledger verify --witness`).
+    `witnesses` are given to the log's verification (`ledger verify --witness`); a copy of a checkpoint from after the
+    backup is the tree that the new epoch gives up, so that what was lost is told.
 
     Raises:
         IntegrityError: the file is damaged, or the log in it does not verify.
@@ -137,9 +140,14 @@ def restore(
             _put_files(home, backup)
             migrate(url)
             say("verifying the log")
-            _verify(db, home, backup, witnesses)
+            _check_root(db, backup)
+            seen, later = _of_witnesses(db, witnesses)
+            _verify(home, seen)
+            _know_later(db, home, later)
             _end_sessions(db)
             epoch, lost = _go_on(db, home, backup)
+            if later:
+                _verify(home, witnesses)
             say("compiling the advisory table")
             _compile(home)
             db.execute("comment on schema clearway is null")
@@ -286,21 +294,52 @@ def _put_files(home: Path, backup: Backup) -> None:
             unfinished.rename(target)
 
 
-def _verify(db: Connection, home: Path, backup: Backup, witnesses: tuple[str, ...]) -> None:
+def _check_root(db: Connection, backup: Backup) -> None:
     log = backup.manifest.log
-    mend = "nothing of it can be relied on: remove this home and database, and restore another backup"
-    now = tree.head(db)
-    root = tree.root(db, log.size) if now.size >= log.size else b""
+    root = tree.root(db, log.size) if tree.head(db).size >= log.size else b""
     if base64.b64encode(root).decode() != log.root:
         raise IntegrityError(
             f"the restored log has not the root that the backup names at {log.size:,} entries",
             where="ledger",
-            mend=mend,
+            mend=_NOTHING,
         )
+
+
+def _verify(home: Path, witnesses: Sequence[str]) -> None:
     report = verify_home(home, key=None, witnesses=witnesses)
     if not report.ok:
         reason = next(iter(report.reasons), "")
-        raise IntegrityError(f"the restored log does not verify: {reason}", where="ledger", mend=mend)
+        raise IntegrityError(f"the restored log does not verify: {reason}", where="ledger", mend=_NOTHING)
+
+
+def _of_witnesses(db: Connection, typed: Sequence[str]) -> tuple[list[str], list[Note]]:
+    """What can be held against the log as it was restored, and copies of checkpoints from after the backup."""
+    size = tree.head(db).size
+    seen, later = [], []
+    for text in typed:
+        found = witness_of(text)
+        if isinstance(found, Note) and of_note(found).size > size:
+            later.append(found)
+        else:
+            seen.append(text)
+    return seen, later
+
+
+def _know_later(db: Connection, home: Path, notes: Sequence[Note]) -> None:
+    """Makes the largest checkpoint that the log is known to have signed the one that the epoch gives up."""
+    keys = [parse_key(key.vkey) for key in tree.keys(db)]
+    last = signer_of(db, home).last()
+    for note in sorted(notes, key=lambda note: of_note(note).size):
+        checkpoint = of_note(note)
+        if checkpoint.origin != tree.head(db).origin or all(verified(note, key) is None for key in keys):
+            raise IntegrityError(
+                "the witness's copy was not signed by this log",
+                where="--witness",
+                mend="give its copy of this log",
+            )
+        if last is None or checkpoint.size > last.size:
+            ledger_keys.replace(home / ledger_keys.FOLDER / ledger_keys.SIGNED, note.render())
+            last = checkpoint
 
 
 def _end_sessions(db: Connection) -> None:

@@ -23,7 +23,8 @@ from clearway.app.backup_file import opened
 from clearway.ledger import sequencer
 from clearway.ledger import tree_store as tree
 from clearway.ledger.check import verify_home
-from clearway.ledger.note import SigningKey
+from clearway.ledger.checkpoint import Checkpoint
+from clearway.ledger.note import Note, SigningKey
 from clearway.records.errors import ClearwayError, ConfigError, ConflictError, IntegrityError, UsageError
 from clearway.store.connect import connect
 from clearway.store.migrate import current, head
@@ -121,6 +122,37 @@ def test_entries_that_were_signed_after_the_backup_are_told_to_be_lost(
     assert (done.entries, done.lost) == (6, size - 6)
     assert done.lost >= 4, "those three, and the entry of the backup itself"
     assert verify_home(fresh, key=None, witnesses=()).ok
+
+
+def test_a_witness_copy_from_after_the_backup_tells_what_was_lost_and_a_copy_of_another_log_stops_it(
+    living: World,
+    taken: Path,
+    empty_database: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    acts(living.url, living.home, 2)
+    with connect(living.url) as db:
+        newest = tree.newest(db)
+        assert newest is not None
+        checkpoint, note = newest
+    copy = tmp_path / "witness.checkpoint"
+    copy.write_text(note.render(), "utf-8")
+    monkeypatch.setenv(URL_VARIABLE, empty_database())
+    done = restore.restore(tmp_path / "fresh", taken, witnesses=(str(copy),))
+    assert (done.entries, done.lost) == (6, checkpoint.size - 6)
+    forged = SigningKey(checkpoint.origin, "ed25519", b"f" * 32)
+    copy.write_text(Note(note.text, (forged.sign(note.text),)).render(), "utf-8")
+    monkeypatch.setenv(URL_VARIABLE, empty_database())
+    with pytest.raises(IntegrityError, match="not signed by this log"):
+        restore.restore(tmp_path / "other", taken, witnesses=(str(copy),))
+    # Of the same size as the restored log, but another tree: a fork.
+    key = SigningKey.parse(_key(living))
+    fork = Checkpoint(origin=checkpoint.origin, size=6, root=b"x" * 32).text()
+    copy.write_text(Note(fork, (key.sign(fork),)).render(), "utf-8")
+    monkeypatch.setenv(URL_VARIABLE, empty_database())
+    with pytest.raises(IntegrityError, match="another root"):
+        restore.restore(tmp_path / "third", taken, witnesses=(str(copy),))
 
 
 def test_the_file_is_the_owners_alone_and_holds_the_keys_only_when_asked(
