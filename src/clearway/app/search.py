@@ -39,6 +39,7 @@ KINDS = {
 }
 SHOWN = 10  # of each kind, where all kinds are shown
 MOST = 200  # of the one kind that is asked for
+_LOOKED_AT = 200  # of each kind, to put first what bears the very name
 _LONGEST = 200  # characters of a question
 _ID = re.compile(r"[A-Za-z][\w.:+-]{3,}")
 _REF = re.compile(r"(asset|triage|report)/(\d{1,9})")
@@ -116,7 +117,9 @@ def answer(
         found = (
             _organisations(db, text, most + 1)
             if kind == "organisation"
-            else list(search.find(db, text, kinds=[kind], most=most + 1))
+            else _ranked(text, search.find(db, text, kinds=[kind], most=max(most + 1, _LOOKED_AT)))[
+                : most + 1
+            ]
         )
         if found:
             groups.append((kind, found[:most], len(found) > most))
@@ -135,6 +138,12 @@ def answer(
         ),
     )  # fmt: skip
     return Answer(result=result, seen=seen)
+
+
+def _ranked(text: str, found: Sequence[search.Found]) -> list[search.Found]:
+    """What is called that before what only has the words; else in the order found."""
+    wanted = " ".join(text.casefold().split())
+    return sorted(found, key=lambda f: wanted not in f.title.casefold().split(" · "))
 
 
 def _hit(found: search.Found, seen: page_seen.Seen) -> Hit:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .directive import Directive
 
 DAYS = 28  # of the burn-down
-_URGENT = 12
+_URGENT = 8
 _FORENSIC = 50
 _OPEN = ("overdue", "due", "no_date")
 

@@ -118,6 +118,13 @@ def test_of_many_a_group_shows_some_and_says_that_there_are_more(fleet: Fleet, h
     assert "12 found" in words(here.page(fleet.operator.cookie, "/search?q=web&kind=asset"))
 
 
+def test_what_bears_the_very_name_comes_first(fleet: Fleet, here: Site) -> None:
+    names = ["django", *(f"django-{n}" for n in range(15))]
+    fleet.ingest(*(osv(f"PYSEC-{n}", package("PyPI", name, "4.2")) for n, name in enumerate(names)))
+    indexed(fleet)
+    assert hits(here, fleet.operator.secret, "django")["flaw"][0] == "PYSEC-0 · django"
+
+
 def test_documents_follow_events_and_nothing_is_written_twice(known: Fleet, here: Site) -> None:
     assert indexed(known) == 0
     number = known.asset("db-1", owner="Shop team")
@@ -144,7 +151,7 @@ def test_a_changed_marking_is_followed_at_once(known: Fleet, here: Site) -> None
     with known.people.owner() as db:
         row = db.execute(
             """select clearway.intern_audience(array[clearway.intern_clause(
-                array[clearway.group_of('staff', %s)], false)])""",
+                array[clearway.find_group('staff', %s)])])""",
             (other.org,),
         ).fetchone()
         db.execute("update clearway.asset set aud = %s where name = 'web-1'", row)
