@@ -125,6 +125,7 @@ def serve(
     with lease(home) as url:
         migrate(url)
         workspace = Workspace(home, url)
+        workspace.seals()  # makes the first key of cursors: when a list is read, the disk may be full
         app = build(home / TABLE_FILE, StoredRecords(url), workspace=workspace, limits=limits)
         said = ready or partial(_print_ready, first_code(workspace))
         with kept_running(home), Beside(url, home) if worker else nullcontext():

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
+from psycopg.errors import DiskFull
 
+from clearway.records.errors import UpstreamError
 from clearway.records.principal import Principal
 from clearway.store.principal import PUBLIC as PUBLIC_KEY
 from clearway.store.principal import key_of
@@ -102,10 +104,18 @@ class Doorkeeper:
             self._known.pop(key, None)
 
     def _ask(self, key: str) -> Principal | None:
+        try:
+            return self._whoami(key, noting=key != PUBLIC_KEY)
+        except UpstreamError as error:
+            if not isinstance(error.__cause__, DiskFull):
+                raise
+            return self._whoami(key, noting=False)  # no room to note the use: reads go on
+
+    def _whoami(self, key: str, *, noting: bool) -> Principal | None:
         with self.pool.acting(key) as db:
             row = db.execute(
-                "select clearway.whoami()::text, case when %s then false else clearway.touch() end",
-                (key == PUBLIC_KEY,),
+                "select clearway.whoami()::text, case when %s then clearway.touch() else false end",
+                (noting,),
             ).fetchone()
         if row is None or row[0] is None:
             return None

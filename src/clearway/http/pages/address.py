@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 CURSOR = "cursor"
 OF_PAGES = ("columns", "words", "org")  # how a list is shown, and to whom; not what is in it
 _MOST_PARAMETERS = 100
+_FROM_PROVIDERS = "/sign-in/back/"
 
 Choice = Literal["include", "exclude", "any"]
 
@@ -37,8 +38,10 @@ class Address(Struct, frozen=True):
     @classmethod
     def of(cls, request: ASGIConnection[Any, Any, Any, Any]) -> Address:
         """The address asked for; at most 100 parameters of it."""
-        raw = request.scope.get("query_string", b"").decode("ascii", "replace")
-        return cls.read(request.scope["path"], raw)
+        path = request.scope["path"]
+        # What an identity provider sends along (`code`, `state`) belongs in no link of a page.
+        asked = b"" if path.startswith(_FROM_PROVIDERS) else request.scope.get("query_string", b"")
+        return cls.read(path, asked.decode("ascii", "replace"))
 
     @classmethod
     def read(cls, path: str, query: str = "") -> Address:
