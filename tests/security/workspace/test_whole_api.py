@@ -1,0 +1,79 @@
+"""The whole API of the workspace, held to its own description by a tool that we did not write, as several people."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import fleet_site
+from clearway.access.person import ROLES
+from database import server  # noqa: F401
+from intake_world import World, drop_database, new_database
+from live_server import Live
+from people import Somebody
+
+WHO = {"everything": ROLES, "operator": ("operator",), "auditor": ("auditor",)}
+
+
+@pytest.fixture(scope="module")
+def served(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[fleet_site.Site, Live]]:  # noqa: F811
+    folder = tmp_path_factory.mktemp("api")
+    url = new_database(server, "made")
+    try:
+        site = fleet_site.Site(World(url, folder / "home"))
+        try:
+            site.ingest(fleet_site.DJANGO, fleet_site.FLASK)
+            fleet_site.furnish(site)
+            with fleet_site.over(site, folder / "log") as live:
+                site.url = live.url
+                yield site, live
+        finally:
+            site.people.close()
+    finally:
+        drop_database(server, url)
+
+
+def fuzz(
+    live: Live, who: Somebody, folder: Path, examples: int, seconds: int
+) -> subprocess.CompletedProcess[str]:
+    """At most about `seconds`; what it has not found by then it has not found."""
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli", "run", f"{live.url}/api/v1/openapi.json"),
+            *("--checks", "not_a_server_error,status_code_conformance,content_type_conformance"),
+            *("--seed", "7", "--max-examples", str(examples), "--workers", "2", "--max-time", str(seconds)),
+            *("--phases", "examples,fuzzing", "--mode", "all"),
+            # It never ends by itself; and two that take the token's own rights away.
+            *("--exclude-path", "/api/v1/events/live", "--exclude-path", "/api/v1/sign-out"),
+            *("--exclude-path-regex", "/(tokens|sessions)/.*/revoke|/people/.*/active|/members/.*/roles"),
+            *("--header", f"Authorization: Bearer {who.secret}"),
+            *("--generation-database", "none", "--max-failures", "20", "--request-timeout", "30"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=seconds + 120,
+        check=False,
+        cwd=folder,
+    )
+
+
+@pytest.mark.parametrize(
+    ("role", "examples", "seconds"),
+    [
+        ("everything", 2, 15),
+        *(pytest.param(role, 20, 60, marks=pytest.mark.slow) for role in WHO),
+    ],
+)
+def test_no_route_fails_or_answers_with_what_is_not_documented(
+    served: tuple[fleet_site.Site, Live], tmp_path: Path, role: str, examples: int, seconds: int
+) -> None:
+    site, live = served
+    somebody = site.people.somebody(site.water, *WHO[role], name=f"{role} {examples}")
+    done = fuzz(live, somebody, tmp_path, examples, seconds)
+    assert done.returncode == 0, done.stdout[-12_000:] + done.stderr
+    assert live.process.poll() is None
+    assert "Traceback" not in live.log.read_text()
