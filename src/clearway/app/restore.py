@@ -13,7 +13,6 @@ Each step finds out what the one before it left, so that the same command, given
 
 from __future__ import annotations
 
-import base64
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,15 +20,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from clearway import ledger
 from clearway.ledger import keys as ledger_keys
-from clearway.ledger import tree_store as tree
-from clearway.ledger.append import CLEAR
-from clearway.ledger.check import verify_home, witness_of
-from clearway.ledger.checkpoint import of_note
-from clearway.ledger.epochs import open_epoch
-from clearway.ledger.note import Note, parse_key, verified
-from clearway.ledger.sequencer import signer_of
+from clearway.ledger.note import parse_key
 from clearway.records.errors import ClearwayError, ConfigError, ConflictError, IntegrityError
 from clearway.store.connect import connect, translated
 from clearway.store.failures import at
@@ -37,10 +29,12 @@ from clearway.store.migrate import head, migrate
 from clearway.store.server import URL_VARIABLE, lease
 
 from . import pg_programs as programs
-from .backup_file import ANOTHER, DUMP, HOME, Backup, opened
+from . import restore_log as log
+from .backup_file import DUMP, HOME
+from .backup_read import ANOTHER, Backup, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     import psycopg
 
@@ -52,7 +46,6 @@ MARK = "restore.json"
 _KEY_FILE = f"{HOME}{ledger_keys.FOLDER}/{ledger_keys.LOG_KEY}"
 # What a home may have before: an empty embedded database, the log's keys, the sign-in settings, a mark of ours.
 _MAY_BE = frozenset({"postgres", ledger_keys.FOLDER, "sign-in.toml", MARK})
-_NOTHING = "nothing of it can be relied on: remove this home and database, and restore another backup"
 _ROLES = """
 do $$
 begin
@@ -140,14 +133,14 @@ def restore(
             _put_files(home, backup)
             migrate(url)
             say("verifying the log")
-            _check_root(db, backup)
-            seen, later = _of_witnesses(db, witnesses)
-            _verify(home, seen)
-            _know_later(db, home, later)
-            _end_sessions(db)
-            epoch, lost = _go_on(db, home, backup)
+            log.check_root(db, backup)
+            seen, later = log.of_witnesses(db, witnesses)
+            log.verify(home, seen)
+            log.know_later(db, home, later)
+            log.end_sessions(db)
+            epoch, lost = log.go_on(db, home, backup)
             if later:
-                _verify(home, witnesses)
+                log.verify(home, witnesses)
             say("compiling the advisory table")
             _compile(home)
             db.execute("comment on schema clearway is null")
@@ -202,17 +195,18 @@ def _check_home(home: Path, backup: Backup) -> None:
             where=str(home / MARK),
             mend="finish that one, or restore into another home and database",
         )
-    log = backup.manifest.log
+    kept = backup.manifest.log
     file = home / ledger_keys.FOLDER / ledger_keys.LOG_KEY
     if file.exists():
-        found = ledger_keys.load_or_make(file, log.origin, "ed25519")
-        if log.keys and found.public.text() not in log.keys:
+        found = ledger_keys.load_or_make(file, kept.origin, "ed25519")
+        if kept.keys and found.public.text() not in kept.keys:
             raise ConfigError(
                 "the key in this home is not of the log in the backup",
                 where=str(file),
-                mend=f"put the folder {ledger_keys.FOLDER}/ of the home that signed it there, mode 0600",
+                mend=f"put the folder {ledger_keys.FOLDER}/ of the home that signed it there, mode 0600; if the key was "
+                f"rotated since, give the one before, {ledger_keys.LOG_KEY}.N, its name back",
             )
-    elif log.keys and _KEY_FILE not in backup.places:
+    elif kept.keys and _KEY_FILE not in backup.places:
         raise ConfigError(
             "the backup was taken without the keys that sign the log, and this home has none",
             where=str(home / ledger_keys.FOLDER),
@@ -292,78 +286,6 @@ def _put_files(home: Path, backup: Backup) -> None:
                 file.flush()
                 os.fsync(fd)
             unfinished.rename(target)
-
-
-def _check_root(db: Connection, backup: Backup) -> None:
-    log = backup.manifest.log
-    root = tree.root(db, log.size) if tree.head(db).size >= log.size else b""
-    if base64.b64encode(root).decode() != log.root:
-        raise IntegrityError(
-            f"the restored log has not the root that the backup names at {log.size:,} entries",
-            where="ledger",
-            mend=_NOTHING,
-        )
-
-
-def _verify(home: Path, witnesses: Sequence[str]) -> None:
-    report = verify_home(home, key=None, witnesses=witnesses)
-    if not report.ok:
-        reason = next(iter(report.reasons), "")
-        raise IntegrityError(f"the restored log does not verify: {reason}", where="ledger", mend=_NOTHING)
-
-
-def _of_witnesses(db: Connection, typed: Sequence[str]) -> tuple[list[str], list[Note]]:
-    """What can be held against the log as it was restored, and copies of checkpoints from after the backup."""
-    size = tree.head(db).size
-    seen, later = [], []
-    for text in typed:
-        found = witness_of(text)
-        if isinstance(found, Note) and of_note(found).size > size:
-            later.append(found)
-        else:
-            seen.append(text)
-    return seen, later
-
-
-def _know_later(db: Connection, home: Path, notes: Sequence[Note]) -> None:
-    """Makes the largest checkpoint that the log is known to have signed the one that the epoch gives up."""
-    keys = [parse_key(key.vkey) for key in tree.keys(db)]
-    last = signer_of(db, home).last()
-    for note in sorted(notes, key=lambda note: of_note(note).size):
-        checkpoint = of_note(note)
-        if checkpoint.origin != tree.head(db).origin or all(verified(note, key) is None for key in keys):
-            raise IntegrityError(
-                "the witness's copy was not signed by this log",
-                where="--witness",
-                mend="give its copy of this log",
-            )
-        if last is None or checkpoint.size > last.size:
-            ledger_keys.replace(home / ledger_keys.FOLDER / ledger_keys.SIGNED, note.render())
-            last = checkpoint
-
-
-def _end_sessions(db: Connection) -> None:
-    """Ends every session: one that was ended after the backup would be valid again. People sign in anew."""
-    with db.transaction():
-        ended = db.execute(
-            "update clearway.credential set revoked = clock_timestamp() "
-            "where kind in ('session', 'acting') and revoked is null and expires > clock_timestamp()"
-        ).rowcount
-        if ended:
-            ledger.append(db, "restore.sessions_ended", "restore", {"sessions": ended}, aud=CLEAR)
-
-
-def _go_on(db: Connection, home: Path, backup: Backup) -> tuple[int, int]:
-    """The epoch that follows, and how many entries are known to be lost; opened once."""
-    log = backup.manifest.log
-    now = tree.head(db)
-    if now.epoch is not None and now.epoch.number > log.epoch:
-        return now.epoch.number, now.epoch.old_size - now.epoch.kept
-    if not log.keys:  # nothing was ever signed
-        return log.epoch, 0
-    reason = f"restored from the backup of {backup.manifest.taken} ({backup.digest[:16]})"
-    epoch = open_epoch(db, signer_of(db, home), reason)
-    return epoch.number, epoch.old_size - epoch.kept
 
 
 def _compile(home: Path) -> None:

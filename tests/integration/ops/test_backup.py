@@ -19,7 +19,7 @@ from ops_program import clearway, started, step_to
 from clearway import ledger
 from clearway.advisories.table import Table
 from clearway.app import backup, restore
-from clearway.app.backup_file import opened
+from clearway.app.backup_read import opened
 from clearway.ledger import sequencer
 from clearway.ledger import tree_store as tree
 from clearway.ledger.check import verify_home

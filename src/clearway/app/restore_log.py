@@ -1,0 +1,103 @@
+"""The log of a restored database: it is verified, told what is lost, and goes on as a new epoch."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+from clearway import ledger
+from clearway.ledger import keys as ledger_keys
+from clearway.ledger import tree_store as tree
+from clearway.ledger.append import CLEAR
+from clearway.ledger.check import verify_home, witness_of
+from clearway.ledger.checkpoint import of_note
+from clearway.ledger.epochs import open_epoch
+from clearway.ledger.note import Note, parse_key, verified
+from clearway.ledger.sequencer import signer_of
+from clearway.records.errors import IntegrityError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import psycopg
+
+    from .backup_read import Backup
+
+    Connection = psycopg.Connection[Any]
+
+_NOTHING = "nothing of it can be relied on: remove this home and database, and restore another backup"
+
+
+def check_root(db: Connection, backup: Backup) -> None:
+    """Raises IntegrityError when the database has not the root that the backup's manifest names."""
+    log = backup.manifest.log
+    root = tree.root(db, log.size) if tree.head(db).size >= log.size else b""
+    if base64.b64encode(root).decode() != log.root:
+        raise IntegrityError(
+            f"the restored log has not the root that the backup names at {log.size:,} entries",
+            where="ledger",
+            mend=_NOTHING,
+        )
+
+
+def verify(home: Path, witnesses: Sequence[str]) -> None:
+    """Raises IntegrityError when the log does not verify, or a witness has seen another."""
+    report = verify_home(home, key=None, witnesses=witnesses)
+    if not report.ok:
+        reason = next(iter(report.reasons), "")
+        raise IntegrityError(f"the restored log does not verify: {reason}", where="ledger", mend=_NOTHING)
+
+
+def of_witnesses(db: Connection, typed: Sequence[str]) -> tuple[list[str], list[Note]]:
+    """What can be held against the log as it was restored, and copies of checkpoints from after the backup."""
+    size = tree.head(db).size
+    seen, later = [], []
+    for text in typed:
+        found = witness_of(text)
+        if isinstance(found, Note) and of_note(found).size > size:
+            later.append(found)
+        else:
+            seen.append(text)
+    return seen, later
+
+
+def know_later(db: Connection, home: Path, notes: Sequence[Note]) -> None:
+    """Makes the largest checkpoint that the log is known to have signed the one that the epoch gives up."""
+    keys = [parse_key(key.vkey) for key in tree.keys(db)]
+    last = signer_of(db, home).last()
+    for note in sorted(notes, key=lambda note: of_note(note).size):
+        checkpoint = of_note(note)
+        if checkpoint.origin != tree.head(db).origin or all(verified(note, key) is None for key in keys):
+            raise IntegrityError(
+                "the witness's copy was not signed by this log",
+                where="--witness",
+                mend="give its copy of this log",
+            )
+        if last is None or checkpoint.size > last.size:
+            ledger_keys.replace(home / ledger_keys.FOLDER / ledger_keys.SIGNED, note.render())
+            last = checkpoint
+
+
+def end_sessions(db: Connection) -> None:
+    """Ends every session: one that was ended after the backup would be valid again. People sign in anew."""
+    with db.transaction():
+        ended = db.execute(
+            "update clearway.credential set revoked = clock_timestamp() "
+            "where kind in ('session', 'acting') and revoked is null and expires > clock_timestamp()"
+        ).rowcount
+        if ended:
+            ledger.append(db, "restore.sessions_ended", "restore", {"sessions": ended}, aud=CLEAR)
+
+
+def go_on(db: Connection, home: Path, backup: Backup) -> tuple[int, int]:
+    """The epoch that follows, and how many entries are known to be lost; opened once."""
+    log = backup.manifest.log
+    now = tree.head(db)
+    if now.epoch is not None and now.epoch.number > log.epoch:
+        return now.epoch.number, now.epoch.old_size - now.epoch.kept
+    if not log.keys:  # nothing was ever signed
+        return log.epoch, 0
+    reason = f"restored from the backup of {backup.manifest.taken} ({backup.digest[:16]})"
+    epoch = open_epoch(db, signer_of(db, home), reason)
+    return epoch.number, epoch.old_size - epoch.kept
