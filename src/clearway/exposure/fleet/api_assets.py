@@ -344,6 +344,7 @@ def handlers() -> list[HTTPRouteHandler]:
         "/inventories/{number:int}/document",
         opt=SIGNED_IN,
         sync_to_thread=True,
+        media_type="application/octet-stream",
         summary="The document as it came",
         responses=problems_of(*READ),
     )

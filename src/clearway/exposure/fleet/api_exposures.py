@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from litestar import Request, Response, delete, get, patch, post
-from litestar.openapi.spec import Operation, Parameter, Schema
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, Parameter, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
@@ -223,6 +223,9 @@ class ListOperation(Operation):
 
     def __post_init__(self) -> None:
         self.parameters = [*(self.parameters or ()), *_parameters()]
+        answer = (self.responses or {}).get("200")
+        if isinstance(answer, OpenAPIResponse) and answer.content is not None:
+            answer.content["text/csv"] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
 
 
 def handlers() -> list[HTTPRouteHandler]:
@@ -533,8 +536,8 @@ def _parameters() -> list[Parameter]:
         Parameter(
             name="limit",
             param_in="query",
-            schema=Schema(type=OpenAPIType.INTEGER, minimum=1, maximum=api_lists.API_LIMIT),
-            description="rows a page",
+            schema=Schema(type=OpenAPIType.INTEGER, minimum=1, maximum=page_asked.CSV_LIMIT),
+            description="rows a page: 200, or 10,000 as CSV",
             required=False,
         ),
         text("cursor", "from `next` or `Link`", max_length=MAX_CHARS),
