@@ -203,7 +203,7 @@ def _check_home(home: Path, backup: Backup) -> None:
             raise ConfigError(
                 "the key in this home is not of the log in the backup",
                 where=str(file),
-                mend=f"put the folder {ledger_keys.FOLDER}/ of the home that signed it there, mode 0600; if the key was "
+                mend=f"put the folder {ledger_keys.FOLDER}/ of the home that signed it there, mode 0600; if it was "
                 f"rotated since, give the one before, {ledger_keys.LOG_KEY}.N, its name back",
             )
     elif kept.keys and _KEY_FILE not in backup.places:
