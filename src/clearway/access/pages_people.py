@@ -133,10 +133,13 @@ def handlers() -> list[HTTPRouteHandler]:
     def invite(request: _R, who: FromPath[int]) -> Response[bytes]:
         """A new one-time code; the codes before it are void."""
         now = datetime.now(UTC)
-        with acting(request) as (db, me):
-            where = place(request, db, me)
-            whom = person.one(db, number(who))
-            code = invitation.invite(db, whom.person, where.here.org, now=now)
+        try:
+            with acting(request) as (db, me):
+                where = place(request, db, me)
+                whom = person.one(db, number(who))
+                code = invitation.invite(db, whom.person, where.here.org, now=now)
+        except ForbiddenError as error:
+            return _one(request, who, wrong({}, error))
         return _invited(request, where, whom, code, now + invitation.LIFE)
 
     @post("/settings/people/{who:int}/active", opt=_ADMINISTER, **PAGE)

@@ -35,13 +35,12 @@ def _overview() -> list[HTTPRouteHandler]:
         """Lists, embargoes and approvals."""
         return _shown(request)
 
-    @post("/settings/lists", opt=needs("read"), **PAGE)
+    @post("/settings/lists", opt=SIGNED_IN, **PAGE)
     def add_list(request: _R, data: Annotated[Sent, FORM]) -> Response[bytes]:
         """Adds a recipient list."""
         try:
             with acting(request) as (db, me):
                 where = place(request, db, me)
-                must(me, "read", where.here.org)
                 made = recipients.add(db, where.here.org, text(data, "name"))
         except _REFUSED as error:
             return _shown(request, listing=wrong(data, error, "name"))
@@ -103,6 +102,7 @@ def _shown(
         listing=listing or Form(),
         embargoing=embargoing or Form(),
         deciding=deciding or Form(),
+        may_list=me.may("coordinate", where.here.org) or me.may("administer", where.here.org),
         may_decide=me.may("coordinate", where.here.org) or me.may("administer", where.here.org),
     )
 
@@ -113,7 +113,7 @@ def _lists() -> list[HTTPRouteHandler]:
         """Who is on a list."""
         return _list(request, which, Form())
 
-    @post("/settings/lists/{which:int}", opt=needs("read"), **PAGE)
+    @post("/settings/lists/{which:int}", opt=SIGNED_IN, **PAGE)
     def change(request: _R, which: FromPath[int], data: Annotated[Sent, FORM]) -> Response[bytes]:
         """Puts somebody on the list, or takes them off."""
         member = text(data, "member") != "no"
@@ -151,7 +151,7 @@ def _list(request: _R, which: int, form: Form) -> Response[bytes]:
         members=on_it,
         form=form,
         choices=[c for c in choices if c[0] not in taken],
-        may=me.may("read", kept.org),
+        may=me.may("coordinate", kept.org) or me.may("administer", kept.org),
     )
 
 

@@ -96,6 +96,7 @@ def test_have_the_whole_log_verified_and_see_why_one_may_see_an_entry(
     page.get_by_role("button", name="Verify it").click()
     expect(page.locator("#toasts")).to_contain_text("Asked for")
     expect(page.get_by_text("every hash and root computed anew")).to_be_visible(timeout=20_000)
+    expect(page.locator("#verification-state")).not_to_contain_text("Being verified")
     screen.axe()
     page = screen.open("/audit")
     page.get_by_role("link", name=re.compile("^Why you can see")).first.click()
