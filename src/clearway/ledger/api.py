@@ -101,7 +101,7 @@ def routes() -> ControllerRouterHandler:
         opt=PUBLIC,
         sync_to_thread=True,
         summary="The newest signed checkpoint",
-        responses={**problems_of(404, 503)},
+        responses={**problems_of(400, 404, 503)},
     )
     def checkpoint(request: Request[Any, Any, Any], witnessed: FromQuery[bool] = False) -> Response[bytes]:
         """A signed note (C2SP tlog-checkpoint); with `witnessed`, the newest that a witness has co-signed."""
