@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 VERDICTS = {"affected": 1, "unknown": 2, "not_affected": 3}
 _BATCH = 50_000
+_FEW = 500
 
 
 class Answer(NamedTuple):
@@ -127,6 +128,15 @@ def put(
     """Makes `answers` all that is said of `pvs`. The owner's transaction. `held` False: nobody holds them yet."""
     given = list(answers)
     of = dictionary.flaws(db, {a.flaw for a in given})
+    if not held and len(given) <= _FEW:
+        # New versions of one inventory. Whoever made one of them meanwhile asked the same table.
+        with db.cursor() as cursor:
+            cursor.executemany(
+                """insert into clearway.answer (pv, flaw, verdict, basis, fixed, records)
+                values (%s, %s, %s, %s, %s, %s) on conflict do nothing""",
+                [(a.pv, of[a.flaw], a.verdict, a.basis, list(a.fixed), list(a.records)) for a in given],
+            )
+        return Put(len(given), 0, 0, 0)
     _stage(db, pvs, given, of)
     moved = ended = 0
     if held:
@@ -162,7 +172,7 @@ _MOVE = """update clearway.exposure e set flaw = w.flaw, detected = least(e.dete
 from (
     select distinct on (x.asset, x.pv, k.flaw) x.exposure, k.flaw,
         min(x.detected) over (partition by x.asset, x.pv, k.flaw) as detected
-    from kin k join clearway.held h on h.pv = k.pv
+    from kin k join clearway.version_use u on u.pv = k.pv join clearway.held h on h.aud = u.aud and h.pv = k.pv
     join clearway.exposure x on x.asset = h.asset and x.pv = k.pv and x.flaw = k.was and x.via = 0 and x.gone is null
     where k.ended and not exists (
         select from clearway.exposure t where t.asset = x.asset and t.pv = x.pv and t.flaw = k.flaw and t.via = 0)
@@ -172,7 +182,7 @@ from (
 where e.exposure = w.exposure"""
 _VERDICT = """update clearway.exposure e set verdict = n.verdict, version = version + 1
 from incoming_answer n join clearway.answer o on o.pv = n.pv and o.flaw = n.flaw
-join clearway.held h on h.pv = n.pv
+join clearway.version_use u on u.pv = n.pv join clearway.held h on h.aud = u.aud and h.pv = n.pv
 where n.verdict < 3 and o.verdict <> n.verdict and e.asset = h.asset and e.pv = n.pv and e.flaw = n.flaw
     and e.via = 0 and e.gone is null and e.verdict <> n.verdict"""
 _DROP = """delete from clearway.answer o using incoming_pv p where o.pv = p.pv and not exists (
@@ -184,7 +194,7 @@ _ADD = """insert into clearway.answer (pv, flaw, verdict, basis, fixed, records)
 select n.* from incoming_answer n where not exists (
     select from clearway.answer o where o.pv = n.pv and o.flaw = n.flaw)"""
 _END = """update clearway.exposure e set gone = (select clearway.fleet_now()), version = version + 1
-from incoming_pv p join clearway.held h on h.pv = p.pv
+from incoming_pv p join clearway.version_use u on u.pv = p.pv join clearway.held h on h.aud = u.aud and h.pv = p.pv
 where e.asset = h.asset and e.pv = p.pv and e.via = 0 and e.gone is null and not exists (
     select from clearway.answer a where a.pv = e.pv and a.flaw = e.flaw and a.verdict < 3)"""
 _WANTED = """select h.asset, a.pv, a.flaw, a.verdict, s.org, f.id, f.kev, f.kev_due, f.automatable, f.impact,
@@ -192,7 +202,7 @@ _WANTED = """select h.asset, a.pv, a.flaw, a.verdict, s.org, f.id, f.kev, f.kev_
         select min(x.detected) from kin k join clearway.exposure x
             on x.asset = h.asset and x.pv = a.pv and x.flaw = k.was and x.via = 0
         where k.pv = a.pv and k.flaw = a.flaw)
-from incoming_answer a join clearway.held h on h.pv = a.pv
+from incoming_answer a join clearway.version_use u on u.pv = a.pv join clearway.held h on h.aud = u.aud and h.pv = a.pv
 join clearway.asset s on s.asset = h.asset
 join clearway.flaw f on f.flaw = a.flaw
 where a.verdict < 3 and not exists (

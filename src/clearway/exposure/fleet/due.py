@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _EXPOSED = {"public": "yes", "internal": "no", "unknown": "unknown"}
 _HOW: tuple[DetectedHow, DetectedHow] = ("kept", "given")
 _BATCH = 50_000
+_CLOCKS = 2_000
 
 
 class Setting(NamedTuple):
@@ -68,6 +70,18 @@ class Dated(NamedTuple):
     clock: int
 
 
+class Clock(NamedTuple):
+    """A rule that gives dates, as the table `clock` knows it."""
+
+    directive: str
+    policy: str
+    retier: str
+    tier: str
+    row: int | None
+    basis: str
+    forensic: bool
+
+
 class Dater:
     """Dates many exposures as of one day; each combination of facts is worked out once."""
 
@@ -76,35 +90,57 @@ class Dater:
         self.day = day
         self._loaded = loaded
         self._known: dict[object, Dated] = {}
-        self._clocks: dict[object, int] = {}
+        self._clocks: dict[Clock, int] | None = None
 
     def due(self, setting: Setting, flaw: FlawDates, said: Said, detected: date, how: int) -> Dated:
         """The date. Raises UsageError for a directive, policy or option that does not exist."""
-        key = (setting, flaw.id[:9] if flaw.id.startswith("CVE-") else "", flaw[1:], said, detected, how)
+        # Of its id a date takes the year alone.
+        year = flaw.id[:9] if flaw.id.startswith("CVE-") else ""
+        key = (setting, year, flaw[1:], said, detected, how)
         found = self._known.get(key)
         if found is None:
-            tier = tier_of(setting, flaw, said, detected, how, self._loaded, self.day)
-            found = self._known[key] = Dated(tier.due, self._clock(setting, tier))
+            alike = flaw._replace(id=year)
+            due, clock, rank = _worked_out(setting, alike, said, detected, how, self._loaded, self.day)
+            found = self._known[key] = Dated(due, self._clock(clock, rank))
         return found
 
-    def _clock(self, setting: Setting, tier: Tier) -> int:
-        directive = load(setting.directive)
-        decision = tier.decision
-        row = (
-            directive.id,
-            directive.policy(setting.policy).id,
-            directive.retier(setting.retier),
-            decision.code,
-            directive.rank(decision.code) if decision.days is not None or decision.row is not None else -1,
-            decision.row,
-            decision.basis,
-            decision.forensic_triage,
-        )
-        found = self._clocks.get(row)
+    def _clock(self, clock: Clock, rank: int) -> int:
+        if self._clocks is None:  # a few rows: read at once, and not one by one
+            rows = self._db.execute(
+                """select clock, directive, policy, retier, tier, "row", basis, forensic from clearway.clock
+                order by clock desc limit %s""",
+                (_CLOCKS,),
+            )
+            self._clocks = {Clock(*row): number for number, *row in rows}
+        found = self._clocks.get(clock)
         if found is None:
-            answer = self._db.execute("select clearway.fleet_clock(%s, %s, %s, %s, %s, %s, %s, %s)", row)
-            found = self._clocks[row] = int((answer.fetchone() or (0,))[0])
+            answer = self._db.execute(
+                "select clearway.fleet_clock(%s, %s, %s, %s, %s, %s, %s, %s)",
+                (*clock[:4], rank, *clock[4:]),
+            )
+            found = self._clocks[clock] = int((answer.fetchone() or (0,))[0])
         return found
+
+
+@lru_cache(maxsize=8_192)
+def _worked_out(
+    setting: Setting, flaw: FlawDates, said: Said, detected: date, how: int, loaded: Loaded, day: date
+) -> tuple[date | None, Clock, int]:
+    """A date, the rule that gives it, and the rule's rank: what comes in today has the facts of what came before."""
+    tier = tier_of(setting, flaw, said, detected, how, loaded, day)
+    directive = load(setting.directive)
+    decision = tier.decision
+    clock = Clock(
+        directive.id,
+        directive.policy(setting.policy).id,
+        directive.retier(setting.retier),
+        decision.code,
+        decision.row,
+        decision.basis,
+        decision.forensic_triage,
+    )
+    dated = decision.days is not None or decision.row is not None
+    return tier.due, clock, directive.rank(decision.code) if dated else -1
 
 
 def tier_of(

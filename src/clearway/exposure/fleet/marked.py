@@ -141,7 +141,8 @@ from clearway.marked m
 join clearway.marked_interval i on i.marked = m.marked and i.lo is not null
 join clearway.lookup l on l.package = i.package and l.key >= i.lo and l.key < i.hi
 join clearway.package_version v on v.pv = l.pv and v.plain
-join clearway.held h on h.pv = v.pv
+join clearway.version_use u on u.pv = v.pv
+join clearway.held h on h.aud = u.aud and h.pv = v.pv
 join clearway.asset a on a.asset = h.asset
 join clearway.flaw f on f.flaw = m.flaw
 where (%(marked)s::int is null or m.marked = %(marked)s) and (%(asset)s::int is null or h.asset = %(asset)s)
@@ -155,7 +156,8 @@ join clearway.marked_interval i on i.marked = m.marked
 join clearway.package p on p.package = i.package
 join clearway.lookup l on l.package = i.package
 join clearway.package_version v on v.pv = l.pv
-join clearway.held h on h.pv = v.pv
+join clearway.version_use u on u.pv = v.pv
+join clearway.held h on h.aud = u.aud and h.pv = v.pv
 join clearway.asset a on a.asset = h.asset
 join clearway.flaw f on f.flaw = m.flaw
 where (%(marked)s::int is null or m.marked = %(marked)s) and (%(asset)s::int is null or h.asset = %(asset)s)

@@ -185,13 +185,18 @@ def _rule(row: tuple[Any, ...]) -> Rule:
     )
 
 
-def apply_to(db: psycopg.Connection[Any], exposures: Sequence[int]) -> int:
-    """Lets the standing rules decide new exposures; returns how many they did. The oldest rule that fits decides."""
-    rows = db.execute(
-        "select distinct org from clearway.exposure where exposure = any(%s)", (list(exposures),)
-    ).fetchall()
+def apply_to(db: psycopg.Connection[Any], exposures: Sequence[int], orgs: Sequence[int] | None = None) -> int:
+    """Lets the standing rules decide new exposures; returns how many they did. The oldest rule that fits decides.
+
+    `orgs` are the organisations of these exposures, where the caller knows them.
+    """
+    if orgs is None:
+        rows = db.execute(
+            "select distinct org from clearway.exposure where exposure = any(%s)", (list(exposures),)
+        )
+        orgs = [r[0] for r in rows]
     decided = 0
-    for rule in every(db, [r[0] for r in rows]):
+    for rule in every(db, orgs):
         found = conditions(rule.matches.as_filter(rule.org))
         hits = db.execute(
             f"select e.exposure from clearway.exposure e {joins(found.joins)} "  # noqa: S608

@@ -139,7 +139,7 @@ def take(
     if appeared:
         from .rule import apply_to
 
-        apply_to(db, appeared)
+        apply_to(db, appeared, [org])
     record(
         db,
         "inventory.taken",

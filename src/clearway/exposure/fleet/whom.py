@@ -73,7 +73,7 @@ def assets_hit(
     with db.cursor(binary=True) as cursor:
         row = cursor.execute(
             """select coalesce(array_agg(distinct h.asset), '{}') from unnest(%s::int[]) w(pv)
-            join clearway.held h using (pv)""",
+            join clearway.version_use u using (pv) join clearway.held h using (aud, pv)""",
             (list(pvs),),
         ).fetchone()
     return tuple(row[0]) if row else ()

@@ -50,9 +50,10 @@ create table clearway.lookup (
 create index lookup_key on clearway.lookup (package, key);
 create index lookup_unless on clearway.lookup (unless) where unless is not null;
 create index lookup_pv on clearway.lookup (pv);
--- In which audiences a version was ever held: what opens its row in the dictionary.
+-- In which audiences a version was ever held: what opens its row in the dictionary. Written from rows of the
+-- dictionary, which are never deleted: a reference would lock, and so write, each of them again.
 create table clearway.version_use (
-    pv int not null references clearway.package_version,
+    pv int not null,
     aud clearway.audience_id not null,
     primary key (pv, aud)
 );
@@ -204,7 +205,9 @@ create table clearway.held (
     seen int not null,
     primary key (asset, pv)
 );
-create index held_pv on clearway.held (pv, asset);
+-- Whoever looks for the holders of a version takes its audiences from `version_use`: rows of one inventory then lie
+-- side by side in this index, and not each on another page, which costs most of all when it is written.
+create index held_use on clearway.held (aud, pv, asset);
 
 -- What an organisation says of exposures: of one component of one asset and of what certain records say of it.
 -- `pv` null: whatever the component's version. Decisions hang on records, so they outlive a regrouping of flaws.
@@ -421,9 +424,10 @@ declare
     bit smallint;
     kept int;
 begin
+    digests := array(select distinct d from unnest(digests) d);
     select coalesce(array_agg(v.pv order by v.pv), '{}') into pvs
-    from (select distinct d from unnest(digests) d) w join package_version v on v.digest = w.d;
-    if cardinality(pvs) <> (select count(distinct d) from unnest(digests) d) then
+    from unnest(digests) d join package_version v on v.digest = d;
+    if cardinality(pvs) <> cardinality(digests) then
         raise 'the versions of this inventory are not in the dictionary' using errcode = 'CW409';
     end if;
     select i.slot into bit from inventory i where i.asset = which and i.witness = fleet_take.witness limit 1;
@@ -542,12 +546,12 @@ begin
     end if;
     execute 'with over as (
         update clearway.exposure e set gone = (select clearway.fleet_now()), version = version + 1
-        where e.asset = $1 and e.gone is null and (
+        where e.asset = $1 and e.gone is null and e.exposure <> all($2) and (
             not exists (select from clearway.held h where h.asset = $1 and h.pv = e.pv)
             or (e.via = 0 and not exists (
                 select from clearway.answer an where an.pv = e.pv and an.flaw = e.flaw and an.verdict < 3)))
         returning e.via)
-        select count(*) from over where via = 0' into ended using which;
+        select count(*) from over where via = 0' into ended using which, appeared;
     update inventory i set appeared = cardinality(fleet_expose.appeared), ended = fleet_expose.ended
     where i.inventory = document and i.asset = which;
 end $$;
