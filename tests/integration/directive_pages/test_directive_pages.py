@@ -166,6 +166,7 @@ def test_what_does_not_fit_a_triage_is_told_and_nothing_is_recorded(cockpit: Coc
         {"event": "concluded", "conclusion": "perhaps", "summary": "nothing"},
         {"event": "patched", "what": "x", "at": "2999-01-01T00:00"},
         {"event": "patched", "what": "x", "at": "yesterday"},
+        {"event": "patched", "what": "a\0b"},
         {"event": "unheard"},
     ):
         cockpit.post("operator@water", f"{led}/events", 422, after="0", **fields)
@@ -212,6 +213,26 @@ def _issue(cockpit: Cockpit, document: bytes, signature: str) -> Any:
         "/directives/issue", headers={**headers, "x-csrf-token": token.group(1)}, follow_redirects=False,
         data={"signature": signature, "reach": "CLEAR"}, files={"document": ("d.json", document, "application/json")},
     )  # fmt: skip
+
+
+def test_what_no_database_holds_is_refused_or_left_out_and_never_a_fault(cockpit: Cockpit) -> None:
+    version = cockpit.issue()
+    path = "/directives/bod-26-04/acknowledgement?org=water"
+    cockpit.post("operator@water", path, version=str(version), note="a\0b")
+    cockpit.post("operator@water", path, 400, version="x")
+    cockpit.post("operator@water", path, 404, version="9" * 18)
+    fields = {
+        "directive": "bod-26-04",
+        "flaw": "CVE-2026-2",
+        "component": "c\0",
+        "asset": "asset/1\0",
+        "kev_added": "2026-11-25",
+    }
+    cockpit.post("operator@water", "/directives/triages?org=water", **fields)
+    for day in ("0000-00-00", "9999-12-31", "tomorrow", ""):
+        cockpit.post("operator@water", "/directives/triages?org=water", 400, **{**fields, "kev_added": day})
+    for address in ("/directives/%00", "/directives/triages/99999999999999999999", "/directives/reports/0"):
+        cockpit.page("operator@water", address, 404)
 
 
 def test_the_day_of_the_figures_is_today(cockpit: Cockpit) -> None:
