@@ -26,7 +26,7 @@ insert into clearway.clock (directive, policy, retier, tier, rank, basis, forens
 """
 OF_ONE = """
 with o as (select org, clearway.intern_audience(array[clearway.intern_clause(
-        array[clearway.group_of('staff', org)], false)]) as aud from clearway.organisation where slug = %(slug)s),
+        array[clearway.find_group('staff', org)])]) as aud from clearway.organisation where slug = %(slug)s),
 a as (insert into clearway.asset (org, aud, name, exposure, environment, addresses, created)
     select org, aud, %(slug)s || '-gw', 'public', 'production', '{8.8.8.8}', now() - interval '50 days'
     from o returning asset, org, aud),

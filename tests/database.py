@@ -19,7 +19,13 @@ from intake_world import World, drop_database, new_database, with_database
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a server whose database `made` has the tables and nothing in them."""
     os.environ.pop(URL_VARIABLE, None)
-    with lease(tmp_path_factory.mktemp("server") / "home") as url:
+    home = tmp_path_factory.mktemp("server") / "home"
+    with lease(home):
+        pass
+    # Nothing here outlives the session; what must is tested with servers of its own.
+    settings = home / "postgres" / "data" / "local.conf"
+    settings.write_text("fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n")
+    with lease(home) as url:
         with psycopg.connect(url, autocommit=True) as db:
             db.execute("create database made")
         migrate(with_database(url, "made"))

@@ -104,7 +104,7 @@ def _clause(db: psycopg.Connection[Any], groups: tuple[tuple[str, int], ...]) ->
     return _number(
         db,
         """select clearway.intern_clause(array(
-            select clearway.group_of(kind, ref) from unnest(%s::text[], %s::int[]) as g(kind, ref)), false)""",
+            select clearway.find_group(kind, ref) from unnest(%s::text[], %s::int[]) as g(kind, ref)))""",
         ([kind for kind, _ in groups], [ref for _, ref in groups]),
     )
 

@@ -119,10 +119,11 @@ def revoke(db: psycopg.Connection[Any], credential: int) -> None:
     Raises:
         NotFoundError: there is none of that number that the caller may end.
     """
-    db.execute("select clearway.revoke_credential(%s)", (credential,))
+    # First the entry: who ends the session that asks is nobody afterwards.
     ledger.append(
         db, "credential.revoked", f"credential/{credential}", aud=audience.of(db, own(_my_home(db)))
     )
+    db.execute("select clearway.revoke_credential(%s)", (credential,))
 
 
 def sign_out(db: psycopg.Connection[Any], *, everything: bool = False) -> int:

@@ -7,7 +7,7 @@ touches no row.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, convert
@@ -109,6 +109,10 @@ def arm(
     """
     if until.tzinfo is None:
         raise InputError("say the zone of the hour", where="until", mend="write 2026-12-04T00:00:00Z")
+    try:
+        until = until.astimezone(UTC)
+    except OverflowError:
+        raise InputError("that hour is beyond the calendar", where="until") from None
     if until <= now:
         raise InputError("that hour has passed", where="until", mend="release it, or give a later one")
     kept = one(db, embargo)
@@ -151,12 +155,16 @@ def carry_out(
 ) -> tuple[Embargo, ...]:
     """Ends what is due, or freezes it where the clock can't be believed; what was ended or frozen. The job's step.
 
-    One transaction of the owner. The reading is kept when it was believed, so that the next is held against it.
+    One transaction of the owner. The reading is kept when it was believed, so that the next is held against it. After a
+    restart of the machine nothing but a person can say what the time is: a doubt then freezes every embargo that is
+    armed, and the clock is believed for those that are armed from then on.
     """
     before = _mark(owner)
     why = clockwatch.doubt(before, now, latest)
+    restarted = before is not None and before.boot != now.boot
     acted: list[Embargo] = []
-    for kept in _kept(owner, "until <= %s", (now.wall,)):
+    due = ("until is not null", ()) if why and restarted else ("until <= %s", (now.wall,))
+    for kept in _kept(owner, *due):
         if why:
             owner.execute("update clearway.embargo set frozen = %s where embargo = %s", (why, kept.embargo))
             _log(owner, "embargo.frozen", kept, {"why": why})
@@ -164,8 +172,7 @@ def carry_out(
             entry = _log(owner, "embargo.released", kept, {"why": "armed to end now"})
             owner.execute("select clearway.release_embargo(%s, %s)", (kept.embargo, entry))
         acted.append(one(owner, kept.embargo))
-    if not why or before is None or before.boot != now.boot:
-        # After a restart, time is believed again once those that were due have been frozen.
+    if not why or before is None or restarted:
         owner.execute(
             "update clearway.clock_mark set high = greatest(high, %s), boot = %s, up_s = %s",
             (now.wall, now.boot, now.up_s),
@@ -198,6 +205,6 @@ def _kept(owner: psycopg.Connection[Any], condition: str, parameters: tuple[obje
 
 
 def _log(db: psycopg.Connection[Any], act: str, kept: Embargo, content: dict[str, object]) -> int:
-    # Its parties read it now, and whoever may see what it held once it has ended.
-    aud = audience.of(db, Marking(tlp="CLEAR", embargo=kept.embargo))
+    # For its keeper and the coordinators, then as now: who the parties were, and why it ended, is not what it held.
+    aud = audience.of(db, Marking(tlp="AMBER+STRICT", org=kept.org))
     return ledger.append(db, act, f"embargo/{kept.uid}", content, aud=aud)

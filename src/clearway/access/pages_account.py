@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from clearway import ledger
-from clearway.http.acting import SIGNED_IN, acting, doorkeeper, viewer
+from clearway.http.acting import IN_PERSON, SIGNED_IN, acting, doorkeeper, viewer
 from clearway.http.pages import Form, done, page
 from clearway.records.errors import ClearwayError, ConflictError, ForbiddenError, InputError, NotFoundError
 
@@ -105,7 +105,7 @@ def handlers() -> list[HTTPRouteHandler]:
         )
         return done(request, f"{_ACCOUNT}#{mine.kind}s", words)
 
-    @post(f"{_ACCOUNT}/identities/{{which:int}}/remove", opt=SIGNED_IN, **PAGE)
+    @post(f"{_ACCOUNT}/identities/{{which:int}}/remove", opt=IN_PERSON, **PAGE)
     def remove(request: _R, which: FromPath[int]) -> Response[bytes]:
         """Takes a way to sign in away."""
         me = viewer(request)

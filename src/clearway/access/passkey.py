@@ -155,7 +155,7 @@ def signed_in(owner: psycopg.Connection[Any], kept: Pending, answer: dict[str, A
         """select i.identity, i.public_key, i.sign_count, i.person from clearway.identity i
         join clearway.person p using (person)
         where i.kind = 'passkey' and i.issuer = %s and i.subject = %s and p.active for update of i""",
-        (relying_party(kept.origin), str(answer.get("id", ""))[:1500]),
+        (relying_party(kept.origin), str(answer.get("id", ""))[:1500].replace("\0", "")),
     ).fetchone()
     if row is None or kept.person:
         raise AuthenticationError("this passkey is not known here", mend="sign in another way")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from litestar import Request, Response, Router, get, post
 from litestar.datastructures import Cookie
@@ -18,10 +18,12 @@ from litestar.params import Body, FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
 from clearway.http.acting import (
+    IN_PERSON,
     SESSION_COOKIE_PLAIN,
     SIGNED_IN,
     acting,
     doorkeeper,
+    over_https,
     secret_in,
     viewer,
 )
@@ -81,6 +83,7 @@ def routes(settings: SignIn) -> Router:
     @post("/sign-in/code", opt=PUBLIC, **_PAGE)
     def by_code(request: _Asked, data: Annotated[Code, _FORM]) -> Response[bytes]:
         """Signs in with a one-time code."""
+        origin(request, settings)  # a code works once: what can fail comes before it is used
         try:
             with owner(request) as db:
                 made = invitation.accept(db, data.code[:100], now=_now())
@@ -95,7 +98,7 @@ def routes(settings: SignIn) -> Router:
         """Sends the browser to an identity provider."""
         return _to_provider(request, settings, provider, local(next), 0)
 
-    @post("/settings/account/bind/{provider:str}", opt=SIGNED_IN, **_PAGE)
+    @post("/settings/account/bind/{provider:str}", opt=IN_PERSON, **_PAGE)
     def bind(request: _Asked, provider: FromPath[str]) -> Response[bytes]:
         """The page from which a signed-in person goes to a provider, to bind an account of theirs.
 
@@ -118,6 +121,11 @@ def routes(settings: SignIn) -> Router:
         try:
             with owner(request) as db:
                 kept = attempt.take(db, _attempt(request), "oidc", oidc.Pending, now=now)
+            me = viewer(request)
+            if kept.person and (me is None or me.person != kept.person or me.credential != "session"):
+                raise AuthenticationError(
+                    "you have signed out since", mend="Sign in, and bind the account again"
+                )
             account = oidc.finish(chosen, kept, dict(request.query_params.items()))
             with owner(request) as db:
                 person = _bound(db, account, kept.person, now)
@@ -148,7 +156,7 @@ def routes(settings: SignIn) -> Router:
 
     @post(
         "/settings/account/passkeys/options",
-        opt=SIGNED_IN,
+        opt=IN_PERSON,
         sync_to_thread=True,
         include_in_schema=False,
         status_code=200,
@@ -163,7 +171,7 @@ def routes(settings: SignIn) -> Router:
 
     @post(
         "/settings/account/passkeys",
-        opt=SIGNED_IN,
+        opt=IN_PERSON,
         sync_to_thread=True,
         include_in_schema=False,
         status_code=201,
@@ -219,7 +227,7 @@ def local(path: str) -> str:
     fine = path.startswith("/") and not path.startswith(("//", "/\\")) and len(path) <= _LONGEST_NEXT
     if not fine or "\\" in path or not path.isprintable() or urlsplit(path).netloc:
         return "/"
-    return path
+    return quote(path, safe="/?&=#%:+,;@!$'()*~[]")  # a header takes no other letters
 
 
 def origin(request: _Asked, settings: SignIn) -> str:
@@ -273,7 +281,8 @@ def _begun(request: _Asked, settings: SignIn, kind: str, kept: Struct, options: 
 
 
 def _attempt(request: _Asked) -> str:
-    return request.cookies.get(f"__Host-{ATTEMPT_COOKIE}") or request.cookies.get(ATTEMPT_COOKIE) or ""
+    name = f"__Host-{ATTEMPT_COOKIE}" if over_https(request) else ATTEMPT_COOKIE
+    return request.cookies.get(name) or ""
 
 
 def _bound(db: psycopg.Connection[Any], account: oidc.Account, person: int, now: datetime) -> int:

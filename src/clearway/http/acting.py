@@ -52,7 +52,9 @@ SESSION_COOKIE_PLAIN = "clearway"
 REMEMBERED_S = 2.0
 _MOST_REMEMBERED = 4096
 
-SIGNED_IN = {"right": "signed-in"}
+SIGNED_IN: dict[str, Any] = {"right": "signed-in"}
+# For what signs a person in: no token, narrow or stolen, may do that.
+IN_PERSON: dict[str, Any] = {"right": "signed-in", "session": True}
 
 
 def needs(right: Right) -> dict[str, str]:
@@ -66,8 +68,14 @@ def secret_in(connection: Connection) -> tuple[str, str]:
     scheme, _, value = header.partition(" ")
     if scheme.lower() == "bearer" and value.strip():
         return "token", value.strip()
-    cookie = connection.cookies.get(SESSION_COOKIE) or connection.cookies.get(SESSION_COOKIE_PLAIN)
+    cookie = connection.cookies.get(SESSION_COOKIE if over_https(connection) else SESSION_COOKIE_PLAIN)
     return ("session", cookie) if cookie else ("", "")
+
+
+def over_https(connection: Connection) -> bool:
+    """Whether browsers reach this installation by HTTPS; then a cookie that a neighbour could plant is no session."""
+    settings = connection.app.state.get("sign_in")
+    return settings is not None and settings.base_url.startswith("https:")
 
 
 class Doorkeeper:
@@ -138,6 +146,14 @@ class Doorkeeper:
                     raise NotAuthorizedException
                 if right != SIGNED_IN["right"] and not me.may(right):
                     raise PermissionDeniedException
+                if handler.opt.get("session"):
+                    if me.credential != "session":
+                        raise PermissionDeniedException(
+                            "sign in in a browser for that: a token is not enough"
+                        )
+                    # What these do is done by the owner, so nothing remembered will do.
+                    if await to_thread(self._ask, self.key(connection)) is None:
+                        raise NotAuthorizedException
             if kind == "session" or not secret:
                 session = self.key(connection) if me is not None else ""
                 await csrf.check(connection, session)  # type: ignore[arg-type]  # HTTP routes only

@@ -88,6 +88,8 @@ def _in_our_words(error: psycopg.Error) -> ClearwayError:
     own = _OWN.get(error.sqlstate or "")
     if own is not None:  # raised by a function of ours, in our own words
         return own(said)
+    if isinstance(error, _UNFIT) or (isinstance(error, psycopg.DataError) and error.sqlstate is None):
+        return InputError("a value can't be kept", mend="numbers and dates in range, and text without NUL")
     if isinstance(error, errors.InsufficientPrivilege) and "row-level security" in said:
         return ForbiddenError("that is not yours to write")
     if isinstance(error, psycopg.OperationalError) and error.sqlstate is None and _REFUSED.search(said):
@@ -111,6 +113,14 @@ _OWN: dict[str, type[ClearwayError]] = {
     "CW404": NotFoundError,
     "CW409": ConflictError,
 }
+# What was asked to be kept can't be: it came from outside.
+_UNFIT = (
+    errors.NumericValueOutOfRange,
+    errors.CharacterNotInRepertoire,
+    errors.UntranslatableCharacter,
+    errors.DatetimeFieldOverflow,
+    errors.InvalidDatetimeFormat,
+)
 _LOGIN = "see user, password and database in CLEARWAY_DATABASE_URL"
 _REFUSED = re.compile(
     r'authentication failed|no password supplied|(database|role) ".*" does not exist|no pg_hba\.conf entry'

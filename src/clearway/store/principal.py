@@ -108,20 +108,20 @@ class Pool:
             db.commit()
 
     def _begun(self, stack: ExitStack, key: str) -> psycopg.Connection[Any]:
-        """A connection with its transaction begun and its principal set, in one round trip.
+        """A connection with its transaction begun and its principal set.
 
-        Asking each connection beforehand whether it lives would be a second one. One that has died since it was
-        last used says so here, and the next is tried.
+        The key goes as a parameter: the text of a statement is shown to other sessions. Asking each connection
+        beforehand whether it lives would be one more round trip. One that has died since it was last used says so
+        here, and the next is tried.
         """
         if not _KEY.fullmatch(key):
             raise ClearwayError("no principal's key: 64 hexadecimal digits")
-        # Several statements in one text take no parameters; the key is hexadecimal digits.
-        begin = b"begin; " + _SET.replace("%s", "'" + key + "'").encode()
         for left in range(self._app.max_size, -1, -1):
             one = stack.enter_context(ExitStack())
             db = one.enter_context(_connection(self._app))
             try:
-                db.execute(begin)
+                db.execute("begin")
+                db.execute(_SET, (key,))
             except OperationalError:
                 if not left or not db.broken:
                     raise

@@ -33,7 +33,7 @@ insert into clearway.clock (directive, policy, retier, tier, rank, basis, forens
 """
 OF_ONE = """
 with o as (select org, clearway.intern_audience(array[clearway.intern_clause(
-        array[clearway.group_of('staff', org)], false)]) as aud from clearway.organisation where slug = %(slug)s),
+        array[clearway.find_group('staff', org)])]) as aud from clearway.organisation where slug = %(slug)s),
 a as (insert into clearway.asset
         (org, aud, name, exposure, environment, addresses, names, created, edge, end_of_support)
     select org, aud, %(slug)s || '-gw', 'public', 'production', '{8.8.8.8,10.0.0.1}', '{gw.example.org}',
@@ -146,7 +146,7 @@ def test_what_is_marked_for_fewer_than_all_members_is_in_no_report(fleet: Desk) 
         owner.execute("""
             with l as (insert into clearway.recipient_list (name) values ('few') returning list)
             update clearway.exposure set aud = clearway.intern_audience(array[clearway.intern_clause(
-                array[clearway.group_of('list', (select list from l))], false)]) where flaw = 1
+                array[clearway.find_group('list', (select list from l))])]) where flaw = 1
         """)
     report = remediation(fleet)
     assert [item.flaw for item in report.items] == ["CVE-2026-2"]

@@ -156,7 +156,7 @@ def test_one_error_for_what_is_not_there_and_what_may_not_be_seen(people: People
 
 def test_a_row_may_be_raised_out_of_ones_own_sight(people: People, a: int) -> None:
     (row,) = rows(people, a, own(a))
-    somebody = people.somebody(a, "operator")
+    somebody = people.somebody(a, "operator", "coordinator")
     with people.acting(somebody) as db:
         made = db.execute("select clearway.add_list(%s, 'three people')", (a,)).fetchone()
         assert made is not None

@@ -74,7 +74,7 @@ def between(db: psycopg.Connection[Any], *orgs: int) -> int:
     """The audience of what is between organisations: the members of each of them, and nobody else (TLP:RED)."""
     row = db.execute(
         """select clearway.intern_audience(array[clearway.intern_clause(array(
-            select clearway.group_of('staff', org) from unnest(%s::int[]) org), false)])""",
+            select clearway.find_group('staff', org) from unnest(%s::int[]) org))])""",
         (sorted(set(orgs)),),
     ).fetchone()
     assert row is not None

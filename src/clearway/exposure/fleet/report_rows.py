@@ -36,7 +36,7 @@ _BATCH = 20_000
 # Audiences that every member of the organisation sees: what else is in the fleet stays out of a report.
 _SHARED = """select a.aud::int from (select distinct aud from clearway.{table} where org = %(org)s) a
     where clearway.within(clearway.intern_audience(array[clearway.intern_clause(
-        array[clearway.group_of('staff', %(org)s)], false)]), a.aud)"""
+        array[clearway.find_group('staff', %(org)s)])]), a.aud)"""
 
 _ASSETS = """select asset, name, owner, sub_organisation, environment, kind, addresses, names, edge, end_of_support,
     eos_listed, decommissioned

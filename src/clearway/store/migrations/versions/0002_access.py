@@ -94,6 +94,7 @@ create table clearway.person (
     email text not null default '',
     org int references clearway.organisation,  -- of a service, the organisation it works for
     made_in int references clearway.organisation,  -- whose administrator added it
+    made_by int,  -- and who that was
     active boolean not null default true,
     badge int references clearway.badge,
     time_zone text not null default 'UTC',
@@ -189,6 +190,8 @@ create table clearway.credential (
     label text not null default '',
     scopes text[],  -- null: every right of the person's roles
     org int references clearway.organisation,  -- null: in every organisation of the person's
+    badge int references clearway.badge,  -- of one that is for one organisation
+    parent int references clearway.credential,  -- the token it was made with, which ends it with itself
     created timestamptz not null default clock_timestamp(),
     by_person int,
     expires timestamptz not null,
@@ -281,6 +284,12 @@ begin atomic
         join clearway.role_right r on r.role = m.role and r."right" = wanted
     where c.credential = clearway.my_credential() and (c.scopes is null or wanted = any(c.scopes));
 end;
+-- Whether the principal's credential is narrowed in nothing: only such a one acts on its person's other credentials.
+create function clearway.is_whole() returns boolean language sql stable security definer
+begin atomic
+    select exists (select from clearway.credential c
+        where c.credential = clearway.my_credential() and c.scopes is null and c.org is null);
+end;
 create function clearway.house() returns int language sql stable parallel safe security definer
 begin atomic
     select o.org from clearway.organisation o where o.house;
@@ -295,8 +304,10 @@ begin atomic  -- `|| B''` unpacks the bits once, and not again for each row
     select b.bits || B'' from clearway.credential c
         join clearway.person p on p.person = c.person
         join clearway.badge b on b.badge = case
-            when c.scopes is null or 'read' = any(c.scopes) then p.badge
-            else (select q.badge from clearway.person q where q.kind = 'public') end
+            when c.scopes is not null and not 'read' = any(c.scopes)
+                then (select q.badge from clearway.person q where q.person = -1)
+            when c.org is not null then c.badge
+            else p.badge end
     where c.credential = clearway.my_credential();
 end;
 -- The audiences of the principal, for the planner's hint, when there are at most so many (and no more than 4,096).
@@ -305,8 +316,10 @@ begin atomic
     select case when cardinality(b.few) <= most then b.few end from clearway.credential c
         join clearway.person p on p.person = c.person
         join clearway.badge b on b.badge = case
-            when c.scopes is null or 'read' = any(c.scopes) then p.badge
-            else (select q.badge from clearway.person q where q.kind = 'public') end
+            when c.scopes is not null and not 'read' = any(c.scopes)
+                then (select q.badge from clearway.person q where q.person = -1)
+            when c.org is not null then c.badge
+            else p.badge end
     where c.credential = clearway.my_credential();
 end;
 create function clearway.whoami() returns jsonb language sql stable security definer
@@ -354,6 +367,14 @@ begin
     end if;
     return found_grp;
 end $$;
+create function clearway.find_group(wanted text, target int) returns int language plpgsql stable security definer
+    set search_path = clearway, pg_temp as $$
+declare found_grp int;
+begin
+    select grp into found_grp from grp where kind = wanted and ref = target;
+    if found_grp is null then raise 'nothing of that name is here' using errcode = 'CW404'; end if;
+    return found_grp;
+end $$;
 -- Whether groups `held` open all of `wanted`: a clause opens for any of its groups, or once it is released.
 create function clearway.opens(held int[], wanted int[]) returns boolean language sql stable as $$
     select not exists (
@@ -369,23 +390,39 @@ begin
     foreach place in array places loop bits := set_bit(bits, place, 1); end loop;
     return bits;
 end $$;
-create function clearway.intern_clause(wanted int[], is_embargo boolean) returns int language plpgsql
+create function clearway.make_clause(wanted int[], is_embargo boolean) returns int language plpgsql
     security definer set search_path = clearway, pg_temp as $$
 declare
     canonical int[] := sorted(wanted);
-    found_clause int;
+    found_clause clause;
 begin
-    if canonical = '{}' then raise 'a clause needs a group'; end if;
-    select clause into found_clause from clause where grps = canonical;
-    if found_clause is null then
+    if canonical = '{}' or exists (select from unnest(canonical) g where g not in (select grp from grp)) then
+        raise 'a clause needs groups that are there' using errcode = 'CW404';
+    end if;
+    select * into found_clause from clause where grps = canonical;
+    if found_clause.clause is null then
         perform intern_lock();
-        select clause into found_clause from clause where grps = canonical;
-        if found_clause is null then
+        select * into found_clause from clause where grps = canonical;
+        if found_clause.clause is null then
             insert into clause (clause, grps, embargo)
-            select coalesce(max(clause), 0) + 1, canonical, is_embargo from clause returning clause into found_clause;
+            select coalesce(max(clause), 0) + 1, canonical, is_embargo from clause returning * into found_clause;
         end if;
     end if;
-    return found_clause;
+    -- One that was made permanent would absorb what is beneath the embargo.
+    if found_clause.embargo <> is_embargo then
+        raise 'that is an embargo, and this is none' using errcode = 'CW409';
+    end if;
+    return found_clause.clause;
+end $$;
+-- A permanent clause of groups that are there; an embargo's is made with it.
+create function clearway.intern_clause(wanted int[]) returns int language plpgsql
+    security definer set search_path = clearway, pg_temp as $$
+begin
+    if actor() = -1 then raise 'sign in first' using errcode = 'CW403'; end if;
+    if exists (select from grp where grp = any(wanted) and kind = 'embargo') then
+        raise 'that is an embargo, and this is none' using errcode = 'CW409';
+    end if;
+    return make_clause(wanted, false);
 end $$;
 -- Clauses without those that say nothing more beside the others. Only permanent clauses absorb: an embargo that
 -- did would take the marking beneath it away when it ends.
@@ -395,27 +432,37 @@ create function clearway.absorbed(wanted int[]) returns int[] language sql stabl
     where k.clause = any(wanted) and k.released_by is null and (k.embargo or not exists (
         select from clause q where q.clause = any(wanted) and q.clause <> k.clause and not q.embargo
             and (q.grps <@ k.grps or k.clause = 1))) $$;
-create function clearway.intern_audience(wanted int[]) returns int language plpgsql
+create function clearway.make_audience(wanted int[]) returns int language plpgsql
     security definer set search_path = clearway, pg_temp as $$
 declare
     canonical int[] := absorbed(wanted);
     found_aud int;
 begin
-    if exists (select from unnest(wanted) w where w not in (select clause from clause)) then
-        raise 'no such clause';
+    if wanted is null
+        or exists (select from unnest(wanted) w where w is null or w not in (select clause from clause)) then
+        raise 'no such clause' using errcode = 'CW404';
     end if;
     select aud into found_aud from audience where clauses = canonical;
     if found_aud is null then
         perform intern_lock();
         select aud into found_aud from audience where clauses = canonical;
         if found_aud is null then
-            insert into audience (aud, clauses)
-            select coalesce(max(aud) + 1, 0), canonical from audience returning aud into found_aud;
+            select coalesce(max(aud) + 1, 0) into found_aud from audience;
+            if found_aud > 65535 then
+                raise 'all 65,536 audiences are in use' using errcode = 'CW409';
+            end if;
+            insert into audience (aud, clauses) values (found_aud, canonical);
             update badge set bits = set_bit(bits, found_aud, 1), few = with_few(few, array[found_aud])
             where opens(grps, canonical);
         end if;
     end if;
     return found_aud;
+end $$;
+create function clearway.intern_audience(wanted int[]) returns int language plpgsql
+    security definer set search_path = clearway, pg_temp as $$
+begin
+    if actor() = -1 then raise 'sign in first' using errcode = 'CW403'; end if;
+    return make_audience(wanted);
 end $$;
 -- The audience of what is derived from parents with these audiences: whoever may see every one of them.
 create function clearway.meet(parents int[]) returns int language plpgsql
@@ -431,7 +478,7 @@ begin
     end if;
     select coalesce(array_agg(distinct c), '{}') into wanted
     from audience a, unnest(a.clauses) c where a.aud = any(distinct_parents);
-    return intern_audience(wanted);
+    return make_audience(wanted);
 end $$;
 -- Whether everybody who may see `narrow` may see `wide` too, whoever they are.
 create function clearway.within(narrow int, wide int) returns boolean language sql stable
@@ -477,15 +524,16 @@ begin
     end if;
     return found_badge;
 end $$;
-create function clearway.groups_of(who int) returns int[] language sql stable
+-- With `only`, what belonging to that organisation alone opens.
+create function clearway.groups_of(who int, only_org int default null) returns int[] language sql stable
     set search_path = clearway, pg_temp as $$
     with home as (
         select m.org, o.kind, array_agg(m.role) as roles
         from membership m join organisation o on o.org = m.org and o.active
-        where m.person = who group by m.org, o.kind
+        where m.person = who and (only_org is null or m.org = only_org) group by m.org, o.kind
     ), lists as (
         select l.list from list_member l
-        where l.person = who or l.org in (select org from home)
+        where (l.person = who and only_org is null) or l.org in (select org from home)
     )
     select case when exists (select from home) then sorted(array(
         select g.grp from grp g where
@@ -507,6 +555,8 @@ begin
     fit := badge_of(case when (select kind = 'public' or not active from person where person = who)
         then '{}' else groups_of(who) end);
     update person set badge = fit where person = who and badge is distinct from fit;
+    update credential c set badge = badge_of(groups_of(who, c.org))
+    where c.person = who and c.org is not null and c.revoked is null;
 end $$;
 
 -- An audience in words, for those who may see it: its label, the groups of each clause, and which are the asker's.
@@ -544,7 +594,7 @@ create function clearway.audience_words(which int) returns jsonb language sql st
                     left join embargo e on g.kind = 'embargo' and e.embargo = g.ref
                     where g.grp = any(c.grps)),
                 'mine', (select jsonb_agg(g.grp = any(coalesce((
-                        select b.grps from person p join badge b on b.badge = p.badge where p.person = me()), '{}'))
+                        select b.grps from person p join badge b on b.badge = p.badge where p.person = actor()), '{}'))
                     order by g.grp) from grp g where g.grp = any(c.grps))) order by c.clause)
             from clause c where c.clause = any(a.clauses)), '[]'))
     from audience a
@@ -560,6 +610,11 @@ begin
     if freed is null then raise 'no such embargo, or it has ended or is frozen' using errcode = 'CW404'; end if;
     if not may('coordinate', keeper) then
         raise 'the right to coordinate is missing' using errcode = 'CW403';
+    end if;
+    if not exists (select from log_entry l join embargo e on e.embargo = which
+            where l.entry = release_embargo.entry and l.act = 'embargo.released'
+                and l.subject = 'embargo/' || e.uid) then
+        raise 'an embargo ends by an act that is on the log' using errcode = 'CW403';
     end if;
     perform intern_lock();
     update embargo set ended_by = entry, ended_at = clock_timestamp(), version = version + 1 where embargo = which;
@@ -631,6 +686,8 @@ begin
         end if;
     end if;
     execute format('update %s set aud = $1 where %I = $2', target, rule.key_column) using wanted, id;
+    -- What is found by its words is found by those who see it, from this statement on.
+    update search_doc set aud = wanted where kind = regexp_replace(target::text, '^.*[.]', '') and ref = id::text;
 end $$;
 """
 
@@ -660,9 +717,10 @@ create function clearway.add_person(kind text, name text, email text, for_org in
 declare made int;
 begin
     perform must_administer(for_org);
-    insert into person (kind, name, email, org, made_in)
+    if add_person.kind not in ('person', 'service') then raise 'no such kind' using errcode = 'CW400'; end if;
+    insert into person (kind, name, email, org, made_in, made_by)
     values (add_person.kind, add_person.name, add_person.email,
-        case when add_person.kind = 'service' then for_org end, for_org)
+        case when add_person.kind = 'service' then for_org end, for_org, nullif(actor(), 0))
     returning person into made;
     perform rebadge(made);
     return made;
@@ -676,9 +734,10 @@ begin
     end if;
     if not exists (select from person p where p.person = who and p.kind <> 'public'
             and (p.kind = 'person' or p.org = where_org)
-            -- Else an administrator could learn who is registered, by making strangers members.
+            -- Of those that others made, only the installation's administrators make members: else an administrator
+            -- could learn who is registered, and invite them to be taken over.
             and (p.made_in = where_org or may('administer', house()) or exists (
-                select from membership m where m.person = who and may('read', m.org)))) then
+                select from membership m where m.person = who and m.org = where_org))) then
         raise 'nothing of that name is here' using errcode = 'CW404';
     end if;
     insert into membership (person, org, role, by_person) values (who, where_org, what, actor())
@@ -690,8 +749,12 @@ create function clearway.revoke_role(who int, where_org int, what text) returns 
     language plpgsql security definer set search_path = clearway, pg_temp as $$
 begin
     perform must_administer(where_org);
+    perform from organisation where house for update;  -- two who take each other's role away take turns
     delete from membership where person = who and org = where_org and role = what;
     if not found then return false; end if;
+    if not exists (select from membership where person = who) then
+        update invitation set used = clock_timestamp() where person = who and used is null;
+    end if;
     if where_org = house() and what = 'administrator' and not exists (
             select from membership m join person p using (person)
             where m.org = house() and m.role = what and p.active) then
@@ -704,6 +767,7 @@ create function clearway.set_active(who int, is_active boolean) returns void
     language plpgsql security definer set search_path = clearway, pg_temp as $$
 begin
     perform must_administer(house());
+    perform from organisation where house for update;
     update person set active = is_active, version = version + 1 where person = who and kind <> 'public';
     if not found then raise 'nothing of that name is here' using errcode = 'CW404'; end if;
     if not exists (select from membership m join person p using (person)
@@ -712,6 +776,7 @@ begin
     end if;
     if not is_active then
         update credential set revoked = clock_timestamp() where person = who and revoked is null;
+        update invitation set used = clock_timestamp() where person = who and used is null;
     end if;
     perform rebadge(who);
 end $$;
@@ -730,8 +795,11 @@ create function clearway.add_list(keeper int, name text) returns int
     language plpgsql security definer set search_path = clearway, pg_temp as $$
 declare made int;
 begin
-    if not may('read', keeper) then
-        raise 'nothing of that name is here' using errcode = 'CW404';
+    if not (may('coordinate', keeper) or may('administer', keeper)) then
+        raise 'the right to coordinate is missing' using errcode = 'CW403';
+    end if;
+    if (select count(*) from recipient_list where org = keeper) >= 1000 then
+        raise 'an organisation keeps a thousand lists at most' using errcode = 'CW409';
     end if;
     insert into recipient_list (org, name) values (keeper, add_list.name) returning list into made;
     perform group_of('list', made);
@@ -745,7 +813,10 @@ begin
     if not may('read', keeper) then
         raise 'nothing of that name is here' using errcode = 'CW404';
     end if;
-    if not may('coordinate', keeper) and exists (select from embargo where list = which) then
+    -- Who is on a list sees what it opens: naming somebody is a coordinator's or an administrator's act, and of an
+    -- embargo's parties a coordinator's alone.
+    if not may('coordinate', keeper) and (not may('administer', keeper)
+            or exists (select from embargo where list = which)) then
         raise 'the right to coordinate is missing' using errcode = 'CW403';
     end if;
     if is_member then
@@ -765,9 +836,12 @@ begin
     if not may('coordinate', keeper) then
         raise 'the right to coordinate is missing' using errcode = 'CW403';
     end if;
+    if (select count(*) from embargo where org = keeper and ended_by is null) >= 200 then
+        raise 'an organisation keeps two hundred embargoes at once' using errcode = 'CW409';
+    end if;
     parties := add_list(keeper, add_embargo.name);
     made := nextval(pg_get_serial_sequence('clearway.embargo', 'embargo'));
-    opened := intern_clause(array[group_of('embargo', made), group_of('desk', 0)], true);
+    opened := make_clause(array[group_of('embargo', made), group_of('desk', 0)], true);
     insert into embargo (embargo, name, org, list, clause) overriding system value
     values (made, add_embargo.name, keeper, parties, opened);
     return made;
@@ -775,6 +849,7 @@ end $$;
 create function clearway.arm_embargo(which int, ends timestamptz, early boolean) returns void
     language plpgsql security definer set search_path = clearway, pg_temp as $$
 begin
+    if ends <= now_marked() then raise 'that hour has passed' using errcode = 'CW400'; end if;
     update embargo set until = ends, on_exploitation = early, armed_by = nullif(actor(), 0),
         armed_at = clock_timestamp(), frozen = '', version = version + 1
     where embargo = which and ended_by is null and may('coordinate', org);
@@ -789,6 +864,16 @@ begin
             or not (may('administer', in_org) or may('administer', house())) then
         raise 'nothing of that name is here' using errcode = 'CW404';
     end if;
+    -- A code signs in as that person. An organisation's administrator gives one to whom they made, before the first
+    -- sign-in; later, or for somebody of other organisations too, it is for the installation's administrators.
+    if not may('administer', house()) and (
+            exists (select from person where person = who and made_in is distinct from in_org)
+            or exists (select from membership where person = who and org <> in_org)
+            or exists (select from identity where person = who)
+            or exists (select from credential where person = who and kind = 'session')) then
+        raise 'they have signed in, or belong elsewhere too: ask an administrator of the installation'
+            using errcode = 'CW403';
+    end if;
     update invitation set used = clock_timestamp() where person = who and used is null;
     insert into invitation (code_hash, person, expires) values (hashed, who, ends);
 end $$;
@@ -801,7 +886,7 @@ create function clearway.add_credential(
     who int, key_hash bytea, public_id text, kind text, label text, scopes text[], in_org int,
     expires timestamptz, signed_in_by text) returns int
     language plpgsql security definer set search_path = clearway, pg_temp as $$
-declare made int; target person;
+declare made int; target person; with_token int; last timestamptz := add_credential.expires;
 begin
     select * into target from person p where p.person = who and p.active and p.kind <> 'public';
     if target.person is null or (actor() <> 0 and (
@@ -824,10 +909,16 @@ begin
         if add_credential.expires > now_marked() + interval '366 days' then
             raise 'a token lives a year at most' using errcode = 'CW400';
         end if;
+        -- Made with a token, it ends no later than that, and with it.
+        select c.credential, least(c.expires, last) into with_token, last
+        from credential c where c.credential = my_credential() and c.kind = 'token';
+        last := coalesce(last, add_credential.expires);
     end if;
-    insert into credential (public_id, key_hash, person, kind, label, scopes, org, by_person, expires, signed_in_by)
+    insert into credential (public_id, key_hash, person, kind, label, scopes, org, badge, parent, by_person, expires,
+        signed_in_by)
     values (add_credential.public_id, add_credential.key_hash, who, add_credential.kind, add_credential.label,
-        add_credential.scopes, in_org, nullif(actor(), 0), add_credential.expires, add_credential.signed_in_by)
+        add_credential.scopes, in_org, case when in_org is not null then badge_of(groups_of(who, in_org)) end,
+        with_token, nullif(actor(), 0), last, add_credential.signed_in_by)
     returning credential into made;
     return made;
 end $$;
@@ -836,15 +927,23 @@ create function clearway.revoke_credential(which int) returns void
 begin
     update credential c set revoked = clock_timestamp()
     from person p where c.credential = which and p.person = c.person and c.kind <> 'public' and c.revoked is null
-        and (actor() in (0, c.person) or (p.kind = 'service' and may('administer', p.org))
-            or may('administer', house()));
+        and (actor() = 0 or (actor() = c.person and (is_whole() or c.credential = my_credential()))
+            or (p.kind = 'service' and may('administer', p.org)) or may('administer', house()));
     if not found then raise 'nothing of that name is here' using errcode = 'CW404'; end if;
+    with recursive child as (
+        select credential from credential where parent = which
+        union select c.credential from credential c join child on c.parent = child.credential
+    ) update credential set revoked = clock_timestamp()
+    where credential in (select credential from child) and revoked is null;
 end $$;
 -- Sign-out everywhere: every session and token of oneself, or only the sessions.
 create function clearway.sign_out(everything boolean) returns int
     language plpgsql security definer set search_path = clearway, pg_temp as $$
 declare n int;
 begin
+    if not is_whole() then
+        raise 'a narrowed token ends no sessions' using errcode = 'CW403';
+    end if;
     update credential set revoked = clock_timestamp()
     where person = actor() and revoked is null and (kind = 'session' or everything);
     get diagnostics n = row_count;
@@ -854,6 +953,9 @@ create function clearway.ask_approval(keeper int, kind text, subject text, propo
     language plpgsql security definer set search_path = clearway, pg_temp as $$
 declare made int;
 begin
+    if (select p.kind from person p where p.person = actor()) is distinct from 'person' then
+        raise 'an approval is asked for by a person' using errcode = 'CW403';
+    end if;
     if actor() <= 0 or not (may('operate', keeper) or may('coordinate', keeper) or may('administer', keeper)) then
         raise 'nothing of that name is here' using errcode = 'CW404';
     end if;
@@ -870,13 +972,19 @@ begin
     if asked.approval is null or actor() <= 0 or not may('read', asked.org) then
         raise 'nothing of that name is here' using errcode = 'CW404';
     end if;
+    if said is null or said not in ('approved', 'refused', 'withdrawn') then
+        raise 'no such verdict' using errcode = 'CW400';
+    end if;
     if asked.verdict is not null then raise 'it has been decided' using errcode = 'CW409'; end if;
     if said = 'withdrawn' and asked.asked_by <> actor() then
         raise 'only who asked may withdraw' using errcode = 'CW403';
     end if;
     if said <> 'withdrawn' and (asked.asked_by = actor()
             or not (may('coordinate', asked.org) or may('administer', asked.org))
-            or (select kind from person where person = actor()) <> 'person') then
+            or (select p.kind from person p where p.person = actor()) <> 'person'
+            -- Two accounts of which one made the other are one person's to use.
+            or exists (select from person p where (p.person = actor() and p.made_by = asked.asked_by)
+                or (p.person = asked.asked_by and p.made_by = actor()))) then
         raise 'it takes a second person with the right to decide' using errcode = 'CW403';
     end if;
     update approval set verdict = said, decided_by = actor(), decided_at = clock_timestamp() where approval = which;
@@ -920,7 +1028,8 @@ create policy see on clearway.person for select to clearway_app using (
     or exists (select from clearway.membership m where m.person = person.person
         and m.org = any((select clearway.my_orgs('read'))::int[])));
 create policy change on clearway.person for update to clearway_app
-    using (person = (select clearway.me()) or org = any((select clearway.my_orgs('administer'))::int[]))
+    using ((person = (select clearway.me()) and (select clearway.is_whole()))
+        or org = any((select clearway.my_orgs('administer'))::int[]))
     with check (person = (select clearway.me()) or org = any((select clearway.my_orgs('administer'))::int[]));
 create policy see on clearway.identity for select to clearway_app using (person = (select clearway.me()));
 create policy see on clearway.credential for select to clearway_app using (
@@ -958,7 +1067,8 @@ grant execute on function clearway.me(), clearway.my_orgs(text), clearway.my_bit
     clearway.my_credential(), clearway.whoami(), clearway.touch(), clearway.now_marked(), clearway.actor(),
     clearway.may(text, int), clearway.house(),
     clearway.meet(int[]), clearway.within(int, int), clearway.audience_words(int), clearway.intern_audience(int[]),
-    clearway.intern_clause(int[], boolean), clearway.group_of(text, int), clearway.in_embargo(int),
+    clearway.intern_clause(int[]), clearway.find_group(text, int), clearway.in_embargo(int),
+    clearway.is_whole(),
     clearway.remark(regclass, bigint, int, int), clearway.release_embargo(int, bigint),
     clearway.add_organisation(text, text, text, text[]), clearway.add_person(text, text, text, int),
     clearway.grant_role(int, int, text), clearway.revoke_role(int, int, text), clearway.set_active(int, boolean),
@@ -972,9 +1082,9 @@ grant execute on function clearway.me(), clearway.my_orgs(text), clearway.my_bit
     to clearway_app;
 -- The community is group 1, the desk 2; clause 1 is {community}; audience 0 is CLEAR, 1 GREEN.
 select clearway.group_of('community', 0), clearway.group_of('desk', 0);
-select clearway.intern_clause(array[1], false);
-select clearway.intern_audience('{}');
-select clearway.intern_audience(array[1]);
+select clearway.make_clause(array[1], false);
+select clearway.make_audience('{}');
+select clearway.make_audience(array[1]);
 insert into clearway.person (person, kind, name) overriding system value values (-1, 'public', 'the public');
 select clearway.rebadge(-1);
 -- The public's key: sha256('clearway public'); here its hash.
