@@ -703,6 +703,7 @@ create policy see on clearway.flaw_history for select to clearway_app using (
     exists (select from clearway.flaw f where f.flaw = flaw_history.flaw));
 grant select on clearway.flaw_history to clearway_app;
 
+revoke execute on function clearway.fleet_now() from public;
 grant execute on function clearway.fleet_now() to clearway_app;
 revoke execute on function clearway.keep_exposure_history(), clearway.keep_flaw_history(),
     clearway.follow_asset_marking(), clearway.date_marked_later() from public;
