@@ -151,3 +151,13 @@ def test_a_barred_person_is_out_at_once(house: House) -> None:
     assert house.admin.submit(path, active="no").status_code == 303
     with house.people.owner() as owner:
         assert all(c.revoked for c in credential.listed(owner, person=house.member.who.person))
+
+
+def test_who_has_signed_in_is_invited_again_by_the_house_alone(house: House) -> None:
+    """A code signs in as its person: an organisation's administrator could take a colleague over."""
+    assert house.member.who is not None
+    path = f"/settings/people/{house.member.who.person}/invitation?at={house.water}"
+    refused = house.chief.submit(path)
+    assert refused.status_code == 422
+    assert "administrator of the installation" in refused.text
+    assert 'id="secret"' in house.admin.submit(path).text
