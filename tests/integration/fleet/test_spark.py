@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -167,7 +168,7 @@ def test_it_listens_on_loopback_alone_and_keeps_its_files_to_itself(pyspark: Non
     def look(folder: Path) -> None:
         while not ended.wait(0.05):
             seen.update(listening(children(os.getpid())))
-            modes.update(p.stat().st_mode & 0o077 for p in folder.rglob("*") if p.exists())
+            modes.update(open_to_others(folder))
 
     with private_folder(tmp_path) as folder:
         write(folder, made(7, 300))
@@ -204,6 +205,14 @@ def test_it_ends_when_who_started_it_is_killed(pyspark: None, tmp_path: Path) ->
             return
         time.sleep(0.1)
     pytest.fail("Spark outlived who started it")
+
+
+def open_to_others(folder: Path) -> Iterator[int]:
+    """The rights of others on each file that is there now: Spark's come and go."""
+    for above, _, names in os.walk(folder):
+        for path in (Path(above), *(Path(above, name) for name in names)):
+            with suppress(FileNotFoundError):
+                yield path.stat().st_mode & 0o077
 
 
 def await_java(pid: int) -> set[int]:

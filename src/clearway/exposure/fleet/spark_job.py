@@ -38,6 +38,8 @@ def settings(folder: Path, master: str, memory: str) -> dict[str, str]:
         "spark.master": master,
         "spark.network.crypto.enabled": "true",
         "spark.sql.catalogImplementation": "in-memory",
+        # Groups are many and small: hashed until there are so many of them, and not sorted from the 128th.
+        "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "100000",
         "spark.sql.parquet.compression.codec": "zstd",
         "spark.sql.warehouse.dir": f"{folder}/scratch/warehouse",
         "spark.ui.enabled": "false",
