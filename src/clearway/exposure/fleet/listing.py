@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from clearway.records.errors import NotFoundError, UsageError
 
-from .wanted import FACETS, STATUSES, VERDICTS, Conditions, Filter, conditions, joins
+from .wanted import FACETS, STATUSES, VERDICTS, Conditions, Filter, conditions, joins, walked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -150,7 +150,7 @@ def _by_due(
     at = "coalesce(e.due, 'infinity'::date)"
     place = f"and ({at}, e.exposure) > (%(at)s::date, %(id)s)" if after else ""
     body = (
-        f"select {at} as at, e.exposure from clearway.exposure e {joins(found.joins)} "
+        f"select {at} as at, e.exposure from clearway.exposure e {walked(found)} "
         f"where {{aud}} and {_safe(found)} {place} order by {at}, e.exposure limit %(limit)s"
     )
     query = f"select at::text, exposure from ({_each_audience(mine, body, 'x.at, x.exposure')}) y"
