@@ -139,7 +139,13 @@ def change(
 
 
 def set_client(db: psycopg.Connection[Any], client: int, provider: int, *, is_client: bool) -> None:
-    """Makes `client` a client of `provider`, who then reads what that marks TLP:AMBER, or ends it."""
+    """Makes `client` a client of `provider`, who then reads what that marks TLP:AMBER, or ends it.
+
+    Raises:
+        InputError: both are the same.
+    """
+    if client == provider:
+        raise InputError("an organisation is no client of itself", where="client")
     db.execute("select clearway.set_client(%s, %s, %s)", (client, provider, is_client))
     act = "client.added" if is_client else "client.removed"
     ledger.append(db, act, f"organisation/{provider}", {"client": client}, aud=audience.of(db, own(provider)))

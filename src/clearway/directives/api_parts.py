@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Response
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, Schema
+from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import QueryParameter
 from msgspec import Meta
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 JSON = "application/json"
-TEXT = "text/plain; charset=utf-8"
+TEXT = "text/plain"  # the framework adds the charset
 Slug = Annotated[str, Meta(max_length=63, pattern="^[a-z0-9-]*$")]
 Id = Annotated[str, Meta(max_length=63, pattern="^[a-z0-9.-]+$")]
 Note = Annotated[str, Meta(max_length=4000)]
@@ -29,6 +32,17 @@ Name = Annotated[str, Meta(max_length=200)]
 SlugParameter = Annotated[str, QueryParameter(max_length=63, pattern="^[a-z0-9-]*$")]
 WordParameter = Annotated[str, QueryParameter(max_length=63, pattern="^[a-z0-9_.-]*$")]
 DayParameter = Annotated[str, QueryParameter(max_length=10, pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
+
+
+@dataclass
+class InForms(Operation):
+    """The description of a route that answers with JSON, CSV or text, as its `form` says."""
+
+    def __post_init__(self) -> None:
+        answer = (self.responses or {}).get("200")
+        if isinstance(answer, OpenAPIResponse) and answer.content is not None:
+            for media_type in ("text/csv", TEXT):
+                answer.content[media_type] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
 
 
 def day_or_today(db: psycopg.Connection[Any], text: str, where: str) -> date:

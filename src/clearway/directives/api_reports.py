@@ -17,7 +17,7 @@ from clearway.http.listing import Listing, paths
 from clearway.http.openapi import READ, WRITE, problems_of
 from clearway.store.keyset import Column, Source
 
-from .api_parts import DayParameter, Id, Slug, SlugParameter, day_or_today, named, sent_as
+from .api_parts import DayParameter, Id, InForms, Slug, SlugParameter, day_or_today, named, sent_as
 from .attestation import Attested
 from .compliance import compliance_csv
 from .kept import reports
@@ -126,6 +126,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
         "/reports/{report:int}/body",
         opt=SIGNED_IN,
         sync_to_thread=True,
+        operation_class=InForms,
         summary="A kept report itself",
         responses={**problems_of(*READ)},
     )
@@ -144,6 +145,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
         "/draft/{directive:str}/{kind:str}",
         opt=SIGNED_IN,
         sync_to_thread=True,
+        operation_class=InForms,
         summary="A report as of a day, not kept",
         responses={**problems_of(*READ, 409, 413)},
     )

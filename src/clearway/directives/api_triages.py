@@ -18,7 +18,7 @@ from clearway.http.listing import Listing, paths
 from clearway.http.openapi import READ, WRITE, problems_of
 from clearway.store.keyset import Column, Source
 
-from .api_parts import Id, Slug, sent_as
+from .api_parts import Id, InForms, Slug, sent_as
 from .kept import triages
 from .kept.who import now
 from .reports.remediation import as_json
@@ -165,6 +165,7 @@ def handlers() -> list[HTTPRouteHandler]:
         "/triages/{triage:int}/report",
         opt=SIGNED_IN,
         sync_to_thread=True,
+        operation_class=InForms,
         summary="The triage report",
         responses={**problems_of(*READ)},
     )
