@@ -185,6 +185,7 @@ def fan_out(owner: psycopg.Connection[Any]) -> list[int]:
                     join clearway.person p on p.person = w.person and p.active
                     join clearway.badge b on b.badge = p.badge
                     join clearway.event e on e.seq > %s and e.seq <= %s and get_bit(b.bits, e.aud) = 1
+                        and (e.org in (0, w.org) or e.aud <= 1)
                 where w.webhook = %s and (w.kinds = '{}' or exists (
                     select from unnest(w.kinds) k where e.kind = k or e.kind ^@ (k || '.')))
                 order by e.seq limit %s""",

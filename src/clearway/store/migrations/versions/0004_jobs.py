@@ -119,6 +119,8 @@ begin
             raise exception '1,000 of your jobs are waiting already' using errcode = 'CW409';
         end if;
         _priority := least(_priority, 0);
+        -- A lock is kept by what waits for its hour too.
+        if _lock <> '' then _at := null; end if;
         -- Keys of people are apart from those of the program: nobody holds up the program's own work.
         _once := 'by/' || _me || '/' || nullif(_once, '');
     end if;

@@ -44,7 +44,7 @@ declare
     made bigint;
     first boolean := current_setting('clearway.emitting', true) is distinct from pg_current_xact_id()::text;
 begin
-    if actor() is null or (actor() <> 0 and get_bit(my_bits(), emit.aud) is distinct from 1) then
+    if actor() is null or actor() = -1 or (actor() <> 0 and get_bit(my_bits(), emit.aud) is distinct from 1) then
         raise 'an event goes only to an audience that its author is of' using errcode = 'CW403';
     end if;
     if first then
@@ -210,7 +210,11 @@ create function clearway.change_webhook(which int, url text, kinds text[], label
     language plpgsql security definer set search_path = clearway, pg_temp as $$
 begin
     perform my_webhook(which);
-    update webhook w set url = change_webhook.url, kinds = change_webhook.kinds, label = change_webhook.label,
+    -- Who sends it elsewhere answers with their own sight: not with that of the person who made it.
+    update webhook w set person = case when change_webhook.url <> w.url and actor() > 0 and exists (
+                select from person p where p.person = w.person and p.kind = 'person')
+            then actor() else w.person end,
+        url = change_webhook.url, kinds = change_webhook.kinds, label = change_webhook.label,
         active = change_webhook.active,
         position = case when change_webhook.active and not w.active then event_last() else w.position end,
         stopped = case when change_webhook.active then '' else w.stopped end,

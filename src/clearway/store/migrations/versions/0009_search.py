@@ -45,6 +45,11 @@ begin
     if not may('operate', of_org) and not may('submit', of_org) and not may('coordinate', of_org) then
         raise 'that is not yours to write' using errcode = 'CW403';
     end if;
+    if actor() <> 0 then
+        if get_bit(my_bits(), of_aud) is distinct from 1 or of_path !~ '^/[^/]' then
+            raise 'that is not yours to write' using errcode = 'CW403';
+        end if;
+    end if;
     insert into search_doc (kind, ref, org, aud, title, path, terms)
     values (of_kind, of_ref, of_org, of_aud, of_title, of_path, array_to_tsvector(of_terms))
     on conflict (kind, ref, org) do update set aud = excluded.aud, title = excluded.title, path = excluded.path,
