@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import zipfile
@@ -229,4 +228,3 @@ def test_the_search_itself_finds_a_secret_where_there_is_one(told: Told) -> None
     assert told.shown_once
     for where in told.shown_once:
         assert any(secret in told.texts[where] for secret in told.secrets.values())
-    assert json.dumps(_canary("x")).find(CANARY) >= 0
