@@ -34,6 +34,7 @@ def settings(folder: Path, master: str, memory: str) -> dict[str, str]:
         "spark.authenticate": "true",  # without it, whoever reaches the port is served
         "spark.driver.extraJavaOptions": options,
         "spark.driver.memory": memory,
+        "spark.hadoop.fs.permissions.umask-mode": "077",
         "spark.io.encryption.enabled": "true",
         "spark.master": master,
         "spark.network.crypto.enabled": "true",
