@@ -61,7 +61,12 @@ SWITCH_SECONDS = 0.001
 
 
 def build(
-    table: Path, records: RecordSource, *, workspace: Workspace | None = None, limits: Limits | None = None
+    table: Path,
+    records: RecordSource,
+    *,
+    workspace: Workspace | None = None,
+    limits: Limits | None = None,
+    rates: Rates | None = None,
 ) -> Application:
     """The application over a compiled table and a source of records, closed at its end.
 
@@ -95,7 +100,7 @@ def build(
         pages=workspace.pages,
         state={**workspace.state, "table": live},
         limits=limits,
-        rates=Rates(),
+        rates=rates or Rates(),
         on_startup=[workspace.hub.start],
         on_shutdown=[close],
         on_ending=[workspace.hub.end],

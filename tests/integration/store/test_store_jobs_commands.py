@@ -21,6 +21,7 @@ from clearway.store import jobs, jobs_commands
 from clearway.store.connect import connect
 from clearway.store.server import lease
 from database import home, made_home  # noqa: F401
+from intake_world import with_database
 
 RUN = """
 import argparse, sys
@@ -140,7 +141,7 @@ def test_two_rooms_with_one_name_for_a_task_are_refused(
         worker.joined(Path("home"), "url", ["roomone", "roomthree"])
 
 
-def test_the_rooms_tasks_join(tmp_path: Path) -> None:
-    tasks, loops = worker.joined(tmp_path, "postgresql:///")
+def test_the_rooms_tasks_join(tmp_path: Path, server: str) -> None:
+    tasks, loops = worker.joined(tmp_path, with_database(server, "made"))
     assert tasks
     assert all("." in name for name in (*tasks, *loops)), "named by their room"
