@@ -1,7 +1,7 @@
 """The kept fleet at size: one record against everybody, one inventory against everything, all anew, and first pages.
 
-By default it grows to 10,000 inventories and 1 million components, ten times as large at each step;
-`CLEARWAY_BENCH_FULL=1` adds 100,000 and 10 million, which takes some ten minutes to build. `CLEARWAY_BENCH_HOME`
+By default it grows to 3,000 inventories and 0.3 million components, ten times as large at each step;
+`CLEARWAY_BENCH_FULL=1` grows it to 100,000 and 10 million, which takes some ten minutes to build. `CLEARWAY_BENCH_HOME`
 names a home whose advisories are loaded already.
 """
 
@@ -37,7 +37,7 @@ from . import build
 DAY = date(2026, 11, 25)
 FOLDERS = ("osv", "kev", "epss", "vulnrichment")
 VERSIONS = 500_000  # distinct, of 10 million components
-SIZES = (100, 1_000, 10_000)  # inventories of 100 components
+SIZES = (300, 3_000)  # inventories of 100 components
 FULL_SIZES = (1_000, 10_000, 100_000)
 _GOALS = (
     ("a new record to the list of affected assets, p99", 20.0, "ms"),
@@ -67,7 +67,7 @@ def run() -> dict[str, Any]:
         db = stack.enter_context(connect(url, autocommit=True, application_name="clearway bench"))
         db.execute("create temporary table bench_org (nth int primary key, org int, aud int)")
         begun = time.perf_counter()
-        drawn = build.components(table, data, VERSIONS if full else VERSIONS // 4)
+        drawn = build.components(table, data, VERSIONS if full else VERSIONS // 10)
         found = drawn.found
         build.dictionary_of(db, table, found, home, DAY)
         build.organisations(db)

@@ -52,6 +52,7 @@ def components(table: Table, data: Path, wanted: int) -> Pool:
     named = {digest_of(c): c for c in _named(table)}
     run = list(real.values())
     chance.shuffle(run)
+    run = run[: wanted * 6 // 10]
     versions: dict[str, list[str]] = {}
     names: dict[str, list[Component]] = {}
     for c in run:
@@ -60,7 +61,10 @@ def components(table: Table, data: Path, wanted: int) -> Pool:
     others: dict[bytes, Component] = {}
     kinds = list(names)
     weights = [len(names[k]) for k in kinds]
-    while len(others) < wanted - len(real) - len(named):
+    told = [c for digest, c in named.items() if digest not in real]
+    chance.shuffle(told)
+    told = told[: wanted * 2 // 10]
+    while len(others) < wanted - len(run) - len(told):
         (kind,) = chance.choices(kinds, weights)
         c = chance.choice(names[kind])
         made = Component(
@@ -70,8 +74,6 @@ def components(table: Table, data: Path, wanted: int) -> Pool:
         digest = digest_of(made)
         if digest not in real and digest not in named:
             others.setdefault(digest, made)
-    told = [c for digest, c in named.items() if digest not in real]
-    chance.shuffle(told)
     return Pool([*run, *others.values(), *told], len(run), len(others), len(told))
 
 

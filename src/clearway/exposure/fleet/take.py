@@ -180,7 +180,7 @@ def _expose(
     setting = settings(db, [org])[org]
     told = said(db, [asset])[asset]
     columns: tuple[list[Any], ...] = ([], [], [], [], [], [], [])
-    for pv, flaw, verdict, flaw_id, _, _, kev, kev_due, automatable, impact, ssvc_dated, was in rows:
+    for pv, flaw, verdict, flaw_id, kev, kev_due, automatable, impact, ssvc_dated, was in rows:
         stated = given.get(flaw_id, detected)
         first = min((d for d in (stated, was) if d is not None), default=day)
         how = 1 if stated is not None and first == stated else 0

@@ -445,12 +445,13 @@ begin
     if cardinality(removed) > 0 then
         delete from held h where h.asset = which and h.pv = any(removed);
     end if;
+    execute 'update clearway.held h set seen = seen | $3 where asset = $1 and seen & $3 = 0 and pv = any($2)'
+        using which, pvs, kept;
+    -- The asset's row is locked: nobody else adds to what it holds.
     execute 'with put as (
-            insert into clearway.held as h (asset, pv, aud, seen) select $1, pv, $4, $3 from unnest($2) pv
-            on conflict (asset, pv) do update set seen = h.seen | excluded.seen where h.seen & excluded.seen = 0
-            returning h.pv, h.xmax = 0 as fresh)
-        select coalesce(array_agg(pv order by pv), ''{}'') from put where fresh'
-        into added using which, pvs, kept, a.aud;
+            insert into clearway.held (asset, pv, aud, seen) select $1, w.pv, $4, $3 from unnest($2) w(pv)
+            where w.pv not in (select h.pv from clearway.held h where h.asset = $1) returning pv)
+        select coalesce(array_agg(pv), ''{}'') from put' into added using which, pvs, kept, a.aud;
     execute 'insert into clearway.version_use select pv, $2 from unnest($1) pv on conflict do nothing'
         using added, a.aud;
     -- What was said to be fixed, and is seen again by somebody who looked after that, is open.
@@ -476,17 +477,27 @@ end $$;
 -- upgrade to another affected version is no new detection. What marked records say is not for the caller to learn
 -- here: the owner's jobs match them.
 create function clearway.fleet_missing(which int) returns table (
-    pv int, flaw int, verdict smallint, id text, ecosystem text, name text,
+    pv int, flaw int, verdict smallint, id text,
     kev date, kev_due date, automatable text, impact text, ssvc_dated text, was date)
     language plpgsql security definer set search_path = clearway, pg_temp as $$
 declare a asset := fleet_asset(which);
 begin
+    if not exists (select from exposure o where o.asset = which and o.gone is null) then
+        return query execute '
+            select an.pv, an.flaw, an.verdict, f.id, f.kev, f.kev_due, f.automatable, f.impact, f.ssvc_dated,
+                null::date
+            from clearway.held h
+            join clearway.answer an on an.pv = h.pv and an.verdict < 3
+            join clearway.flaw f on f.flaw = an.flaw
+            where h.asset = $1' using which;
+        return;
+    end if;
     return query execute '
         with stood as materialized (
             select o.flaw, ov.ecosystem, ov.name, min(o.detected) as detected
             from clearway.exposure o join clearway.package_version ov on ov.pv = o.pv
             where o.asset = $1 and o.gone is null group by o.flaw, ov.ecosystem, ov.name)
-        select an.pv, an.flaw, an.verdict, f.id, v.ecosystem, v.name,
+        select an.pv, an.flaw, an.verdict, f.id,
             f.kev, f.kev_due, f.automatable, f.impact, f.ssvc_dated, s.detected
         from clearway.held h
         join clearway.answer an on an.pv = h.pv and an.verdict < 3
