@@ -163,7 +163,7 @@ def _organisations(db: psycopg.Connection[Any], text: str, most: int) -> list[se
         (words, most),
     ).fetchall()
     return [
-        search.Found(kind="organisation", ref=r[0], org=r[2], aud=0, title=r[1], path=f"/settings/organisations/{r[0]}")
+        search.Found(kind="organisation", ref=r[0], org=r[2], aud=0, title=r[1], path="/settings/organisations")
         for r in rows
     ]  # fmt: skip
 

@@ -18,6 +18,7 @@ import signal
 import socket
 import sys
 from contextlib import nullcontext, suppress
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ from clearway.http.application import Application, application
 from clearway.http.limits import Limits
 from clearway.http.ratelimit import Rates
 from clearway.records.clock import SystemClock
-from clearway.records.errors import ConfigError, ConflictError, UpstreamError
+from clearway.records.errors import ClearwayError, ConfigError, ConflictError, UpstreamError
 from clearway.store.keeping import kept_running
 from clearway.store.migrate import migrate
 from clearway.store.server import lease
@@ -94,6 +95,7 @@ def build(
     ]
     if workspace is None:
         return application(routes, limits=limits, on_shutdown=[close])
+    workspace.pages.data_as_of = partial(_compiled, live)
     return application(
         [*routes, *workspace.routes()],
         guard=workspace.guard(),
@@ -105,6 +107,14 @@ def build(
         on_shutdown=[close],
         on_ending=[workspace.hub.end],
     )
+
+
+def _compiled(live: LiveTable) -> datetime | None:
+    """When the table was compiled, for the footer of pages; None before the first intake."""
+    try:
+        return datetime.fromisoformat(live.current(0).meta.built)
+    except ClearwayError:
+        return None
 
 
 def serve(
