@@ -15,12 +15,12 @@ from typing import Any
 
 import httpx
 import pytest
-from served import PATIENCE_S, Served, assert_log_verifies, assert_no_corruption, eventually, serving
 
 from clearway.store.connect import connect
 from clearway.store.server import lease
 from fleet_world import document
 from people import Somebody
+from served import PATIENCE_S, Served, assert_log_verifies, assert_no_corruption, eventually, serving
 
 WRITERS = 4
 WHAT = ("api", "worker", "postgresql")

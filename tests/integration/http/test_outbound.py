@@ -194,6 +194,7 @@ def test_a_packed_answer_is_unpacked_and_a_bomb_is_not(
         (b"x", "br", "not asked for"),
         (b"x", "gzip, gzip", "not asked for"),
     ],
+    ids=["cut short", "no gzip", "more follows", "not asked for", "twice"],
 )
 def test_a_broken_or_unasked_coding_is_refused(
     upstream: Upstream, client: Client, tmp_path: Path, body: bytes, coding: str, said: str
