@@ -112,7 +112,7 @@ def new_database(server: str, template: str) -> str:
     """The URL of a new database on the server at `server`, copied from `template`."""
     name = f"t{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as db:
-        db.execute(f"create database {name} template {template} strategy file_copy".encode())
+        db.execute(f"create database {name} template {template} strategy wal_log".encode())
     return with_database(server, name)
 
 

@@ -367,11 +367,15 @@ begin
     end if;
     return found_grp;
 end $$;
-create function clearway.find_group(wanted text, target int) returns int language plpgsql stable security definer
+create function clearway.find_group(wanted text, target int) returns int language plpgsql security definer
     set search_path = clearway, pg_temp as $$
 declare found_grp int;
 begin
     select grp into found_grp from grp where kind = wanted and ref = target;
+    if found_grp is null and wanted in ('staff', 'clients') and exists (
+            select from organisation where org = target) then
+        found_grp := group_of(wanted, target);
+    end if;
     if found_grp is null then raise 'nothing of that name is here' using errcode = 'CW404'; end if;
     return found_grp;
 end $$;

@@ -130,7 +130,9 @@ begin
     if not exists (select from audience where aud = wanted_aud) then
         raise 'no such audience' using errcode = 'CW400';
     end if;
-    if wanted_content <> '' then perform wanted_content::json; end if;  -- what can't be read would spoil every list
+    if octet_length(wanted_content) between 1 and 65536 then
+        perform wanted_content::json;  -- what can't be read would spoil every list
+    end if;
     if wanted_act !~ '^[a-z][a-z0-9_-]*([.][a-z][a-z0-9_-]*)+$' or length(wanted_act) > 64 then
         raise 'an act is a verb in the past with its room before it: asset.added' using errcode = 'CW400';
     end if;
