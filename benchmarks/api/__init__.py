@@ -72,6 +72,7 @@ def _reads(made: World, port: int, pid: int) -> list[dict[str, Any]]:
 
 def _asked(port: int, pid: int, path: str, token: str, connections: int) -> dict[str, Any]:
     """What `load` measured, and the server's processor time a request, which no busy neighbour changes."""
+    time.sleep(1)  # what the run before left in work must not count against this one
     before = processes.cpu_s(pid)
     found = load.ask(port, path, token, connections, SECONDS)
     spent = processes.cpu_s(pid) - before
