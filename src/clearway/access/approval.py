@@ -9,6 +9,7 @@ from msgspec import Struct, convert, json
 
 from clearway import ledger
 from clearway.records.errors import NotFoundError
+from clearway.store.scalar import scalar
 
 from . import audience
 from .marking import own
@@ -50,12 +51,12 @@ def ask(
     Raises:
         NotFoundError: the caller may not act in that organisation.
     """
-    row = db.execute(
+    made = scalar(
+        db,
         "select clearway.ask_approval(%s, %s, %s, %s::jsonb, %s)",
         (org, kind, subject, json.encode(proposal).decode(), why[:500]),
-    ).fetchone()
-    assert row is not None
-    asked = one(db, int(row[0]))
+    )
+    asked = one(db, made)
     _log(db, "approval.asked", asked, {"kind": kind, "subject": subject, "proposal": proposal})
     return asked
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from clearway.records.errors import NotFoundError
+from clearway.store.scalar import scalar
 
 from .marking import CLEAR_AUD, GREEN_AUD, Marking
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import psycopg
 
@@ -65,18 +66,23 @@ def of(db: psycopg.Connection[Any], marking: Marking) -> int:
         if row is None:
             raise NotFoundError("no such embargo", where=f"embargo/{marking.embargo}")
         clauses.append(int(row[0]))
-    return _number(db, "select clearway.intern_audience(%s)", (clauses,))
+    return scalar(db, "select clearway.intern_audience(%s)", (clauses,))
+
+
+def any_of(db: psycopg.Connection[Any], groups: Sequence[tuple[str, int]]) -> int:
+    """The audience of those who are in any of `groups`, (kind, number); raises as `of`."""
+    return scalar(db, "select clearway.intern_audience(%s)", ([_clause(db, groups)],))
 
 
 def meet(db: psycopg.Connection[Any], auds: Iterable[int]) -> int:
     """The audience of what is derived from rows with these: whoever may see every one of them."""
     given = sorted(set(auds))
-    return given[0] if len(given) == 1 else _number(db, "select clearway.meet(%s)", (given,))
+    return given[0] if len(given) == 1 else scalar(db, "select clearway.meet(%s)", (given,))
 
 
 def within(db: psycopg.Connection[Any], narrow: int, wide: int) -> bool:
     """Whether everybody who may see `narrow` may see `wide`, whoever they are."""
-    return bool(_number(db, "select clearway.within(%s, %s)::int", (narrow, wide)))
+    return bool(scalar(db, "select clearway.within(%s, %s)::int", (narrow, wide)))
 
 
 def meaning(db: psycopg.Connection[Any], aud: int) -> Meaning:
@@ -100,16 +106,10 @@ def _groups(marking: Marking) -> tuple[tuple[str, int], ...]:
     return (("staff", org),)
 
 
-def _clause(db: psycopg.Connection[Any], groups: tuple[tuple[str, int], ...]) -> int:
-    return _number(
+def _clause(db: psycopg.Connection[Any], groups: Sequence[tuple[str, int]]) -> int:
+    return scalar(
         db,
         """select clearway.intern_clause(array(
             select clearway.find_group(kind, ref) from unnest(%s::text[], %s::int[]) as g(kind, ref)))""",
         ([kind for kind, _ in groups], [ref for _, ref in groups]),
     )
-
-
-def _number(db: psycopg.Connection[Any], query: Any, parameters: tuple[object, ...]) -> int:
-    row = db.execute(query, parameters).fetchone()
-    assert row is not None
-    return int(row[0])

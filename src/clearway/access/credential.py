@@ -7,7 +7,7 @@ revoked: the next statement of whoever holds them sees nothing.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, get_args
 
 from msgspec import Struct, convert
@@ -16,6 +16,7 @@ from clearway import ledger
 from clearway.records.errors import InputError
 from clearway.records.principal import Right
 from clearway.records.text import plain
+from clearway.store.scalar import scalar
 
 from . import audience
 from .marking import own
@@ -81,13 +82,13 @@ def make_token(
     if not label_of(label):
         raise InputError("say what the token is for", where="label")
     made = make(now + life)
-    number = _insert(db, person, made, "token", label_of(label), scopes, org, "")
+    made_as = _insert(db, person, made, "token", label_of(label), scopes, org, "")
     ledger.append(
         db,
         "token.made",
-        f"credential/{number}",
+        f"credential/{made_as}",
         {"public_id": made.public_id, "person": person, "scopes": sorted(scopes) if scopes else "all"},
-        aud=audience.of(db, own(_home(db, person))),
+        aud=audience.of(db, own(home_of(db, person))),
     )
     return made
 
@@ -95,13 +96,13 @@ def make_token(
 def make_session(owner: psycopg.Connection[Any], person: int, *, by: str, now: datetime) -> Made:
     """A session for somebody who has just signed in (`by`: "oidc", "passkey", "code"); the owner's connection."""
     made = make(now + SESSION_LIFE)
-    number = _insert(owner, person, made, "session", "", None, None, by)
+    made_as = _insert(owner, person, made, "session", "", None, None, by)
     ledger.append(
         owner,
         "session.begun",
-        f"credential/{number}",
+        f"credential/{made_as}",
         {"person": person, "by": by},
-        aud=audience.of(owner, own(_home(owner, person))),
+        aud=audience.of(owner, own(home_of(owner, person))),
     )
     return made
 
@@ -141,9 +142,7 @@ def sign_out(db: psycopg.Connection[Any], *, everything: bool = False) -> int:
             {"tokens": everything},
             aud=audience.of(db, own(org)),
         )
-    ended = db.execute("select clearway.sign_out(%s)", (everything,)).fetchone()
-    assert ended is not None
-    return int(ended[0])
+    return scalar(db, "select clearway.sign_out(%s)", (everything,))
 
 
 def listed(db: psycopg.Connection[Any], *, person: int | None = None) -> tuple[Credential, ...]:
@@ -159,11 +158,6 @@ def listed(db: psycopg.Connection[Any], *, person: int | None = None) -> tuple[C
     return tuple(convert(row[0], Credential) for row in rows)
 
 
-def utc_now() -> datetime:
-    """The machine's time, for callers without an injected clock."""
-    return datetime.now(UTC)
-
-
 def _insert(
     db: psycopg.Connection[Any],
     person: int,
@@ -174,7 +168,8 @@ def _insert(
     org: int | None,
     by: str,
 ) -> int:
-    row = db.execute(
+    return scalar(
+        db,
         "select clearway.add_credential(%s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             person,
@@ -187,22 +182,17 @@ def _insert(
             made.expires,
             by,
         ),
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
+    )
 
 
-def _home(db: psycopg.Connection[Any], person: int) -> int:
+def home_of(db: psycopg.Connection[Any], person: int) -> int:
     """The organisation whose log tells of this person: the first that the person belongs to, else the house."""
-    row = db.execute(
-        """select coalesce((select min(org) from clearway.membership where person = %s), clearway.house())""",
+    return scalar(
+        db,
+        "select coalesce((select min(org) from clearway.membership where person = %s), clearway.house())",
         (person,),
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
+    )
 
 
 def _my_home(db: psycopg.Connection[Any]) -> int:
-    row = db.execute("select greatest(clearway.actor(), 0)").fetchone()
-    assert row is not None
-    return _home(db, int(row[0]))
+    return home_of(db, scalar(db, "select greatest(clearway.actor(), 0)"))

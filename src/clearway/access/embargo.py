@@ -14,6 +14,7 @@ from msgspec import Struct, convert
 
 from clearway import ledger
 from clearway.records.errors import ConflictError, InputError, NotFoundError
+from clearway.store.scalar import scalar
 
 from . import audience, clockwatch
 from .clockwatch import Reading
@@ -51,9 +52,7 @@ def add(db: psycopg.Connection[Any], org: int, name: str) -> Embargo:
     Raises:
         ForbiddenError: the caller does not coordinate there.
     """
-    row = db.execute("select clearway.add_embargo(%s, %s)", (org, named(name))).fetchone()
-    assert row is not None
-    made = one(db, int(row[0]))
+    made = one(db, scalar(db, "select clearway.add_embargo(%s, %s)", (org, named(name))))
     _log(db, "embargo.added", made, {"name": made.name})
     return made
 

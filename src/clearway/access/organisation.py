@@ -11,6 +11,7 @@ from msgspec.json import encode
 from clearway import ledger
 from clearway.records.errors import ConflictError, InputError, NotFoundError
 from clearway.records.text import plain
+from clearway.store.scalar import scalar
 
 from . import audience
 from .marking import own
@@ -63,12 +64,11 @@ def add(
     taken = db.execute("select from clearway.organisation where slug = %s", (slug,)).fetchone()
     if taken is not None:
         raise ConflictError(f"the slug {slug!r} is taken", where="slug", mend="choose another")
-    row = db.execute(
+    org = scalar(
+        db,
         "select clearway.add_organisation(%s, %s, %s, %s)",
         (slug, shown, kind, [plain(s, 60) for s in sectors]),
-    ).fetchone()
-    assert row is not None
-    org = int(row[0])
+    )
     ledger.append(
         db,
         "organisation.added",

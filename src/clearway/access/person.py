@@ -10,6 +10,7 @@ from msgspec import UNSET, Struct, UnsetType, convert
 from clearway import ledger
 from clearway.records.errors import ConflictError, InputError, NotFoundError
 from clearway.records.text import plain
+from clearway.store.scalar import scalar
 
 from . import audience
 from .marking import own
@@ -74,7 +75,7 @@ def add(
             where="roles",
             mend=f"one of {', '.join(ROLES)}",
         )
-    person = _number(db, "select clearway.add_person(%s, %s, %s, %s)", (kind, shown, address, org))
+    person = scalar(db, "select clearway.add_person(%s, %s, %s, %s)", (kind, shown, address, org))
     for role in dict.fromkeys(roles):
         db.execute("select clearway.grant_role(%s, %s, %s)", (person, org, role))
     ledger.append(
@@ -116,7 +117,7 @@ def revoke(db: psycopg.Connection[Any], person: int, org: int, role: str) -> Non
 def set_active(db: psycopg.Connection[Any], person: int, *, active: bool) -> None:
     """Bars a person from everything, at once and with every session and token, or lets them in again."""
     db.execute("select clearway.set_active(%s, %s)", (person, active))
-    house = _number(db, "select clearway.house()", ())
+    house = scalar(db, "select clearway.house()", ())
     act = "person.allowed" if active else "person.barred"
     ledger.append(db, act, f"person/{person}", aud=audience.of(db, own(house)))
 
@@ -200,9 +201,3 @@ def _address(text: str) -> str:
     if shown and (len(shown) > 254 or shown.count("@") != 1 or not shown.isprintable() or " " in shown):
         raise InputError("that is not a mail address", where="email")
     return shown
-
-
-def _number(db: psycopg.Connection[Any], query: Any, parameters: tuple[object, ...]) -> int:
-    row = db.execute(query, parameters).fetchone()
-    assert row is not None
-    return int(row[0])

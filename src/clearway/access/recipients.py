@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from clearway import ledger
 from clearway.records.errors import ConflictError, InputError, NotFoundError
+from clearway.store.scalar import scalar
 
 from . import audience
 from .marking import own
@@ -49,9 +50,7 @@ def add(db: psycopg.Connection[Any], org: int, name: str) -> RecipientList:
         InputError: the name is not one.
     """
     shown = named(name)
-    row = db.execute("select clearway.add_list(%s, %s)", (org, shown)).fetchone()
-    assert row is not None
-    made = int(row[0])
+    made = scalar(db, "select clearway.add_list(%s, %s)", (org, shown))
     ledger.append(
         db, "list.added", f"list/{made}", {"name": shown, "org": org}, aud=audience.of(db, own(org))
     )

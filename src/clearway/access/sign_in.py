@@ -308,13 +308,9 @@ def _bound(db: psycopg.Connection[Any], account: oidc.Account, person: int, now:
         values (%s, 'oidc', %s, %s, %s, %s)""",
         (person, account.issuer, account.subject, account.email or account.name, now),
     )
-    home = db.execute(
-        "select coalesce((select min(org) from clearway.membership where person = %s), clearway.house())",
-        (person,),
-    ).fetchone()
-    assert home is not None
+    home = credential.home_of(db, person)
     ledger.append(
-        db, "account.bound", f"person/{person}", {"issuer": account.issuer}, aud=audience.of(db, own(home[0]))
+        db, "account.bound", f"person/{person}", {"issuer": account.issuer}, aud=audience.of(db, own(home))
     )
     return person
 

@@ -20,8 +20,7 @@ from clearway.store import cursor_keys
 from clearway.store.principal import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
+    from collections.abc import Mapping
     from pathlib import Path
 
     import psycopg
@@ -70,9 +69,7 @@ _ACCOUNT = (
 class Workspace:
     """All that the server needs besides the public API. Close it at the end."""
 
-    def __init__(
-        self, home: Path, url: str, *, data_as_of: Callable[[], datetime | None] | None = None
-    ) -> None:
+    def __init__(self, home: Path, url: str) -> None:
         self.pool = Pool(url, size=16, owners=4)
         self.doorkeeper = Doorkeeper(self.pool)
         self.seals = Seals(self._cursor_keys)
@@ -84,7 +81,6 @@ class Workspace:
             account=_ACCOUNT,
             search="/search",
             sign_in="/sign-in",
-            data_as_of=data_as_of,
         )
         self.state: dict[str, Any] = {
             "doorkeeper": self.doorkeeper,

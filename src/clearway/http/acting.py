@@ -137,7 +137,11 @@ class Doorkeeper:
 
         async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
             kind, secret = secret_in(connection)
-            me = await self._find(connection, kind, secret)
+            key = key_of(secret) if secret else ""
+            if key and self._remembered(key) is None:  # the event loop goes on while the database is asked
+                me = await to_thread(self._note, connection, kind, key)
+            else:
+                me = self._note(connection, kind, key)
             if me is not None:
                 spend(connection.scope, me.person)
             if not is_public(handler):
@@ -160,12 +164,6 @@ class Doorkeeper:
 
         return guard
 
-    async def _find(self, connection: Connection, kind: str, secret: str) -> Principal | None:
-        """As `of`, without keeping the event loop while the database is asked."""
-        if secret and self._remembered(key_of(secret)) is None:
-            return await to_thread(self.of, connection)
-        return self.of(connection)
-
     def _remembered(self, key: str) -> Principal | None:
         known = self._known.get(key)
         return known[1] if known is not None and time.monotonic() - known[0] < REMEMBERED_S else None
@@ -175,22 +173,27 @@ class Doorkeeper:
         state = connection.scope.setdefault("state", {})
         if "principal" not in state:
             kind, secret = secret_in(connection)
-            key = key_of(secret) if secret else PUBLIC_KEY
-            me = self.principal(key) if secret else None
-            # A cookie is sent by whatever page the browser shows, a token only by who holds it: neither stands
-            # for the other.
-            if me is not None and (me.credential == "session") != (kind == "session"):
-                me = None
-            state["principal"] = me
-            state["principal_key"] = key if me is not None else PUBLIC_KEY
-            if me is not None:
-                state["viewer"] = Viewer.of(
-                    me,
-                    current=str(connection.query_params.get("org", "")),
-                    session_key=key if kind == "session" else "",
-                )
+            return self._note(connection, kind, key_of(secret) if secret else "")
         found: Principal | None = state["principal"]
         return found
+
+    def _note(self, connection: Connection, kind: str, key: str) -> Principal | None:
+        """Who holds `key` ("" for none presented), noted on the request for the handler and its page."""
+        me = self.principal(key) if key else None
+        # A cookie is sent by whatever page the browser shows, a token only by who holds it: neither stands for
+        # the other.
+        if me is not None and (me.credential == "session") != (kind == "session"):
+            me = None
+        state = connection.scope.setdefault("state", {})
+        state["principal"] = me
+        state["principal_key"] = key if me is not None else PUBLIC_KEY
+        if me is not None:
+            state["viewer"] = Viewer.of(
+                me,
+                current=str(connection.query_params.get("org", "")),
+                session_key=key if kind == "session" else "",
+            )
+        return me
 
     def key(self, connection: Connection) -> str:
         """The key of who asks; the public's for nobody."""

@@ -121,7 +121,7 @@ class Pool:
             db = one.enter_context(_connection(self._app))
             try:
                 db.execute("begin")
-                db.execute(_SET, (key,))
+                set_principal(db, key)
             except OperationalError:
                 if not left or not db.broken:
                     raise

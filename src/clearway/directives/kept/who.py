@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from clearway import ledger
+from clearway.access import audience
 from clearway.records.errors import ForbiddenError, NotFoundError
 from clearway.records.text import plain
 from clearway.store import events
@@ -72,13 +73,7 @@ def authority_of(org: Org) -> Org:
 
 def between(db: psycopg.Connection[Any], *orgs: int) -> int:
     """The audience of what is between organisations: the members of each of them, and nobody else (TLP:RED)."""
-    row = db.execute(
-        """select clearway.intern_audience(array[clearway.intern_clause(array(
-            select clearway.find_group('staff', org) from unnest(%s::int[]) org))])""",
-        (sorted(set(orgs)),),
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
+    return audience.any_of(db, [("staff", org) for org in sorted(set(orgs))])
 
 
 def tell(

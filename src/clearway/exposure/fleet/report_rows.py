@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from clearway.access import audience
+from clearway.access.marking import own
 from clearway.directives import timeline
 from clearway.directives.reports.provider import Chosen, Provider
 from clearway.directives.reports.row import AssetTags, ReportRow, Status
@@ -35,8 +37,7 @@ _BATCH = 20_000
 
 # Audiences that every member of the organisation sees: what else is in the fleet stays out of a report.
 _SHARED = """select a.aud::int from (select distinct aud from clearway.{table} where org = %(org)s) a
-    where clearway.within(clearway.intern_audience(array[clearway.intern_clause(
-        array[clearway.find_group('staff', %(org)s)])]), a.aud)"""
+    where clearway.within(%(staff)s, a.aud)"""
 
 _ASSETS = """select asset, name, owner, sub_organisation, environment, kind, addresses, names, edge, end_of_support,
     eos_listed, decommissioned
@@ -158,7 +159,8 @@ def _end(day: date) -> datetime:
 
 def _shared(db: psycopg.Connection[Any], org: int, table: str) -> list[int]:
     query = _SHARED.format(table=table)  # one of two constants
-    return [int(row[0]) for row in db.execute(query, {"org": org})]
+    staff = audience.of(db, own(org))
+    return [int(row[0]) for row in db.execute(query, {"org": org, "staff": staff})]
 
 
 def _tags(row: Any, organisation: str, words: Said, as_of: date) -> AssetTags:
