@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from access_house import House
 from clearway.store.principal import key_of
-from conftest import House
 
 
 def test_everybody_is_told_who_they_are_and_the_public_is_not_let_in(house: House) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from access_house import House, Reader
 from clearway.access import approval, audience
 from clearway.access.marking import GREEN_AUD, Marking, own
 from clearway.ledger import append, verifying
 from clearway.ledger.sequencer import integrate_all, signer_of
 from clearway.store.connect import connect
-from conftest import House, Reader
 
 
 @pytest.fixture

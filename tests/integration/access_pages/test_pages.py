@@ -6,9 +6,9 @@ import re
 
 import pytest
 
+from access_house import House
 from clearway.access import credential
 from clearway.store.principal import key_of
-from conftest import House
 
 PAGES = (
     "/settings", "/settings/services", "/settings/organisation", "/settings/organisations", "/settings/sharing",

@@ -8,9 +8,9 @@ import pytest
 from litestar.testing import TestClient
 from soft_key import SoftKey
 
+from access_house import House
 from clearway.http.acting import SESSION_COOKIE_PLAIN
 from clearway.http.csrf import token
-from conftest import House
 from people import Somebody
 
 ORIGIN = "http://localhost:9000"

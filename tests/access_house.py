@@ -1,0 +1,67 @@
+"""Kinds of people of two organisations, each with a client of an application's real routes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar.testing import TestClient
+
+from clearway.http.acting import SESSION_COOKIE_PLAIN
+from clearway.http.application import Application
+from clearway.http.csrf import token
+from people import People, Somebody
+
+BASE = "http://127.0.0.1:9000"
+
+
+class Reader:
+    """Somebody at the API (`api`, by token) and at the pages (`look`, `submit`, by session)."""
+
+    def __init__(self, app: Application, who: Somebody | None) -> None:
+        self.who = who
+        self.client: TestClient[Any] = TestClient(app, base_url=BASE)  # type: ignore[arg-type]
+        self.client.follow_redirects = False
+
+    def api(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """The answer of `/api/v1` to this person's token."""
+        self.client.cookies.clear()
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.who is not None:
+            given["authorization"] = f"Bearer {self.who.secret}"
+        return self.client.request(method, f"/api/v1{path}", json=body, headers=given)
+
+    def look(self, path: str) -> Any:
+        """The page at `path`."""
+        self._in()
+        return self.client.get(path, headers={"accept": "text/html"})
+
+    def submit(self, path: str, **fields: Any) -> Any:
+        """What a form that is sent there answers."""
+        self._in()
+        sent = {**fields, "_csrf": token(self.who.key)} if self.who else fields
+        return self.client.post(path, data=sent, headers={"accept": "text/html"})
+
+    def _in(self) -> None:
+        if self.who is not None and not self.client.cookies.get(SESSION_COOKIE_PLAIN):
+            self.client.cookies.set(SESSION_COOKIE_PLAIN, self.who.cookie)
+
+
+class House:
+    """`admin` runs the installation, `chief` administers Water, `member` operates there; `stranger` is of Hospital."""
+
+    def __init__(self, people: People, app: Application) -> None:
+        self.people = people
+        self.app = app
+        self.water, self.hospital = people.org("water"), people.org("hospital")
+        self.admin = Reader(app, people.admin)
+        self.chief = Reader(app, people.somebody(self.water, "administrator", name="Chief of Water"))
+        self.desk = Reader(app, people.somebody(self.water, "coordinator", name="Coordinator of Water"))
+        self.member = Reader(app, people.somebody(self.water, "operator", name="Member of Water"))
+        self.auditor = Reader(app, people.somebody(self.water, "auditor", name="Auditor of Water"))
+        self.stranger = Reader(app, people.somebody(self.hospital, "administrator", name="Chief of Hospital"))
+        self.public = Reader(app, None)
+
+    def acts(self) -> list[str]:
+        """What the log has been told, in order."""
+        with self.people.owner() as owner:
+            return [a for (a,) in owner.execute("select act from clearway.log_entry order by entry")]
