@@ -30,6 +30,7 @@ async def follow(made: World, port: int, clients: int, count: int) -> dict[str, 
         writer.write(f"{head}authorization: Bearer {token}\r\n\r\n".encode())
         status = await reader.readline()
         if b"200" not in status:
+            open_now.release()  # or nobody would hear of it
             raise RuntimeError(status.decode())
         while await reader.readline() != b"\r\n":
             pass
@@ -58,6 +59,9 @@ async def follow(made: World, port: int, clients: int, count: int) -> dict[str, 
     tasks = [asyncio.create_task(client(number)) for number in range(clients)]
     for _ in range(clients):
         await open_now.acquire()
+    for task in tasks:
+        if task.done():
+            task.result()
     begun = time.perf_counter()
     await asyncio.to_thread(emit)
     _, late = await asyncio.wait(tasks, timeout=LOST_S)
@@ -77,3 +81,4 @@ async def follow(made: World, port: int, clients: int, count: int) -> dict[str, 
         "p50_ms": round(delays[len(delays) // 2], 2) if delays else None,
         "p99_ms": round(delays[len(delays) * 99 // 100], 2) if delays else None,
     }
+

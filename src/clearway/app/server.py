@@ -1,7 +1,8 @@
 """The server: one process that answers HTTP from the compiled table and the database of a home.
 
     1. The port is tried, the database leased and its tables brought up to date.
-    2. granian serves the application from this process's event loop.
+    2. granian serves the application from this process's event loop, which is uvloop's: with the standard library's a
+       request costs half as much again.
     3. The URL is told once the server answers.
     4. SIGTERM or SIGINT: no new requests; those in work have `GRACE_SECONDS`; then the lease ends,
        and with it the embedded database if nobody else holds one.
@@ -22,6 +23,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import uvloop
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
@@ -154,7 +156,7 @@ def run(app: Application, host: str, port: int, ready: Callable[[str], None]) ->
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
-    asyncio.run(_serve(app, host, port, ready))
+    uvloop.run(_serve(app, host, port, ready))
 
 
 def first_code(workspace: Workspace) -> str:

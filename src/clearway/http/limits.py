@@ -28,41 +28,73 @@ class Limits(Struct, frozen=True, kw_only=True):
     body_bytes: int = 32 << 20
     body_seconds: float = 20.0  # from the first byte asked for to the last one received
     answer_seconds: float = 60.0  # the whole request, its body included
-    at_once: int = 256  # requests in work; one more is told to come back
+    at_once: int = 256  # requests in work; more of them wait their turn
+    waiting: int = 1_024  # one more than these is told to come back
+    turn_seconds: float = 5.0  # so is one whose turn has not come by then
 
 
 class Bounds:
     """The ASGI layer that holds a request to `limits`.
 
     A body that ends early is 400, one that is too slow 408, an answer that takes too long 503, and so
-    is one request too many. The body's size is counted by the framework while it streams in.
+    is one request too many, or one that has waited too long for its turn. The body's size is counted by the framework
+    while it streams in.
     """
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self.app = app
         self.limits = limits
         self.in_work = 0
+        self._turns = asyncio.Semaphore(limits.at_once)
+        self._waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
-        if self.in_work >= self.limits.at_once:
+        if not await self._turn():
             busy = problems.of_status(503, f"{self.limits.at_once} requests are in work; try again soon")
             await problems.send_bare(send, busy)
             return
-        self.in_work += 1
         streams = False
 
         def lasts() -> None:
             nonlocal streams
             streams = True
-            self.in_work -= 1
+            self._done()
 
         try:
             await self._within_time(scope, receive, send, lasts)
         finally:
-            self.in_work -= not streams
+            if not streams:
+                self._done()
+
+    def _done(self) -> None:
+        self.in_work -= 1
+        self._turns.release()
+
+    async def _turn(self) -> bool:
+        """Waits until there is room for one more; False when there is none in time.
+
+        Many who come at once, as streams of live events do after a restart, are served one after the other.
+        """
+        if not self._turns.locked():
+            await self._turns.acquire()
+        elif self._waiting >= self.limits.waiting or not await self._called():
+            return False
+        self.in_work += 1
+        return True
+
+    async def _called(self) -> bool:
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self.limits.turn_seconds):
+                await self._turns.acquire()
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting -= 1
+        return True
 
     async def _within_time(
         self, scope: Scope, receive: Receive, send: Send, lasts: Callable[[], None]

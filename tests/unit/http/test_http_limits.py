@@ -138,10 +138,20 @@ def test_an_answer_that_has_begun_is_cut_and_never_ended_as_if_it_were_whole() -
 
 def test_one_request_too_many_is_503_and_room_is_given_back() -> None:
     async def crowd() -> tuple[list[int], int]:
-        small = app(at_once=3, answer_seconds=0.1)
+        small = app(at_once=3, waiting=0, answer_seconds=0.1)
         many = await asyncio.gather(*(talk(small, "GET", "/slow", [chunk(b"")]) for _ in range(5)))
         after = await talk(small, "POST", "/length", [chunk(b"abc")])
         refused = [m for m in many if b"requests are in work" in m[1]["body"]]
         return [m[0]["status"] for m in refused], answered(after)[0]
 
     assert asyncio.run(crowd()) == ([503, 503], 200)
+
+
+def test_who_comes_with_many_waits_for_a_turn_and_not_for_ever() -> None:
+    async def crowd(turn_seconds: float) -> list[int]:
+        small = app(at_once=2, turn_seconds=turn_seconds, answer_seconds=0.2)  # each is answered late
+        many = await asyncio.gather(*(talk(small, "GET", "/slow", [chunk(b"")]) for _ in range(6)))
+        return [b"requests are in work" in m[1]["body"] for m in many]
+
+    assert asyncio.run(crowd(5.0)) == [False] * 6
+    assert asyncio.run(crowd(0.01)) == [False] * 2 + [True] * 4
