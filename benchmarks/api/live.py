@@ -81,4 +81,3 @@ async def follow(made: World, port: int, clients: int, count: int) -> dict[str, 
         "p50_ms": round(delays[len(delays) // 2], 2) if delays else None,
         "p99_ms": round(delays[len(delays) * 99 // 100], 2) if delays else None,
     }
-

@@ -20,6 +20,8 @@ from msgspec import Raw
 from clearway.records.errors import InputError, TooLargeError
 
 MAX_DEPTH = 200  # levels of arrays and objects, as in `strict_json`
+# Inventories have some twenty top-level keys, an osquery pack one a table (about 300). Each costs some 300 bytes.
+MAX_KEYS = 10_000
 _BATCH = 1024
 # Above this size a failed text is not read a second time as a whole just to word the message better:
 # the strict reader's tree takes about eight times the size of the text.
@@ -29,7 +31,6 @@ _WHITE = b" \t\r\n"
 # What the decoder raises for text that is not JSON; RecursionError where it is too deep for the stack.
 _ERRORS = (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError)
 
-_top = msgspec.json.Decoder(dict[str, Raw])
 _list = msgspec.json.Decoder(list[Raw])
 _decode = msgspec.json.Decoder().decode
 
@@ -39,6 +40,7 @@ class Parts:
 
     Raises:
         InputError: the text is not one JSON object; every method may raise it.
+        TooLargeError: nested deeper than `MAX_DEPTH`, or with more top-level keys than `MAX_KEYS`.
     """
 
     def __init__(self, data: bytes, place: str) -> None:
@@ -47,7 +49,13 @@ class Parts:
         self._seen: set[str] = set()
         self._strings = 0
         try:
-            self._raw: dict[str, Raw] = _top.decode(self._data)
+            self._raw: dict[str, Raw] = _split(self._data)
+        except _TooManyKeysError:
+            raise TooLargeError(
+                f"more than {MAX_KEYS:,} top-level keys",
+                where=place,
+                mend="an inventory is one object with its components in an array",
+            ) from None
         except _ERRORS as e:
             self._refuse(e)
         self._strings += len(self._raw)
@@ -197,8 +205,42 @@ def count_strings(data: bytes) -> int:
 
 
 def top_level(data: bytes) -> dict[str, Raw]:
-    """The object in `data` by its top-level keys, values undecoded; empty when it is no JSON object."""
+    """The object in `data` by its top-level keys, values undecoded.
+
+    Empty when it is no JSON object, or one of more than `MAX_KEYS` keys, which no format of ours has.
+    """
     try:
-        return _top.decode(data.removeprefix(_BOM))
-    except _ERRORS:
+        return _split(data.removeprefix(_BOM))
+    except (_TooManyKeysError, *_ERRORS):
         return {}
+
+
+class _TooManyKeysError(Exception):
+    """Ends the decoder at the key that is one too many; no ValueError, which msgspec would word anew."""
+
+
+class _Key(str):
+    """A type of our own, so that the decoder asks for each key as it meets it."""
+
+    __slots__ = ()
+
+
+def _split(data: bytes) -> dict[str, Raw]:
+    """The values of one JSON object by key, undecoded; it stops at the first key over `MAX_KEYS`.
+
+    A bound on the dictionary's length would be checked when it is whole, and that is too late.
+
+    Raises:
+        _TooManyKeysError: there are more, repeated ones counted.
+    """
+    met = 0
+
+    def meet(_: type, key: str) -> _Key:
+        nonlocal met
+        met += 1
+        if met > MAX_KEYS:
+            raise _TooManyKeysError
+        return _Key(key)
+
+    found = msgspec.json.Decoder(dict[_Key, Raw], dec_hook=meet).decode(data)
+    return {str(key): raw for key, raw in found.items()}
