@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs system packages that some tests stand our results beside; those tests skip visibly without them.
-# Neither the product nor `make test` needs any: python3, python3-venv and make are enough. Debian and Ubuntu.
+# Installs system packages: those that the findings desk runs reproducers with, and those that some tests stand our results
+# beside. What needs one that is not there says so; tests skip visibly. `make run` and `make test` need none of them:
+# python3, python3-venv and make are enough. Debian and Ubuntu.
 #
 #   scripts/system-packages.sh          says what it would install, and why
 #   scripts/system-packages.sh install  installs it
@@ -8,6 +9,11 @@ set -eu
 
 packages() {
     cat <<'LIST'
+bubblewrap             isolates reproducers and builds: without it findings are not validated
+gcc                    builds targets with sanitizers
+clang                  the second compiler of a validation, and libFuzzer
+llvm                   names the functions in a sanitizer's report
+libseccomp2            the filter of system calls in a sandbox
 chromium               the browser in which pages are tried
 libfaketime            puts the clock of a database forward and back
 default-jre-headless   runs Maven's own comparison of versions

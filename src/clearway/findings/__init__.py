@@ -1,0 +1,1 @@
+"""The findings desk: leases, reports, validation, deduplication, cases."""

@@ -1,0 +1,1 @@
+"""Runs hostile programs apart: no network, nothing of the host, bounded in everything."""
