@@ -8,7 +8,14 @@ from litestar import Router
 
 from clearway.http.openapi import PREFIX
 
-from . import api_credentials, api_people, api_sharing
+from . import (
+    api_approvals,
+    api_credentials,
+    api_embargoes,
+    api_organisations,
+    api_people,
+    api_recipients,
+)
 
 if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler
@@ -18,6 +25,13 @@ def routes() -> ControllerRouterHandler:
     """The routes of this room's API."""
     return Router(
         PREFIX,
-        route_handlers=[*api_people.handlers(), *api_credentials.handlers(), *api_sharing.handlers()],
+        route_handlers=[
+            *api_organisations.handlers(),
+            *api_people.handlers(),
+            *api_credentials.handlers(),
+            *api_recipients.handlers(),
+            *api_embargoes.handlers(),
+            *api_approvals.handlers(),
+        ],
         tags=["access"],
     )

@@ -1,9 +1,9 @@
-"""`/api/v1/organisations` and `/api/v1/people`: who belongs where, with which roles, and how they first come in."""
+"""`/api/v1/people`, members and clients: who belongs where, with which roles, and how they first come in."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from litestar import Request, Response, get, patch, post
 from litestar.handlers import HTTPRouteHandler
@@ -12,9 +12,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN, acting, needs
+from clearway.http.acts import changed, done_once
 from clearway.http.cursor import sealer
 from clearway.http.filters import choice, flag
-from clearway.http.idempotency import Made, once
+from clearway.http.idempotency import Made
 from clearway.http.listing import Listing, paths
 from clearway.http.openapi import PREFIX, READ, WRITE, gives
 from clearway.records.errors import NotFoundError
@@ -22,29 +23,16 @@ from clearway.store.keyset import Column, Condition, Source
 
 from . import invitation, organisation, person
 from .api_parts import Name, Number, Word, Words, locked, number, once_shown
-from .organisation import KINDS, Organisation, Standing
+from .organisation import Organisation
 from .person import Member
+
+if TYPE_CHECKING:
+    from clearway.http.acts import Db
+    from clearway.http.etag import Expected
+    from clearway.records.principal import Principal
 
 _R = Request[Any, Any, Any]
 _ADMINISTER = needs("administer")
-_SLUG = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-
-
-class NewOrganisation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What adds an organisation."""
-
-    slug: _SLUG
-    name: Name
-    kind: organisation.Kind
-    sectors: Words = ()
-
-
-class OrganisationChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to change; what is left out stays. `standing`: what each directive is to it, by the directive's id."""
-
-    name: Name | UnsetType = UNSET
-    sectors: Words | UnsetType = UNSET
-    standing: Annotated[dict[Word, Standing], Meta(max_length=100)] | UnsetType = UNSET
 
 
 class Client(Struct, frozen=True, kw_only=True):
@@ -108,21 +96,6 @@ class Activity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     active: bool
 
 
-ORGANISATIONS = Listing(
-    "organisations",
-    Organisation,
-    Source(
-        "o.org, o.slug, o.name, o.kind, o.sectors, o.standing, o.active, o.house, o.version",
-        "clearway.organisation o",
-    ),
-    sorts={"name": Column("lower(o.name)"), "org": Column("o.org", "int")},
-    tie=Column("o.org", "int"),
-    default="name",
-    filters={
-        "kind": choice("o.kind = any(%s)", KINDS, "o.kind <> all(%s)"),
-        "active": flag("o.active = any(%s)"),
-    },
-)
 CLIENTS = Listing(
     "clients",
     Client,
@@ -152,72 +125,10 @@ MEMBERS = Listing(
 
 def handlers() -> list[HTTPRouteHandler]:
     """The routes of this file."""
+    return [*_belonging(), *_people()]
 
-    @get(
-        paths("/organisations"),
-        opt=SIGNED_IN,
-        sync_to_thread=True,
-        summary="Organisations",
-        operation_class=ORGANISATIONS.operation,
-        responses=ORGANISATIONS.responses,
-    )
-    def organisations(request: _R) -> Response[bytes]:
-        """Their names are known to everybody who is signed in; who belongs to them is not."""
-        asked = ORGANISATIONS.asked(request)
-        with acting(request) as (db, me):
-            found = ORGANISATIONS.read(db, me, asked, sealer(request))
-        return ORGANISATIONS.answer(request, found, me)
 
-    @post(
-        "/organisations",
-        opt=_ADMINISTER,
-        sync_to_thread=True,
-        summary="Add an organisation",
-        responses=gives(Organisation, *WRITE, status=201),
-    )
-    def add(request: _R, data: JSONBody[NewOrganisation]) -> Response[bytes]:
-        """For administrators of the house."""
-        with acting(request) as (db, me):
-
-            def act() -> Made:
-                made = organisation.add(db, data.slug, data.name, data.kind, data.sectors)
-                return Made(record=made, location=f"{PREFIX}/organisations/{made.org}")
-
-            return once(request, db, me, act)
-
-    @get(
-        "/organisations/{org:int}",
-        opt=SIGNED_IN,
-        sync_to_thread=True,
-        summary="One organisation",
-        responses=gives(Organisation, *READ),
-    )
-    def one(request: _R, org: FromPath[int]) -> Response[bytes]:
-        with acting(request) as (db, me):
-            found = organisation.one(db, number(org))
-        return etag.thing(request, found, me, found.version)
-
-    @patch(
-        "/organisations/{org:int}",
-        opt=_ADMINISTER,
-        sync_to_thread=True,
-        summary="Change an organisation",
-        responses=gives(Organisation, *WRITE),
-    )
-    def change(request: _R, org: FromPath[int], data: JSONBody[OrganisationChange]) -> Response[bytes]:
-        """Its name, its sectors, and what a directive is to it: binding, adopted or advisory."""
-        expected = etag.expected(request)
-        with acting(request) as (db, me):
-            which = organisation.one(db, number(org)).org
-            row = db.execute(
-                "select version from clearway.organisation where org = %s for update", (which,)
-            ).fetchone()
-            version = locked(db, f"organisation/{which}", row, expected)
-            found = organisation.change(
-                db, which, version, name=data.name, sectors=data.sectors, standing=data.standing
-            )
-        return etag.thing(request, found, me, found.version)
-
+def _belonging() -> list[HTTPRouteHandler]:
     @get(
         paths("/organisations/{org:int}/clients"),
         opt=SIGNED_IN,
@@ -243,15 +154,14 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def set_client(request: _R, org: FromPath[int], data: JSONBody[ClientChange]) -> Response[bytes]:
         """A client's members read what this organisation marks TLP:AMBER, from their next request on."""
-        with acting(request) as (db, me):
 
-            def act() -> Made:
-                provider = organisation.one(db, number(org))
-                client = organisation.one(db, data.client)
-                organisation.set_client(db, client.org, provider.org, is_client=data.is_client)
-                return Made(record=client, status=200)
+        def act(db: Db, _: Principal) -> Made:
+            provider = organisation.one(db, number(org))
+            client = organisation.one(db, data.client)
+            organisation.set_client(db, client.org, provider.org, is_client=data.is_client)
+            return Made(record=client, status=200)
 
-            return once(request, db, me, act)
+        return done_once(request, act)
 
     @get(
         paths("/organisations/{org:int}/members"),
@@ -278,14 +188,13 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def add_member(request: _R, org: FromPath[int], data: JSONBody[NewMember]) -> Response[bytes]:
         """They come in by an invitation; a service by a token."""
-        with acting(request) as (db, me):
 
-            def act() -> Made:
-                which = organisation.one(db, number(org)).org
-                made = person.add(db, which, data.name, data.roles, email=data.email, kind=data.kind)
-                return Made(record=made, location=f"{PREFIX}/people/{made.person}")
+        def act(db: Db, _: Principal) -> Made:
+            which = organisation.one(db, number(org)).org
+            made = person.add(db, which, data.name, data.roles, email=data.email, kind=data.kind)
+            return Made(record=made, location=f"{PREFIX}/people/{made.person}")
 
-            return once(request, db, me, act)
+        return done_once(request, act)
 
     @post(
         "/organisations/{org:int}/members/{who:int}/roles",
@@ -299,21 +208,20 @@ def handlers() -> list[HTTPRouteHandler]:
         request: _R, org: FromPath[int], who: FromPath[int], data: JSONBody[RolesChange]
     ) -> Response[bytes]:
         """They bite at the person's next request."""
-        with acting(request) as (db, me):
 
-            def act() -> Made:
-                which, whom = organisation.one(db, number(org)).org, person.one(db, number(who)).person
-                for role in dict.fromkeys(data.grant):
-                    person.grant(db, whom, which, role)
-                for role in dict.fromkeys(data.revoke):
-                    person.revoke(db, whom, which, role)
-                now = db.execute(
-                    "select role from clearway.membership where person = %s and org = %s order by role",
-                    (whom, which),
-                ).fetchall()
-                return Made(record=Roles(person=whom, org=which, roles=tuple(r for (r,) in now)), status=200)
+        def act(db: Db, _: Principal) -> Made:
+            which, whom = organisation.one(db, number(org)).org, person.one(db, number(who)).person
+            for role in dict.fromkeys(data.grant):
+                person.grant(db, whom, which, role)
+            for role in dict.fromkeys(data.revoke):
+                person.revoke(db, whom, which, role)
+            now = db.execute(
+                "select role from clearway.membership where person = %s and org = %s order by role",
+                (whom, which),
+            ).fetchall()
+            return Made(record=Roles(person=whom, org=which, roles=tuple(r for (r,) in now)), status=200)
 
-            return once(request, db, me, act)
+        return done_once(request, act)
 
     @post(
         "/organisations/{org:int}/members/{who:int}/invitation",
@@ -335,6 +243,10 @@ def handlers() -> list[HTTPRouteHandler]:
 
             return once_shown(request, db, me, act)
 
+    return [clients, set_client, members, add_member, roles, invite]
+
+
+def _people() -> list[HTTPRouteHandler]:
     @get(
         "/people/{who:int}",
         opt=SIGNED_IN,
@@ -357,8 +269,8 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def change_person(request: _R, who: FromPath[int], data: JSONBody[PersonChange]) -> Response[bytes]:
         """A name, a time zone, how often the digest comes."""
-        expected = etag.expected(request)
-        with acting(request) as (db, me):
+
+        def act(db: Db, _: Principal, expected: Expected) -> tuple[Member, int]:
             whom = person.one(db, number(who)).person
             row = db.execute(
                 "select version from clearway.person where person = %s for update", (whom,)
@@ -367,7 +279,9 @@ def handlers() -> list[HTTPRouteHandler]:
             found = person.change(
                 db, whom, version, name=data.name, time_zone=data.time_zone, digest=data.digest
             )
-        return etag.thing(request, found, me, found.version)
+            return found, found.version
+
+        return changed(request, act)
 
     @post(
         "/people/{who:int}/active",
@@ -379,22 +293,18 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def set_active(request: _R, who: FromPath[int], data: JSONBody[Activity]) -> Response[bytes]:
         """For administrators of the house. Barring ends every session and token of the person at once."""
-        with acting(request) as (db, me):
 
-            def act() -> Made:
-                whom = number(who)
-                # One answer for who is not there and who may not be known.
-                known = db.execute(
-                    "select from clearway.person where person = %s and kind <> 'public'", (whom,)
-                ).fetchone()
-                if known is None:
-                    raise NotFoundError("nobody of that number is here", where=f"person/{whom}")
-                person.set_active(db, whom, active=data.active)
-                return Made(record=person.one(db, whom), status=200)
+        def act(db: Db, _: Principal) -> Made:
+            whom = number(who)
+            # One answer for who is not there and who may not be known.
+            known = db.execute(
+                "select from clearway.person where person = %s and kind <> 'public'", (whom,)
+            ).fetchone()
+            if known is None:
+                raise NotFoundError("nobody of that number is here", where=f"person/{whom}")
+            person.set_active(db, whom, active=data.active)
+            return Made(record=person.one(db, whom), status=200)
 
-            return once(request, db, me, act)
+        return done_once(request, act)
 
-    return [
-        organisations, add, one, change, clients, set_client, members, add_member, roles, invite,
-        somebody, change_person, set_active,
-    ]  # fmt: skip
+    return [somebody, change_person, set_active]

@@ -16,9 +16,10 @@ from clearway.store.keyset import Column, Condition, Source
 
 from . import etag, outbound, webhook_delivery, webhook_signing, webhook_store
 from .acting import acting, needs
+from .acts import changed, done_once, removed
 from .cursor import sealer
 from .filters import choice, flag
-from .idempotency import Made, once
+from .idempotency import Made
 from .listing import Listing, paths
 from .openapi import PREFIX, READ, WRITE, gives, problems_of
 from .outbound_address import literal
@@ -26,6 +27,11 @@ from .webhook_store import Delivery, Webhook
 
 if TYPE_CHECKING:
     import psycopg
+
+    from clearway.records.principal import Principal
+
+    from .acts import Db
+    from .etag import Expected
 
 # What the rooms above lend: the audience of an organisation alone, and the log.
 Audience = Callable[["psycopg.Connection[Any]", int], int]
@@ -142,30 +148,29 @@ def routes(own: Audience, log: Log) -> Router:
     def add(request: _R, data: JSONBody[NewWebhook]) -> Response[bytes]:
         url, kinds, label = _url(data.url), _kinds(data.kinds), _label(data.label)
         secret = webhook_signing.new_secret()
-        with acting(request) as (db, me):
 
-            def act() -> Made:
-                if not me.may("administer", data.org):
-                    raise NotFoundError("no such organisation", where="org")
-                aud = own(db, data.org)
-                person = me.person if data.person is None else data.person
-                made, _ = webhook_store.add(
-                    db, org=data.org, aud=aud, person=person, url=url, kinds=kinds, label=label
-                )
-                webhook_store.set_secret(db, made.webhook, secret)
-                log(
-                    db,
-                    "webhook.added",
-                    f"webhook/{made.webhook}",
-                    {"url": url, "kinds": [*kinds], "person": person},
-                    aud,
-                )
-                return Made(
-                    record=Added(webhook=made, secret=webhook_signing.shown(secret)),
-                    location=f"{PREFIX}/webhooks/{made.webhook}",
-                )
+        def act(db: Db, me: Principal) -> Made:
+            if not me.may("administer", data.org):
+                raise NotFoundError("no such organisation", where="org")
+            aud = own(db, data.org)
+            person = me.person if data.person is None else data.person
+            made, _ = webhook_store.add(
+                db, org=data.org, aud=aud, person=person, url=url, kinds=kinds, label=label
+            )
+            webhook_store.set_secret(db, made.webhook, secret)
+            log(
+                db,
+                "webhook.added",
+                f"webhook/{made.webhook}",
+                {"url": url, "kinds": [*kinds], "person": person},
+                aud,
+            )
+            return Made(
+                record=Added(webhook=made, secret=webhook_signing.shown(secret)),
+                location=f"{PREFIX}/webhooks/{made.webhook}",
+            )
 
-            return once(request, db, me, act)
+        return done_once(request, act)
 
     @get(
         "/webhooks/{webhook:int}",
@@ -187,8 +192,7 @@ def routes(own: Audience, log: Log) -> Router:
         responses=gives(Webhook, *WRITE),
     )
     def change(request: _R, webhook: FromPath[int], data: JSONBody[WebhookChange]) -> Response[bytes]:
-        expected = etag.expected(request)
-        with acting(request) as (db, me):
+        def act(db: Db, _: Principal, expected: Expected) -> tuple[Webhook, int]:
             was, version = webhook_store.one(db, _number(webhook), lock=True)
             expected.check(version)
             found, version = webhook_store.change(
@@ -206,7 +210,9 @@ def routes(own: Audience, log: Log) -> Router:
                 {"url": found.url, "kinds": [*found.kinds], "active": found.active},
                 own(db, was.org),
             )
-        return etag.thing(request, found, me, version)
+            return found, version
+
+        return changed(request, act)
 
     @delete(
         "/webhooks/{webhook:int}",
@@ -216,12 +222,13 @@ def routes(own: Audience, log: Log) -> Router:
         responses=problems_of(*WRITE),
     )
     def remove(request: _R, webhook: FromPath[int]) -> None:
-        expected = etag.expected(request)
-        with acting(request) as (db, _):
+        def act(db: Db, _: Principal, expected: Expected) -> None:
             was, version = webhook_store.one(db, _number(webhook), lock=True)
             expected.check(version)
             webhook_store.remove(db, was.webhook)
             log(db, "webhook.removed", f"webhook/{was.webhook}", {"url": was.url}, own(db, was.org))
+
+        removed(request, act)
 
     @post(
         "/webhooks/{webhook:int}/secret",
@@ -232,15 +239,14 @@ def routes(own: Audience, log: Log) -> Router:
     )
     def rotate(request: _R, webhook: FromPath[int]) -> Response[bytes]:
         secret = webhook_signing.new_secret()
-        with acting(request) as (db, me):
 
-            def act() -> Made:
-                found, _ = webhook_store.one(db, _number(webhook))
-                webhook_store.set_secret(db, found.webhook, secret)
-                log(db, "webhook.secret_changed", f"webhook/{found.webhook}", {}, own(db, found.org))
-                return Made(record=Secret(secret=webhook_signing.shown(secret)))
+        def act(db: Db, _: Principal) -> Made:
+            found = webhook_store.one(db, _number(webhook))[0]
+            webhook_store.set_secret(db, found.webhook, secret)
+            log(db, "webhook.secret_changed", f"webhook/{found.webhook}", {}, own(db, found.org))
+            return Made(record=Secret(secret=webhook_signing.shown(secret)))
 
-            return once(request, db, me, act)
+        return done_once(request, act)
 
     @post(
         "/webhooks/{webhook:int}/test",
@@ -251,14 +257,13 @@ def routes(own: Audience, log: Log) -> Router:
         responses=gives(Started, *WRITE, status=202),
     )
     def test(request: _R, webhook: FromPath[int]) -> Response[bytes]:
-        with acting(request) as (db, me):
 
-            def act() -> Made:
-                delivery = webhook_store.test(db, _number(webhook))
-                webhook_delivery.start(db, webhook)
-                return Made(record=Started(delivery=delivery), status=202)
+        def act(db: Db, _: Principal) -> Made:
+            delivery = webhook_store.test(db, _number(webhook))
+            webhook_delivery.start(db, webhook)
+            return Made(record=Started(delivery=delivery), status=202)
 
-            return once(request, db, me, act)
+        return done_once(request, act)
 
     @get(
         paths("/webhooks/{webhook:int}/deliveries"),
@@ -284,14 +289,13 @@ def routes(own: Audience, log: Log) -> Router:
         responses=gives(Started, *WRITE, status=202),
     )
     def redeliver(request: _R, webhook: FromPath[int], delivery: FromPath[int]) -> Response[bytes]:
-        with acting(request) as (db, me):
 
-            def act() -> Made:
-                webhook_store.redeliver(db, _number(webhook), _number(delivery))
-                webhook_delivery.start(db, webhook)
-                return Made(record=Started(delivery=delivery), status=202)
+        def act(db: Db, _: Principal) -> Made:
+            webhook_store.redeliver(db, _number(webhook), _number(delivery))
+            webhook_delivery.start(db, webhook)
+            return Made(record=Started(delivery=delivery), status=202)
 
-            return once(request, db, me, act)
+        return done_once(request, act)
 
     handlers = [listed, add, one, change, remove, rotate, test, deliveries, redeliver]
     return Router(PREFIX, route_handlers=handlers, tags=["webhooks"])

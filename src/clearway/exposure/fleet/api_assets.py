@@ -12,8 +12,9 @@ from msgspec import Meta, Struct
 
 from clearway.http import etag, idempotency
 from clearway.http.acting import SIGNED_IN, acting, doorkeeper, needs
+from clearway.http.acts import changed, done_once
 from clearway.http.cursor import sealer
-from clearway.http.idempotency import Made, once
+from clearway.http.idempotency import Made
 from clearway.http.listing import paths
 from clearway.http.openapi import READ, WRITE, problems_of
 from clearway.records.errors import ConflictError, InputError
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import psycopg
     from litestar.handlers import HTTPRouteHandler
 
+    from clearway.http.acts import Db
+    from clearway.http.etag import Expected
     from clearway.records.principal import Principal
 
 Slug = Annotated[str, Meta(max_length=63, pattern="^[a-z0-9-]*$")]
@@ -129,24 +132,23 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def add(request: Request[Any, Any, Any], data: JSONBody[NewAsset]) -> Response[bytes]:
         """Without an inventory yet."""
-        with acting(request) as (db, me):
 
-            def act() -> Made:
-                home = member_of(me, data.organisation, "operate")
-                made = assets.add(
-                    db,
-                    home.org,
-                    data.name,
-                    exposure=data.exposure,
-                    since=data.since or today(),
-                    said_by=data.said_by or me.name,
-                    details=data.details,
-                )
-                record = _record(db, me, made)
-                tag = etag.tag(msgspec.json.encode(record), me, "application/json", made.version)
-                return Made(record=record, location=f"/api/v1/assets/{made.asset}", etag=tag)
+        def act(db: Db, me: Principal) -> Made:
+            home = member_of(me, data.organisation, "operate")
+            made = assets.add(
+                db,
+                home.org,
+                data.name,
+                exposure=data.exposure,
+                since=data.since or today(),
+                said_by=data.said_by or me.name,
+                details=data.details,
+            )
+            record = _record(db, me, made)
+            tag = etag.tag(msgspec.json.encode(record), me, "application/json", made.version)
+            return Made(record=record, location=f"/api/v1/assets/{made.asset}", etag=tag)
 
-            return once(request, db, me, act)
+        return done_once(request, act)
 
     @get(
         "/assets/{asset:int}",
@@ -173,8 +175,8 @@ def handlers() -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], asset: FromPath[int], data: JSONBody[ChangedAsset]
     ) -> Response[bytes]:
         """Its details and name. Needs `if-match` with the tag that was read."""
-        expected = etag.expected(request)
-        with acting(request) as (db, me):
+
+        def act(db: Db, me: Principal, expected: Expected) -> tuple[OneAsset, int]:
             before = assets.one(db, asset)
             expected.check(before.version)
             operating(me, before.org)
@@ -182,8 +184,9 @@ def handlers() -> list[HTTPRouteHandler]:
             if other is not None and other.asset != asset and other.name == data.name:
                 raise ConflictError("another asset has that name", where="body.name", mend="choose another")
             kept = assets.change(db, asset, before.version, data.details, name=data.name)
-            record = _record(db, me, kept)
-        return etag.thing(request, record, me, kept.version)
+            return _record(db, me, kept), kept.version
+
+        return changed(request, act)
 
     @post(
         "/assets/{asset:int}/exposure",
@@ -197,16 +200,15 @@ def handlers() -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], asset: FromPath[int], data: JSONBody[SaidExposure]
     ) -> Response[bytes]:
         """From a day on; what is open on it is dated anew. What was said before stays on record."""
-        with acting(request) as (db, me):
 
-            def act() -> Made:
-                operating(me, assets.one(db, asset).org)
-                kept, moved = assets.say_exposure(
-                    db, asset, data.exposure, data.since or today(), data.said_by or me.name, day=today()
-                )
-                return Made(record=Dated(kept.exposure, moved), status=200)
+        def act(db: Db, me: Principal) -> Made:
+            operating(me, assets.one(db, asset).org)
+            kept, moved = assets.say_exposure(
+                db, asset, data.exposure, data.since or today(), data.said_by or me.name, day=today()
+            )
+            return Made(record=Dated(kept.exposure, moved), status=200)
 
-            return once(request, db, me, act)
+        return done_once(request, act)
 
     @get(
         "/assets/{asset:int}/inventories",

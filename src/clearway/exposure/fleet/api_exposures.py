@@ -16,8 +16,9 @@ from msgspec import Meta, Struct
 
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN, acting, needs
+from clearway.http.acts import changed, done_once, removed
 from clearway.http.cursor import MAX_CHARS
-from clearway.http.idempotency import Made, once
+from clearway.http.idempotency import Made
 from clearway.http.listing import paths
 from clearway.http.openapi import READ, WRITE, problems_of
 from clearway.records.errors import InputError
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     import psycopg
     from litestar.handlers import HTTPRouteHandler
 
+    from clearway.http.acts import Db
+    from clearway.http.etag import Expected
     from clearway.records.principal import Principal
 
 Words = Annotated[str, Meta(max_length=4_000)]
@@ -265,9 +268,9 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def say(request: Request[Any, Any, Any], exposure: FromPath[int], data: JSONBody[Say]) -> Response[bytes]:
         """Needs `if-match` with the tag that was read."""
-        expected = etag.expected(request)
-        said = data.decision()
-        with acting(request) as (db, me):
+
+        def act(db: Db, me: Principal, expected: Expected) -> tuple[OneExposure, int]:
+            said = data.decision()
             line = listing.one(db, exposure)
             row = db.execute(
                 "select version from clearway.exposure where exposure = %s", (exposure,)
@@ -275,8 +278,9 @@ def handlers() -> list[HTTPRouteHandler]:
             expected.check(row[0] if row else None)
             operating(me, line.org)
             status.decide(db, [exposure], said)
-            found, version = _one(db, me, exposure, today())
-        return etag.thing(request, found, me, version)
+            return _one(db, me, exposure, today())
+
+        return changed(request, act)
 
     @post(
         "/exposures/count",
@@ -305,20 +309,19 @@ def handlers() -> list[HTTPRouteHandler]:
         said = data.decision()
         if bool(data.exposures) == bool(data.query):
             raise InputError("name `exposures`, or give a `query`", where="body")
-        with acting(request) as (db, me):
 
-            def act() -> Made:
-                if data.exposures:
-                    changed = status.decide(db, data.exposures, said)
-                elif data.expected is None:
-                    raise InputError(
-                        "how many do you expect?", where="body.expected", mend="ask /exposures/count"
-                    )
-                else:
-                    changed = status.decide_where(db, _query(data.query, me), said, expected=data.expected)
-                return Made(record=Decided(len(changed), changed[:10_000]), status=200)
+        def act(db: Db, me: Principal) -> Made:
+            if data.exposures:
+                changed = status.decide(db, data.exposures, said)
+            elif data.expected is None:
+                raise InputError(
+                    "how many do you expect?", where="body.expected", mend="ask /exposures/count"
+                )
+            else:
+                changed = status.decide_where(db, _query(data.query, me), said, expected=data.expected)
+            return Made(record=Decided(len(changed), changed[:10_000]), status=200)
 
-            return once(request, db, me, act)
+        return done_once(request, act)
 
     @post(
         "/rules/dry-run",
@@ -366,16 +369,15 @@ def handlers() -> list[HTTPRouteHandler]:
     def add_rule(request: Request[Any, Any, Any], data: JSONBody[NewRule]) -> Response[bytes]:
         """It decides what is open now, as many as the dry run said, and what comes later."""
         said = data.say.decision()
-        with acting(request) as (db, me):
 
-            def act() -> Made:
-                home = member_of(me, data.organisation, "operate")
-                number, changed = rule.add(
-                    db, home.org, data.name, data.about, said, expected=data.expected, until=data.until
-                )
-                return Made(record=RuleMade(number, len(changed)), location=f"/api/v1/rules/{number}")
+        def act(db: Db, me: Principal) -> Made:
+            home = member_of(me, data.organisation, "operate")
+            number, changed = rule.add(
+                db, home.org, data.name, data.about, said, expected=data.expected, until=data.until
+            )
+            return Made(record=RuleMade(number, len(changed)), location=f"/api/v1/rules/{number}")
 
-            return once(request, db, me, act)
+        return done_once(request, act)
 
     @delete(
         "/rules/{number:int}",
@@ -387,12 +389,14 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def end_rule(request: Request[Any, Any, Any], number: FromPath[int]) -> None:
         """What it decided stands."""
-        expected = etag.expected(request)
-        with acting(request) as (db, me):
+
+        def act(db: Db, me: Principal, expected: Expected) -> None:
             found = rule.one(db, number)
             expected.check(found.version)
             operating(me, found.org)
             rule.end(db, number, found.version)
+
+        removed(request, act)
 
     @get(
         "/flaws/{flaw:str}",
