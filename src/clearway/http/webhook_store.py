@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from clearway.records.errors import NotFoundError
 from clearway.store import events
+from clearway.store.scalar import scalar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,13 +95,13 @@ def add(
         ForbiddenError: not an administrator of `org`.
         NotFoundError: `person` is neither the principal nor a service that it administers.
     """
-    row = db.execute(
+    made = scalar(
+        db,
         "insert into clearway.webhook (org, aud, person, url, kinds, label) values (%s, %s, %s, %s, %s, %s) "
         "returning webhook",
         (org, aud, person, url, [*kinds], label),
-    ).fetchone()
-    assert row is not None
-    return one(db, row[0])
+    )
+    return one(db, made)
 
 
 def one(db: psycopg.Connection[Any], webhook: int, *, lock: bool = False) -> tuple[Webhook, int]:
@@ -159,9 +160,7 @@ def redeliver(db: psycopg.Connection[Any], webhook: int, delivery: int) -> None:
 
 def test(db: psycopg.Connection[Any], webhook: int) -> int:
     """Adds a test message; the number of its delivery."""
-    row = db.execute("select clearway.test_webhook(%s)", (webhook,)).fetchone()
-    assert row is not None
-    return int(row[0])
+    return scalar(db, "select clearway.test_webhook(%s)", (webhook,))
 
 
 def fan_out(owner: psycopg.Connection[Any]) -> list[int]:

@@ -15,6 +15,7 @@ import psycopg
 from msgspec import Struct
 
 from .connect import translated
+from .scalar import scalar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -60,11 +61,9 @@ def emit(
         ForbiddenError: the principal is not of that audience itself.
     """
     text = msgspec.json.encode(body or {}).decode()
-    row = db.execute(
-        "select clearway.emit(%s, %s, %s::int, %s::int, %s::jsonb)", (kind, subject, org, aud, text)
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
+    return scalar(
+        db, "select clearway.emit(%s, %s, %s::int, %s::int, %s::jsonb)", (kind, subject, org, aud, text)
+    )
 
 
 def horizon(db: psycopg.Connection[Any]) -> Horizon:
@@ -102,16 +101,15 @@ def one(db: psycopg.Connection[Any], seq: int) -> Event | None:
 
 def prune(db: psycopg.Connection[Any], days: int) -> int:
     """Deletes the events older than `days` (owner); returns how many."""
-    row = db.execute(
+    return scalar(
+        db,
         """with gone as (
             delete from clearway.event where at < clock_timestamp() - make_interval(days => %s) returning seq
         ), moved as (
             update clearway.event_floor set seq = greatest(seq, (select coalesce(max(seq), 0) from gone))
         ) select count(*) from gone""",
         (days,),
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
+    )
 
 
 _HORIZON = "select floor, horizon, last from clearway.event_horizon()"

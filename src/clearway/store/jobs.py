@@ -37,6 +37,7 @@ from clearway.records.errors import ConfigError, InputError, TooLargeError
 from clearway.records.text import plain
 
 from .jobs_retry import Retry
+from .scalar import scalar
 
 if TYPE_CHECKING:
     import psycopg
@@ -112,9 +113,7 @@ def defer(
     if at is not None and at.tzinfo is None:
         raise InputError("the time of a job has no zone", where=task)
     with translated():
-        row = db.execute(_DEFER, (task, encoded(args, task), queue, lock, at, once, priority)).fetchone()
-    assert row is not None
-    return int(row[0])
+        return scalar(db, _DEFER, (task, encoded(args, task), queue, lock, at, once, priority))
 
 
 def encoded(args: Mapping[str, object], task: str) -> str:
@@ -298,11 +297,10 @@ class Job:
                 _sever(db)
 
     def _claim(self, db: psycopg.Connection[Any], name: str) -> bool:
-        row = db.execute("select clearway.claim_step(%s, %s, %s)", (self.id, self._run, name)).fetchone()
-        assert row is not None
-        if row[0] < 0:
+        claimed = scalar(db, "select clearway.claim_step(%s, %s, %s)", (self.id, self._run, name))
+        if claimed < 0:
             raise JobTakenError
-        return bool(row[0])
+        return claimed > 0
 
     @contextmanager
     def _watched(self, db: psycopg.Connection[Any]) -> Iterator[None]:
