@@ -40,6 +40,7 @@ class Outcome(Struct, kw_only=True):
     dated: str = ""  # its own newest date
     state: dict[str, Any] = {}
     notes: list[str] = []
+    whole: bool = False  # whether validators of what was not asked for in this pull may be forgotten
 
 
 Pull: TypeAlias = Generator[Batch, None, "Outcome | None"]
@@ -65,12 +66,20 @@ class Ask(Struct, kw_only=True):
         got = self.place.get(ref, name, max_bytes=max_bytes, etag=tag, modified=modified)
         if got is not None:
             self.seen[ref] = [got.etag, got.modified]
+        else:
+            self.seen.setdefault(ref, [tag, modified])
         return got
 
     def fetch(self, ref: str, name: str, *, max_bytes: int) -> Got:
         """The file at `ref`, whether it has changed or not."""
         got = self.place.get(ref, name, max_bytes=max_bytes)
         assert got is not None
+        return got
+
+    def read(self, ref: str, name: str, *, max_bytes: int) -> Got:
+        """The file at `ref`, whether it has changed or not; remembered as `get` would."""
+        got = self.fetch(ref, name, max_bytes=max_bytes)
+        self.seen[ref] = [got.etag, got.modified]
         return got
 
     def _known(self, ref: str) -> tuple[str, str]:

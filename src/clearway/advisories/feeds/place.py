@@ -123,10 +123,13 @@ class Remote:
         self._client.close()
 
     def get(self, ref: str, name: str, *, max_bytes: int, etag: str = "", modified: str = "") -> Got | None:
-        url = mirrored(self._feed, urljoin(self._feed.url, ref) if ref else self._feed.url)
+        try:
+            url = mirrored(self._feed, urljoin(self._feed.url, ref) if ref else self._feed.url)
+            own = self._headers if _origin(url) == _origin(self._feed.url) else {}
+        except ValueError:  # such as brackets without an IPv6 address between them
+            raise RefusedError("not a URL", where=plain(ref, 200)) from None
         deadline_s = _LONG_DEADLINE_S if max_bytes >= _LONG_FROM_BYTES else _DEADLINE_S
         path = self._staging.path(name)
-        own = self._headers if _origin(url) == _origin(self._feed.url) else {}
         for attempt in (1, 2, 3):
             try:
                 found = self._client.get_to_file(
@@ -185,7 +188,10 @@ class Folder:
         pass
 
     def get(self, ref: str, name: str, *, max_bytes: int, etag: str = "", modified: str = "") -> Got | None:
-        source = self._inside(ref)
+        try:
+            source = self._inside(ref)
+        except ValueError:  # no address, or a path with a zero byte in it
+            raise RefusedError("not a URL or path", where=plain(ref, 200)) from None
         self.requests += 1
         try:
             if source.stat().st_size > max_bytes:

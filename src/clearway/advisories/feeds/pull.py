@@ -174,15 +174,22 @@ class _One:
         )  # fmt: skip
 
     def _batches(self, layout: Pull) -> Outcome | None:
+        refused: UnsoundError | None = None
         while True:
             self._between()
             try:
-                batch = next(layout)
+                # What intake can't read is told to the layout: one of its parts may fail and the others go on.
+                batch = next(layout) if refused is None else layout.throw(refused)
             except StopIteration as end:
                 outcome: Outcome | None = end.value
                 return outcome
+            refused = None
             if batch.paths:
-                self._take_in([str(path) for path in batch.paths])
+                try:
+                    self._take_in([str(path) for path in batch.paths])
+                except UnsoundError as error:
+                    refused = error
+                    continue
             if batch.items or batch.problems:
                 store.keep_items(self._db, self._feed.name, batch.items, batch.problems)
 

@@ -196,7 +196,8 @@ def succeed(
     """Remembers a good pull; returns whether it is well again after somebody was alarmed."""
     state, dated, entries = feed.state, feed.dated, feed.entries
     if outcome is not None:
-        state = {**feed.state, **outcome.state, "seen": {**feed.state.get("seen", {}), **seen}}
+        before = {} if outcome.whole else feed.state.get("seen", {})
+        state = {**feed.state, **outcome.state, "seen": {**before, **seen}}
         dated, entries = outcome.dated or dated, outcome.entries
     row = db.execute(
         """update clearway.feed f set good = %s, changed = case when %s then %s else f.changed end, state = %s::jsonb,
