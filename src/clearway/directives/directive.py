@@ -7,10 +7,14 @@ issuers revise them; nothing in this room names a row, a tier or a number of day
 from __future__ import annotations
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
 from clearway.records.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 UNKNOWN = "unknown"
 NOT_LOADED = "not_loaded"  # no source that could tell is loaded; never the same as a published "no"
@@ -169,6 +173,45 @@ class Directive(Struct, frozen=True, kw_only=True):
         return self.outcomes[self.rank(code)]
 
 
+_EVENTS = frozenset(("kev_added", "detected"))  # what the clock can be told of
+_MOST_DAYS = 36_500
+_MOST_ROWS = 1_000
+_SIGNS = str.maketrans("", "", "_.+-")
+
+
+def _bounded(directive: Directive, fail: Callable[[str], None]) -> None:
+    """What a signature does not promise: names that can be shown, an address to follow, and days of the calendar."""
+    if not directive.points or len(directive.points) > 16 or len(directive.rows) > _MOST_ROWS:
+        fail(f"{len(directive.points)} decision points and {len(directive.rows):,} rows")
+    if not set(directive.clock.starts) <= _EVENTS or not directive.clock.starts:
+        fail(f"the clock starts with {', '.join(sorted(_EVENTS))}, or one of them")
+    if not directive.url.startswith(("https://", "http://")):
+        fail("its address is no web address")
+    words = [
+        *(point.id for point in directive.points),
+        *(value.id for point in directive.points for value in point.values),
+        *(outcome.code for outcome in directive.outcomes),
+        *(policy.id for policy in directive.policies),
+        *(assumed.basis for policy in directive.policies for assumed in policy.assume),
+        *directive.clock.retier,
+    ]
+    for word in words:
+        bare = word.translate(_SIGNS)
+        if not (len(word) <= 60 and bare.isascii() and bare.isalnum()):
+            fail(f"{word[:80]!r} can't name a part of a table")
+    for names in (
+        [point.id for point in directive.points],
+        [outcome.code for outcome in directive.outcomes],
+        [policy.id for policy in directive.policies],
+    ):
+        if len(set(names)) != len(names):
+            fail("a decision point, outcome or policy is there twice")
+    for outcome in directive.outcomes:
+        for number, unit in ((outcome.days, "days"), (outcome.months, "months")):
+            if number is not None and not 0 <= number <= _MOST_DAYS // (1 if unit == "days" else 30):
+                fail(f"outcome {outcome.code} has {number} {unit}")
+
+
 def check(directive: Directive) -> Directive:
     """The directive itself, once its parts agree with each other.
 
@@ -179,6 +222,7 @@ def check(directive: Directive) -> Directive:
     def fail(what: str) -> None:
         raise InputError(what, where=directive.id, mend="mend the directive's data file")
 
+    _bounded(directive, fail)
     values = {point.id: {value.id for value in point.values} for point in directive.points}
     seen: set[tuple[str, ...]] = set()
     for row in directive.rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,12 +25,14 @@ from ..compliance import Compliance, SharedReport, compliance
 from ..directive import Directive
 from ..duties import duties
 from ..files import load
+from ..governing import governing, rivals
 from ..lifecycle import LifecycleReport, lifecycle_report
 from ..reports.counts import Counts
 from ..reports.period import Kind, period_of
 from ..reports.remediation import Options, RemediationReport, as_json, remediation_report
-from .addresses import acknowledgements, addressed, addressed_to
-from .issues import document, standing_version
+from .addresses import acknowledgements, addressed
+from .governing import bearing, table_of
+from .issues import standing_version
 from .who import Org, acting_in, authority_of, between, organisation, tell
 
 if TYPE_CHECKING:
@@ -110,29 +112,30 @@ def make(
 def in_force(db: psycopg.Connection[Any], org: Org, directive: str, as_of: date) -> Directive:
     """The table an organisation reports under.
 
-    That is the version which an authority addressed to it, else the one that it imported, else the one that ships.
+    That is the version which an authority addressed to it, else the one that it imported, else the one that ships,
+    as it was known at the end of that day: an act of a later day changes no report of an earlier one.
 
     Raises:
         NotFoundError: neither is there.
         ConflictError: two authorities address different versions of it to the organisation.
         IntegrityError: the stored document is not what was signed.
     """
-    found = {
-        todo.version.sha256: todo.version.id
-        for todo in addressed_to(db, org.org, as_of)
-        if todo.version.directive == directive
-    }
-    if len(found) > 1:
+    found = bearing(db, [org.org], as_of, end_of(as_of))[org.org]
+    others = rivals(found, directive)
+    if others:
         raise ConflictError(
-            f"{len(found)} versions of {directive} are addressed to {org.slug}", where=str(as_of)
+            f"{len(others)} versions of {directive} are addressed to {org.slug}", where=str(as_of)
         )
-    if found:
-        return document(db, found.popitem()[1]).directive
+    chosen = governing(found, directive)
+    return load(directive) if chosen is None else table_of(db, chosen.version_id, chosen.sha256)
+
+
+def end_of(day: date) -> datetime:
+    """The first moment after a UTC day. Raises InputError for the calendar's last."""
     try:
-        taken = standing_version(db, directive, org.slug, as_of, imported=True)
-    except NotFoundError:
-        return load(directive)
-    return document(db, taken.id).directive
+        return datetime.combine(day + timedelta(days=1), time(), UTC)
+    except OverflowError:
+        raise InputError(f"{day} is the calendar's last day", mend="give an earlier day") from None
 
 
 def _remediation(

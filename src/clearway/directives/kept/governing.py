@@ -1,0 +1,87 @@
+"""The versions that bear on organisations on a day, and the tables in them: one truth for dates, pages and reports."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from clearway.records.errors import IntegrityError, NotFoundError
+
+from ..governing import Bearing
+from ..issue import Key, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date, datetime
+
+    import psycopg
+
+    from ..directive import Directive
+
+_REMEMBERED = 64  # tables; a document has up to 1 MiB
+_tables: OrderedDict[bytes, Directive] = OrderedDict()
+_lock = Lock()
+
+
+def bearing(
+    db: psycopg.Connection[Any], orgs: Iterable[int], day: date | None = None, known: datetime | None = None
+) -> dict[int, tuple[Bearing, ...]]:
+    """Organisation -> what bears on it on `day` (None: today), as it was known before `known` (None: now).
+
+    Nothing for an organisation that the caller neither reads nor operates for.
+    """
+    wanted = sorted(set(orgs))
+    found: dict[int, list[Bearing]] = {}
+    rows = db.execute(
+        """select * from clearway.directives_of(
+            %s, coalesce(%s::date, (clearway.fleet_now() at time zone 'UTC')::date), %s)""",
+        (wanted, day, known),
+    )
+    for org, directive, version_id, version, sha256, authority, standing, since, imported in rows:
+        found.setdefault(org, []).append(
+            Bearing(
+                directive=directive,
+                version_id=version_id,
+                version=version,
+                sha256=bytes(sha256),
+                authority=authority,
+                standing=standing,
+                since=since,
+                imported=imported,
+            )
+        )
+    return {org: tuple(found.get(org, ())) for org in wanted}
+
+
+def table_of(db: psycopg.Connection[Any], version_id: int, sha256: bytes = b"") -> Directive:
+    """The table in a version's document, its signature checked when it is first read.
+
+    With the document's hash, as `bearing` tells it, it is read once.
+
+    Raises:
+        NotFoundError: there is none that the caller may see.
+        IntegrityError: the stored bytes are not what was signed.
+    """
+    with _lock:
+        found = _tables.get(sha256)
+        if found is not None:
+            _tables.move_to_end(sha256)
+            return found
+    row = db.execute(
+        "select document, signature, public, sha256 from clearway.directive_document(%s)", (version_id,)
+    ).fetchone()
+    place = f"directive-version/{version_id}"
+    if row is None or row[0] is None:
+        raise NotFoundError("no such version of a directive", where=place)
+    document = bytes(row[0])
+    digest = hashlib.sha256(document).digest()
+    if digest != bytes(row[3]) or sha256 not in (b"", digest):
+        raise IntegrityError("the stored document does not have its hash", where=place)
+    found = verify(document, bytes(row[1]), [Key(bytes(row[2]))], place).directive
+    with _lock:
+        _tables[digest] = found
+        while len(_tables) > _REMEMBERED:
+            _tables.popitem(last=False)
+    return found

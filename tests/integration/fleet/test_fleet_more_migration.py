@@ -1,0 +1,53 @@
+"""The tables that the fleet got later can be taken down and put up again, and what is shown stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from clearway.store.connect import connect
+from clearway.store.migrate import _MIGRATIONS
+from fleet_world import DAY, Fleet, osv, package
+
+COLUMNS = """select table_name, column_name, data_type, is_nullable from information_schema.columns
+    where table_schema = 'clearway' order by 1, 2"""
+FUNCTIONS = (
+    "select oid::regprocedure::text from pg_proc where pronamespace = 'clearway'::regnamespace order by 1"
+)
+CONSTRAINTS = """select conrelid::regclass::text, pg_get_constraintdef(oid) from pg_constraint
+    where connamespace = 'clearway'::regnamespace order by 1, 2"""
+
+
+@pytest.fixture
+def whole(fleet: Fleet) -> Fleet:
+    fleet.ingest(osv("PYSEC-1", package("PyPI", "django", "4.2"), aliases=["CVE-2026-0001"]))
+    fleet.follow(DAY)
+    fleet.upload(fleet.asset("web"), "pkg:pypi/django@4.1")
+    return fleet
+
+
+def test_taken_down_and_put_up_again_the_tables_and_their_rows_are_the_same(whole: Fleet) -> None:
+    url = whole.world.url
+    module: Any = ScriptDirectory(str(_MIGRATIONS)).get_revision("0013").module
+    engine = create_engine("postgresql+psycopg://", creator=lambda: connect(url), poolclass=NullPool)
+
+    def run(way: str) -> None:
+        with engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
+            getattr(module, way)()
+
+    def shape() -> list[list[tuple[Any, ...]]]:
+        return [whole.world.sql(query) for query in (COLUMNS, FUNCTIONS, CONSTRAINTS)]
+
+    before, shown = shape(), whole.lines()
+    run("downgrade")
+    assert whole.world.sql("select to_regclass('clearway.asset_said')") == [(None,)]
+    run("upgrade")
+    assert shape() == before
+    assert whole.lines() == shown
+    assert len(whole.world.sql("select from clearway.asset_said")) == 1
