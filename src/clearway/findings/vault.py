@@ -1,0 +1,154 @@
+"""Seals bytes under a key for each subject. The keys lie in files of the home, never in PostgreSQL.
+
+    vault/ab/ab12….key     32 random bytes, of the subject whose name's SHA-256 is ab12…
+
+So a copy of the database, a backup or a stolen disk of its server opens no reproducer; and destroying the key of one
+subject destroys its files in every copy of the database. A worker on another machine needs the folder: mount it.
+
+Sealed bytes are AES-256-GCM (NIST SP 800-38D) with a random nonce, bound to their subject and to a label, so that what
+is moved to another row does not open there:
+
+    "CWV1" | nonce, 12 bytes | ciphertext and tag
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from clearway.records.errors import ConfigError, IntegrityError, NotFoundError
+from clearway.store.failures import at
+
+FOLDER = "vault"
+_MAGIC = b"CWV1"
+_NONCE_BYTES = 12
+_KEY_BYTES = 32
+OVERHEAD_BYTES = len(_MAGIC) + _NONCE_BYTES + 16  # how much longer sealed bytes are
+
+
+class Vault:
+    """The keys of one home. Safe between threads and processes: a key's file is made whole or not at all."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def of_home(cls, home: Path) -> Vault:
+        """The vault of `home`; its folder is made with the first key."""
+        return cls(home / FOLDER)
+
+    def seal(self, subject: str, data: bytes, *, label: str) -> bytes:
+        """`data` sealed for `subject` ("finding/CWF-7Q4K-9M2X"), whose key is made when it has none.
+
+        The key is on the disk, synced, before this returns. `label` says what is sealed; `open` must say the same.
+
+        Raises:
+            ConfigError, UpstreamError: the key's file can't be written or read.
+        """
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        cipher = AESGCM(self._key(subject, make=True))
+        return _MAGIC + nonce + cipher.encrypt(nonce, data, _bound(subject, label))
+
+    def open(self, subject: str, sealed: bytes, *, label: str) -> bytes:
+        """What was sealed for `subject` under that label.
+
+        Raises:
+            NotFoundError: the subject has no key here: it was destroyed, or this is another home.
+            IntegrityError: the bytes are not what was sealed, or belong to another subject or label.
+            ConfigError, UpstreamError: the key's file can't be read.
+        """
+        key = self._key(subject, make=False)
+        if not sealed.startswith(_MAGIC) or len(sealed) < OVERHEAD_BYTES:
+            raise IntegrityError("these bytes were not sealed here", where=subject)
+        nonce, body = sealed[len(_MAGIC) : len(_MAGIC) + _NONCE_BYTES], sealed[len(_MAGIC) + _NONCE_BYTES :]
+        try:
+            return AESGCM(key).decrypt(nonce, body, _bound(subject, label))
+        except InvalidTag:
+            raise IntegrityError(
+                "the sealed bytes were changed, or belong elsewhere", where=subject
+            ) from None
+
+    def destroy(self, subject: str) -> bool:
+        """Destroys the key of `subject`, and with it all that was sealed for it; whether there was one.
+
+        Copies of the folder keep theirs. The bytes on the disk are for the file system to reuse.
+        """
+        path = self._path(subject)
+        with at(self.folder):
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                return False
+            _sync(path.parent)
+        return True
+
+    def _path(self, subject: str) -> Path:
+        """Its name tells nothing of the subject to who can list the folder."""
+        name = sha256(b"clearway vault key\n" + subject.encode()).hexdigest()
+        return self.folder / name[:2] / f"{name}.key"
+
+    def _key(self, subject: str, *, make: bool) -> bytes:
+        path = self._path(subject)
+        with at(self.folder):
+            try:
+                return _read(path)
+            except FileNotFoundError:
+                if not make:
+                    raise NotFoundError(
+                        "the key of these files is not here",
+                        where=subject,
+                        mend=f"use the home that sealed them, or restore its folder {FOLDER}/",
+                    ) from None
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write(path, secrets.token_bytes(_KEY_BYTES))
+            return _read(path)
+
+
+def _bound(subject: str, label: str) -> bytes:
+    return f"clearway vault 1\n{subject}\n{label}".encode()
+
+
+def _read(path: Path) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as file:
+        if os.fstat(fd).st_mode & 0o077:
+            raise ConfigError(
+                "a key of the vault can be read by others",
+                where=str(path),
+                mend=f"chmod -R go= the folder {FOLDER}/, and think of what it sealed as known",
+            )
+        key = file.read(_KEY_BYTES + 1)
+    if len(key) != _KEY_BYTES:
+        raise ConfigError("this is no key of the vault", where=str(path), mend="restore it from a backup")
+    return key
+
+
+def _write(path: Path, key: bytes) -> None:
+    """Writes a key whole and synced; leaves alone the one that another was first to write."""
+    fd, name = tempfile.mkstemp(prefix=".new.", dir=path.parent)  # mode 0600
+    unfinished = Path(name)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(key)
+            file.flush()
+            os.fsync(fd)
+        with suppress(FileExistsError):
+            os.link(unfinished, path)
+    finally:
+        unfinished.unlink()
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

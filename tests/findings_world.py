@@ -1,0 +1,91 @@
+"""A findings desk with reporters of two organisations, for tests of what comes in and who sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from clearway.findings import kept
+from clearway.findings.desk_key import DeskKey
+from clearway.findings.vault import Vault
+from intake_world import World
+from people import People, Somebody
+
+
+class Desk:
+    """`finder` is of Lab, `rival` of Rival; `coordinator` sits at the clearinghouse, `maintainer` maintains at Vendor.
+
+    `colleague` reads what Lab reports and reports nothing; `operator` is of neither.
+    """
+
+    def __init__(self, people: People, home: Path) -> None:
+        self.people = people
+        self.home = home
+        home.mkdir(parents=True, exist_ok=True)
+        self.lab, self.rival_org = people.org("lab", "lab"), people.org("rival", "finder")
+        self.vendor, self.water = people.org("vendor", "vendor"), people.org("water")
+        self.finder = people.somebody(self.lab, "finder")
+        self.colleague = people.somebody(self.lab, "auditor")
+        self.rival = people.somebody(self.rival_org, "finder")
+        self.coordinator = people.somebody(people.house, "coordinator")
+        self.maintainer = people.somebody(self.vendor, "maintainer")
+        self.operator = people.somebody(self.water, "operator")
+        self.vault = Vault.of_home(home)
+        self.key = DeskKey.of_home(home)
+        with people.owner() as db:
+            from clearway.findings import desk_key
+
+            desk_key.register(db, self.key)
+
+    def acting(self, who: Somebody | None) -> AbstractContextManager[psycopg.Connection[Any]]:
+        return self.people.acting(who)
+
+    def owner(self) -> AbstractContextManager[psycopg.Connection[Any]]:
+        return self.people.owner()
+
+    def finding(self, who: Somebody | None = None, **facts: Any) -> kept.Finding:
+        """A finding of `who` (the finder), with these facts; each call another."""
+        reporter = who or self.finder
+        with self.acting(reporter) as db:
+            return kept.add(db, new_finding(reporter.org, **facts))[0]
+
+    def acts(self) -> list[str]:
+        """What the log has been told, in order."""
+        with self.owner() as db:
+            return [a for (a,) in db.execute("select act from clearway.log_entry order by entry")]
+
+
+_COUNT = iter(range(1, 1_000_000))
+
+
+def new_finding(org: int, **facts: Any) -> kept.NewFinding:
+    """A report as `kept.add` takes it; each call another document."""
+    return kept.NewFinding(
+        **{
+            "org": org,
+            "digest": sha256(f"document {next(_COUNT)}".encode()).digest(),
+            "format": "clearway-finding",
+            "title": "Heap buffer overflow in parse_string",
+            "ecosystem": "PyPI",
+            "package": "example",
+            "release": "1.2.3",
+            "purl": "pkg:pypi/example@1.2.3",
+            "place": "src/parse.c",
+            "cwe": "CWE-787",
+            **facts,
+        }
+    )
+
+
+def desk_of(world: World) -> Iterator[Desk]:
+    """For a fixture: `yield from desk_of(world)`."""
+    people = People(world.url)
+    try:
+        yield Desk(people, world.home)
+    finally:
+        people.close()
