@@ -47,7 +47,7 @@ class Feeds:
     def good(self, name: str, at: datetime = NOW, **more: Any) -> Pulled:
         """A pull that must go well."""
         pulled = self.pull(name, at, **more)
-        assert pulled.error == ""
+        assert pulled.error == "", pulled.error
         return pulled
 
     def status(self, name: str, at: datetime = NOW) -> FeedStatus:

@@ -34,6 +34,8 @@ METADATA = {"canonical_url": "x", "publisher": {"namespace": "https://acme.test"
     {"rolie": {"feeds": [{"url": "feed.json", "tlp_label": "WHITE"}]}}]}  # fmt: skip
 FEED = {"feed": {"updated": "2026-11-24T00:00:00Z", "entry": [
     {"updated": "2026-11-24T00:00:00Z", "link": [{"rel": "self", "href": "a-1.json"}]}]}}  # fmt: skip
+ENTRY = FEED["feed"]["entry"]  # type: ignore[index]
+PARTY = {"metadata": {"publisher": {"namespace": "https://acme.test"}, "url": "one/provider-metadata.json"}}
 FILES: dict[str, tuple[Callable[[Ask], Pull], dict[str, bytes]]] = {
     "osv": (osv.pull, osv_layout(RECORDS)),
     "cve": (cve.pull, {
@@ -46,6 +48,20 @@ FILES: dict[str, tuple[Callable[[Ask], Pull], dict[str, bytes]]] = {
     "file": (catalogues.pull_file, {"it": b"\n".join(json.dumps(r).encode() for r in RECORDS)}),
     "csaf": (csaf.pull, {"provider-metadata.json": json.dumps(METADATA).encode(),
                          "feed.json": json.dumps(FEED).encode(), "a-1.json": json.dumps(DOCUMENT).encode()}),
+    "csaf in pages": (csaf.pull, {
+        "provider-metadata.json": json.dumps({**METADATA, "distributions": [
+            {"rolie": {"feeds": [], "services": ["service.json"]}}]}).encode(),
+        "service.json": json.dumps({"service": {"workspace": [{"collection": [{"href": "feed.json"}]}]}}).encode(),
+        "feed.json": json.dumps({"feed": {"entry": ENTRY, "link": [{"rel": "next", "href": "more.json"}]}}).encode(),
+        "more.json": json.dumps({"feed": {"entry": []}}).encode(), "a-1.json": json.dumps(DOCUMENT).encode()}),
+    "csaf in a directory": (csaf.pull, {
+        "provider-metadata.json": json.dumps({**METADATA, "distributions": [{"directory_url": "list"}]}).encode(),
+        "list/changes.csv": b'"2026/a-1.json","2026-11-24T00:00:00Z"\n', "list/index.txt": b"2026/a-1.json\n",
+        "list/2026/a-1.json": json.dumps(DOCUMENT).encode()}),
+    "csaf of an aggregator": (csaf.pull, {
+        "aggregator.json": json.dumps({"csaf_providers": [PARTY]}).encode(),
+        "one/provider-metadata.json": json.dumps(METADATA).encode(),
+        "feed.json": json.dumps(FEED).encode(), "a-1.json": json.dumps(DOCUMENT).encode()}),
 }  # fmt: skip
 
 
@@ -83,7 +99,8 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(st.sampled_from(["feed", "entry", "link", "href", "document", "publisher", "vulnerabilities",
-                                       "cveID", "fetchTime", "new", "cveId", "distributions", "rolie", "url"]), inner,
+                                       "cveID", "fetchTime", "new", "cveId", "distributions", "rolie", "url", "service",
+                                       "workspace", "collection", "csaf_providers", "metadata", "mirrors"]), inner,
                       max_size=4),
     max_leaves=12,
 )  # fmt: skip

@@ -145,6 +145,16 @@ def _options(pairs: Sequence[str], layout: str) -> dict[str, str]:
             raise UsageError(
                 f"--option {key}: not an option of {layout}", mend=f"KEY=VALUE; it takes {takes}"
             )
+        if key == "tlp":
+            from .csaf_provider import TLP
+
+            value = value.upper().removeprefix("TLP:")
+            if value not in TLP:
+                raise UsageError(
+                    f"--option tlp: {value!r} is no label", mend="CLEAR, GREEN, AMBER, AMBER+STRICT, RED"
+                )
+        if key == "from" and value != "mirrors":
+            raise UsageError(f"--option from: {value!r} is none", mend="from=mirrors reads mirrors alone")
         found[key] = value
     return found
 

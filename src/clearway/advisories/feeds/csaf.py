@@ -131,7 +131,7 @@ def _sources(ask: Ask, found: Metadata, at: str, notes: list[str]) -> list[_Sour
         raise judge.UnsoundError("names neither a ROLIE feed nor a directory", where=at)
     if len(sources) > _MOST_INDEXES:
         raise judge.UnsoundError(f"names more than {_MOST_INDEXES} feeds or directories", where=at)
-    most = provider.strictness(ask.feed.option("tlp", "CLEAR"))
+    most = provider.TLP.get(ask.feed.option("tlp", "CLEAR").upper().removeprefix("TLP:"), 0)
     closed = [s for s in sources if provider.strictness(s.label) > most]
     if len(closed) == len(sources):
         labels = ", ".join(sorted({plain(s.label, 20) for s in closed}))

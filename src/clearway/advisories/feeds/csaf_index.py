@@ -110,7 +110,7 @@ def rolie(ask: Ask, url: str, label: str, known_pages: Mapping[str, list[str]]) 
         found.pages.append(at)
         if not onward:
             return found
-        if onward in found.pages:
+        if onward in (*found.pages, found.first.url):
             raise judge.UnsoundError(f"its pages lead in a circle: {plain(onward, 200)}", where=url)
         if len(found.pages) >= MOST_PAGES or taken > PAGES_BYTES or time.monotonic() > ends:
             raise judge.UnsoundError(
