@@ -121,11 +121,8 @@ def routes(settings: SignIn) -> Router:
         try:
             with owner(request) as db:
                 kept = attempt.take(db, _attempt(request), "oidc", oidc.Pending, now=now)
-            me = viewer(request)
-            if kept.person and (me is None or me.person != kept.person or me.credential != "session"):
-                raise AuthenticationError(
-                    "you have signed out since", mend="Sign in, and bind the account again"
-                )
+            if kept.person:
+                _still_here(request, kept.person)
             account = oidc.finish(chosen, kept, dict(request.query_params.items()))
             with owner(request) as db:
                 person = _bound(db, account, kept.person, now)
@@ -283,6 +280,19 @@ def _begun(request: _Asked, settings: SignIn, kind: str, kept: Struct, options: 
 def _attempt(request: _Asked) -> str:
     name = f"__Host-{ATTEMPT_COOKIE}" if over_https(request) else ATTEMPT_COOKIE
     return request.cookies.get(name) or ""
+
+
+def _still_here(request: _Asked, person: int) -> None:
+    """Passes while this browser's session is `person`'s, by what the database knows now and not by what is remembered.
+
+    Raises:
+        AuthenticationError: it has ended, or is somebody else's.
+    """
+    me = viewer(request)
+    with acting(request) as (db, _):
+        now = db.execute("select clearway.me()").fetchone()
+    if me is None or me.credential != "session" or now != (person,):
+        raise AuthenticationError("you have signed out since", mend="Sign in, and bind the account again")
 
 
 def _bound(db: psycopg.Connection[Any], account: oidc.Account, person: int, now: datetime) -> int:
