@@ -12,6 +12,7 @@ from . import (
     api_approvals,
     api_credentials,
     api_embargoes,
+    api_markings,
     api_organisations,
     api_people,
     api_recipients,
@@ -32,6 +33,7 @@ def routes() -> ControllerRouterHandler:
             *api_recipients.handlers(),
             *api_embargoes.handlers(),
             *api_approvals.handlers(),
+            *api_markings.handlers(),
         ],
         tags=["access"],
     )

@@ -97,6 +97,12 @@ def handlers() -> list[HTTPRouteHandler]:
         def act(db: Db, _: Principal) -> Made:
             if len(msgspec.json.encode(data.proposal)) > _MOST_PROPOSAL:
                 raise InputError(f"a proposal has {_MOST_PROPOSAL:,} bytes at most", where="proposal")
+            if data.kind == approval.MARKING:
+                raise InputError(
+                    "another marking is asked for where the thing is",
+                    where="kind",
+                    mend=f"PUT {PREFIX}/markings/{data.subject}",
+                )
             asked = approval.ask(db, data.org, data.kind, data.subject, data.proposal, data.why)
             return Made(record=asked, location=f"{PREFIX}/approvals/{asked.approval}")
 
@@ -123,7 +129,10 @@ def handlers() -> list[HTTPRouteHandler]:
         responses=gives(Approval, *WRITE),
     )
     def decide(request: _R, which: FromPath[int], data: JSONBody[Decision]) -> Response[bytes]:
-        """Approving and refusing take another person than the one who asked, who coordinates or administers there."""
+        """Approving and refusing take another person than the one who asked, who coordinates or administers there.
+
+        Approving another marking carries it out at once.
+        """
 
         def act(db: Db, _: Principal) -> Made:
             verdict: Verdict = data.verdict

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct, convert, json
 
 from clearway import ledger
-from clearway.records.errors import NotFoundError
+from clearway.records.errors import ForbiddenError, NotFoundError
 from clearway.store.scalar import scalar
 
 from . import audience
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import psycopg
 
 Verdict = Literal["approved", "refused", "withdrawn"]
+MARKING = "marking"  # the kind of an approval that is carried out by approving it
 
 
 class Approval(Struct, frozen=True, kw_only=True):
@@ -64,6 +65,8 @@ def ask(
 def decide(db: psycopg.Connection[Any], approval: int, verdict: Verdict) -> Approval:
     """Approves or refuses as a second person, or withdraws as the one who asked.
 
+    Approving a change of a marking that was asked for by `lowering` carries it out, in this transaction.
+
     Raises:
         ForbiddenError: the caller asked for it, or has no right to decide there.
         ConflictError: it has been decided.
@@ -72,6 +75,11 @@ def decide(db: psycopg.Connection[Any], approval: int, verdict: Verdict) -> Appr
     db.execute("select clearway.decide_approval(%s, %s)", (approval, verdict))
     decided = one(db, approval)
     _log(db, f"approval.{verdict}", decided, {"kind": decided.kind, "subject": decided.subject})
+    if verdict == "approved" and decided.kind == MARKING:
+        from . import lowering  # which asks here
+
+        lowering.carry_out(db, decided)
+        return one(db, approval)
     return decided
 
 
@@ -95,18 +103,31 @@ def listed(db: psycopg.Connection[Any], *, open_only: bool = False) -> tuple[App
     return tuple(convert(row[0], Approval) for row in rows)
 
 
+def waiting(db: psycopg.Connection[Any], kind: str, subject: str, org: int) -> tuple[Approval, ...]:
+    """What of that kind is asked of `org` about one subject, and not decided: the oldest first, 20 at most."""
+    rows = db.execute(
+        f"{_SELECT} where a.kind = %s and a.subject = %s and a.org = %s and a.verdict is null "
+        "order by a.approval limit 20",
+        (kind, subject, org),
+    )
+    return tuple(convert(row[0], Approval) for row in rows)
+
+
 def remark(
     db: psycopg.Connection[Any], table: str, row_id: int, org: int, aud: int, *, approved: int | None = None
 ) -> None:
-    """Gives one row another audience; anything but a narrower one needs an approval of just that change.
+    """Gives one row of `org` another audience; anything but a narrower one needs an approval of just that change.
+
+    The database logs it ("marking.changed") for the members of the row's organisation.
 
     Raises:
-        ForbiddenError: the right or the approval is missing.
+        ForbiddenError: the right or the approval is missing, or the row is under an embargo that others keep.
+        ConflictError: somebody to whom it was said would no longer see it.
         NotFoundError: no such row for the caller.
     """
+    if approved is not None and one(db, approved).org != org:
+        raise ForbiddenError("that was approved for another organisation", where=f"approval/{approved}")
     db.execute("select clearway.remark(%s::regclass, %s, %s, %s)", (table, row_id, aud, approved))
-    content = {"aud": aud, "approval": approved}
-    ledger.append(db, "marking.changed", _subject(table, row_id), content, aud=audience.of(db, own(org)))
 
 
 def ask_remark(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from clearway.records.errors import NotFoundError
 from clearway.store.scalar import scalar
@@ -27,13 +27,15 @@ _COMMUNITY_CLAUSE = 1
 class Clause(Struct, frozen=True, kw_only=True):
     """One condition of an audience: any of the groups opens it. `released` once its embargo has ended.
 
-    `mine` says of each group whether the caller belongs to it: why they may see what is marked so.
+    `mine` says of each group whether the caller belongs to it: why they may see what is marked so. `kept` is the number
+    of the embargo that it is.
     """
 
     groups: tuple[str, ...]
     mine: tuple[bool, ...] = ()
     embargo: bool = False
     released: bool = False
+    kept: int | UnsetType = UNSET
 
 
 class Meaning(Struct, frozen=True, kw_only=True):
@@ -42,6 +44,12 @@ class Meaning(Struct, frozen=True, kw_only=True):
     aud: int
     label: str
     clauses: tuple[Clause, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """ "members of Water", "clients of Water or the coordinators, and parties to the embargo X"."""
+        parts = [" or ".join(c.groups) for c in self.clauses if not (c.embargo and c.released)]
+        return ", and ".join(parts) or "everybody"
 
 
 def of(db: psycopg.Connection[Any], marking: Marking) -> int:

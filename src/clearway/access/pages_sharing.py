@@ -70,9 +70,18 @@ def _overview() -> list[HTTPRouteHandler]:
                 decided = approval.decide(db, number(which), verdict)  # type: ignore[arg-type]  # checked above
         except (InputError, ConflictError, ForbiddenError) as error:
             return _shown(request, deciding=wrong(data, error))
-        return done(request, "/settings/sharing", f"{decided.kind} of {decided.subject}: {verdict}.")
+        return done(request, "/settings/sharing", _decided(decided))
 
     return [shown, add_list, add_embargo, decide]
+
+
+def _decided(about: approval.Approval) -> str:
+    what = (
+        f"Wider marking of {about.subject}"
+        if about.kind == approval.MARKING
+        else f"{about.kind} of {about.subject}"
+    )
+    return f"{what}: {about.verdict}{', and carried out' if about.used else ''}."
 
 
 def _shown(

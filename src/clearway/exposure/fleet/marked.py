@@ -51,8 +51,9 @@ def take(db: psycopg.Connection[Any], source: str, record: str, aud: int, org: i
     end(db, source, record)
     flaw = _flaw(db, rec, record, aud)
     made = db.execute(
-        """insert into clearway.marked (rec, record, source, aud, flaw) values (%s, %s, %s, %s, %s) returning marked""",
-        (rec, record, source, aud, flaw),
+        """insert into clearway.marked (rec, record, source, aud, flaw, org) values (%s, %s, %s, %s, %s, %s)
+        returning marked""",
+        (rec, record, source, aud, flaw, org),
     ).fetchone()
     assert made is not None
     marked: int = made[0]

@@ -1,0 +1,89 @@
+"""`/api/v1/markings`: how something is marked, and giving it another marking."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from litestar import Request, Response, get, put
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from clearway.http import etag
+from clearway.http.acting import SIGNED_IN, acting
+from clearway.http.openapi import READ, WRITE, gives
+
+from . import lowering
+from .api_parts import Why
+from .lowering import Change, Marked
+from .marking import Marking, Tlp
+
+_R = Request[Any, Any, Any]
+_Or0 = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+
+
+class NewMarking(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another marking, and why.
+
+    `org` is whose AMBER or RED it is: the owner's when it is left out. `recipients` is the list of TLP:RED. An embargo
+    stays where `embargo` is left out; 0 takes it out of one.
+    """
+
+    tlp: Tlp
+    org: _Or0 = 0
+    recipients: _Or0 = 0
+    embargo: _Or0 | UnsetType = UNSET
+    why: Annotated[Why, Meta(min_length=1)]
+
+
+def handlers() -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+
+    @get(
+        "/markings/{kind:str}/{number:int}",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="How something is marked, and what waits to be decided about it",
+        responses=gives(Marked, *READ),
+    )
+    def one(request: _R, kind: FromPath[str], number: FromPath[int]) -> Response[bytes]:
+        """`kind` is asset, report, triage, directive, rule, webhook or marked. What is derived follows these."""
+        with acting(request) as (db, me):
+            found = lowering.one(db, me, kind, number)
+        return etag.thing(request, found, me, found.aud)
+
+    @put(
+        "/markings/{kind:str}/{number:int}",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="Give something another marking",
+        responses={**gives(Change, *WRITE), **gives(Change, status=202)},
+    )
+    def change(
+        request: _R, kind: FromPath[str], number: FromPath[int], data: JSONBody[NewMarking]
+    ) -> Response[bytes]:
+        """Narrower at once (200). Anything else waits for a second person (202), whose approval carries it out."""
+        expected = etag.expected(request)
+        with acting(request) as (db, me):
+            found = lowering.one(db, me, kind, number)
+            expected.check(found.aud)
+            wanted = chosen(found, data.tlp, data.org, data.recipients, data.embargo)
+            made = lowering.change(db, me, found, wanted, data.why)
+        return etag.thing(request, made, me, made.marked.aud, status=200 if made.done else 202)
+
+    return [one, change]
+
+
+def chosen(found: Marked, tlp: Tlp, org: int, recipients: int, embargo: int | UnsetType) -> Marking:
+    """The marking that is meant, with what was left out taken from how it is marked.
+
+    Raises:
+        InputError: it is none.
+    """
+    named = tlp in ("AMBER", "AMBER+STRICT") or (tlp == "RED" and not recipients)
+    return Marking(
+        tlp=tlp,
+        org=(org or found.org) if named else 0,
+        recipients=recipients,
+        embargo=found.embargo if embargo is UNSET else embargo,
+    )
