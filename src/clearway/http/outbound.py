@@ -6,7 +6,8 @@ Somebody else chooses the URLs: a feed's publisher by its redirects, a member by
     2. connects to an address that was checked (`outbound_socket`), on each hop anew
     3. follows redirects by hand: at most five, never from https to http, and no credentials across origins
     4. is bound in time as a whole and by its pace, and in size before and after decompression
-    5. uses no proxy, netrc or cookie of the environment
+    5. uses no proxy, netrc or cookie of the environment; a proxy that the operator's own setting names connects in its
+       place, and is asked for no address that this installation would refuse, as far as names resolve here
 
 Errors, all of them `UpstreamError` for a caller that only wants to try later:
 
@@ -35,7 +36,7 @@ from clearway.records.clock import Clock, SystemClock
 from clearway.records.errors import ClearwayError, UpstreamError
 from clearway.records.text import plain
 
-from .outbound_address import PUBLIC_ONLY, Networks, RefusedError, literal
+from .outbound_address import PUBLIC_ONLY, Networks, RefusedError
 from .outbound_body import Sink, TooMuchError, plain_chunks
 from .outbound_socket import Budget, CheckedBackend, Pace, Resolver, SlowError, resolve
 from .outbound_url import checked_url, core, default_port, joined, origin, proxy_url, shown
@@ -51,6 +52,7 @@ __all__ = [
 MAX_REDIRECTS = 5
 _MAX_RETRY_AFTER_S = 7 * 86_400.0
 _MAX_VALIDATOR_CHARS = 300
+_MOST_JUDGED = 256  # hosts of one client
 ANSWER_BYTES = 4096  # of an answer to a POST: for the record of what was said, no more
 USER_AGENT = "Clearway"
 # What another origin may see of a request that was meant for this one.
@@ -109,8 +111,9 @@ class Answer(Struct, frozen=True, kw_only=True):
 class Client:
     """Calls to the outside, for one thread. Close it, or use it as a context manager.
 
-    `allow` are the operator's networks beside the public ones. `proxy` is the URL of the operator's own proxy:
-    it then resolves names, so that only addresses that a URL spells out are checked here.
+    `allow` are the operator's networks beside the public ones. `proxy` is the URL of the operator's own proxy,
+    http://[user:password@]host:port: https goes through it by CONNECT, so that it reads nothing. It resolves names
+    anew: those that resolve here are judged before it is asked, and what it may reach beyond that is its own rule.
     """
 
     def __init__(
@@ -151,11 +154,13 @@ class Client:
         else:
             self._pool = httpcore.HTTPProxy(
                 core(through),
+                proxy_auth=_credentials(through),
                 ssl_context=context,
                 network_backend=self._backend,
                 http2=False,
                 **common,  # type: ignore[arg-type]
             )
+        self._judged: dict[str, str] = {}  # host -> why the proxy is not asked for it, "" when it is
         self.requests = 0  # hops so far
 
     def __enter__(self) -> Client:
@@ -265,7 +270,7 @@ class Client:
 
     def _send(self, method: str, url: httpx.URL, headers: dict[str, str], body: bytes) -> _Response:
         if self._proxied:
-            self._judge_literal(url)
+            self._judge_before_the_proxy(url)
         sent = {
             "host": url.netloc.decode("ascii"),
             "user-agent": self._user_agent,
@@ -286,11 +291,19 @@ class Client:
             )
         )
 
-    def _judge_literal(self, url: httpx.URL) -> None:
-        address = literal(url.raw_host.decode("ascii"))
-        reason = self._allow.refusal(address) if address is not None else ""
+    def _judge_before_the_proxy(self, url: httpx.URL) -> None:
+        host = url.raw_host.decode("ascii")
+        reason = self._judged.get(host)
+        if reason is None:
+            reason = self._backend.refusal(host, url.port or default_port(url))
+            if len(self._judged) < _MOST_JUDGED:
+                self._judged[host] = reason
         if reason:
-            raise RefusedError(f"{address} is {reason}", where=shown(str(url)))
+            raise RefusedError(
+                reason,
+                where=shown(str(url)),
+                mend="name a public address, or let the operator allow the network",
+            )
 
     def _status(self, answer: _Response, where: str) -> StatusError:
         return StatusError(answer.status, where, self._retry_after(answer))
@@ -341,7 +354,13 @@ def _translated(where: str) -> Iterator[None]:
         raise UpstreamError(
             f"a header that HTTP can't carry: {plain(str(error), 120)}", where=where
         ) from error
-    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProxyError) as error:
+    except httpcore.ProxyError as error:
+        raise UpstreamError(
+            f"the proxy refuses: {plain(str(error), 120)}",
+            where=where,
+            mend="see the proxy's setting, its login, and what it lets through",
+        ) from error
+    except (httpcore.NetworkError, httpcore.TimeoutException) as error:
         raise UpstreamError(
             f"the connection failed: {plain(str(error), 120) or type(error).__name__}",
             where=where,
@@ -358,6 +377,10 @@ def _trusting() -> ssl.SSLContext:
 
         context.load_verify_locations(certifi.where())
     return context
+
+
+def _credentials(proxy: httpx.URL) -> tuple[str, str] | None:
+    return (proxy.username, proxy.password) if proxy.userinfo else None
 
 
 def _lower(headers: Mapping[str, str] | None) -> dict[str, str]:

@@ -7,6 +7,7 @@ the socket is connected to one that passed: no second look-up lies between check
 from __future__ import annotations
 
 import ipaddress
+import math
 import select
 import socket
 import ssl
@@ -25,6 +26,7 @@ from .outbound_address import Networks, RefusedError, literal
 
 Resolver = Callable[[str, int], Sequence[str]]  # host, port -> addresses as text, in order of preference
 _MAX_ADDRESSES = 16
+_PROXIED_LOOK_UP_S = 2.0  # where a proxy resolves names, this machine may have no resolver at all
 
 
 class SlowError(UpstreamError):
@@ -134,6 +136,33 @@ class CheckedBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         raise RefusedError("a socket of this machine", where=plain(path, 80))
 
+    def refusal(self, host: str, port: int) -> str:
+        """Why a proxy is not asked to connect to `host`, in words; "" when it is.
+
+        The proxy resolves a name anew and picks among its addresses, so that all of those seen here must be good.
+        A name that does not resolve here is left to the proxy.
+
+        Raises:
+            RefusedError: the text is neither a name nor an address. SlowError: no time is left.
+        """
+        written = literal(host)
+        if written is not None:
+            reason = self._networks.refusal(written)
+            return f"{written} is {reason}" if reason else ""
+        try:
+            found = self._looked_up(host, port, self.budget, _PROXIED_LOOK_UP_S)
+        except UpstreamError:
+            self.budget.left(1)  # says so when it was the whole call's time that ended
+            return ""
+        for text in found[:_MAX_ADDRESSES]:
+            try:
+                address = ipaddress.ip_address(text)
+            except ValueError:  # with a zone that names an interface
+                return f"{plain(host, 80)} leads to {plain(text, 60)}, which can't be checked"
+            if reason := self._networks.refusal(address):
+                return f"{plain(host, 80)} leads to {address}, which is {reason}"
+        return ""
+
     def _addresses(self, host: str, port: int, budget: Budget) -> list[str]:
         written = literal(host)
         exempt = (host, port) == self._exempt
@@ -159,7 +188,7 @@ class CheckedBackend(httpcore.NetworkBackend):
             )
         return good
 
-    def _looked_up(self, host: str, port: int, budget: Budget) -> list[str]:
+    def _looked_up(self, host: str, port: int, budget: Budget, at_most_s: float = math.inf) -> list[str]:
         """Resolves in a thread of its own: the system's resolver knows no deadline."""
         answer: list[Sequence[str] | OSError | UnicodeError] = []
 
@@ -171,7 +200,7 @@ class CheckedBackend(httpcore.NetworkBackend):
 
         thread = threading.Thread(target=look_up, daemon=True, name="resolve")
         thread.start()
-        thread.join(budget.left(budget.pace.connect_s))
+        thread.join(budget.left(min(budget.pace.connect_s, at_most_s)))
         if not answer:
             raise SlowError(
                 f"{plain(host, 80)}: the resolver gave no answer in time", where=budget.where, mend=_LATER

@@ -59,13 +59,17 @@ def joined(base: httpx.URL, location: str) -> httpx.URL:
 
 
 def proxy_url(text: str) -> httpx.URL:
-    """The operator's proxy; raises ConfigError."""
+    """The operator's proxy, http://[user:password@]host:port; raises ConfigError, which never shows a password."""
     try:
         url = httpx.URL(text)
     except (httpx.InvalidURL, ValueError):
         url = httpx.URL("")
-    if url.scheme != "http" or not url.host:
-        raise ConfigError("the proxy is no http:// address", mend="write http://host:port")
+    if url.scheme != "http" or not url.host or url.path not in ("", "/") or url.query:
+        raise ConfigError(
+            "the proxy is no http:// address",
+            where=shown(text) if "://" in text else "",
+            mend="write http://host:port, or http://user:password@host:port",
+        )
     return url
 
 

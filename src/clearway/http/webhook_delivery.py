@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 TASK = "http.webhooks.deliver"
 # Networks that are reached though not public, or not though public.
 ALLOW_VARIABLE = "CLEARWAY_WEBHOOKS_ALLOW"
+PROXY_VARIABLE = "CLEARWAY_WEBHOOKS_PROXY"
 DEADLINE_S = 15.0
 RUN_S = 60.0  # of one job; then others have their turn
 PAUSE_S = 5.0  # after a failure, before the next message to the same receiver
@@ -121,7 +122,7 @@ def _post(one: Due, body: bytes) -> tuple[int | None, str, bool, float | None]:
     """Status, what went wrong, whether that lasts, and the wait in seconds that the receiver asks for."""
     sent = webhook_signing.headers(one.keys, f"msg_{one.uid.hex}", int(time.time()), body)
     try:
-        with Client(allowed()) as outside:
+        with Client(allowed(), proxy=os.environ.get(PROXY_VARIABLE, "")) as outside:
             answer = outside.post(one.url, body, sent, DEADLINE_S)
     except RefusedError as error:
         return None, plain(error.what, 200), True, None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from clearway.http import tasks, webhook_delivery, webhook_signing, webhook_stor
 from clearway.store import events
 from clearway.store.jobs_worker import run_worker
 from manners_world import Manners, manners_of
+from proxy import certificate, proxying
 
 
 class Receiver:
@@ -288,3 +291,25 @@ def test_fan_out_goes_on_where_it_was(
     subjects = [json.loads(body)["data"]["subject"] for _, body in receiver.got]
     assert sorted(subjects) == sorted(f"thing/{n}" for n in range(10))
     remove(hooks, admin, webhook)
+
+
+def test_a_message_goes_through_the_operators_proxy_in_a_tunnel(
+    hooks: Manners, admin: Any, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cert, key = certificate(tmp_path, "hooks.invalid")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    receiver.server.socket = context.wrap_socket(receiver.server.socket, server_side=True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+    with proxying() as proxy:
+        proxy.routes["hooks.invalid"] = receiver.server.server_port
+        monkeypatch.setenv(webhook_delivery.PROXY_VARIABLE, proxy.url)
+        webhook, secret = add(hooks, admin, "https://hooks.invalid/hook", kinds=["thing"])
+        emit(hooks, "thing.changed", name="x")
+        assert until(lambda: len(receiver.got) == 1)
+        headers, body = receiver.got[0]
+        assert Verifier(secret).verify(body, headers)["type"] == "thing.changed"
+        assert until(lambda: states(hooks, admin, webhook) == ["delivered"])
+        assert proxy.asked == ["CONNECT hooks.invalid:443 HTTP/1.1"]
+        assert b"thing.changed" not in proxy.seen
+        remove(hooks, admin, webhook)

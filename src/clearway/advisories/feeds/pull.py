@@ -98,6 +98,7 @@ def pull(
         store.log_taken(db, pulled, accept_smaller=accept_smaller)
         _tell_others(db, pulled)
         publish(db, home, clock.now())
+        store.unlock(db, name)
         return pulled
 
 

@@ -131,6 +131,11 @@ def lock(db: Connection, name: str) -> None:
         raise ConflictError("is being pulled already", where=name, mend="wait for it to end")
 
 
+def unlock(db: Connection, name: str) -> None:
+    """Lets go of a feed now: a session that was closed may hold it a moment longer."""
+    db.execute("select pg_advisory_unlock(%s, hashtext(%s))", (_LOCK_CLASS, name))
+
+
 def items(db: Connection, name: str) -> dict[str, Item]:
     """What is remembered of a feed's documents."""
     rows = db.execute("select item, stamp, problem from clearway.feed_item where feed = %s", (name,))
