@@ -57,6 +57,12 @@ class Desk:
         with self.acting(who) as (db, _):
             return query(db, *args, **named)
 
+    def known_on_their_days(self) -> None:
+        """Makes what was issued and addressed known from its own day on, whatever today is."""
+        with translated(), connect(self.url) as owner:
+            owner.execute("update clearway.directive_version set issued_at = least(issued_at, issued)")
+            owner.execute("update clearway.directive_address set made = least(made, since)")
+
     def log(self, act: str) -> int:
         """How many entries of that act the log has."""
         with translated(), connect(self.url) as owner:

@@ -59,6 +59,7 @@ def fleet(issuing: Desk) -> Desk:
 def made(
     desk: Desk, slug: str = "water", kind: str = "seven_day", as_of: date = D, **more: object
 ) -> reports.Report:
+    desk.known_on_their_days()
     with desk.acting(f"operator@{slug}") as (db, _):
         return reports.make(
             db,

@@ -247,7 +247,7 @@ def insert(
     db: psycopg.Connection[Any], dater: Dater, rows: Sequence[tuple[Any, ...]], via: int = 0
 ) -> list[int]:
     """Exposures from (asset, pv, flaw, verdict, org, six facts of the flaw, detected or None); returns their ids."""
-    set_for = settings(db, (r[4] for r in rows))
+    set_for = settings(db, (r[4] for r in rows), day=dater.day)
     said_of = said(db, (r[0] for r in rows))
     made = []
     for asset, pv, flaw, verdict, org, *facts, was in rows:

@@ -114,7 +114,10 @@ class Before(Struct, frozen=True, kw_only=True):
 
 
 class OneExposure(Struct, frozen=True, kw_only=True):
-    """One exposure with the reasons of its date, as of `as_of`. `rows` of the directive agree with what is known."""
+    """One exposure with the reasons of its date, as of `as_of`. `rows` of the directive agree with what is known.
+
+    `authority` issued the version of the directive that governed then; "" for the table that ships.
+    """
 
     exposure: api_lists.ExposureItem
     as_of: date
@@ -127,6 +130,8 @@ class OneExposure(Struct, frozen=True, kw_only=True):
     basis: str
     reasons: tuple[str, ...]
     directive: str
+    directive_version: str
+    authority: str
     standing: str
     wording: str
     said: tuple[status.Said, ...]
@@ -217,6 +222,7 @@ class WeekSaid(Struct, frozen=True, kw_only=True):
     needing: int
     next_due: date | None
     directive: str
+    directive_version: str
     standing: str
 
 
@@ -452,7 +458,9 @@ def _one(db: psycopg.Connection[Any], me: Principal, exposure: int, day: date) -
         forensic_triage=decision.forensic_triage,
         basis=decision.basis,
         reasons=found.tier.reasons,
-        directive=decision.directive,
+        directive=found.directive.id,
+        directive_version=found.directive.version,
+        authority=found.authority,
         standing=found.standing,
         wording=found.wording,
         said=found.said,
@@ -517,6 +525,7 @@ def _week(found: page_week.Week, slug: str) -> WeekSaid:
         needing=found.needing,
         next_due=found.next_due,
         directive=found.directive,
+        directive_version=found.version,
         standing=found.standing,
     )
 

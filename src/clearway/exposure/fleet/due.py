@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from clearway.directives import Fact, Facts, Tier, from_records, load, timeline
+from clearway.directives import Fact, Facts, Tier, from_records, timeline
 from clearway.records.advisory import Kev, Ssvc
 from clearway.records.errors import InputError, NotFoundError
+
+from .governed import Setting, of_clock, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,18 +29,13 @@ if TYPE_CHECKING:
 
     from clearway.directives.facts import DetectedHow
 
+__all__ = ["Clock", "Dated", "Dater", "FlawDates", "Loaded", "Said", "Setting", "Shown", "date_again", "facts_of",
+           "loaded", "replay", "said", "settings", "tier_of"]  # fmt: skip
+
 _EXPOSED = {"public": "yes", "internal": "no", "unknown": "unknown"}
 _HOW: tuple[DetectedHow, DetectedHow] = ("kept", "given")
 _BATCH = 50_000
 _CLOCKS = 2_000
-
-
-class Setting(NamedTuple):
-    """By which rule an organisation counts; "" is the directive's default."""
-
-    directive: str = "bod-26-04"
-    policy: str = ""
-    retier: str = ""
 
 
 class FlawDates(NamedTuple):
@@ -80,6 +77,7 @@ class Clock(NamedTuple):
     row: int | None
     basis: str
     forensic: bool
+    version_id: int | None = None
 
 
 class Dater:
@@ -107,15 +105,15 @@ class Dater:
     def _clock(self, clock: Clock, rank: int) -> int:
         if self._clocks is None:  # a few rows: read at once, and not one by one
             rows = self._db.execute(
-                """select clock, directive, policy, retier, tier, "row", basis, forensic from clearway.clock
-                order by clock desc limit %s""",
+                """select clock, directive, policy, retier, tier, "row", basis, forensic, version_id
+                from clearway.clock order by clock desc limit %s""",
                 (_CLOCKS,),
             )
             self._clocks = {Clock(*row): number for number, *row in rows}
         found = self._clocks.get(clock)
         if found is None:
             answer = self._db.execute(
-                "select clearway.fleet_clock(%s, %s, %s, %s, %s, %s, %s, %s)",
+                "select clearway.fleet_clock(%s, %s, %s, %s, %s, %s, %s, %s, %s)",
                 (*clock[:4], rank, *clock[4:]),
             )
             found = self._clocks[clock] = int((answer.fetchone() or (0,))[0])
@@ -127,17 +125,19 @@ def _worked_out(
     setting: Setting, flaw: FlawDates, said: Said, detected: date, how: int, loaded: Loaded, day: date
 ) -> tuple[date | None, Clock, int]:
     """A date, the rule that gives it, and the rule's rank: what comes in today has the facts of what came before."""
+    setting = setting.fitting()
     tier = tier_of(setting, flaw, said, detected, how, loaded, day)
-    directive = load(setting.directive)
+    directive = setting.table
     decision = tier.decision
     clock = Clock(
         directive.id,
-        directive.policy(setting.policy).id,
-        directive.retier(setting.retier),
+        setting.policy,
+        setting.retier,
         decision.code,
         decision.row,
         decision.basis,
         decision.forensic_triage,
+        setting.version_id,
     )
     dated = decision.days is not None or decision.row is not None
     return tier.due, clock, directive.rank(decision.code) if dated else -1
@@ -148,7 +148,7 @@ def tier_of(
 ) -> Tier:
     """What holds on `day`, with its reasons: pure."""
     facts = facts_of(flaw, said, detected, how, loaded)
-    return timeline(load(setting.directive), facts, setting.policy, retier=setting.retier, as_of=day).current
+    return timeline(setting.table, facts, setting.policy, retier=setting.retier, as_of=day).current
 
 
 def facts_of(flaw: FlawDates, said: Said, detected: date, how: int, loaded: Loaded) -> Facts:
@@ -193,20 +193,6 @@ def loaded(db: psycopg.Connection[Any], at: datetime | None = None) -> Loaded:
     return Loaded(*row) if row else Loaded()
 
 
-def settings(
-    db: psycopg.Connection[Any], orgs: Iterable[int], at: datetime | None = None
-) -> dict[int, Setting]:
-    """Organisation -> its setting, now or at a moment; the default where it has set none."""
-    wanted = sorted(set(orgs))
-    rows = db.execute(
-        """select distinct on (org) org, directive, policy, retier from clearway.fleet_setting
-        where org = any(%s) and (%s::timestamptz is null or recorded < %s) order by org, setting desc""",
-        (wanted, at, at),
-    )
-    found = {org: Setting(*rest) for org, *rest in rows}
-    return {org: found.get(org, Setting()) for org in wanted}
-
-
 def said(db: psycopg.Connection[Any], assets: Iterable[int], at: datetime | None = None) -> dict[int, Said]:
     """Asset -> how exposed it was said to be, as known now or at a moment."""
     wanted = sorted(set(assets))
@@ -236,21 +222,23 @@ def date_again(
     changed = 0
     last = 0
     dater = Dater(db, day, loaded(db))
+    # Conditions that are not there, and not ones that are null: a plan that is kept fits every time.
+    given = {"flaw": flaws, "asset": assets, "org": orgs}
+    texts = "".join(f" and e.{column} = any(%({column})s)" for column, of in given.items() if of is not None)
+    values = {column: list(of) for column, of in given.items() if of is not None}
     while True:
         rows = db.execute(
-            """select e.exposure, e.asset, e.org, e.detected, e.how, e.due, e.clock,
+            f"""select e.exposure, e.asset, e.org, e.detected, e.how, e.due, e.clock,
                 f.id, f.kev, f.kev_due, f.automatable, f.impact, f.ssvc_dated
             from clearway.exposure e join clearway.flaw f on f.flaw = e.flaw
-            where e.gone is null and e.exposure > %s
-                and (%s::int[] is null or e.flaw = any(%s)) and (%s::int[] is null or e.asset = any(%s))
-                and (%s::int[] is null or e.org = any(%s))
-            order by e.exposure limit %s""",
-            (last, *_twice(flaws), *_twice(assets), *_twice(orgs), _BATCH),
+            where e.gone is null and e.exposure > %(last)s{texts}
+            order by e.exposure limit %(limit)s""",  # noqa: S608 - constants
+            {**values, "last": last, "limit": _BATCH},
         ).fetchall()
         if not rows:
             return changed
         last = rows[-1][0]
-        set_for = settings(db, (r[2] for r in rows))
+        set_for = settings(db, (r[2] for r in rows), day=day)
         said_of = said(db, (r[1] for r in rows))
         new = []
         for exposure, asset, org, detected, how, due, clock, *facts in rows:
@@ -264,13 +252,11 @@ def date_again(
             ).fetchone() or (0,))[0])  # fmt: skip
 
 
-def _twice(numbers: Sequence[int] | None) -> tuple[list[int] | None, list[int] | None]:
-    given = None if numbers is None else list(numbers)
-    return given, given
-
-
 class Shown(Struct, frozen=True, kw_only=True):
-    """How an exposure stood at the end of a day, as it was shown, and why its date was that."""
+    """How an exposure stood at the end of a day, as it was shown, and why its date was that.
+
+    `directive` and `version` are of the table that governed on that day by what was known then.
+    """
 
     exposure: int
     day: date
@@ -281,11 +267,20 @@ class Shown(Struct, frozen=True, kw_only=True):
     status: int
     detected: date
     gone: bool
+    directive: str
+    version: str
     again: Tier  # the date worked out again from what was known then
 
 
 def replay(db: psycopg.Connection[Any], exposure: int, day: date) -> Shown:
-    """How `exposure` stood at the end of `day` (UTC).
+    """How `exposure` stood at the end of `day` (UTC). Raises as `replayed`."""
+    return replayed(db, exposure, day)[0]
+
+
+def replayed(db: psycopg.Connection[Any], exposure: int, day: date) -> tuple[Shown, Setting]:
+    """The same, and by which setting its date is worked out again.
+
+    That is the organisation's of that day; for a reader from outside it, the one that the date shown rests on.
 
     Raises:
         NotFoundError: it may not be seen, or was not there yet.
@@ -302,7 +297,9 @@ def replay(db: psycopg.Connection[Any], exposure: int, day: date) -> Shown:
             coalesce(k.kev, case when k.until is null then f.kev end),
             coalesce(k.kev_due, case when k.until is null then f.kev_due end),
             coalesce(k.automatable, f.automatable), coalesce(k.impact, f.impact),
-            coalesce(k.ssvc_dated, f.ssvc_dated)
+            coalesce(k.ssvc_dated, f.ssvc_dated), c.directive, c.policy, c.retier, c.version_id, c.clock < 0,
+            case when clearway.actor() = 0 then true
+                else e.org = any(clearway.my_orgs('read') || clearway.my_orgs('operate')) end
         from clearway.exposure e
         left join lateral (select * from clearway.exposure_history h where h.exposure = e.exposure and h.until >= %s
             order by h.until limit 1) h on true
@@ -316,8 +313,14 @@ def replay(db: psycopg.Connection[Any], exposure: int, day: date) -> Shown:
     if row is None:
         raise NotFoundError(f"no such exposure on {day}", where=f"exposure/{exposure}")
     asset, org, how, flaw_id, _, due, tier, basis, status, detected, gone, *facts = row
+    *facts, directive, policy, retier, version_id, imported, within = facts
+    if within:
+        setting = settings(db, [org], end)[org]
+    else:
+        version = None if version_id is None else (version_id, 0, imported)
+        setting = of_clock(db, directive, policy, retier, version)
     again = tier_of(
-        settings(db, [org], end)[org],
+        setting,
         FlawDates(flaw_id, *facts),
         said(db, [asset], end)[asset],
         detected,
@@ -325,7 +328,7 @@ def replay(db: psycopg.Connection[Any], exposure: int, day: date) -> Shown:
         loaded(db, end),
         day,
     )
-    return Shown(
+    shown = Shown(
         exposure=exposure,
         day=day,
         flaw=flaw_id,
@@ -335,5 +338,8 @@ def replay(db: psycopg.Connection[Any], exposure: int, day: date) -> Shown:
         status=status,
         detected=detected,
         gone=gone is not None and gone < end,
+        directive=setting.directive,
+        version=setting.table.version,
         again=again,
     )
+    return shown, setting

@@ -233,4 +233,15 @@ def tick(db: psycopg.Connection[Any], day: date) -> int:
         (day,),
     )
     assets = [r[0] for r in rows]
-    return due.date_again(db, day, assets=assets) if assets else 0
+    if not assets:
+        return 0
+    # What was said beforehand is how it is, from its day on.
+    db.execute(
+        """update clearway.asset a set exposure = w.exposure, version = version + 1
+        from (
+            select distinct on (s.asset) s.asset, s.exposure from clearway.asset_exposure s
+            where s.asset = any(%s) and s.since <= %s order by s.asset, s.since desc, s.statement desc) w
+        where a.asset = w.asset and a.exposure <> w.exposure""",
+        (assets, day),
+    )
+    return due.date_again(db, day, assets=assets)

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from clearway.directives import load
-
 from . import listing, page_why, week
-from .due import settings
+from .governed import Setting, settings
 from .wanted import Filter
 
 if TYPE_CHECKING:
@@ -42,7 +40,8 @@ class Week(Struct, frozen=True, kw_only=True):
     """The week of one organisation, or of all of the reader's.
 
     `next_due` is the first date after the plan's end; `assets` how many there are, `needing` on how many something is
-    open and affected. `directive` is the short name of the rule, `standing` what it is to the organisation.
+    open and affected. `directive` is the short name of the rule with its
+    `version`, `standing` what it is to the organisation.
     """
 
     plan: week.Plan
@@ -51,6 +50,7 @@ class Week(Struct, frozen=True, kw_only=True):
     needing: int
     next_due: date | None
     directive: str
+    version: str
     issuer: str
     url: str
     standing: str
@@ -86,8 +86,7 @@ def read(db: psycopg.Connection[Any], day: date, org: int | None, table: Table |
         ),
         limit=1,
     ).lines
-    setting = settings(db, [org])[org] if org is not None else settings(db, [0])[0]
-    directive = load(setting.directive)
+    directive = (Setting() if org is None else settings(db, [org], day=day)[org]).table
     return Week(
         plan=plan,
         steps=steps,
@@ -95,6 +94,7 @@ def read(db: psycopg.Connection[Any], day: date, org: int | None, table: Table |
         needing=counted[1],
         next_due=following[0].due if following else None,
         directive=directive.short,
+        version=directive.version,
         issuer=directive.issuer,
         url=directive.url,
         standing=page_why.standing_for(db, org, directive.id) if org is not None else "advisory",

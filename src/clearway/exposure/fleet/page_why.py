@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from clearway.directives import Directive, Tier, load, word
+from clearway.directives import Directive, Tier, word
+from clearway.directives.governing import governing
+from clearway.directives.kept.governing import bearing
 from clearway.directives.standing import read_standing
 
 from . import due, listing, status
@@ -43,6 +45,7 @@ class Before(Struct, frozen=True, kw_only=True):
 class Why(Struct, frozen=True, kw_only=True):
     """One exposure on one day: the date that was shown, and the same worked out again with its reasons.
 
+    `directive` is the table that governed then, in its version; `authority` who issued it, "" for the one that ships.
     `wording` is one sentence for what the directive is to the organisation (`standing`).
     """
 
@@ -51,6 +54,8 @@ class Why(Struct, frozen=True, kw_only=True):
     shown: due.Shown
     tier: Tier
     directive: Directive
+    authority: str
+    imported: bool
     standing: str
     wording: str
     said: tuple[status.Said, ...]
@@ -60,9 +65,9 @@ class Why(Struct, frozen=True, kw_only=True):
 def why(db: psycopg.Connection[Any], exposure: int, day: date, standing: str = "") -> Why:
     """The reasons of a date. Raises NotFoundError for what may not be seen or was not there on `day`."""
     line = listing.one(db, exposure)
-    shown = due.replay(db, exposure, day)
-    directive = load(shown.again.decision.directive)
-    held = standing or standing_for(db, line.org, directive.id)
+    shown, setting = due.replayed(db, exposure, day)
+    directive = setting.table
+    held = standing or standing_for(db, line.org, directive.id, day)
     rows = db.execute(_HISTORY, (exposure,)).fetchall()
     return Why(
         line=line,
@@ -70,6 +75,8 @@ def why(db: psycopg.Connection[Any], exposure: int, day: date, standing: str = "
         shown=shown,
         tier=shown.again,
         directive=directive,
+        authority=_issuer(db, setting.version_id),
+        imported=setting.under is not None and setting.under.imported,
         standing=held,
         wording=word(directive, shown.again.decision, shown.again.due, read_standing(held)),
         said=status.said(db, exposure),
@@ -88,8 +95,20 @@ def why(db: psycopg.Connection[Any], exposure: int, day: date, standing: str = "
     )
 
 
-def standing_for(db: psycopg.Connection[Any], org: int, directive: str) -> str:
-    """What a directive is to an organisation: binding, adopted, or advisory where nobody said."""
+def _issuer(db: psycopg.Connection[Any], version_id: int | None) -> str:
+    row = db.execute(
+        """select o.name from clearway.directive_version v join clearway.organisation o on o.org = v.org
+        where v.version_id = %s""",
+        (version_id,),
+    ).fetchone()
+    return str(row[0]) if row else ""
+
+
+def standing_for(db: psycopg.Connection[Any], org: int, directive: str, day: date | None = None) -> str:
+    """What a directive is to an organisation: as it is addressed, else as it said itself; advisory where nobody did."""
+    found = governing(bearing(db, [org], day)[org], directive)
+    if found is not None and not found.imported:
+        return found.standing
     row = db.execute(
         "select standing ->> %s from clearway.organisation where org = %s", (directive, org)
     ).fetchone()

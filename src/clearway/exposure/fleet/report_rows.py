@@ -84,7 +84,7 @@ class FleetRows:
         return [*self._assets(db, org, as_of).values()]
 
     def options(self, db: psycopg.Connection[Any], org: int, directive: str, as_of: date) -> Chosen:
-        """The organisation's setting of that day, where it was about this directive."""
+        """The organisation's setting of that day, where it was about this directive, in names that its version has."""
         setting = settings(db, [org], _end(as_of))[org]
         if setting.directive != directive:
             return Chosen()

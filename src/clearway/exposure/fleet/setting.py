@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from clearway.access import audience, marking
 from clearway.directives import load
+from clearway.directives.governing import governing
+from clearway.directives.kept.governing import bearing, table_of
 
 from . import due
 from .acts import record
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def of(db: psycopg.Connection[Any], org: int) -> due.Setting:
-    """What an organisation has chosen; the default where nothing."""
+    """What an organisation has chosen, in the version that governs it; the default where nothing."""
     return due.settings(db, [org])[org]
 
 
@@ -25,11 +27,14 @@ def choose(db: psycopg.Connection[Any], org: int, chosen: due.Setting, day: date
     """Chooses, and dates what stands anew; returns how many dates moved. What was shown before stays in the history.
 
     Raises:
-        NotFoundError: no such directive.
+        NotFoundError: no such directive ships or bears on the organisation.
         UsageError: it has no such policy or option.
         ForbiddenError: the caller may not operate for the organisation.
     """
-    directive = load(chosen.directive)
+    version = governing(bearing(db, [org], day)[org], chosen.directive)
+    directive = (
+        load(chosen.directive) if version is None else table_of(db, version.version_id, version.sha256)
+    )
     policy, retier = directive.policy(chosen.policy).id, directive.retier(chosen.retier)
     aud = audience.of(db, marking.own(org))
     db.execute(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clearway.store.jobs import Loop
 
-from . import follow, marked
+from . import follow, marked, ruling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +58,18 @@ def new_day(job: Job, args: Mapping[str, Any]) -> None:
     """What a new day alone changes."""
     with job.owner() as db:
         follow.tick(db, _today())
+        ruling.note(db, _today())
+
+
+def date_ruled(job: Job, args: Mapping[str, Any]) -> None:
+    """Dates by versions of directives that govern since, an organisation's assets a few at a time."""
+    done = 0
+    while not job.stopping:
+        with job.owner() as db:
+            if not ruling.step(db, _today()):
+                return
+        done += 1
+        job.progress(done, None, "dating by the version that governs")
 
 
 def match_pending(job: Job, args: Mapping[str, Any]) -> None:
@@ -78,6 +90,7 @@ def _tasks() -> dict[str, Any]:
     return {
         "fleet.pending": Spec(match_pending, cron="* * * * *"),
         "fleet.day": Spec(new_day, cron="5 0 * * *"),
+        "fleet.dates": Spec(date_ruled, cron="* * * * *"),
     }
 
 

@@ -37,9 +37,13 @@ create function clearway.directives_of(orgs int[], day date, known timestamptz) 
     imported boolean)
     language plpgsql stable security definer set search_path = clearway, pg_temp as $$
 declare
-    mine int[] := case when actor() = 0 then orgs else array(
-        select o from unnest(orgs) o where o = any(my_orgs('read')) or o = any(my_orgs('operate'))) end;
+    mine int[] := orgs;
+    their int[];
 begin
+    if actor() <> 0 then  -- the owner has no principal to ask about
+        their := my_orgs('read') || my_orgs('operate');
+        mine := array(select o from unnest(orgs) o where o = any(their));
+    end if;
     return query
         select a.recipient, a.directive, v.version_id, v.version, v.sha256, a.org, a.standing, a.since, false
         from directive_address a
@@ -62,16 +66,27 @@ end $$;
 -- sees an exposure sees by which rule it is dated.
 create function clearway.directive_document(which bigint, out document bytea, out signature bytea, out public bytea,
     out sha256 bytea) language plpgsql stable security definer set search_path = clearway, pg_temp as $$
+declare
+    kept directive_version;
+    their int[];
+    bits varbit;
 begin
-    select v.document, v.signature, v.public, v.sha256
-    into directive_document.document, directive_document.signature, directive_document.public,
-        directive_document.sha256
-    from directive_version v
-    where v.version_id = which and (actor() = 0 or get_bit(my_bits(), v.aud) = 1 or exists (
-        select from directive_address a where a.org = v.org and a.directive = v.directive
-            and (a.recipient = any(my_orgs('read')) or a.recipient = any(my_orgs('operate'))))
-        or exists (select from clock c join exposure e on e.clock = c.clock
-            where c.version_id = which and c.clock < 0 and get_bit(my_bits(), e.aud) = 1));
+    select * into kept from directive_version v where v.version_id = which;
+    if actor() <> 0 then
+        their := my_orgs('read') || my_orgs('operate');
+        bits := my_bits();
+        if not (coalesce(get_bit(bits, kept.aud) = 1, false) or exists (
+                select from directive_address a where a.org = kept.org and a.directive = kept.directive
+                    and not kept.imported and a.recipient = any(their))
+            or exists (select from clock c join exposure e on e.clock = c.clock
+                where c.version_id = which and c.clock < 0 and get_bit(bits, e.aud) = 1)) then
+            return;
+        end if;
+    end if;
+    document := kept.document;
+    signature := kept.signature;
+    public := kept.public;
+    sha256 := kept.sha256;
 end $$;
 
 -- A rule that dates names the version that it stands in; null: the table that ships. What an imported version names is
@@ -111,7 +126,8 @@ begin
     end loop;
     if made is null then
         made := nextval(pg_get_serial_sequence('clearway.clock', 'clock'));
-        insert into clock as c (clock, directive, policy, retier, tier, rank, "row", basis, forensic, version_id, version)
+        insert into clock as c
+            (clock, directive, policy, retier, tier, rank, "row", basis, forensic, version_id, version)
         overriding system value
         values (case when stands.imported then -made else made end, $1, $2, $3, $4, $5, $6, $7, $8, $9,
             coalesce(stands.version, ''))
@@ -130,6 +146,7 @@ create table clearway.fleet_ruling (
     ruling bigint generated always as identity primary key,
     org int not null references clearway.organisation on delete cascade,
     after int not null default 0,  -- assets up to this number are done
+    under text not null default '',  -- by which setting, as `fleet_ruled` names it
     noted timestamptz not null default clock_timestamp()
 );
 create index fleet_ruling_org on clearway.fleet_ruling (org);
