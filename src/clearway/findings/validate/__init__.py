@@ -1,0 +1,8 @@
+"""Validation: what a reproducer shows, in levels E0 to E6, each a statement that a third party can re-run.
+
+recipe     what is built, what is run on it, and what counts as firing
+drive      our harness: runs a proof that is data, inside the box
+crash      a sanitizer's report to one crash state
+oracle     from outcomes to "fires", "silent" or neither
+level      the ladder: which level follows from which observations
+"""

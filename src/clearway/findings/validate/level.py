@@ -1,0 +1,163 @@
+"""The ladder of evidence, E0 to E6. Pure: from observations to levels, each with its reason.
+
+    E0  received, and its recipe is valid
+    E1  fires k of k times on the vulnerable build, in one crash state
+    E2  silent k of k times on the patched build, which is another build and holds the patch
+    E3  no test that passed before fails after, and benign input goes the same way
+    E4  variants: re-fuzzing from the proof finds nothing related on the patched build, and the proof
+        fires under a second compiler or sanitizer as well
+    E5  the developers' own tests of the fix, or no difference on a benign corpus
+    E6  a named human, or upstream, has accepted it
+
+A level needs all below it. E0 and E1 are the finding's alone, the rest a pair's of finding and patch. The same idea:
+PVBench (arXiv 2603.06858) finds over 40 % of patches that stop the proof and pass the old tests wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from .oracle import Seen
+
+Result = Literal["met", "failed", "not_tried"]
+HIGHEST = 6
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """One level's answer. `times` of `of` runs said so."""
+
+    level: int
+    result: Result
+    why: str
+    times: int = 0
+    of: int = 0
+
+
+class Ladder(Struct, frozen=True, kw_only=True):
+    """All levels that were looked at, lowest first, and the highest that holds."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def level(self) -> int:
+        """The highest level that is met with all below it; -1 when not even E0 is."""
+        reached = -1
+        for step in self.steps:
+            if step.result != "met" or step.level != reached + 1:
+                break
+            reached = step.level
+        return reached
+
+    @property
+    def why(self) -> str:
+        """Why it goes no further."""
+        for step in self.steps:
+            if step.level == self.level + 1:
+                return step.why
+        return self.steps[-1].why if self.steps else ""
+
+
+def fires(seen: Sequence[Seen], *, wrote_harness: bool = False) -> Step:
+    """E1 from runs on the vulnerable build."""
+    fired = [s for s in seen if s.shows == "fires"]
+    if not seen:
+        return Step(level=1, result="not_tried", why="the proof was not run")
+    if len(fired) < len(seen):
+        if not fired:
+            return Step(level=1, result="failed", why=f"it does not fire: {seen[0].why}", of=len(seen))
+        return Step(
+            level=1, result="failed", times=len(fired), of=len(seen),
+            why=f"it fires {len(fired)} of {len(seen)} times: what fires now and then proves nothing",
+        )  # fmt: skip
+    states = {s.state.key for s in fired if s.state is not None}
+    if len(states) > 1:
+        return Step(
+            level=1,
+            result="failed",
+            times=len(fired),
+            of=len(seen),
+            why="each run ends in another crash state",
+        )
+    why = fired[0].why + (" (in the reporter's own harness: capped here)" if wrote_harness else "")
+    return Step(level=1, result="met", times=len(fired), of=len(seen), why=why)
+
+
+def silent(seen: Sequence[Seen], *, same_build: bool, holds_patch: bool) -> Step:
+    """E2 from runs of the same proof on the patched build."""
+    if not seen:
+        return Step(level=2, result="not_tried", why="there is no patched build")
+    if same_build:
+        return Step(level=2, result="failed", of=len(seen), why="the patched build is the vulnerable one")
+    if not holds_patch:
+        return Step(level=2, result="failed", of=len(seen), why="the patched build does not hold the patch")
+    quiet = [s for s in seen if s.shows == "silent"]
+    if len(quiet) == len(seen):
+        return Step(level=2, result="met", times=len(quiet), of=len(seen), why=quiet[0].why)
+    other = next(s for s in seen if s.shows != "silent")
+    word = "it fires on the patched build as well" if other.shows == "fires" else "nothing can be said"
+    return Step(level=2, result="failed", times=len(quiet), of=len(seen), why=f"{word}: {other.why}")
+
+
+def unbroken(before: dict[str, bool], after: dict[str, bool], benign: Sequence[tuple[str, str]] = ()) -> Step:
+    """E3 from the project's tests on both builds, by name, and benign runs as (before, after) digests."""
+    if not before and not benign:
+        return Step(level=3, result="not_tried", why="no test and no benign input is known")
+    passed = {name for name, ok in before.items() if ok}
+    broken = sorted(name for name in passed if not after.get(name, False))
+    if broken:
+        return Step(
+            level=3, result="failed", times=len(passed) - len(broken), of=len(passed),
+            why=f"{len(broken)} of {len(passed)} tests that passed before fail after",
+        )  # fmt: skip
+    differ = sum(a != b for a, b in benign)
+    if differ:
+        return Step(
+            level=3, result="failed", times=len(benign) - differ, of=len(benign),
+            why=f"{differ} of {len(benign)} benign inputs go another way",
+        )  # fmt: skip
+    if not passed and not benign:
+        return Step(
+            level=3, result="failed", why="no test passes on the vulnerable build: none can be broken"
+        )
+    said = " and ".join(
+        ([f"{len(passed)} tests pass as before"] if passed else [])
+        + ([f"{len(benign)} benign inputs go the same way"] if benign else [])
+    )
+    return Step(
+        level=3, result="met", times=len(passed) + len(benign), of=len(passed) + len(benign), why=said
+    )
+
+
+def variants(*, tried: int, related: int, seconds: float, second: Seen | None) -> Step:
+    """E4 from re-fuzzing the patched build for `seconds`, `related` crashes found, and the proof under a `second`
+    compiler or sanitizer on the vulnerable build (None: there is none for this target)."""
+    if not tried:
+        return Step(level=4, result="not_tried", why="no variant was tried")
+    if related:
+        return Step(
+            level=4, result="failed", times=tried - related, of=tried,
+            why=f"{related} variants of the proof still fire: the patch blocks the bytes, not the flaw",
+        )  # fmt: skip
+    if second is not None and second.shows != "fires":
+        return Step(
+            level=4, result="failed", of=tried, why=f"a second compiler does not see it: {second.why}"
+        )
+    return Step(
+        level=4, result="met", times=tried, of=tried, why=f"{tried:,} variants in {seconds:.0f} s, none fires"
+    )
+
+
+def ladder(steps: Sequence[Step], *, cap: int = HIGHEST) -> Ladder:
+    """The ladder of these steps, E0 first; above `cap` nothing counts, whatever was seen."""
+    kept = [Step(level=0, result="met", why="the recipe is valid"), *sorted(steps, key=lambda s: s.level)]
+    return Ladder(
+        steps=tuple(
+            s
+            if s.level <= cap
+            else Step(level=s.level, result="not_tried", why="needs a proof under our harness")
+            for s in kept
+        )
+    )

@@ -1,0 +1,137 @@
+"""From how runs ended to what they show: the proof fires, it is silent, or nothing can be said. Pure.
+
+Whether a program crashed, hung or wrote where it should not is told by how the box ended (`sandbox.Outcome`), never by
+what it printed about itself. Text counts only for the oracles that are about text, and for naming a crash that
+the box has seen.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from clearway.sandbox.run import Outcome
+
+from . import recipe as r
+from .crash import CrashState, of_signal, state_of
+
+Shows = Literal["fires", "silent", "unclear"]
+_CPU_STOPS = ("cpu", "wall")
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    """What one run shows under an oracle. `why` is ours, for a person; it quotes nothing of the program's."""
+
+    shows: Shows
+    why: str
+    state: CrashState | None = None
+    cpu_s: float = 0.0
+
+
+class Said(Struct, frozen=True):
+    """What our harness reports of its last step: a result, an exception's class, or neither."""
+
+    result: str | None = None
+    raised: str | None = None
+
+
+def heard(outcome: Outcome, nonce: str) -> Said:
+    """The harness's own line in what a run wrote: the last that begins with this run's nonce."""
+    text = outcome.stdout.decode("utf-8", "replace")
+    for line in reversed(text.splitlines()):
+        head, _, rest = line.partition(" ")
+        if head == nonce and nonce:
+            kind, _, value = rest.partition(" ")
+            if kind == "result":
+                return Said(result=value)
+            if kind == "raised":
+                return Said(raised=value)
+    return Said()
+
+
+def look(oracle: r.Oracle, outcome: Outcome, said: Said | None = None, secret: str = "") -> Seen:
+    """What one run shows. Growth needs several (`growth`)."""
+    said = said or Said()
+    state = state_of(outcome.stderr)
+    if outcome.ended == "refused":
+        return Seen(shows="unclear", why="the box could not be made")
+    if isinstance(oracle, r.Sanitizer):
+        if (
+            state is None
+            or outcome.ended not in ("exited", "signal")
+            or (outcome.ended, outcome.code) == ("exited", 0)
+        ):
+            return _ended(outcome, "no sanitizer stopped it")
+        if oracle.error and oracle.error != state.error:
+            return Seen(shows="unclear", why="a sanitizer stopped it for another error", state=state)
+        return Seen(shows="fires", why=f"{state.error}", state=state)
+    if isinstance(oracle, r.Signal):
+        if outcome.ended == "signal":
+            name = (
+                signal.Signals(outcome.code).name
+                if outcome.code in set(signal.Signals)
+                else str(outcome.code)
+            )
+            if name == oracle.name:
+                return Seen(shows="fires", why=f"ended by {name}", state=state or of_signal(name))
+            return Seen(shows="unclear", why=f"ended by {name}, not by {oracle.name}")
+        return _ended(outcome, "no signal ended it")
+    if isinstance(oracle, r.Endless):
+        if outcome.ended in _CPU_STOPS:
+            return Seen(shows="fires", why="it did not end within its processor time", cpu_s=outcome.cpu_s)
+        return _ended(outcome, f"it ended after {outcome.cpu_s:.2f} s of processor time")
+    if isinstance(oracle, r.FileOutside):
+        if oracle.path in outcome.stray:
+            return Seen(shows="fires", why="a file appeared outside")
+        return _ended(outcome, "no file appeared there")
+    if isinstance(oracle, r.Raised):
+        if said.raised == oracle.exception:
+            return Seen(shows="fires", why="that exception was raised")
+        return _ended(outcome, "that exception was not raised")
+    wanted = oracle.text if isinstance(oracle, r.Output) else secret
+    what = "the text" if isinstance(oracle, r.Output) else "the secret of this run"
+    if wanted and wanted in _shown(outcome, said):
+        return Seen(shows="fires", why=f"{what} came out")
+    return _ended(outcome, f"{what} did not come out")
+
+
+def growth(oracle: r.Growth, outcomes: Sequence[Outcome]) -> Seen:
+    """What runs on growing sizes show: processor time that grows far faster than the size.
+
+    The last size against the first: more than `ratio` times what linear growth would take, or no end within the
+    limit where the first size ended. Times under 20 ms are the start of the program and count as 20 ms.
+    """
+    if any(o.ended == "refused" for o in outcomes):
+        return Seen(shows="unclear", why="the box could not be made")
+    stopped = [o.ended in _CPU_STOPS for o in outcomes]
+    times = [max(o.cpu_s, 0.02) for o in outcomes]
+    if stopped[0]:
+        return Seen(
+            shows="unclear", why="the smallest size did not end either: choose smaller sizes", cpu_s=times[0]
+        )
+    if any(stopped):
+        return Seen(shows="fires", why="a larger size did not end within its processor time", cpu_s=times[-1])
+    linear = oracle.sizes[-1] / oracle.sizes[0]
+    found = times[-1] / times[0]
+    if found >= linear * oracle.ratio:
+        return Seen(
+            shows="fires", why=f"{linear:g} times the size took {found:.0f} times as long", cpu_s=times[-1]
+        )
+    return Seen(
+        shows="silent", why=f"{linear:g} times the size took {found:.1f} times as long", cpu_s=times[-1]
+    )
+
+
+def _shown(outcome: Outcome, said: Said) -> str:
+    # A result is the harness's line; what the package prints counts as well, as a program's output does.
+    return (said.result or "") + "\n" + outcome.stdout.decode("utf-8", "replace")
+
+
+def _ended(outcome: Outcome, why: str) -> Seen:
+    """Silent where the program came to an end of its own; else nothing can be said."""
+    if outcome.ended == "exited":
+        return Seen(shows="silent", why=why, cpu_s=outcome.cpu_s)
+    return Seen(shows="unclear", why=f"{why}: it was stopped ({outcome.ended})", cpu_s=outcome.cpu_s)

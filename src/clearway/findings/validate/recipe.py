@@ -1,0 +1,242 @@
+"""What is built, what is run on it, and what counts as firing. Frozen, strict, and data from a stranger.
+
+A recipe says nothing of a verdict: it names a target's release, an input, and an oracle of a closed list that we
+apply ourselves. Files are named by their SHA-256; a recipe is a document `recipe.json` beside them.
+
+    {"target": {"kind": "python", "name": "jinja2", "version": "3.1.2", "wheels": {"jinja2-3.1.2-….whl": "<sha256>"}},
+     "patched": {…}, "proof": {"kind": "steps", "steps": [{"call": "jinja2.Environment", "as": "e"}, …]},
+     "oracle": {"kind": "output", "text": "onclick"}}
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from clearway.formats import strict_json
+from clearway.records.errors import InputError
+from clearway.sandbox.run import Limits
+
+MOST_BYTES = 1 << 20  # of recipe.json
+MOST_STEPS = 64
+MOST_FILES = 64
+
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Text = Annotated[str, Meta(min_length=1, max_length=4_000)]
+Name = Annotated[str, Meta(min_length=1, max_length=300)]
+Files = Annotated[dict[Name, Sha256], Meta(max_length=MOST_FILES)]
+Flags = Annotated[tuple[Annotated[str, Meta(max_length=300)], ...], Meta(max_length=64)]
+
+_FLAG = re.compile(
+    r"-(O[0-3sgz]?|g|D[A-Za-z_]\w*(=[\w.+-]*)?|I[\w./-]+|std=[\w+]+|l[\w+.-]+|f[\w=,-]+|W[\w=,-]*|pthread|m[\w=-]+)"
+)
+
+
+class PythonTarget(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="python"
+):
+    """A release from the Python index: wheels as they were published, or a source distribution that is built."""
+
+    name: Name
+    version: Name
+    wheels: Files = {}  # unpacked, never executed
+    sdist: Files = {}  # at most one; built without a network
+    build_wheels: Files = {}  # what the build needs: setuptools, wheel …
+    sanitize: bool = False  # compiled extensions with AddressSanitizer and UBSan
+
+
+class CTarget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="c"):
+    """A program in C or C++, compiled by one command a compiler with AddressSanitizer and UBSan."""
+
+    name: Name
+    version: Name
+    archives: Files = {}  # .tar.gz, .tar.xz, .zip: unpacked under /work/src, first folder stripped
+    files: Files = {}  # put there as they are, after the archives
+    patches: Files = {}  # unified diffs, applied in this order with -p1
+    compile: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=200)] = (
+        "main.c",
+    )  # relative to /work/src
+    flags: Flags = ()
+    tests: Annotated[tuple[Tests, ...], Meta(max_length=50)] = ()
+
+
+class Tests(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of the project's own test programs: sources to compile, and how to run it."""
+
+    name: Name
+    compile: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=200)]
+    flags: Flags = ()
+    argv: Annotated[tuple[Text, ...], Meta(max_length=50)] = ()
+
+
+Target = PythonTarget | CTarget
+
+
+class Steps(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="steps"):
+    """Calls into a Python package, as data: run by our harness (`drive`). The last one's value is the result."""
+
+    steps: Annotated[tuple[dict[str, Any], ...], Meta(min_length=1, max_length=MOST_STEPS)]
+    files: Files = {}
+
+
+class Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="command"):
+    """A program of the target's own: argv[0] is `target` for what was compiled, or `python3` with `-m`."""
+
+    argv: Annotated[tuple[Text, ...], Meta(min_length=1, max_length=100)]
+    files: Files = {}
+    stdin: Sha256 | None = None
+
+
+class Script(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="script"):
+    """A program that the reporter wrote. It could print anything: such a proof is capped at E1."""
+
+    language: Annotated[str, Meta(pattern="^(python|c)$")]
+    source: Sha256
+    files: Files = {}
+
+
+Proof = Steps | Command | Script
+
+
+class Sanitizer(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="sanitizer"
+):
+    """AddressSanitizer or UBSan stops the program; `error` narrows it ("heap-buffer-overflow")."""
+
+    error: Annotated[str, Meta(max_length=80)] = ""
+
+
+class Signal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="signal"):
+    """The kernel ends the program with this signal."""
+
+    name: Annotated[str, Meta(pattern="^SIG(SEGV|ABRT|BUS|FPE|ILL|TRAP)$")] = "SIGSEGV"
+
+
+class Raised(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="raised"):
+    """An exception of this class (its qualified name) leaves the last step."""
+
+    exception: Name
+
+
+class Growth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="growth"):
+    """Processor time on sizes n, 2n, 4n grows much faster than the size, or does not end within the limit."""
+
+    sizes: Annotated[tuple[int, ...], Meta(min_length=2, max_length=6)] = (1, 2, 4)
+    ratio: Annotated[float, Meta(ge=2, le=1000)] = 3.0  # last against first, per doubling beyond linear
+
+
+class Endless(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="endless"):
+    """The program does not end within its processor time on an input that a sound one answers at once."""
+
+
+class FileOutside(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="file-outside"
+):
+    """A file appears in the box where the program was given nothing to write."""
+
+    path: Annotated[str, Meta(pattern="^/(tmp|work)/", max_length=300)]
+
+
+class Output(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="output"):
+    """The result or the program's output has this text in it."""
+
+    text: Text
+
+
+class Access(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="access"):
+    """A secret that we draw anew for each run, and put where `{{secret}}` stands in a file, comes out."""
+
+    file: Name
+
+
+Oracle = Sanitizer | Signal | Raised | Growth | Endless | FileOutside | Output | Access
+
+
+class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One proof about one release, and the release that is said to be fixed."""
+
+    title: Annotated[str, Meta(max_length=300)] = ""
+    ids: Annotated[tuple[Name, ...], Meta(max_length=20)] = ()
+    cwe: Annotated[str, Meta(pattern="^(CWE-[0-9]{1,5})?$")] = ""
+    target: Target
+    patched: Target | None = None
+    proof: Proof
+    oracle: Oracle
+    benign: Annotated[tuple[Proof, ...], Meta(max_length=50)] = ()  # must go the same way on both
+    times: Annotated[int, Meta(ge=1, le=20)] = 3
+    limits: Limits = Limits()
+
+
+def read(data: bytes, place: str = "recipe.json") -> Recipe:
+    """The recipe of a document.
+
+    Raises:
+        InputError: it is none; names the field and what it may be.
+    """
+    if len(data) > MOST_BYTES:
+        raise InputError(f"more than {MOST_BYTES >> 10} KiB", where=place)
+    try:
+        recipe = msgspec.convert(strict_json.loads(data, place), Recipe)
+    except msgspec.ValidationError as error:
+        raise InputError(str(error), where=place, mend="see schemas/recipe.json") from None
+    _check(recipe, place)
+    return recipe
+
+
+def files_of(recipe: Recipe) -> dict[str, str]:
+    """Every file that it names: SHA-256 by name. The same name twice is the same file."""
+    found: dict[str, str] = {}
+    for target in (recipe.target, recipe.patched):
+        if isinstance(target, PythonTarget):
+            found |= {**target.wheels, **target.sdist, **target.build_wheels}
+        elif isinstance(target, CTarget):
+            found |= {**target.archives, **target.files, **target.patches}
+    for proof in (recipe.proof, *recipe.benign):
+        found |= proof.files
+        if isinstance(proof, Script):
+            found["script"] = proof.source
+        if isinstance(proof, Command) and proof.stdin:
+            found["stdin"] = proof.stdin
+    return found
+
+
+def _check(recipe: Recipe, place: str) -> None:
+    for target in (recipe.target, recipe.patched):
+        if isinstance(target, CTarget):
+            for flags in (target.flags, *(t.flags for t in target.tests)):
+                for flag in flags:
+                    if not _FLAG.fullmatch(flag) or "plugin" in flag:
+                        raise InputError(
+                            f"a compiler flag that is not allowed: {flag[:60]!a}", where=f"{place}: flags"
+                        )
+            names = [
+                *target.compile,
+                *(n for t in target.tests for n in t.compile),
+                *target.files,
+                *target.patches,
+            ]
+        elif isinstance(target, PythonTarget):
+            if bool(target.wheels) == bool(target.sdist) and not target.wheels:
+                raise InputError("neither wheels nor a source distribution", where=f"{place}: target")
+            names = [*target.wheels, *target.sdist, *target.build_wheels]
+        else:
+            continue
+        for name in names:
+            _relative(name, place)
+    for proof in (recipe.proof, *recipe.benign):
+        for name in proof.files:
+            _relative(name, place)
+    if recipe.patched is not None and recipe.patched.name != recipe.target.name:
+        raise InputError("the patched release is of another package", where=f"{place}: patched")
+    if isinstance(recipe.oracle, Access) and recipe.oracle.file not in recipe.proof.files:
+        raise InputError("the secret's file is none of the proof's", where=f"{place}: oracle.file")
+
+
+def _relative(name: str, place: str) -> None:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or name.startswith("-") or "\0" in name or not path.parts:
+        raise InputError(f"not a relative file name: {name[:80]!a}", where=place)
