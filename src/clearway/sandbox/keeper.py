@@ -1,0 +1,337 @@
+"""The process that starts boxes: small, single-threaded, with an empty environment.
+
+Run as a program, so it has the standard library only.
+
+Why a process of its own, and not `subprocess` from wherever a run is asked for:
+
+- `--die-with-parent` follows the *thread* that made the box: a worker thread that ends would take its boxes along.
+- What a box is born with is set between fork and exec (its cgroup, its user, its limits). That is safe and quick in a
+  small process with one thread; from a server with many, it is neither, and helper programs cost a start each.
+- Nothing of the server is inherited: no environment to read in /proc/1/environ, no descriptors, no memory.
+- It is the boxes' only parent. When the server dies, its sockets close, and every box is killed; when the keeper
+  itself is killed, the kernel kills the boxes (`--die-with-parent`).
+
+One request is one packet: JSON and descriptors, of which the first is the run's own socket. On it the keeper answers
+`{"init": pid}`, `{"error": text}` and last `{"status": wait status, "cpu": seconds, "rss": KiB}`; a byte on it kills
+the box, and so does closing it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import gc
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+
+INFO_FD = 3  # where bubblewrap says its init's pid; a run's further descriptors follow from 4
+FIRST_FD = 4
+_HIGH = 1024  # above every number a box is given
+_MAX_REQUEST = 128 << 10
+_MAX_DESCRIPTORS = 253  # SCM_MAX_FD, linux/net.h
+_OTHER_NAMESPACES = 0x6E020000  # CLONE_NEW{CGROUP,UTS,IPC,PID,NET,NS}
+_CLONE_NEWUSER = 0x10000000
+_NS_GET_USERNS = 0xB701  # linux/nsfs.h
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = (
+    1,
+    4,
+    22,
+    24,
+    38,
+)
+_SECCOMP_MODE_FILTER = 2
+_OURS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_LAST_CAPABILITY = 63  # numbers beyond the kernel's last are refused, which is no harm
+
+
+class _Box:
+    """One started program: its monitor (our child), its init, and the socket of who asked."""
+
+    def __init__(self, pid: int, talk: socket.socket, info: int, entered: bool) -> None:
+        self.pid, self.talk, self.info, self.entered = pid, talk, info, entered
+        self.init = -1  # a pidfd
+        self.heard = b""
+
+    def say(self, **words: object) -> None:
+        with contextlib.suppress(OSError):  # who asked may be gone
+            self.talk.send(json.dumps(words).encode())
+
+    def read_info(self) -> None:
+        """Bubblewrap's word on its init; it may come in pieces."""
+        piece = os.read(self.info, 4096)
+        self.heard += piece
+        try:
+            pid = int(json.loads(self.heard)["child-pid"])
+        except (ValueError, KeyError, TypeError):
+            pid = -1
+        if pid > 0:
+            with contextlib.suppress(OSError):
+                self.init = os.pidfd_open(pid)
+            self.say(init=pid)
+        if pid > 0 or not piece:
+            os.close(self.info)
+            self.info = -1
+
+    def kill(self) -> None:
+        """Kills the init, and with it all in the box; the monitor then ends by itself and leaves no zombies."""
+        with contextlib.suppress(ProcessLookupError):
+            if self.entered:
+                os.kill(self.pid, signal.SIGTERM)
+            elif self.init >= 0:
+                signal.pidfd_send_signal(self.init, signal.SIGKILL)
+            else:
+                os.kill(self.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        for fd in (self.info, self.init):
+            if fd >= 0:
+                os.close(fd)
+        self.talk.close()
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+
+
+def serve(control: socket.socket) -> None:
+    """Until the other end closes."""
+    parent = os.getppid()
+    wake, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    for ignored in _OURS:
+        signal.signal(ignored, signal.SIG_IGN)  # a terminal's Ctrl-C is the server's to judge
+    boxes: dict[int, _Box] = {}
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    poll.register(wake, select.POLLIN)
+    owners: dict[int, _Box] = {}  # by descriptor that is watched
+    while True:
+        events = poll.poll(1000)
+        if os.getppid() != parent:
+            return
+        for fd, _ in events:
+            if fd == control.fileno():
+                box = _started(control)
+                if box is None:
+                    return
+                if box.pid:
+                    boxes[box.pid] = box
+                    for watched in (box.talk.fileno(), box.info):
+                        if watched >= 0:
+                            owners[watched] = box
+                            poll.register(watched, select.POLLIN)
+            elif fd == wake:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(wake, 4096)
+            elif fd in owners:
+                box = owners[fd]
+                if fd == box.info:
+                    box.read_info()
+                    if box.info < 0:
+                        poll.unregister(fd)
+                        del owners[fd]
+                else:
+                    word = b""
+                    with contextlib.suppress(OSError):
+                        word = box.talk.recv(16)
+                    box.kill()
+                    if not word:  # who asked is gone: nothing more will be heard on it
+                        poll.unregister(fd)
+                        del owners[fd]
+        for box in _ended(boxes):
+            for watched in (box.talk.fileno(), box.info):
+                if owners.pop(watched, None) is not None:
+                    poll.unregister(watched)
+            box.close()
+
+
+def _ended(boxes: dict[int, _Box]) -> list[_Box]:
+    ended = []
+    while boxes:
+        try:
+            pid, status, used = os.wait4(-1, os.WNOHANG)
+        except ChildProcessError:
+            break
+        if pid == 0:
+            break
+        box = boxes.pop(pid, None)
+        if box is None:
+            continue
+        while box.info >= 0:
+            box.read_info()
+        box.say(status=status, cpu=used.ru_utime + used.ru_stime, rss=used.ru_maxrss)
+        ended.append(box)
+    return ended
+
+
+def _started(control: socket.socket) -> _Box | None:
+    """The next request, forked; None when the other end closed."""
+    try:
+        data, ancillary, _, _ = control.recvmsg(
+            _MAX_REQUEST, socket.CMSG_SPACE(_MAX_DESCRIPTORS * 4), socket.MSG_CMSG_CLOEXEC
+        )
+    except OSError:
+        return None
+    if not data:
+        return None
+    fds: list[int] = []
+    for _, _, packed in ancillary:
+        fds += [int.from_bytes(packed[i : i + 4], sys.byteorder) for i in range(0, len(packed) - 3, 4)]
+    talk = socket.socket(fileno=fds[0])
+    asked = json.loads(data)
+    entered = "filters" in asked
+    info, told = (-1, -1) if entered else os.pipe2(os.O_CLOEXEC)
+    pid = 0
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _become(asked, talk, told, fds[1:], entered)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            talk.send(json.dumps({"error": f"no further process: {error.strerror}"}).encode())
+    finally:
+        for fd in (*fds[1:], told):
+            if fd >= 0:
+                os.close(fd)
+    if not pid:
+        talk.close()
+        if info >= 0:
+            os.close(info)
+    return _Box(pid, talk, info, entered)
+
+
+def _become(asked: dict[str, object], talk: socket.socket, told: int, fds: list[int], entered: bool) -> None:
+    """In the forked child: takes on what the box is born with, and becomes its program. Never returns."""
+    where = "start"
+    try:
+        talk = socket.socket(fileno=fcntl.fcntl(talk.detach(), fcntl.F_DUPFD_CLOEXEC, _HIGH))
+        where = "cgroup"
+        for path in asked.get("groups", ()):  # type: ignore[attr-defined]
+            with open(path, "wb", buffering=0) as file:  # noqa: PTH123  (a module more to load)
+                file.write(b"0")
+        code: list[bytes] = []
+        if entered:
+            where = "namespaces"
+            init, mounts, filters = fds[3], fds[4], fds[5:]
+            code = [os.pread(fd, 1 << 20, 0) for fd in filters]
+            _enter(init, mounts, talk)
+            fds = fds[:3]
+        where = "descriptors"
+        high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _HIGH) for fd in (*fds[:3], told, *fds[3:]) if fd >= 0]
+        for number, fd in enumerate(high):
+            os.dup2(fd, number, inheritable=True)
+        for number in asked.get("fresh", ()):  # type: ignore[attr-defined]
+            # an own position in the file: boxes that start at the same time read the same filter
+            again = os.open(f"/proc/self/fd/{number}", os.O_RDONLY | os.O_CLOEXEC)
+            os.dup2(again, number, inheritable=True)
+        where = "limits"
+        for kind, soft, hard in asked.get("rlimits", ()):  # type: ignore[attr-defined]
+            resource.setrlimit(kind, (soft, hard))
+        where = "user"
+        user = asked.get("user")
+        if user is not None:
+            _take_user(int(user))  # type: ignore[call-overload]
+        where = "program"
+        for number in _OURS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        argv: list[str] = asked["argv"]  # type: ignore[assignment]
+        environment: dict[str, str] = asked.get("env", {})  # type: ignore[assignment]
+        if entered:
+            os.chdir(str(asked["cwd"]))
+            _shut(code)
+            os.execvpe(argv[0], argv, environment)  # noqa: S606
+        os.execve(argv[0], argv, environment)  # noqa: S606
+    except BaseException as error:  # noqa: BLE001  (there is nobody above: it is told to who asked)
+        with contextlib.suppress(OSError):
+            talk.send(json.dumps({"error": f"{where}: {error}"}).encode())
+    os._exit(127)
+
+
+def _take_user(user: int) -> None:
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+
+
+def _enter(init: int, mounts: int, talk: socket.socket) -> None:
+    """Goes into a running box. A process stays outside as the one that waits, and tells the exact status."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if os.geteuid() == 0:
+        os.setgroups([])
+    # Not to be read or traced by what already runs in there: our memory is not the box's.
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    if libc.setns(init, _OTHER_NAMESPACES) != 0:
+        # An ordinary user has no rights over the others before it is in the user namespace that owns them.
+        owner = fcntl.ioctl(mounts, _NS_GET_USERNS)
+        _checked(libc.setns(owner, _CLONE_NEWUSER))
+        _checked(libc.setns(init, _OTHER_NAMESPACES))
+    if (
+        libc.setns(init, _CLONE_NEWUSER) != 0 and ctypes.get_errno() != errno.EINVAL
+    ):  # EINVAL: it is there already
+        _checked(-1)
+    child = os.fork()
+    if child == 0:
+        signal.set_wakeup_fd(-1)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        os.setsid()
+        return
+    signal.set_wakeup_fd(-1)
+
+    def end(*_: object) -> None:
+        for one in (os.killpg, os.kill):
+            with contextlib.suppress(OSError):
+                one(child, signal.SIGKILL)
+
+    signal.signal(signal.SIGTERM, end)
+    # The program's own streams must end with it, so this process holds none of them.
+    os.closerange(0, talk.fileno())
+    os.closerange(talk.fileno() + 1, 1 << 20)
+    _, status = os.waitpid(child, 0)
+    with contextlib.suppress(OSError):
+        talk.send(json.dumps({"inner": status}).encode())
+    os._exit(0)
+
+
+def _checked(result: int) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _shut(filters: list[bytes]) -> None:
+    """Gives up every privilege for good, and loads the filters: what bubblewrap does for those it starts."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for capability in range(_LAST_CAPABILITY + 1):
+        libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
+    with contextlib.suppress(OSError):  # refused where an ordinary user made the namespace
+        os.setgroups([])
+    os.setresgid(1000, 1000, 1000)
+    os.setresuid(1000, 1000, 1000)
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "no-new-privileges")
+    for code in filters:
+        held = ctypes.create_string_buffer(code, len(code))
+        program = _Program(len(code) // 8, ctypes.addressof(held))
+        if libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), "seccomp filter")
+
+
+def main() -> None:
+    """Serves on the descriptor that the command line names."""
+    gc.disable()  # a collection in the forked child would copy every page
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    serve(socket.socket(fileno=int(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,350 @@
+"""The backend for those who have a container runtime: podman, docker or nerdctl, by their common command line.
+
+One container a run, from an image that the operator names and that has `sleep` and `tar`:
+
+1. `run --detach` with everything closed: no network, read-only, no capabilities, no new privileges, an ordinary
+   user, sized tmpfs for /work and /tmp, bounds of memory, processes, files and CPU.
+2. `exec tar -x` puts the inputs into /work.
+3. `exec` runs the program; its streams are taken up to the bound, and the clock runs.
+4. `exec tar -c` hands back what is kept; the stream is read as hostile.
+5. `rm --force`, always.
+
+The runtime's own seccomp profile holds, and its word is what an outcome's status rests on. That a box was killed for
+memory is told by the container's own account of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import platform
+import secrets
+import select
+import shutil
+import subprocess
+import tarfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from clearway.records.errors import ConfigError, InputError, UpstreamError
+
+from .keep import MAX_ENTRIES, MAX_UNKEPT
+from .run import SCRATCH_MIB, WORK, Ended, Enforcement, Outcome, Run, checked
+
+ENV_IMAGE = "CLEARWAY_SANDBOX_IMAGE"
+ENV_RUNTIME = "CLEARWAY_SANDBOX_RUNTIME"
+_RUNTIMES = ("podman", "nerdctl", "docker")
+_ANSWER_S = 60.0  # of the runtime itself
+_USER = "65534:65534"
+_SPARE = 3  # sleep, and what the runtime starts beside the program
+_PIECE = 1 << 16
+_OOM = ("inspect", "--format", "{{.State.OOMKilled}}")
+
+
+class Streams(Struct):
+    """What a command wrote, up to a bound, and how it ended; `code` None when it was ended by us."""
+
+    stdout: bytes
+    stderr: bytes
+    code: int | None
+    met: Ended | None
+    wall_s: float
+
+
+class Oci:
+    """Containers on this machine, one a run."""
+
+    def __init__(self, runtime: str = "", image: str = "") -> None:
+        """Finds the runtime and asks whether it answers.
+
+        Raises:
+            ConfigError: there is none, it does not answer, or no image is named; with the cure.
+        """
+        named = runtime or os.environ.get(ENV_RUNTIME, "")
+        path = next((p for n in ([named] if named else _RUNTIMES) if (p := shutil.which(n))), None)
+        if path is None:
+            raise ConfigError(
+                f"no container runtime: {named or ', '.join(_RUNTIMES)}",
+                where="sandbox",
+                mend=f"install podman, or name one in {ENV_RUNTIME}, or use the backend bubblewrap",
+            )
+        self._image = image or os.environ.get(ENV_IMAGE, "")
+        if not self._image or self._image.startswith("-"):
+            raise ConfigError(
+                "no image for the boxes",
+                where=ENV_IMAGE,
+                mend="name a local image by digest; it needs sleep, tar and the tools of the recipes",
+            )
+        self._runtime = path
+        answer = self._call("version", "--format", "{{.Client.Version}}", deadline_s=15)
+        up = self._call("info", deadline_s=15)
+        if answer.code != 0 or up.code != 0:
+            raise ConfigError(
+                f"{path} does not answer: {_said(up if up.code else answer)}",
+                where="sandbox",
+                mend="start its service, or use podman, which needs none, or the backend bubblewrap",
+            )
+        self._version = answer.stdout.decode("ascii", "replace").strip()[:40]
+
+    def run(self, run: Run) -> Outcome:
+        """Runs one program in a container of its own.
+
+        Raises:
+            InputError: `run` asks for what no box grants.
+            UpstreamError: the runtime failed.
+        """
+        checked(run)
+        name = f"clearway-{secrets.token_hex(8)}"
+        try:
+            started = self._call(*create_argv(run, name, self._image))
+            if started.code != 0:
+                raise UpstreamError(f"no container: {_said(started)}", where=self._runtime)
+            if run.inputs:
+                filled = self._call(
+                    "exec", "--interactive", name, "tar", "-xf", "-", "-C", WORK, stdin=packed(run.inputs)
+                )
+                if filled.code != 0:
+                    raise UpstreamError(f"inputs were not taken: {_said(filled)}", where=self._runtime)
+            return self._program(run, name)
+        finally:
+            with contextlib.suppress(UpstreamError):
+                self._call("rm", "--force", "--volumes", name)
+
+    def enforcement(self) -> Enforcement:
+        """What the runtime was told to hold."""
+        return Enforcement(
+            backend=f"oci: {Path(self._runtime).name} {self._version}, image {self._image}",
+            kernel=platform.release(),
+            cgroup="v2" if Path("/sys/fs/cgroup/cgroup.controllers").exists() else "v1",
+            memory="cgroup of the runtime",
+            processes="cgroup of the runtime",
+            cpu="rlimit of one process",
+            seccomp="the runtime's own profile",
+            user_namespace=False,
+            own_user=False,
+        )
+
+    def _program(self, run: Run, name: str) -> Outcome:
+        seen = self._call(
+            *exec_argv(run, name),
+            stdin=run.stdin,
+            deadline_s=run.limits.wall_s,
+            most=run.limits.output_bytes,
+        )
+        met, code, why = seen.met, seen.code, ""
+        if met:
+            # The client is dead, the program is not: it ends with its container, and nothing is handed back.
+            why = (
+                f"ran for {run.limits.wall_s:g} s"
+                if met == "wall"
+                else f"wrote more than {run.limits.output_bytes}"
+            )
+            return Outcome(
+                ended=met,
+                stdout=seen.stdout,
+                stderr=seen.stderr,
+                cut=met == "output",
+                wall_s=seen.wall_s,
+                why=why,
+            )
+        killed = self._call(*_OOM, name).stdout.strip() == b"true"
+        ended: Ended = "exited"
+        code = -1 if code is None else code
+        if killed:
+            ended, code, why = "memory", -1, "the runtime says that it was killed for memory"
+        elif code in (126, 127) and not seen.stdout:
+            ended, why, code = "refused", _said(seen), -1
+        elif 128 < code <= 192:
+            ended, code = "signal", code - 128
+            if code == 24:  # SIGXCPU
+                ended, code, why = "cpu", -1, f"used {run.limits.cpu_s:g} s of CPU in one process"
+        kept, unkept = self._kept(run, name)
+        return Outcome(
+            ended=ended,
+            code=code,
+            stdout=seen.stdout,
+            stderr=seen.stderr,
+            wall_s=seen.wall_s,
+            kept=kept,
+            unkept=unkept,
+            why=why,
+        )
+
+    def _kept(self, run: Run, name: str) -> tuple[dict[str, bytes], tuple[str, ...]]:
+        if not run.keep:
+            return {}, ()
+        most = run.limits.keep_bytes + (MAX_ENTRIES << 10)  # headers and padding
+        names = [f"./{n.rstrip('/')}" for n in run.keep]
+        answer = self._call(
+            *(
+                "exec",
+                name,
+                "tar",
+                "-cf",
+                "-",
+                "-C",
+                WORK,
+                "--ignore-failed-read",
+                "--wildcards",
+                "--",
+                *names,
+            ),
+            most=most,
+        )
+        return unpacked(answer.stdout, run.limits.keep_bytes)
+
+    def _call(
+        self, *words: str, stdin: bytes = b"", deadline_s: float = _ANSWER_S, most: int = 1 << 20
+    ) -> Streams:
+        try:
+            process = subprocess.Popen(  # noqa: S603
+                [self._runtime, *words],
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={k: v for k, v in os.environ.items() if k in _PASSED},
+            )
+        except OSError as error:
+            raise UpstreamError(
+                f"{self._runtime} does not start: {error.strerror}", where="sandbox"
+            ) from error
+        with process:
+            return _taken(process, stdin, deadline_s, most)
+
+
+_PASSED = ("PATH", "HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST", "CONTAINER_HOST", "DBUS_SESSION_BUS_ADDRESS")
+
+
+def create_argv(run: Run, name: str, image: str) -> list[str]:
+    """The runtime's arguments for a closed container that waits."""
+    limits = run.limits
+    mounts: list[str] = []
+    for bind in run.binds:
+        place = str(bind.host.resolve())
+        if "," in place or "," in bind.inside:
+            raise InputError("a comma in the name of a bind", where="binds", mend="rename it")
+        mounts += ["--mount", f"type=bind,source={place},target={bind.inside},readonly"]
+    return [
+        *("run", "--detach", "--rm", "--pull", "never", "--name", name, "--hostname", "box"),
+        *("--network", "none", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("--user", _USER, "--ipc", "private", "--cgroupns", "private"),
+        *("--memory", f"{limits.memory_mib}m", "--memory-swap", f"{limits.memory_mib}m"),
+        *("--pids-limit", str(limits.processes + _SPARE), "--shm-size", f"{SCRATCH_MIB}m"),
+        *("--tmpfs", f"{WORK}:rw,exec,nosuid,nodev,size={limits.work_mib}m,mode=1777"),
+        *("--tmpfs", f"/tmp:rw,exec,nosuid,nodev,size={SCRATCH_MIB}m,mode=1777"),  # noqa: S108
+        *("--ulimit", f"cpu={max(1, round(limits.cpu_s))}", "--ulimit", f"fsize={limits.file_mib << 20}"),
+        *("--ulimit", f"nofile={limits.open_files}", "--ulimit", "core=0"),
+        *mounts,
+        *("--entrypoint", "sleep", image, str(round(limits.wall_s + 4 * _ANSWER_S))),
+    ]
+
+
+def exec_argv(run: Run, name: str) -> list[str]:
+    """The runtime's arguments for the program itself."""
+    env = [word for key, value in run.env.items() for word in ("--env", f"{key}={value}")]
+    stdin = ["--interactive"] if run.stdin else []
+    return ["exec", *stdin, "--workdir", run.cwd, "--env", f"HOME={WORK}", *env, name, *run.argv]
+
+
+def packed(files: Mapping[str, bytes]) -> bytes:
+    """A tar stream of files that may be executed, always the same for the same files."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, data in sorted(files.items()):
+            head = tarfile.TarInfo(name)
+            head.size, head.mode = len(data), 0o755
+            tar.addfile(head, io.BytesIO(data))
+    return out.getvalue()
+
+
+def unpacked(stream: bytes, most_bytes: int) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """Regular files of a hostile tar stream, and what was refused."""
+    kept: dict[str, bytes] = {}
+    unkept: list[str] = []
+    left, seen = most_bytes, 0
+    bad = (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError)
+    with contextlib.suppress(*bad), tarfile.open(fileobj=io.BytesIO(stream), mode="r:") as tar:
+        for member in tar:
+            seen += 1
+            if seen > MAX_ENTRIES or len(unkept) > MAX_UNKEPT:
+                unkept.append("more names; the rest was not looked at")
+                break
+            name = member.name.removeprefix("./")
+            if member.isdir():
+                continue
+            odd = not name.isprintable() or name.startswith("/") or ".." in name.split("/")
+            file = None if odd or member.issparse() or not member.isreg() else tar.extractfile(member)
+            if file is None or member.size > left:
+                unkept.append(f"{ascii(name)[:200]}: not handed back")
+                continue
+            kept[name] = file.read(left)
+            left -= len(kept[name])
+    return kept, tuple(unkept)
+
+
+def _taken(process: subprocess.Popen[bytes], stdin: bytes, deadline_s: float, most: int) -> Streams:
+    """Feeds and reads a process to its end, its deadline or its bound of output."""
+    began = time.monotonic()
+    assert process.stdout
+    assert process.stderr
+    streams = {process.stdout.fileno(): bytearray(), process.stderr.fileno(): bytearray()}
+    poll = select.poll()
+    for fd in streams:
+        os.set_blocking(fd, False)
+        poll.register(fd, select.POLLIN)
+    view, feed = memoryview(stdin), -1
+    if process.stdin:
+        feed = process.stdin.fileno()
+        os.set_blocking(feed, False)
+        poll.register(feed, select.POLLOUT)
+    watching, met, left = set(streams), None, most
+    while watching and met is None:
+        rest = began + deadline_s - time.monotonic()
+        if rest <= 0:
+            met = "wall"
+            break
+        for fd, _ in poll.poll(rest * 1000 + 1):
+            if fd == feed:
+                try:
+                    view = view[os.write(feed, view[:_PIECE]) :]
+                except BlockingIOError:
+                    continue
+                except BrokenPipeError:
+                    view = view[:0]
+                if not view and process.stdin:
+                    poll.unregister(feed)
+                    with contextlib.suppress(BrokenPipeError):
+                        process.stdin.close()
+                continue
+            piece = os.read(fd, _PIECE)
+            if not piece:
+                poll.unregister(fd)
+                watching.discard(fd)
+            streams[fd] += piece[:left]
+            if len(piece) > left:
+                met = "output"
+            left = max(0, left - len(piece))
+    code: int | None = None
+    if met is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = process.wait(max(0.1, began + deadline_s - time.monotonic()))
+    if code is None:
+        met = met or "wall"
+        process.kill()
+        process.wait()
+    out, err = (bytes(taken) for taken in streams.values())
+    return Streams(out, err, code, met, time.monotonic() - began)  # type: ignore[arg-type]
+
+
+def _said(streams: Streams) -> str:
+    text = (streams.stderr or streams.stdout).decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else " " for c in text)[:300].strip()
+
+
+def available() -> Sequence[str]:
+    """The runtimes that are installed here, whether or not they answer."""
+    return [name for name in _RUNTIMES if shutil.which(name)]
