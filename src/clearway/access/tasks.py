@@ -1,15 +1,17 @@
-"""What access does in the background: it ends embargoes that are due, or freezes them and says why."""
+"""What access does in the background: embargoes end or freeze, rows leave those that ended, numbers are given back."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clearway.store.jobs import Loop
+from clearway.store.jobs import Loop, Spec
 
-from . import clockwatch, embargo
+from . import clockwatch, embargo, reclaim
 
 if TYPE_CHECKING:
-    from clearway.store.jobs import Connect
+    from collections.abc import Mapping
+
+    from clearway.store.jobs import Connect, Job
 
 EVERY_S = 5.0
 
@@ -24,3 +26,19 @@ def embargoes(connect: Connect) -> None:
 
 
 LOOPS = {"access.embargoes": Loop("", EVERY_S, embargoes)}
+
+
+def move_released(job: Job, _: Mapping[str, object]) -> None:
+    """Rows of ended embargoes go to the audiences that say the same without them."""
+    reclaim.move(job.owner)
+
+
+def give_back(job: Job, _: Mapping[str, object]) -> None:
+    """Audiences that nothing refers to go one step on."""
+    reclaim.give_back(job.owner)
+
+
+TASKS = {
+    "access.move_released": Spec(move_released, cron="*/10 * * * *"),
+    "access.give_back": Spec(give_back, cron="40 3 * * *"),
+}

@@ -412,6 +412,44 @@ begin
     end if;
     return found_aud;
 end $$;
+-- As before, now that not every number below the greatest is an audience's: each has the place of its number, and one
+-- that was given up has a 0.
+create or replace function clearway.badge_of(held int[]) returns int language plpgsql
+    security definer set search_path = clearway, pg_temp as $$
+declare
+    canonical int[] := sorted(held);
+    found_badge int;
+begin
+    select badge into found_badge from badge where grps = canonical;
+    if found_badge is null then
+        perform intern_lock();
+        select badge into found_badge from badge where grps = canonical;
+        if found_badge is null then
+            -- As `opens` says it, for every audience at once.
+            with open_clauses as materialized (
+                select c.clause from clause c where c.released_by is not null
+                union
+                select c.clause from clause c cross join lateral unnest(c.grps) g(grp)
+                    join unnest(canonical) h(grp) using (grp)
+            ), closed as materialized (
+                select distinct u.aud
+                from (select a.aud, x.clause from audience a cross join lateral unnest(a.clauses) x(clause)) u
+                    left join open_clauses o using (clause)
+                where o.clause is null
+            ), o as materialized (
+                select n.aud, a.aud is not null and c.aud is null as opened
+                from generate_series(0, (select max(aud)::int from audience)) n(aud)
+                    left join audience a on a.aud = n.aud left join closed c on c.aud = n.aud
+            )
+            insert into badge (grps, bits, few)
+            select canonical, rpad(string_agg(case when o.opened then '1' else '0' end, '' order by o.aud), 65536, '0')
+                    ::varbit,
+                with_few('{}', array_agg(o.aud order by o.aud) filter (where o.opened))
+            from o returning badge into found_badge;
+        end if;
+    end if;
+    return found_badge;
+end $$;
 
 -- All below is for the owner's jobs.
 create function clearway.audience_columns() returns table (tab regclass, col name) language sql stable
@@ -571,7 +609,7 @@ def downgrade() -> None:
     run(
         *(
             _before("0002_access", name)
-            for name in ("groups_of", "audience_words", "make_audience", "remark")
+            for name in ("groups_of", "audience_words", "make_audience", "badge_of", "remark")
         ),
         _before("0003_ledger", "log_cosign"),
     )
