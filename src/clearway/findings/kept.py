@@ -39,8 +39,8 @@ class NewFinding(Struct, frozen=True, kw_only=True):
     """What a report says, as far as it is kept in clear. Texts within the bounds of `0014_findings`."""
 
     org: int
-    digest: bytes  # SHA-256 of the document as it was received
-    part: str = ""  # which report in it, "" for the only one
+    digest: bytes  # SHA-256 of the report's bytes as they were received
+    part: str = ""  # where it stood in what was sent, "" for the only one
     format: str
     title: str
     ecosystem: str = ""
@@ -136,7 +136,7 @@ def add(db: Connection, new: NewFinding, handling: str = "") -> tuple[Finding, b
         ),
     ).fetchone()  # fmt: skip
     if row is None:
-        before = same(db, new.org, new.digest, new.part, live=new.live)
+        before = same(db, new.org, new.digest, live=new.live)
         if before is None:
             raise ConflictError("the handling id is taken", where=chosen, mend="send it again")
         return before, False
@@ -151,11 +151,10 @@ def add(db: Connection, new: NewFinding, handling: str = "") -> tuple[Finding, b
     return made, True
 
 
-def same(db: Connection, org: int, digest: bytes, part: str = "", *, live: bool = True) -> Finding | None:
+def same(db: Connection, org: int, digest: bytes, *, live: bool = True) -> Finding | None:
     """The finding that these bytes are already, None when they are new."""
     row = db.execute(
-        f"{_SELECT} where f.org = %s and f.live = %s and f.digest = %s and f.part = %s",
-        (org, live, digest, part),
+        f"{_SELECT} where f.org = %s and f.live = %s and f.digest = %s", (org, live, digest)
     ).fetchone()
     return _finding(row) if row else None
 

@@ -27,7 +27,8 @@ create table clearway.finding (
     aud clearway.audience_id not null,
     person int not null default clearway.actor(),
     live boolean not null default true,  -- false: sent in test mode
-    -- Of the document as it was received, and which report in it. The same bytes again are the same finding.
+    -- Of the report's bytes as they were received: the same again from the same organisation are the same finding.
+    -- `part` is where the report stood in what was sent.
     digest bytea not null check (octet_length(digest) = 32),
     part text not null default '' check (length(part) <= 200),
     format text not null check (format ~ '^[a-z0-9][a-z0-9.-]{0,39}$'),
@@ -49,7 +50,7 @@ create table clearway.finding (
     received timestamptz not null default clock_timestamp(),
     changed timestamptz not null default clock_timestamp(),
     version int not null default 1,
-    unique (org, live, digest, part),
+    unique (org, live, digest),
     unique (finding, org, aud)
 );
 create index finding_org on clearway.finding (org, finding desc);

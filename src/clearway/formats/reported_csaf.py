@@ -1,0 +1,142 @@
+"""CSAF 2.1's profile *Vulnerability Report* (`csaf_vulnerability_report`): a private report that starts coordination.
+
+Each vulnerability of the document is one report. What is asked for is what the profile asks for: a product that is
+known to be affected, a name or id, and a note that describes it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from clearway.records.errors import ClearwayError, InputError, TooLargeError
+from clearway.records.fleet_input import SetAside
+
+from ._csaf_tree import Product, product_tree
+from ._fields import an_object, objects, one_line, strings, text
+from .reported_parts import (
+    MAX_LINES,
+    MAX_REPORTS,
+    ReportDocument,
+    Reported,
+    Reproduction,
+    cwe_in,
+    identified,
+    prose,
+    quiet,
+    severity_in,
+)
+
+FORMAT = "csaf-vulnerability-report"
+CATEGORY = "csaf_vulnerability_report"
+_TELLING = ("description", "summary", "details", "general")
+
+
+def is_csaf(value: Any) -> bool:
+    """Whether a document is CSAF, of whatever profile."""
+    document = value.get("document") if isinstance(value, dict) else None
+    return isinstance(document, dict) and "csaf_version" in document
+
+
+def read(data: bytes, value: dict[str, Any], place: str = "") -> ReportDocument:
+    """The reports of a document; a vulnerability that names no product is set aside.
+
+    Raises:
+        InputError: it is an advisory and no report, or a field has the wrong type.
+        TooLargeError: too many vulnerabilities, or a product tree without end.
+    """
+    document = an_object(value.get("document"), "document")
+    if text(document, "category") != CATEGORY:
+        raise InputError(
+            "this CSAF document is no vulnerability report",
+            where=place or "document.category",
+            mend=f"its category is {CATEGORY}; an advisory goes to `clearway ingest`",
+        )
+    vulnerabilities = objects(value, "vulnerabilities")
+    if not vulnerabilities:
+        raise InputError("the report names no vulnerability", where=place or "vulnerabilities")
+    if len(vulnerabilities) > MAX_REPORTS:
+        raise TooLargeError(
+            f"more than {MAX_REPORTS:,} reports", where=place, mend="send them in several documents"
+        )
+    products = product_tree(an_object(value.get("product_tree"), "product_tree"))
+    provenance = msgspec.json.encode(
+        {
+            name: document[name]
+            for name in (
+                "acknowledgments",
+                "publisher",
+                "tracking",
+                "references",
+                "distribution",
+                "involvements",
+            )
+            if name in document
+        }
+    )
+    found: list[Reported] = []
+    aside: list[SetAside] = []
+    single = len(vulnerabilities) == 1
+    for n, vulnerability in enumerate(vulnerabilities):
+        at = f"{place}vulnerabilities[{n}]"
+        raw = data if single else msgspec.json.encode({**value, "vulnerabilities": [vulnerability]})
+        try:
+            found.append(_report(raw, document, vulnerability, products, provenance, "" if single else at))
+        except ClearwayError as error:
+            aside.append(SetAside(at, quiet(error, at).what))
+    return ReportDocument(format=FORMAT, reports=tuple(found), set_aside=tuple(aside))
+
+
+def _report(
+    raw: bytes,
+    document: dict[str, Any],
+    vulnerability: dict[str, Any],
+    products: dict[str, Product],
+    provenance: bytes,
+    place: str,
+) -> Reported:
+    status = an_object(vulnerability.get("product_status"), "product_status")
+    known = [products[i] for i in strings(status, "known_affected") if i in products]
+    if not known:
+        raise InputError(
+            "no product is stated as known_affected", mend="name it in product_tree and product_status"
+        )
+    product = next((p for p in known if p.purl), known[0])
+    notes = [*objects(vulnerability, "notes"), *objects(document, "notes")]
+    told = [n for category in _TELLING for n in notes if text(n, "category") == category]
+    cwe = text(an_object(vulnerability.get("cwe"), "cwe"), "id")  # CSAF 2.0; 2.1 has a list
+    classes = [cwe, *(text(c, "id") for c in objects(vulnerability, "cwes"))]
+    ids = [text(vulnerability, "cve"), *(text(i, "text") for i in objects(vulnerability, "ids"))]
+    release = product.versions[0] if product.versions else ""
+    return Reported(
+        format=FORMAT,
+        raw=raw,
+        place=place,
+        title=one_line(text(vulnerability, "title") or text(document, "title")) or "Vulnerability report",
+        description=prose("\n\n".join(text(n, "text") for n in told[:20])),
+        **identified(product.purl, "", product.name or product.label, release),
+        cwe=next((found for c in classes if (found := cwe_in(c))), ""),
+        severity=_severity(vulnerability),
+        reproduction=Reproduction(release=release, steps=_steps(notes)),
+        ids=tuple(one_line(i, 100) for i in ids[:MAX_LINES] if i),
+        references=tuple(
+            one_line(text(r, "url"), 2_000) for r in objects(vulnerability, "references")[:MAX_LINES]
+        ),
+        provenance=provenance,
+    )
+
+
+def _steps(notes: list[dict[str, Any]]) -> str:
+    """The note that says how to make it happen, told by its title: the standard has no category for it."""
+    return next((prose(text(n, "text")) for n in notes if "reprod" in text(n, "title").lower()), "")
+
+
+def _severity(vulnerability: dict[str, Any]) -> Any:
+    for metric in objects(vulnerability, "metrics"):
+        content = an_object(metric.get("content"), "content")
+        for name in ("cvss_v4", "cvss_v3"):
+            found = severity_in(text(an_object(content.get(name), name), "baseSeverity"))
+            if found:
+                return found
+    return ""

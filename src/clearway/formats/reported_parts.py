@@ -1,0 +1,180 @@
+"""What a report of a flaw says, whatever format it came in. Everything in it is a stranger's claim, and data."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal, get_args
+
+from msgspec import Struct
+
+from clearway.records.errors import ClearwayError, InputError, TooLargeError
+from clearway.records.fleet_input import SetAside
+
+from . import strict_json
+from ._fields import one_line
+from .purl import identity, parse
+
+MAX_BYTES = 32 << 20  # of one document, its attachments included
+MAX_REPORTS = 1_000  # in one document
+MAX_FILES = 200  # of one report
+MAX_TEXT = 64 << 10  # characters of a description or of steps
+MAX_STEPS = 200  # of a trace
+MAX_LINES = 100  # of what is ruled out, of references, of ids
+
+Role = Literal["source", "step", "sink"]
+FileKind = Literal["input", "harness", "source", "patch", "attachment"]
+FILE_KINDS: tuple[FileKind, ...] = get_args(FileKind)
+Severity = Literal["", "none", "low", "medium", "high", "critical"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+_CWE = re.compile(r"CWE[-_ ]?0*([0-9]{1,5})(?![0-9])", re.IGNORECASE)
+_KEPT_LINES = {"\n", "\t"}
+
+
+class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One point of the way that data takes from where it comes in (`source`) to where it does harm (`sink`)."""
+
+    role: Role = "step"
+    file: str = ""
+    line: int = 0
+    function: str = ""
+    what: str = ""
+
+
+class RuledOut(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A known shape of false positives, and why this is none of it."""
+
+    shape: str
+    why: str
+
+
+class ReportedFile(Struct, frozen=True, kw_only=True):
+    """A file that came with a report. `name` is a label."""
+
+    kind: FileKind
+    name: str
+    data: bytes
+    media: str = ""
+
+
+class Reproduction(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the reporter makes it happen. `release` is the shipped release it was shown on; `recipe` is JSON, as sent."""
+
+    release: str = ""
+    steps: str = ""
+    expected: str = ""
+    observed: str = ""
+    recipe: bytes = b""
+
+
+class Reported(Struct, frozen=True, kw_only=True):
+    """One report. Texts are bounded and without control characters; lines are kept where a person wrote several.
+
+    `raw` are the report's bytes as they were received, or those of its part of a larger document; `place` says which.
+    `provenance` is JSON that is handed on byte for byte: who found it, who reported it to whom, where it comes from,
+    under which terms, and what others claim of it. `hops` are what each desk on the way added, as they came.
+    """
+
+    format: str
+    raw: bytes
+    title: str
+    place: str = ""
+    description: str = ""
+    ecosystem: str = ""
+    package: str = ""
+    release: str = ""
+    purl: str = ""
+    where: str = ""  # "src/parse.c:17 parse_string"
+    cwe: str = ""
+    severity: Severity = ""
+    trace: tuple[Step, ...] = ()
+    reproduction: Reproduction = Reproduction()
+    ruled_out: tuple[RuledOut, ...] = ()
+    ids: tuple[str, ...] = ()  # what others call it: a hint
+    references: tuple[str, ...] = ()
+    provenance: bytes = b""
+    hops: tuple[bytes, ...] = ()
+    files: tuple[ReportedFile, ...] = ()
+
+
+class ReportDocument(Struct, frozen=True, kw_only=True):
+    """All that one document says: its reports, and the parts that are none, with place and reason."""
+
+    format: str
+    reports: tuple[Reported, ...]
+    set_aside: tuple[SetAside, ...] = ()
+
+
+def prose(text: str, limit: int = MAX_TEXT) -> str:
+    """Text of several lines: without control characters but line ends and tabs, cut at `limit`."""
+    cut = text[:limit].replace("\r\n", "\n").replace("\r", "\n")
+    if cut.isprintable():
+        return cut.strip()
+    return "".join(c if c.isprintable() or c in _KEPT_LINES else "\ufffd" for c in cut).strip()
+
+
+def cwe_in(text: str) -> str:
+    """The first CWE id that `text` names, as "CWE-787"; "" when it names none."""
+    found = _CWE.search(text[:2_000])
+    return f"CWE-{int(found[1])}" if found else ""
+
+
+def severity_in(text: str) -> Severity:
+    """A severity by its word, "" for any other word."""
+    word = text.strip().lower()
+    word = {
+        "moderate": "medium",
+        "important": "high",
+        "error": "high",
+        "warning": "medium",
+        "note": "low",
+    }.get(word, word)
+    return next((s for s in SEVERITIES if s == word), "")
+
+
+def place_of(file: str, line: int = 0, function: str = "") -> str:
+    """Where in the code, on one line: "src/parse.c:17 parse_string"."""
+    at = f"{file}:{line}" if file and line > 0 else file
+    return one_line(" ".join(filter(None, (at, function))), 1_000)
+
+
+def identified(purl: str, ecosystem: str, package: str, release: str) -> dict[str, Any]:
+    """`purl`, `ecosystem`, `package` and `release` of a product, from its purl where there is one.
+
+    Raises:
+        InputError: the purl can't be read; what it says is not quoted.
+    """
+    found = {
+        "purl": one_line(purl, 2_000),
+        "ecosystem": one_line(ecosystem, 100),
+        "package": one_line(package, 300),
+        "release": one_line(release, 200),
+    }
+    if purl:
+        try:
+            known, name, version = identity(parse(purl.strip()))
+        except InputError:
+            raise InputError(
+                "the purl can't be read", where="purl", mend="write pkg:type/namespace/name@version"
+            ) from None
+        found["ecosystem"] = one_line(known, 100) or found["ecosystem"]
+        found["package"] = one_line(name, 300) or found["package"]
+        found["release"] = found["release"] or one_line(version, 200)
+    return found
+
+
+def as_json(data: bytes, place: str) -> Any:
+    """The value of a JSON text. Raises InputError; what it says in it is not quoted."""
+    try:
+        value = strict_json.loads(data, place)
+        strict_json.refuse_nul(value, data, place)
+    except ClearwayError as error:
+        raise quiet(error, place) from None
+    return value
+
+
+def quiet(error: ClearwayError, place: str) -> InputError:
+    """The same error without words of the report: what is sent here may be under embargo, and errors are logged."""
+    kind = TooLargeError if isinstance(error, TooLargeError) else InputError
+    what = re.sub(r"(['\"`]).*\1", "…", error.what) if "occurs twice" in error.what else error.what
+    what = re.sub(r" in \$.*", "", what) if "occurs twice" in error.what else what
+    return kind(what, where=place, mend=error.mend)

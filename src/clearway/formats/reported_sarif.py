@@ -1,0 +1,321 @@
+"""SARIF 2.1.0: each result that says "here is something" is one report.
+
+What SARIF has no words for stands in `properties.clearway` of a result, else of its run: `purl`, `release`,
+`reproduction`, `ruled_out`, `provenance` as in Clearway's own report. Files are the contents of `run.artifacts` that a
+result attaches. A report's own bytes are a document with that one result, its rule and its files, written the same way
+each time: the same result in tomorrow's scan is the same report.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from clearway.records.errors import ClearwayError, InputError, TooLargeError
+from clearway.records.fleet_input import SetAside
+
+from ._fields import a_list, an_object, objects, one_line, text
+from .reported_own import OwnMore, convert
+from .reported_parts import (
+    MAX_FILES,
+    MAX_LINES,
+    MAX_REPORTS,
+    MAX_STEPS,
+    FileKind,
+    ReportDocument,
+    Reported,
+    ReportedFile,
+    Reproduction,
+    RuledOut,
+    Severity,
+    Step,
+    cwe_in,
+    identified,
+    place_of,
+    prose,
+    quiet,
+    severity_in,
+)
+
+FORMAT = "sarif"
+VERSION = "2.1.0"
+_MAX_RULES = 100_000
+_KINDS = {"": FORMAT, "fail": FORMAT, "open": FORMAT, "review": FORMAT}
+_FILE_KINDS: dict[str, FileKind] = {
+    "input": "input", "reproducer": "input", "pov": "input", "harness": "harness", "patch": "patch", "source": "source",
+}  # fmt: skip
+
+
+def is_sarif(value: Any) -> bool:
+    """Whether a document is SARIF, of whatever version."""
+    return isinstance(value, dict) and isinstance(value.get("runs"), list) and "version" in value
+
+
+def read(value: dict[str, Any], purl: str = "", place: str = "") -> ReportDocument:
+    """The reports of a document. `purl` is the product where the document does not say.
+
+    Results that are no finding (passed, not applicable, suppressed, gone) and those that can't be read are set aside.
+
+    Raises:
+        InputError: another version, or no list of runs.
+        TooLargeError: more results than one document may report.
+    """
+    if value.get("version") != VERSION:
+        raise InputError("another version of SARIF", where=place or "version", mend=f"write SARIF {VERSION}")
+    found: list[Reported] = []
+    aside: list[SetAside] = []
+    count = 0
+    for r, run in enumerate(objects(value, "runs")):
+        rules = _rules(run)
+        for n, result in enumerate(a_list(run, "results")):
+            count += 1
+            if count > MAX_REPORTS:
+                raise TooLargeError(
+                    f"more than {MAX_REPORTS:,} results", where=place, mend="send them in several documents"
+                )
+            at = f"{place}runs[{r}].results[{n}]"
+            try:
+                found.append(_report(run, rules, an_object(result, "result"), purl, at))
+            except ClearwayError as error:
+                aside.append(SetAside(at, quiet(error, at).what))
+    return ReportDocument(format=FORMAT, reports=tuple(found), set_aside=tuple(aside))
+
+
+def _rules(run: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    driver = an_object(an_object(run.get("tool"), "tool").get("driver"), "tool.driver")
+    rules = objects(driver, "rules")
+    if len(rules) > _MAX_RULES:
+        raise TooLargeError(f"more than {_MAX_RULES:,} rules", where="tool.driver.rules")
+    return rules, {text(rule, "id"): rule for rule in rules}
+
+
+def _report(
+    run: dict[str, Any],
+    rules: tuple[list[dict[str, Any]], dict[str, dict[str, Any]]],
+    result: dict[str, Any],
+    purl: str,
+    place: str,
+) -> Reported:
+    _is_a_finding(result)
+    rule = _rule(rules, result)
+    own = {**_clearway(run), **_clearway(result)}
+    more = convert({k: v for k, v in own.items() if k in ("reproduction", "ruled_out")}, OwnMore, place)
+    said = text(an_object(result.get("message"), "message"), "text")
+    short = text(an_object(rule.get("shortDescription"), "shortDescription"), "text")
+    file, line, function = _where(next(iter(objects(result, "locations")), {}))
+    raw = _alone(run, rule, result)
+    made = more.reproduction
+    product = identified(text(own, "purl") or purl, "", text(own, "package"), text(own, "release"))
+    return Reported(
+        format=FORMAT,
+        raw=raw,
+        place=place,
+        title=one_line(short or said or text(rule, "name") or text(result, "ruleId"), 300) or "A result",
+        description=prose(said),
+        **product,
+        where=place_of(file, line, function),
+        cwe=_cwe(run, rule, result),
+        severity=_severity(rule, result),
+        trace=_trace(result),
+        reproduction=Reproduction(
+            release=one_line(made.release, 200),
+            steps=prose(made.steps),
+            expected=prose(made.expected),
+            observed=prose(made.observed),
+            recipe=msgspec.json.encode(made.recipe) if made.recipe is not None else b"",
+        ),
+        ruled_out=tuple(
+            RuledOut(shape=one_line(o.shape, 60), why=prose(o.why, 2_000)) for o in more.ruled_out
+        ),
+        references=tuple(r for r in (one_line(text(rule, "helpUri"), 2_000),) if r),
+        provenance=_provenance(run, own),
+        files=tuple(_files(run, result)),
+    )
+
+
+def _is_a_finding(result: dict[str, Any]) -> None:
+    if text(result, "kind") not in _KINDS:
+        raise InputError("no finding: its kind says that nothing is wrong")
+    if text(result, "baselineState") == "absent":
+        raise InputError("no finding: it is gone since the baseline")
+    states = [text(s, "status") or "accepted" for s in objects(result, "suppressions")]
+    if states and all(state == "accepted" for state in states):
+        raise InputError("no finding: it was suppressed in the tool")
+
+
+def _rule(
+    rules: tuple[list[dict[str, Any]], dict[str, dict[str, Any]]], result: dict[str, Any]
+) -> dict[str, Any]:
+    listed, by_id = rules
+    reference = an_object(result.get("rule"), "rule")
+    index = result.get("ruleIndex", reference.get("index", -1))
+    if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < len(listed):
+        return listed[index]
+    wanted = text(result, "ruleId") or text(reference, "id")
+    # SARIF §3.27.5: a hierarchical id, whose rule may be that of a part of it.
+    return by_id.get(wanted) or by_id.get(wanted.rpartition("/")[0], {})
+
+
+def _clearway(holder: dict[str, Any]) -> dict[str, Any]:
+    return an_object(an_object(holder.get("properties"), "properties").get("clearway"), "properties.clearway")
+
+
+def _where(location: dict[str, Any]) -> tuple[str, int, str]:
+    physical = an_object(location.get("physicalLocation"), "physicalLocation")
+    uri = text(an_object(physical.get("artifactLocation"), "artifactLocation"), "uri")
+    line = an_object(physical.get("region"), "region").get("startLine")
+    logical = next(iter(objects(location, "logicalLocations")), {})
+    function = text(logical, "fullyQualifiedName") or text(logical, "name")
+    known = isinstance(line, int) and not isinstance(line, bool) and 0 < line < 10_000_000
+    return one_line(unquote(uri[:2_000])), line if known else 0, one_line(function)  # type: ignore[return-value]
+
+
+def _trace(result: dict[str, Any]) -> tuple[Step, ...]:
+    """The first flow of the result: its first location is the source, its last one the sink."""
+    for flow in objects(result, "codeFlows"):
+        for thread in objects(flow, "threadFlows"):
+            steps = []
+            for at in objects(thread, "locations")[:MAX_STEPS]:
+                location = an_object(at.get("location"), "location")
+                file, line, function = _where(location)
+                what = text(an_object(location.get("message"), "message"), "text")
+                steps.append(Step(file=file, line=line, function=function, what=one_line(what, 2_000)))
+            if len(steps) > 1:
+                steps[0] = msgspec.structs.replace(steps[0], role="source")
+                steps[-1] = msgspec.structs.replace(steps[-1], role="sink")
+                return tuple(steps)
+    return ()
+
+
+def _cwe(run: dict[str, Any], rule: dict[str, Any], result: dict[str, Any]) -> str:
+    for taxon in objects(result, "taxa"):
+        component = an_object(taxon.get("toolComponent"), "toolComponent")
+        if text(component, "name").upper() in ("CWE", ""):
+            number = text(taxon, "id").removeprefix("CWE-")
+            if number.isascii() and number.isdigit() and len(number) <= 5:
+                return f"CWE-{int(number)}"
+    for holder in (result, rule):
+        properties = an_object(holder.get("properties"), "properties")
+        named = [properties.get("cwe"), *a_list(properties, "tags")[:MAX_LINES]]
+        for word in (str(one) for one in named if isinstance(one, str | list)):
+            if found := cwe_in(word):
+                return found
+    for relation in objects(rule, "relationships"):
+        target = an_object(relation.get("target"), "target")
+        number = text(target, "id").removeprefix("CWE-")
+        is_cwe = text(an_object(target.get("toolComponent"), "toolComponent"), "name").upper() == "CWE"
+        if is_cwe and number.isascii() and number.isdigit() and len(number) <= 5:
+            return f"CWE-{int(number)}"
+    return cwe_in(text(result, "ruleId"))
+
+
+def _severity(rule: dict[str, Any], result: dict[str, Any]) -> Severity:
+    for holder in (result, rule):
+        score = an_object(holder.get("properties"), "properties").get("security-severity")
+        try:
+            number = float(score) if isinstance(score, str | int | float) else -1.0
+        except ValueError:
+            number = -1.0
+        # GitHub's bands: a CVSS score
+        for least, word in ((9.0, "critical"), (7.0, "high"), (4.0, "medium"), (0.1, "low")):
+            if least <= number <= 10.0:
+                return word  # type: ignore[return-value]
+    level = text(result, "level") or text(
+        an_object(rule.get("defaultConfiguration"), "configuration"), "level"
+    )
+    return severity_in(level)
+
+
+def _provenance(run: dict[str, Any], own: dict[str, Any]) -> bytes:
+    """What the document says of where it comes from; its own block of provenance stands for itself."""
+    if isinstance(own.get("provenance"), dict):
+        return msgspec.json.encode(own["provenance"])
+    driver = an_object(an_object(run.get("tool"), "tool").get("driver"), "tool.driver")
+    told = {
+        "tool": {n: driver[n] for n in ("name", "version", "semanticVersion", "organization") if n in driver},
+        "origins": objects(run, "versionControlProvenance")[:MAX_LINES],
+    }
+    return msgspec.json.encode({k: v for k, v in told.items() if v})
+
+
+def _files(run: dict[str, Any], result: dict[str, Any]) -> Iterator[ReportedFile]:
+    artifacts = objects(run, "artifacts")
+    attached = objects(result, "attachments")
+    if len(attached) > MAX_FILES:
+        raise TooLargeError(f"more than {MAX_FILES} attachments")
+    for attachment in attached:
+        location = an_object(attachment.get("artifactLocation"), "artifactLocation")
+        artifact = _artifact(artifacts, location)
+        contents = an_object(artifact.get("contents"), "contents")
+        try:
+            body = (
+                base64.b64decode(text(contents, "binary"), validate=True) or text(contents, "text").encode()
+            )
+        except (binascii.Error, ValueError):
+            raise InputError("an attachment is not base64") from None
+        if body:
+            uri = text(location, "uri") or text(an_object(artifact.get("location"), "location"), "uri")
+            roles = [r for r in a_list(artifact, "roles") if isinstance(r, str)]
+            said = text(an_object(attachment.get("description"), "description"), "text").strip().lower()
+            kind = next((_FILE_KINDS[w] for w in (said, *roles) if w in _FILE_KINDS), None) or _by_name(uri)
+            yield ReportedFile(
+                kind=kind,
+                name=one_line(unquote(uri[:2_000])),
+                data=body,
+                media=one_line(text(artifact, "mimeType"), 200),
+            )
+
+
+def _by_name(name: str) -> FileKind:
+    return "patch" if name.lower().endswith((".patch", ".diff")) else "attachment"
+
+
+def _artifact(artifacts: list[dict[str, Any]], location: dict[str, Any]) -> dict[str, Any]:
+    index = location.get("index", -1)
+    if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < len(artifacts):
+        return artifacts[index]
+    uri = text(location, "uri")
+    return next(
+        (a for a in artifacts if uri and text(an_object(a.get("location"), "location"), "uri") == uri), {}
+    )
+
+
+def _alone(run: dict[str, Any], rule: dict[str, Any], result: dict[str, Any]) -> bytes:
+    """A document of this one result: what tells of the scan as a whole, such as its time, is left out."""
+    driver = an_object(an_object(run.get("tool"), "tool").get("driver"), "tool.driver")
+    kept = {k: v for k, v in driver.items() if k not in ("rules", "notifications", "taxa")}
+    artifacts = objects(run, "artifacts")
+    wanted = [
+        _artifact(artifacts, an_object(a.get("artifactLocation"), "artifactLocation"))
+        for a in objects(result, "attachments")[:MAX_FILES]
+    ]
+    attachments = [
+        {**a, "artifactLocation": {**an_object(a.get("artifactLocation"), "artifactLocation"), "index": n}}
+        for n, a in enumerate(objects(result, "attachments")[:MAX_FILES])
+    ]
+    alone = {
+        k: v
+        for k, v in result.items()
+        if k not in ("ruleIndex", "rule", "guid", "correlationGuid", "attachments")
+    }
+    if rule:
+        alone["ruleIndex"] = 0
+    if attachments:
+        alone["attachments"] = attachments
+    made: dict[str, Any] = {
+        "tool": {"driver": {**kept, **({"rules": [rule]} if rule else {})}},
+        "results": [alone],
+    }
+    if wanted:
+        made["artifacts"] = wanted
+    own = _clearway(run)
+    if own:
+        made["properties"] = {"clearway": own}
+    if "versionControlProvenance" in run:
+        made["versionControlProvenance"] = run["versionControlProvenance"]
+    return msgspec.json.encode({"version": VERSION, "runs": [made]}, order="sorted")
