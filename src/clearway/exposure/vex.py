@@ -53,48 +53,65 @@ def _claims(
             )
 
 
+def claims_of(inventory: Inventory, source: str = "inventory") -> list[VexClaim]:
+    """The statements inside an inventory, one for each product identifier that they name."""
+    return [
+        c for s in inventory.vex if isinstance(s, VexStatement) for c in _claims(s, inventory.name, source)
+    ]
+
+
 def rule(
     table: Table, given: Sequence[VexClaim], as_of: date
 ) -> Callable[[Inventory], Callable[[Finding, Component], Finding]]:
     """A rule for `Matcher.match`: `given` statements, those inside the inventory, and those in the table."""
 
-    stored: dict[str, _ByFlaw] = {}  # product -> statements in the table; shared by all inventories
-
-    def kept(product: str) -> _ByFlaw:
-        found = stored.get(product)
-        if found is None:
-            found = stored[product] = _by_flaw(table.vex(product)) if product else {}
-        return found
+    statements = Statements(table)
 
     def for_inventory(inventory: Inventory) -> Callable[[Finding, Component], Finding]:
-        own = [
-            c
-            for s in inventory.vex
-            if isinstance(s, VexStatement)
-            for c in _claims(s, inventory.name, "inventory")
-        ]
-        brought = _by_flaw([*given, *own])
-        root = inventory.root_purl
-        about_root = kept(product_key(root)) if root else {}
+        about = statements.about([*given, *claims_of(inventory)], inventory.root_purl)
 
         def apply(finding: Finding, component: Component) -> Finding:
-            purl = component.purl
-            direct = kept(product_key(purl))
-            if not brought and not about_root and not direct:
-                return finding
-            names = {finding.flaw, *finding.aliases, *finding.ids}
-            found = [
-                claim
-                for statements in (brought, about_root, direct)
-                for name in names
-                for claim in statements.get(name, ())
-                if _reaches(claim, purl, root)
-            ]
-            return _decide(finding, list(dict.fromkeys(found)), as_of)
+            claims = about(finding, component.purl)
+            return _decide(finding, claims, as_of) if claims else finding
 
         return apply
 
     return for_inventory
+
+
+class Statements:
+    """Which statements are about a finding: those that come with its inventory, and those in the table."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._stored: dict[str, _ByFlaw] = {}  # product -> statements in the table; shared by all inventories
+
+    def _kept(self, product: str) -> _ByFlaw:
+        found = self._stored.get(product)
+        if found is None:
+            found = self._stored[product] = _by_flaw(self._table.vex(product)) if product else {}
+        return found
+
+    def about(self, brought: Iterable[VexClaim], root: str) -> Callable[[Finding, str], list[VexClaim]]:
+        """For an inventory of the product `root` ("" for none), with what it brings: (finding, purl) -> statements."""
+        own = _by_flaw(brought)
+        about_root = self._kept(product_key(root)) if root else {}
+
+        def found(finding: Finding, purl: str) -> list[VexClaim]:
+            direct = self._kept(product_key(purl))
+            if not own and not about_root and not direct:
+                return []
+            names = {finding.flaw, *finding.aliases, *finding.ids}
+            claims = [
+                claim
+                for statements in (own, about_root, direct)
+                for name in names
+                for claim in statements.get(name, ())
+                if _reaches(claim, purl, root)
+            ]
+            return list(dict.fromkeys(claims))
+
+        return found
 
 
 _ByFlaw = dict[str, list[VexClaim]]
@@ -115,24 +132,38 @@ def _reaches(claim: VexClaim, purl: str, root: str) -> bool:
     return bool(root) and _names(claim.product, root) and any(_names(s, purl) for s in claim.subcomponents)
 
 
+def holding(claims: Iterable[VexClaim], as_of: date) -> tuple[VexClaim, ...]:
+    """Those that hold on a day, the newest first: made by then, and not expired before."""
+    today = as_of.isoformat()
+    return tuple(
+        claim
+        for claim in sorted(claims, key=lambda c: c.timestamp, reverse=True)
+        if claim.timestamp[:10] <= today and not (claim.expires and claim.expires[:10] < today)
+    )
+
+
+def deciding(claims: Iterable[VexClaim], as_of: date) -> VexClaim | None:
+    """The statement that takes a finding back on a day: the newest that holds, where it says so; else None.
+
+    The one rule of what a statement does, for `clearway match` and the kept fleet.
+    """
+    held = holding(claims, as_of)
+    return held[0] if held and held[0].status in _SUPPRESSING else None
+
+
 def _decide(finding: Finding, claims: list[VexClaim], as_of: date) -> Finding:
     """The newest statement that still holds decides; the others are shown."""
-    if not claims:
-        return finding
     reasons = list(finding.reasons)
-    holding = []
     today = as_of.isoformat()
-    for claim in sorted(claims, key=lambda c: c.timestamp, reverse=True):
-        if claim.timestamp[:10] > today:
-            continue  # not yet said on the day asked about
-        if claim.expires and claim.expires[:10] < today:
-            reasons.append(f"VEX by {claim.source} ({claim.status}) expired on {claim.expires[:10]}")
-        else:
-            holding.append(claim)
-    for claim in holding:
+    reasons += [
+        f"VEX by {claim.source} ({claim.status}) expired on {claim.expires[:10]}"
+        for claim in sorted(claims, key=lambda c: c.timestamp, reverse=True)
+        if claim.timestamp[:10] <= today and claim.expires and claim.expires[:10] < today
+    ]
+    for claim in holding(claims, as_of):
         why = f", {claim.justification}" if claim.justification else ""
         reasons.append(f"VEX by {claim.source}: {claim.status}{why} ({claim.document})")
-    if holding and holding[0].status in _SUPPRESSING and finding.verdict != "not_affected":
+    if finding.verdict != "not_affected" and deciding(claims, as_of) is not None:
         return replace(finding, verdict="not_affected", basis="vex", reasons=tuple(reasons))
     return replace(finding, reasons=tuple(reasons))
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from clearway.records.errors import ConflictError
 
-from . import answer, dictionary, due
+from . import answer, dictionary, due, noted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -115,6 +115,7 @@ def _follow(db: psycopg.Connection[Any], table: Table, day: date, home: Path | N
         put = answer.Put(done.changed, done.appeared, done.ended, 0)
     else:
         put = _ask_again(db, table, pvs, day)
+    noted.note(db, pvs=None if whole else pvs, products=table.changed.get("vex", ()))
     loads_changed = state is None or (state.kev, state.ssvc) != (here.kev, here.ssvc)
     dated = due.date_again(db, day) if loads_changed else _date_moved(db, mark, day)
     return Followed(whole=whole, versions=len(pvs), answers=put.answers, appeared=put.appeared, ended=put.ended,
@@ -228,6 +229,7 @@ def tick(db: psycopg.Connection[Any], day: date) -> int:
         "update clearway.fleet_rule set ended = (select clearway.fleet_now()) where ended is null and until < %s",
         (day,),
     )
+    noted.note(db)  # statements that end, or begin, with a day
     rows = db.execute(
         "select distinct asset from clearway.asset_exposure where since > recorded::date and since <= %s",
         (day,),

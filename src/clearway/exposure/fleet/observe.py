@@ -18,14 +18,14 @@ from clearway.records.asset_identity import identity_keys
 from clearway.records.inventory import Component, Inventory
 
 from . import asset as assets
-from . import take
+from . import stated, take
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import psycopg
 
-    from clearway.advisories.table import Table
+    from clearway.advisories.table import Table, VexClaim
     from clearway.records.fleet_input import Detection, Observed
     from clearway.store.principal import Pool
 
@@ -115,13 +115,18 @@ def observe(
     day: date,
     *,
     detected: date | None = None,
+    given: Sequence[VexClaim] = (),
 ) -> list[Seen]:
     """Takes in everything that one document says, one transaction an asset. `detected`: as in `take.take`.
+
+    `given` are VEX statements that came with it (`stated`).
 
     Raises: as `take.prepare`, `take.take` and `asset.add`; what was taken before stands.
     """
     several = list(observed)
-    return [_one(pool, key, table, org, seen, raw, day, detected, len(several) == 1) for seen in several]
+    return [
+        _one(pool, key, table, org, seen, raw, day, detected, given, len(several) == 1) for seen in several
+    ]
 
 
 def _one(
@@ -133,6 +138,7 @@ def _one(
     raw: bytes,
     day: date,
     detected: date | None,
+    given: Sequence[VexClaim],
     alone: bool,
 ) -> Seen:
     details = details_of(seen)
@@ -166,8 +172,9 @@ def _one(
         {"document": sha256(raw).hexdigest(), "observed": msgspec.to_builtins(seen)}
     )  # fmt: skip
     with pool.acting(key) as db:
-        taken = take.take(
-            db, found.asset, prepared, own, day=day, witness=seen.witness.tool or seen.format, detected=detected,
+        taken = stated.take(
+            db, table, found.asset, prepared, own, day=day, given=given,
+            witness=seen.witness.tool or seen.format, detected=detected,
             first_detected={f: min(d, day) for f, d in first.items()},
         )  # fmt: skip
     return Seen(asset=found.asset, name=found.name, made=made, taken=taken)

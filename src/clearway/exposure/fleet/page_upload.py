@@ -13,7 +13,7 @@ from clearway.records.errors import InputError
 from clearway.records.fleet_input import AssetIds
 
 from . import asset as assets
-from . import observe, take
+from . import observe, stated, take
 
 if TYPE_CHECKING:
     from datetime import date
@@ -101,7 +101,7 @@ def to_asset(
     with pool.owner() as owner:
         prepared = take.prepare(owner, table, inventory, day)
     with pool.acting(key) as db:
-        taken = take.take(db, asset, prepared, data, day=day, witness=witness, detected=detected)
+        taken = stated.take(db, table, asset, prepared, data, day=day, witness=witness, detected=detected)
     return told(asset, kept.name, False, taken)
 
 
@@ -143,5 +143,5 @@ def to_organisation(
             )
         elif new.exposure not in ("unknown", kept.exposure):
             kept, _ = assets.say_exposure(db, kept.asset, new.exposure, day, new.said_by, day=day)
-        taken = take.take(db, kept.asset, prepared, data, day=day)
+        taken = stated.take(db, table, kept.asset, prepared, data, day=day)
     return (told(kept.asset, kept.name, made, taken),)

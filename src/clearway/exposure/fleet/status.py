@@ -139,7 +139,7 @@ def decide_where(
 
 
 class Said(Struct, frozen=True, kw_only=True):
-    """One decision, standing or ended."""
+    """One decision, standing or ended. `document`: the inventory whose VEX says so, by the witness `witness`."""
 
     decision: int
     status: Status
@@ -153,18 +153,21 @@ class Said(Struct, frozen=True, kw_only=True):
     at: Any
     ended: Any
     ended_why: str
+    document: int | None = None
+    witness: str = ""
 
 
 def said(db: psycopg.Connection[Any], exposure: int) -> tuple[Said, ...]:
     """Every decision about an exposure's component and records, the newest first."""
     rows = db.execute(
         """select d.decision, d.status, d.justification, d.detail, d.until, d.pv is null, d.records, d.person, d.rule,
-            d.at, d.ended, d.ended_why
+            d.at, d.ended, d.ended_why, d.document, i.witness
         from clearway.exposure e join clearway.package_version v on v.pv = e.pv
         join clearway.decision d on d.asset = e.asset and d.ecosystem = v.ecosystem and d.name = v.name
             and (d.pv is null or d.pv = e.pv)
         left join clearway.answer a on e.via = 0 and a.pv = e.pv and a.flaw = e.flaw
         left join clearway.marked m on m.marked = e.via
+        left join clearway.inventory i on i.inventory = d.document
         where e.exposure = %s and (d.decision = e.decision or d.records && coalesce(a.records, array[m.record]))
         order by d.decision desc limit 200""",
         (exposure,),
@@ -173,6 +176,7 @@ def said(db: psycopg.Connection[Any], exposure: int) -> tuple[Said, ...]:
         Said(
             decision=r[0], status=STATUSES[r[1]], justification=r[2], detail=r[3], until=r[4], any_version=r[5],
             records=tuple(r[6]), person=r[7], rule=r[8], at=r[9], ended=r[10], ended_why=r[11],
+            document=r[12], witness=r[13] or "",
         )
         for r in rows
     )  # fmt: skip

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from clearway.store.jobs import Loop
 
-from . import follow, marked, ruling
+from . import follow, marked, ruling, stated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from clearway.store.jobs import Connect, Job
+    from clearway.store.jobs import Connect, Job, Spec
 
 LOOK_S = 2.0
 
@@ -80,6 +80,34 @@ def match_pending(job: Job, args: Mapping[str, Any]) -> None:
                 return
 
 
+class Stating:
+    """Asks VEX statements again where what they may speak of has changed; a look that finds nothing opens no table."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    def __call__(self, job: Job, args: Mapping[str, Any]) -> None:
+        """Does what was noted, some assets at a time."""
+        from clearway.advisories.table import Table
+        from clearway.records.errors import ConfigError
+
+        with job.owner() as db:
+            row = db.execute("select exists (select from clearway.fleet_vexing)").fetchone()
+        if not (row and row[0]):
+            return
+        try:
+            table = Table.of_home(self._home)
+        except ConfigError:  # advisories are taken in elsewhere
+            return
+        try:
+            more = True
+            while more and not job.stopping:
+                with job.owner() as db:
+                    more = stated.pending(db, table, _today())
+        finally:
+            table.close()
+
+
 def _today() -> Any:
     return datetime.now(UTC).date()
 
@@ -95,6 +123,13 @@ def _tasks() -> dict[str, Any]:
 
 
 TASKS = _tasks()
+
+
+def tasks(home: Path, url: str) -> dict[str, Spec]:
+    """What needs the table of this home."""
+    from clearway.store.jobs import Spec
+
+    return {"fleet.stated": Spec(Stating(home), cron="* * * * *")}
 
 
 def loops(home: Path, url: str) -> dict[str, Loop]:

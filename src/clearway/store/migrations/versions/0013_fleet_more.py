@@ -239,6 +239,8 @@ create table clearway.inventory_vex (
 create index inventory_vex_asset on clearway.inventory_vex (asset);
 create index inventory_vex_product on clearway.inventory_vex (product);
 select clearway.govern('clearway.inventory_vex');
+-- Assets of which such statements are to be asked again (owner only).
+create table clearway.fleet_vexing (asset int primary key references clearway.asset on delete cascade);
 -- The document that said so; null: a person or rule did. Of two that hold, a person's or rule's is the status.
 alter table clearway.decision add column document bigint;
 create index decision_document on clearway.decision (asset) where document is not null and ended is null;
@@ -252,7 +254,8 @@ begin
     insert into inventory_vex (inventory, asset, org, aud, product, stated, body)
     values (which, a.asset, a.org, a.aud, left(fleet_keep_vex.product, 1000), fleet_keep_vex.stated,
         fleet_keep_vex.body)
-    on conflict (inventory) do nothing;
+    on conflict (inventory) do update
+        set product = excluded.product, stated = excluded.stated, body = excluded.body;
 end $$;
 
 -- Makes these all that current documents say of an asset's exposures: `which_exposures[n]` is not affected by the word
@@ -452,7 +455,7 @@ def downgrade() -> None:
     op.execute("drop index clearway.directive_version_imported")
     op.execute("alter table clearway.directive_version drop column revoked_at")
     op.execute("alter table clearway.directive_address drop column until_at")
-    tables = ("inventory_vex", "asset_said", "fleet_ruled", "fleet_ruling")
+    tables = ("inventory_vex", "fleet_vexing", "asset_said", "fleet_ruled", "fleet_ruling")
     op.execute(f"drop table {', '.join(f'clearway.{table}' for table in tables)}")
     names = ", ".join(f"'clearway.{table}', '{table}'" for table in tables)
     op.execute(f"delete from clearway.governed where name in ({names})")  # noqa: S608  constants
