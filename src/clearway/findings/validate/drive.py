@@ -82,12 +82,9 @@ class Steps:
         if kind == "file":
             path = Path(inner)
             how = said.get("as", "text")
-            return {
-                "bytes": path.read_bytes,
-                "text": path.read_text,
-                "path": lambda: path,
-                "name": lambda: inner,
-            }[how]()
+            if how == "bytes":
+                return path.read_bytes()
+            return path.read_text() if how == "text" else path if how == "path" else str(inner)
         if kind == "repeat":
             what, times = self.value(inner[0]), inner[1]
             count = int(times["n"] * self.size) if isinstance(times, dict) else int(times)

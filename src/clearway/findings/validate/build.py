@@ -1,0 +1,286 @@
+"""Targets, built without a network and apart from where their files come from; kept by what went in.
+
+    Python   wheels are unpacked; a source distribution is built in the box with the build wheels that it names
+    C        unpacked, patched and compiled in the box, with AddressSanitizer and UBSan, for the key of a crash without
+             inlining (so that two compilers give one stack) and without the builder's paths
+
+A built target is a folder that the box reads. `digest` is of what is in it: a "patched" build of the same digest is the
+same program.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import Literal
+from uuid import uuid4
+
+import msgspec
+from msgspec import Struct
+
+from clearway.records.errors import ConfigError, InputError
+from clearway.sandbox.run import Backend, Bind, Limits, Outcome, Run
+
+from . import wheel
+from .files import Files
+from .recipe import CTarget, PythonTarget, Target
+
+VERSION = "build/v1"  # of these rules: another number builds anew
+Compiler = Literal["gcc", "clang"]
+COMPILERS: tuple[Compiler, ...] = ("gcc", "clang")
+TARGET = "/target"  # where the box sees what was built
+SANITIZE = (
+    "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g", "-O1", "-fno-omit-frame-pointer",
+    "-fno-inline", "-fno-common", "-w", "-ffile-prefix-map=/work/src=.",
+)  # fmt: skip
+BUILD_LIMITS = Limits(
+    cpu_s=240.0, wall_s=300.0, memory_mib=2048, processes=256, open_files=1024, work_mib=1024, file_mib=256
+)
+_SAID = 2_000  # bytes of a failed build's last words
+
+
+class Built(Struct, frozen=True, kw_only=True):
+    """A target that can be run. `folder` is on this machine; the box sees it at /target."""
+
+    folder: Path
+    kind: Literal["python", "c"]
+    digest: str  # of all its files, hexadecimal
+    compiler: str = ""
+    sanitized: bool = False
+    patches: int = 0  # that were applied
+    tests: tuple[str, ...] = ()  # test programs that were built
+
+
+class BuildFailedError(InputError):
+    """The target could not be built; `said` is the end of what the build wrote: data, not for a log."""
+
+    def __init__(self, what: str, said: bytes) -> None:
+        super().__init__(what, mend="see what the build wrote")
+        self.said = said[-_SAID:]
+
+
+class Builder:
+    """Builds targets with one backend and keeps them in a folder. Safe between threads and processes."""
+
+    def __init__(self, backend: Backend, folder: Path) -> None:
+        self._backend = backend
+        self._folder = folder
+
+    def build(self, target: Target, files: Files, compiler: Compiler = "gcc") -> Built:
+        """The target, built now or before.
+
+        Raises:
+            BuildFailedError: the build ended otherwise than well.
+            NotFoundError: a file of the recipe is not there.
+            ConfigError: the compiler is not installed.
+        """
+        key = _key(target, compiler)
+        place = self._folder / key
+        note = place / "built.json"
+        if not note.is_file():
+            fresh = self._folder / f"{key}.{uuid4().hex}"
+            (fresh / "files").mkdir(parents=True, mode=0o755)
+            try:
+                built = (
+                    self._python(target, files, fresh)
+                    if isinstance(target, PythonTarget)
+                    else self._c(target, files, fresh, compiler)
+                )
+                (fresh / "built.json").write_bytes(msgspec.json.encode(built, enc_hook=str))
+                try:
+                    fresh.rename(place)
+                except OSError:  # another has built it meanwhile
+                    if not note.is_file():
+                        raise
+            finally:
+                shutil.rmtree(fresh, ignore_errors=True)
+        found = msgspec.json.decode(note.read_bytes(), type=Built, dec_hook=lambda _, text: Path(text))
+        return msgspec.structs.replace(found, folder=place / "files")
+
+    def _python(self, target: PythonTarget, files: Files, fresh: Path) -> Built:
+        into = fresh / "files"
+        for name, digest in target.wheels.items():
+            wheel.unpack(files.read(digest), into, name)
+        if target.sdist:
+            if len(target.sdist) > 1:
+                raise InputError("more than one source distribution", where="target.sdist")
+            self._sdist(target, files, into, fresh)
+        return Built(folder=into, kind="python", digest=_digest(into), sanitized=target.sanitize)
+
+    def _sdist(self, target: PythonTarget, files: Files, into: Path, fresh: Path) -> None:
+        helpers = fresh / "helpers"
+        helpers.mkdir()
+        for name, digest in target.build_wheels.items():
+            wheel.unpack(files.read(digest), helpers, name)
+        ((name, digest),) = target.sdist.items()
+        archive = "sdist.zip" if name.endswith(".zip") else "sdist.tar"
+        script = (
+            f"mkdir src && cd src && {_unpack('../' + archive)}\n"
+            f"{shlex.quote(python())} setup.py -q build --build-lib /work/out --build-temp /work/tmp\n"
+        )
+        flags = " ".join(("-fsanitize=address", "-g", "-O1", "-fno-omit-frame-pointer", "-fno-inline"))
+        environment = {
+            "PYTHONPATH": "/helpers",
+            "PATH": "/usr/bin:/bin",
+            "HOME": "/work",
+            "SOURCE_DATE_EPOCH": "0",
+        }
+        if target.sanitize:
+            environment |= {
+                "CFLAGS": flags,
+                "LDFLAGS": "-fsanitize=address",
+                "CC": "gcc",
+                "LDSHARED": "gcc -shared",
+            }
+        binds = (Bind(helpers, "/helpers"), *python_binds())
+        done = self._run(script, {archive: files.read(digest)}, environment, ("out/**",), binds)
+        shutil.rmtree(helpers)
+        _write(done.kept, "out/", into)
+
+    def _c(self, target: CTarget, files: Files, fresh: Path, compiler: Compiler) -> Built:
+        tool = _tool(compiler)
+        inputs: dict[str, bytes] = {}
+        script = ["mkdir src out && cd src"]
+        for n, digest in enumerate(target.archives.values()):
+            inputs[f"a{n}"] = files.read(digest)
+            script.append(_unpack(f"../a{n}"))
+        for n, (name, digest) in enumerate(target.files.items()):
+            inputs[f"f{n}"] = files.read(digest)
+            script.append(
+                f"mkdir -p {shlex.quote(str(PurePosixPath(name).parent))} && cp ../f{n} {shlex.quote(name)}"
+            )
+        for n, digest in enumerate(target.patches.values()):
+            inputs[f"p{n}"] = files.read(digest)
+            # A patch that applies in part, or is applied already, is no patch of this source.
+            script.append(f"patch -p1 -N -F0 --no-backup-if-mismatch -i ../p{n} >&2")
+        common = " ".join(SANITIZE)
+        for out, sources, flags in (
+            ("target", target.compile, target.flags),
+            *((f"test-{t.name}", t.compile, t.flags) for t in target.tests),
+        ):
+            words = " ".join(shlex.quote(s) for s in sources)
+            given = [f for f in flags if not f.startswith("-l")]
+            links = [f for f in flags if f.startswith("-l")]
+            script.append(
+                f"{tool} {common} {' '.join(map(shlex.quote, given))} -I. {words} "
+                f"{' '.join(map(shlex.quote, links))} -o ../out/{shlex.quote(out)}"
+            )
+        if target.tests:  # tests read files of the source beside them
+            script.append("cd .. && mv src out/src")
+        environment = {"PATH": "/usr/bin:/bin", "HOME": "/work", "LC_ALL": "C", "SOURCE_DATE_EPOCH": "0"}
+        done = self._run("\n".join(script), inputs, environment, ("out/**",), ())
+        into = fresh / "files"
+        _write(done.kept, "out/", into)
+        return Built(
+            folder=into, kind="c", digest=_digest(into), compiler=compiler_version(compiler), sanitized=True,
+            patches=len(target.patches), tests=tuple(t.name for t in target.tests),
+        )  # fmt: skip
+
+    def _run(
+        self,
+        script: str,
+        inputs: Mapping[str, bytes],
+        environment: Mapping[str, str],
+        keep: tuple[str, ...],
+        binds: tuple[Bind, ...],
+    ) -> Outcome:
+        done = self._backend.run(
+            Run(
+                argv=("/bin/sh", "-ec", script), env=environment, inputs=inputs, binds=binds, keep=keep,
+                limits=BUILD_LIMITS,
+            )
+        )  # fmt: skip
+        if done.ended != "exited" or done.code != 0:
+            why = (
+                f"it ended with {done.code}"
+                if done.ended == "exited"
+                else f"it was stopped: {done.why or done.ended}"
+            )
+            raise BuildFailedError(f"the target was not built: {why}", done.stderr or done.stdout)
+        if done.unkept:
+            raise BuildFailedError(f"what was built is not taken: {done.unkept[0]}", done.stderr)
+        return done
+
+
+def python() -> str:
+    """The interpreter, as the box sees it."""
+    return os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+
+
+@cache
+def python_binds() -> tuple[Bind, ...]:
+    """What of this machine the interpreter in the box needs besides /usr."""
+    prefix = Path(sys.base_prefix).resolve()
+    return () if prefix == Path("/usr") or Path("/usr") in prefix.parents else (Bind(prefix, str(prefix)),)
+
+
+@cache
+def compiler_version(compiler: Compiler) -> str:
+    """The compiler's own words: "gcc (Debian 12.2.0-14) 12.2.0". Raises ConfigError where it is not installed."""
+    done = subprocess.run([_tool(compiler), "--version"], capture_output=True, text=True, check=False)  # noqa: S603
+    said = done.stdout
+    return said.partition("\n")[0].strip()
+
+
+@cache
+def asan_library() -> str:
+    """gcc's AddressSanitizer, to be loaded before an interpreter that was built without. Raises ConfigError."""
+    return subprocess.run(  # noqa: S603
+        [_tool("gcc"), "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def has(compiler: Compiler) -> bool:
+    """Whether that compiler is installed."""
+    return shutil.which(compiler, path="/usr/bin:/bin") is not None
+
+
+def _tool(compiler: Compiler) -> str:
+    found = shutil.which(compiler, path="/usr/bin:/bin")
+    if found is None:
+        raise ConfigError(
+            f"{compiler} is not installed, and this target is compiled",
+            mend="run scripts/system-packages.sh install, or install it with the system's package manager",
+        )
+    return found
+
+
+def _unpack(archive: str) -> str:
+    return (
+        f"if ! tar xf {archive} --strip-components=1 --no-same-owner --no-same-permissions 2>/dev/null; "
+        f"then rm -rf ./*; unzip -qq {archive} && mv ./*/* .; fi"
+    )
+
+
+def _key(target: Target, compiler: Compiler) -> str:
+    tool = (
+        compiler_version(compiler) if isinstance(target, CTarget) else sysconfig.get_config_var("SOABI") or ""
+    )
+    said = msgspec.json.encode([VERSION, tool, SANITIZE, sys.version, target], order="sorted")
+    return sha256(said).hexdigest()[:40]
+
+
+def _write(kept: Mapping[str, bytes], head: str, into: Path) -> None:
+    """Files that the box handed back, their names already checked by it."""
+    for name, data in kept.items():
+        path = into / name.removeprefix(head)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        path.chmod(0o755)
+
+
+def _digest(folder: Path) -> str:
+    """Of every file below `folder`, by name and bytes; notes of the installation that differ by version alone too."""
+    whole = sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            whole.update(str(path.relative_to(folder)).encode() + b"\0" + sha256(path.read_bytes()).digest())
+    return whole.hexdigest()

@@ -1,0 +1,242 @@
+"""How far the evidence of one proof and one patch goes: builds, runs, and the ladder that follows.
+
+    subject   a recipe and its files
+    E1        k runs on the vulnerable build; the first one symbolised, the repeats not
+    E2        k runs on the patched build
+    E3        the project's own tests on both builds, and benign input on both
+    E4        variants of the proof on the patched build, and the proof under the second compiler
+
+It writes nothing and knows no database: what is done with a ladder is the desk's or the command line's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from hashlib import sha256
+
+from msgspec import Struct
+
+from clearway.records.errors import ConfigError
+from clearway.sandbox.run import Backend, Bind, Limits, Run
+
+from . import level, mutate
+from . import recipe as r
+from .build import COMPILERS, TARGET, Builder, BuildFailedError, Built, Compiler, has
+from .crash import CrashState
+from .files import Files
+from .level import Ladder, Step
+from .oracle import Seen
+from .trial import Shown, trial
+
+MOST_VARIANTS = 100_000
+Progress = Callable[[str, int, int], None]  # what, how many of how many
+
+
+class Subject(Struct, frozen=True, kw_only=True):
+    """What is judged."""
+
+    recipe: r.Recipe
+    files: Files
+
+
+class Judged(Struct, frozen=True, kw_only=True):
+    """The ladder, and what it was found with. `state` is of the first, symbolised run."""
+
+    ladder: Ladder
+    state: CrashState | None = None
+    vulnerable: str = ""  # digests of the builds
+    patched: str = ""
+    compilers: tuple[str, ...] = ()
+    seconds: float = 0.0
+    output: bytes = b""  # of the first run, its end: data
+
+
+def judge(
+    backend: Backend,
+    builder: Builder,
+    subject: Subject,
+    *,
+    upto: int = 4,
+    seconds: float = 30.0,
+    progress: Progress | None = None,
+) -> Judged:
+    """The evidence up to level `upto`; `seconds` are for the variants of E4. A level that fails ends it.
+
+    Raises:
+        NotFoundError: a file that the recipe names is not there.
+        ConfigError: the box or the compiler is missing on this machine.
+    """
+    begun = time.monotonic()
+    told = progress or (lambda what, done, total: None)
+    recipe, files = subject.recipe, subject.files
+    wrote = isinstance(recipe.proof, r.Script)
+    steps: list[Step] = []
+    found: dict[str, object] = {}
+
+    def done() -> Judged:
+        ladder = level.ladder(steps, cap=1 if wrote else level.HIGHEST)
+        return Judged(ladder=ladder, seconds=time.monotonic() - begun, **found)  # type: ignore[arg-type]
+
+    if upto < 1:
+        return done()
+    try:
+        told("build", 0, 1)
+        vulnerable = builder.build(recipe.target, files)
+    except BuildFailedError as error:
+        steps.append(Step(level=1, result="failed", why=error.what))
+        found["output"] = error.said
+        return done()
+    found |= {
+        "vulnerable": vulnerable.digest,
+        "compilers": (vulnerable.compiler,) if vulnerable.compiler else (),
+    }
+    first = _try(backend, vulnerable, subject, symbolize=True)
+    found |= {"state": first.seen.state, "output": first.outcome.stderr[-4_000:]}
+    runs = [first.seen]
+    for n in range(1, recipe.times):
+        told("fires", n, recipe.times)
+        if first.seen.shows != "fires":
+            break
+        # Repeats without symbols have no names to compare: that a sanitizer stops them for the same error is enough.
+        runs.append(_alike(_try(backend, vulnerable, subject).seen, first.seen))
+    steps.append(level.fires(runs, wrote_harness=wrote))
+    if steps[-1].result != "met" or upto < 2 or wrote:
+        return done()
+    if recipe.patched is None:
+        steps.append(level.silent((), same_build=False, holds_patch=False))
+        return done()
+    try:
+        patched = builder.build(recipe.patched, files)
+    except BuildFailedError as error:
+        steps.append(Step(level=2, result="failed", why=f"the patch: {error.what}"))
+        found["output"] = error.said
+        return done()
+    found["patched"] = patched.digest
+    quiet: list[Seen] = []
+    for n in range(recipe.times):
+        told("silent", n, recipe.times)
+        quiet.append(_try(backend, patched, subject).seen)
+        if quiet[-1].shows != "silent":
+            break
+    steps.append(
+        level.silent(
+            quiet, same_build=patched.digest == vulnerable.digest, holds_patch=_holds(recipe, patched)
+        )
+    )
+    if steps[-1].result != "met" or upto < 3:
+        return done()
+    steps.append(_unbroken(backend, vulnerable, patched, subject, told))
+    if steps[-1].result != "met" or upto < 4:
+        return done()
+    steps.append(_variants(backend, builder, patched, subject, first.seen, seconds, told))
+    return done()
+
+
+def _try(backend: Backend, built: Built, subject: Subject, *, symbolize: bool = False) -> Shown:
+    recipe = subject.recipe
+    return trial(
+        backend, built, recipe.proof, recipe.oracle, subject.files, recipe.limits, symbolize=symbolize
+    )
+
+
+def _alike(seen: Seen, first: Seen) -> Seen:
+    """A repeat with the first run's state, where the same error ended it."""
+    if seen.state is None or first.state is None or seen.state.error != first.state.error:
+        return seen
+    return Seen(shows=seen.shows, why=seen.why, state=first.state, cpu_s=seen.cpu_s)
+
+
+def _holds(recipe: r.Recipe, patched: Built) -> bool:
+    """Whether the patched build is what it says: each patch was applied, or it is another published release."""
+    if isinstance(recipe.patched, r.CTarget) and recipe.patched.patches:
+        return patched.patches == len(recipe.patched.patches)
+    return recipe.patched is not None and recipe.patched != recipe.target
+
+
+def _unbroken(backend: Backend, vulnerable: Built, patched: Built, subject: Subject, told: Progress) -> Step:
+    recipe = subject.recipe
+    before: dict[str, bool] = {}
+    after: dict[str, bool] = {}
+    if isinstance(recipe.target, r.CTarget):
+        for n, test in enumerate(recipe.target.tests):
+            told("tests", n, len(recipe.target.tests))
+            before[test.name] = _passes(backend, vulnerable, test)
+            after[test.name] = _passes(backend, patched, test)
+    ways = []
+    for n, proof in enumerate(recipe.benign):
+        told("benign input", n, len(recipe.benign))
+        ways.append((_way(backend, vulnerable, proof, subject), _way(backend, patched, proof, subject)))
+    return level.unbroken(before, after, ways)
+
+
+def _passes(backend: Backend, built: Built, test: r.Tests) -> bool:
+    if test.name not in built.tests:
+        return False
+    done = backend.run(
+        Run(
+            argv=(f"{TARGET}/test-{test.name}", *test.argv),
+            env={"PATH": "/usr/bin:/bin", "HOME": "/work", "ASAN_OPTIONS": "detect_leaks=0:symbolize=0"},
+            binds=(Bind(built.folder, TARGET),),
+            cwd=f"{TARGET}/src",
+            limits=Limits(cpu_s=60.0, wall_s=90.0),
+            sanitized=True,
+        )
+    )
+    return done.ended == "exited" and done.code == 0
+
+
+def _way(backend: Backend, built: Built, proof: r.Proof, subject: Subject) -> str:
+    """How a run goes: its end and what it gives, as a digest."""
+    shown = trial(backend, built, proof, r.Signal(), subject.files, subject.recipe.limits)
+    said = shown.said.result or shown.said.raised
+    # A steps proof's line carries the nonce of its run; the value alone is compared.
+    text = said.encode() if said is not None else shown.outcome.stdout
+    return sha256(f"{shown.outcome.ended} {shown.outcome.code}\n".encode() + text).hexdigest()
+
+
+def _variants(
+    backend: Backend,
+    builder: Builder,
+    patched: Built,
+    subject: Subject,
+    first: Seen,
+    seconds: float,
+    told: Progress,
+) -> Step:
+    recipe, files = subject.recipe, subject.files
+    seed = mutate.seed_of(recipe, files)
+    if seed is None:
+        return level.variants(tried=0, related=0, seconds=0, second=None)
+    name, data = seed
+    ends = time.monotonic() + seconds
+    begun = time.monotonic()
+    tried = related = 0
+    for variant in mutate.variants(data, MOST_VARIANTS):
+        shown = trial(
+            backend, patched, recipe.proof, recipe.oracle, files, recipe.limits, replaced=(name, variant)
+        )
+        tried += 1
+        related += shown.seen.shows == "fires"
+        if tried % 50 == 0:
+            told("variants", int(time.monotonic() - begun), int(seconds))
+        if related or time.monotonic() >= ends:
+            break
+    return level.variants(
+        tried=tried,
+        related=related,
+        seconds=time.monotonic() - begun,
+        second=_second(backend, builder, subject),
+    )
+
+
+def _second(backend: Backend, builder: Builder, subject: Subject) -> Seen | None:
+    """The proof on the vulnerable build of the second compiler; None where there is none for this target."""
+    second: Compiler = COMPILERS[1]
+    if not isinstance(subject.recipe.target, r.CTarget) or not has(second):
+        return None
+    try:
+        built = builder.build(subject.recipe.target, subject.files, second)
+    except (BuildFailedError, ConfigError) as error:
+        return Seen(shows="unclear", why=f"{second} does not build it: {error.what}")
+    return _try(backend, built, subject).seen

@@ -1,0 +1,96 @@
+"""Variants of a proof's bytes, always the same ones: small changes near what fires, for E4.
+
+Not a fuzzer: a coverage-guided one finds more where a target has a harness for it. What these find is a patch that
+blocks the bytes of the proof and not the flaw.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from . import recipe as r
+from .files import Files
+
+_WORTHY = (
+    b"\x00",
+    b"\xff",
+    b"\x7f",
+    b"\x80",
+    b"A",
+    b"0",
+    b'"',
+    b"\\",
+    b"{",
+    b"[",
+    b"/",
+    b"%",
+    b"\n",
+    b"-1",
+    b"4294967295",
+)
+_LONGEST = 1 << 20
+
+
+def seed_of(recipe: r.Recipe, files: Files) -> tuple[str, bytes] | None:
+    """The file of the proof that is varied, and its bytes: the only one, or the largest that a command names."""
+    proof = recipe.proof
+    names = sorted(proof.files)
+    if isinstance(proof, r.Command):
+        named = [n for n in names if any(n in word for word in proof.argv)]
+        names = named or names
+    found = [(n, files.read(proof.files[n])) for n in names]
+    return max(found, key=lambda f: len(f[1]), default=None)
+
+
+def variants(data: bytes, most: int) -> Iterator[bytes]:
+    """Up to `most` variants, in one order: first each small change at each place, then several at once."""
+    seen = {data}
+    for one in _all(data):
+        if len(one) <= _LONGEST and one not in seen:
+            if len(seen) < 10_000:
+                seen.add(one)
+            yield one
+            most -= 1
+            if most <= 0:
+                return
+
+
+def _all(data: bytes) -> Iterator[bytes]:
+    yield from _lengths(data)
+    chance = random.Random(data)  # noqa: S311 - to vary, always in the same way
+    places = list(range(len(data)))
+    chance.shuffle(places)
+    for at in places[:256]:
+        yield data[:at] + data[at + 1 :]
+        yield data[:at] + bytes([data[at] ^ (1 << chance.randrange(8))]) + data[at + 1 :]
+        yield data[:at] + chance.choice(_WORTHY) + data[at:]
+    while True:
+        one = bytearray(data)
+        for _ in range(chance.randint(2, 6)):
+            at = chance.randrange(len(one) + 1)
+            what = chance.randrange(4)
+            if what == 0 and one:
+                del one[at : at + chance.randint(1, 8)]
+            elif what == 1:
+                one[at:at] = chance.choice(_WORTHY)
+            elif what == 2 and at < len(one):
+                one[at] = chance.randrange(256)
+            else:
+                piece = bytes(one[at : at + chance.randint(1, 16)])
+                one[at:at] = piece
+        yield bytes(one)
+
+
+def _lengths(data: bytes) -> Iterator[bytes]:
+    """Longer and shorter: what a patch for one length misses."""
+    for times in (2, 3, 8):
+        yield data * times
+    for cut in (1, 2, 4, 8):
+        if len(data) > cut:
+            yield data[:-cut]
+            yield data[cut:]
+    half = len(data) // 2
+    for n in (1, 16, 64, 256, 4096):
+        yield data[:half] + data[half : half + 1] * n + data[half:]
+        yield data + data[-1:] * n
