@@ -1,4 +1,4 @@
-"""`clearway access org|person|token|embargo …`: who is here and may see what, from the command line.
+"""`clearway access org|person|token|embargo|clock …`: who is here and may see what, from the command line.
 
 On an embedded home it acts as the home's local administrator, elsewhere as who holds CLEARWAY_TOKEN: with that
 person's rights and under that name on the log.
@@ -10,6 +10,8 @@ import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from . import commands_clock
 
 if TYPE_CHECKING:
     import argparse
@@ -37,6 +39,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _person(rooms.add_parser("person", help="people and services: add, list, invite, role, bar"))
     _token(rooms.add_parser("token", help="tokens: make, list, revoke"))
     _embargo(rooms.add_parser("embargo", help="embargoes: add, list, party, arm, release"))
+    commands_clock.add(rooms)
 
 
 def _adder(parser: argparse.ArgumentParser) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from msgspec import Struct, convert
 
 from clearway import ledger
-from clearway.records.errors import InputError
+from clearway.records.errors import AuthenticationError, InputError
 from clearway.records.principal import Right
 from clearway.records.text import plain
 from clearway.store.scalar import scalar
@@ -128,20 +128,23 @@ def revoke(db: psycopg.Connection[Any], credential: int) -> None:
 
 
 def sign_out(db: psycopg.Connection[Any], *, everything: bool = False) -> int:
-    """Ends every session of the caller, and with `everything` every token too; how many ended."""
+    """Ends every session of the caller, and with `everything` every token too; how many ended.
+
+    The entry is for their organisation's members; of somebody without one, for themself and the auditors of the house.
+    """
     row = db.execute(
         "select clearway.me(), (select min(m.org) from clearway.membership m where m.person = clearway.me())"
     ).fetchone()
     assert row is not None
-    person, org = int(row[0]), int(row[1] or 0)
-    if org:
-        ledger.append(
-            db,
-            "session.ended_everywhere",
-            f"person/{person}",
-            {"tokens": everything},
-            aud=audience.of(db, own(org)),
-        )
+    if row[0] is None:
+        raise AuthenticationError("the session has ended", mend="sign in again")
+    # First the entry: who has signed out is nobody afterwards.
+    seen_by = (
+        audience.of(db, own(int(row[1])))
+        if row[1] is not None
+        else scalar(db, "select clearway.my_own_audience()")
+    )
+    ledger.append(db, "session.ended_everywhere", f"person/{row[0]}", {"tokens": everything}, aud=seen_by)
     return scalar(db, "select clearway.sign_out(%s)", (everything,))
 
 
