@@ -20,7 +20,7 @@ from clearway.http.openapi import READ, WRITE, problems_of
 from clearway.records.errors import ConflictError, InputError
 
 from . import asset as assets
-from . import inventory, page_asked, page_seen, page_upload
+from . import described, inventory, page_asked, page_seen, page_upload
 from .api_asset_list import ASSETS
 from .page_common import member_of, operating, table_of, today
 
@@ -68,7 +68,10 @@ class SaidExposure(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class OneAsset(Struct, frozen=True, kw_only=True):
-    """One asset as it is kept, with everything that was said of its exposure."""
+    """One asset as it is kept, with everything that was said of its exposure.
+
+    `described` is what was kept of it from when on, the newest first: who entered it, and on whose word.
+    """
 
     id: int
     organisation: str
@@ -77,6 +80,7 @@ class OneAsset(Struct, frozen=True, kw_only=True):
     details: assets.Details
     created: datetime
     said: tuple[assets.Statement, ...]
+    described: tuple[described.Described, ...]
     tlp: str
 
 
@@ -375,6 +379,7 @@ def _record(db: psycopg.Connection[Any], me: Principal, kept: assets.Asset) -> O
         details=kept.details,
         created=kept.created,
         said=assets.exposures_said(db, kept.asset),
+        described=described.described(db, kept.asset),
         tlp=page_seen.seen(db, [kept.aud]).labels[kept.aud],
     )
 

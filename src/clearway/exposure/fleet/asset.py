@@ -119,6 +119,8 @@ def add(
     if find(db, org, name) is not None:
         raise ConflictError(f"there is an asset {name!r}", where=f"org/{org}", mend="choose another name")
     kept = details or Details()
+    # Its history names who said so (`described`); what is done after this in the transaction is not theirs.
+    db.execute("select set_config('clearway.said_by', %s, true)", (storable(said_by)[:_TEXT],))
     own = audience.of(db, marking.own(org)) if aud is None else aud
     row = db.execute(
         f"""insert into clearway.asset (org, aud, name, exposure, owner, sub_organisation, environment, kind, edge,
@@ -127,6 +129,7 @@ def add(
         (org, own, name, exposure, *_values(kept)),
     ).fetchone()
     assert row is not None
+    db.execute("select set_config('clearway.said_by', '', true)")
     made = _asset(row)
     _say(db, made, exposure, since, said_by)
     record(

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from clearway.directives.facts import DetectedHow
 
-__all__ = ["Clock", "Dated", "Dater", "FlawDates", "Loaded", "Said", "Setting", "Shown", "date_again", "facts_of",
-           "loaded", "replay", "said", "settings", "tier_of"]  # fmt: skip
+__all__ = ["Clock", "Dated", "Dater", "FlawDates", "Loaded", "Said", "Setting", "Shown", "date_again", "exposed_on",
+           "facts_of",            "loaded", "replay", "said", "settings", "tier_of"]  # fmt: skip
 
 _EXPOSED = {"public": "yes", "internal": "no", "unknown": "unknown"}
 _HOW: tuple[DetectedHow, DetectedHow] = ("kept", "given")
@@ -173,14 +173,23 @@ def facts_of(flaw: FlawDates, said: Said, detected: date, how: int, loaded: Load
 
 
 def _exposed(said: Said) -> list[Fact]:
-    """The first statement holds from the beginning: before it, nobody had said otherwise."""
+    """The first statement holds from the beginning too: before it, nobody had said otherwise."""
     if not said:
         return [Fact(point="exposed", value="unknown", by="given")]
-    first, *later = said
-    return [
-        Fact(point="exposed", value=_EXPOSED[first[1]], by="given"),
-        *(Fact(point="exposed", value=_EXPOSED[word], dated=since, by="given") for since, word in later),
-    ]
+    found = [Fact(point="exposed", value=_EXPOSED[said[0][1]], by="given")]
+    if len(said) > 1:  # one of them alone has no day on which it changes anything
+        found += [
+            Fact(point="exposed", value=_EXPOSED[word], dated=since, by="given") for since, word in said
+        ]
+    return found
+
+
+def exposed_on(said: Said, day: date) -> str:
+    """How exposed an asset is on a day, as its dates see it: by the latest `since`, and of one day the last said."""
+    if not said:
+        return "unknown"
+    by_then = [(since, nth, word) for nth, (since, word) in enumerate(said) if since <= day]
+    return max(by_then)[2] if by_then else said[0][1]
 
 
 def loaded(db: psycopg.Connection[Any], at: datetime | None = None) -> Loaded:

@@ -17,7 +17,7 @@ from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, don
 from clearway.records.errors import ClearwayError, ConfigError, ConflictError, InputError
 
 from . import asset as assets
-from . import inventory, listing, page_seen, page_upload
+from . import described, inventory, listing, page_seen, page_upload
 from .api_asset_list import ASSETS
 from .page_asked import day_in
 from .page_common import PAGE, home_of, member_of, table_of, today
@@ -38,6 +38,20 @@ ENVIRONMENTS = {
     "production": "Production",
     "development": "Development or test",
     "unknown": "Nobody has said",
+}
+FIELDS = {
+    "name": "Name",
+    "owner": "Owner",
+    "sub_organisation": "Part of",
+    "environment": "Environment",
+    "kind": "Kind",
+    "edge": "Edge device",
+    "end_of_support": "End of support",
+    "eos_listed": "On CISA's end-of-support list",
+    "identifiers": "Identifiers",
+    "addresses": "Addresses",
+    "names": "Names",
+    "decommissioned": "Decommissioned",
 }
 COLUMNS = (
     Column(key="name", label="Asset", sort="name", lead=True),
@@ -319,6 +333,7 @@ def _one(
     with acting(request) as (db, me):
         kept = assets.one(db, asset)
         said = assets.exposures_said(db, asset)
+        changed = described.changes(described.described(db, asset))
         documents = inventory.of_asset(db, asset, limit=30)
         after = Address.of(request).get("after")
         start = int(after) if after.isascii() and after.isdigit() and len(after) < 10 else 0
@@ -331,7 +346,8 @@ def _one(
         counted = listing.counts(db, Filter(asset=asset), ("status", "verdict"))
         seen = page_seen.seen(db, {kept.aud, *(line.aud for line in lines)})
         people = db.execute(
-            "select person, name from clearway.person where person = any(%s)", ([s.person for s in said],)
+            "select person, name from clearway.person where person = any(%s)",
+            ([*(s.person for s in said), *(c.person for c in changed)],),
         ).fetchall()
     return page(
         request,
@@ -340,6 +356,8 @@ def _one(
         tlp=seen.tlp,
         asset=kept,
         said=tuple(reversed(said)),
+        changed=changed,
+        fields=FIELDS,
         names=dict(people),
         documents=documents,
         held=held[:_HELD],

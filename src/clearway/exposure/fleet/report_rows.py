@@ -1,7 +1,8 @@
 """The fleet as rows of a report: how an organisation's assets and exposures stood at the end of a day.
 
-Everything is taken as it was known then: an exposure from its history, the facts of its flaw from theirs, and how
-exposed an asset was said to be by then. The date is worked out from those facts anew, once for each combination.
+Everything is taken as it was known then: an exposure from its history, the facts of its flaw from theirs, and what an
+asset and how exposed it was said to be by then. The date is worked out from those facts anew, once for each
+combination.
 
 An exposure that has ended counts as remediated where an inventory no longer shows its component; one that ended
 because a source took its word back is not affected. What public records say is reported, of assets and exposures
@@ -22,7 +23,7 @@ from clearway.directives.reports.provider import Chosen, Provider
 from clearway.directives.reports.row import AssetTags, ReportRow, Status
 from clearway.records.errors import InputError
 
-from .due import FlawDates, Said, facts_of, loaded, said, settings
+from .due import FlawDates, Said, exposed_on, facts_of, loaded, said, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,10 +40,20 @@ _BATCH = 20_000
 _SHARED = """select a.aud::int from (select distinct aud from clearway.{table} where org = %(org)s) a
     where clearway.within(%(staff)s, a.aud)"""
 
-_ASSETS = """select asset, name, owner, sub_organisation, environment, kind, addresses, names, edge, end_of_support,
-    eos_listed, decommissioned
-    from clearway.asset where org = %(org)s and aud = any(%(auds)s) and created < %(end)s
-    order by asset"""
+# Tags as they were kept at the end of the day; what was restored without its history, as it is.
+_ASSETS = """select a.asset, t.name, t.owner, t.sub_organisation, t.environment, t.kind, t.addresses, t.names, t.edge,
+    t.end_of_support, t.eos_listed, t.decommissioned
+    from clearway.asset a cross join lateral (
+        (select s.name, s.owner, s.sub_organisation, s.environment, s.kind, s.addresses, s.names, s.edge,
+            s.end_of_support, s.eos_listed, s.decommissioned
+        from clearway.asset_said s where s.asset = a.asset and s.recorded < %(end)s
+        order by s.recorded desc, s.statement desc limit 1)
+        union all
+        select a.name, a.owner, a.sub_organisation, a.environment, a.kind, a.addresses, a.names, a.edge,
+            a.end_of_support, a.eos_listed, a.decommissioned
+        limit 1) t
+    where a.org = %(org)s and a.aud = any(%(auds)s) and a.created < %(end)s
+    order by a.asset"""
 
 # `h` is how the exposure was at the end of the day where it has changed since, `k` the same of its flaw.
 _ROWS = """
@@ -79,7 +90,7 @@ class FleetRows:
     def assets(self, db: psycopg.Connection[Any], org: int, as_of: date) -> list[AssetTags]:
         """Every asset that was there at the end of `as_of`.
 
-        Tags are today's but for the exposure, which is as it was said to be by then: no other tag has a history.
+        Its tags and its exposure are as they were said to be by then.
         """
         return [*self._assets(db, org, as_of).values()]
 
@@ -164,10 +175,6 @@ def _shared(db: psycopg.Connection[Any], org: int, table: str) -> list[int]:
 
 
 def _tags(row: Any, organisation: str, words: Said, as_of: date) -> AssetTags:
-    held: str = "unknown"
-    for n, (since, word) in enumerate(words):
-        if n == 0 or since <= as_of:  # the first statement holds from the beginning
-            held = word
     return AssetTags(
         id=f"asset/{row[0]}",
         name=row[1],
@@ -175,7 +182,7 @@ def _tags(row: Any, organisation: str, words: Said, as_of: date) -> AssetTags:
         owner=row[2],
         sub_organisation=row[3],
         environment=row[4],
-        exposure=held,  # type: ignore[arg-type]  # the table allows no other word
+        exposure=exposed_on(words, as_of),  # type: ignore[arg-type]  # the table allows no other word
         asset_type=row[5],
         addresses=tuple(row[6]),
         names=tuple(row[7]),
