@@ -84,7 +84,7 @@ def rows_of(path: Path) -> dict[str, dict[str, bytes]]:
     try:
         found: dict[str, dict[str, bytes]] = {}
         for name in TABLES:
-            rows = {r[-2]: bytes(r[-1]) for r in table._db.execute(f"select * from {name}")}
+            rows = {r[-2]: bytes(r[-1]) for r in table._file._db.execute(f"select * from {name}")}
             for key, body in table.changed.get(name, {}).items():
                 rows.pop(key, None)
                 if body is not None:

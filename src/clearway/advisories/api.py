@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import psycopg
     from litestar.types import ControllerRouterHandler
 
-    from .table import Meta
+    from .table_meta import Meta
 
 
 class Data(Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from .feeds import FeedStatus
-    from .table import Meta
+    from .table_meta import Meta
 
 
 class SourceItem(Struct, frozen=True, kw_only=True):

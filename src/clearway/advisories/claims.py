@@ -19,7 +19,7 @@ from clearway.records.errors import VersionUnreadableError
 from clearway.versions import has_keys, intervals, key, scheme_of
 
 from .streams import module_of, stream_of
-from .table import Claim, IntervalTuple
+from .table_claims import Claim, IntervalTuple
 from .vendors import VendorMap
 
 if TYPE_CHECKING:

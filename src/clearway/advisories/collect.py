@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import groups as grouping
-from .table import Flaw
+from .table_flaws import Flaw
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from clearway.records.advisory import Kev, Ssvc
 
     from .derived import Facts
-    from .table import ScoreNote
+    from .table_flaws import ScoreNote
 
 EpssScore = tuple[float, float | None, str, str]
 

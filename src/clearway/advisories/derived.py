@@ -20,7 +20,8 @@ from clearway.versions import KEY_FORMAT
 
 from .claims import ClaimRow, claims_of
 from .groups import Edge, edges_of
-from .table import RecordNote, ScoreNote, VexClaim, product_key
+from .table_claims import VexClaim, product_key
+from .table_flaws import RecordNote, ScoreNote
 from .vendors import bundled
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from clearway.records.clock import Clock
 
-    from .table import Meta
+    from .table_meta import Meta
 
 # From this many changed records on, compiling everything is quicker than following each.
 _WHOLE_PAYS_AT = 300

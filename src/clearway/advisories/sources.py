@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from clearway.records.ecosystem import base
 
-from .table import SourceNote
+from .table_meta import SourceNote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
