@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from clearway.ledger import tiles as t
@@ -36,21 +36,29 @@ class MemoryLog:
         ]
 
     @classmethod
-    def of(cls, count: int, *, salt: bytes = b"", batches: Sequence[int] = ()) -> MemoryLog:
-        """A log of `count` entries in `batches`, with a checkpoint after each. `salt` makes another log of it."""
+    def of(
+        cls,
+        count: int,
+        *,
+        salt: bytes = b"",
+        batches: Sequence[int] = (),
+        headers: Mapping[int, str] | None = None,
+    ) -> MemoryLog:
+        """A log of `count` entries in `batches`, with a checkpoint after each. `salt` makes another log of it, and
+        `headers` are what some leaves have in the place of their own."""
         log = cls()
         for size in batches or (count,):
-            log.add(size, salt=salt)
+            log.add(size, salt=salt, headers=headers or {})
         return log
 
     @property
     def size(self) -> int:
         return len(self.leaves)
 
-    def add(self, count: int, *, salt: bytes = b"") -> None:
+    def add(self, count: int, *, salt: bytes = b"", headers: Mapping[int, str] | None = None) -> None:
         new = []
         for number in range(self.size, self.size + count):
-            header = f'{{"act":"asset.added","subject":"asset/{number}"}}'
+            header = (headers or {}).get(number, f'{{"act":"asset.added","subject":"asset/{number}"}}')
             content = f'{{"n":{number}}}'
             salts = [secrets.token_bytes(32) if not salt else (salt * 32)[:32] for _ in range(2)]
             self.opened.append(Opening(number + 1, header, salts[0], content, salts[1]))

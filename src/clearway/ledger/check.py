@@ -21,7 +21,12 @@ Progress = Callable[[int, int], None] | None
 
 
 def verify_file(
-    path: str, *, key: str | None, witnesses: Sequence[str], progress: Progress = None
+    path: str,
+    *,
+    key: str | None,
+    witnesses: Sequence[str],
+    complete: bool = False,
+    progress: Progress = None,
 ) -> v.Report:
     """The report on an exported log. `key` and `witnesses` are as typed: texts, or files with them.
 
@@ -32,14 +37,19 @@ def verify_file(
     pinned = key_of(key) if key else None
     vouching = [witness_of(text) for text in witnesses]
     with Bundle(Path(path)) as bundle:
-        return v.verify(bundle, key=pinned, witnesses=vouching, progress=progress)
+        return v.verify(bundle, key=pinned, complete=complete, witnesses=vouching, progress=progress)
 
 
 def verify_home(
-    home: Path, *, key: str | None, witnesses: Sequence[str], progress: Progress = None
+    home: Path,
+    *,
+    key: str | None,
+    witnesses: Sequence[str],
+    complete: bool = False,
+    progress: Progress = None,
 ) -> v.Report:
     """The report on the log in the database of `home`, as its owner sees it."""
-    from .keys import FOLDER, LOG_KEY
+    from .keys import FOLDER, LOG_KEY, last_signed
     from .opened import opened
     from .stored import Stored, pending, snapshot
 
@@ -52,6 +62,8 @@ def verify_home(
             Stored(log.db, whole=True),
             key=pinned,
             own=own,
+            last=last_signed(home / FOLDER),
+            complete=complete,
             witnesses=vouching,
             pending=pending(log.db),
             progress=progress,
@@ -116,6 +128,11 @@ def show(report: v.Report, out: TextIO) -> None:
     )
     if report.pending:
         out.write(f"  {report.pending:,} entries are acknowledged and wait for their place\n")
+    if report.withheld and report.opened:
+        some = ", ".join(f"{leaf:,}" for leaf in report.withheld[:5])
+        out.write(
+            f"  withheld without an entry that says why: leaf {some}{' …' if len(report.withheld) > 5 else ''}\n"
+        )
     for epoch in report.epochs:
         out.write(
             f"  epoch {epoch.epoch}: a restore kept {epoch.kept:,} of {epoch.old_size:,} entries; {epoch.lost:,} lost\n"

@@ -39,6 +39,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--witness", metavar="FILE|KEY", action="append", default=[],
         help="a witness's copy of a checkpoint, or its public key; may be given again",
     )  # fmt: skip
+    verify.add_argument(
+        "--complete", action="store_true",
+        help="nothing may be withheld but what an entry says was erased (for a bundle exported with --opened)",
+    )  # fmt: skip
     proof = add("proof", "the proof that an entry is in the log, or the check of one", run_proof)
     proof.add_argument("entry", metavar="ENTRY", help="its number; with --check, the file of a proof")
     proof.add_argument(
@@ -91,10 +95,17 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run_status(args: argparse.Namespace) -> int:
     """Prints how the log stands."""
     from . import entries
+    from .keys import FOLDER, last_signed
     from .opened import opened
 
     with opened(args.home) as log:
         found = entries.status(log.db)
+    last = last_signed(args.home / FOLDER)
+    if last is not None and last.origin == found.origin and last.size > found.size:
+        print(
+            f"The log has {found.size:,} entries, and {last.size:,} were signed here: verify it.",
+            file=sys.stderr,
+        )
     if args.json:
         _print_json(found)
         return 0
@@ -118,9 +129,13 @@ def run_verify(args: argparse.Namespace) -> int:
     witnesses = list(args.witness)
     progress = None if args.quiet or args.json or not sys.stderr.isatty() else _progress
     if args.file:
-        report = verify_file(args.file, key=args.key, witnesses=witnesses, progress=progress)
+        report = verify_file(
+            args.file, key=args.key, witnesses=witnesses, complete=args.complete, progress=progress
+        )
     else:
-        report = verify_home(args.home, key=args.key, witnesses=witnesses, progress=progress)
+        report = verify_home(
+            args.home, key=args.key, witnesses=witnesses, complete=args.complete, progress=progress
+        )
     if args.json:
         _print_json(report)
     else:

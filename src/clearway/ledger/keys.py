@@ -73,10 +73,15 @@ class Signer:
 
     def last(self) -> Checkpoint | None:
         """The last checkpoint that was signed here; None when there is none, or its file is damaged."""
-        try:
-            return read((self.folder / SIGNED).read_bytes()[:_MAX_FILE])[0]
-        except (OSError, InputError):
-            return None
+        return last_signed(self.folder)
+
+
+def last_signed(folder: Path) -> Checkpoint | None:
+    """The last checkpoint that was signed with the keys in `folder`; None when there is none, or it can't be read."""
+    try:
+        return read((folder / SIGNED).read_bytes()[:_MAX_FILE])[0]
+    except (OSError, InputError):
+        return None
 
 
 def load_or_make(path: Path, name: str, kind: Kind) -> SigningKey:

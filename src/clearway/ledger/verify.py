@@ -12,6 +12,7 @@ Nothing is believed for standing beside a signature: the tree is computed from t
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -27,6 +28,8 @@ from .note import Note, VerifierKey, parse, parse_key, verified
 from .tiles import HEIGHT, WIDTH, Tile
 from .tree_store import LogKey
 
+_ERASED = re.compile(r'"entry/([0-9]{1,18})"')
+_CLOSED = 100_000  # closed leaves that are remembered
 _SHOWN = 20  # reasons; a log that is wrong throughout needs no more
 _ROW = WIDTH * HASH_BYTES
 
@@ -104,6 +107,7 @@ class Report(Struct, frozen=True, kw_only=True):
     checkpoints: int = 0
     opened: int = 0  # parts of entries whose text was checked
     closed: int = 0  # parts that are withheld or erased: committed to, not shown
+    withheld: tuple[int, ...] = ()  # the first leaves of which a part is closed and no entry shown says why
     pending: int = 0  # acknowledged and without a leaf yet
 
 
@@ -115,6 +119,8 @@ def verify(
     *,
     key: VerifierKey | None = None,
     own: VerifierKey | None = None,
+    last: Checkpoint | None = None,
+    complete: bool = False,
     witnesses: Iterable[Witness] = (),
     pending: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -122,11 +128,13 @@ def verify(
     """Verifies all that `source` holds.
 
     `key` is a key of the log that the caller knows from elsewhere; without one the holder's own are believed, and
-    `pinned` says so. `own` is the key that signs where the caller is: the holder must know it. A witness is its key
+    `pinned` says so. `own` is the key that signs where the caller is: the holder must know it. `last` is what was
+    signed there last: the log must begin with it, or be of an epoch that names it. With `complete`, a part that is
+    closed must be explained by an entry that says that it was erased. A witness is its key
     (a checkpoint must bear its co-signature) or its own copy of a checkpoint (the log must begin with it). `progress`
     is told leaves done and in all.
     """
-    return _Verifier(source, key, own, list(witnesses), progress).run(pending)
+    return _Verifier(source, key, own, last, complete, list(witnesses), progress).run(pending)
 
 
 class _Verifier:
@@ -135,18 +143,26 @@ class _Verifier:
         source: Source,
         key: VerifierKey | None,
         own: VerifierKey | None,
+        last: Checkpoint | None,
+        complete: bool,
         witnesses: list[Witness],
         progress: Callable[[int, int], None] | None,
     ) -> None:
         self.source = source
         self.key = key
         self.own = own
+        self.last = last
+        self.complete = complete
         self.witnesses = witnesses
         self.progress = progress
         self.problems: list[tuple[int, str]] = []  # (leaf, what); the leaf is -1 for what concerns none
         self.roots: dict[int, bytes] = {0: EMPTY_ROOT}
         self.opened = 0
         self.closed = 0
+        self.closed_at: dict[
+            int, int
+        ] = {}  # leaf to entry, of those that are closed (0: the entry is not told)
+        self.erased: set[int] = set()  # entries that an entry says are erased
 
     def run(self, pending: int) -> Report:
         trusted = self._trusted()
@@ -158,12 +174,17 @@ class _Verifier:
         copies = [(of_note(w), w) for w in self.witnesses if isinstance(w, Note)]
         known = [(c.size, c.root, "a checkpoint") for c, _ in signed]
         known += [(c.size, c.root, "the witness's copy") for c, _ in copies if c.size <= size]
+        known += self._continues(newest, size)
         self._tree(size, {s for s, _, _ in known})
         agreed = self._compare(known)
         found = [self._witnessed(w, signed, size, newest) for w in self.witnesses]
         epochs = self._epochs(newest)
         for said in self.source.elsewhere():
             self._bad(-1, said)
+        withheld = [leaf for leaf, entry in self.closed_at.items() if entry not in self.erased]
+        if self.complete:
+            for leaf in withheld:
+                self._bad(leaf, f"leaf {leaf}: a part is withheld, and no entry says that it was erased")
         leaves = [leaf for leaf, _ in self.problems if leaf >= 0]
         order = sorted(self.problems, key=lambda p: (p[0] < 0, p[0]))
         return Report(
@@ -180,8 +201,25 @@ class _Verifier:
             checkpoints=agreed,
             opened=self.opened,
             closed=self.closed,
+            withheld=tuple(withheld[:_SHOWN]),
             pending=pending,
         )
+
+    def _continues(self, newest: Checkpoint | None, size: int) -> list[tuple[int, bytes, str]]:
+        """What was signed here last, to be held against the tree."""
+        last = self.last
+        if last is None or not last.size:
+            return []
+        epoch = newest.epoch if newest else None
+        if epoch is not None and (epoch.old_size, epoch.old_root) == (last.size, last.root):
+            return []  # the restart that gave this one up
+        if newest is not None and newest.origin != last.origin:
+            self._bad(-1, "another log was signed here last")
+            return []
+        if last.size > size:
+            self._bad(size, f"the log has {size:,} entries, and {last.size:,} were signed here")
+            return []
+        return [(last.size, last.root, "what was signed here last,")]
 
     def _bad(self, leaf: int, text: str) -> None:
         if len(self.problems) < 10_000:
@@ -286,10 +324,23 @@ class _Verifier:
                     f"leaf {first + at}: the {wrong} of entry {opening.entry} is not what was logged",
                 )
             self.opened += (opening.header is not None) + (opening.content is not None)
-        self.closed += 2 * wide - sum(
-            (o.header is not None) + (o.content is not None) for _, o in chunk.openings
-        )
+            if not wrong and opening.header is not None and "ledger.erased" in opening.header:
+                told = _ERASED.search(opening.header)
+                if told:
+                    self.erased.add(int(told[1]))
+        self._note_closed(first, wide, chunk)
         return hashes
+
+    def _note_closed(self, first: int, wide: int, chunk: Chunk) -> None:
+        """Counts the parts that are not shown, and takes note of where."""
+        shown = {at: (o.header is not None) + (o.content is not None) for at, o in chunk.openings}
+        closed = 2 * wide - sum(shown.values())
+        self.closed += closed
+        if closed and chunk.openings and len(self.closed_at) < _CLOSED:
+            entries = {at: o.entry for at, o in chunk.openings}
+            for at in range(wide):
+                if shown.get(at, 0) < 2:
+                    self.closed_at[first + at] = entries.get(at, 0)
 
     def _row(self, rows: list[bytearray], level: int, top: bytes, index: int) -> None:
         """Adds the root of the full tile (`level`, `index`) to the row above, which is checked when it is full."""

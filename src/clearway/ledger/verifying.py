@@ -88,7 +88,7 @@ def run(job: Job, home: Path, url: str) -> None:
     from clearway.store.connect import connect, translated
 
     from . import verify as v
-    from .keys import FOLDER, LOG_KEY
+    from .keys import FOLDER, LOG_KEY, last_signed
     from .note import SigningKey
     from .stored import Stored, pending, snapshot
 
@@ -98,6 +98,7 @@ def run(job: Job, home: Path, url: str) -> None:
         report = v.verify(
             Stored(db, whole=True),
             own=own,
+            last=last_signed(home / FOLDER),
             pending=pending(db),
             progress=lambda done, size: job.progress(done, size, "leaves"),
         )

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from clearway.ledger import check, log_keys
 from clearway.ledger.bundle import Bundle
-from clearway.ledger.checkpoint import Epoch
+from clearway.ledger.checkpoint import Epoch, of_note
 from clearway.ledger.leaf import Opening, content_hash, header_hash, leaf_of
-from clearway.ledger.note import Note, SigningKey
+from clearway.ledger.note import Note, SigningKey, parse
 from clearway.ledger.tiles import Tile
 from clearway.ledger.tree_store import LogKey
 from clearway.ledger.verify import Report, verify
@@ -49,6 +49,31 @@ def test_withheld_headers_and_contents_do_not_matter_and_are_counted() -> None:
     report = verify(found)
     assert (report.ok, report.opened, report.closed) == (True, 2 * SIZE - 3, 3)
     assert not report.pinned
+
+
+def test_what_is_withheld_is_named_and_only_an_entry_that_says_erased_explains_it() -> None:
+    found = log()
+    found.opened[5] = Opening(6)
+    assert verify(found).withheld == (5,)
+    assert bad(found, complete=True).first_bad == 5
+    explained = MemoryLog.of(
+        SIZE, batches=(100, 200, 400), headers={9: '{"act":"ledger.erased","subject":"entry/6"}'}
+    )
+    explained.opened[5] = Opening(6)
+    assert verify(explained, complete=True).withheld == ()
+    explained.opened[6] = Opening(7)
+    assert bad(explained, complete=True).withheld == (6,)
+
+
+def test_a_log_that_is_shorter_than_what_was_signed_here_is_found_without_a_witness() -> None:
+    batches = (100, 200, 400)
+    whole = MemoryLog.of(SIZE, batches=batches, salt=b"s")
+    last = of_note(parse(whole.notes()[-1]))
+    assert verify(whole, last=last).ok
+    assert bad(MemoryLog.of(300, batches=batches[:2], salt=b"s"), last=last).first_bad == 300
+    header = '{"act":"asset.added","subject":"asset/other"}'
+    rewritten = MemoryLog.of(SIZE, batches=batches, salt=b"s", headers={650: header})
+    assert "what was signed here last" in bad(rewritten, last=last).reasons[0]
 
 
 def spoil_leaf(at: int) -> Callable[[MemoryLog], None]:
