@@ -46,6 +46,7 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_SET_
     24,
     38,
 )
+_PR_SET_CHILD_SUBREAPER = 36
 _SECCOMP_MODE_FILTER = 2
 _OURS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _LAST_CAPABILITY = 63  # numbers beyond the kernel's last are refused, which is no harm
@@ -57,7 +58,10 @@ class _Box:
     def __init__(self, pid: int, talk: socket.socket, info: int, entered: bool) -> None:
         self.pid, self.talk, self.info, self.entered = pid, talk, info, entered
         self.init = -1  # a pidfd
+        self.init_pid = 0
         self.heard = b""
+        self.status: int | None = None  # the monitor's, once it ended
+        self.cpu_s, self.rss_kib = 0.0, 0
 
     def say(self, **words: object) -> None:
         with contextlib.suppress(OSError):  # who asked may be gone
@@ -72,6 +76,7 @@ class _Box:
         except (ValueError, KeyError, TypeError):
             pid = -1
         if pid > 0:
+            self.init_pid = pid
             with contextlib.suppress(OSError):
                 self.init = os.pidfd_open(pid)
             self.say(init=pid)
@@ -154,7 +159,13 @@ def serve(control: socket.socket) -> None:
 
 
 def _ended(boxes: dict[int, _Box]) -> list[_Box]:
+    """The boxes that are dead to the last process.
+
+    A monitor ends as soon as the program does. Its init becomes our child then (we are the subreaper), and ends when
+    all else in the box did; what they used is told to who waits for it.
+    """
     ended = []
+    inits = {box.init_pid: box for box in boxes.values() if box.status is not None}
     while boxes:
         try:
             pid, status, used = os.wait4(-1, os.WNOHANG)
@@ -162,14 +173,32 @@ def _ended(boxes: dict[int, _Box]) -> list[_Box]:
             break
         if pid == 0:
             break
-        box = boxes.pop(pid, None)
+        box = inits.pop(pid, None) or boxes.get(pid)
         if box is None:
             continue
-        while box.info >= 0:
-            box.read_info()
-        box.say(status=status, cpu=used.ru_utime + used.ru_stime, rss=used.ru_maxrss)
+        box.cpu_s += used.ru_utime + used.ru_stime
+        box.rss_kib = max(box.rss_kib, used.ru_maxrss)
+        if pid == box.pid:
+            box.status = status
+            while box.info >= 0:
+                box.read_info()
+            if box.init_pid and _is_ours(box.init_pid):
+                inits[box.init_pid] = box
+                box.kill()
+                continue
+        del boxes[box.pid]
+        box.say(status=box.status, cpu=box.cpu_s, rss=box.rss_kib)
         ended.append(box)
     return ended
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether it is a child of ours that was not waited for yet."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _started(control: socket.socket) -> _Box | None:
@@ -228,6 +257,7 @@ def _become(asked: dict[str, object], talk: socket.socket, told: int, fds: list[
         high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _HIGH) for fd in (*fds[:3], told, *fds[3:]) if fd >= 0]
         for number, fd in enumerate(high):
             os.dup2(fd, number, inheritable=True)
+        os.closerange(len(high), _HIGH)  # whatever else there is, our own end of the requests before all
         for number in asked.get("fresh", ()):  # type: ignore[attr-defined]
             # an own position in the file: boxes that start at the same time read the same filter
             again = os.open(f"/proc/self/fd/{number}", os.O_RDONLY | os.O_CLOEXEC)
@@ -240,9 +270,8 @@ def _become(asked: dict[str, object], talk: socket.socket, told: int, fds: list[
         if user is not None:
             _take_user(int(user))  # type: ignore[call-overload]
         where = "program"
-        for number in _OURS:
+        for number in (*_OURS, signal.SIGPIPE, signal.SIGXFSZ):  # the last two are ignored by the interpreter
             signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         argv: list[str] = asked["argv"]  # type: ignore[assignment]
         environment: dict[str, str] = asked.get("env", {})  # type: ignore[assignment]
         if entered:
@@ -328,9 +357,12 @@ def _shut(filters: list[bytes]) -> None:
 def main() -> None:
     """Serves on the descriptor that the command line names."""
     gc.disable()  # a collection in the forked child would copy every page
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    control = socket.socket(fileno=int(sys.argv[1]))
+    control.set_inheritable(False)  # whoever holds it can have anything started
+    serve(control)
 
 
 if __name__ == "__main__":

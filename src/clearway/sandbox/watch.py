@@ -12,7 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from .cgroup import Group
+from .cgroup import Counters, Group
 from .run import FILES, Ended, Limits
 from .spawn import Started
 
@@ -40,13 +40,13 @@ def follow(
     *,
     began: float,
     group: Group | None,
-    spent_s: float,
+    before: Counters,
     folders: Sequence[int],
     tree_watched: bool,
 ) -> Seen:
     """Until the box is over.
 
-    `began` is the start by `time.monotonic()`, `spent_s` what the group's CPU clock read then, `folders` the writable
+    `began` is the start by `time.monotonic()`, `before` what the group had counted then, `folders` the writable
     places (open), `tree_watched` whether memory is to be summed by us because no cgroup does.
 
     Raises:
@@ -79,7 +79,7 @@ def follow(
             if now >= deadline:
                 end("wall", f"ran for {limits.wall_s:g} s")
             elif now >= tick:
-                _look(box, limits, group, spent_s, folders, tree_watched, end)
+                _look(box, limits, group, before, folders, tree_watched, end)
                 tick = now + _TICK_S
         wait = max(0.0, min(tick, deadline) - now) if seen.met is None and not box.over else _TICK_S
         for fd, _ in poll.poll(wait * 1000 + 0.9):
@@ -111,14 +111,17 @@ def _look(
     box: Started,
     limits: Limits,
     group: Group | None,
-    spent_s: float,
+    before: Counters,
     folders: Sequence[int],
     tree_watched: bool,
     end: Callable[[Ended, str], None],
 ) -> None:
     """What no single process's limit counts: CPU of all, files of all, and where no cgroup does it, memory of all."""
-    if group is not None and group.cpu_s() - spent_s > limits.cpu_s:
-        end("cpu", f"used {limits.cpu_s:g} s of CPU together")
+    if group is not None:
+        if group.cpu_s() - before.cpu_s > limits.cpu_s:
+            end("cpu", f"used {limits.cpu_s:g} s of CPU together")
+        if group.oom() > before.oom:
+            end("memory", f"the kernel killed one of it at {limits.memory_mib} MiB")
     made = 0
     for folder in folders:
         with contextlib.suppress(OSError):
