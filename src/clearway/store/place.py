@@ -94,12 +94,22 @@ class Place(Struct, frozen=True, kw_only=True):
         return str(_PROC_CWD) if self.as_other and _PROC_CWD.exists() else str(folder)
 
     def socket_dir(self) -> Path:
-        """The folder of the running or last server's socket, else the one that the next will use."""
+        """The folder of the running or last server's socket, else the one that the next will use.
+
+        A home that was copied has the note of another's server, which is not to be used: the note names the folder
+        that it was written for.
+        """
         try:
-            noted = (self.root / "socket").read_text("utf-8")
-        except (OSError, UnicodeDecodeError):
+            noted, whose = (self.root / "socket").read_text("utf-8").split("\n", 1)
+        except (OSError, ValueError):
             return self._choose_socket_dir()
-        return Path(noted) if noted.startswith("/") else self._choose_socket_dir()
+        known = noted.startswith("/") and whose == self._identity()
+        return Path(noted) if known else self._choose_socket_dir()
+
+    def _identity(self) -> str:
+        """What a copy of this folder does not share with it, and a renamed one does."""
+        found = self.root.stat()
+        return f"{found.st_dev}:{found.st_ino}"
 
     def make_socket_dir(self) -> Path:
         """Makes the socket's folder, 0700 and the server account's, and notes which one it is.
@@ -114,7 +124,7 @@ class Place(Struct, frozen=True, kw_only=True):
                 folder.parent.chmod(0o711)
             private_dir(folder, self.server)
             note = self.root / "socket"
-            write_whole(note, str(folder).encode(), self.owner)
+            write_whole(note, f"{folder}\n{self._identity()}".encode(), self.owner)
         return folder
 
     def remove_socket_dir(self) -> None:

@@ -231,6 +231,16 @@ def test_a_home_reached_by_a_link_is_the_same_home(home: Path, tmp_path: Path) -
         assert url == same
 
 
+def test_a_copy_of_a_home_has_a_server_of_its_own(home: Path) -> None:
+    with lease(home) as url:
+        remember(url, 1)
+    copied = home.with_name("copied")
+    shutil.copytree(home, copied, symlinks=True)  # with the note of where the first one's server answers
+    with lease(home) as url, lease(copied) as other:
+        remember(other, 2)
+        assert (kept(url), kept(other)) == ([1], [1, 2])
+
+
 def test_the_log_is_set_aside_at_each_start_and_five_old_ones_are_kept(home: Path) -> None:
     with lease(home):
         pass
