@@ -12,6 +12,7 @@ import psycopg
 
 from clearway.findings import kept
 from clearway.findings.desk_key import DeskKey
+from clearway.findings.intake import submit
 from clearway.findings.vault import Vault
 from intake_world import World
 from people import People, Somebody
@@ -37,6 +38,7 @@ class Desk:
         self.operator = people.somebody(self.water, "operator")
         self.vault = Vault.of_home(home)
         self.key = DeskKey.of_home(home)
+        self.tools = submit.Desk(self.vault, self.key)
         with people.owner() as db:
             from clearway.findings import desk_key
 

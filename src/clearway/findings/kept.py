@@ -113,17 +113,17 @@ def audience_of(db: Connection, org: int) -> int:
     return audience.of(db, Marking(tlp="AMBER+STRICT", org=org))
 
 
-def add(db: Connection, new: NewFinding, handling: str = "") -> tuple[Finding, bool]:
+def add(db: Connection, new: NewFinding, handling: str = "", *, aud: int = 0) -> tuple[Finding, bool]:
     """The finding of a report, and whether it is new: the same bytes from the same organisation are one finding.
 
-    `handling` is for a caller who has sealed something for it already (`new_handling`). The act is on the log; the
-    event is the caller's, last in its transaction (`announce`).
+    `handling` is for a caller who has sealed something for it already (`new_handling`), `aud` for one who has asked for
+    `audience_of` already. The act is on the log; the event is the caller's, last in its transaction (`announce`).
 
     Raises:
         ForbiddenError: the caller may not submit for `new.org`.
         ConflictError: `handling` is taken; draw another.
     """
-    aud = audience_of(db, new.org)
+    aud = aud or audience_of(db, new.org)
     chosen = handling or new_handling()
     row = db.execute(
         """insert into clearway.finding (handling, org, aud, live, digest, part, format, title, ecosystem, package,

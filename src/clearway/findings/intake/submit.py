@@ -1,0 +1,327 @@
+"""From what was sent to findings: each report lands with its receipt, or is set aside with its place and reason.
+
+    1. The document is read whole (`formats.reported`); what is broken in it is set aside.
+    2. A report whose bytes are known is the finding it was; it changes nothing, and its receipt is handed out again.
+    3. A new one gets a handling id and a key of its own; its bytes and files are sealed, its gates judged.
+    4. What lacks nothing is queued for validation; what lacks something is incomplete, and each lack is named; what is
+       over the reporter's share at the receiver waits.
+    5. The receipt is signed. The events come last.
+
+All is one transaction of the caller's, each report a savepoint in it: what one report breaks, the others do not feel.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from hashlib import sha256
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from clearway.formats.reported import read_reports
+from clearway.formats.reported_own import with_more
+from clearway.formats.reported_parts import quiet
+from clearway.records.errors import ConflictError, InputError, TooLargeError
+from clearway.records.fleet_input import SetAside
+from clearway.store.connect import translated
+from clearway.store.scalar import scalar
+
+from .. import artefact, kept
+from ..artefact import File
+from . import gates as gating
+from . import limit, receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import psycopg
+
+    from clearway.formats.reported_parts import ReportDocument, Reported
+
+    from ..desk_key import DeskKey
+    from ..kept import Finding
+    from ..vault import Vault
+    from .gates import Gate
+
+    Connection = psycopg.Connection[Any]
+
+RECIPE = "recipe.json"
+SUPPLEMENT = "application/vnd.clearway.finding-supplement+json"
+_MEDIA = {"mail": "message/rfc822"}
+_LABEL = "submission"
+
+
+class Desk(Struct, frozen=True):
+    """What takes reports in: the vault that seals them and the key that signs receipts."""
+
+    vault: Vault
+    key: DeskKey
+
+
+class Taken(Struct, frozen=True, kw_only=True):
+    """One report that landed. `new` is false when its bytes were here before; `receipt` is a DSSE envelope."""
+
+    handling: str
+    state: str
+    new: bool
+    live: bool
+    place: str
+    missing: tuple[Gate, ...]
+    receipt: str
+
+
+class Submission(Struct, frozen=True, kw_only=True):
+    """What became of one document."""
+
+    format: str
+    taken: tuple[Taken, ...]
+    set_aside: tuple[SetAside, ...]
+
+
+def submit(
+    db: Connection, desk: Desk, org: int, data: bytes, *, live: bool = True, purl: str = "", name: str = ""
+) -> Submission:
+    """Takes the document `data` in for the organisation `org`; with `live` false as a trial that goes no further.
+
+    `purl` is the product where the document does not say which, `name` the file's, as a label.
+
+    Raises:
+        InputError, TooLargeError: the document can't be read as a whole.
+        ForbiddenError: the caller may not submit for `org`.
+    """
+    document = read_reports(data, purl=purl)
+    aud = kept.audience_of(db, org)
+    taken: list[Taken] = []
+    aside = list(document.set_aside)
+    new: list[Finding] = []
+    intake = _Intake(db, desk, org, aud, live, document, data, name)
+    for report in document.reports:
+        try:
+            with translated(), intake.savepoint():
+                one, finding = intake.take(report)
+        except (InputError, TooLargeError, ConflictError) as error:
+            told = quiet(error, report.place or error.where)
+            aside.append(SetAside(told.where, f"{told.what} ({told.mend})" if told.mend else told.what))
+            continue
+        taken.append(one)
+        if finding is not None:
+            new.append(finding)
+    for finding in new:
+        kept.announce(db, finding, "finding.received" if live else "finding.tried")
+    return Submission(format=document.format, taken=tuple(taken), set_aside=tuple(aside))
+
+
+class _Intake:
+    """One document under way. The row of what was sent is written with its first new report."""
+
+    def __init__(
+        self,
+        db: Connection,
+        desk: Desk,
+        org: int,
+        aud: int,
+        live: bool,
+        document: ReportDocument,
+        data: bytes,
+        name: str,
+    ) -> None:
+        self.db, self.desk, self.org, self.aud, self.live = db, desk, org, aud, live
+        self.document, self.data, self.name = document, data, name
+        self._number = 0
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """One report's share of the transaction, undone as a whole when it fails."""
+        before = self._number
+        try:
+            with self.db.transaction():
+                yield
+        except BaseException:
+            self._number = before
+            raise
+
+    def take(self, report: Reported) -> tuple[Taken, Finding | None]:
+        """The report as it landed, and its finding when that is new."""
+        digest = sha256(report.raw).digest()
+        before = kept.same(self.db, self.org, digest, live=self.live)
+        if before is not None:
+            return _again(self.db, before, report.place), None
+        asked = (*gating.judge(report), limit.turn(self.db, self.org, report.ecosystem, report.package))
+        state, why = _state(asked)
+        number = self._submission()
+        finding, fresh = kept.add(
+            self.db,
+            kept.NewFinding(
+                org=self.org,
+                digest=digest,
+                part=report.place[:200],
+                format=report.format,
+                title=report.title,
+                ecosystem=report.ecosystem,
+                package=report.package,
+                release=report.release,
+                purl=report.purl,
+                place=report.where,
+                cwe=report.cwe,
+                severity=report.severity,
+                live=self.live,
+                state=state,
+                state_why=why,
+            ),
+            aud=self.aud,
+        )
+        if not fresh:  # another sent it in this moment
+            return _again(self.db, finding, report.place), None
+        artefact.add_all(self.db, self.desk.vault, finding, _files(report, self.name))
+        _keep_gates(self.db, finding, asked)
+        signed = receipt.make(self.desk.key, finding, asked)
+        self.db.execute(
+            "insert into clearway.finding_receipt (finding, org, aud, submission, envelope) "
+            "values (%s, %s, %s, %s, %s)",
+            (finding.id, finding.org, finding.aud, number, signed),
+        )
+        return _taken(finding, report.place, asked, signed, new=True), finding
+
+    def _submission(self) -> int:
+        if not self._number:
+            whole = len(self.document.reports) == 1 and self.document.reports[0].raw == self.data
+            seal = "" if whole else f"submission/{token_hex(16)}"
+            sealed = None if whole else self.desk.vault.seal(seal, self.data, label=_LABEL)
+            self._number = scalar(
+                self.db,
+                """insert into clearway.submission (org, aud, live, format, digest, bytes, seal, sealed, reports,
+                    set_aside)
+                values (%s, %s, %s, %s, %s, %s, %s, %b, %s, %s) returning submission""",
+                (
+                    self.org, self.aud, self.live, self.document.format, sha256(self.data).digest(),
+                    len(self.data), seal, sealed, len(self.document.reports), len(self.document.set_aside),
+                ),
+            )  # fmt: skip
+        return self._number
+
+
+def supplement(db: Connection, desk: Desk, finding: Finding, data: bytes) -> tuple[Finding, tuple[Gate, ...]]:
+    """Adds to a finding that lacks something what `data` says (`OwnMore`); the finding as it is then, and its gates.
+
+    Raises:
+        InputError: the supplement can't be read.
+        ConflictError: the finding lacks nothing, or is past that.
+        ForbiddenError: the caller may not submit for its organisation.
+    """
+    if finding.state not in ("received", "incomplete"):
+        raise ConflictError(
+            f"the finding is {finding.state}: it takes no more",
+            where=finding.subject,
+            mend="send a report of its own",
+        )
+    before = reread(db, desk, finding)
+    try:
+        report = with_more(before, data)
+    except (InputError, TooLargeError) as error:
+        raise quiet(error, error.where or "supplement") from None
+    count = sum(file.media == SUPPLEMENT for file in artefact.listed(db, finding.id, "attachment"))
+    name = f"supplement-{count + 1}.json"
+    more = [File(kind="attachment", data=data, name=name, media=SUPPLEMENT)]
+    more += [
+        File(kind=f.kind, data=f.data, name=f.name, media=f.media) for f in report.files[len(before.files) :]
+    ]
+    if report.reproduction.recipe and report.reproduction.recipe != before.reproduction.recipe:
+        more.append(_recipe(report.reproduction.recipe))
+    artefact.add_all(db, desk.vault, finding, more)
+    db.execute(
+        """update clearway.finding set ecosystem = %s, package = %s, release = %s, purl = %s, place = %s, cwe = %s,
+            changed = clock_timestamp(), version = version + 1 where finding = %s""",
+        (report.ecosystem, report.package, report.release, report.purl, report.where, report.cwe, finding.id),
+    )
+    asked = (*gating.judge(report), limit.turn(db, finding.org, report.ecosystem, report.package))
+    _keep_gates(db, finding, asked)
+    state, why = _state(asked)
+    if state == "received":  # it waits; nothing moves yet
+        state, why = "incomplete", why or "waits its turn with the receiver"
+    moved = kept.move(db, kept.by_id(db, finding.id), state, why)
+    return moved, asked
+
+
+def reread(db: Connection, desk: Desk, finding: Finding) -> Reported:
+    """The report of a finding with what was added to it, read again from what is sealed. Not an entry of the log.
+
+    Raises:
+        NotFoundError: its document, or the key of it, is not here.
+        IntegrityError: what is kept is not what was sealed.
+    """
+    (document,) = artefact.listed(db, finding.id, "document")[:1] or (None,)
+    if document is None:
+        raise ConflictError("the document of this finding is gone", where=finding.subject)
+    raw = artefact.read(db, desk.vault, document, logged=False)
+    report = read_reports(raw, purl=finding.purl).reports[0]
+    for more in artefact.listed(db, finding.id, "attachment"):
+        if more.media == SUPPLEMENT:
+            report = with_more(report, artefact.read(db, desk.vault, more, logged=False))
+    return report
+
+
+def gates_of(db: Connection, finding: int) -> tuple[Gate, ...]:
+    """The gates of a finding, in the order in which they are asked."""
+    rows = db.execute("select gate, state, what from clearway.finding_gate where finding = %s", (finding,))
+    found = {row[0]: gating.Gate(gate=row[0], state=row[1], what=row[2]) for row in rows}
+    return tuple(found[name] for name in gating.TITLES if name in found)
+
+
+def receipt_of(db: Connection, finding: int) -> str:
+    """The receipt that was given out for a finding; "" for one that came another way."""
+    row = db.execute(
+        "select envelope from clearway.finding_receipt where finding = %s", (finding,)
+    ).fetchone()
+    return row[0] if row else ""
+
+
+def _files(report: Reported, name: str) -> list[File]:
+    media = _MEDIA.get(report.format, "application/json")
+    made = [File(kind="document", data=report.raw, name=name, media=media)]
+    made += [File(kind=f.kind, data=f.data, name=f.name, media=f.media) for f in report.files]
+    if report.reproduction.recipe:
+        made.append(_recipe(report.reproduction.recipe))
+    return made
+
+
+def _recipe(data: bytes) -> File:
+    return File(kind="attachment", data=data, name=RECIPE, media="application/json")
+
+
+def _keep_gates(db: Connection, finding: Finding, asked: Sequence[Gate]) -> None:
+    db.execute(
+        """insert into clearway.finding_gate (finding, gate, org, aud, state, what)
+        select %s, g.gate, %s, %s, g.state, g.what from unnest(%s::text[], %s::text[], %s::text[]) g(gate, state, what)
+        on conflict (finding, gate) do update set state = excluded.state, what = excluded.what""",
+        (
+            finding.id, finding.org, finding.aud,
+            [g.gate for g in asked], [g.state for g in asked], [g.what for g in asked],
+        ),
+    )  # fmt: skip
+
+
+def _state(asked: Sequence[Gate]) -> tuple[Any, str]:
+    """Where a report with these gates begins, and why."""
+    lacking = gating.summary(asked)
+    if lacking:
+        return "incomplete", lacking
+    if any(gate.state == "waits" for gate in asked):
+        return "received", "waits its turn with the receiver"
+    return "queued", ""
+
+
+def _again(db: Connection, finding: Finding, place: str) -> Taken:
+    return _taken(finding, place, gates_of(db, finding.id), receipt_of(db, finding.id), new=False)
+
+
+def _taken(finding: Finding, place: str, asked: Sequence[Gate], signed: str, *, new: bool) -> Taken:
+    return Taken(
+        handling=finding.handling,
+        state=finding.state,
+        new=new,
+        live=finding.live,
+        place=place,
+        missing=gating.missing(asked),
+        receipt=signed,
+    )
