@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 APP_URL_VARIABLE = "CLEARWAY_APP_DATABASE_URL"
 PUBLIC = sha256(b"clearway public").hexdigest()
 _WAIT_S = 10.0
+# What waits longer for another's lock, or works longer, than a request may take is told so and makes room: eight
+# requests that wait for ever would be all that the pool has.
+_BOUNDS = {"lock_timeout": "30s", "statement_timeout": "55s"}
+# Between tries at a server that is away. The package's own come after 1, 2, 4, 8 s…, so that one which was away for
+# eight seconds would be met again after fifteen.
+_TRY_S = 0.2
 _KEY = re.compile("[0-9a-f]{64}")
 _SET = "select set_config('role', 'clearway_app', true), set_config('clearway.principal', %s, true)"
 
@@ -138,8 +144,12 @@ class Pool:
 
 
 def _pool(url: str, size: int, name: str, *, checked: bool = True) -> ConnectionPool[psycopg.Connection[Any]]:
+    names, bounds = list(_BOUNDS), list(_BOUNDS.values())
+
     def prepare(db: psycopg.Connection[Any]) -> None:
         db.execute("select set_config('search_path', 'clearway, public', false)")
+        if not checked:
+            db.execute("select set_config(name, bound, false) from unnest(%s, %s) b(name, bound)", (names, bounds))
 
     return ConnectionPool(
         url,
@@ -150,9 +160,21 @@ def _pool(url: str, size: int, name: str, *, checked: bool = True) -> Connection
         check=ConnectionPool.check_connection if checked else None,
         kwargs={"autocommit": True, "application_name": name, "connect_timeout": 10},
         timeout=_WAIT_S,
+        reconnect_timeout=_TRY_S,
+        reconnect_failed=_again_for_who_waits,
         max_idle=60,
         num_workers=1,
     )
+
+
+def _again_for_who_waits(pool: ConnectionPool[psycopg.Connection[Any]]) -> None:
+    """Has the pool try again, once it has given up, while somebody waits for a connection.
+
+    After that it would try for the next who asks, and not for those in the queue: so here one asks, for a moment.
+    """
+    if pool.get_stats().get("requests_waiting"):
+        with suppress(PoolTimeout, PoolClosed):
+            pool.putconn(pool.getconn(timeout=0.001))
 
 
 @contextmanager
