@@ -19,7 +19,7 @@ import signal
 import socket
 import sys
 from contextlib import nullcontext, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +97,7 @@ def build(
     ]
     if workspace is None:
         return application(routes, limits=limits, on_shutdown=[close])
-    workspace.pages.data_as_of = partial(_compiled, live)
+    workspace.pages.data_as_of = partial(_as_of, live)
     return application(
         [*routes, *workspace.routes()],
         guard=workspace.guard(),
@@ -111,12 +111,23 @@ def build(
     )
 
 
-def _compiled(live: LiveTable) -> datetime | None:
-    """When the table was compiled, for the footer of pages; None before the first intake."""
+def _as_of(live: LiveTable) -> datetime | None:
+    """How old the data is that answers rest on, for the footer of pages: of the KEV catalogue, the EPSS scores and the
+    newest advisory, whichever is oldest. When it was loaded says nothing of that. None before the first intake."""
     try:
-        return datetime.fromisoformat(live.current(0).meta.built)
+        meta = live.current(0).meta
     except ClearwayError:
         return None
+    days = [
+        meta.kev.replace(".", "-"),
+        meta.epss,
+        max((s.newest for s in meta.sources if s.covers), default=""),
+    ]
+    dated = []
+    for day in days:
+        with suppress(ValueError):
+            dated.append(datetime.fromisoformat(day[:10]).replace(tzinfo=UTC))
+    return min(dated, default=None)
 
 
 def serve(

@@ -23,7 +23,7 @@ from .cluster import LOGIN, USER
 from .connect import connect, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import psycopg
 
@@ -33,7 +33,7 @@ PUBLIC = sha256(b"clearway public").hexdigest()
 _WAIT_S = 10.0
 # What waits longer for another's lock, or works longer, than a request may take is told so and makes room: eight
 # requests that wait for ever would be all that the pool has.
-_BOUNDS = {"lock_timeout": "30s", "statement_timeout": "55s"}
+REQUEST: Mapping[str, str] = {"lock_timeout": "30s", "statement_timeout": "55s"}
 # Between tries at a server that is away. The package's own come after 1, 2, 4, 8 s…, so that one which was away for
 # eight seconds would be met again after fifteen.
 _TRY_S = 0.2
@@ -80,9 +80,12 @@ def login_url(url: str) -> str:
 class Pool:
     """Connections of the application and of the owner, opened as they are needed. Safe between threads."""
 
-    def __init__(self, url: str, *, size: int = 8, owners: int = 2) -> None:
+    def __init__(
+        self, url: str, *, size: int = 8, owners: int = 2, bounds: Mapping[str, str] | None = None
+    ) -> None:
+        """`bounds` are settings of the application's connections, such as `REQUEST`; a job has none."""
         self.url = url
-        self._app = _pool(login_url(url), size, "clearway app", checked=False)
+        self._app = _pool(login_url(url), size, "clearway app", checked=False, bounds=bounds or {})
         self._owner = _pool(url, owners, "clearway")
 
     def close(self) -> None:
@@ -143,13 +146,14 @@ class Pool:
             yield db
 
 
-def _pool(url: str, size: int, name: str, *, checked: bool = True) -> ConnectionPool[psycopg.Connection[Any]]:
-    names, bounds = list(_BOUNDS), list(_BOUNDS.values())
+def _pool(
+    url: str, size: int, name: str, *, checked: bool = True, bounds: Mapping[str, str] | None = None
+) -> ConnectionPool[psycopg.Connection[Any]]:
+    settings = {"search_path": "clearway, public", **(bounds or {})}
 
     def prepare(db: psycopg.Connection[Any]) -> None:
-        db.execute("select set_config('search_path', 'clearway, public', false)")
-        if not checked:
-            db.execute("select set_config(name, bound, false) from unnest(%s, %s) b(name, bound)", (names, bounds))
+        for setting, value in settings.items():
+            db.execute("select set_config(%s, %s, false)", (setting, value))
 
     return ConnectionPool(
         url,

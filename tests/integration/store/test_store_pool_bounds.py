@@ -1,0 +1,53 @@
+"""What a request may wait for, on the connections of the application's pool."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from clearway.records.errors import ConflictError, UpstreamError
+from clearway.store.connect import connect
+from clearway.store.migrate import migrate
+from clearway.store.principal import PUBLIC, Pool
+
+
+@pytest.fixture(scope="module")
+def made(url: str) -> str:
+    migrate(url)
+    return url
+
+
+def test_who_waits_too_long_for_a_lock_is_told_so_and_makes_room(made: str) -> None:
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with connect(made) as db:
+            db.execute("lock table clearway.flaw in access exclusive mode")
+            held.set()
+            done.wait(30)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        assert held.wait(20)
+        with (
+            Pool(made, bounds={"lock_timeout": "50ms"}) as pool,
+            pytest.raises(ConflictError, match="another process"),
+            pool.acting(PUBLIC) as db,
+        ):
+            db.execute("select count(*) from clearway.flaw")
+    finally:
+        done.set()
+        holder.join(30)
+
+
+def test_a_statement_that_takes_too_long_ends_and_a_job_has_no_such_bound(made: str) -> None:
+    with (
+        Pool(made, bounds={"statement_timeout": "50ms"}) as pool,
+        pytest.raises(UpstreamError, match="too long"),
+        pool.acting(PUBLIC) as db,
+    ):
+        db.execute("select pg_sleep(20)")
+    with Pool(made) as pool, pool.acting(PUBLIC) as db:
+        assert db.execute("show statement_timeout").fetchone() == ("0",)
