@@ -13,7 +13,8 @@ SETTINGS: Mapping[str, str] = {
     # Reachable through the private socket only.
     "listen_addresses": "",
     "unix_socket_permissions": "0777",  # the folder is 0700
-    "max_connections": "60",
+    # A server with its worker takes up to 50, a worker of its own about half: some of each on one home.
+    "max_connections": "200",
     # Acknowledged means durable.
     "fsync": "on",
     "synchronous_commit": "on",
