@@ -39,14 +39,11 @@ _MAX_DESCRIPTORS = 253  # SCM_MAX_FD, linux/net.h
 _OTHER_NAMESPACES = 0x6E020000  # CLONE_NEW{CGROUP,UTS,IPC,PID,NET,NS}
 _CLONE_NEWUSER = 0x10000000
 _NS_GET_USERNS = 0xB701  # linux/nsfs.h
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = (
-    1,
-    4,
-    22,
-    24,
-    38,
-)
+_PR_SET_DUMPABLE = 4  # linux/prctl.h
+_PR_SET_SECCOMP = 22
+_PR_CAPBSET_DROP = 24
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NO_NEW_PRIVS = 38
 _SECCOMP_MODE_FILTER = 2
 _OURS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _LAST_CAPABILITY = 63  # numbers beyond the kernel's last are refused, which is no harm
@@ -310,7 +307,6 @@ def _enter(init: int, mounts: int, talk: socket.socket) -> None:
     child = os.fork()
     if child == 0:
         signal.set_wakeup_fd(-1)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         os.setsid()
         return
     signal.set_wakeup_fd(-1)
