@@ -83,6 +83,10 @@ class Bubblewrap:
             own_user=self._users.count > 0,
         )
 
+    def filters(self, *, loopback: bool) -> tuple[bytes, bytes]:
+        """The seccomp programs that boxes are under."""
+        return self._fixed.filters[loopback]
+
     def close(self) -> None:
         """Removes the control groups. Boxes that run are not touched."""
         self._groups.close()

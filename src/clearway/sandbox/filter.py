@@ -74,7 +74,7 @@ FORBIDDEN = frozenset(_FORBIDDEN.split())
 
 _NEW_NAMESPACES = 0x7E020000  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}, linux/sched.h
 _PERSONALITIES = (0x0, 0x0040000, 0xFFFFFFFF)  # PER_LINUX, ADDR_NO_RANDOMIZE, and asking: linux/personality.h
-_AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
+_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK, _NETLINK_ROUTE = 1, 2, 10, 16, 0
 _TERMINAL = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: asm-generic/ioctls.h
 _LOW = 0xFFFFFFFF
 
@@ -99,6 +99,14 @@ def programs(*, loopback: bool = False, uncounted: bool = True) -> tuple[bytes, 
     families = (_AF_UNIX, _AF_INET, _AF_INET6) if loopback else (_AF_UNIX,)
     for family in families:
         _add(allow, lib.ALLOW, "socket", lib.Arg(0, lib.MASKED_EQ, _LOW, family))
+    if (
+        loopback
+    ):  # asking which addresses there are; changing them needs a capability that nobody in a box has
+        route = (
+            lib.Arg(0, lib.MASKED_EQ, _LOW, _AF_NETLINK),
+            lib.Arg(2, lib.MASKED_EQ, _LOW, _NETLINK_ROUTE),
+        )
+        _add(allow, lib.ALLOW, "socket", *route)
     _add(allow, lib.ALLOW, "socketpair", lib.Arg(0, lib.MASKED_EQ, _LOW, _AF_UNIX))
     for persona in _PERSONALITIES:
         _add(allow, lib.ALLOW, "personality", lib.Arg(0, lib.MASKED_EQ, _LOW, persona))

@@ -282,6 +282,17 @@ def _become(asked: dict[str, object], talk: socket.socket, told: int, fds: list[
     os._exit(127)
 
 
+def _leave_groups() -> None:
+    try:
+        os.setgroups([])
+    except PermissionError:
+        with open("/proc/self/setgroups", encoding="ascii") as file:  # noqa: PTH123
+            if (
+                file.read().strip() != "deny"
+            ):  # denied where an ordinary user made the namespace: they are his
+                raise
+
+
 def _take_user(user: int) -> None:
     os.setgroups([])
     os.setresgid(user, user, user)
@@ -292,7 +303,7 @@ def _enter(init: int, mounts: int, talk: socket.socket) -> None:
     """Goes into a running box. A process stays outside as the one that waits, and tells the exact status."""
     libc = ctypes.CDLL(None, use_errno=True)
     if os.geteuid() == 0:
-        os.setgroups([])
+        _leave_groups()
     # Not to be read or traced by what already runs in there: our memory is not the box's.
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     if libc.setns(init, _OTHER_NAMESPACES) != 0:

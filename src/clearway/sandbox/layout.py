@@ -78,10 +78,15 @@ def namespaces() -> list[str]:
     ]
 
 
+def environment_of(env: Mapping[str, str]) -> dict[str, str]:
+    """`env` over a path, a home and a locale; nothing else."""
+    return {"PATH": _PATH, "HOME": WORK, "LANG": "C.UTF-8", "TMPDIR": "/tmp", **env}  # noqa: S108
+
+
 def environment(env: Mapping[str, str]) -> list[str]:
-    """Exactly `env`, over a path, a home and a locale."""
+    """The arguments for exactly that environment."""
     words = ["--clearenv"]
-    for key, value in {"PATH": _PATH, "HOME": WORK, "LANG": "C.UTF-8", "TMPDIR": "/tmp", **env}.items():  # noqa: S108
+    for key, value in environment_of(env).items():
         words += ["--setenv", key, value]
     return words
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from clearway.records.errors import ConfigError
+from clearway.records.errors import ConfigError, UpstreamError
 
 _OLDEST = (0, 8)  # --disable-userns, --size, --add-seccomp-fd
 _CONTAINER = (
@@ -85,6 +85,16 @@ def refused(text: str) -> ConfigError:
     elif "no space" in lower or "too many" in lower or "resource" in lower:
         mend = "the machine has no room for a further box: run fewer at a time"
     return ConfigError(f"no box can be made: {said or 'bubblewrap said nothing'}", where="sandbox", mend=mend)
+
+
+def wiring(text: str) -> UpstreamError:
+    """The error for what `ip` said when a network could not be made."""
+    mend = (
+        "load the modules veth and bridge" if "not supported" in text or "Unknown device type" in text else ""
+    )
+    return UpstreamError(
+        f"no network for the range: {text[:300] or 'ip said nothing'}", where="sandbox", mend=mend
+    )
 
 
 def _namespaces_cure() -> str:
