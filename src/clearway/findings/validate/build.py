@@ -33,7 +33,7 @@ from . import wheel
 from .files import Files
 from .recipe import CTarget, PythonTarget, Target
 
-VERSION = "build/v1"  # of these rules: another number builds anew
+VERSION = "build/v2"  # of these rules: another number builds anew
 Compiler = Literal["gcc", "clang"]
 COMPILERS: tuple[Compiler, ...] = ("gcc", "clang")
 TARGET = "/target"  # where the box sees what was built
@@ -210,16 +210,41 @@ class Builder:
         return done
 
 
+@cache
 def python() -> str:
-    """The interpreter, as the box sees it."""
-    return os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+    """The interpreter, as the box sees it: the one that runs us, or the system's of the same version where ours lies in
+    a place that a box's own user may not read.
+
+    Raises:
+        ConfigError: neither will do.
+    """
+    ours = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+    if _open_to_all(Path(ours)) and _open_to_all(Path(sys.base_prefix).resolve()):
+        return ours
+    system = "/usr/bin/python3"
+    asked = "import sysconfig; print(sysconfig.get_config_var('SOABI'))"
+    if os.access(system, os.X_OK):
+        done = subprocess.run([system, "-I", "-c", asked], capture_output=True, text=True, check=False)  # noqa: S603
+        if done.stdout.strip() == sysconfig.get_config_var("SOABI"):
+            return os.path.realpath(system)
+    raise ConfigError(
+        "the interpreter can't be read by the user of a box",
+        where=ours,
+        mend=f"chmod -R o+rX its folders, or install Python {sys.version_info[0]}.{sys.version_info[1]} as {system}",
+    )
+
+
+def _open_to_all(path: Path) -> bool:
+    return path.stat().st_mode & 0o005 == 0o005 and all(p.stat().st_mode & 0o001 for p in path.parents)
 
 
 @cache
 def python_binds() -> tuple[Bind, ...]:
     """What of this machine the interpreter in the box needs besides /usr."""
+    if Path("/usr") in Path(python()).parents:
+        return ()
     prefix = Path(sys.base_prefix).resolve()
-    return () if prefix == Path("/usr") or Path("/usr") in prefix.parents else (Bind(prefix, str(prefix)),)
+    return (Bind(prefix, str(prefix)),)
 
 
 @cache
@@ -278,9 +303,10 @@ def _write(kept: Mapping[str, bytes], head: str, into: Path) -> None:
 
 
 def _digest(folder: Path) -> str:
-    """Of every file below `folder`, by name and bytes; notes of the installation that differ by version alone too."""
+    """Of every file below `folder`, by name and bytes, without the notes of an installation: two releases of the same
+    code differ in those."""
     whole = sha256()
     for path in sorted(folder.rglob("*")):
-        if path.is_file():
+        if path.is_file() and not path.relative_to(folder).parts[0].endswith((".dist-info", ".egg-info")):
             whole.update(str(path.relative_to(folder)).encode() + b"\0" + sha256(path.read_bytes()).digest())
     return whole.hexdigest()

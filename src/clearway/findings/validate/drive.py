@@ -10,9 +10,11 @@ package prints by itself is not mistaken for either. A step is one of
     {"get": "$e.filters.0", "as": "f"}
     {"set": "$e.autoescape", "to": true}
 
-A dotted name is a module's, `$e` what an earlier step was called. A value is plain JSON, or one of {"$": "e.x"},
-{"object": "os.path.join"}, {"file": "a.txt", "as": "bytes" | "text" | "path" | "name"}, {"repeat": [value, 10]} (or
-{"n": 10}: ten times SIZE), {"concat": [...]}, {"bytes": value}, {"dict": {...}}, {"tuple": [...]}.
+A dotted name is a module's, `$e` what an earlier step was called. It reaches into the package that is judged, and into
+the few things of `OPEN`: a proof that could call what it likes could tell one release from another by its number.
+A value is plain JSON, or one of {"$": "e.x"}, {"object": "os.path.join"}, {"file": "a.txt", "as": "bytes" | "text" |
+"path" | "name"}, {"repeat": [value, 10]} (or {"n": 10}: ten times SIZE), {"concat": [...]}, {"bytes": value},
+{"dict": {...}}, {"tuple": [...]}.
 """
 
 from __future__ import annotations
@@ -23,17 +25,36 @@ import importlib
 import json
 import sys
 from pathlib import Path
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 MOST = 1 << 28  # characters of one value
 SHOWN = 2_000
+OPEN = (
+    "io.BytesIO",
+    "io.StringIO",
+    "zipfile.ZipFile",
+    "shutil.copy2",
+    "bytes",
+    "dict",
+    "int",
+    "iter",
+    "len",
+    "list",
+)
+OPEN += ("next", "set", "str", "tuple")
+
+
+class OutsideError(Exception):
+    """A step reaches outside the package that is judged."""
 
 
 class Steps:
     """The names of earlier steps, and what a step says."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, library: str) -> None:
         self.size = size
+        self.library = Path(library).resolve()
         self.names: dict[str, Any] = {}
 
     def run(self, steps: list[dict[str, Any]]) -> Any:
@@ -58,14 +79,39 @@ class Steps:
 
     def reach(self, text: str) -> Any:
         """What a dotted name means."""
+        if text in OPEN:
+            module, _, name = text.rpartition(".")
+            return getattr(importlib.import_module(module) if module else builtins, name)
         if text.startswith("$"):
             head, *rest = text[1:].split(".")
             thing = self.names[head]
         else:
             thing, rest = _imported(text.split("."))
+            self.inside(thing, text)
         for name in rest:
+            if name.startswith("__"):
+                raise OutsideError(text)
             thing = thing[int(name)] if name.isdigit() else getattr(thing, name)
+            self.inside(thing, text)
         return thing
+
+    def inside(self, thing: Any, text: str) -> None:
+        """Nothing, when a module, class or function is the package's own. What objects hold else is theirs."""
+        if isinstance(thing, BuiltinFunctionType):
+            owner = thing.__self__
+            if owner is not None and not isinstance(owner, ModuleType):
+                return  # a method of an object that a step made
+            name = thing.__module__ or getattr(owner, "__name__", "")
+        elif isinstance(thing, ModuleType):
+            name = thing.__name__
+        elif isinstance(thing, FunctionType | type):
+            name = thing.__module__
+        else:
+            return
+        root = sys.modules.get((name or "").split(".")[0])
+        places = [getattr(root, "__file__", None), *getattr(root, "__path__", ())]
+        if not any(p and self.library in Path(p).resolve().parents for p in places):
+            raise OutsideError(text)
 
     def value(self, said: Any) -> Any:
         """What a value means."""
@@ -114,7 +160,7 @@ def _imported(parts: list[str]) -> tuple[Any, list[str]]:
         except ModuleNotFoundError as error:
             if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
                 raise
-    return builtins, parts
+    raise OutsideError(".".join(parts))
 
 
 async def _awaited(thing: Any) -> Any:
@@ -127,7 +173,7 @@ def main(library: str, steps: str, size: str) -> int:
     sys.path.insert(0, library)
     said = json.loads(Path(steps).read_text("utf-8"))
     try:
-        shown = repr(Steps(int(size)).run(said))[:SHOWN]
+        shown = repr(Steps(int(size), library).run(said))[:SHOWN]
     except Exception as error:  # noqa: BLE001 - whatever the target raises is what is asked for
         kind = type(error)
         sys.stdout.flush()

@@ -34,10 +34,22 @@ Progress = Callable[[str, int, int], None]  # what, how many of how many
 
 
 class Subject(Struct, frozen=True, kw_only=True):
-    """What is judged."""
+    """What is judged.
+
+    `known` are the hashes of files that come from where they are published, or that the desk has taken as its own; None
+    for all. A target that is the reporter's alone proves nothing of anybody's product: such a proof is capped at E1.
+    """
 
     recipe: r.Recipe
     files: Files
+    known: frozenset[str] | None = None
+
+    @property
+    def cap(self) -> int:
+        """The highest level that counts, whatever is seen."""
+        if isinstance(self.recipe.proof, r.Script):
+            return 1
+        return level.HIGHEST if self.known is None or r.published(self.recipe) <= self.known else 1
 
 
 class Judged(Struct, frozen=True, kw_only=True):
@@ -70,12 +82,12 @@ def judge(
     begun = time.monotonic()
     told = progress or (lambda what, done, total: None)
     recipe, files = subject.recipe, subject.files
-    wrote = isinstance(recipe.proof, r.Script)
+    capped = subject.cap < level.HIGHEST
     steps: list[Step] = []
     found: dict[str, object] = {}
 
     def done() -> Judged:
-        ladder = level.ladder(steps, cap=1 if wrote else level.HIGHEST)
+        ladder = level.ladder(steps, cap=subject.cap)
         return Judged(ladder=ladder, seconds=time.monotonic() - begun, **found)  # type: ignore[arg-type]
 
     if upto < 1:
@@ -92,7 +104,7 @@ def judge(
         "compilers": (vulnerable.compiler,) if vulnerable.compiler else (),
     }
     first = _try(backend, vulnerable, subject, symbolize=True)
-    found |= {"state": first.seen.state, "output": first.outcome.stderr[-4_000:]}
+    found |= {"state": first.seen.state, "output": (first.report or first.outcome.stderr)[-4_000:]}
     runs = [first.seen]
     for n in range(1, recipe.times):
         told("fires", n, recipe.times)
@@ -100,8 +112,8 @@ def judge(
             break
         # Repeats without symbols have no names to compare: that a sanitizer stops them for the same error is enough.
         runs.append(_alike(_try(backend, vulnerable, subject).seen, first.seen))
-    steps.append(level.fires(runs, wrote_harness=wrote))
-    if steps[-1].result != "met" or upto < 2 or wrote:
+    steps.append(level.fires(runs, capped=capped))
+    if steps[-1].result != "met" or upto < 2 or capped:
         return done()
     if recipe.patched is None:
         steps.append(level.silent((), same_build=False, holds_patch=False))

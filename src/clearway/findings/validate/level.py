@@ -60,7 +60,7 @@ class Ladder(Struct, frozen=True, kw_only=True):
         return self.steps[-1].why if self.steps else ""
 
 
-def fires(seen: Sequence[Seen], *, wrote_harness: bool = False) -> Step:
+def fires(seen: Sequence[Seen], *, capped: bool = False) -> Step:
     """E1 from runs on the vulnerable build."""
     fired = [s for s in seen if s.shows == "fires"]
     if not seen:
@@ -81,7 +81,7 @@ def fires(seen: Sequence[Seen], *, wrote_harness: bool = False) -> Step:
             of=len(seen),
             why="each run ends in another crash state",
         )
-    why = fired[0].why + (" (in the reporter's own harness: capped here)" if wrote_harness else "")
+    why = fired[0].why + (" (in the reporter's own program: capped here)" if capped else "")
     return Step(level=1, result="met", times=len(fired), of=len(seen), why=why)
 
 
@@ -157,7 +157,11 @@ def ladder(steps: Sequence[Step], *, cap: int = HIGHEST) -> Ladder:
         steps=tuple(
             s
             if s.level <= cap
-            else Step(level=s.level, result="not_tried", why="needs a proof under our harness")
+            else Step(
+                level=s.level,
+                result="not_tried",
+                why="needs a proof under our harness, on files that the desk knows",
+            )
             for s in kept
         )
     )

@@ -1,8 +1,8 @@
 """From how runs ended to what they show: the proof fires, it is silent, or nothing can be said. Pure.
 
 Whether a program crashed, hung or wrote where it should not is told by how the box ended (`sandbox.Outcome`), never by
-what it printed about itself. Text counts only for the oracles that are about text, and for naming a crash that
-the box has seen.
+what it printed about itself. Text counts only for the oracles that are about text. A sanitizer's report comes in a file
+of a name that is drawn for the run, and the program ends by SIGABRT with it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from . import recipe as r
 from .crash import CrashState, of_signal, state_of
 
 Shows = Literal["fires", "silent", "unclear"]
-_CPU_STOPS = ("cpu", "wall")
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -52,18 +51,16 @@ def heard(outcome: Outcome, nonce: str) -> Said:
     return Said()
 
 
-def look(oracle: r.Oracle, outcome: Outcome, said: Said | None = None, secret: str = "") -> Seen:
-    """What one run shows. Growth needs several (`growth`)."""
+def look(
+    oracle: r.Oracle, outcome: Outcome, said: Said | None = None, secret: str = "", report: bytes = b""
+) -> Seen:
+    """What one run shows. Growth needs several (`growth`). `report` is what a sanitizer wrote, "" when none did."""
     said = said or Said()
-    state = state_of(outcome.stderr)
+    state = state_of(report)
     if outcome.ended == "refused":
         return Seen(shows="unclear", why="the box could not be made")
     if isinstance(oracle, r.Sanitizer):
-        if (
-            state is None
-            or outcome.ended not in ("exited", "signal")
-            or (outcome.ended, outcome.code) == ("exited", 0)
-        ):
+        if state is None or (outcome.ended, outcome.code) != ("signal", signal.SIGABRT):
             return _ended(outcome, "no sanitizer stopped it")
         if oracle.error and oracle.error != state.error:
             return Seen(shows="unclear", why="a sanitizer stopped it for another error", state=state)
@@ -80,7 +77,7 @@ def look(oracle: r.Oracle, outcome: Outcome, said: Said | None = None, secret: s
             return Seen(shows="unclear", why=f"ended by {name}, not by {oracle.name}")
         return _ended(outcome, "no signal ended it")
     if isinstance(oracle, r.Endless):
-        if outcome.ended in _CPU_STOPS:
+        if outcome.ended == "cpu":
             return Seen(shows="fires", why="it did not end within its processor time", cpu_s=outcome.cpu_s)
         return _ended(outcome, f"it ended after {outcome.cpu_s:.2f} s of processor time")
     if isinstance(oracle, r.FileOutside):
@@ -106,14 +103,15 @@ def growth(oracle: r.Growth, outcomes: Sequence[Outcome]) -> Seen:
     """
     if any(o.ended == "refused" for o in outcomes):
         return Seen(shows="unclear", why="the box could not be made")
-    stopped = [o.ended in _CPU_STOPS for o in outcomes]
     times = [max(o.cpu_s, 0.02) for o in outcomes]
-    if stopped[0]:
+    if outcomes[0].ended == "cpu":
         return Seen(
             shows="unclear", why="the smallest size did not end either: choose smaller sizes", cpu_s=times[0]
         )
-    if any(stopped):
+    if outcomes[-1].ended == "cpu":
         return Seen(shows="fires", why="a larger size did not end within its processor time", cpu_s=times[-1])
+    if outcomes[-1].ended != "exited" or len(outcomes) < len(oracle.sizes):
+        return Seen(shows="unclear", why=f"it was stopped ({outcomes[-1].ended})", cpu_s=times[-1])
     linear = oracle.sizes[-1] / oracle.sizes[0]
     found = times[-1] / times[0]
     if found >= linear * oracle.ratio:

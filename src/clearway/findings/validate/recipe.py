@@ -10,8 +10,6 @@ apply ourselves. Files are named by their SHA-256; a recipe is a document `recip
 
 from __future__ import annotations
 
-import re
-from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 import msgspec
@@ -30,10 +28,6 @@ Text = Annotated[str, Meta(min_length=1, max_length=4_000)]
 Name = Annotated[str, Meta(min_length=1, max_length=300)]
 Files = Annotated[dict[Name, Sha256], Meta(max_length=MOST_FILES)]
 Flags = Annotated[tuple[Annotated[str, Meta(max_length=300)], ...], Meta(max_length=64)]
-
-_FLAG = re.compile(
-    r"-(O[0-3sgz]?|g|D[A-Za-z_]\w*(=[\w.+-]*)?|I[\w./-]+|std=[\w+]+|l[\w+.-]+|f[\w=,-]+|W[\w=,-]*|pthread|m[\w=-]+)"
-)
 
 
 class PythonTarget(
@@ -130,7 +124,10 @@ class Growth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
 
 
 class Endless(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="endless"):
-    """The program does not end within its processor time on an input that a sound one answers at once."""
+    """The program does not end within its processor time on an input that a sound one answers at once.
+
+    One that only waits (for a network, a lock, a busy machine) does not show it.
+    """
 
 
 class FileOutside(
@@ -177,13 +174,15 @@ def read(data: bytes, place: str = "recipe.json") -> Recipe:
     Raises:
         InputError: it is none; names the field and what it may be.
     """
+    from .check import check  # it imports the nouns from here
+
     if len(data) > MOST_BYTES:
         raise InputError(f"more than {MOST_BYTES >> 10} KiB", where=place)
     try:
         recipe = msgspec.convert(strict_json.loads(data, place), Recipe)
     except msgspec.ValidationError as error:
         raise InputError(str(error), where=place, mend="see schemas/recipe.json") from None
-    _check(recipe, place)
+    check(recipe, place)
     return recipe
 
 
@@ -204,39 +203,14 @@ def files_of(recipe: Recipe) -> dict[str, str]:
     return found
 
 
-def _check(recipe: Recipe, place: str) -> None:
+def published(recipe: Recipe) -> frozenset[str]:
+    """The SHA-256 of all that the vulnerable target is made of, and of what the patched one is but for its patches."""
+    found: set[str] = set()
     for target in (recipe.target, recipe.patched):
-        if isinstance(target, CTarget):
-            for flags in (target.flags, *(t.flags for t in target.tests)):
-                for flag in flags:
-                    if not _FLAG.fullmatch(flag) or "plugin" in flag:
-                        raise InputError(
-                            f"a compiler flag that is not allowed: {flag[:60]!a}", where=f"{place}: flags"
-                        )
-            names = [
-                *target.compile,
-                *(n for t in target.tests for n in t.compile),
-                *target.files,
-                *target.patches,
-            ]
-        elif isinstance(target, PythonTarget):
-            if bool(target.wheels) == bool(target.sdist) and not target.wheels:
-                raise InputError("neither wheels nor a source distribution", where=f"{place}: target")
-            names = [*target.wheels, *target.sdist, *target.build_wheels]
-        else:
-            continue
-        for name in names:
-            _relative(name, place)
-    for proof in (recipe.proof, *recipe.benign):
-        for name in proof.files:
-            _relative(name, place)
-    if recipe.patched is not None and recipe.patched.name != recipe.target.name:
-        raise InputError("the patched release is of another package", where=f"{place}: patched")
-    if isinstance(recipe.oracle, Access) and recipe.oracle.file not in recipe.proof.files:
-        raise InputError("the secret's file is none of the proof's", where=f"{place}: oracle.file")
-
-
-def _relative(name: str, place: str) -> None:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or name.startswith("-") or "\0" in name or not path.parts:
-        raise InputError(f"not a relative file name: {name[:80]!a}", where=place)
+        if isinstance(target, PythonTarget):
+            found |= {*target.wheels.values(), *target.sdist.values(), *target.build_wheels.values()}
+        elif isinstance(target, CTarget):
+            found |= {*target.archives.values(), *target.files.values()}
+            if target is recipe.target:
+                found |= set(target.patches.values())
+    return frozenset(found)

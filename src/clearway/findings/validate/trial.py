@@ -1,4 +1,8 @@
-"""One proof on one built target: how it is started in the box, and what the run shows."""
+"""One proof on one built target: how it is started in the box, and what the run shows.
+
+A sanitizer writes its report to a file whose name is drawn for the run, and ends the program by SIGABRT. What a program
+prints that looks like a report (because its input says so, or it wants to) is neither.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +22,12 @@ from .files import Files
 from .oracle import Said, Seen, growth, heard, look
 
 SECRET = b"{{secret}}"
-_ASAN = "detect_leaks=0:abort_on_error=0:exitcode=77:allocator_may_return_null=1:handle_abort=1"
-_UBSAN = "halt_on_error=1:print_stacktrace=1"
+# Leaks need ptrace, which no box allows. A failed allocation is the program's to handle.
+_ASAN = "detect_leaks=0:abort_on_error=1:allocator_may_return_null=1:disable_coredump=1"
+_UBSAN = "halt_on_error=1:print_stacktrace=1:abort_on_error=1"
+_SIGNALS = (
+    "handle_segv=0:handle_abort=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0"  # left to the kernel
+)
 
 
 class Shown(Struct, frozen=True, kw_only=True):
@@ -28,6 +36,7 @@ class Shown(Struct, frozen=True, kw_only=True):
     seen: Seen
     outcome: Outcome
     said: Said
+    report: bytes = b""  # the sanitizer's, when it stopped the program
 
 
 def trial(
@@ -46,34 +55,43 @@ def trial(
     `symbolize` names the functions of a crash, which costs most of its time: once a finding is enough. `replaced` puts
     other bytes in the place of one of its files.
     """
+    runs = []
+    for size in oracle.sizes if isinstance(oracle, r.Growth) else (1,):
+        runs.append(_once(backend, built, proof, oracle, files, limits, size, symbolize, replaced))
+        if runs[-1].outcome.ended != "exited":
+            break
+    last = runs[-1]
     if isinstance(oracle, r.Growth):
-        outcomes = []
-        for size in oracle.sizes:
-            outcome, said, _ = _once(backend, built, proof, files, limits, size, symbolize, replaced)
-            outcomes.append(outcome)
-            if outcome.ended in ("cpu", "wall"):
-                break
-        return Shown(seen=growth(oracle, outcomes), outcome=outcomes[-1], said=said)
-    outcome, said, secret = _once(backend, built, proof, files, limits, 1, symbolize, replaced)
-    return Shown(seen=look(oracle, outcome, said, secret), outcome=outcome, said=said)
+        seen = growth(oracle, [one.outcome for one in runs])
+    else:
+        seen = look(oracle, last.outcome, last.said, last.secret, last.report)
+    return Shown(seen=seen, outcome=last.outcome, said=last.said, report=last.report)
+
+
+class _Ran(Struct, frozen=True):
+    outcome: Outcome
+    said: Said
+    secret: str
+    report: bytes
 
 
 def _once(
     backend: Backend,
     built: Built,
     proof: r.Proof,
+    oracle: r.Oracle,
     files: Files,
     limits: Limits,
     size: int,
     symbolize: bool,
     replaced: tuple[str, bytes] | None,
-) -> tuple[Outcome, Said, str]:
-    secret, nonce = secrets.token_hex(16), secrets.token_hex(16)
-    inputs = {
-        name: files.read(digest).replace(SECRET, secret.encode()) for name, digest in proof.files.items()
-    }
+) -> _Ran:
+    secret, nonce, report = (secrets.token_hex(16) for _ in range(3))
+    inputs = {name: files.read(digest) for name, digest in proof.files.items()}
     if replaced is not None:
         inputs[replaced[0]] = replaced[1]
+    if isinstance(oracle, r.Access):
+        inputs = {name: data.replace(SECRET, secret.encode()) for name, data in inputs.items()}
     stdin = b""
     argv: Sequence[str]
     python_runs = built.kind == "python"
@@ -81,7 +99,7 @@ def _once(
         if not python_runs:
             raise InputError("steps are for a Python package", where="proof")
         inputs |= {"drive.py": _driver(), "steps.json": msgspec.json.encode(proof.steps)}
-        argv = (python(), "-I", "-B", "drive.py", TARGET, "steps.json", str(size))
+        argv = (python(), "-I", "-S", "-B", "drive.py", TARGET, "steps.json", str(size))
         stdin = f"{nonce}\n".encode()
     elif isinstance(proof, r.Command):
         head, *rest = proof.argv
@@ -89,19 +107,22 @@ def _once(
         if head == "target" and not python_runs:
             argv = (f"{TARGET}/target", *rest)
         elif head == "python3" and rest[:1] == ["-m"]:
-            argv = (python(), "-B", *rest)
+            argv = (python(), "-s", "-S", "-B", *rest)
         else:
             raise InputError("a command is `target …`, or `python3 -m …`", where="proof.argv")
     else:
         if proof.language != "python" or not python_runs:
             raise InputError("a script of the reporter's is Python, for a Python package", where="proof")
         inputs["script.py"] = files.read(proof.source)
-        argv = (python(), "-B", "script.py", str(size))
+        argv = (python(), "-s", "-S", "-B", "script.py", str(size))
     environment = {"PATH": "/usr/bin:/bin", "HOME": "/work", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}
     if python_runs:
         environment["PYTHONPATH"] = TARGET
     if built.sanitized:
-        environment |= {"ASAN_OPTIONS": f"{_ASAN}:symbolize={int(symbolize)}", "UBSAN_OPTIONS": _UBSAN}
+        common = f"symbolize={int(symbolize)}:log_path=/work/{report}"
+        if isinstance(oracle, r.Signal):
+            common += f":{_SIGNALS}"
+        environment |= {"ASAN_OPTIONS": f"{_ASAN}:{common}", "UBSAN_OPTIONS": f"{_UBSAN}:{common}"}
         if symbolize:
             environment["ASAN_SYMBOLIZER_PATH"] = "/usr/bin/llvm-symbolizer"
         if python_runs:
@@ -110,9 +131,14 @@ def _once(
         Run(
             argv=tuple(argv), env=environment, stdin=stdin, inputs=inputs, limits=limits, sanitized=built.sanitized,
             binds=(Bind(built.folder, TARGET), *(python_binds() if python_runs else ())),
+            keep=(f"{report}.*",) if built.sanitized else (),
         )
     )  # fmt: skip
-    return outcome, heard(outcome, nonce) if isinstance(proof, r.Steps) else Said(), secret
+    said = heard(outcome, nonce) if isinstance(proof, r.Steps) else Said()
+    if isinstance(proof, r.Steps):  # the run's own number is no output
+        outcome = msgspec.structs.replace(outcome, stdout=outcome.stdout.replace(nonce.encode(), b""))
+    # One process writes one report; a program of many may leave several, and any of them is a sanitizer's.
+    return _Ran(outcome, said, secret, b"\n".join(outcome.kept[name] for name in sorted(outcome.kept)))
 
 
 def _driver() -> bytes:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import lzma
 import stat
+import struct
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from clearway.records.errors import InputError, TooLargeError
@@ -45,7 +48,11 @@ def unpack(data: bytes, into: Path, place: str) -> None:
         NotImplementedError,
         EOFError,
         RuntimeError,
+        ValueError,  # names that are no text
         OSError,
+        zlib.error,
+        lzma.LZMAError,
+        struct.error,
     ) as error:
         raise InputError(f"not a wheel: {error}", where=place) from None
 

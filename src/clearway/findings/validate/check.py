@@ -1,0 +1,190 @@
+"""What a recipe may not say, beyond its shape. Pure.
+
+A recipe comes from a stranger who may gain from a verdict. So its names stay beneath their folder, its compiler is told
+nothing that loads code, both builds are made and tested in one way, its bounds are ours, and its steps reach into the
+package that is judged and into nothing else (`drive` holds them to that in the box as well).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from clearway.records.errors import InputError
+from clearway.sandbox.run import Limits
+
+from . import recipe as r
+
+MOST_DEPTH = 16  # of a value in a step
+MOST_VALUES = 10_000  # in all steps
+# The most that a recipe may ask for.
+MOST = Limits(
+    cpu_s=60.0, wall_s=300.0, memory_mib=4096, processes=256, open_files=1024, file_mib=512, work_mib=1024,
+    output_bytes=16 << 20, keep_bytes=64 << 20,
+)  # fmt: skip
+
+# No plugins, no response files, and nothing that turns a sanitizer on or off: both builds have ours.
+_FLAG = re.compile(
+    r"-(O[0-3sgz]?|g|D[A-Za-z_]\w*(=[\w.+-]*)?|I[\w./-]+|std=[\w+]+|l[\w+.-]+|f[\w=,-]+|W[\w=,-]*|pthread|m[\w=-]+)"
+)
+_NO_FLAG = ("plugin", "sanitize", "-Wl,", "-Wp,", "-Wa,", "specs", "-fuse-ld", "-flto")
+_NAME = re.compile(r"\$?[A-Za-z_]\w*(\.\w+)*")
+_LABEL = re.compile(r"[A-Za-z_]\w{0,60}")
+_STEP = {
+    "call": {"call", "args", "kwargs", "as", "await"},
+    "get": {"get", "as", "await"},
+    "set": {"set", "to"},
+}
+_VALUES = ("$", "object", "file", "repeat", "concat", "bytes", "dict", "tuple")
+_FILE_AS = ("bytes", "text", "path", "name")
+
+
+def check(recipe: r.Recipe, place: str) -> None:
+    """Nothing, when the recipe may be tried. Raises InputError: names the field."""
+    for target in (recipe.target, recipe.patched):
+        if isinstance(target, r.CTarget):
+            _c(target, place)
+        elif target is not None:
+            _python(target, place)
+    _both(recipe, place)
+    _limits(recipe.limits, f"{place}: limits")
+    secret = recipe.oracle.file if isinstance(recipe.oracle, r.Access) else ""
+    for proof in (recipe.proof, *recipe.benign):
+        for name in proof.files:
+            _relative(name, f"{place}: proof.files")
+        if isinstance(proof, r.Steps):
+            _steps(proof, secret, f"{place}: proof.steps")
+    if secret and secret not in recipe.proof.files:
+        raise InputError("the secret's file is none of the proof's", where=f"{place}: oracle.file")
+    if isinstance(recipe.oracle, r.Raised) and not isinstance(recipe.proof, r.Steps):
+        raise InputError("an exception is seen in a proof of steps", where=f"{place}: oracle")
+    if isinstance(recipe.oracle, r.Growth) and list(recipe.oracle.sizes) != sorted(set(recipe.oracle.sizes)):
+        raise InputError("sizes that do not grow", where=f"{place}: oracle.sizes")
+    if (
+        isinstance(recipe.oracle, r.Growth)
+        and not 0 < recipe.oracle.sizes[0] <= recipe.oracle.sizes[-1] <= 1 << 20
+    ):
+        raise InputError("sizes are between 1 and 1,048,576", where=f"{place}: oracle.sizes")
+
+
+def _c(target: r.CTarget, place: str) -> None:
+    for flags in (target.flags, *(t.flags for t in target.tests)):
+        for flag in flags:
+            if not _FLAG.fullmatch(flag) or any(word in flag for word in _NO_FLAG):
+                raise InputError(
+                    f"a compiler flag that is not allowed: {flag[:60]!a}", where=f"{place}: flags"
+                )
+    for name in (
+        *target.compile,
+        *(n for t in target.tests for n in t.compile),
+        *target.files,
+        *target.patches,
+    ):
+        _relative(name, place)
+    seen = [t.name for t in target.tests]
+    for name in seen:
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
+            raise InputError(f"not a test's name: {name[:60]!a}", where=f"{place}: tests")
+    if len(set(seen)) != len(seen):
+        raise InputError("two tests of one name", where=f"{place}: tests")
+
+
+def _python(target: r.PythonTarget, place: str) -> None:
+    if not target.wheels and not target.sdist:
+        raise InputError("neither wheels nor a source distribution", where=f"{place}: target")
+    if len(target.sdist) > 1:
+        raise InputError("more than one source distribution", where=f"{place}: target.sdist")
+    for name in (*target.wheels, *target.sdist, *target.build_wheels):
+        _relative(name, place)
+
+
+def _both(recipe: r.Recipe, place: str) -> None:
+    """Both builds are made in one way: what falls silent does so for the patch, not for a flag or a missing test."""
+    target, patched = recipe.target, recipe.patched
+    if patched is None:
+        return
+    if patched.name != target.name or type(patched) is not type(target):
+        raise InputError("the patched release is of another package", where=f"{place}: patched")
+    same = True
+    if isinstance(target, r.CTarget) and isinstance(patched, r.CTarget):
+        same = (target.flags, target.compile, target.tests) == (patched.flags, patched.compile, patched.tests)
+    elif isinstance(target, r.PythonTarget) and isinstance(patched, r.PythonTarget):
+        same = target.sanitize == patched.sanitize
+    if not same:
+        raise InputError(
+            "the patched release is built or tested in another way",
+            where=f"{place}: patched",
+            mend="the same compile, flags, tests and sanitize on both",
+        )
+
+
+def _limits(limits: Limits, place: str) -> None:
+    for name in Limits.__struct_fields__:
+        value, most = getattr(limits, name), getattr(MOST, name)
+        if not 0 <= value <= most:  # also refuses NaN
+            raise InputError(f"{name} is over {most:g}", where=place, mend=f"at most {most:g}")
+
+
+def _steps(proof: r.Steps, secret: str, place: str) -> None:
+    left = MOST_VALUES
+    for n, step in enumerate(proof.steps):
+        where = f"{place}[{n}]"
+        kind = next((k for k in _STEP if k in step), "")
+        if not kind or not set(step) <= _STEP[kind]:
+            raise InputError("a step is one of call, get and set", where=where)
+        _name(step[kind], where)
+        if kind == "set" and not (step["set"].startswith("$") and "." in step["set"]):
+            raise InputError(
+                "what is set is an attribute of a step's own", where=where, mend="$name.attribute"
+            )
+        if "as" in step and not (isinstance(step["as"], str) and _LABEL.fullmatch(step["as"])):
+            raise InputError("a label that is no name", where=where)
+        args, kwargs = step.get("args", []), step.get("kwargs", {})
+        if not isinstance(args, list) or not isinstance(kwargs, dict):
+            raise InputError("args is a list, kwargs an object", where=where)
+        for value in (*args, *kwargs.values(), step.get("to")):
+            for inner in _values(value, where):
+                left -= 1
+                if left < 0:
+                    raise InputError(f"more than {MOST_VALUES:,} values", where=place)
+                _value(inner, proof.files, secret, where)
+
+
+def _values(value: Any, where: str, depth: int = 0) -> Iterator[Any]:
+    if depth > MOST_DEPTH:
+        raise InputError(f"a value nested over {MOST_DEPTH} deep", where=where)
+    yield value
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for one in inner:
+        yield from _values(one, where, depth + 1)
+
+
+def _value(value: Any, files: Mapping[str, str], secret: str, where: str) -> None:
+    if not isinstance(value, dict):
+        return
+    if "file" in value:
+        if value["file"] not in files or value.get("as", "text") not in _FILE_AS:
+            raise InputError("a value names a file that is none of the proof's", where=where)
+        if value["file"] == secret:
+            raise InputError("a step is given the secret that is to come out", where=where)
+    for kind in ("$", "object"):
+        if kind in value and _VALUES.index(kind) == min(_VALUES.index(k) for k in value if k in _VALUES):
+            _name(value[kind], where)
+    repeat = value.get("repeat")
+    if "repeat" in value and not (isinstance(repeat, list) and len(repeat) == 2):
+        raise InputError("repeat is a value and how often", where=where)
+
+
+def _name(name: Any, where: str) -> None:
+    if not isinstance(name, str) or len(name) > 300 or not _NAME.fullmatch(name):
+        raise InputError("not a dotted name", where=where)
+    if any(part.startswith("__") for part in name.lstrip("$").split(".")):
+        raise InputError(f"a name that reaches behind the package: {name[:60]!a}", where=where)
+
+
+def _relative(name: str, place: str) -> None:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or name.startswith("-") or "\0" in name or not path.parts:
+        raise InputError(f"not a relative file name: {name[:80]!a}", where=place)
