@@ -10,6 +10,15 @@ from .ranges import Box, Range, Segment, range_of
 from .run import Backend, Bind, Enforcement, Limits, Outcome, Run
 
 __all__ = [
-    *("backend", "Backend", "Run", "Bind", "Limits", "Outcome", "Enforcement"),
-    *("range_of", "Range", "Box", "Segment"),
+    "backend",
+    "Backend",
+    "Run",
+    "Bind",
+    "Limits",
+    "Outcome",
+    "Enforcement",
+    "range_of",
+    "Range",
+    "Box",
+    "Segment",
 ]

@@ -63,29 +63,39 @@ class Box:
         self._made, self._by, self._limits = made, by, limits
         self._user = held.enter_context(made.user())
         self._group: Group | None = held.enter_context(made.group(limits))
-        inner = held.enter_context(contextlib.ExitStack())
-        # Between the group and the sockets: the group may be used again only when nothing is left in it.
-        inner.callback(self._end)
         self._talk, theirs = socket.socketpair()
-        inner.callback(self._talk.close)
-        errors = Pipe(inner)
+        held.callback(self._talk.close)
+        self._errors = Pipe(held)
         with theirs:
             waits = Run(argv=(_CAT,), limits=limits, loopback=True)
-            streams = (theirs.fileno(), theirs.fileno(), errors.box)
-            launched = made.launch(waits, self._user, self._group, streams, by, inner)
-        errors.close_box()
-        self._box: Started = launched.box
-        self._folders = mounted(launched, errors.ours, inner)
-        launched.gate.shutdown(socket.SHUT_WR)
+            streams = (theirs.fileno(), theirs.fileno(), self._errors.box)
+            self._launched = made.launch(waits, self._user, self._group, streams, by, held)
+        self._errors.close_box()
+        self._box: Started = self._launched.box
+        self._held = held
+        held.callback(self._end)  # before its sockets close, and long before its group is anybody else's
+        self._folders: list[int] = []
+        self.pid = 0
+
+    def up(self) -> None:
+        """Waits until it stands. Apart from the start, so that the hosts of a range start side by side."""
+        self._folders = mounted(self._launched, self._errors.ours, self._held)
+        self._launched.gate.shutdown(socket.SHUT_WR)
         self._talk.settimeout(_ANSWER_S)
-        self._talk.sendall(b"up")
-        if self._talk.recv(2) != b"up":  # its echo: every map and mount stands, and it is past its start
-            raise UpstreamError("a host of the range did not come up", where="sandbox")
+        try:
+            self._talk.sendall(b"up")
+            heard = self._talk.recv(2)  # its echo: every map and mount stands, and it is past its start
+        except OSError:
+            heard = b""
+        if heard != b"up":
+            raise UpstreamError(
+                "a host of the range did not come up", where="sandbox", mend="run fewer at a time"
+            )
         self.pid = self._box.init
         self._init = os.pidfd_open(self.pid)
-        inner.callback(os.close, self._init)
+        self._held.callback(os.close, self._init)
         self._mounts = os.open(f"/proc/{self.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-        inner.callback(os.close, self._mounts)
+        self._held.callback(os.close, self._mounts)
 
     def exec(self, run: Run) -> Outcome:
         """Runs a program in this host to its end or to the first limit; `binds` are the host's, set at its start.
@@ -147,12 +157,10 @@ class Box:
             raise InputError(f"the inputs are not taken: {said!a}", where="inputs")
 
     def _end(self) -> None:
-        box = getattr(self, "_box", None)
-        if box is not None:
-            box.kill()
-            with contextlib.suppress(UpstreamError):
-                while not box.over:
-                    box.hear()
+        self._box.kill()
+        with contextlib.suppress(UpstreamError):
+            while not self._box.over:
+                self._box.hear()
 
 
 class Range:
@@ -194,6 +202,8 @@ class Range:
         boxes: dict[str, Box] = {}
         for name in (*hosts, *(f"switch {s}" for s in switches)):
             boxes[name] = Box(made, by, small if name.startswith("switch ") else limits, self._held)
+        for box in boxes.values():
+            box.up()
         _wire(by, boxes, segments)
         self.hosts = {name: boxes[name] for name in hosts}
 
