@@ -21,11 +21,11 @@ from clearway.ledger import tree_store as tree
 from clearway.ledger.append import CLEAR
 from clearway.ledger.merkle import EMPTY_ROOT
 from clearway.ledger.note import SigningKey
-from clearway.records.errors import ConfigError, ConflictError
+from clearway.records.errors import ConfigError, ConflictError, NotFoundError
 from clearway.store.connect import connect, translated
 from clearway.store.failures import at
 from clearway.store.migrate import current, head
-from clearway.store.server import lease
+from clearway.store.server import URL_VARIABLE, lease
 
 from . import pg_programs as programs
 from .backup_file import DUMP, HOME, LAYOUT, LogHead, Manifest, Writer, of_file
@@ -65,16 +65,30 @@ def take(
     bytes written so far.
 
     Raises:
-        UsageError: there is a file of that name.
+        NotFoundError: there is no home, and no database of its own is named.
+        UsageError: there is a file of that name, or no such folder.
         ConfigError: the database has the tables of another release, or can't be read whole.
         ConflictError: another backup is being written there, or a key was rotated meanwhile.
         UpstreamError: the disk is full, or the dump failed.
     """
+    if not os.environ.get(URL_VARIABLE) and not (home / "postgres").exists():
+        # Else a home that was mistyped would be made, and a backup of nothing would look like one.
+        raise NotFoundError(
+            "there is no database to back up",
+            where=str(home),
+            mend="name the home: --home DIR, or CLEARWAY_HOME",
+        )
     with lease(home) as url, translated():
         now = current(url)
+        if not now:
+            raise NotFoundError(
+                "the database is empty: there is nothing to back up",
+                where="database",
+                mend="name another home or CLEARWAY_DATABASE_URL",
+            )
         if now != head():
             raise ConfigError(
-                f"the database stands at migration {now or 'none'}, and this release at {head()}",
+                f"the database stands at migration {now}, and this release at {head()}",
                 where="database",
                 mend="run `clearway ingest --rebuild` first, or back up with the release that runs on it",
             )

@@ -16,7 +16,7 @@ import fcntl
 import hashlib
 import os
 import tarfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -26,12 +26,13 @@ from msgspec import Struct
 from clearway.ledger.note import Note
 from clearway.records.errors import (
     ConflictError,
+    UpstreamError,
     UsageError,
 )
 from clearway.store.failures import at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from clearway.ledger.note import SigningKey
 
@@ -96,9 +97,11 @@ class Writer:
         self._done = False
 
     def __enter__(self) -> Writer:
-        with at(self.path):
+        with _writing(self.path):
             if self.path.exists() or self.path.is_symlink():
                 raise UsageError("there is a file of that name", where=str(self.path), mend="name another")
+            if not self.path.parent.is_dir():
+                raise UsageError("there is no such folder", where=str(self.path.parent), mend="make it first")
             # Not truncated before the lock is held: another backup may be writing it.
             fd = os.open(self.unfinished, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             self._file: IO[bytes] = os.fdopen(fd, "r+b")
@@ -123,7 +126,7 @@ class Writer:
 
     def add(self, name: str, fill: Callable[[Callable[[bytes], None]], None]) -> Part:
         """Adds one part: `fill` is given a function that takes its bytes, piece by piece."""
-        with at(self.path):
+        with _writing(self.path):
             start = self._file.tell()
             self._file.write(bytes(BLOCK))
         digest = hashlib.sha256()
@@ -133,11 +136,11 @@ class Writer:
             nonlocal size
             digest.update(piece)
             size += len(piece)
-            with at(self.path):
+            with _writing(self.path):
                 self._file.write(piece)
 
         fill(take)
-        with at(self.path):
+        with _writing(self.path):
             self._file.write(bytes(-size % BLOCK))
             end = self._file.tell()
             self._file.seek(start)
@@ -148,7 +151,7 @@ class Writer:
         return part
 
     def _small(self, name: str, data: bytes) -> None:
-        with at(self.path):
+        with _writing(self.path):
             self._file.write(_header(name, len(data)) + data + bytes(-len(data) % BLOCK))
 
     def finish(self, manifest: Manifest, key: SigningKey | None) -> None:
@@ -157,14 +160,14 @@ class Writer:
         text = statement(data)
         self._small(MANIFEST, data)
         self._small(NOTE, (Note(text, (key.sign(text),)).render() if key else text).encode())
-        with at(self.path):
+        with _writing(self.path):
             self._file.write(bytes(2 * BLOCK))
             self._file.flush()
             os.fsync(self._file.fileno())
 
     def publish(self) -> None:
         """Gives the finished file its name."""
-        with at(self.path):
+        with _writing(self.path):
             # A link, not a rename: a file that has come there meanwhile is left alone.
             try:
                 os.link(self.unfinished, self.path)
@@ -181,6 +184,18 @@ class Writer:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Tells what a disk does wrong, and names the file that was asked for and not the one that is written beside it."""
+    try:
+        with at(path):
+            yield
+    except UpstreamError as error:
+        full = "no space" in error.what
+        mend = "free some space there, or name a file on another disk" if full else error.mend
+        raise UpstreamError(error.what, where=str(path), mend=mend) from error
 
 
 def _header(name: str, size: int) -> bytes:

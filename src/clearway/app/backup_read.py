@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 import msgspec
 
 from clearway.ledger.note import MAX_BYTES, VerifierKey, parse, verified
-from clearway.records.errors import ConfigError, InputError, IntegrityError, NotFoundError
+from clearway.records.errors import ConfigError, InputError, IntegrityError, NotFoundError, UsageError
 from clearway.store.failures import at
 
 from .backup_file import BLOCK, DUMP, HOME, LAYOUT, MAGIC, MANIFEST, NOTE, PIECE, Layout, Manifest, statement
@@ -81,15 +81,17 @@ def opened(path: Path) -> Iterator[Backup]:
 
     Raises:
         NotFoundError: there is none.
-        InputError: it is no backup.
+        UsageError: it is no backup.
         ConfigError: a newer release made it.
         IntegrityError: it is damaged; the part is named.
     """
     with at(path):
         try:
             file = path.open("rb")
-        except (FileNotFoundError, IsADirectoryError):
+        except FileNotFoundError:
             raise NotFoundError("there is no such file", where=str(path), mend="name a backup") from None
+        except IsADirectoryError:
+            raise UsageError("is a folder", where=str(path), mend="name the file of a backup") from None
     with file:
         yield _checked(path, file)
 
@@ -97,7 +99,7 @@ def opened(path: Path) -> Iterator[Backup]:
 def _checked(path: Path, file: IO[bytes]) -> Backup:
     head = file.read(BLOCK + 16)
     if not head.startswith(MAGIC.encode() + b"\0"):
-        raise InputError(
+        raise UsageError(
             "this is no backup of Clearway",
             where=str(path),
             mend="name a file that `clearway backup` has written",

@@ -72,6 +72,7 @@ def run_backup(args: argparse.Namespace) -> int:
 def run_restore(args: argparse.Namespace) -> int:
     """Restores; returns 0."""
     from clearway.ledger.check import key_of
+    from clearway.records.errors import InputError, UpstreamError, UsageError
 
     from .restore import restore
 
@@ -79,16 +80,24 @@ def run_restore(args: argparse.Namespace) -> int:
         if not args.quiet:
             print(f"{text} …", file=sys.stderr, flush=True)
 
-    key = key_of(args.key) if args.key else None
+    try:
+        key = key_of(args.key) if args.key else None
+    except (InputError, UpstreamError) as error:
+        raise UsageError(
+            error.what, where="--key", mend="the log's public key, or a file with it: clearway/…+1a2b3c4d+AZ…"
+        ) from error
     done = restore(args.home, Path(args.file), key=key, witnesses=tuple(args.witness), say=say)
     if args.json:
         _print_json(done)
         return 0
-    print(
-        f"restored as of {done.taken}: the log verifies with {done.entries:,} entries and goes on as epoch {done.epoch}"
-    )
+    if done.entries:
+        log = f"the log verifies with {done.entries:,} entries and goes on as epoch {done.epoch}"
+        print(f"restored as of {done.taken}: {log}")
+    else:
+        print(f"restored as of {done.taken}: nothing had been signed on its log yet")
     if done.lost:
-        print(f"{done.lost:,} entries that were signed after the backup are lost; epoch {done.epoch} says so")
+        entries = "1 entry that was" if done.lost == 1 else f"{done.lost:,} entries that were"
+        print(f"{entries} signed after the backup: lost, and epoch {done.epoch} says so")
     if not done.signed:
         print("no key was named: nothing but the file itself says whose it is (--key)")
     return 0

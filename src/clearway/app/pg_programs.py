@@ -190,7 +190,8 @@ class _Running:
 
 
 def _failed(what: str, program: str, said: str) -> ClearwayError:
-    if "No space left" in said or "disk full" in said.lower():
+    # A file that could be extended in part only ("wrote only 4096 of 8192 bytes") is a full disk too.
+    if "No space left" in said or "disk full" in said.lower() or "could not extend file" in said:
         mend = "free some space, then give the same command again"
     elif "permission denied" in said:
         mend = "name the owner of the database in CLEARWAY_DATABASE_URL"

@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from clearway.ledger import keys as ledger_keys
 from clearway.ledger.note import parse_key
-from clearway.records.errors import ClearwayError, ConfigError, ConflictError, IntegrityError
+from clearway.records.errors import ClearwayError, ConfigError, ConflictError, InputError, IntegrityError
 from clearway.store.connect import connect, translated
 from clearway.store.failures import at
 from clearway.store.migrate import head, migrate
@@ -135,7 +135,8 @@ def restore(
             say("verifying the log")
             log.check_root(db, backup)
             seen, later = log.of_witnesses(db, witnesses)
-            log.verify(home, seen)
+            if witnesses or not log.is_unsigned(db, backup):
+                log.verify(home, seen)
             log.know_later(db, home, later)
             log.end_sessions(db)
             epoch, lost = log.go_on(db, home, backup)
@@ -198,7 +199,13 @@ def _check_home(home: Path, backup: Backup) -> None:
     kept = backup.manifest.log
     file = home / ledger_keys.FOLDER / ledger_keys.LOG_KEY
     if file.exists():
-        found = ledger_keys.load_or_make(file, kept.origin, "ed25519")
+        try:
+            found = ledger_keys.load_or_make(file, kept.origin, "ed25519")
+        except InputError as error:
+            raise ConfigError(
+                f"the key in this home can't be read: {error.what}", where=str(file),
+                mend=f"put the folder {ledger_keys.FOLDER}/ of the home that signed the log there, mode 0600",
+            ) from error  # fmt: skip
         if kept.keys and found.public.text() not in kept.keys:
             raise ConfigError(
                 "the key in this home is not of the log in the backup",

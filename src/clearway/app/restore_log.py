@@ -41,6 +41,16 @@ def check_root(db: Connection, backup: Backup) -> None:
         )
 
 
+def is_unsigned(db: Connection, backup: Backup) -> bool:
+    """Whether nothing was ever sequenced or signed, as where only intake has run: there is nothing to verify yet."""
+    return (
+        not backup.manifest.log.keys
+        and backup.manifest.log.size == 0
+        and not tree.keys(db)
+        and not tree.head(db).size
+    )
+
+
 def verify(home: Path, witnesses: Sequence[str]) -> None:
     """Raises IntegrityError when the log does not verify, or a witness has seen another."""
     report = verify_home(home, key=None, witnesses=witnesses)

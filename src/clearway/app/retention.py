@@ -9,6 +9,7 @@ and what was deleted, are acts on the log.
 # ruff: noqa: S608 - queries are composed of constants
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,14 @@ if TYPE_CHECKING:
 
 MAX_DAYS = 36_500
 _BATCH = 2_000  # rows of one transaction
+_SUBJECT = re.compile(r"[a-z][a-z_-]{0,39}/[!-~]{1,250}")
+# What can be looked up before it is held, by the number after the slash.
+_KNOWN = {
+    "asset": "select from clearway.asset where org = %(org)s and asset::text = %(number)s",
+    "inventory": "select from clearway.inventory where org = %(org)s and inventory::text = %(number)s",
+    "person": "select from clearway.person p where p.person::text = %(number)s and (p.org = %(org)s or exists "
+    "(select from clearway.membership m where m.person = p.person and m.org = %(org)s))",
+}
 
 
 class _Kind(Struct, frozen=True):
@@ -190,16 +199,21 @@ def place_hold(db: Connection, org: str, subject: str, reason: str) -> int:
     """Places a hold on all of an organisation's (slug), or on one subject of it; its number.
 
     Raises:
-        NotFoundError: no such organisation.
+        NotFoundError: no such organisation, or it has no such asset, inventory or person.
         UsageError: there is no reason, or the subject can't be one.
     """
     if not 1 <= len(reason.strip()) <= 1000:
         raise UsageError("a hold has a reason of at most 1,000 characters", mend="say why with --reason")
-    if len(subject) > 300 or not subject.isprintable():
+    if subject and (len(subject) > 300 or not _SUBJECT.fullmatch(subject)):
         raise UsageError("that is no subject", where="--subject", mend="write it as `asset/17` or `person/4`")
     row = db.execute("select org from clearway.organisation where slug = %s", (org,)).fetchone()
     if row is None:
         raise NotFoundError("no such organisation", where=org, mend="give its short name")
+    kind, _, number = subject.partition("/")
+    known = _KNOWN.get(kind)
+    if known is not None and db.execute(known, {"org": row[0], "number": number}).fetchone() is None:
+        # A hold on what is not there would look like one, and hold nothing.
+        raise NotFoundError(f"{org} has no such {kind}", where=subject, mend="write it as the log names it")
     made = db.execute("select nextval(pg_get_serial_sequence('clearway.hold', 'hold'))").fetchone()
     assert made is not None
     entry = ledger.append(

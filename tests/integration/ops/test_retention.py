@@ -113,17 +113,17 @@ def test_whatever_deletes_events_passes_over_those_that_are_held(aged: World) ->
     with owner(aged) as db:
         orgs = dict(db.execute("select slug, org from clearway.organisation").fetchall())
         for org in orgs.values():
-            for subject in ("asset/1", "asset/2"):
+            for subject in ("exposure/1", "exposure/2"):
                 events.emit(db, "asset.added", subject, org=org, aud=0, body={})
         db.execute(f"update clearway.event set at = {OLD}".encode())
         retention.place_hold(db, "clinic", "", "a case")
-        retention.place_hold(db, "mill", "asset/2", "another")
+        retention.place_hold(db, "mill", "exposure/2", "another")
     with owner(aged) as db:
         assert events.prune(db, 30) == 1
     left = aged.sql(
         "select o.slug, e.subject from clearway.event e join clearway.organisation o using (org) order by 1, 2"
     )
-    assert left == [("clinic", "asset/1"), ("clinic", "asset/2"), ("mill", "asset/2")]
+    assert left == [("clinic", "exposure/1"), ("clinic", "exposure/2"), ("mill", "exposure/2")]
 
 
 def test_of_old_inventories_the_document_goes_and_what_it_changed_stays(aged: World) -> None:
@@ -167,6 +167,32 @@ def test_a_term_can_be_changed_or_be_for_ever_and_that_is_on_the_log(aged: World
         ("retention/tokens", '{"days":null}'),
         ("retention/sessions", '{"days":900}'),
     ]
+
+
+def test_a_hold_on_what_is_not_there_is_refused_since_it_would_hold_nothing(aged: World) -> None:
+    with owner(aged) as db:
+        made = db.execute(
+            "insert into clearway.asset (org, aud, name) select org, 0, 'a' from clearway.organisation "
+            "where slug = 'mill' returning asset"
+        ).fetchone()
+        person = db.execute("select person from clearway.person where name = 'A'").fetchone()
+        assert made is not None
+        assert person is not None
+        for org, subject in (
+            ("clinic", f"asset/{made[0]}"),  # another's
+            ("mill", "asset/99"),
+            ("mill", "asset/seventeen"),
+            ("mill", "inventory/1"),
+            ("mill", f"person/{person[0]}"),
+        ):
+            with pytest.raises(NotFoundError, match="has no such"):
+                retention.place_hold(db, org, subject, "a case")
+        for subject in ("nonsense", "Asset/1", "asset/", "asset/1 or 2", "asset/1\x1b[2J", "x" * 400):
+            with pytest.raises(UsageError, match="no subject"):
+                retention.place_hold(db, "mill", subject, "a case")
+        retention.place_hold(db, "mill", f"asset/{made[0]}", "a case")
+        retention.place_hold(db, "clinic", f"person/{person[0]}", "a case")
+        assert len(retention.holds(db)) == 2
 
 
 def test_the_command_counts_holds_and_deletes(aged: World) -> None:
