@@ -48,15 +48,15 @@ create table clearway.log_act (
     app boolean not null
 );
 insert into clearway.log_act (act, app)
-select noun || '.*', true from unnest(array['account', 'approval', 'asset', 'content', 'credential', 'decision',
-    'directive', 'embargo', 'exposure', 'fleet', 'inventory', 'list', 'organisation', 'passkey', 'person', 'role',
-    'rule', 'search', 'session', 'setting', 'sign_in', 'token', 'triage', 'view', 'webhook',
+select noun || '.*', true from unnest(array[
+    'account', 'approval', 'asset', 'content', 'credential', 'decision', 'directive', 'embargo', 'exposure', 'fleet',
+    'inventory', 'list', 'note', 'organisation', 'passkey', 'person', 'role', 'rule', 'search', 'session', 'setting',
+    'sign_in', 'token', 'triage', 'view', 'webhook',
     -- of the rooms to come
     'advisory', 'agent', 'artefact', 'assessment', 'bank', 'candidate', 'case', 'catalogue', 'challenge',
-    'determination', 'dossier', 'duplicate', 'edge', 'enrolment', 'evidence', 'finding', 'gate', 'image', 'intake', 'lease',
-    'message', 'model',
-    'party', 'patch', 'receipt', 'recipe', 'release', 'reporter', 'rollout', 'run', 'scan', 'submission', 'thread',
-    'validation', 'vendor', 'verdict', 'window']) noun;
+    'determination', 'dossier', 'duplicate', 'edge', 'enrolment', 'evidence', 'finding', 'gate', 'image', 'intake',
+    'lease', 'message', 'model', 'party', 'patch', 'receipt', 'recipe', 'release', 'reporter', 'rollout', 'run',
+    'scan', 'submission', 'thread', 'validation', 'vendor', 'verdict', 'window']) noun;
 insert into clearway.log_act (act, app) values
     -- What only the owner's jobs and commands do, though their nouns are the application's too.
     ('embargo.frozen', false), ('session.begun', false), ('restore.sessions_ended', false),
