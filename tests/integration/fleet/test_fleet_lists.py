@@ -186,3 +186,26 @@ def test_an_exposure_said_beforehand_counts_from_its_day(mine: Fleet) -> None:
     assert before.due is not None
     assert after.due is not None
     assert after.due < before.due
+
+
+@pytest.mark.parametrize("counted", [100_000, 2], ids=["counted whole", "counting stopped"])
+def test_the_week_is_what_the_list_shows_to_its_reader(
+    filled: Fleet, monkeypatch: pytest.MonkeyPatch, counted: int
+) -> None:
+    monkeypatch.setattr(week, "_COUNTED", counted)
+    monkeypatch.setattr(listing, "_COUNTED", counted)
+    day = DAY + timedelta(days=20)
+    facets = {"status": ("open",), "verdict": ("affected",)}
+    for who in (filled.operator, filled.another().operator):
+        for org in (None, filled.org):
+            with filled.acting(who) as db:
+                plan = week.plan(db, day, org=org, days=10, most=100)
+                soon = Filter(org=org, due_to=day + timedelta(days=10), yes=facets)
+                lines = listing.page(db, soon, limit=500).lines
+            late = [x for x in lines if x.due is not None and x.due < day]
+            assert sorted(e for s in plan.steps for e in s.exposures) == sorted(x.exposure for x in lines)
+            assert {(s.name, s.due, s.tier) for s in plan.steps} <= {(x.name, x.due, x.tier) for x in lines}
+            if plan.exact:
+                assert (plan.due, plan.overdue) == (len(lines), len(late))
+            else:
+                assert plan.due == counted < len(lines)

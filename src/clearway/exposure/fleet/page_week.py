@@ -98,14 +98,14 @@ def read(db: psycopg.Connection[Any], day: date, org: int | None, table: Table |
         issuer=directive.issuer,
         url=directive.url,
         standing=page_why.standing_for(db, org, directive.id) if org is not None else "advisory",
-        auds=tuple({line.aud for step in steps for line in listing.lines(db, step.step.exposures[:_LINES])}),
+        auds=tuple({line.aud for step in steps for line in week.lines_of(db, step.step.exposures[:_LINES])}),
     )
 
 
 def _told(db: psycopg.Connection[Any], step: week.Step, day: date, table: Table | None) -> Told:
-    lines = listing.lines(db, step.exposures[:_LINES])
-    reached = {line.asset for line in lines if line.asset_exposure == "public"}
-    unsaid = {line.asset for line in lines if line.asset_exposure == "unknown"}
+    lines = week.lines_of(db, step.exposures[:_LINES])
+    reached = {line.asset for line in lines if line.reachable == "public"}
+    unsaid = {line.asset for line in lines if line.reachable == "unknown"}
     later = page_why.if_internal(db, step.exposures, day) if reached or unsaid else None
     first = min(lines, key=lambda line: (line.due is None, line.due or day, line.exposure))
     flaw = table.flaw(first.flaw) if table is not None else None

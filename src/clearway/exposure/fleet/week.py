@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
 
@@ -14,9 +14,31 @@ from . import listing
 from .wanted import Filter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import psycopg
 
 _READ = 500
+_COUNTED = 100_000
+
+
+class Line(NamedTuple):
+    """What the plan needs to know of one exposure. `reachable` is how exposed its asset is."""
+
+    exposure: int
+    asset: int
+    asset_name: str
+    reachable: str
+    flaw: str
+    ecosystem: str
+    name: str
+    version: str
+    due: date | None
+    tier: str
+    forensic: bool
+    fixed: list[str]
+    kev: bool
+    aud: int
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -52,23 +74,48 @@ def plan(
 ) -> Plan:
     """The plan of the `days` from `day` on: what is overdue counts as due. Accepted and mitigated are left out."""
     until = day + timedelta(days=days)
-    facets = {"status": ("open",), "verdict": ("affected",)}
-    soon = Filter(org=org, due_to=until, yes=facets)
-    lines = listing.page(db, soon, limit=_READ).lines
-    counted = listing.counts(db, soon, ())
-    late = listing.counts(db, Filter(org=org, due_to=day - timedelta(days=1), yes=facets), ())
-    groups: dict[tuple[str, str], list[listing.ExposureLine]] = {}
-    for line in lines:
+    row = db.execute(
+        "select total, late, first from clearway.fleet_due(%s, %s, %s, %s, %s)",
+        (until, day, org, _COUNTED + 1, _READ),
+    ).fetchone()
+    total, late, first = row or (0, 0, None)
+    exact = total <= _COUNTED
+    if not exact:  # counting has stopped: the first are asked for, and what is late is counted by itself
+        facets = {"status": ("open",), "verdict": ("affected",)}
+        soon = Filter(org=org, due_to=until, yes=facets)
+        first = [line.exposure for line in listing.page(db, soon, limit=_READ).lines]
+        late = listing.counts(db, Filter(org=org, due_to=day - timedelta(days=1), yes=facets), ()).total
+    groups: dict[tuple[str, str], list[Line]] = {}
+    for line in lines_of(db, first or ()):
         groups.setdefault((line.ecosystem, line.name), []).append(line)
     steps = sorted((_step(group, day) for group in groups.values()), key=_urgency)
     return Plan(
         day=day,
         until=until,
         steps=tuple(steps[:most]),
-        due=counted.total,
-        overdue=late.total,
-        exact=counted.exact and late.exact,
+        due=min(total, _COUNTED),
+        overdue=late,
+        exact=exact,
     )
+
+
+# Each is looked up by its number (`offset 0`), whatever the planner thinks of how few rows a policy lets through.
+_LINES = """select e.exposure, e.asset, a.name, a.exposure, f.id, v.ecosystem, v.name, v.version, e.due, c.tier,
+    c.forensic, coalesce(n.fixed, '{}'), f.kev is not null, e.aud::int
+from unnest(%s::bigint[]) with ordinality as w(exposure, place)
+cross join lateral (select * from clearway.exposure x where x.exposure = w.exposure offset 0) e
+cross join lateral (select * from clearway.asset x where x.asset = e.asset offset 0) a
+cross join lateral (select * from clearway.package_version x where x.pv = e.pv offset 0) v
+cross join lateral (select * from clearway.flaw x where x.flaw = e.flaw offset 0) f
+join clearway.clock c on c.clock = e.clock
+left join lateral (
+    select * from clearway.answer x where e.via = 0 and x.pv = e.pv and x.flaw = e.flaw offset 0) n on true
+order by w.place"""
+
+
+def lines_of(db: psycopg.Connection[Any], exposures: Sequence[int]) -> tuple[Line, ...]:
+    """The lines of these exposures, in their order, without those that may not be seen."""
+    return tuple(Line(*row) for row in db.execute(_LINES, (list(exposures),)))
 
 
 def _urgency(step: Step) -> tuple[Any, ...]:
@@ -82,10 +129,10 @@ def _urgency(step: Step) -> tuple[Any, ...]:
     )
 
 
-def _step(group: list[listing.ExposureLine], day: date) -> Step:
+def _step(group: list[Line], day: date) -> Step:
     first = min(group, key=lambda line: line.due or date.max)
     scheme = scheme_of(first.ecosystem)
-    ends = [least for line in group if (least := lowest(scheme, line.fixed))]
+    ends = [least for line in group if (least := lowest(scheme, tuple(line.fixed)))]
     return Step(
         ecosystem=first.ecosystem,
         name=first.name,
@@ -97,6 +144,6 @@ def _step(group: list[listing.ExposureLine], day: date) -> Step:
         due=first.due,
         overdue=first.due is not None and first.due < day,
         tier=first.tier,
-        kev=any(line.kev is not None for line in group),
+        kev=any(line.kev for line in group),
         forensic=any(line.forensic for line in group),
     )

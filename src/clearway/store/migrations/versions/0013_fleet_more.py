@@ -103,9 +103,15 @@ alter table clearway.clock add constraint clock_rule
 create index exposure_own_clock on clearway.exposure (clock) where clock < 0;
 create index exposure_history_own_clock on clearway.exposure_history (clock) where clock < 0;
 drop policy see on clearway.clock;
-create policy see on clearway.clock for select to clearway_app using (clock > 0
-    or exists (select from clearway.exposure e where e.clock = clock.clock)
-    or exists (select from clearway.exposure_history h where h.clock = clock.clock));
+-- A function, so that the policy costs the planner nothing for the many rules that everybody may read.
+create function clearway.sees_clock(which int) returns boolean language plpgsql stable security definer
+    set search_path = clearway, pg_temp as $$
+declare bits varbit := my_bits();
+begin
+    return exists (select from exposure e where e.clock = which and e.clock < 0 and get_bit(bits, e.aud) = 1)
+        or exists (select from exposure_history h where h.clock = which and h.clock < 0 and get_bit(bits, h.aud) = 1);
+end $$;
+create policy see on clearway.clock for select to clearway_app using (clock > 0 or clearway.sees_clock(clock));
 create function clearway.fleet_clock(
     directive text, policy text, retier text, tier text, rank int, "row" int, basis text, forensic boolean,
     version_id bigint)
@@ -329,6 +335,36 @@ begin
 end $$;
 """
 
+WEEK = """
+-- What is open, affected and due by a day, of what the caller sees: how many, how many of them before `day`, and the
+-- first of them by date. It tests audiences itself: behind a policy an index on an expression is walked from its start,
+-- because PostgreSQL calls no COALESCE leakproof. Counting stops after `most`; the first are then not all there are.
+create function clearway.fleet_due(
+    until date, day date, of_org int, most int, firsts int, out total bigint, out late bigint, out first bigint[])
+    language plpgsql stable security definer set search_path = clearway, pg_temp as $$
+declare
+    bits varbit := case when actor() = 0 then null else my_bits() end;
+    mine int[] := case when actor() = 0 then null else my_audiences(64) end;
+    wanted constant text := 'e.gone is null and e.status = 0 and e.verdict = 1
+        and coalesce(e.due, ''infinity''::date) <= $1 and ($2 is null or e.org = $2)
+        and (e.via = 0 or not exists (
+            select from clearway.exposure p where p.asset = e.asset and p.pv = e.pv and p.flaw = e.flaw and p.via = 0
+                and p.gone is null and p.verdict = 1 and ($3 is null or get_bit($3, p.aud) = 1)))';
+    one constant text := 'select e.exposure, e.due as at from clearway.exposure e where ';
+    walk text := one || wanted;
+begin
+    if mine is not null then
+        walk := 'select x.* from unnest($7::int[]) m(aud) cross join lateral (' || one || 'e.aud = m.aud and '
+            || wanted || ' order by coalesce(e.due, ''infinity''::date), e.exposure limit $4) x';
+    elsif bits is not null then
+        walk := walk || ' and get_bit($3, e.aud) = 1';
+    end if;
+    execute 'with seen as materialized (' || walk || ' limit $4)
+        select count(*), count(*) filter (where at < $5), (array_agg(exposure order by at, exposure))[1:$6] from seen'
+        into total, late, first using until, of_org, bits, most, day, firsts, mine;
+end $$;
+"""
+
 FOLLOWING = """
 -- As before, for what is kept beside an asset too.
 create or replace function clearway.follow_asset_marking() returns trigger language plpgsql
@@ -355,10 +391,12 @@ _MORE = """    update asset_said set aud = new.aud where asset = new.asset;
 RULES = """
 revoke execute on function clearway.keep_directive_end(), clearway.directives_of(int[], date, timestamptz),
     clearway.directive_document(bigint), clearway.note_ruling(), clearway.keep_asset_said(),
+    clearway.fleet_due(date, date, int, int, int), clearway.sees_clock(int),
     clearway.fleet_clock(text, text, text, text, int, int, text, boolean, bigint),
     clearway.fleet_keep_vex(bigint, text, boolean, bytea),
     clearway.fleet_vex(int, bigint[], bigint[], text[], text[]) from public;
 grant execute on function clearway.directives_of(int[], date, timestamptz), clearway.directive_document(bigint),
+    clearway.fleet_due(date, date, int, int, int), clearway.sees_clock(int),
     clearway.fleet_clock(text, text, text, text, int, int, text, boolean, bigint),
     clearway.fleet_keep_vex(bigint, text, boolean, bytea),
     clearway.fleet_vex(int, bigint[], bigint[], text[], text[]) to clearway_app;
@@ -367,7 +405,7 @@ grant execute on function clearway.directives_of(int[], date, timestamptz), clea
 
 def upgrade() -> None:
     """Creates the tables, their rules and their acts."""
-    run(GOVERNED, KEPT, STATED, FOLLOWING.format(more=_MORE), RULES)
+    run(GOVERNED, KEPT, STATED, WEEK, FOLLOWING.format(more=_MORE), RULES)
 
 
 OLD = """
@@ -448,6 +486,7 @@ def downgrade() -> None:
     op.execute(
         "drop function clearway.keep_directive_end(), clearway.directives_of(int[], date, timestamptz), "
         "clearway.directive_document(bigint), clearway.note_ruling(), clearway.keep_asset_said(), "
+        "clearway.fleet_due(date, date, int, int, int), clearway.sees_clock(int), "
         "clearway.fleet_clock(text, text, text, text, int, int, text, boolean, bigint), "
         "clearway.fleet_keep_vex(bigint, text, boolean, bytea), "
         "clearway.fleet_vex(int, bigint[], bigint[], text[], text[])"

@@ -1,0 +1,182 @@
+"""`clearway exposure …`: what is affected, due when, and what was said of it."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from clearway.records.errors import UsageError
+from clearway.records.text import plain
+
+from .commands_here import Here, day_of, days_of, opened, say, say_json
+
+if TYPE_CHECKING:
+    import argparse
+
+    from .listing import ExposureLine
+
+
+_SHOWN = 50
+
+
+def add_exposure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds `exposure`."""
+    room = commands.add_parser(
+        "exposure",
+        help="what is affected, and due when",
+        description="What is affected, and due when. Without a sub-command, the list by due date.",
+    )
+    room.add_argument(
+        "--due-within", metavar="DAYS", type=days_of, default=None, help="such as 7d; overdue included"
+    )
+    room.add_argument("--overdue", action="store_true")
+    _filters(room)
+    room.add_argument("--sort", choices=("due", "severity", "epss", "kev", "name"), default="due")
+    room.add_argument("--limit", type=int, default=_SHOWN, metavar="N")
+    room.add_argument("--json", action="store_true")
+    room.set_defaults(func=run_exposure)
+    kinds = room.add_subparsers(dest="exposure_command", metavar="COMMAND")
+    setting = kinds.add_parser("set", help="give exposures a status", description="Gives exposures a status.")
+    setting.add_argument(
+        "exposures", nargs="*", type=int, metavar="EXPOSURE", help="numbers; or the filters below"
+    )
+    _filters(setting)
+    setting.add_argument(
+        "--to", required=True, choices=("open", "mitigated", "fixed", "not_affected", "accepted")
+    )
+    setting.add_argument("--justification", default="", metavar="WORD", help="of not_affected (OpenVEX)")
+    setting.add_argument("--detail", default="", metavar="TEXT")
+    setting.add_argument("--until", type=day_of, metavar="DATE")
+    setting.add_argument("--any-version", action="store_true", help="for later versions of the component too")
+    setting.add_argument("--dry-run", action="store_true", help="say how many, and do nothing")
+    setting.add_argument("--json", action="store_true")
+    setting.set_defaults(func=run_set)
+    replay = kinds.add_parser("replay", help="how an exposure stood on a day, and why its date was that")
+    replay.add_argument("exposure", type=int, metavar="EXPOSURE")
+    replay.add_argument("--as-of", type=day_of, required=True, metavar="DATE")
+    replay.add_argument("--json", action="store_true")
+    replay.set_defaults(func=run_replay)
+
+
+def _filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--status", action="append", default=[], metavar="WORD", help="open by default; all for any"
+    )
+    parser.add_argument(
+        "--asset", default="", metavar="NAME", help="one asset, or a beginning with * after it"
+    )
+    parser.add_argument("--flaw", default="", metavar="ID")
+    parser.add_argument("--name", default="", metavar="COMPONENT")
+    parser.add_argument("--org", default="", metavar="SLUG")
+
+
+def _wanted(args: argparse.Namespace, here: Here) -> Any:
+    from .wanted import Filter
+
+    words = tuple(args.status) or ("open",)
+    due_to = None
+    if getattr(args, "overdue", False):
+        due_to = here.day - timedelta(days=1)
+    elif getattr(args, "due_within", None) is not None:
+        due_to = here.day + timedelta(days=args.due_within)
+    return Filter(
+        org=here.org(args.org, "read") if args.org else None,
+        flaw=args.flaw,
+        name=args.name,
+        asset_name=args.asset,
+        due_to=due_to,
+        yes={} if "all" in words else {"status": words},
+    )
+
+
+def run_exposure(args: argparse.Namespace) -> int:
+    """Prints the list; returns 0."""
+    import msgspec
+
+    from . import listing
+
+    with opened(args) as here:
+        _catch_up(here)
+        with here.pool.acting(here.key) as db:
+            wanted = _wanted(args, here)
+            page = listing.page(db, wanted, args.sort, limit=args.limit)
+            counts = listing.counts(db, wanted)
+            day = here.day
+    if args.json:
+        say_json({"exposures": msgspec.to_builtins(page.lines), "counts": msgspec.to_builtins(counts)})
+        return 0
+    for line in page.lines:
+        say(_line(line, day))
+    more = "" if counts.exact else " at least"
+    say(f"{len(page.lines):,} of{more} {counts.total:,}")
+    return 0
+
+
+def _catch_up(here: Here) -> None:
+    """What was ingested since is in the list: nobody else may be at work on this home that would see to it."""
+    from clearway.advisories.table import Table
+    from clearway.records.errors import ConfigError
+
+    from . import follow
+
+    try:
+        table = Table.of_home(here.home)
+    except ConfigError:  # nothing is loaded yet
+        return
+    try:
+        with here.pool.owner() as owner:
+            follow.follow(owner, table, here.day, here.home)
+    finally:
+        table.close()
+
+
+def _line(x: ExposureLine, day: date) -> str:
+    when = "no date   " if x.due is None else f"{x.due}"
+    late = " OVERDUE" if x.due is not None and x.due < day and x.status == "open" else ""
+    fixed = f"; fixed in {', '.join(x.fixed)}" if x.fixed else ""
+    possible = " (possible)" if x.verdict == "unknown" else ""
+    return plain(
+        f"{x.exposure:>8}  {when} {x.tier:<4}{late}  {x.flaw}{possible}  {x.name} {x.version} on {x.asset_name}"
+        f"{'' if x.status == 'open' else ' [' + x.status + ']'}{fixed}"
+    )
+
+
+def run_set(args: argparse.Namespace) -> int:
+    """Gives a status; returns 0."""
+    from . import listing, status
+
+    said = status.Decision(
+        status=args.to, justification=args.justification, detail=args.detail, until=args.until,
+        any_version=args.any_version,
+    )  # fmt: skip
+    if not args.exposures and not (args.asset or args.flaw or args.name):
+        raise UsageError("which exposures?", mend="give their numbers, or --asset, --flaw or --name")
+    with opened(args) as here, here.pool.acting(here.key) as db:
+        found = args.exposures or listing.ids(db, _wanted(args, here), status.MOST + 1)
+        changed = () if args.dry_run else status.decide(db, found, said)
+    if args.json:
+        say_json({"matched": len(found), "changed": list(changed), "dry_run": args.dry_run})
+    elif args.dry_run:
+        say(f"{len(found):,} exposures would be {args.to}")
+    else:
+        say(f"{len(changed):,} exposures are {args.to} now")
+    return 0
+
+
+def run_replay(args: argparse.Namespace) -> int:
+    """Prints how an exposure stood on a day; returns 0."""
+    import msgspec
+
+    from . import due
+
+    with opened(args) as here, here.pool.acting(here.key) as db:
+        shown = due.replay(db, args.exposure, args.as_of)
+    if args.json:
+        say_json(msgspec.to_builtins(shown))
+        return 0
+    say(
+        f"{shown.flaw}: due {shown.due or 'without a date'} ({shown.tier}, {shown.basis}) as shown on {shown.day}"
+    )
+    for reason in shown.again.reasons:
+        say(f"  {plain(reason)}")
+    return 0

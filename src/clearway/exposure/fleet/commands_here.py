@@ -1,0 +1,105 @@
+"""Who acts on this home, and how the fleet's commands speak."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from clearway.records.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from clearway.records.principal import Principal
+    from clearway.store.principal import Pool
+
+
+class Here(NamedTuple):
+    """Who acts on this home, and today."""
+
+    pool: Pool
+    key: str
+    me: Principal
+    day: date
+    home: Any
+
+    def org(self, slug: str, right: Any = "operate") -> int:
+        """The organisation of that slug, or the only one where the caller has the right."""
+        found = [m for m in self.me.memberships if right in m.rights and slug in ("", m.slug)]
+        if len(found) == 1:
+            return found[0].org
+        if not found:
+            raise NotFoundError(
+                f"no organisation {slug!r} of yours" if slug else "you operate for no organisation"
+            )
+        raise UsageError(
+            "for which organisation?", mend="--org " + ", ".join(sorted(m.slug for m in found)[:5])
+        )
+
+
+@contextmanager
+def opened(args: argparse.Namespace) -> Iterator[Here]:
+    """The home at `args.home` with who acts on it. Raises AuthenticationError for a token that is not valid."""
+    import msgspec
+
+    from clearway.access import local
+    from clearway.records.errors import AuthenticationError
+    from clearway.records.principal import Principal as Person
+    from clearway.store import server
+    from clearway.store.migrate import migrate
+    from clearway.store.principal import Pool
+
+    now = datetime.now(UTC)
+    with server.lease(args.home) as url:
+        migrate(url)
+        key = local.key(url, args.home, now=now)
+        with Pool(url, size=2) as pool:
+            with pool.acting(key) as db:
+                row = db.execute("select clearway.whoami()::text").fetchone()
+            if row is None or row[0] is None:
+                raise AuthenticationError("the token is not valid", mend="set CLEARWAY_TOKEN")
+            yield Here(pool, key, msgspec.json.decode(row[0], type=Person), now.date(), args.home)
+
+
+def asset_named(here: Here, db: Any, text: str, slug: str) -> Any:
+    """The asset of that number or name. Raises NotFoundError."""
+    from . import asset
+
+    if text.isascii() and text.isdigit():
+        return asset.one(db, int(text))
+    orgs = [m.org for m in here.me.memberships if "read" in m.rights and slug in ("", m.slug)]
+    found = [a for org in orgs if (a := asset.find(db, org, text)) is not None]
+    if not found:
+        raise NotFoundError(f"no asset {text!r}", mend="`clearway inventory list` names them")
+    return found[0]
+
+
+def day_of(text: str) -> date:
+    """A day from an argument. Raises UsageError."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a day", mend="write YYYY-MM-DD") from None
+
+
+def days_of(text: str) -> int:
+    """A number of days from an argument such as 7d. Raises UsageError."""
+    number = text.removesuffix("d")
+    if not number.isascii() or not number.isdigit() or len(number) > 5:
+        raise UsageError(f"{text!r} is not a number of days", mend="write 7d")
+    return int(number)
+
+
+def say_json(value: Any) -> None:
+    """Prints a value as one line of JSON."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+
+
+def say(text: str, stream: Any = None) -> None:
+    """Prints a line."""
+    print(text, file=stream or sys.stdout)

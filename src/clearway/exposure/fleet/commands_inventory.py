@@ -1,0 +1,135 @@
+"""`clearway inventory …`: what assets hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clearway.records.errors import NotFoundError
+from clearway.records.text import plain
+
+from .commands_here import asset_named, opened, say, say_json
+from .commands_take import about_asset, run_add, run_watch
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_inventory(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds `inventory`."""
+    room = commands.add_parser(
+        "inventory", help="what assets hold", description="What assets hold, and what re-uploads change."
+    )
+    kinds = room.add_subparsers(dest="inventory_command", required=True, metavar="COMMAND")
+    add = kinds.add_parser(
+        "add",
+        help="take inventories in",
+        description="Takes inventories in: SBOMs, package and product lists, scanner and agent exports; files, folders "
+        "or archives. A second one of the same asset shows the difference.",
+    )
+    add.add_argument("inventory", nargs="+", metavar="SBOM")
+    add.add_argument(
+        "--asset", default="", metavar="NAME", help="default: what the document says, or the file's name"
+    )
+    about_asset(add)
+    add.add_argument(
+        "--apply-vex", action="append", default=[], metavar="FILE", help="VEX documents that come with it"
+    )
+    add.set_defaults(func=run_add)
+    watch = kinds.add_parser(
+        "watch",
+        help="take in what appears in a folder",
+        description="Takes in what appears or changes in a folder.",
+    )
+    watch.add_argument("folder", metavar="FOLDER")
+    watch.add_argument("--every", type=float, default=10.0, metavar="SECONDS")
+    watch.add_argument("--once", action="store_true", help="look once and end")
+    about_asset(watch)
+    watch.set_defaults(func=run_watch, asset="", apply_vex=[])
+    listing = kinds.add_parser("list", help="assets and what is open on them")
+    listing.add_argument("--name", default="", help="one asset, or a beginning with * after it")
+    listing.add_argument("--org", default="", metavar="SLUG")
+    listing.add_argument("--json", action="store_true")
+    listing.set_defaults(func=run_list)
+    show = kinds.add_parser("show", help="one asset: its inventories and what it holds")
+    show.add_argument("asset", metavar="ASSET")
+    show.add_argument("--org", default="", metavar="SLUG")
+    show.add_argument("--json", action="store_true")
+    show.set_defaults(func=run_show)
+    diff = kinds.add_parser("diff", help="what one inventory changed; the newest of an asset by default")
+    diff.add_argument("asset", metavar="ASSET")
+    diff.add_argument("--inventory", type=int, default=0, metavar="N")
+    diff.add_argument("--org", default="", metavar="SLUG")
+    diff.add_argument("--json", action="store_true")
+    diff.set_defaults(func=run_diff)
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """Prints the assets; returns 0."""
+    import msgspec
+
+    from . import asset
+
+    with opened(args) as here, here.pool.acting(here.key) as db:
+        org = here.org(args.org, "read") if args.org else None
+        found = asset.page(db, org=org, name=args.name, limit=1_000)
+    if args.json:
+        say_json([msgspec.to_builtins(x) for x in found])
+        return 0
+    for x in found:
+        due = f", next due {x.earliest}" if x.earliest else ""
+        say(
+            f"{x.asset.asset:>6}  {plain(x.asset.name)}  {x.asset.exposure}, {x.asset.details.environment}: "
+            f"{x.components:,} components, {x.open:,} open{due}"
+        )
+    return 0
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Prints one asset; returns 0."""
+    import msgspec
+
+    from . import asset, inventory
+
+    with opened(args) as here, here.pool.acting(here.key) as db:
+        found = asset_named(here, db, args.asset, args.org)
+        documents = inventory.of_asset(db, found.asset)
+        held = inventory.held(db, found.asset)
+        said = asset.exposures_said(db, found.asset)
+    if args.json:
+        say_json({"asset": msgspec.to_builtins(found), "exposures": msgspec.to_builtins(said),
+               "inventories": msgspec.to_builtins(documents), "components": msgspec.to_builtins(held)})  # fmt: skip
+        return 0
+    say(f"{plain(found.name)}: {found.exposure}, {found.details.environment}; {len(held):,} components")
+    for d in documents[:10]:
+        say(
+            f"  {d.received:%Y-%m-%d %H:%M} UTC  {plain(d.witness)}: {d.components:,} components, "
+            f"{d.added:,} added, {d.removed:,} removed{'' if d.current else ' (replaced)'}"
+        )
+    return 0
+
+
+def run_diff(args: argparse.Namespace) -> int:
+    """Prints what an inventory changed; returns 0."""
+    import msgspec
+
+    from . import inventory
+
+    with opened(args) as here, here.pool.acting(here.key) as db:
+        found = asset_named(here, db, args.asset, args.org)
+        documents = inventory.of_asset(db, found.asset)
+        if not documents:
+            raise NotFoundError("no inventory of it yet", where=found.name)
+        chosen = args.inventory or documents[0].inventory
+        if chosen not in {d.inventory for d in documents}:
+            raise NotFoundError(f"no inventory {chosen} of it", where=found.name)
+        difference = inventory.difference(db, chosen)
+    if args.json:
+        say_json(msgspec.to_builtins(difference))
+        return 0
+    for mark, rows in (("+", difference.added), ("-", difference.removed)):
+        for h in rows:
+            say(f"{mark} {plain(h.name)} {plain(h.version)} ({plain(h.ecosystem)})")
+    for c in difference.changed:
+        say(f"~ {plain(c.name)} {plain(', '.join(c.before))} -> {plain(', '.join(c.after))}")
+    say(f"{difference.appeared:,} new exposures, {difference.ended:,} ended")
+    return 0
