@@ -109,3 +109,9 @@ def compiled(source: Path, into: Path, *flags: str, compiler: str = "gcc") -> by
         pytest.skip(f"no {compiler}")
     subprocess.run([compiler, "-O1", *flags, "-o", str(into), str(source)], check=True, capture_output=True)
     return into.read_bytes()
+
+
+def needs(program: str) -> None:
+    """Skips the test where a program is missing."""
+    if shutil.which(program) is None:
+        pytest.skip(f"no {program}")

@@ -18,7 +18,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from clearway.records.errors import ClearwayError, UpstreamError
@@ -28,7 +28,7 @@ from .cgroup import Counters, Group, Groups
 from .ending import outcome_of
 from .filter import digest, programs
 from .handles import Launched, Pipe, memory, pair, readable, sealed
-from .keeper import FIRST_FD, INFO_FD
+from .keeper import FIRST_FD, INFO_FD, STAGE
 from .run import WRITABLE, Enforcement, Limits, Outcome, Run, checked
 from .spawn import Keeper, Started, keeper
 from .watch import follow
@@ -170,14 +170,19 @@ class Bubblewrap:
         ready, ready_box = pair(held)
         gate, gate_box = pair(held)
         ready.shutdown(socket.SHUT_WR)  # the box reads its end at once
-        arguments = self._arguments(run, user, numbers, (ready_box.fileno(), gate_box.fileno()), held)
+        binds = [(readable(b.host, b.inside, user, held), str(b.host.resolve()), b.inside) for b in run.binds]
+        stage = STAGE if user is not None else ""
+        staged = [int(numbers.add(fd)) for fd, _, _ in binds] if stage else []
+        arguments = self._arguments(run, numbers, binds, stage, held)
+        arguments += [*layout.gate(numbers, ready_box.fileno(), gate_box.fileno()), "--chdir", run.cwd]
         args = sealed(b"\0".join(w.encode() for w in arguments) + b"\0", held)
         request: dict[str, Any] = {
             "argv": [self._program.path, "--args", numbers.add(args), "--", *self._argv(run)],
             "user": user,
             "groups": group.entrances if group else [],
             "rlimits": self.rlimits(run, counted=group is not None),
-            "fresh": list(range(FIRST_FD, FIRST_FD + self._fixed.count)),
+            "fresh": numbers.of(self._fixed.all),
+            "stage": staged,
         }
         box = by.start(request, [*streams, *numbers.fds])
         held.callback(box.close)
@@ -188,12 +193,11 @@ class Bubblewrap:
     def _arguments(
         self,
         run: Run,
-        user: int | None,
         numbers: layout.Numbers,
-        gates: tuple[int, int],
+        binds: Sequence[tuple[int, str, str]],
+        stage: str,
         held: contextlib.ExitStack,
     ) -> list[str]:
-        binds = [(readable(b.host, b.inside, user, held), str(b.host.resolve()), b.inside) for b in run.binds]
         filters = self._fixed.descriptors[run.loopback]
         words = []
         for fd in filters:
@@ -206,10 +210,8 @@ class Bubblewrap:
             *layout.system(self._host),
             *words,
             *layout.writable(run.limits.work_mib),
-            *layout.binds(numbers, self._host, binds),
+            *layout.binds(numbers, self._host, binds, stage),
             *layout.inputs(numbers, [(sealed(data, held), name) for name, data in run.inputs.items()]),
-            *layout.gate(numbers, *gates),
-            *("--chdir", run.cwd),
         ]
 
     def _argv(self, run: Run) -> list[str]:
@@ -292,7 +294,7 @@ class _Fixed:
         }
         self.descriptors = {k: [memory(code) for code in codes] for k, codes in self.filters.items()}
         self.etc = [memory(data) for data in layout.etc_files()]
-        self.count = len(self.descriptors[False]) + len(self.etc)
+        self.all = {*self.etc, *(fd for fds in self.descriptors.values() for fd in fds)}
 
 
 def _at_most(kind: int, wanted: int) -> int:

@@ -29,15 +29,19 @@ import resource
 import select
 import signal
 import socket
+import stat
 import sys
 
 INFO_FD = 3  # where bubblewrap says its init's pid; a run's further descriptors follow from 4
 FIRST_FD = 4
+STAGE = "/tmp"  # noqa: S108  (covered by an own mount, and there in every system)
 _HIGH = 1024  # above every number a box is given
 _MAX_REQUEST = 128 << 10
 _MAX_DESCRIPTORS = 253  # SCM_MAX_FD, linux/net.h
 _OTHER_NAMESPACES = 0x6E020000  # CLONE_NEW{CGROUP,UTS,IPC,PID,NET,NS}
 _CLONE_NEWUSER = 0x10000000
+_CLONE_NEWNS = 0x00020000
+_MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18  # linux/mount.h
 _NS_GET_USERNS = 0xB701  # linux/nsfs.h
 _PR_SET_DUMPABLE = 4  # linux/prctl.h
 _PR_SET_SECCOMP = 22
@@ -259,6 +263,10 @@ def _become(asked: dict[str, object], talk: socket.socket, told: int, fds: list[
             # an own position in the file: boxes that start at the same time read the same filter
             again = os.open(f"/proc/self/fd/{number}", os.O_RDONLY | os.O_CLOEXEC)
             os.dup2(again, number, inheritable=True)
+        staged: list[int] = asked.get("stage", [])  # type: ignore[assignment]
+        if staged:
+            where = "binds"
+            _stage(staged)
         where = "limits"
         for kind, soft, hard in asked.get("rlimits", ()):  # type: ignore[attr-defined]
             resource.setrlimit(kind, (soft, hard))
@@ -280,6 +288,27 @@ def _become(asked: dict[str, object], talk: socket.socket, told: int, fds: list[
         with contextlib.suppress(OSError):
             talk.send(json.dumps({"error": f"{where}: {error}"}).encode())
     os._exit(127)
+
+
+def _stage(numbers: list[int]) -> None:
+    """Binds these open files and folders to /tmp/0, /tmp/1… of a mount namespace of our own.
+
+    Bubblewrap finds what it binds by its path, as the box's user, who may not walk the way to it.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    _checked(libc.unshare(_CLONE_NEWNS))
+    _checked(libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None))
+    _checked(libc.mount(b"box", STAGE.encode(), b"tmpfs", _MS_NOSUID | _MS_NODEV, b"size=64k,mode=0755"))
+    for place, number in enumerate(numbers):
+        target = f"{STAGE}/{place}"
+        if stat.S_ISDIR(os.fstat(number).st_mode):
+            os.mkdir(target, 0o755)  # noqa: PTH102
+        else:
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+        _checked(
+            libc.mount(f"/proc/self/fd/{number}".encode(), target.encode(), None, _MS_BIND | _MS_REC, None)
+        )
+        os.close(number)
 
 
 def _leave_groups() -> None:

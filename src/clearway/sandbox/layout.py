@@ -61,6 +61,10 @@ class Numbers:
         self.fds.append(fd)
         return str(self._first + len(self.fds) - 1)
 
+    def of(self, fds: set[int]) -> list[int]:
+        """The numbers of those of `fds` that were added."""
+        return [self._first + place for place, fd in enumerate(self.fds) if fd in fds]
+
 
 def namespaces() -> list[str]:
     """Every namespace of its own, and no further ones."""
@@ -130,11 +134,18 @@ def writable(work_mib: int) -> list[str]:
     return words
 
 
-def binds(numbers: Numbers, found: Host, places: Sequence[tuple[int, str, str]]) -> list[str]:
-    """Read-only binds: (descriptor, real path, place inside). By descriptor nothing can be exchanged under way."""
+def binds(
+    numbers: Numbers, found: Host, places: Sequence[tuple[int, str, str]], stage: str = ""
+) -> list[str]:
+    """Read-only binds: (descriptor, real path, place inside). By descriptor nothing can be exchanged under way.
+
+    With `stage`, the keeper has bound the descriptors there, in this order, and closed them.
+    """
     words: list[str] = []
-    for fd, path, inside in places:
-        if found.bind_by_descriptor:
+    for number, (fd, path, inside) in enumerate(places):
+        if stage:
+            words += ["--ro-bind", f"{stage}/{number}", inside]
+        elif found.bind_by_descriptor:
             words += ["--ro-bind-fd", numbers.add(fd), inside]
         else:
             words += ["--ro-bind", path, inside]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import socket
@@ -136,8 +137,14 @@ class Keeper:
     def close(self) -> None:
         """Ends it, and all its boxes."""
         self._control.close()
-        if self.owner == os.getpid():
+        if self.owner != os.getpid():
+            self._process.returncode = 0  # the parent's to wait for
+            return
+        try:
             self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 _lock = threading.Lock()
@@ -147,6 +154,17 @@ _keeper: list[Keeper] = []
 def keeper() -> Keeper:
     """This process's keeper, started at the first call, again after a fork, and again when it was killed."""
     with _lock:
-        if not _keeper or not _keeper[0].alive:
-            _keeper[:] = [Keeper()]
+        if _keeper and _keeper[0].alive:
+            return _keeper[0]
+        if _keeper:
+            _keeper.pop().close()
+        else:
+            atexit.register(_close)
+        _keeper.append(Keeper())
         return _keeper[0]
+
+
+def _close() -> None:
+    with _lock:
+        while _keeper:
+            _keeper.pop().close()

@@ -1,0 +1,258 @@
+"""Programs in boxes: what they get, what comes back, and what happens when we are not there any more."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import sandbox_house
+from clearway.records.errors import InputError
+from clearway.sandbox import Bind, Limits, Run
+from clearway.sandbox import spawn as spawning
+
+OVERFLOW = """
+#include <stdlib.h>
+#include <string.h>
+int main(int argc, char **argv) { volatile char *p = malloc(8); p[argc > 1 ? 8 : 7] = (char)argc; return argc > 9 ? p[7] : 0; }
+"""
+
+
+def alive(word: str) -> list[int]:
+    """Processes of the machine with this word in their command line, zombies not counted."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if word.encode() in (place / "cmdline").read_bytes():
+                found.append(int(place.name))
+        except OSError:
+            continue
+    return found
+
+
+def gone(word: str, within_s: float = 5.0) -> bool:
+    until = time.monotonic() + within_s
+    while alive(word) and time.monotonic() < until:
+        time.sleep(0.02)
+    return not alive(word)
+
+
+def test_a_program_gets_its_words_its_files_and_its_input(boxes):
+    outcome = boxes.run(
+        Run(
+            argv=("/bin/sh", "-c", 'printf "%s|" "$@" "$A" "$PWD"; cat sub/file; cat', "sh", "one two", "*"),
+            env={"A": "b c"},
+            inputs={"sub/file": b"from a file, "},
+            stdin=b"from stdin",
+        )
+    )
+    assert outcome.stdout == b"one two|*|b c|/work|from a file, from stdin"
+    assert (outcome.ended, outcome.code, outcome.stderr, outcome.cut) == ("exited", 0, b"", False)
+    assert 0 < outcome.wall_s < 10
+    assert outcome.max_rss_mib > 0.5
+
+
+def test_standard_error_is_apart(boxes):
+    outcome = boxes.run(Run(argv=("/bin/sh", "-c", "echo out; echo err >&2; exit 4")))
+    assert (outcome.stdout, outcome.stderr, outcome.code) == (b"out\n", b"err\n", 4)
+
+
+def test_a_folder_is_bound_read_only_where_it_is_wanted(boxes, tmp_path):
+    folder = tmp_path / "src"
+    folder.mkdir()
+    (folder / "a.txt").write_text("text")
+    folder.chmod(0o755)
+    outcome = boxes.run(
+        Run(argv=("/bin/sh", "-c", "cat a.txt; echo x >b"), binds=(Bind(folder, "/src"),), cwd="/src")
+    )
+    assert outcome.stdout == b"text"
+    assert b"Read-only file system" in outcome.stderr
+    assert not (folder / "b").exists()
+
+
+def test_a_folder_that_other_users_may_not_read_is_named_with_the_cure(boxes, tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("boxes have this user here, who may read it")
+    folder = tmp_path / "private"
+    folder.mkdir(mode=0o700)
+    with pytest.raises(InputError, match=r"not readable by other users.*chmod"):
+        boxes.run(Run(argv=("/bin/true",), binds=(Bind(folder, "/src"),)))
+
+
+def test_a_bind_that_is_not_there_is_named(boxes, tmp_path):
+    with pytest.raises(InputError, match="No such file"):
+        boxes.run(Run(argv=("/bin/true",), binds=(Bind(tmp_path / "none", "/src"),)))
+
+
+def test_a_program_that_is_not_there_is_refused_and_not_an_exit(boxes):
+    outcome = boxes.run(Run(argv=("/work/none",)))
+    assert outcome.ended == "refused"
+    assert "No such file" in outcome.why
+    assert boxes.run(Run(argv=("/bin/true",), cwd="/work/none")).ended != "signal"
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_a_sanitizer_works_in_a_box_and_its_report_comes_back(boxes, tmp_path, compiler):
+    source = tmp_path / "flaw.c"
+    source.write_text(OVERFLOW)
+    built = sandbox_house.compiled(
+        source, tmp_path / "flaw", "-g", "-fsanitize=address,undefined", compiler=compiler
+    )
+    asked = Run(
+        argv=("/work/flaw", "x"),
+        inputs={"flaw": built},
+        env={"ASAN_OPTIONS": "detect_leaks=0:symbolize=0"},
+        sanitized=True,
+        limits=Limits(memory_mib=256),
+    )
+    fires = boxes.run(asked)
+    assert (fires.ended, fires.code) == ("exited", 1)
+    assert b"heap-buffer-overflow" in fires.stderr
+    silent = boxes.run(Run(argv=("/work/flaw",), inputs=asked.inputs, env=asked.env, sanitized=True))
+    assert (silent.ended, silent.code, silent.stderr) == ("exited", 0, b"")
+
+
+def test_a_compiler_works_in_a_box(boxes):
+    sandbox_house.needs("gcc")
+    outcome = boxes.run(
+        Run(
+            argv=("/usr/bin/gcc", "-fsanitize=address", "-o", "flaw", "flaw.c"),
+            inputs={"flaw.c": OVERFLOW.encode()},
+            keep=("flaw",),
+        )
+    )
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.kept["flaw"].startswith(b"\x7fELF")
+
+
+def test_the_same_run_again_says_the_same(boxes):
+    asked = Run(argv=("/bin/sh", "-c", "id; ls -a / /etc /work; echo $$"), inputs={"a": b"1"})
+    assert len({boxes.run(asked).stdout for _ in range(5)}) == 1
+
+
+def test_what_held_is_on_record(boxes):
+    held = boxes.enforcement()
+    assert held.backend.startswith("bubblewrap 0.")
+    assert len(held.seccomp) == 64
+    assert held.cgroup in {"v2", "v1", "rlimits"}
+    assert held.network == "none"
+
+
+def test_many_threads_run_at_the_same_time_and_each_gets_its_own(boxes):
+    said: dict[int, bytes] = {}
+
+    def one(number: int) -> None:
+        said[number] = boxes.run(Run(argv=("/bin/cat",), stdin=str(number).encode())).stdout
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert said == {n: str(n).encode() for n in range(12)}
+
+
+def test_a_box_lives_on_when_the_thread_that_made_the_keeper_ends(boxes):
+    made = spawning.Keeper()
+    outcome: list[object] = []
+    try:
+        first = threading.Thread(target=lambda: outcome.append(spawning.keeper().alive))
+        first.start()
+        first.join()
+        time.sleep(0.05)
+        assert outcome == [True]
+        assert boxes.run(Run(argv=("/bin/sleep", "0.1"))).ended == "exited"
+    finally:
+        made.close()
+
+
+def test_a_killed_keeper_is_named_and_the_next_run_has_a_new_one(boxes):
+    boxes.run(Run(argv=("/bin/true",)))
+    from clearway.records.errors import UpstreamError
+
+    word = f"31.{os.getpid()}"
+    raised: list[BaseException] = []
+
+    def sleeps() -> None:
+        try:
+            boxes.run(Run(argv=("/bin/sleep", word), limits=Limits(wall_s=20)))
+        except UpstreamError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=sleeps)
+    thread.start()
+    while not alive(f"sleep\0{word}"):
+        time.sleep(0.01)
+    os.kill(spawning.keeper()._process.pid, signal.SIGKILL)
+    thread.join(10)
+    assert "ended" in str(raised[0])
+    assert gone(f"sleep\0{word}")
+    assert boxes.run(Run(argv=("/bin/true",))).code == 0
+
+
+def test_nothing_is_left_when_the_controller_is_killed():
+    word = f"32.{os.getpid()}"
+    script = (
+        "import threading\n"
+        "from clearway.sandbox import Limits, Run, backend\n"
+        f"sleeps = 'setsid sleep {word} & setsid sleep {word} & wait'\n"
+        "asked = Run(argv=('/bin/sh', '-c', sleeps), limits=Limits(wall_s=60))\n"
+        "made = backend('bubblewrap')\n"
+        "for _ in range(3): threading.Thread(target=made.run, args=(asked,)).start()\n"
+    )
+    sandbox_house.boxes().close()
+    environment = {**os.environ, "PYTHONPATH": str(sandbox_house.SRC)}
+    controller = subprocess.Popen([sys.executable, "-c", script], env=environment)
+    try:
+        until = time.monotonic() + 20
+        while len(alive(f"sleep\0{word}")) < 6:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+    finally:
+        controller.kill()
+        controller.wait()
+    assert gone(word)
+    boxes = sandbox_house.boxes()  # whose start removes what groups were left
+    boxes.close()
+    assert not list(Path("/sys/fs/cgroup").rglob(f"clearway-{controller.pid}"))
+
+
+def test_an_interrupted_caller_takes_its_box_along(boxes):
+    word = f"33.{os.getpid()}"
+
+    class StopError(Exception):
+        pass
+
+    def stop(*_: object) -> None:
+        raise StopError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        with pytest.raises(StopError):
+            boxes.run(Run(argv=("/bin/sleep", word), limits=Limits(wall_s=20)))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert gone(f"sleep\0{word}")
+
+
+def test_a_forked_child_has_boxes_of_its_own(boxes):
+    boxes.run(Run(argv=("/bin/true",)))
+    script = (
+        "import os, sys\n"
+        "from clearway.sandbox import Run, backend\n"
+        "made = backend('bubblewrap'); made.run(Run(argv=('/bin/true',)))\n"
+        "pid = os.fork()\n"
+        "code = made.run(Run(argv=('/bin/sh', '-c', 'exit 5'))).code\n"
+        "if pid == 0: os._exit(code)\n"
+        "sys.exit(code + os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(sandbox_house.SRC)}
+    assert subprocess.run([sys.executable, "-c", script], env=environment, timeout=60).returncode == 10
