@@ -41,6 +41,8 @@ SANITIZE = (
     "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g", "-O1", "-fno-omit-frame-pointer",
     "-fno-inline", "-fno-common", "-w", "-ffile-prefix-map=/work/src=.",
 )  # fmt: skip
+# One copy of gcc's two runtimes: apart, UBSan's does not write where it is told to.
+STATIC = {"gcc": "-static-libasan -static-libubsan", "clang": ""}
 BUILD_LIMITS = Limits(
     cpu_s=240.0, wall_s=300.0, memory_mib=2048, processes=256, open_files=1024, work_mib=1024, file_mib=256
 )
@@ -161,7 +163,7 @@ class Builder:
             inputs[f"p{n}"] = files.read(digest)
             # A patch that applies in part, or is applied already, is no patch of this source.
             script.append(f"patch -p1 -N -F0 --no-backup-if-mismatch -i ../p{n} >&2")
-        common = " ".join(SANITIZE)
+        common = " ".join((*SANITIZE, STATIC[compiler]))
         for out, sources, flags in (
             ("target", target.compile, target.flags),
             *((f"test-{t.name}", t.compile, t.flags) for t in target.tests),
@@ -289,7 +291,7 @@ def _key(target: Target, compiler: Compiler) -> str:
     tool = (
         compiler_version(compiler) if isinstance(target, CTarget) else sysconfig.get_config_var("SOABI") or ""
     )
-    said = msgspec.json.encode([VERSION, tool, SANITIZE, sys.version, target], order="sorted")
+    said = msgspec.json.encode([VERSION, tool, SANITIZE, STATIC, sys.version, target], order="sorted")
     return sha256(said).hexdigest()[:40]
 
 

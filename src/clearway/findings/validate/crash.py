@@ -120,7 +120,7 @@ def _plain(name: str) -> str:
 
 def _kind(words: str) -> str:
     """A UBSan message without its numbers, addresses and types: one bug has one."""
-    words = re.sub(r"'[^']*'", "", words)
+    words = re.sub(r"\(aka [^)]*\)|(of|for) type", "", re.sub(r"'[^']*'", "", words))
     words = re.sub(r"0x[0-9a-f]+|-?\d+", "", words)
     return re.sub(r"\W+", "-", words).strip("-").lower()[:80]
 
