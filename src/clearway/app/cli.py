@@ -35,6 +35,7 @@ COMMANDS = {
         "one file to restore this installation from, taken while it runs",
     ),
     "restore": ("clearway.app.commands_backup", "a backup into an empty home and database"),
+    "digest": ("clearway.app.commands_digest", "digests by mail: try the settings, and when whose goes out"),
     "retention": ("clearway.app.commands_retention", "delete what is over its term; legal holds"),
     "demo": ("clearway.app.commands", "load the bundled facts and match the bundled inventories"),
     "doctor": ("clearway.app.commands", "health of this installation and its data"),

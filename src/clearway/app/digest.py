@@ -51,6 +51,7 @@ class Waiting(Struct, frozen=True, kw_only=True):
     exact: bool
     notes: int  # directives to take note of
     triages: int
+    empty: bool = False  # no asset is kept, or none that the reader may see: nothing can be said
     steps: tuple[str, ...] = ()
 
 
@@ -118,6 +119,40 @@ def due(owner: psycopg.Connection[Any], now: datetime, hour: int) -> list[tuple[
     return found
 
 
+class Scheduled(Struct, frozen=True, kw_only=True):
+    """One person's digests: the period of the last, "" for none yet, and from when on the next goes out."""
+
+    person: int
+    name: str
+    rhythm: str
+    time_zone: str
+    last: str
+    next: datetime  # UTC
+
+
+def schedule(owner: psycopg.Connection[Any], now: datetime, hour: int) -> list[Scheduled]:
+    """Who gets digests, as the owner, by number. One that is due already goes out with the worker's next round."""
+    waiting = {to.person for to, _ in due(owner, now, hour)}
+    rows = owner.execute(
+        """select p.person, p.name, p.digest, p.time_zone, coalesce(s.period, '')
+        from clearway.person p left join clearway.digest_sent s on s.person = p.person
+        where p.active and p.kind = 'person' and p.digest <> 'never' and p.email <> '' order by p.person"""
+    ).fetchall()
+    return [
+        Scheduled(person=person, name=name, rhythm=rhythm, time_zone=time_zone, last=last,
+                  next=now if person in waiting else next_period(rhythm, time_zone, now, hour))
+        for person, name, rhythm, time_zone, last in rows
+    ]  # fmt: skip
+
+
+def next_period(rhythm: str, time_zone: str, now: datetime, hour: int) -> datetime:
+    """When the period after that of `now` begins, in UTC; `rhythm` is daily or weekly."""
+    local = now.astimezone(zone_of(time_zone)) - timedelta(hours=hour)
+    days = 1 if rhythm == "daily" else 7 - local.weekday()
+    day = local.date() + timedelta(days=days)
+    return datetime(day.year, day.month, day.day, hour, tzinfo=zone_of(time_zone)).astimezone(UTC)
+
+
 def claim(owner: psycopg.Connection[Any], person: int, period: str) -> bool:
     """Notes that the digest of a period is on its way; False when it was noted before."""
     return (
@@ -155,7 +190,7 @@ def gather(db: psycopg.Connection[Any], to: Recipient, now: datetime, *, details
             Waiting(
                 slug=member.slug, name=member.name, due=plan.due, overdue=plan.overdue, exact=plan.exact,
                 notes=sum(t.acknowledged is None for t in todos),
-                triages=sum(t.book.conclusion is None for t in books),
+                triages=sum(t.book.conclusion is None for t in books), empty=not _has_assets(db, member.org),
                 steps=tuple(_words(step) for step in plan.steps) if details else (),
             )
         )  # fmt: skip
@@ -164,6 +199,11 @@ def gather(db: psycopg.Connection[Any], to: Recipient, now: datetime, *, details
         marking="RED" if any(o.steps for o in found) else "GREEN",
         stale=sum(bool(feed.stale) for feed in feeds.status(db)),
     )  # fmt: skip
+
+
+def _has_assets(db: psycopg.Connection[Any], org: int) -> bool:
+    row = db.execute("select exists (select from clearway.asset where org = %s)", (org,)).fetchone()
+    return bool(row and row[0])
 
 
 def _words(step: week.Step) -> str:
@@ -183,6 +223,8 @@ def lines_of(digest: Digest, base_url: str) -> Iterable[tuple[str, list[tuple[st
             more = "" if org.exact else " or more"
             over = f", {org.overdue:,} of them overdue" if org.overdue else ""
             said.append((f"{org.due:,}{more} due within 7 days{over}", f"{base}/this-week{here}"))
+        elif org.empty:
+            said.append(("No asset is kept yet, so that nothing can be said", f"{base}/assets{here}"))
         else:
             said.append(("Nothing that we know of is due within 7 days", f"{base}/exposure{here}"))
         said += [(step, "") for step in org.steps]
