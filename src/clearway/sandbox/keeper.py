@@ -41,7 +41,10 @@ _MAX_DESCRIPTORS = 253  # SCM_MAX_FD, linux/net.h
 _OTHER_NAMESPACES = 0x6E020000  # CLONE_NEW{CGROUP,UTS,IPC,PID,NET,NS}
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNS = 0x00020000
-_MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18  # linux/mount.h
+_MS_NOSUID, _MS_NODEV, _MS_REC, _MS_PRIVATE = 2, 4, 16384, 1 << 18  # linux/mount.h
+_SYS_OPEN_TREE, _SYS_MOVE_MOUNT = 428, 429  # of every architecture; Linux 5.2
+_COPY_TREE = 1 | 0x1000 | 0x8000 | os.O_CLOEXEC  # OPEN_TREE_CLONE, AT_EMPTY_PATH, AT_RECURSIVE
+_MOVE_EMPTY_PATH, _AT_FDCWD = 4, -100
 _NS_GET_USERNS = 0xB701  # linux/nsfs.h
 _PR_SET_DUMPABLE = 4  # linux/prctl.h
 _PR_SET_SECCOMP = 22
@@ -296,18 +299,20 @@ def _stage(numbers: list[int]) -> None:
     Bubblewrap finds what it binds by its path, as the box's user, who may not walk the way to it.
     """
     libc = ctypes.CDLL(None, use_errno=True)
+    # Copied while the descriptors still belong to our mount namespace; a copy may then be put into any other.
+    copies = [libc.syscall(_SYS_OPEN_TREE, number, b"", _COPY_TREE) for number in numbers]
+    _checked(-1 if -1 in copies else 0)
     _checked(libc.unshare(_CLONE_NEWNS))
     _checked(libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None))
     _checked(libc.mount(b"box", STAGE.encode(), b"tmpfs", _MS_NOSUID | _MS_NODEV, b"size=64k,mode=0755"))
-    for place, number in enumerate(numbers):
+    for place, (number, copy) in enumerate(zip(numbers, copies, strict=True)):
         target = f"{STAGE}/{place}"
         if stat.S_ISDIR(os.fstat(number).st_mode):
             os.mkdir(target, 0o755)  # noqa: PTH102
         else:
             os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
-        _checked(
-            libc.mount(f"/proc/self/fd/{number}".encode(), target.encode(), None, _MS_BIND | _MS_REC, None)
-        )
+        _checked(libc.syscall(_SYS_MOVE_MOUNT, copy, b"", _AT_FDCWD, target.encode(), _MOVE_EMPTY_PATH))
+        os.close(copy)
         os.close(number)
 
 

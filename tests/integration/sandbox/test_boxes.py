@@ -19,8 +19,11 @@ from clearway.sandbox import spawn as spawning
 
 OVERFLOW = """
 #include <stdlib.h>
-#include <string.h>
-int main(int argc, char **argv) { volatile char *p = malloc(8); p[argc > 1 ? 8 : 7] = (char)argc; return argc > 9 ? p[7] : 0; }
+int main(int argc, char **argv) {
+    volatile char *p = malloc(8);
+    p[argc > 1 ? 8 : 7] = (char)argc;
+    return argc > 9 ? p[7] : 0;
+}
 """
 
 
