@@ -71,7 +71,9 @@ class Proxy:
             else:
                 url = urlsplit(lines[0].split()[1])
                 with socket.create_connection(("127.0.0.1", self.routes[url.hostname or ""])) as onward:
-                    onward.sendall(head.replace(lines[0].split()[1].encode(), url.path.encode(), 1))
+                    # One request a connection: what follows on it would have to be rewritten too.
+                    once = head.replace(lines[0].split()[1].encode(), url.path.encode(), 1)
+                    onward.sendall(once.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
                     self._both(client, onward)
 
     def _both(self, client: socket.socket, onward: socket.socket) -> None:

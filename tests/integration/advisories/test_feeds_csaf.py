@@ -16,10 +16,13 @@ import zstandard
 
 from clearway.advisories.feeds import csaf_index, place
 from clearway.advisories.feeds.csaf_provider import Aggregator, host
+from clearway.advisories.feeds.pull import pull
 from clearway.http import outbound_socket
 from clearway.http.outbound import Pace
+from clearway.records.clock import FixedClock
 from feed_world import NOW, Feeds, a_world, empty
 from intake_world import World
+from proxy import proxying
 from shared import shared
 from upstream import Asked, Reply, Upstream, serving
 
@@ -482,3 +485,20 @@ def test_the_standards_own_examples_of_aggregators_are_read(version: str) -> Non
         "cert.example",
     ]
     assert [len(p.mirrors) for p in found.csaf_providers + found.csaf_publishers] == [1, 1, 1]
+
+
+def test_a_feed_is_pulled_through_the_operators_proxy(feeds: Feeds, upstream: Upstream) -> None:
+    upstream.put("", paged("/acme/", [2, 1]))
+    feeds.add("acme", "csaf", "http://psirt.acme.invalid/acme/provider-metadata.json")
+    with proxying() as proxy:
+        proxy.routes["psirt.acme.invalid"] = upstream.port
+        through = {"CLEARWAY_FEEDS_PROXY": proxy.url}  # no network of this machine is opened
+        pulled = pull(feeds.world.url, feeds.world.home, "acme", FixedClock(NOW), environment=through)
+        assert pulled.error == ""
+        assert pulled.counts["new"] == 3
+        assert all(line.startswith("GET http://psirt.acme.invalid/acme/") for line in proxy.asked)
+        asked = len(proxy.asked)
+        feeds.add("inside", "csaf", f"{upstream.url}/acme/provider-metadata.json")
+        pulled = pull(feeds.world.url, feeds.world.home, "inside", FixedClock(NOW), environment=through)
+        assert "loopback" in pulled.error
+        assert len(proxy.asked) == asked

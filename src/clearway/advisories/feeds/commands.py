@@ -356,7 +356,7 @@ def lines_of(feed: FeedStatus) -> Iterator[str]:
         times = "once" if feed.failures == 1 else f"{feed.failures} times in a row"
         yield f"failed {times}: {plain(feed.error, 300)}"
     if feed.set_aside:
-        yield f"{feed.set_aside:,} documents left out; tried again at the next pull"
+        yield f"{feed.set_aside:,} documents or providers left out; tried again at the next pull"
     if feed.not_before:
         yield f"its publisher asks to be left alone until {feed.not_before:%Y-%m-%d %H:%M} UTC"
 
