@@ -19,7 +19,7 @@ def add(rooms: Any) -> None:
         "was wrong: as the owner of the database, whoever CLEARWAY_TOKEN belongs to.",
     )
     parser.add_argument("--accept", action="store_true", help="the clock is right, and what was seen was not")
-    parser.add_argument("--why", default="", help="what went wrong; it stands on the log")
+    parser.add_argument("--why", metavar="REASON", default="", help="what went wrong; it stands on the log")
     parser.add_argument("--json", action="store_true")
     parser.set_defaults(func=run)
 
