@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from clearway.http import etag
-from clearway.http.acting import SIGNED_IN, acting, needs
+from clearway.http.acting import IN_PERSON, SIGNED_IN, acting, needs
 from clearway.http.acts import changed, done_once
 from clearway.http.cursor import sealer
 from clearway.http.filters import choice, flag
@@ -225,7 +225,7 @@ def _belonging() -> list[HTTPRouteHandler]:
 
     @post(
         "/organisations/{org:int}/members/{who:int}/invitation",
-        opt=_ADMINISTER,
+        opt=IN_PERSON | _ADMINISTER,  # whoever has the code is that person: no token is enough for it
         sync_to_thread=True,
         summary="A code with which a member signs in once",
         responses=gives(Invited, *WRITE, status=201),
