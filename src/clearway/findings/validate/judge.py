@@ -5,6 +5,7 @@
     E2        k runs on the patched build
     E3        the project's own tests on both builds, and benign input on both
     E4        variants of the proof on the patched build, and the proof under the second compiler
+    E5        enough benign input, none of which goes another way
 
 It writes nothing and knows no database: what is done with a ladder is the desk's or the command line's.
 """
@@ -61,6 +62,7 @@ class Judged(Struct, frozen=True, kw_only=True):
     patched: str = ""
     compilers: tuple[str, ...] = ()
     seconds: float = 0.0
+    variant_seconds: float = 0.0  # that E4 was given
     output: bytes = b""  # of the first run, its end: data
 
 
@@ -141,7 +143,10 @@ def judge(
     steps.append(_unbroken(backend, vulnerable, patched, subject, told))
     if steps[-1].result != "met" or upto < 4:
         return done()
-    steps.append(_variants(backend, builder, patched, subject, first.seen, seconds, told))
+    found["variant_seconds"] = seconds
+    steps.append(_variants(backend, builder, patched, subject, seconds, told))
+    if steps[-1].result == "met" and upto >= 5:
+        steps.append(level.differential(len(recipe.benign)))
     return done()
 
 
@@ -212,13 +217,13 @@ def _variants(
     builder: Builder,
     patched: Built,
     subject: Subject,
-    first: Seen,
     seconds: float,
     told: Progress,
 ) -> Step:
     recipe, files = subject.recipe, subject.files
     seed = mutate.seed_of(recipe, files)
-    if seed is None:
+    # A text that comes out, or an exception, may be right for another input: no variant speaks against the patch.
+    if seed is None or isinstance(recipe.oracle, r.Output | r.Raised):
         return level.variants(tried=0, related=0, seconds=0, second=None)
     name, data = seed
     ends = time.monotonic() + seconds

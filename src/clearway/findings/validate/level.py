@@ -24,6 +24,7 @@ from .oracle import Seen
 
 Result = Literal["met", "failed", "not_tried"]
 HIGHEST = 6
+ENOUGH_BENIGN = 20
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -135,7 +136,11 @@ def variants(*, tried: int, related: int, seconds: float, second: Seen | None) -
     """E4 from re-fuzzing the patched build for `seconds`, `related` crashes found, and the proof under a `second`
     compiler or sanitizer on the vulnerable build (None: there is none for this target)."""
     if not tried:
-        return Step(level=4, result="not_tried", why="no variant was tried")
+        return Step(
+            level=4,
+            result="not_tried",
+            why="no variant was tried: the proof has no file to vary, or its oracle can't tell",
+        )
     if related:
         return Step(
             level=4, result="failed", times=tried - related, of=tried,
@@ -147,6 +152,17 @@ def variants(*, tried: int, related: int, seconds: float, second: Seen | None) -
         )
     return Step(
         level=4, result="met", times=tried, of=tried, why=f"{tried:,} variants in {seconds:.0f} s, none fires"
+    )
+
+
+def differential(benign: int) -> Step:
+    """E5 from the number of benign inputs that went the same way on both builds (E3 has compared them)."""
+    if benign < ENOUGH_BENIGN:
+        return Step(
+            level=5, result="not_tried", of=benign, why=f"{benign} benign inputs: {ENOUGH_BENIGN} are wanted"
+        )
+    return Step(
+        level=5, result="met", times=benign, of=benign, why=f"{benign} benign inputs, none goes another way"
     )
 
 
