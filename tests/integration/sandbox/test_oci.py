@@ -1,0 +1,174 @@
+"""The backend of container runtimes: what it asks of one, and what it makes of the answers.
+
+The runtime here is a script that writes down what it is asked and runs programs without any container: it stands for
+the command line alone. What a real one holds is tested where one answers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from clearway.records.errors import ConfigError, InputError
+from clearway.sandbox import Bind, Limits, Run
+from clearway.sandbox.oci import Oci, create_argv
+from clearway.sandbox.pack import packed, unpacked
+
+RUNTIME = """#!/usr/bin/python3 -I
+import json, os, subprocess, sys
+folder, words = os.path.dirname(os.path.abspath(__file__)), sys.argv[1:]
+with open(folder + "/asked", "a") as file:
+    file.write(json.dumps(words) + "\\n")
+if words[0] == "version":
+    print("9.9")
+elif words[0] == "info":
+    sys.exit(os.path.exists(folder + "/down"))
+elif words[0] == "inspect":
+    print("true" if os.path.exists(folder + "/oom") else "false")
+elif words[0] == "exec":
+    words = words[1:]
+    while words[0].startswith("-"):
+        words = words[1 if words[0] == "--interactive" else 2:]
+    words = [w.replace("/work", folder + "/work") if w == "/work" else w for w in words[1:]]
+    done = subprocess.run(words, cwd=folder + "/work").returncode
+    sys.exit(done if done >= 0 else 128 - done)
+"""
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Path:
+    place = tmp_path / "podman"
+    place.write_text(RUNTIME)
+    place.chmod(place.stat().st_mode | stat.S_IXUSR)
+    (tmp_path / "work").mkdir()
+    return place
+
+
+def asked(runtime: Path) -> list[list[str]]:
+    return [json.loads(line) for line in (runtime.parent / "asked").read_text().splitlines()]
+
+
+def test_a_container_is_closed_in_every_way_before_the_program_comes_in(runtime, tmp_path):
+    box = Oci(str(runtime), "image@sha256:0")
+    limits = Limits(memory_mib=99, processes=7, work_mib=5, cpu_s=3, file_mib=2, open_files=33)
+    outcome = box.run(
+        Run(
+            argv=("cat", "in"),
+            inputs={"in": b"data"},
+            keep=("in",),
+            limits=limits,
+            binds=(Bind(tmp_path, "/src"),),
+        )
+    )
+    assert (outcome.ended, outcome.code, outcome.stdout, outcome.kept) == (
+        "exited",
+        0,
+        b"data",
+        {"in": b"data"},
+    )
+    *_, run, fill, program, _, kept, removed = asked(runtime)
+    assert run[0] == "run"
+    line = " ".join(run)
+    for words in (
+        *(
+            "--network none",
+            "--read-only",
+            "--cap-drop ALL",
+            "--security-opt no-new-privileges",
+            "--user 65534:65534",
+        ),
+        *(
+            "--memory 99m",
+            "--memory-swap 99m",
+            "--pids-limit 10",
+            "size=5m",
+            "--pull never",
+            "--shm-size 64m",
+        ),
+        *("cpu=3", "fsize=2097152", "nofile=33", "core=0", "readonly", "nosuid,nodev"),
+    ):
+        assert words in line, words
+    assert "privileged" not in line
+    name = run[run.index("--name") + 1]
+    assert fill[:2] == ["exec", "--interactive"]
+    assert program[-3:] == [name, "cat", "in"]
+    assert kept[:3] == ["exec", name, "tar"]
+    assert removed == ["rm", "--force", "--volumes", name]
+
+
+@pytest.mark.parametrize(
+    ("script", "limits", "ended", "code"),
+    [
+        ("exit 3", Limits(), "exited", 3),
+        ("kill -11 $$", Limits(), "signal", 11),
+        ("sleep 20", Limits(wall_s=0.3), "wall", -1),
+        ("yes", Limits(output_bytes=1000), "output", -1),
+    ],
+)
+def test_how_a_program_ended_is_told_and_its_container_is_removed(runtime, script, limits, ended, code):
+    outcome = Oci(str(runtime), "image").run(Run(argv=("sh", "-c", script), limits=limits))
+    assert (outcome.ended, outcome.code) == (ended, code)
+    assert len(outcome.stdout) <= limits.output_bytes
+    assert asked(runtime)[-1][0] == "rm"
+
+
+def test_death_for_memory_is_the_runtimes_word(runtime):
+    (runtime.parent / "oom").touch()
+    assert Oci(str(runtime), "image").run(Run(argv=("true",))).ended == "memory"
+
+
+def test_what_is_missing_is_named_with_the_cure(runtime, monkeypatch):
+    monkeypatch.delenv("CLEARWAY_SANDBOX_IMAGE", raising=False)
+    with pytest.raises(ConfigError, match=r"no image.*digest"):
+        Oci(str(runtime))
+    with pytest.raises(ConfigError, match=r"no container runtime.*install podman"):
+        Oci("none-of-that-name", "image")
+    (runtime.parent / "down").touch()
+    with pytest.raises(ConfigError, match=r"does not answer.*start its service"):
+        Oci(str(runtime), "image")
+
+
+def test_a_bind_can_not_smuggle_options(tmp_path):
+    place = tmp_path / "a,readonly=false"
+    place.mkdir()
+    with pytest.raises(InputError, match="comma"):
+        create_argv(Run(argv=("x",), binds=(Bind(place, "/src"),)), "name", "image")
+
+
+def test_a_hostile_stream_gives_plain_files_only():
+    import io
+    import tarfile
+
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, kind in (("../up", b"0"), ("/abs", b"0"), ("link", b"2"), ("dev", b"3"), ("\x1b[2J", b"0")):
+            head = tarfile.TarInfo(name)
+            head.type, head.linkname = kind, "/etc/passwd"
+            tar.addfile(head)
+        big = tarfile.TarInfo("big")
+        big.size = 2000
+        tar.addfile(big, io.BytesIO(b"x" * 2000))
+        good = tarfile.TarInfo("./good")
+        good.size = 4
+        tar.addfile(good, io.BytesIO(b"good"))
+    kept, unkept = unpacked(out.getvalue(), 1000)
+    assert kept == {"good": b"good"}
+    assert len(unkept) == 6
+    for cut in range(0, len(out.getvalue()), 100):
+        unpacked(out.getvalue()[:cut], 1000)  # never raises
+    assert unpacked(packed({"a/b": b"1", "c": b""}), 10)[0] == {"a/b": b"1", "c": b""}
+
+
+def test_a_real_runtime_holds_a_program():
+    if not os.environ.get("CLEARWAY_SANDBOX_IMAGE"):
+        pytest.skip("no image named in CLEARWAY_SANDBOX_IMAGE: no container is tried")
+    try:
+        box = Oci()
+    except ConfigError as error:
+        pytest.skip(str(error))
+    outcome = box.run(Run(argv=("sh", "-c", "cat in; echo 1 >out"), inputs={"in": b"x"}, keep=("out",)))
+    assert (outcome.stdout, outcome.kept) == (b"x", {"out": b"1\n"})
