@@ -11,6 +11,7 @@ from clearway import __version__
 
 from . import openapi, problems
 from .guard import default_deny
+from .head import Head
 from .headers import SecurityHeaders
 from .json_request import StrictRequest
 from .limits import Bounds, Limits
@@ -38,7 +39,7 @@ class Application:
     ) -> None:
         self.framework = framework
         self._on_ending = on_ending
-        bounded: ASGIApp = Bounds(framework, limits)
+        bounded: ASGIApp = Bounds(Head(framework), limits)
         self._layers: ASGIApp = SecurityHeaders(bounded if rates is None else RateLimits(bounded, rates))
 
     def ending(self) -> None:

@@ -1,0 +1,37 @@
+"""HEAD wherever GET is: the same status and headers, and no content (RFC 9110, 9.3.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from litestar.enums import ScopeType
+
+if TYPE_CHECKING:
+    from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class _ToldError(BaseException):
+    """Ends a handler whose answer has been told: it might go on for ever. No `except Exception` may hold it up."""
+
+
+class Head:
+    """The ASGI layer that answers a HEAD as the route's GET would, up to its headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def head(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                raise _ToldError
+
+        try:
+            await self.app({**scope, "method": "GET"}, receive, head)
+        except _ToldError:
+            return
