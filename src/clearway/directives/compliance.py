@@ -7,7 +7,7 @@ for itself: the view can't tell, because the rows it is made of can't.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -16,7 +16,7 @@ from .acknowledgement import Acknowledgement, Addressed, acknowledged_on, addres
 from .duties import ReportDuty
 from .reports.as_csv import table
 from .reports.counts import Counts, total
-from .reports.period import Kind, quarter_of
+from .reports.period import Kind, later, quarter_of
 from .standing import Standing
 
 SCHEMA: Final = "urn:clearway:schema:directive-compliance:1"
@@ -159,8 +159,8 @@ def _report_line(duty: ReportDuty, shared: Iterable[SharedReport], since: date, 
 def _next(duty: ReportDuty, after: date) -> date:
     """The last day on which the report after one of the day `after` is in time."""
     if not duty.quarterly:
-        return after + timedelta(days=duty.days)
-    return quarter_of(quarter_of(after)[1].last + timedelta(days=1))[1].last
+        return later(after, duty.days)
+    return quarter_of(later(quarter_of(after)[1].last, 1))[1].last
 
 
 def _sum(all_counts: Iterable[Counts]) -> Counts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, get, post
@@ -32,7 +32,7 @@ from .pages_parts import (
     private,
     standing_of,
 )
-from .reports.period import read_kind
+from .reports.period import later, read_kind
 from .reports.provider import Provider, default_provider
 
 if TYPE_CHECKING:
@@ -270,7 +270,7 @@ def _figures(
         return None
     try:
         rows = (provider or default_provider()).rows(
-            db, org.org, found.table, day, since=day - timedelta(days=DAYS - 1)
+            db, org.org, found.table, day, since=later(day, 1 - DAYS)
         )
         return figures(rows, found.table, day, most)
     except ConfigError:  # this installation keeps no fleet

@@ -3,13 +3,14 @@ behind. Pure: made from the rows of a report."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from .reports.period import later
 from .reports.row import ReportRow, state_of
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def figures(rows: Iterable[ReportRow], table: Directive, as_of: date, most: int)
     if len(found) > most:
         return None
     counted: dict[str, dict[str, int]] = {outcome.code: {} for outcome in table.outcomes}
-    first = as_of - timedelta(days=DAYS - 1)
+    first = later(as_of, 1 - DAYS)
     opens, lates = [0] * (DAYS + 1), [0] * (DAYS + 1)
     still: list[ReportRow] = []
     out_of_scope = 0
@@ -91,11 +92,11 @@ def figures(rows: Iterable[ReportRow], table: Directive, as_of: date, most: int)
         gone = None if state in _OPEN else row.remediated_at
         _span(opens, row.detected or first, gone, first)
         if row.due is not None:
-            _span(lates, max(row.due + timedelta(days=1), row.detected or first), gone, first)
+            _span(lates, max(later(row.due, 1), row.detected or first), gone, first)
     return Figures(
         as_of=as_of,
         tiers=tuple(_line(code, by) for code, by in counted.items()),
-        days=tuple(first + timedelta(days=n) for n in range(DAYS)),
+        days=tuple(later(first, n) for n in range(DAYS)),
         open=_summed(opens),
         late=_summed(lates),
         urgent=tuple(nsmallest(_URGENT, (r for r in still if r.due is not None), key=_urgency)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from litestar.enums import RequestEncodingType
@@ -17,7 +17,7 @@ from .duties import duties
 from .files import load, names
 from .kept import addresses, issues, reports
 from .kept.who import organisation
-from .reports.period import quarter_of
+from .reports.period import later, quarter_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -121,10 +121,8 @@ def private(home: Membership) -> Tlp:
 def next_due(duty: ReportDuty, last: date | None) -> date:
     """By which day the report after one of the day `last` is due; the first one where there was none."""
     if duty.quarterly:
-        return quarter_of(duty.since if last is None else quarter_of(last)[1].last + timedelta(days=1))[
-            1
-        ].last
-    return (duty.since if last is None else last) + timedelta(days=duty.days)
+        return quarter_of(duty.since if last is None else later(quarter_of(last)[1].last, 1))[1].last
+    return later(duty.since if last is None else last, duty.days)
 
 
 def day_in(text: str, where: str) -> date:

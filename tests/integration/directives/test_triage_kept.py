@@ -146,6 +146,20 @@ def test_a_second_triage_of_the_same_item_is_refused_while_one_is_open(desk: Des
     assert opened(desk, "hospital").organisation == "hospital"
 
 
+def test_of_many_who_open_the_same_at_once_one_does(desk: Desk) -> None:
+    def attempt(_: int) -> str:
+        try:
+            opened(desk)
+        except ConflictError as error:
+            return error.what
+        return "opened"
+
+    with ThreadPoolExecutor(4) as threads:
+        said = list(threads.map(attempt, range(8)))
+    assert said.count("opened") == 1
+    assert len(desk.ask("operator@water", triages.of_organisation, "water", now=NOW)) == 1
+
+
 BAD = [
     (b"{", InputError, "no JSON"),
     (b"[" * 40_000, InputError, "deep"),

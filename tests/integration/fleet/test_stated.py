@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import zstandard
 
 from clearway.advisories.table import VexClaim
-from clearway.exposure.fleet import due, follow, rule, stated, status, take
+from clearway.exposure.fleet import due, follow, page_decide, rule, stated, status, take
 from clearway.exposure.match import Matcher
 from clearway.exposure.vex import rule as vex_rule
 from clearway.formats.inventory import read_inventory
@@ -240,3 +241,34 @@ def test_more_statements_than_anybody_would_read_are_refused(
     monkeypatch.setattr(stated, "MOST", 1)
     with pytest.raises(TooLargeError, match="2 VEX statements"):
         upload(mine, mine.asset("web"), sbom(DJANGO, vex={f"{ONE} {DJANGO}": NOT, f"{TWO} {FLASK}": NOT}))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"no frame", zstandard.compress(b"\xc1"), zstandard.compress(b"\x93" * 5_000),
+     bytes.fromhex("28b52ffde0ffffffffffffff7f")],
+    ids=["nothing", "no frame", "no message", "deep", "a frame that claims exabytes"],
+)  # fmt: skip
+def test_a_body_that_is_none_says_nothing_and_stops_nobody(mine: Fleet, body: bytes) -> None:
+    web, other = mine.asset("web"), mine.asset("other")
+    taken = upload(mine, web, sbom(DJANGO))
+    upload(mine, other, sbom(FLASK, vex={f"{TWO} {FLASK}": NOT}))
+    with mine.acting() as db:
+        db.execute("select clearway.fleet_keep_vex(%s, '', true, %s)", (taken.inventory, body))
+    with mine.owner(DAY) as db:
+        follow.tick(db, DAY)
+        while stated.pending(db, mine.table, DAY):
+            pass
+    assert statuses(mine) == {ONE: "open", TWO: "not_affected"}
+
+
+def test_taking_back_what_one_decided_over_a_document_gives_its_word_again(mine: Fleet) -> None:
+    upload(mine, mine.asset("web"), sbom(DJANGO, FLASK, vex={
+        f"{ONE} {DJANGO}": NOT, f"{TWO} {FLASK}": {"state": "not_affected", "justification": "requires_environment"},
+    }))  # fmt: skip
+    with mine.acting() as db:
+        changed = status.decide(db, [x.exposure for x in mine.lines()], status.Decision(status="fixed"))
+        batch = page_decide.batch_of(db, changed)
+    with mine.acting() as db:
+        assert page_decide.take_back(db, batch) == changed
+    assert statuses(mine) == {ONE: "not_affected", TWO: "open"}

@@ -7,7 +7,9 @@ import shutil
 import subprocess
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -23,6 +25,7 @@ from clearway import directives
 from clearway.directives.acknowledgement import Acknowledgement, Addressed, acknowledged_on, addressed_on
 from clearway.directives.compliance import SharedReport, compliance, compliance_csv
 from clearway.directives.duties import duties, read_duties
+from clearway.directives.files import parse
 from clearway.directives.issue import (
     Issue,
     Key,
@@ -34,6 +37,7 @@ from clearway.directives.issue import (
     verify,
 )
 from clearway.directives.reports.counts import count
+from clearway.directives.reports.period import later, quarter_of
 from clearway.directives.reports.remediation import as_json
 from clearway.records.errors import InputError, IntegrityError, NotFoundError, TooLargeError
 from published import validated
@@ -236,3 +240,41 @@ def test_duties_are_data_and_a_bad_file_says_so() -> None:
     for data in (b"[" * 100_000, b"{}", b"\xff"):
         with pytest.raises(InputError, match="not a file of duties"):
             read_duties(data, "x")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"url": "javascript:alert(1)"}, "no web address"),
+        ({"clock": {"starts": ["moonrise"], "retier": ["original_start"]}}, "the clock starts with"),
+        ({"clock": {"starts": [], "retier": ["original_start"]}}, "the clock starts with"),
+        ({"days": -1}, "-1 days"),
+        ({"days": 10**15}, "days"),
+        ({"code": "3D\n<b>"}, "can't name"),
+        ({"code": "x" * 61}, "can't name"),
+        ({"twice": True}, "twice"),
+    ],
+    ids=["a script for an address", "an event nobody knows", "nothing starts it", "days before the start",
+         "beyond the calendar", "markup for a tier", "a name beyond what is shown", "a policy twice"],
+)  # fmt: skip
+def test_a_signature_is_no_reason_to_take_a_table_that_nobody_can_date_by(
+    wrong: dict[str, Any], said: str
+) -> None:
+    made = msgspec.json.decode((Path(directives.__file__).parent / "data" / "bod-26-04.json").read_bytes())
+    if "days" in wrong:
+        made["outcomes"][1]["days"] = wrong["days"]
+    elif "code" in wrong:
+        made["outcomes"].append({"code": wrong["code"], "name": "x", "days": 1})
+    elif "twice" in wrong:
+        made["policies"].append(made["policies"][0])
+    else:
+        made |= wrong
+    with pytest.raises(InputError, match=said):
+        parse(msgspec.json.encode(made), "directive")
+
+
+def test_the_calendars_ends_are_days_like_others() -> None:
+    assert quarter_of(date.max)[1].last == date.max
+    assert later(date.max, 1) == date.max
+    assert later(date.min, -1) == date.min
+    assert later(date(2026, 12, 31), 1) == date(2027, 1, 1)

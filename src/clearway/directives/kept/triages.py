@@ -17,7 +17,7 @@ from ..triage_events import Event, read_event
 from .who import acting_in, between, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import psycopg
 
@@ -73,12 +73,8 @@ def open_triage(
     new(subject, steps)
     if kev_added > now:
         raise InputError("the addition to KEV lies in the future", where="kev_added", mend="give its day")
-    for other in of_organisation(db, org.slug, now=now, flaw=values["flaw"]):
-        about = other.book.subject
-        if (about.asset, about.component) == (
-            values["asset"],
-            values["component"],
-        ) and other.book.conclusion is None:
+    for other in _same(db, org.org, values, now):
+        if other.book.conclusion is None:
             raise ConflictError(
                 f"triage {other.id} of it is open", where=f"triage/{other.id}", mend="go on with that"
             )
@@ -107,6 +103,20 @@ def open_triage(
         aud=aud,
     )
     return one(db, int(row[0]), now=now)
+
+
+def _same(
+    db: psycopg.Connection[Any], org: int, about: Mapping[str, str], now: datetime
+) -> tuple[Triage, ...]:
+    """The triages of one asset, flaw and component; who opens another waits until this transaction ends."""
+    item = "\n".join(("clearway triage", str(org), about["asset"], about["flaw"], about["component"]))
+    db.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (item,))
+    rows = db.execute(
+        f"""{_SELECT} where t.org = %s and t.asset = %s and t.flaw = %s and t.component = %s
+        order by t.triage desc limit 100""",
+        (org, about["asset"], about["flaw"], about["component"]),
+    ).fetchall()
+    return tuple(_read(row, now) for row in rows)
 
 
 def record(

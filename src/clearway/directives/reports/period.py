@@ -35,8 +35,16 @@ def quarter_of(day: date) -> tuple[str, Period]:
     """
     n = (day.month - 1) // 3
     first = date(day.year, 3 * n + 1, 1)
-    after = date(day.year + 1, 1, 1) if n == 3 else date(day.year, 3 * n + 4, 1)
-    return f"{day.year}-Q{n + 1}", Period(first, after - timedelta(days=1))
+    last = date(day.year, 12, 31) if n == 3 else date(day.year, 3 * n + 4, 1) - timedelta(days=1)
+    return f"{day.year}-Q{n + 1}", Period(first, last)
+
+
+def later(day: date, days: int) -> date:
+    """So many days later, or earlier where negative; the calendar's first or last day beyond its ends."""
+    try:
+        return day + timedelta(days=days)
+    except OverflowError:
+        return date.max if days > 0 else date.min
 
 
 def period_of(kind: Kind, as_of: date) -> Period:

@@ -112,7 +112,8 @@ def take_back(db: psycopg.Connection[Any], batch: Batch) -> tuple[int, ...]:
     Returns the exposures that changed.
     """
     rows = db.execute(
-        """select e.exposure, p.status, p.justification, p.detail, p.until, p.pv is null, p.ended_why
+        """select e.exposure, p.status, p.justification, p.detail, p.until, p.pv is null, p.ended_why,
+            p.document is not null
         from clearway.decision d
         join clearway.exposure e on e.asset = d.asset and e.decision = d.decision and e.gone is null
         left join lateral (
@@ -123,9 +124,11 @@ def take_back(db: psycopg.Connection[Any], batch: Batch) -> tuple[int, ...]:
         {"first": batch.first, "last": batch.last},
     ).fetchall()
     groups: dict[tuple[Any, ...], list[int]] = {}
-    for exposure, code, justification, detail, until, any_version, ended in rows:
+    for exposure, code, justification, detail, until, any_version, ended, stated in rows:
         before: tuple[Any, ...] = ("open", "", "", None, False)
-        if code is not None and ended in ("", "superseded"):
+        # What a document said is a person's word from here on, where it has one of the closed reasons.
+        usable = not stated or justification in status.JUSTIFICATIONS
+        if code is not None and ended in ("", "superseded") and usable:
             before = (STATUSES[code], justification, detail, until, any_version)
         groups.setdefault(before, []).append(exposure)
     changed: list[int] = []

@@ -13,6 +13,7 @@ a rule has decided goes before it, whatever comes later.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,7 +24,7 @@ from msgspec.structs import replace
 from clearway.advisories.table import VexClaim, product_key
 from clearway.exposure.match import Matcher
 from clearway.exposure.vex import Statements, claims_of, deciding
-from clearway.records.errors import TooLargeError
+from clearway.records.errors import ClearwayError, TooLargeError
 
 from . import dictionary
 from . import take as taking
@@ -153,11 +154,18 @@ def _documents(db: psycopg.Connection[Any], asset: int) -> list[tuple[int, Kept]
         where v.asset = %s order by v.inventory desc""",
         (asset,),
     )
-    decompressor = zstandard.ZstdDecompressor()
-    return [
-        (number, _KEPT.decode(decompressor.decompress(bytes(body), max_output_size=_BODY_BYTES)))
-        for number, body in rows
-    ]
+    return [(number, kept) for number, body in rows if (kept := _read(bytes(body))) is not None]
+
+
+def _read(body: bytes) -> Kept | None:
+    """What was kept; None for what `take` would not have kept: it says nothing, and stops nobody."""
+    try:
+        size = zstandard.frame_content_size(body)
+        if not 0 <= size <= _BODY_BYTES:  # the frame's own word is what would be allocated
+            return None
+        return _KEPT.decode(zstandard.ZstdDecompressor().decompress(body, max_output_size=_BODY_BYTES))
+    except (zstandard.ZstdError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _stands(db: psycopg.Connection[Any], asset: int) -> bool:
@@ -252,7 +260,9 @@ def pending(db: psycopg.Connection[Any], table: Table, day: date) -> bool:
         (_AT_ONCE,),
     ).fetchall()
     for (asset,) in sorted(rows):
-        settle(db, table, asset, day)
+        # One asset whose statements can't be asked keeps nobody else's from being asked.
+        with suppress(ClearwayError), db.transaction():
+            settle(db, table, asset, day)
     return bool(rows)
 
 

@@ -120,6 +120,10 @@ declare
     made int;
     stands directive_version;
 begin
+    if actor() < 0 then raise 'sign in first' using errcode = 'CW403'; end if;
+    if greatest(length($1), length($2), length($3), length($4)) > 100 or length($7) > 1000 then
+        raise 'no rule has names as long as these' using errcode = 'CW400';
+    end if;
     if version_id is not null then
         select * into stands from directive_version v where v.version_id = $9 and v.directive = $1;
         if stands.version_id is null then raise 'no such version' using errcode = 'CW404'; end if;
