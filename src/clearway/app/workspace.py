@@ -41,6 +41,8 @@ _ROUTES = (
     "clearway.directives.pages",
     "clearway.exposure.fleet.api",
     "clearway.exposure.fleet.pages",
+    "clearway.findings.intake.api",
+    "clearway.findings.intake.pages",
     "clearway.app.search",
 )
 _TEMPLATES = {
@@ -49,6 +51,7 @@ _TEMPLATES = {
     "advisories": "clearway.advisories",
     "directives": "clearway.directives",
     "exposure": "clearway.exposure.fleet",
+    "findings": "clearway.findings",
     "app": "clearway.app",
 }
 _NAVIGATION = (

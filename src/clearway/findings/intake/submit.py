@@ -33,7 +33,7 @@ from . import gates as gating
 from . import limit, receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import psycopg
 
@@ -80,17 +80,28 @@ class Submission(Struct, frozen=True, kw_only=True):
 
 
 def submit(
-    db: Connection, desk: Desk, org: int, data: bytes, *, live: bool = True, purl: str = "", name: str = ""
+    db: Connection,
+    desk: Desk,
+    org: int,
+    data: bytes,
+    *,
+    live: bool = True,
+    purl: str = "",
+    name: str = "",
+    spend: Callable[[int], None] | None = None,
 ) -> Submission:
     """Takes the document `data` in for the organisation `org`; with `live` false as a trial that goes no further.
 
-    `purl` is the product where the document does not say which, `name` the file's, as a label.
+    `purl` is the product where the document does not say which, `name` the file's, as a label. `spend` is asked for
+    as many reports as there are before the first is kept, and raises when that is too many for now.
 
     Raises:
         InputError, TooLargeError: the document can't be read as a whole.
         ForbiddenError: the caller may not submit for `org`.
     """
     document = read_reports(data, purl=purl)
+    if spend is not None:
+        spend(len(document.reports) + len(document.set_aside))
     aud = kept.audience_of(db, org)
     taken: list[Taken] = []
     aside = list(document.set_aside)

@@ -1,0 +1,85 @@
+"""What routes and pages of the intake have in common: the desk's tools, the pace, and public records."""
+
+from __future__ import annotations
+
+import math
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from clearway.http.acting import doorkeeper
+from clearway.http.ratelimit import Buckets, Policy
+from clearway.records.errors import TooManyRequestsError
+
+from .. import desk_key
+from ..desk_key import DeskKey
+from ..vault import Vault
+from .reach import public_records
+from .submit import Desk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from litestar import Request
+
+    from .public import Refs
+
+    Asked = Request[Any, Any, Any]
+
+# Of one organisation at one server process. Twice what a laboratory needs that has thousands to send.
+PACE = Policy("submissions", 2_000, 60)
+_STATE = "findings_intake"
+_LOCK = Lock()
+
+
+class Tools:
+    """The vault and the key of one home, made known to its database once in a process; and each organisation's pace."""
+
+    def __init__(self, request: Asked) -> None:
+        home = request.app.state.home
+        self.desk = Desk(Vault.of_home(home), DeskKey.of_home(home))
+        self.pace = Buckets(PACE)
+        with doorkeeper(request).pool.owner() as owner:
+            desk_key.register(owner, self.desk.key)
+
+
+def tools(request: Asked) -> Tools:
+    """The application's tools, made at the first use.
+
+    Raises:
+        ConfigError: a key of the home can't be read.
+        UpstreamError: the database does not answer.
+    """
+    with _LOCK:
+        found: Tools | None = request.app.state.get(_STATE)
+        if found is None:
+            found = Tools(request)
+            request.app.state[_STATE] = found
+        return found
+
+
+def spender(request: Asked, org: int) -> Callable[[int], None]:
+    """Takes that many reports from the organisation's pace; raises TooManyRequestsError when it is used up."""
+    pace = tools(request).pace
+
+    def spend(reports: int) -> None:
+        stand = pace.take(org, reports)
+        if stand.refused:
+            wait = max(1, math.ceil(reports * PACE.window_s / PACE.quota))
+            raise TooManyRequestsError(
+                f"more than {PACE.quota:,} reports in {PACE.window_s} s",
+                mend=f"go on in {wait} s",
+                retry_after_s=wait,
+            )
+
+    return spend
+
+
+def fetcher(request: Asked) -> Callable[[Refs], Mapping[tuple[str, str], bytes]]:
+    """Reads records for `public.ask`. As the owner, and of what everybody may read alone."""
+    pool = doorkeeper(request).pool
+
+    def fetch(refs: Refs) -> Mapping[tuple[str, str], bytes]:
+        with pool.owner() as db:
+            return public_records(db, refs)
+
+    return fetch

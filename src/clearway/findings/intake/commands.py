@@ -1,0 +1,405 @@
+"""`clearway finding submit|check|status|list|supplement|withdraw|receipt`: reports from the command line."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    import psycopg
+
+    from clearway.records.principal import Principal
+    from clearway.store.principal import Pool
+
+    from .submit import Submission
+
+_PACE = 1_000  # reports a minute
+_SHOWN = 50
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the commands of the intake to `clearway finding`."""
+
+    def add(name: str, text: str, func: Any) -> argparse.ArgumentParser:
+        parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        parser.add_argument("--json", action="store_true")
+        parser.set_defaults(func=func)
+        return parser
+
+    submit = add(
+        "submit", "report findings: our own JSON, SARIF, a CSAF report, CERT/CC's form, a mail", run_submit
+    )
+    submit.add_argument("report", nargs="+", metavar="FILE", help="- reads from standard input")
+    submit.add_argument("--org", default="", metavar="SLUG", help="default: the only one that you report for")
+    submit.add_argument("--purl", default="", help="the product, where a document names none")
+    submit.add_argument(
+        "--test", action="store_true", help="a trial: goes no further, and is deleted after a week"
+    )
+    submit.add_argument(
+        "--pace",
+        type=int,
+        default=_PACE,
+        metavar="N",
+        help=f"at most so many reports a minute ({_PACE:,}); 0: no pause",
+    )
+    submit.add_argument(
+        "--receipts", default="", metavar="DIR", help="writes each receipt there, by its handling id"
+    )
+    check = add("check", "ask whether a flaw is public or fixed, by public records alone", run_check)
+    check.add_argument("--purl", default="", help="the product, such as pkg:pypi/name@1.2.3")
+    check.add_argument("--ecosystem", default="")
+    check.add_argument("--name", default="", help="with --ecosystem, instead of a purl")
+    check.add_argument("--version", default="", help="the release, when the purl does not say it")
+    check.add_argument("--place", default="", help="file and function, such as 'src/parse.c parse_string'")
+    check.add_argument("--cwe", default="", metavar="CWE-N")
+    status = add("status", "how findings stand, and what they lack", run_status)
+    status.add_argument(
+        "handling", nargs="*", metavar="CWF-XXXX-XXXX", help="default: the newest of those you may see"
+    )
+    more = add("supplement", "add what a finding lacks, as JSON", run_supplement)
+    more.add_argument("handling", metavar="CWF-XXXX-XXXX")
+    more.add_argument(
+        "file", metavar="FILE", help="any of a report's fields: trace, reproduction, ruled_out, files …"
+    )
+    withdraw = add("withdraw", "withdraw a finding of one's own; it can't be taken back", run_withdraw)
+    withdraw.add_argument("handling", metavar="CWF-XXXX-XXXX")
+    withdraw.add_argument("--why", default="")
+    receipt = commands.add_parser(
+        "receipt",
+        help="a receipt: show it, verify it offline, the desk's key",
+        description="What a reporter holds.",
+    )
+    kinds = receipt.add_subparsers(dest="receipt_command", metavar="COMMAND", required=True)
+    verify = kinds.add_parser(
+        "verify",
+        help="verify a receipt, without database or network",
+        description="Verifies a receipt offline; exit code 9 when it does not hold.",
+    )
+    verify.add_argument("receipt", metavar="RECEIPT", help="- reads from standard input")
+    verify.add_argument(
+        "--key", default="", metavar="PEM", help="the desk's public key (default: this home's)"
+    )
+    verify.add_argument("--report", default="", metavar="FILE", help="and that it is about this report")
+    verify.add_argument("--json", action="store_true")
+    verify.set_defaults(func=run_verify)
+    show = kinds.add_parser("show", help="the receipt of a finding, as it was given out")
+    show.add_argument("handling", metavar="CWF-XXXX-XXXX")
+    show.set_defaults(func=run_receipt)
+    key = kinds.add_parser("key", help="the desk's public key, to verify with")
+    key.add_argument("--json", action="store_true")
+    key.set_defaults(func=run_key)
+
+
+@contextmanager
+def _desk(args: argparse.Namespace) -> Iterator[tuple[Pool, str, Principal]]:
+    """The database, the key of who acts, and who that is."""
+    from datetime import UTC, datetime
+
+    import msgspec
+
+    from clearway.access import local
+    from clearway.records.errors import AuthenticationError
+    from clearway.records.principal import Principal
+    from clearway.store.migrate import migrate
+    from clearway.store.principal import Pool
+    from clearway.store.server import lease
+
+    with lease(args.home) as url:
+        migrate(url)
+        key = local.key(url, args.home, now=datetime.now(UTC))
+        with Pool(url, size=1) as pool:
+            with pool.acting(key) as db:
+                row = db.execute("select clearway.whoami()::text").fetchone()
+            if row is None or row[0] is None:
+                raise AuthenticationError("the token is not valid", mend="set CLEARWAY_TOKEN")
+            yield pool, key, msgspec.json.decode(row[0], type=Principal)
+
+
+def run_submit(args: argparse.Namespace) -> int:
+    """Sends reports; 0 when each landed, 10 when some was set aside, 6 and the like when nothing could be read."""
+    import time
+    from pathlib import Path
+
+    from clearway.records.errors import ClearwayError, UsageError
+
+    from .. import desk_key
+    from ..desk_key import DeskKey
+    from ..vault import Vault
+    from . import submit
+    from .reach import member_of
+
+    if not 0 <= args.pace <= 1_000_000:
+        raise UsageError("a pace is a number of reports a minute", where="--pace")
+    folder = Path(args.receipts) if args.receipts else None
+    made: list[tuple[str, Submission | ClearwayError]] = []
+    with _desk(args) as (pool, key, me):
+        tools = submit.Desk(Vault.of_home(args.home), DeskKey.of_home(args.home))
+        with pool.owner() as owner:
+            desk_key.register(owner, tools.key)
+        home = member_of(me, args.org, "submit")
+        for name in args.report:
+            began = time.monotonic()
+            try:
+                data = _bytes(name)
+                with pool.acting(key) as db:
+                    done: Submission | ClearwayError = submit.submit(
+                        db, tools, home.org, data, live=not args.test, purl=args.purl, name=_label(name)
+                    )
+            except ClearwayError as error:
+                done = error
+            made.append((name, done))
+            if not isinstance(done, ClearwayError):
+                if folder is not None:
+                    _keep_receipts(folder, done)
+                if args.pace and name != args.report[-1]:
+                    time.sleep(max(0.0, len(done.taken) * 60 / args.pace - (time.monotonic() - began)))
+    return _told_submit(args, made)
+
+
+def _told_submit(args: argparse.Namespace, made: list[tuple[str, Any]]) -> int:
+    import msgspec
+
+    from clearway.records.errors import ClearwayError
+    from clearway.records.text import plain
+
+    failed = [(name, done) for name, done in made if isinstance(done, ClearwayError)]
+    if len(failed) == len(made) == 1:
+        raise failed[0][1]
+    aside = 0
+    lines: list[dict[str, Any]] = []
+    for name, done in made:
+        if isinstance(done, ClearwayError):
+            aside += 1
+            lines.append({"file": name, "error": str(done), "taken": [], "set_aside": []})
+        else:
+            aside += len(done.set_aside)
+            lines.append({"file": name, **msgspec.to_builtins(done)})
+    if args.json:
+        print(msgspec.json.encode(lines).decode())
+    else:
+        for line in lines:
+            if line.get("error"):
+                print(f"{plain(line['file'])}: {plain(line['error'], 800)}", file=sys.stderr)
+            for taken in line["taken"]:
+                lacks = ", ".join(gate["gate"] for gate in taken["missing"])
+                words = f"{taken['handling']}  {taken['state']:<10}{' lacks ' + lacks if lacks else ''}"
+                print(
+                    words
+                    + ("" if taken["new"] else "  (known before)")
+                    + ("" if taken["live"] else "  (trial)")
+                )
+            for one in line["set_aside"]:
+                print(f"set aside: {plain(one['place'], 200)}: {plain(one['reason'], 800)}", file=sys.stderr)
+    return 10 if aside else 0
+
+
+def run_check(args: argparse.Namespace) -> int:
+    """Says what public records know; 0 whatever they say."""
+    import msgspec
+
+    from clearway.advisories.table import Table
+    from clearway.records.text import plain
+    from clearway.store.connect import connect
+    from clearway.store.server import lease
+
+    from . import public
+    from .reach import public_records
+
+    table = Table.of_home(args.home)
+    question = public.Question(
+        purl=args.purl,
+        ecosystem=args.ecosystem,
+        package=args.name,
+        release=args.version,
+        place=args.place,
+        cwe=args.cwe,
+    )
+
+    def fetch(refs: public.Refs) -> Any:
+        with lease(args.home) as url, connect(url) as owner:
+            return public_records(owner, refs)
+
+    found = public.ask(table, question, fetch)
+    if args.json:
+        print(msgspec.json.encode(found).decode())
+        return 0
+    print(f"{found.verdict}: {found.words}")
+    for one in found.known:
+        alike = [w for w, told in (("same class", one.same_class), ("same place", one.same_place)) if told]
+        fixed = f", fixed in {', '.join(one.fixed)}" if one.fixed else ""
+        print(
+            plain(
+                f"  {one.flaw:<20} {one.release}{fixed}{'; ' + ' and '.join(alike) if alike else ''}  {one.title}",
+                300,
+            )
+        )
+    if found.more:
+        print(f"  and {found.more:,} more")
+    return 0
+
+
+def run_status(args: argparse.Namespace) -> int:
+    """Shows findings; raises NotFoundError for one that is not there or not the caller's to see."""
+    import msgspec
+
+    from clearway.records.text import plain
+
+    from .. import kept
+    from .view import view
+
+    with _desk(args) as (pool, key, _), pool.acting(key) as db:
+        handlings = args.handling or _newest(db)
+        found = [view(db, kept.one(db, handling)) for handling in handlings]
+    if args.json:
+        print(msgspec.json.encode(found).decode())
+        return 0
+    if not found:
+        print("no finding that you may see")
+    for one in found:
+        trial = "" if one.live else "  (trial)"
+        print(
+            plain(
+                f"{one.handling}  {one.state:<10}  E{one.level}  {one.package} {one.release}  {one.title}{trial}",
+                200,
+            )
+        )
+        if args.handling:
+            for gate in one.gates:
+                print(f"    {gate.gate:<13} {gate.state}{': ' + gate.what if gate.what else ''}")
+    return 0
+
+
+def _newest(db: psycopg.Connection[Any]) -> list[str]:
+    rows = db.execute("select handling from clearway.finding order by finding desc limit %s", (_SHOWN,))
+    return [row[0] for row in rows]
+
+
+def run_supplement(args: argparse.Namespace) -> int:
+    """Adds what a finding lacks; 0, also when something is still missing, which is named."""
+    import msgspec
+
+    from .. import kept
+    from ..desk_key import DeskKey
+    from ..vault import Vault
+    from . import submit
+
+    data = _bytes(args.file)
+    with _desk(args) as (pool, key, _), pool.acting(key) as db:
+        tools = submit.Desk(Vault.of_home(args.home), DeskKey.of_home(args.home))
+        finding, gates = submit.supplement(db, tools, kept.one(db, args.handling), data)
+    if args.json:
+        print(
+            msgspec.json.encode(
+                {"handling": finding.handling, "state": finding.state, "gates": gates}
+            ).decode()
+        )
+        return 0
+    print(f"{finding.handling}  {finding.state}")
+    for gate in gates:
+        if gate.what:
+            print(f"    {gate.gate:<13} {gate.state}: {gate.what}")
+    return 0
+
+
+def run_withdraw(args: argparse.Namespace) -> int:
+    """Withdraws a finding."""
+    from .. import kept
+
+    with _desk(args) as (pool, key, _), pool.acting(key) as db:
+        moved = kept.move(db, kept.one(db, args.handling), "withdrawn", args.why[:300])
+    print(
+        f'{{"handling": "{moved.handling}", "state": "{moved.state}"}}'
+        if args.json
+        else f"{moved.handling}  {moved.state}"
+    )
+    return 0
+
+
+def run_verify(args: argparse.Namespace) -> int:
+    """Verifies a receipt; raises IntegrityError (exit code 9) when it does not hold."""
+    import msgspec
+
+    from ..desk_key import DeskKey, public_key
+    from . import receipt
+
+    envelope = _bytes(args.receipt)
+    if args.key:
+        keys = [public_key(_bytes(args.key).decode("utf-8", "replace"))]
+    else:
+        keys = [DeskKey.of_home(args.home, make=False).public]
+    found, by = receipt.verified(envelope, keys, _bytes(args.report) if args.report else None)
+    if args.json:
+        print(msgspec.json.encode({"ok": True, "key": by.key_id, "receipt": found}).decode())
+    else:
+        trial = "" if found.live else " (a trial)"
+        print(f"{found.handling}{trial}: received {found.received:%Y-%m-%d %H:%M:%S} UTC, {found.state}")
+        print(f"sha256 {found.sha256}, signed by {by.key_id[:16]}")
+    return 0
+
+
+def run_receipt(args: argparse.Namespace) -> int:
+    """Prints a receipt as it was given out."""
+    from clearway.records.errors import NotFoundError
+
+    from .. import kept
+    from . import submit
+
+    with _desk(args) as (pool, key, _), pool.acting(key) as db:
+        finding = kept.one(db, args.handling)
+        found = submit.receipt_of(db, finding.id)
+    if not found:
+        raise NotFoundError("it came without a receipt", where=finding.handling)
+    print(found)
+    return 0
+
+
+def run_key(args: argparse.Namespace) -> int:
+    """Prints the desk's public key, PEM."""
+    import msgspec
+
+    from ..desk_key import DeskKey
+
+    public = DeskKey.of_home(args.home, make=False).public
+    if args.json:
+        print(msgspec.json.encode({"key_id": public.key_id, "public": public.public}).decode())
+    else:
+        print(public.public, end="")
+    return 0
+
+
+def _bytes(name: str) -> bytes:
+    """A file's bytes, or those of standard input; one byte more than any report has is enough to refuse it.
+
+    Raises:
+        ConfigError, UpstreamError: it can't be read.
+    """
+    from pathlib import Path
+
+    from clearway.formats.reported_parts import MAX_BYTES
+    from clearway.records.errors import NotFoundError
+    from clearway.store.failures import at
+
+    if name == "-":
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    path = Path(name)
+    if not path.is_file():
+        raise NotFoundError("no such file", where=name)
+    with at(path), path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def _label(name: str) -> str:
+    return "" if name == "-" else name.replace("\\", "/").rpartition("/")[2]
+
+
+def _keep_receipts(folder: Any, made: Submission) -> None:
+    from clearway.store.failures import at
+
+    with at(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for taken in made.taken:
+            (folder / f"{taken.handling}.receipt.json").write_text(taken.receipt + "\n", "utf-8")

@@ -1,0 +1,205 @@
+"""*Findings*: the list, and one finding as its reporter and the desk see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import Request, Response, get, post
+from litestar.params import FromPath, Parameter
+from msgspec import Struct
+
+from clearway.http.acting import SIGNED_IN, acting, needs
+from clearway.http.cursor import sealer
+from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, Tlp, done, page
+from clearway.records.errors import ConflictError, InputError
+
+from .. import kept
+from ..kept import STATES
+from . import form as forms
+from . import gates, record, shapes, submit
+from .api_findings import sealed_file
+from .api_list import FINDINGS
+from .at_desk import tools
+from .pages_parts import FILES, FORM, PAGE, STATE_WORDS, texts, uploads, wrong
+from .view import view
+
+if TYPE_CHECKING:
+    from litestar.handlers import HTTPRouteHandler
+
+HandlingText = Annotated[str, Parameter(max_length=20)]
+COLUMNS = (
+    Column(key="title", label="Finding", lead=True, wide=True),
+    Column(key="handling", label="Handling id"),
+    Column(key="package", label="Product", sort="package"),
+    Column(key="state", label="State"),
+    Column(key="level", label="Evidence", sort="level", number=True),
+    Column(key="received", label="Received", sort="received"),
+    Column(key="organisation", label="Reported by", shown=False),
+    Column(key="cwe", label="Class", shown=False),
+    Column(key="place", label="Place", shown=False),
+    Column(key="severity", label="Severity, as claimed", shown=False),
+    Column(key="state_why", label="Why", shown=False),
+)
+
+
+class Why(Struct, frozen=True):
+    """A form with one field of words."""
+
+    why: str = ""
+
+
+def handlers() -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+
+    @get("/findings", opt=SIGNED_IN, **PAGE)
+    def listed(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The list."""
+        asked = FINDINGS.asked(request)
+        with acting(request) as (db, me):
+            found = FINDINGS.read(db, me, asked, sealer(request))
+            own = next((m for m in me.memberships if "submit" in m.rights), None)
+            track = record.of(db, own.org) if own is not None else None
+        return page(
+            request,
+            "findings/intake/list.html",
+            tlp=_marking() if found.items else None,
+            table=Table(
+                id="findings", caption="Findings", columns=COLUMNS, rows=found.items, key="handling", noun="finding",
+                address=Address.of(request), next=found.next, default_sort="received",
+            ),
+            facets=_facets(),
+            states=STATE_WORDS,
+            track=track if track is not None and track.reported else None,
+            may=own is not None,
+            none=not found.items and not asked.narrowed and not asked.cursor,
+        )  # fmt: skip
+
+    @get(["/findings.json", "/findings.csv"], opt=SIGNED_IN, **PAGE)
+    def told(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The same list for programs."""
+        asked = FINDINGS.asked(request)
+        with acting(request) as (db, me):
+            found = FINDINGS.read(db, me, asked, sealer(request))
+        return FINDINGS.answer(request, found, me)
+
+    @get("/findings/{handling:str}", opt=SIGNED_IN, **PAGE)
+    def one(request: Request[Any, Any, Any], handling: FromPath[HandlingText]) -> Response[bytes]:
+        """One finding."""
+        return _shown(request, handling, Form())
+
+    @post("/findings/{handling:str}/supplement", opt=needs("submit"), **PAGE)
+    def supplement(
+        request: Request[Any, Any, Any],
+        handling: FromPath[HandlingText],
+        data: Annotated[dict[str, Any], FILES],
+    ) -> Response[bytes]:
+        """Adds what is missing; what does not fit is shown beside the form again."""
+        values = texts(data, forms.FIELDS)
+        try:
+            body = forms.supplement(values, uploads(data))
+            with acting(request) as (db, _):
+                finding, asked = submit.supplement(db, tools(request).desk, kept.one(db, handling), body)
+        except (InputError, ConflictError) as error:
+            return _shown(request, handling, wrong(values, error))
+        lacking = gates.missing(asked)
+        words = "It lacks nothing any more." if not lacking else f"Added; {gates.summary(asked)}."
+        return done(request, f"/findings/{finding.handling}", words)
+
+    @post("/findings/{handling:str}/withdraw", opt=needs("submit"), **PAGE)
+    def withdraw(
+        request: Request[Any, Any, Any], handling: FromPath[HandlingText], data: Annotated[Why, FORM]
+    ) -> Response[bytes]:
+        """Withdraws a finding."""
+        with acting(request) as (db, _):
+            moved = kept.move(db, kept.one(db, handling), "withdrawn", data.why.strip()[:300])
+        return done(request, f"/findings/{moved.handling}", f"{moved.handling} is withdrawn.")
+
+    @post("/findings/{handling:str}/appeal", opt=needs("submit"), **PAGE)
+    def appeal(
+        request: Request[Any, Any, Any], handling: FromPath[HandlingText], data: Annotated[Why, FORM]
+    ) -> Response[bytes]:
+        """Appeals against how a finding counts."""
+        try:
+            with acting(request) as (db, _):
+                record.appeal(db, kept.one(db, handling), data.why)
+        except (InputError, ConflictError) as error:
+            return _shown(request, handling, Form({"why": data.why}, {"": str(error)}))
+        return done(
+            request,
+            f"/findings/{handling}",
+            "Your appeal is made: until it is decided, the mark does not count.",
+        )
+
+    @get("/findings/{handling:str}/receipt.json", opt=SIGNED_IN, **PAGE)
+    def receipt(request: Request[Any, Any, Any], handling: FromPath[HandlingText]) -> Response[bytes]:
+        """The receipt, as a file."""
+        with acting(request) as (db, _):
+            finding = kept.one(db, handling)
+            found = submit.receipt_of(db, finding.id)
+        headers = {"content-disposition": f'attachment; filename="{finding.handling}.receipt.json"'}
+        return Response(found.encode(), media_type="application/json", headers=headers)
+
+    @get("/findings/{handling:str}/files/{number:int}", opt=SIGNED_IN, **PAGE)
+    def file(
+        request: Request[Any, Any, Any], handling: FromPath[HandlingText], number: FromPath[int]
+    ) -> Response[bytes]:
+        """One file of a finding, as a download."""
+        return sealed_file(request, handling, number)
+
+    return [listed, told, one, supplement, withdraw, appeal, receipt, file]
+
+
+def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Response[bytes]:
+    with acting(request) as (db, me):
+        finding = kept.one(db, handling)
+        found = view(db, finding)
+        signed = bool(submit.receipt_of(db, finding.id))
+        track = record.of(db, finding.org)
+    mine = any(m.org == finding.org and "submit" in m.rights for m in me.memberships)
+    return page(
+        request,
+        "findings/intake/one.html",
+        status_code=422 if form.errors else 200,
+        tlp=_marking(),
+        one=found,
+        form=form,
+        mine=mine,
+        signed=signed,
+        track=track,
+        states=STATE_WORDS,
+        titles=gates.TITLES,
+        shapes=shapes.asked_of(found.cwe),
+        open=mine and found.state in ("received", "incomplete"),
+        levels=LEVELS,
+    )
+
+
+# What each level says, in the words of the design: a reader sees what is shown and what is not yet.
+LEVELS = (
+    "Received, and readable",
+    "The reproducer fires here, each time, with one crash state",
+    "It falls silent on a patched build",
+    "No test that passed before fails",
+    "Variants find nothing related; it fails under a second compiler or sanitizer too",
+    "The developers' own tests, or the same behaviour on harmless inputs",
+    "A named human, or the upstream project, accepted it",
+)
+
+
+def _facets() -> list[Facet]:
+    return [
+        Facet(
+            name="state",
+            label="State",
+            choices=tuple(Choice(value=state, label=STATE_WORDS[state]) for state in STATES),
+        ),
+        Facet(
+            name="live",
+            label="Trials",
+            choices=(Choice(value="yes", label="Findings"), Choice(value="no", label="Trials")),
+        ),
+    ]
+
+
+def _marking() -> Tlp:
+    return Tlp("AMBER+STRICT", "for the reporter's organisation and the coordinators")
