@@ -327,6 +327,17 @@ def test_what_a_directory_lists_in_index_txt_alone_is_taken_in_once_and_said(
     assert any("its index.txt is not used" in note for note in again.notes)
 
 
+def test_a_provider_that_is_maintained_no_more_is_told_of(feeds: Feeds, upstream: Upstream) -> None:
+    files = paged("/acme/", [1])
+    told = json.loads(files["/acme/provider-metadata.json"])
+    upstream.put("", files)
+    upstream.pages["/acme/provider-metadata.json"] = json.dumps(
+        {**told, "maintained_until": "2026-06-30T00:00:00Z"}
+    ).encode()
+    feeds.add("acme", "csaf", f"{upstream.url}/acme/provider-metadata.json")
+    assert any("maintained until 2026-06-30" in note for note in feeds.good("acme").notes)
+
+
 # Aggregators
 
 

@@ -84,6 +84,11 @@ def of_provider(
             f"speaks as {plain(speaks_as, 80)}, and as {plain(spoke_as, 80)} before", where=at,
             mend="if that is right, remove the feed and add it again",
         )  # fmt: skip
+    until = judge.moment_of(found.maintained_until)
+    if until is not None and until < ask.now:
+        notes.append(
+            f"maintained until {until:%Y-%m-%d}: look for where it went, or remove it ({plain(at, 200)})"
+        )
     read = _Reading(ask, before, notes)
     read.all(_sources(ask, found, at, notes))
     todo = [d for d in read.listed.values() if _is_due(ask, d)]

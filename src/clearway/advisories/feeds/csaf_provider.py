@@ -67,6 +67,7 @@ class Metadata(Struct):
     publisher: _Publisher
     last_updated: str = ""
     role: str = "csaf_provider"
+    maintained_until: str = ""  # CSAF 2.1
     distributions: list[_Distribution] = []
     public_openpgp_keys: list[Key] = []
 
