@@ -243,29 +243,42 @@ def test_nobody_who_is_not_signed_in_makes_clauses_or_audiences(people: People) 
             db.execute(f"select clearway.{closed}")
 
 
+@pytest.mark.parametrize(
+    "table", ["clearway.asset", "clearway.probe"], ids=["an asset", "any governed table"]
+)
 def test_what_was_narrowed_is_found_by_its_words_by_nobody_else_from_that_statement_on(
-    people: People, a: int
+    people: People, a: int, table: str
 ) -> None:
-    keeper = people.somebody(a, "operator", "coordinator")
-    member = people.somebody(a, "operator")
-    word = f"narwhal{a}"
+    keeper, member = people.somebody(a, "operator", "coordinator"), people.somebody(a, "operator")
+    kind, word = table.partition(".")[2], f"narwhal{a}"
+    with people.owner() as db:
+        db.execute(
+            """create table if not exists clearway.probe (id int generated always as identity primary key,
+                org int not null, aud clearway.audience_id not null, note text not null default '')"""
+        )
+        db.execute(
+            "select clearway.govern('clearway.probe', 'operate') "
+            "where not exists (select from clearway.governed where name like '%probe')"
+        )
     with people.acting(keeper) as db:
-        made = asset.add(db, a, word, since=date(2026, 11, 1))
+        mine = audience.of(db, own(a))
+        if kind == "asset":
+            row = asset.add(db, a, word, since=date(2026, 11, 1)).asset
+        else:
+            row = scalar(db, "insert into clearway.probe (org, aud) values (%s, %s) returning id", (a, mine))
         named = recipients.add(db, a, "one person")
         recipients.set_member(db, named.list, person=keeper.person)
-        search.put(db, "asset", str(made.asset), org=a, aud=audience.of(db, own(a)), title=word, path="/x")
+        search.put(db, kind, str(row), org=a, aud=mine, title=word, path="/x")
     with people.acting(member) as db:
         assert [f.title for f in search.find(db, word)] == [word]
     with people.acting(keeper) as db:
-        narrow = audience.meet(
-            db, (audience.of(db, own(a)), audience.of(db, Marking(tlp="RED", recipients=named.list)))
-        )
-        approval.remark(db, "clearway.asset", made.asset, a, narrow)
+        narrow = audience.meet(db, (mine, audience.of(db, Marking(tlp="RED", recipients=named.list))))
+        approval.remark(db, table, row, a, narrow)
         assert [f.title for f in search.find(db, word)] == [word]
     with people.acting(member) as db:
         assert search.find(db, word) == ()
         assert scalar(db, "select count(*) from clearway.search_docs(%s, '{}', 50)", (word,)) == 0
-        assert scalar(db, "select count(*) from clearway.asset where asset = %s", (made.asset,)) == 0
+        assert scalar(db, "select count(*) from clearway.search_doc where title = %s", (word,)) == 0
 
 
 def test_an_audience_in_words_is_for_those_who_may_see_it(house: House) -> None:
