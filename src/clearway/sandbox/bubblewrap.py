@@ -170,6 +170,9 @@ class Bubblewrap:
         ready, ready_box = pair(held)
         gate, gate_box = pair(held)
         ready.shutdown(socket.SHUT_WR)  # the box reads its end at once
+        # A byte that we never read: when our end is closed otherwise than by the shutdown that opens the gate, even by
+        # our death, the box reads an error (ECONNRESET, unix(7)) and gives up, instead of an end and goes on.
+        gate_box.send(b"x")
         binds = [(readable(b.host, b.inside, user, held), str(b.host.resolve()), b.inside) for b in run.binds]
         stage = STAGE if user is not None else ""
         staged = [int(numbers.add(fd)) for fd, _, _ in binds] if stage else []
@@ -179,7 +182,7 @@ class Bubblewrap:
         request: dict[str, Any] = {
             "argv": [self._program.path, "--args", numbers.add(args), "--", *self._argv(run)],
             "user": user,
-            "groups": group.entrances if group else [],
+            **(group.entry() if group else {}),
             "rlimits": self.rlimits(run, counted=group is not None),
             "fresh": numbers.of(self._fixed.all),
             "stage": staged,

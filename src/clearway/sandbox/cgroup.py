@@ -40,13 +40,23 @@ class Group:
 
     @property
     def entrances(self) -> list[str]:
-        """Files into which a process writes "0" to enter.
+        """Files of version 1 into which a process writes "0" to enter.
 
-        In version 1 that is `tasks`: a thread that moves itself takes no machine-wide lock, which `cgroup.procs`
+        They are `tasks`: a thread that moves itself takes no machine-wide lock, which `cgroup.procs`
         does, at the price of an RCU grace period (milliseconds) for each controller.
         """
-        name = "cgroup.procs" if self._version == "v2" else "tasks"
-        return [str(folder / name) for folder in dict.fromkeys(self._folders.values())]
+        if self._version == "v2":
+            return []
+        return [str(folder / "tasks") for folder in dict.fromkeys(self._folders.values())]
+
+    @property
+    def birthplace(self) -> str:
+        """The folder of version 2 in which a process may be born; empty in version 1."""
+        return str(self._folders["memory"]) if self._version == "v2" else ""
+
+    def entry(self) -> dict[str, object]:
+        """What a request to the keeper says of the group."""
+        return {"groups": self.entrances} | ({"into": self.birthplace} if self._version == "v2" else {})
 
     def bound(self, memory_bytes: int, processes: int) -> None:
         """Sets what the next box may use, and forgets the peak of the last.
@@ -227,6 +237,8 @@ def _candidates(root: Path, own: str) -> list[tuple[Version, dict[str, Path]]]:
     """Where groups might be made, the best first, from /proc/self/cgroup (cgroups(7))."""
     places: dict[str, str] = {}
     for line in own.splitlines():
+        if line.count(":") < 2:
+            continue
         _, controllers, path = line.split(":", 2)
         for controller in controllers.split(",") if controllers else [""]:
             places[controller] = path.lstrip("/")

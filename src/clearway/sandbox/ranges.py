@@ -127,7 +127,7 @@ class Box:
                 "env": environment_of(run.env),
                 "cwd": run.cwd,
                 "filters": len(filters),
-                "groups": self._group.entrances if self._group else [],
+                **(self._group.entry() if self._group else {}),
                 "rlimits": rlimits,
             }
             stdin = sealed(run.stdin, held)

@@ -259,3 +259,50 @@ def test_a_forked_child_has_boxes_of_its_own(boxes):
     )
     environment = {**os.environ, "PYTHONPATH": str(sandbox_house.SRC)}
     assert subprocess.run([sys.executable, "-c", script], env=environment, timeout=60).returncode == 10
+
+
+def test_a_process_is_born_in_a_group_of_version_2():
+    mounts = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
+    mounted = next((m for m in mounts if (m / "cgroup.controllers").exists() and os.access(m, os.W_OK)), None)
+    if mounted is None:
+        pytest.skip("no control groups of version 2 that this user may make")
+    group = mounted / f"clearway-test-{os.getpid()}"
+    group.mkdir()
+    made = spawning.Keeper()
+    out, into = os.pipe()
+    null = os.open("/dev/null", os.O_RDWR)
+    try:
+        started = made.start(
+            {"argv": ["/bin/cat", "/proc/self/cgroup"], "into": str(group)}, [null, into, null]
+        )
+        while not started.over:
+            started.hear()
+        assert f"0::/{group.name}" in os.read(out, 4096).decode().splitlines()
+        assert started.status == 0
+        started.close()
+    finally:
+        for fd in (out, into, null):
+            os.close(fd)
+        made.close()
+        group.rmdir()
+
+
+def test_a_box_at_its_gate_gives_up_when_nobody_is_left_to_open_it(boxes):
+    """Neither the keeper nor the caller is there to kill it: the gate itself does not open."""
+    word = f"34.{os.getpid()}"
+    script = (
+        "import contextlib, os, signal\n"
+        "from clearway.sandbox import Run, bubblewrap, spawn\n"
+        "made, held = bubblewrap.Bubblewrap(), contextlib.ExitStack()\n"
+        f"asked = Run(argv=('/bin/sleep', '{word}'))\n"
+        "null = os.open('/dev/null', os.O_RDWR)\n"
+        "with made.user() as user:\n"
+        "    launched = made.launch(asked, user, None, (null, null, null), spawn.keeper(), held)\n"
+        "    bubblewrap.mounted(launched, null, held)\n"
+        "    os.kill(spawn.keeper()._process.pid, signal.SIGKILL)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(sandbox_house.SRC)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert gone(word)
