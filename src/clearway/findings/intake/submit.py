@@ -29,8 +29,11 @@ from clearway.store.scalar import scalar
 
 from .. import artefact, kept
 from ..artefact import File
+from ..desk_key import DeskKey
+from ..vault import Vault
 from . import gates as gating
 from . import limit, receipt
+from .gates import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,10 +42,7 @@ if TYPE_CHECKING:
 
     from clearway.formats.reported_parts import ReportDocument, Reported
 
-    from ..desk_key import DeskKey
     from ..kept import Finding
-    from ..vault import Vault
-    from .gates import Gate
 
     Connection = psycopg.Connection[Any]
 
