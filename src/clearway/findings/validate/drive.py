@@ -31,18 +31,9 @@ from typing import Any
 MOST = 1 << 28  # characters of one value
 SHOWN = 2_000
 OPEN = (
-    "io.BytesIO",
-    "io.StringIO",
-    "zipfile.ZipFile",
-    "shutil.copy2",
-    "bytes",
-    "dict",
-    "int",
-    "iter",
-    "len",
-    "list",
+    *("io.BytesIO", "io.StringIO", "zipfile.ZipFile", "shutil.copy2"),
+    *("bytes", "dict", "int", "iter", "len", "list", "next", "set", "str", "tuple"),
 )
-OPEN += ("next", "set", "str", "tuple")
 
 
 class OutsideError(Exception):

@@ -25,6 +25,7 @@ from .oracle import Seen
 Result = Literal["met", "failed", "not_tried"]
 HIGHEST = 6
 ENOUGH_BENIGN = 20
+_NO_VARIANT = "no variant was tried: the proof has no file to vary, or its oracle can't tell"
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -139,7 +140,7 @@ def variants(*, tried: int, related: int, seconds: float, second: Seen | None) -
         return Step(
             level=4,
             result="not_tried",
-            why="no variant was tried: the proof has no file to vary, or its oracle can't tell",
+            why=_NO_VARIANT,
         )
     if related:
         return Step(

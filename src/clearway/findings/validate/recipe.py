@@ -187,19 +187,22 @@ def read(data: bytes, place: str = "recipe.json") -> Recipe:
 
 
 def files_of(recipe: Recipe) -> dict[str, str]:
-    """Every file that it names: SHA-256 by name. The same name twice is the same file."""
+    """Every file that it names: SHA-256 by the part of the recipe and the name, such as "patched/main.c"."""
     found: dict[str, str] = {}
-    for target in (recipe.target, recipe.patched):
+    for part, target in (("target", recipe.target), ("patched", recipe.patched)):
+        named: dict[str, str] = {}
         if isinstance(target, PythonTarget):
-            found |= {**target.wheels, **target.sdist, **target.build_wheels}
+            named = {**target.wheels, **target.sdist, **target.build_wheels}
         elif isinstance(target, CTarget):
-            found |= {**target.archives, **target.files, **target.patches}
-    for proof in (recipe.proof, *recipe.benign):
-        found |= proof.files
+            named = {**target.archives, **target.files, **target.patches}
+        found |= {f"{part}/{name}": digest for name, digest in named.items()}
+    for n, proof in enumerate((recipe.proof, *recipe.benign)):
+        part = f"benign-{n}" if n else "proof"
+        found |= {f"{part}/{name}": digest for name, digest in proof.files.items()}
         if isinstance(proof, Script):
-            found["script"] = proof.source
+            found[f"{part}:script"] = proof.source
         if isinstance(proof, Command) and proof.stdin:
-            found["stdin"] = proof.stdin
+            found[f"{part}:stdin"] = proof.stdin
     return found
 
 

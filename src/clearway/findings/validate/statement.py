@@ -1,11 +1,11 @@
 """Evidence as others can hold it: one in-toto Statement v1 a level, in a DSSE envelope that the desk has signed.
 
     subject      the recipe and the builds that were judged, by SHA-256
-    predicate    the level and its result, k of k, the crash state, every file by SHA-256, and the environment: what held
-                 the box, and which compilers built the target
+    predicate    the level and its result, k of k, the crash state, every file by SHA-256, and the environment: what
+                 held the box, and which compilers built the target
 
-Who has the statement and the recipe's files runs it again (`again`): another machine may build other bytes, and says so;
-the level is to be the same. What a program wrote is in no statement.
+Who has the statement and the recipe's files runs it again: another machine may build other bytes, and says so; the
+level is to be the same. What a program wrote is in no statement.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from msgspec import Struct
 
 from clearway.records.errors import InputError, IntegrityError
 
-from . import build, crash, level
+from . import build, crash
 from . import recipe as r
+from .level import Result
 
 if TYPE_CHECKING:
     from clearway.sandbox.run import Enforcement
@@ -55,7 +56,7 @@ class Validation(Struct, frozen=True, kw_only=True, rename="camel"):
     """The predicate. `times` of `of` runs, or tests, or variants said so; `accepted_by` is of E6 alone."""
 
     level: int
-    result: level.Result
+    result: Result
     why: str
     times: int
     of: int
