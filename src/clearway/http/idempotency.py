@@ -106,6 +106,11 @@ def once(
     return _response(kept.status, {**kept.headers, REPLAYED: "?1"}, kept.body)
 
 
+def answer(made: Made) -> Response[bytes]:
+    """The answer of work that was done without a key."""
+    return _response(*_parts(made))
+
+
 def _parts(made: Made) -> tuple[int, dict[str, str], bytes]:
     headers = {k: v for k, v in (("location", made.location), ("etag", made.etag)) if v}
     if made.record is None:

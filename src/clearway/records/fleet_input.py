@@ -108,6 +108,7 @@ class Observed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     exposure_by: str = ""
     exposure_since: date | None = None
     end_of_support: date | None = None
+    edge: bool | None = None  # a device at the edge of the network (BOD 26-02); None: not stated
     os: str = ""
     distro: str = ""
     components: tuple[Component, ...] = ()

@@ -74,7 +74,7 @@ def test_a_flaw_that_comes_back_after_it_was_gone_is_a_new_detection(fleet: Flee
 def test_a_scanner_says_when_it_first_saw_a_flaw(fleet: Fleet) -> None:
     fleet.ingest(DJANGO, FLASK)
     web = fleet.asset("web")
-    seen = {"CVE-2026-0001": date(2026, 10, 3)}
+    seen = {("CVE-2026-0001", ""): date(2026, 10, 3)}
     fleet.upload(web, "pkg:pypi/django@4.1", "pkg:pypi/flask@2.0", first_detected=seen)
     assert {x.flaw: x.detected for x in fleet.lines()} == {
         "CVE-2026-0001": date(2026, 10, 3),
@@ -151,7 +151,8 @@ def test_another_organisation_sees_nothing_and_changes_nothing(fleet: Fleet) -> 
             listing.one(db, taken.appeared[0])
     with pytest.raises(NotFoundError), fleet.acting(other) as db:
         db.execute(
-            "select clearway.fleet_take(%s, '{}', 'x', 'x', 'x', '', %s, '', 0, '{}')", (web, b"0" * 32)
+            "select clearway.fleet_take(%s, '{}', 'x', 'x', 'x', '', %s, '', 0, '{}', true, '{}', false)",
+            (web, b"0" * 32),
         )
 
 

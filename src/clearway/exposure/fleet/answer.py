@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clearway.records.inventory import Inventory
 
-from . import dictionary
+from . import dictionary, due
 from .due import Dater, FlawDates, loaded, said, settings
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from clearway.records.finding import Finding
     from clearway.records.inventory import Component
 
+REPORTED = "reported"  # the basis of what a scanner's word alone says
 VERDICTS = {"affected": 1, "unknown": 2, "not_affected": 3}
 _BATCH = 50_000
 _FEW = 500
@@ -61,7 +62,7 @@ class Asker:
         """The answers about one version, in the matcher's order."""
         if component.ecosystem == "reported":  # a scanner's word alone (`observe`); the flaw stands in `repo`
             flaw = component.repo
-            return [Answer(pv, f, 1, "reported", (), (flaw,)) for f in self.table.flaws_of(flaw) or (flaw,)]
+            return [Answer(pv, f, 1, REPORTED, (), (flaw,)) for f in self.table.flaws_of(flaw) or (flaw,)]
         found, _ = self._matcher.component(component)
         answers = []
         for finding in found:
@@ -127,7 +128,9 @@ def put(
 ) -> Put:
     """Makes `answers` all that is said of `pvs`. The owner's transaction. `held` False: nobody holds them yet."""
     given = list(answers)
-    of = dictionary.flaws(db, {a.flaw for a in given})
+    # What only a scanner's word knows is no public flaw.
+    of = dictionary.flaws(db, {a.flaw for a in given if a.basis != REPORTED})
+    of |= dictionary.flaws(db, {a.flaw for a in given if a.flaw not in of}, known=False)
     if not held and len(given) <= _FEW:
         # New versions of one inventory. Whoever made one of them meanwhile asked the same table.
         with db.cursor() as cursor:
@@ -138,10 +141,11 @@ def put(
             )
         return Put(len(given), 0, 0, 0)
     _stage(db, pvs, given, of)
-    moved = ended = 0
+    ended = 0
+    moved: list[tuple[int, int]] = []
     if held:
         db.execute(_KIN)
-        moved = db.execute(_MOVE).rowcount
+        moved = db.execute(_MOVE).fetchall()
         db.execute(_VERDICT)
     changed = db.execute(_DROP).rowcount + db.execute(_CHANGE).rowcount
     changed += db.execute(_ADD).rowcount
@@ -149,8 +153,28 @@ def put(
     if held:
         ended = db.execute(_END).rowcount
         appeared = _appear(db, day)
+        if moved:
+            _settle_moved(db, moved, day)
+        from . import leftover
+
+        said = leftover.settle(db, day)
+        appeared, ended = appeared + said.appeared, ended + said.ended
     db.execute("truncate incoming_answer, incoming_pv, kin")
-    return Put(changed, appeared, ended, moved)
+    return Put(changed, appeared, ended, len(moved))
+
+
+def _settle_moved(db: psycopg.Connection[Any], moved: Sequence[tuple[int, int]], day: date) -> None:
+    """What is said of another flaw now is dated by that flaw's facts; what was decided of it stays only where one of
+    the records that it was decided on says so still."""
+    exposures = [exposure for exposure, _ in moved]
+    db.execute(
+        """update clearway.exposure e set status = 0, decision = null, until = null, version = e.version + 1
+        from clearway.decision d where e.exposure = any(%s) and d.decision = e.decision and not exists (
+            select from clearway.answer a where a.pv = e.pv and a.flaw = e.flaw and a.records && d.records)""",
+        (exposures,),
+    )
+    db.execute("select clearway.fleet_settle(%s)", (exposures,))
+    due.date_again(db, day, flaws=sorted({flaw for _, flaw in moved}))
 
 
 _TEMPORARY = """
@@ -179,7 +203,7 @@ from (
         -- and of one into several, each exposure goes to the first
         and k.flaw = (select min(l.flaw) from kin l where l.pv = k.pv and l.was = k.was)
     order by x.asset, x.pv, k.flaw, x.detected, x.exposure) w
-where e.exposure = w.exposure"""
+where e.exposure = w.exposure returning e.exposure, e.flaw"""
 _VERDICT = """update clearway.exposure e set verdict = n.verdict, version = version + 1
 from incoming_answer n join clearway.answer o on o.pv = n.pv and o.flaw = n.flaw
 join clearway.version_use u on u.pv = n.pv join clearway.held h on h.aud = u.aud and h.pv = n.pv
@@ -205,7 +229,7 @@ _WANTED = """select h.asset, a.pv, a.flaw, a.verdict, s.org, f.id, f.kev, f.kev_
 from incoming_answer a join clearway.version_use u on u.pv = a.pv join clearway.held h on h.aud = u.aud and h.pv = a.pv
 join clearway.asset s on s.asset = h.asset
 join clearway.flaw f on f.flaw = a.flaw
-where a.verdict < 3 and not exists (
+where a.verdict < 3 and a.basis <> 'reported' and not exists (
     select from clearway.exposure e
     where e.asset = h.asset and e.pv = a.pv and e.flaw = a.flaw and e.via = 0 and e.gone is null)"""
 
@@ -235,18 +259,26 @@ def _appear(db: psycopg.Connection[Any], day: date) -> int:
         dater = Dater(db, day, loaded(db))
         while rows := cursor.fetchmany(_BATCH):
             made += insert(db, dater, rows)
+    settle(db, made)
+    return len(made)
+
+
+def settle(db: psycopg.Connection[Any], made: list[int]) -> None:
+    """Gives new exposures the status that decisions and rules say."""
     if made:
         db.execute("select clearway.fleet_settle(%s)", (made,))
         from .rule import apply_to
 
         apply_to(db, made)
-    return len(made)
 
 
 def insert(
     db: psycopg.Connection[Any], dater: Dater, rows: Sequence[tuple[Any, ...]], via: int = 0
 ) -> list[int]:
-    """Exposures from (asset, pv, flaw, verdict, org, six facts of the flaw, detected or None); returns their ids."""
+    """Exposures, save on assets that are decommissioned; returns their ids.
+
+    A row is (asset, pv, flaw, verdict, org, six facts of the flaw, detected or None).
+    """
     set_for = settings(db, (r[4] for r in rows), day=dater.day)
     said_of = said(db, (r[0] for r in rows))
     made = []
@@ -262,7 +294,7 @@ def insert(
             case when %s = 0 then s.aud else u.aud end, w.detected, w.due, w.clock, w.verdict
         from unnest(%s::int[], %s::int[], %s::int[], %s::smallint[], %s::date[], %s::date[], %s::int[])
             as w(asset, pv, flaw, verdict, detected, due, clock)
-        join clearway.asset s on s.asset = w.asset
+        join clearway.asset s on s.asset = w.asset and (s.decommissioned is null or s.decommissioned > %s)
         left join (
             select a.aud as own, clearway.meet(array[a.aud::int, m.aud::int]) as aud
             from (select distinct aud from clearway.asset
@@ -271,6 +303,6 @@ def insert(
             detected = excluded.detected, due = excluded.due, clock = excluded.clock, how = excluded.how,
             status = 0, decision = null, until = null, version = e.version + 1 where e.gone is not null
         returning e.exposure""",
-        (via, via, *[list(c) for c in columns], list(columns[0]), via),
+        (via, via, *[list(c) for c in columns], dater.day, list(columns[0]), via),
     )
     return [row[0] for row in found]

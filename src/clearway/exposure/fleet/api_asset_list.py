@@ -12,7 +12,8 @@ from clearway.store.keyset import Column, Source
 
 
 class AssetItem(Struct, frozen=True, kw_only=True):
-    """One asset in the list. `open`: exposures that are open and affected; `earliest` the first date of these."""
+    """One asset in the list. `open`: exposures that are open, also those that could not be judged; `earliest` the first
+    date of these."""
 
     id: int
     organisation: str
@@ -38,10 +39,9 @@ ASSETS: Listing[AssetItem] = Listing(
         "a.asset as id, coalesce(o.slug, '') as organisation, a.name, a.owner, a.environment, a.kind, a.exposure, "
         "a.edge, a.end_of_support, a.decommissioned, "
         "(select count(*) from clearway.held h where h.asset = a.asset) as components, "
-        "(select count(*) from clearway.exposure e where e.asset = a.asset and e.gone is null and e.status = 0 "
-        "and e.verdict = 1) as open, "
-        "(select min(e.due) from clearway.exposure e where e.asset = a.asset and e.gone is null and e.status = 0 "
-        "and e.verdict = 1) as earliest, "
+        "(select count(*) from clearway.exposure e where e.asset = a.asset and e.gone is null and e.status = 0) as open, "
+        "(select min(e.due) from clearway.exposure e where e.asset = a.asset and e.gone is null and e.status = 0) "
+        "as earliest, "
         "(select max(i.received) from clearway.inventory i where i.asset = a.asset) as inventoried, a.aud",
         "clearway.asset a left join clearway.organisation o on o.org = a.org",
     ),

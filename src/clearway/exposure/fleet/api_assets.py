@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -25,6 +26,8 @@ from .api_asset_list import ASSETS
 from .page_common import member_of, operating, table_of, today
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import psycopg
     from litestar.handlers import HTTPRouteHandler
 
@@ -39,6 +42,9 @@ SlugText = Annotated[str, QueryParameter(max_length=63, pattern="^[a-z0-9-]*$")]
 DayText = Annotated[str, QueryParameter(max_length=10, pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
 ExposedText = Annotated[str, QueryParameter(pattern="^(public|internal|unknown)$")]
 Place = Annotated[int, QueryParameter(ge=0, le=2**31 - 1)]
+
+
+_KEYED = BoundedSemaphore(2)
 
 
 class NewAsset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,12 +106,6 @@ class Held(Struct, frozen=True):
 
     items: tuple[inventory.HeldLine, ...]
     next: int | None
-
-
-class Uploads(Struct, frozen=True):
-    """What a document changed, by asset."""
-
-    items: tuple[page_upload.Uploaded, ...]
 
 
 def handlers() -> list[HTTPRouteHandler]:
@@ -263,29 +263,31 @@ def handlers() -> list[HTTPRouteHandler]:
     ) -> Response[bytes]:
         """The document itself is the body, whatever its media type: it is told by its content, and by `filename`.
 
-        `witness` is the tool that saw it: each one's newest document counts. The same bytes again change nothing.
+        `witness` is the tool that saw it: each one's newest document counts. `detected` is when it first saw these
+        flaws: an earlier day than is kept counts. The same bytes again change nothing else. What is in `set_aside`
+        could not be used, and then what is missing is not taken to be gone.
         """
-        idempotency.key_in(
-            request
-        )  # taking the same document twice changes nothing: a key has nothing to add
-        door = doorkeeper(request)
-        made = page_upload.to_asset(
-            door.pool,
-            door.key(request),
-            table_of(request),
-            asset,
-            _there(body),
-            filename,
-            today(),
-            witness=witness,
-            detected=page_asked.day_in(detected, "detected"),
-        )
-        with acting(request) as (_, me):
-            pass
-        headers = {"location": f"/api/v1/inventories/{made.inventory}"}
-        return etag.response(
-            request, msgspec.json.encode(made), me, headers=headers, status=200 if made.unchanged else 201
-        )
+
+        def act(_: Principal) -> Made:
+            door = doorkeeper(request)
+            made = page_upload.to_asset(
+                door.pool,
+                door.key(request),
+                table_of(request),
+                asset,
+                _there(body),
+                filename,
+                today(),
+                witness=witness,
+                detected=page_asked.day_in(detected, "detected"),
+            )
+            return Made(
+                record=made,
+                status=200 if made.unchanged else 201,
+                location=f"/api/v1/inventories/{made.inventory}",
+            )
+
+        return _uploaded(request, act)
 
     @post(
         "/inventories",
@@ -303,22 +305,27 @@ def handlers() -> list[HTTPRouteHandler]:
         name: NameText = "",
         exposure: ExposedText = "unknown",
     ) -> Response[bytes]:
-        """Its assets are found again by their identifiers or name, or made. `name` and `exposure` are for one asset."""
-        door = doorkeeper(request)
-        me = door.of(request)
-        assert me is not None
-        home = member_of(me, organisation, "operate")
-        made = page_upload.to_organisation(
-            door.pool,
-            door.key(request),
-            table_of(request),
-            home,
-            _there(body),
-            filename,
-            today(),
-            page_upload.NewAsset(name=name, exposure=exposure, said_by=me.name),  # type: ignore[arg-type]
-        )
-        return etag.response(request, msgspec.json.encode(Uploads(made)), me, status=201)
+        """Its assets are found again by their identifiers or name, or made. `name` and `exposure` are for one asset.
+
+        What is in `set_aside` could not be used, and then what is missing is not taken to be gone.
+        """
+
+        def act(me: Principal) -> Made:
+            door = doorkeeper(request)
+            home = member_of(me, organisation, "operate")
+            made = page_upload.to_organisation(
+                door.pool,
+                door.key(request),
+                table_of(request),
+                home,
+                _there(body),
+                filename,
+                today(),
+                page_upload.NewAsset(name=name, exposure=exposure, said_by=me.name),  # type: ignore[arg-type]
+            )
+            return Made(record=made)
+
+        return _uploaded(request, act)
 
     @get(
         "/inventories/{number:int}",
@@ -368,6 +375,20 @@ def handlers() -> list[HTTPRouteHandler]:
         listed, add, one, change, expose, inventories, components, upload, upload_many, one_inventory, difference,
         document,
     ]  # fmt: skip
+
+
+def _uploaded(request: Request[Any, Any, Any], act: Callable[[Principal], Made]) -> Response[bytes]:
+    """What a document changed, once for the request's key.
+
+    A document is taken in transactions of its own, one an asset; that of the key spans them, on a connection more. So
+    few of these run at a time: the others wait, and never for each other's connections.
+    """
+    if idempotency.key_in(request):
+        with _KEYED, acting(request) as (db, me):
+            return idempotency.once(request, db, me, lambda: act(me))
+    with acting(request) as (_, me):
+        pass
+    return idempotency.answer(act(me))
 
 
 def _record(db: psycopg.Connection[Any], me: Principal, kept: assets.Asset) -> OneAsset:

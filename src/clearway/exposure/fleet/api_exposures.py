@@ -278,6 +278,8 @@ def handlers() -> list[HTTPRouteHandler]:
         def act(db: Db, me: Principal, expected: Expected) -> tuple[OneExposure, int]:
             said = data.decision()
             line = listing.one(db, exposure)
+            # Who reads the same tag at once waits, and then finds it stale.
+            db.execute("select pg_advisory_xact_lock(hashtextextended('clearway exposure', %s))", (exposure,))
             row = db.execute(
                 "select version from clearway.exposure where exposure = %s", (exposure,)
             ).fetchone()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clearway.access import audience, marking
 from clearway.records.errors import ConflictError, InputError, NotFoundError
@@ -167,7 +168,18 @@ def change(
         for k, v in msgspec.to_builtins(details).items()
         if v != msgspec.to_builtins(before.details).get(k)
     }
-    record(db, "asset.changed", f"asset/{asset}", {"name": after.name, "changed": _brief(changed)},
+    more: dict[str, Any] = {}
+    if "decommissioned" in changed:  # what stands on it ends, or is back with its dates
+        from .take import again
+
+        row = db.execute(
+            "select clearway.fleet_retire(%s), (clearway.fleet_now() at time zone 'utc')::date", (asset,)
+        ).fetchone()
+        assert row is not None
+        more["exposures"], day = row
+        if details.decommissioned is None or details.decommissioned > day:
+            again(db, asset, day)
+    record(db, "asset.changed", f"asset/{asset}", {"name": after.name, "changed": _brief(changed), **more},
            org=after.org, aud=after.aud)  # fmt: skip
     return after
 
@@ -228,16 +240,69 @@ def one(db: psycopg.Connection[Any], asset: int) -> Asset:
     return _asset(row)
 
 
-def find(
-    db: psycopg.Connection[Any], org: int, name: str = "", identifiers: Sequence[str] = ()
-) -> Asset | None:
-    """The asset of that name, else the one that has any of these identifiers; None when there is none."""
+def find(db: psycopg.Connection[Any], org: int, name: str) -> Asset | None:
+    """The asset of that name; None when there is none."""
     row = db.execute(
-        f"""select {_COLUMNS} from clearway.asset
-        where org = %s and (name = %s or identifiers && %s) order by name = %s desc, asset limit 1""",  # noqa: S608
-        (org, name, list(identifiers), name),
+        f"select {_COLUMNS} from clearway.asset where org = %s and name = %s",  # noqa: S608
+        (org, name),
     ).fetchone()
     return None if row is None else _asset(row)
+
+
+def alike(db: psycopg.Connection[Any], org: int, name: str, identifiers: Sequence[str]) -> tuple[Asset, ...]:
+    """The assets of that name or with any of these identifiers, the oldest first: at most `_LIST`."""
+    rows = db.execute(
+        f"""select {_COLUMNS} from clearway.asset
+        where org = %s and (name = %s or identifiers && %s) order by name = %s desc, asset limit %s""",  # noqa: S608
+        (org, name, [storable(i) for i in identifiers], name, _LIST),
+    )
+    return tuple(_asset(row) for row in rows)
+
+
+def names_like(db: psycopg.Connection[Any], org: int, name: str) -> frozenset[str]:
+    """Names of assets that are `name`, or that with more in brackets after it."""
+    rows = db.execute(
+        "select name from clearway.asset where org = %s and (name = %s or name ^@ %s)",
+        (org, name, f"{name[: _TEXT - 83]} ("),
+    )
+    return frozenset(row[0] for row in rows)
+
+
+def one_at_a_time(db: psycopg.Connection[Any], org: int) -> None:
+    """Until this transaction ends nobody else in it makes assets of `org` that their documents speak of."""
+    db.execute("select pg_advisory_xact_lock(hashtextextended('clearway asset', %s))", (org,))
+
+
+def learn(
+    db: psycopg.Connection[Any], kept: Asset, details: Details, said_by: str, *, edge: bool | None = None
+) -> Asset:
+    """Keeps what a document says of an asset beside what is kept: new identifiers, addresses and names are added, and
+    whatever else `details` states is how it is from now on. `edge` None: not stated.
+
+    Raises: as `change`.
+    """
+    old = kept.details
+    new = replace(
+        old,
+        owner=details.owner or old.owner,
+        kind=details.kind or old.kind,
+        environment=old.environment if details.environment == "unknown" else details.environment,
+        edge=old.edge if edge is None else edge,
+        end_of_support=details.end_of_support or old.end_of_support,
+        identifiers=_more(old.identifiers, details.identifiers),
+        addresses=_more(old.addresses, details.addresses),
+        names=_more(old.names, details.names),
+    )
+    if new == old:
+        return kept
+    db.execute("select set_config('clearway.said_by', %s, true)", (storable(said_by)[:_TEXT],))
+    made = change(db, kept.asset, kept.version, new)
+    db.execute("select set_config('clearway.said_by', '', true)")
+    return made
+
+
+def _more(kept: tuple[str, ...], said: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*kept, *(storable(s) for s in said))))[:_LIST]
 
 
 class AssetLine(Struct, frozen=True, kw_only=True):
@@ -266,7 +331,7 @@ def page(
             x.open, x.earliest, (select max(received) from clearway.inventory i where i.asset = chosen.asset)
         from chosen left join lateral (
             select count(*) as open, min(e.due) as earliest from clearway.exposure e
-            where e.asset = chosen.asset and e.gone is null and e.status = 0 and e.verdict = 1) x on true
+            where e.asset = chosen.asset and e.gone is null and e.status = 0) x on true
         order by chosen.asset""",  # noqa: S608
         {
             "after": after,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 EXPOSED = ("public", "internal", "unknown")
+_SHOWN = 5  # rows set aside, of one document
 ENVIRONMENTS = ("production", "development", "unknown")
 
 
@@ -58,7 +59,9 @@ def run_add(args: argparse.Namespace) -> int:
                 say(f"set aside: {plain(data.place)}: {plain(data.reason)}", sys.stderr)
                 continue
             try:
-                answers += _take(here, table, org, args, place, data, given)
+                taken, refused = _take(here, table, org, args, place, data, given)
+                answers += taken
+                aside += refused
             except InputError as error:
                 aside += 1
                 say(f"set aside: {plain(str(error))}", sys.stderr)
@@ -112,21 +115,20 @@ def _take(
     place: str,
     data: bytes,
     given: Sequence[VexClaim] = (),
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], int]:
+    """What the document changed, by asset, and how much of it was set aside."""
     from pathlib import Path
 
     from msgspec.structs import replace
 
     from clearway.formats.observed import read_fleet
 
-    from . import observe
+    from . import asset, observe
 
     found = read_fleet(data, place, args.distro)
-    for row in found.set_aside[:5]:
-        say(f"note: {plain(row.place)}: {plain(row.reason)}", sys.stderr)
     if args.asset and len(found.observed) > 1:
         raise InputError(f"speaks of {len(found.observed):,} assets", where=place, mend="leave --asset out")
-    answers = []
+    observed = []
     for seen in found.observed:
         name = args.asset or (Path(place).stem if seen.name in ("", place) else seen.name)
         seen = replace(seen, name=name)
@@ -140,11 +142,21 @@ def _take(
             seen = replace(seen, owner=args.owner)
         if args.witness:
             seen = replace(seen, witness=replace(seen.witness, tool=args.witness))
-        (done,) = observe.observe(
-            here.pool, here.key, table, org, [seen], data, here.day, detected=args.detected, given=given
-        )
-        answers.append({"asset": done.name, "asset_id": done.asset, "made": done.made, **_counts(done.taken)})
-    return answers
+        observed.append(seen)
+    aside = [*found.set_aside]
+    with here.pool.acting(here.key) as db:
+        named = asset.find(db, org, args.asset) if args.asset else None
+    done = observe.observe(
+        here.pool, here.key, table, org, observed, data, here.day, detected=args.detected, given=given,
+        whole=not found.set_aside, place=place, asset=None if named is None else named.asset, passed_over=aside,
+    )  # fmt: skip
+    for row in aside[:_SHOWN]:
+        say(f"set aside: {plain(row.place)}: {plain(row.reason)}", sys.stderr)
+    if len(aside) > _SHOWN:
+        say(f"set aside: {len(aside) - _SHOWN:,} more of {plain(place)}", sys.stderr)
+    return [
+        {"asset": one.name, "asset_id": one.asset, "made": one.made, **_counts(one.taken)} for one in done
+    ], len(aside)
 
 
 def _counts(taken: Any) -> dict[str, Any]:
@@ -155,6 +167,7 @@ def _counts(taken: Any) -> dict[str, Any]:
         "removed": taken.removed,
         "appeared": len(taken.appeared),
         "ended": taken.ended,
+        "dated": taken.dated,
         "unchanged": taken.unchanged,
     }
 
@@ -186,7 +199,9 @@ def run_watch(args: argparse.Namespace) -> int:
                     continue
                 taken[str(path)] = stamp
                 try:
-                    for a in _take(here, tables.current(), org, args, str(path), path.read_bytes()):
+                    answers, refused = _take(here, tables.current(), org, args, str(path), path.read_bytes())
+                    aside += refused
+                    for a in answers:
                         say(_added(a))
                 except InputError as error:
                     aside += 1

@@ -117,16 +117,24 @@ def components(db: psycopg.Connection[Any], pvs: Iterable[int]) -> dict[int, Com
         return {pv: component_of(bytes(body)) for pv, body in rows}
 
 
-def flaws(db: psycopg.Connection[Any], ids: Iterable[str]) -> dict[str, int]:
-    """id -> number of public flaws; made, without facts, for those that are new."""
+def flaws(db: psycopg.Connection[Any], ids: Iterable[str], *, known: bool = True) -> dict[str, int]:
+    """id -> number of public flaws; made, without facts, for those that are new.
+
+    Not `known`: no public record names them. Such a flaw is shown to who may see something that it is in.
+    """
     wanted = sorted(set(ids))
     if not wanted:
         return {}
     db.execute(
-        """insert into clearway.flaw (id) select w.id from unnest(%s::text[]) as w(id)
+        """insert into clearway.flaw (id, known) select w.id, %s from unnest(%s::text[]) as w(id)
         where not exists (select from clearway.flaw f where f.id = w.id and f.aud = 0) on conflict do nothing""",
-        (wanted,),
+        (known, wanted),
     )
+    if known:
+        db.execute(
+            "update clearway.flaw f set known = true where f.id = any(%s) and f.aud = 0 and not f.known",
+            (wanted,),
+        )
     rows = db.execute(
         "select f.id, f.flaw from unnest(%s::text[]) as w(id) join clearway.flaw f using (id) where f.aud = 0",
         (wanted,),
@@ -134,8 +142,11 @@ def flaws(db: psycopg.Connection[Any], ids: Iterable[str]) -> dict[str, int]:
     return dict(rows.fetchall())
 
 
-def keep_facts(db: psycopg.Connection[Any], table: Table, only: Iterable[str] | None = None) -> int:
-    """Brings the facts of flaws up to the table: all of them, or `only` these ids; returns how many changed."""
+def keep_facts(db: psycopg.Connection[Any], table: Table, only: Iterable[str] | None = None) -> set[int]:
+    """Brings the facts of flaws up to the table: all of them, or `only` these ids.
+
+    Returns the flaws that only marked records knew until now: what they are in is to be dated anew.
+    """
     db.execute(
         """create temporary table if not exists incoming_flaw (
             id text, kev date, kev_due date, exploitation text, automatable text, impact text, ssvc_dated text,
@@ -147,30 +158,34 @@ def keep_facts(db: psycopg.Connection[Any], table: Table, only: Iterable[str] | 
         copy.set_types(["text", "date", "date", "text", "text", "text", "text", "float4", "float4"])
         for fact in facts:
             copy.write_row(_facts(fact))
-    changed = db.execute(
+    db.execute(
         """update clearway.flaw f set kev = i.kev, kev_due = i.kev_due, exploitation = i.exploitation,
-            automatable = i.automatable, impact = i.impact, ssvc_dated = i.ssvc_dated, epss = i.epss, score = i.score
+            automatable = i.automatable, impact = i.impact, ssvc_dated = i.ssvc_dated, epss = i.epss, score = i.score,
+            known = true
         from incoming_flaw i where f.id = i.id and f.aud = 0
-            and (f.kev, f.kev_due, f.exploitation, f.automatable, f.impact, f.ssvc_dated, f.epss, f.score)
+            and (not f.known
+            or (f.kev, f.kev_due, f.exploitation, f.automatable, f.impact, f.ssvc_dated, f.epss, f.score)
             is distinct from
-            (i.kev, i.kev_due, i.exploitation, i.automatable, i.impact, i.ssvc_dated, i.epss, i.score)"""
-    ).rowcount
-    changed += db.execute(
+            (i.kev, i.kev_due, i.exploitation, i.automatable, i.impact, i.ssvc_dated, i.epss, i.score))"""
+    )
+    db.execute(
         """insert into clearway.flaw
             (id, kev, kev_due, exploitation, automatable, impact, ssvc_dated, epss, score)
         select * from incoming_flaw i where not exists (select from clearway.flaw f where f.id = i.id and f.aud = 0)
         on conflict do nothing"""
-    ).rowcount
+    )
     db.execute("truncate incoming_flaw")
     # A flaw that only marked records knew, and that is public now, is one flaw.
-    for query in (
+    moved = db.execute(
         """update clearway.exposure e set flaw = p.flaw, version = version + 1
-        from clearway.flaw m join clearway.flaw p on p.id = m.id and p.aud = 0 where m.aud <> 0 and e.flaw = m.flaw""",
+        from clearway.flaw m join clearway.flaw p on p.id = m.id and p.aud = 0 where m.aud <> 0 and e.flaw = m.flaw
+        returning e.flaw"""
+    ).fetchall()
+    db.execute(
         """update clearway.marked k set flaw = p.flaw
-        from clearway.flaw m join clearway.flaw p on p.id = m.id and p.aud = 0 where m.aud <> 0 and k.flaw = m.flaw""",
-    ):
-        db.execute(query)
-    return changed
+        from clearway.flaw m join clearway.flaw p on p.id = m.id and p.aud = 0 where m.aud <> 0 and k.flaw = m.flaw"""
+    )
+    return {row[0] for row in moved}
 
 
 def _facts(fact: FlawFacts) -> tuple[object, ...]:

@@ -100,7 +100,7 @@ def _follow(db: psycopg.Connection[Any], table: Table, day: date, home: Path | N
     whole = state is None or state.base != here.base
     changed_flaws = None if whole else set(table.changed.get("flaw", ()))
     mark = db.execute("select clearway.fleet_now()").fetchone()
-    dictionary.keep_facts(db, table, changed_flaws)
+    public_now = dictionary.keep_facts(db, table, changed_flaws)
     _redirects(db, table, whole)
     db.execute(
         """insert into clearway.fleet_state (at, base, generation, rows, kev_loaded, ssvc_loaded)
@@ -117,15 +117,16 @@ def _follow(db: psycopg.Connection[Any], table: Table, day: date, home: Path | N
         put = _ask_again(db, table, pvs, day)
     noted.note(db, pvs=None if whole else pvs, products=table.changed.get("vex", ()))
     loads_changed = state is None or (state.kev, state.ssvc) != (here.kev, here.ssvc)
-    dated = due.date_again(db, day) if loads_changed else _date_moved(db, mark, day)
+    dated = due.date_again(db, day) if loads_changed else _date_moved(db, mark, day, public_now)
     return Followed(whole=whole, versions=len(pvs), answers=put.answers, appeared=put.appeared, ended=put.ended,
                     dated=dated)  # fmt: skip
 
 
-def _date_moved(db: psycopg.Connection[Any], mark: Any, day: date) -> int:
-    """Dates the exposures of flaws whose facts have just changed."""
+def _date_moved(db: psycopg.Connection[Any], mark: Any, day: date, more: set[int]) -> int:
+    """Dates the exposures of flaws whose facts have just changed, and of `more`."""
     rows = db.execute("select distinct flaw from clearway.flaw_history where until >= %s", mark).fetchall()
-    return due.date_again(db, day, flaws=[r[0] for r in rows]) if rows else 0
+    flaws = sorted({*more, *(r[0] for r in rows)})
+    return due.date_again(db, day, flaws=flaws) if flaws else 0
 
 
 def _ask_again(db: psycopg.Connection[Any], table: Table, pvs: list[int], day: date) -> answer.Put:
@@ -216,7 +217,7 @@ def _redirects(db: psycopg.Connection[Any], table: Table, whole: bool) -> None:
 
 
 def tick(db: psycopg.Connection[Any], day: date) -> int:
-    """What a new day alone changes: acceptances that ended, and facts that were said beforehand of this day."""
+    """What a new day alone changes: acceptances that ended, assets that are over, facts that were said of it before."""
     db.execute(
         """with over as (
             update clearway.decision d set ended = (select clearway.fleet_now()), ended_why = 'until ' || d.until
@@ -229,6 +230,13 @@ def tick(db: psycopg.Connection[Any], day: date) -> int:
         "update clearway.fleet_rule set ended = (select clearway.fleet_now()) where ended is null and until < %s",
         (day,),
     )
+    over = db.execute(
+        """select asset from clearway.asset a where a.decommissioned <= %s and exists (
+            select from clearway.exposure e where e.asset = a.asset and e.gone is null) order by asset""",
+        (day,),
+    ).fetchall()
+    for (asset,) in over:
+        db.execute("select clearway.fleet_retire(%s)", (asset,))
     noted.note(db)  # statements that end, or begin, with a day
     rows = db.execute(
         "select distinct asset from clearway.asset_exposure where since > recorded::date and since <= %s",

@@ -102,6 +102,11 @@ def settings(
     }
 
 
+def alone(db: psycopg.Connection[Any], org: int) -> None:
+    """Until this transaction ends nobody else chooses for the organisation, or counts its dates anew by its setting."""
+    db.execute("select pg_advisory_xact_lock(hashtextextended('clearway setting', %s))", (org,))
+
+
 def _setting(
     db: psycopg.Connection[Any], chosen: tuple[str, str, str], found: tuple[Bearing, ...]
 ) -> Setting:

@@ -1,8 +1,8 @@
 """What tools in the field saw, of one document that may speak of many assets: SBOMs, scanners, agents, lists.
 
-Which observation is of which asset is told by identifiers (`records.asset_identity`), else by name; what is not
-known yet becomes a new asset. A scanner's detection dates the exposure that the asset's components have of the
-same flaw; where they have none, the detection is an exposure of its own, in a component that the scanner names.
+Which asset an observation is of is told by `whose`; what is none that is kept becomes a new one, and what the document
+states of one that is kept is learned. A scanner's detection is a component of its own, known by flaw and package: it is
+an exposure only while nothing that the asset holds explains it (`fleet_explained`), and it dates what does.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from clearway.records.asset_identity import identity_keys
+from clearway.formats.purl import parse
+from clearway.records.errors import ConflictError, InputError
+from clearway.records.fleet_input import SetAside
 from clearway.records.inventory import Component, Inventory
 
 from . import asset as assets
-from . import stated, take
+from . import stated, take, whose
+from .version import storable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     import psycopg
 
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
 
 REPORTED = "reported"  # the ecosystem of a component that only a scanner's word knows
 _GONE = frozenset({"fixed", "dismissed"})
+# Tables that people keep of their assets: what stands in them is said, and not guessed.
+_TABLES = frozenset(("asset-list", "scanner-csv"))
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -43,33 +49,43 @@ class Seen(Struct, frozen=True, kw_only=True):
 
 
 def reported(detection: Detection) -> Component:
-    """The component of a detection that no inventory explains; `repo` holds the flaw that it is about."""
+    """What a detection says is there: `repo` holds the flaw, `source_name` the package where the tool names one.
+
+    Whichever tool says it of a package, it is one and the same.
+    """
+    package = detection.package or _package_of(detection.purl)
     return Component(
         ecosystem=REPORTED,
-        name=detection.package or detection.title[:200] or detection.plugin or detection.flaw,
+        name=package or detection.title[:200] or detection.plugin or detection.flaw,
         version=detection.version,
-        vendor=detection.source,
+        source_name=package,
         repo=detection.flaw,
     )
 
 
-def inventory_of(
-    seen: Observed, table: Table, *, explained: frozenset[str] = frozenset()
-) -> tuple[Inventory, Mapping[str, date]]:
-    """The inventory that an observation makes, and since when its tool has seen each flaw, by preferred id.
+def _package_of(purl: str) -> str:
+    """The name in a purl, "" without one."""
+    if not purl:
+        return ""
+    try:
+        return parse(purl).name
+    except InputError:
+        return ""
 
-    `explained` are flaws that the asset's components have already: their detections are no components of their own.
-    """
-    first: dict[str, date] = {}
+
+def inventory_of(seen: Observed, table: Table) -> tuple[Inventory, dict[take.Detected, date]]:
+    """The inventory that an observation makes, and since when its tool has seen each flaw in each package."""
+    first: dict[take.Detected, date] = {}
     more: list[Component] = []
     for detection in seen.detections:
         if detection.state in _GONE:
             continue
-        for flaw in _flaws(detection, table):
-            if detection.first_detected is not None:
-                first[flaw] = min(first.get(flaw, detection.first_detected), detection.first_detected)
-        if not explained.issuperset(_flaws(detection, table)):
-            more.append(reported(detection))
+        component = reported(detection)
+        more.append(component)
+        if detection.first_detected is not None:
+            for flaw in table.flaws_of(detection.flaw) or (detection.flaw,):
+                at = flaw, component.source_name
+                first[at] = min(first.get(at, detection.first_detected), detection.first_detected)
     return (
         Inventory(
             name=seen.name,
@@ -86,22 +102,19 @@ def inventory_of(
     )
 
 
-def _flaws(detection: Detection, table: Table) -> tuple[str, ...]:
-    return table.flaws_of(detection.flaw) or (detection.flaw,)
-
-
-def details_of(seen: Observed) -> assets.Details:
-    """What an observation says of its asset."""
+def details_of(seen: Observed, file: str = "") -> assets.Details:
+    """What an observation says of its asset; `file` is `whose.source_of` its document."""
     ids = seen.ids
     environment = seen.environment if seen.environment in ("production", "development") else "unknown"
     return assets.Details(
         owner=seen.owner[:300],
         environment=environment,  # type: ignore[arg-type]
         kind=seen.type[:100],
+        edge=bool(seen.edge),
         end_of_support=seen.end_of_support,
-        identifiers=tuple(k[:300] for k in identity_keys(ids, seen.witness.tool)[:200]),
+        identifiers=whose.keys_of(seen, file),
         addresses=tuple(ids.ips[:200]),
-        names=tuple(ids.fqdns[:200]),
+        names=tuple(n[:300] for n in ids.fqdns[:200]),
     )
 
 
@@ -116,17 +129,33 @@ def observe(
     *,
     detected: date | None = None,
     given: Sequence[VexClaim] = (),
+    whole: bool = True,
+    place: str = "",
+    asset: int | None = None,
+    passed_over: list[SetAside] | None = None,
 ) -> list[Seen]:
-    """Takes in everything that one document says, one transaction an asset. `detected`: as in `take.take`.
+    """Takes in everything that one document says, one transaction an asset. `detected`, `whole`: as in `take.take`.
 
-    `given` are VEX statements that came with it (`stated`).
+    `given` are VEX statements that came with it (`stated`), `place` is its file's name. `asset` is whose it is where
+    somebody said so. With `passed_over`, assets that were decommissioned go there, and the others land.
 
     Raises: as `take.prepare`, `take.take` and `asset.add`; what was taken before stands.
     """
     several = list(observed)
-    return [
-        _one(pool, key, table, org, seen, raw, day, detected, given, len(several) == 1) for seen in several
-    ]
+    file = whose.source_of(place)
+    found = []
+    for seen in several:
+        # Of a document that speaks of many assets each keeps its own part, with the document's hash.
+        own = raw if len(several) == 1 else msgspec.json.encode(
+            {"document": sha256(raw).hexdigest(), "observed": msgspec.to_builtins(seen)}
+        )  # fmt: skip
+        try:
+            found.append(_one(pool, key, table, org, seen, own, day, detected, given, whole, file, asset))
+        except ConflictError as error:
+            if passed_over is None or len(several) == 1 or "decommissioned" not in error.what:
+                raise
+            passed_over.append(SetAside(seen.name, str(error)))
+    return found
 
 
 def _one(
@@ -139,58 +168,75 @@ def _one(
     day: date,
     detected: date | None,
     given: Sequence[VexClaim],
-    alone: bool,
+    whole: bool,
+    file: str,
+    asset: int | None,
 ) -> Seen:
-    details = details_of(seen)
-    plain, first = inventory_of(seen, table, explained=frozenset(_all_flaws(seen, table)))
+    plain, first = inventory_of(seen, table)
     with pool.owner() as owner:
         prepared = take.prepare(owner, table, plain, day)
     with pool.acting(key) as db:
-        found = assets.find(db, org, seen.name, details.identifiers)
-        made = found is None
-        if found is None:
-            found = assets.add(
-                db, org, seen.name, exposure=seen.exposure or "unknown", since=seen.exposure_since or day,
-                said_by=seen.exposure_by or seen.format, details=details,
-            )  # fmt: skip
-        elif seen.exposure and seen.exposure != found.exposure:
-            assets.say_exposure(
-                db,
-                found.asset,
-                seen.exposure,
-                seen.exposure_since or day,
-                seen.exposure_by or seen.format,
-                day=day,
-            )
-        explained = frozenset(_explained(db, found.asset, prepared.digests))
-    whole, _ = inventory_of(seen, table, explained=explained)
-    if len(whole.components) != len(plain.components):
-        with pool.owner() as owner:
-            prepared = take.prepare(owner, table, whole, day)
-    # Of a document that speaks of many assets each keeps its own part, with the document's hash.
-    own = raw if alone else msgspec.json.encode(
-        {"document": sha256(raw).hexdigest(), "observed": msgspec.to_builtins(seen)}
-    )  # fmt: skip
-    with pool.acting(key) as db:
+        found, made = _asset(db, org, seen, raw, day, file, asset)
         taken = stated.take(
-            db, table, found.asset, prepared, own, day=day, given=given,
-            witness=seen.witness.tool or seen.format, detected=detected,
-            first_detected={f: min(d, day) for f, d in first.items()},
+            db, table, found.asset, prepared, raw, day=day, given=given, witness=seen.witness.tool,
+            detected=detected, whole=whole, first_detected={f: min(d, day) for f, d in first.items()},
         )  # fmt: skip
     return Seen(asset=found.asset, name=found.name, made=made, taken=taken)
 
 
-def _all_flaws(seen: Observed, table: Table) -> set[str]:
-    return {f for d in seen.detections for f in _flaws(d, table)}
+def _asset(
+    db: psycopg.Connection[Any], org: int, seen: Observed, raw: bytes, day: date, file: str, asset: int | None
+) -> tuple[assets.Asset, bool]:
+    """The asset that `seen` is, with what it says of it learned; and whether it is new."""
+    by = seen.exposure_by or seen.witness.tool or seen.format
+    details = details_of(seen, file)
+    if asset is not None:
+        return assets.one(db, asset), False
+    found = _found(db, org, seen, details, file)
+    if found is None:
+        assets.one_at_a_time(db, org)
+        found = _found(db, org, seen, details, file)  # somebody else may have made it meanwhile
+    if found is None:
+        name = whose.called(
+            seen, assets.names_like(db, org, storable(seen.name).strip()), storable(seen.name).strip()
+        )
+        made = assets.add(
+            db, org, name, exposure=seen.exposure or "unknown", since=seen.exposure_since or day,
+            said_by=by, details=details,
+        )  # fmt: skip
+        return made, True
+    if _again(db, found.asset, seen, raw):  # the same bytes change nothing, whatever was said since
+        return found, False
+    if not _describes(seen):  # what a tool takes it for is no word against what is kept
+        details = replace(
+            details, owner="", environment="unknown", end_of_support=None,
+            kind="" if found.details.kind else details.kind,
+        )  # fmt: skip
+    found = assets.learn(db, found, details, by, edge=seen.edge)
+    if seen.exposure and seen.exposure != found.exposure:
+        found, _ = assets.say_exposure(
+            db, found.asset, seen.exposure, seen.exposure_since or day, by, day=day
+        )
+    return found, False
 
 
-def _explained(db: psycopg.Connection[Any], asset: int, digests: tuple[bytes, ...]) -> list[str]:
-    """The flaws that what the asset holds, or these versions, have by a record's word."""
-    rows = db.execute(
-        """select distinct f.id from clearway.exposure e join clearway.flaw f using (flaw)
-        join clearway.package_version v on v.pv = e.pv and v.ecosystem <> %s
-        where e.asset = %s and e.gone is null
-        union select unnest(clearway.fleet_flaws(%s))""",
-        (REPORTED, asset, list(digests)),
-    )
-    return [row[0] for row in rows]
+def _found(
+    db: psycopg.Connection[Any], org: int, seen: Observed, details: assets.Details, file: str
+) -> assets.Asset | None:
+    name = storable(seen.name).strip()
+    near = assets.alike(db, org, name, (*details.identifiers, *seen.ids.image_digests))
+    return whose.choose(replace(seen, name=name), near, file)
+
+
+def _describes(seen: Observed) -> bool:
+    """Whether people wrote it, to say what their assets are."""
+    return seen.format in _TABLES
+
+
+def _again(db: psycopg.Connection[Any], asset: int, seen: Observed, raw: bytes) -> bool:
+    row = db.execute(
+        """select exists (select from clearway.inventory
+            where asset = %s and witness = %s and current and sha256 = %s)""",
+        (asset, take.witness_of(seen.witness.tool, seen.format), sha256(raw).digest()),
+    ).fetchone()
+    return bool(row and row[0])

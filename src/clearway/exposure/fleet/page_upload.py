@@ -7,26 +7,33 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from clearway.formats.inventory import read_inventory
-from clearway.formats.observed import fleet_kind, read_fleet
+from clearway.formats.observed import read_fleet
 from clearway.records.errors import InputError
-from clearway.records.fleet_input import AssetIds
+from clearway.records.fleet_input import SetAside, Witness
 
 from . import asset as assets
-from . import observe, stated, take
+from . import observe
 
 if TYPE_CHECKING:
     from datetime import date
 
     from clearway.advisories.table import Table
+    from clearway.records.fleet_input import Observed
     from clearway.records.principal import Membership
     from clearway.store.principal import Pool
 
+    from . import take
+
+NAMELESS = "(unprintable name)"  # as readers call what has no name
+MOST_SET_ASIDE = 100  # rows that an answer names
 MOST_ASSETS = 2_000  # of one document, while somebody waits
 
 
 class Uploaded(Struct, frozen=True, kw_only=True):
-    """What one document changed on one asset. `made`: the asset is new."""
+    """What one document changed on one asset. `made`: the asset is new. `dated`: exposures that stood already, and
+    were detected earlier than was known. `set_aside` are rows of the document that could not be used (whichever asset
+    they are of).
+    """
 
     asset: int
     name: str
@@ -38,6 +45,9 @@ class Uploaded(Struct, frozen=True, kw_only=True):
     appeared: int
     ended: int
     unchanged: bool
+    dated: int = 0
+    set_aside: tuple[SetAside, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 class NewAsset(Struct, frozen=True, kw_only=True):
@@ -49,7 +59,9 @@ class NewAsset(Struct, frozen=True, kw_only=True):
     details: assets.Details = assets.Details()
 
 
-def told(asset: int, name: str, made: bool, taken: take.Taken) -> Uploaded:
+def told(
+    asset: int, name: str, made: bool, taken: take.Taken, set_aside: tuple[SetAside, ...] = ()
+) -> Uploaded:
     """The answer to one document about one asset."""
     return Uploaded(
         asset=asset,
@@ -62,7 +74,20 @@ def told(asset: int, name: str, made: bool, taken: take.Taken) -> Uploaded:
         appeared=len(taken.appeared),
         ended=taken.ended,
         unchanged=taken.unchanged,
+        dated=taken.dated,
+        set_aside=set_aside[:MOST_SET_ASIDE],
+        problems=taken.problems,
     )
+
+
+class Landed(Struct, frozen=True, kw_only=True):
+    """What became of a document: of each asset, and the rows that could not be used.
+
+    Where rows were set aside, what the document does not show is not taken to be gone.
+    """
+
+    items: tuple[Uploaded, ...]
+    set_aside: tuple[SetAside, ...] = ()
 
 
 def to_asset(
@@ -83,65 +108,100 @@ def to_asset(
         NotFoundError: no such asset, or it may not be seen.
         InputError: no supported format, or the document speaks of several assets.
         ForbiddenError: the caller may not operate for its organisation.
+        ConflictError: the asset was decommissioned.
     """
     with pool.acting(key) as db:
         kept = assets.one(db, asset)
-    if fleet_kind(data, filename):
-        observed = read_fleet(data, filename).observed
-        if len(observed) != 1:
-            raise InputError(
-                f"it speaks of {len(observed):,} assets",
-                where=filename or "document",
-                mend="upload it for the organisation instead of one asset",
-            )
-        mine = replace(observed[0], name=kept.name, ids=AssetIds(), exposure="")
-        (found,) = observe.observe(pool, key, table, kept.org, [mine], data, day)
-        return told(found.asset, found.name, found.made, found.taken)
-    inventory = read_inventory(data, filename)
-    with pool.owner() as owner:
-        prepared = take.prepare(owner, table, inventory, day)
-    with pool.acting(key) as db:
-        taken = stated.take(db, table, asset, prepared, data, day=day, witness=witness, detected=detected)
-    return told(asset, kept.name, False, taken)
+    read = read_fleet(data, filename)
+    if len(read.observed) != 1:
+        raise InputError(
+            f"it speaks of {len(read.observed):,} assets",
+            where=filename or "document",
+            mend="upload it for the organisation instead of one asset",
+        )
+    mine = replace(read.observed[0], name=kept.name)
+    if witness:
+        mine = replace(mine, witness=Witness(tool=witness))
+    (found,) = observe.observe(
+        pool,
+        key,
+        table,
+        kept.org,
+        [mine],
+        data,
+        day,
+        detected=detected,
+        whole=not read.set_aside,
+        asset=asset,
+    )
+    return told(found.asset, kept.name, False, found.taken, read.set_aside)
 
 
 def to_organisation(
     pool: Pool, key: str, table: Table, home: Membership, data: bytes, filename: str, day: date, new: NewAsset
-) -> tuple[Uploaded, ...]:
+) -> Landed:
     """Takes a document in for an organisation: its assets are found again, or made.
 
-    `new` names the asset of a document that speaks of one.
+    `new` says what somebody knows of the asset of a document that speaks of one.
 
     Raises: as `to_asset`, and InputError for a document of more assets than somebody would wait for.
     """
-    if fleet_kind(data, filename):
-        observed = read_fleet(data, filename).observed
-        if len(observed) > MOST_ASSETS:
-            raise InputError(
-                f"it speaks of {len(observed):,} assets",
-                where=filename or "document",
-                mend="take it in with `clearway inventory add`",
-            )
-        if not observed:
-            raise InputError("it speaks of no asset", where=filename or "document", mend="look at its rows")
-        if len(observed) == 1 and new.name:
-            observed = (replace(observed[0], name=new.name),)
-        found = observe.observe(pool, key, table, home.org, observed, data, day)
-        return tuple(told(f.asset, f.name, f.made, f.taken) for f in found)
-    inventory = read_inventory(data, filename)
-    name = new.name.strip() or inventory.name.strip()[:300] or filename.partition(".")[0][:300]
+    read = read_fleet(data, filename)
+    observed = read.observed
+    if len(observed) > MOST_ASSETS:
+        raise InputError(
+            f"it speaks of {len(observed):,} assets",
+            where=filename or "document",
+            mend="take it in with `clearway inventory add`",
+        )
+    if not observed:
+        first = "".join(f": {a.place}: {a.reason}" for a in read.set_aside[:1])
+        raise InputError(
+            f"it speaks of no asset{first}", where=filename or "document", mend="look at its rows"
+        )
+    asset = None
+    if len(observed) == 1:
+        observed, asset = (_said(observed[0], new, filename),), _chosen(pool, key, home.org, new)
+    passed: list[SetAside] = []
+    found = observe.observe(
+        pool, key, table, home.org, observed, data, day, whole=not read.set_aside, place=filename,
+        asset=asset, passed_over=passed,
+    )  # fmt: skip
+    if asset is not None:
+        _expose(pool, key, asset, observed[0], day)
+    return Landed(
+        items=tuple(told(f.asset, f.name, f.made, f.taken) for f in found),
+        set_aside=(*read.set_aside[:MOST_SET_ASIDE], *passed),
+    )
+
+
+def _said(seen: Observed, new: NewAsset, filename: str) -> Observed:
+    """The observation with what somebody says of its asset."""
+    own = "" if seen.name in ("", filename, NAMELESS) else seen.name.strip()
+    name = new.name.strip() or own or filename.partition(".")[0]
     if not name:
         raise InputError("what is this machine called?", where="name", mend="give a name")
-    with pool.owner() as owner:
-        prepared = take.prepare(owner, table, inventory, day)
+    seen = replace(seen, name=name[:300])
+    if new.exposure != "unknown":
+        seen = replace(seen, exposure=new.exposure, exposure_by=new.said_by, exposure_since=None)
+    if new.details.owner:
+        seen = replace(seen, owner=new.details.owner)
+    if new.details.environment != "unknown":
+        seen = replace(seen, environment=new.details.environment)
+    return seen
+
+
+def _chosen(pool: Pool, key: str, org: int, new: NewAsset) -> int | None:
+    """The asset that somebody named: it is that one, whatever the document says of who it is."""
+    if not new.name.strip():
+        return None
     with pool.acting(key) as db:
-        kept = assets.find(db, home.org, name)
-        made = kept is None
-        if kept is None:
-            kept = assets.add(
-                db, home.org, name, exposure=new.exposure, since=day, said_by=new.said_by, details=new.details
-            )
-        elif new.exposure not in ("unknown", kept.exposure):
-            kept, _ = assets.say_exposure(db, kept.asset, new.exposure, day, new.said_by, day=day)
-        taken = stated.take(db, table, kept.asset, prepared, data, day=day)
-    return (told(kept.asset, kept.name, made, taken),)
+        kept = assets.find(db, org, new.name.strip())
+    return None if kept is None else kept.asset
+
+
+def _expose(pool: Pool, key: str, asset: int, seen: Observed, day: date) -> None:
+    with pool.acting(key) as db:
+        if seen.exposure and seen.exposure != assets.one(db, asset).exposure:
+            by = seen.exposure_by or seen.format
+            assets.say_exposure(db, asset, seen.exposure, seen.exposure_since or day, by, day=day)

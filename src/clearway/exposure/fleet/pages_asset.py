@@ -15,6 +15,7 @@ from clearway.http.acting import SIGNED_IN, acting, doorkeeper, needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, done, page
 from clearway.records.errors import ClearwayError, ConfigError, ConflictError, InputError
+from clearway.records.text import plain
 
 from . import asset as assets
 from . import described, inventory, listing, page_seen, page_upload
@@ -24,8 +25,11 @@ from .page_common import PAGE, home_of, member_of, table_of, today
 from .wanted import Filter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from litestar.handlers import HTTPRouteHandler
 
+    from clearway.records.fleet_input import SetAside
     from clearway.records.principal import Principal
 
 _FORM = Body(media_type=RequestEncodingType.URL_ENCODED)
@@ -172,14 +176,15 @@ def handlers() -> list[HTTPRouteHandler]:
             )
         except (InputError, ConflictError, ConfigError) as error:
             return _adding(request, _wrong(values, error))
-        if len(made) == 1:
-            return done(request, f"/inventories/{made[0].inventory}", _words(made[0]))
-        fresh = sum(m.made for m in made)
-        appeared = sum(m.appeared for m in made)
+        items, aside = made.items, _aside(made.set_aside)
+        if len(items) == 1:
+            return done(request, f"/inventories/{items[0].inventory}", _words(items[0]) + aside)
+        fresh = sum(m.made for m in items)
+        appeared = sum(m.appeared for m in items)
         return done(
             request,
             "/assets?sort=-added",
-            f"{len(made):,} assets, {fresh:,} of them new; {appeared:,} exposures appeared.",
+            f"{len(items):,} assets, {fresh:,} of them new; {appeared:,} exposures appeared.{aside}",
         )
 
     @get("/assets/{asset:int}", opt=SIGNED_IN, **PAGE)
@@ -263,7 +268,7 @@ def handlers() -> list[HTTPRouteHandler]:
             )
         except (InputError, ConfigError, ConflictError) as error:
             return _one(request, asset, uploading=_wrong(values, error))
-        return done(request, f"/inventories/{made.inventory}", _words(made))
+        return done(request, f"/inventories/{made.inventory}", _words(made) + _aside(made.set_aside))
 
     @get("/inventories/{number:int}", opt=SIGNED_IN, **PAGE)
     def difference(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[bytes]:
@@ -340,10 +345,9 @@ def _one(
         held = inventory.held(db, asset, after=start, limit=_HELD + 1)
         components = db.execute("select count(*) from clearway.held where asset = %s", (asset,)).fetchone()
         disputed = inventory.disputed(db, asset)
-        lines = listing.page(
-            db, Filter(asset=asset, yes={"status": ("open",), "verdict": ("affected",)}), limit=10
-        ).lines
-        counted = listing.counts(db, Filter(asset=asset), ("status", "verdict"))
+        still_open = Filter(asset=asset, yes={"status": ("open",)})
+        lines = listing.page(db, still_open, limit=10).lines
+        counted = listing.counts(db, still_open, ("verdict",))
         seen = page_seen.seen(db, {kept.aud, *(line.aud for line in lines)})
         people = db.execute(
             "select person, name from clearway.person where person = any(%s)",
@@ -470,7 +474,18 @@ def _wrong(values: dict[str, str], error: ClearwayError) -> Form:
     return Form(values, {field if field in values or field == "file" else "": told})
 
 
+def _aside(rows: Sequence[SetAside]) -> str:
+    """What could not be used, in a notice."""
+    if not rows:
+        return ""
+    first = f"{rows[0].place}: {rows[0].reason}"
+    number = "1 row was" if len(rows) == 1 else f"{len(rows):,} rows were"
+    return f" {number} set aside, so what is missing is not taken to be gone; the first: {plain(first, 200)}"
+
+
 def _words(made: page_upload.Uploaded) -> str:
+    if made.dated and not made.added and not made.appeared:
+        return f"{made.name}: {made.dated:,} exposures were detected earlier than was known."
     if made.unchanged:
         return f"This very document of {made.name} was here already: nothing changed."
     first = "exposure" if made.appeared == 1 else "exposures"

@@ -19,7 +19,11 @@ from . import page_flaw, page_seen
 from .page_common import PAGE, table_or_none, today
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from litestar.handlers import HTTPRouteHandler
+
+    from .listing import ExposureLine
 
 
 def handlers() -> list[HTTPRouteHandler]:
@@ -61,10 +65,17 @@ def handlers() -> list[HTTPRouteHandler]:
             kev_since=_kev_since(found),
             assets=found.affected.assets,
             may=me.may("operate"),
-            first=next(iter(found.affected.lines), None),
+            first=_first(found.affected.lines),
+            done=sum(line.status != "open" for line in found.affected.lines),
         )
 
     return [find, one]
+
+
+def _first(lines: Sequence[ExposureLine]) -> ExposureLine | None:
+    """What the headline speaks of: the open one that is due first, else the first of those that are done."""
+    still = [line for line in lines if line.status == "open"]
+    return min(still, key=lambda line: line.due or date.max) if still else next(iter(lines), None)
 
 
 def _kev_since(found: page_flaw.FlawPage) -> date | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import due
+from .follow import _LOCK as FOLLOWING
 from .governed import settings
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-ASSETS = 200  # of one step
+ASSETS = 100  # of one step
 _ORGS = 1_000
 _LOCK = 0x636C7761_00000007
 
@@ -66,6 +67,10 @@ def step(db: psycopg.Connection[Any], day: date) -> bool:
     if row is None:
         return False
     ruling, org, after, under = row
+    # What is read here is what is written from: nobody follows the table, chooses for the organisation, or says how
+    # exposed one of these assets is, until this is committed.
+    db.execute("select pg_advisory_xact_lock_shared(%s)", (FOLLOWING,))
+    alone(db, org)
     now = settings(db, [org], day=day)[org].name
     if after == 0 or under != now:  # it begins, or another version has come to govern meanwhile
         after = 0
@@ -74,7 +79,7 @@ def step(db: psycopg.Connection[Any], day: date) -> bool:
     assets = [
         r[0]
         for r in db.execute(
-            "select asset from clearway.asset where org = %s and asset > %s order by asset limit %s",
+            "select asset from clearway.asset where org = %s and asset > %s order by asset limit %s for update",
             (org, after, ASSETS),
         )
     ]

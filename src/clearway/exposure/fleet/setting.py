@@ -11,6 +11,7 @@ from clearway.directives.kept.governing import bearing, table_of
 
 from . import due
 from .acts import record
+from .governed import alone
 
 if TYPE_CHECKING:
     from datetime import date
@@ -31,6 +32,7 @@ def choose(db: psycopg.Connection[Any], org: int, chosen: due.Setting, day: date
         UsageError: it has no such policy or option.
         ForbiddenError: the caller may not operate for the organisation.
     """
+    alone(db, org)  # of two who choose at once, the later one's dates are the ones that stay
     version = governing(bearing(db, [org], day)[org], chosen.directive)
     directive = (
         load(chosen.directive) if version is None else table_of(db, version.version_id, version.sha256)

@@ -262,6 +262,7 @@ def pending(db: psycopg.Connection[Any], table: Table, day: date) -> bool:
     for (asset,) in sorted(rows):
         # One asset whose statements can't be asked keeps nobody else's from being asked.
         with suppress(ClearwayError), db.transaction():
+            db.execute("select from clearway.asset where asset = %s for update", (asset,))  # as `take` does
             settle(db, table, asset, day)
     return bool(rows)
 

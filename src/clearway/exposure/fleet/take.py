@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +24,7 @@ from .due import Dater, FlawDates, loaded, said, settings
 from .version import clean, digest_of, storable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import date
+    from collections.abc import Mapping, Sequence
 
     import psycopg
 
@@ -33,7 +34,13 @@ if TYPE_CHECKING:
 MAX_COMPONENTS = 1_000_000
 _PROBLEMS = 100
 _PROBLEM_CHARS = 400
+_FAMILY = re.compile(r"-[0-9][0-9.]*$")
+_FIRST = date(1999, 1, 1)  # the year of the first CVE: no detection is older
 _COMPRESSOR = zstandard.ZstdCompressor(level=1)
+
+
+# A flaw, and the package in which a tool says it is: "" for any.
+Detected = tuple[str, str]
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
@@ -52,7 +59,15 @@ class Taken(Struct, frozen=True, kw_only=True):
     removed: int = 0
     appeared: tuple[int, ...] = ()  # exposures
     ended: int = 0
+    dated: int = 0  # exposures that stood already and have an earlier day of detection now
     unchanged: bool = False
+    problems: tuple[str, ...] = ()  # what of it could not be read
+
+
+def witness_of(tool: str, form: str) -> str:
+    """What a witness is known by: its tool, else the family of its format, whatever version it writes today."""
+    family = _FAMILY.sub("", form) if form.startswith(("cyclonedx", "spdx")) else form
+    return storable(tool or family)[:200]
 
 
 def prepare(db: psycopg.Connection[Any], table: Table, inventory: Inventory, day: date) -> Prepared:
@@ -94,24 +109,30 @@ def take(
     day: date,
     witness: str = "",
     detected: date | None = None,
-    first_detected: Mapping[str, date] | None = None,
+    first_detected: Mapping[Detected, date] | None = None,
+    whole: bool = True,
 ) -> Taken:
     """Takes a prepared inventory of `asset` in, in the caller's transaction.
 
     `witness` is the tool that saw it ("" for the document's format): each witness's newest inventory counts, and
     what several show is kept as the word of each. `detected` is when a scan first saw its flaws, and
-    `first_detected` the same by flaw id; today where neither says.
+    `first_detected` the same by flaw and package ("" for any); today where neither says. An earlier day than the one
+    that is kept counts for what stands already, too. Not `whole`: what the document does not show may be what was set
+    aside, and is not taken to be gone.
 
     Raises:
         NotFoundError: no such asset, or it may not be seen.
         ForbiddenError: the caller may not operate for its organisation.
-        InputError: a detection lies in the future.
+        InputError: a detection lies in the future, or before there were CVEs.
+        ConflictError: the asset was decommissioned.
     """
     inventory = prepared.inventory
-    given = first_detected or {}
-    if max((d for d in (detected, *given.values()) if d is not None), default=day) > day:
-        raise InputError("a detection lies in the future", where=inventory.name, mend="give an earlier day")
-    told = storable(witness or inventory.format)[:200]
+    given = {(storable(flaw), storable(name)): d for (flaw, name), d in (first_detected or {}).items()}
+    days = [d for d in (detected, *given.values()) if d is not None]
+    if days and not _FIRST <= min(days) <= max(days) <= day:
+        wrong, mend = ("in the future", "an earlier") if max(days) > day else (f"before {_FIRST}", "a later")
+        raise InputError(f"a detection lies {wrong}", where=inventory.name, mend=f"give {mend} day")
+    told = witness_of(witness, inventory.format)
     digest = sha256(raw).digest()
     same = db.execute(
         """select inventory from clearway.inventory
@@ -119,23 +140,27 @@ def take(
         (asset, told, digest),
     ).fetchone()
     if same is not None:
-        return Taken(inventory=same[0], components=len(prepared.digests), unchanged=True)
+        dated = _detected(db, asset, day, prepared.digests, detected, given)
+        if dated:
+            org, aud = _owner(db, asset)
+            content = {"asset": asset, "witness": told, "sha256": digest.hex(), "dated": dated}
+            record(db, "inventory.taken", f"inventory/{same[0]}", content, org=org, aud=aud)
+        return Taken(inventory=same[0], components=len(prepared.digests), dated=dated, unchanged=not dated)
+    problems = problems_of(inventory)
+    unread = sorted({storable(c.name)[:1_000] for c in inventory.components if c.problem and c.name})
     row = db.execute(
-        "select inventory, added, removed from clearway.fleet_take(%s, %b, %s, %s, %s, %s, %s, %s, %s, %s)",
+        """select inventory, added, removed from clearway.fleet_take(
+            %s, %b, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         (asset, list(prepared.digests), told, storable(inventory.format), storable(inventory.name)[:300],
          storable(inventory.created)[:100], digest, _COMPRESSOR.compress(raw), len(inventory.components),
-         [storable(p)[:_PROBLEM_CHARS] for p in inventory.problems[:_PROBLEMS]]),
+         problems, whole, unread,
+         any(c.ecosystem == "reported" for c in inventory.components)),
     ).fetchone()  # fmt: skip
     assert row is not None
     document, added, removed = row
     org, aud = _owner(db, asset)
     appeared, ended = _expose(db, asset, org, document, day, detected, given)
-    if given:
-        row = db.execute(
-            "select clearway.fleet_detect(%s, %s, %s)", (asset, list(given), list(given.values()))
-        ).fetchone()
-        if row is not None and row[0]:
-            due.date_again(db, day, assets=[asset])
+    dated = _detected(db, asset, day, prepared.digests, detected, given)
     if appeared:
         from .rule import apply_to
 
@@ -145,7 +170,8 @@ def take(
         "inventory.taken",
         f"inventory/{document}",
         {"asset": asset, "witness": told, "sha256": digest.hex(), "components": len(prepared.digests),
-         "added": len(added), "removed": len(removed), "appeared": len(appeared), "ended": ended},
+         "added": len(added), "removed": len(removed), "appeared": len(appeared), "ended": ended,
+         **({"dated": dated} if dated else {})},
         org=org,
         aud=aud,
     )  # fmt: skip
@@ -156,7 +182,49 @@ def take(
         removed=len(removed),
         appeared=tuple(appeared),
         ended=ended,
+        dated=dated,
+        problems=tuple(problems),
     )
+
+
+def problems_of(inventory: Inventory) -> list[str]:
+    """What could not be read of it, as it is kept: the document's own, and components that can't be judged."""
+    said = [*inventory.problems]
+    if len(said) < _PROBLEMS:
+        said += [f"{c.place or c.name}: {c.problem}" for c in inventory.components if c.problem]
+    return [storable(p)[:_PROBLEM_CHARS] for p in dict.fromkeys(said[: 10 * _PROBLEMS])][:_PROBLEMS]
+
+
+def again(db: psycopg.Connection[Any], asset: int, day: date) -> None:
+    """Records what an asset holds and has no exposure of, and dates all of it: in the caller's transaction."""
+    org, _ = _owner(db, asset)
+    _expose(db, asset, org, 0, day, None, {})
+    due.date_again(db, day, assets=[asset])
+
+
+def _detected(
+    db: psycopg.Connection[Any],
+    asset: int,
+    day: date,
+    digests: Sequence[bytes],
+    detected: date | None,
+    given: Mapping[Detected, date],
+) -> int:
+    """Counts what stood already from an earlier day, where one is given; returns how many exposures."""
+    if detected is None and not given:
+        return 0
+    row = db.execute(
+        "select clearway.fleet_detect(%s, %s, %s, %s, %b, %s)",
+        (asset, *_columns(given), list(digests), detected),
+    ).fetchone()
+    dated = int(row[0]) if row is not None else 0
+    if dated:
+        due.date_again(db, day, assets=[asset])
+    return dated
+
+
+def _columns(given: Mapping[Detected, date]) -> tuple[list[str], list[str], list[date]]:
+    return [flaw for flaw, _ in given], [name for _, name in given], [*given.values()]
 
 
 def _owner(db: psycopg.Connection[Any], asset: int) -> tuple[int, int]:
@@ -172,16 +240,18 @@ def _expose(
     document: int,
     day: date,
     detected: date | None,
-    given: Mapping[str, date],
+    given: Mapping[Detected, date],
 ) -> tuple[list[int], int]:
     with db.cursor(binary=True) as cursor:
-        rows = cursor.execute("select * from clearway.fleet_missing(%s)", (asset,)).fetchall()
+        rows = cursor.execute(
+            "select * from clearway.fleet_missing(%s, %s, %s, %s)", (asset, *_columns(given))
+        ).fetchall()
     dater = Dater(db, day, loaded(db))
     setting = settings(db, [org])[org]
     told = said(db, [asset])[asset]
     columns: tuple[list[Any], ...] = ([], [], [], [], [], [], [])
-    for pv, flaw, verdict, flaw_id, kev, kev_due, automatable, impact, ssvc_dated, was in rows:
-        stated = given.get(flaw_id, detected)
+    for pv, flaw, verdict, flaw_id, kev, kev_due, automatable, impact, ssvc_dated, was, seen in rows:
+        stated = detected if seen is None else seen
         first = min((d for d in (stated, was) if d is not None), default=day)
         how = 1 if stated is not None and first == stated else 0
         facts = FlawDates(flaw_id, kev, kev_due, automatable, impact, ssvc_dated)

@@ -2,13 +2,15 @@
 
 Two tools that saw the same package write different purls for it (`distro=debian-12` or `debian-12.5`), so a
 version is known by what its purl means: ecosystem with release, name, version with epoch, source package,
-module stream, architecture, commit. Of the purl's text the qualifiers `arch` and `epoch` stay.
+module stream, architecture, commit. The purl that is shown is made of these: `arch` and `epoch` as written, `distro`,
+`upstream` and `rpmmod` by what they mean.
 """
 
 from __future__ import annotations
 
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 from msgspec.structs import replace
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _NAME_BYTES = 1_000
 _KEY_BYTES = 1_000
 _KEPT_QUALIFIERS = ("arch", "epoch")
+_SYSTEM = ("pkg:deb/", "pkg:rpm/", "pkg:apk/")
 _ENCODE = msgspec.msgpack.Encoder().encode
 _COMPONENT = msgspec.msgpack.Decoder(Component)
 
@@ -66,7 +69,7 @@ def version_of(component: Component) -> Version:
     """The row for a component."""
     kept = replace(
         component,
-        purl=_bare(component.purl),
+        purl=_shown(component),
         cpes=() if component.ecosystem and component.ecosystem != judging.VENDOR else component.cpes,
         place="",
         host="",
@@ -114,9 +117,37 @@ def _bare(purl: str) -> str:
     return f"{main}?{'&'.join(kept)}" if kept else main
 
 
+def _shown(c: Component) -> str:
+    """The purl as the dictionary shows it: with what its qualifiers mean, and not as one tool spelled them.
+
+    It is made of what a version is known by alone, so that nobody reads in it what only somebody else's document said.
+    """
+    purl = _bare(c.purl)
+    if not purl.startswith(_SYSTEM):
+        return purl
+    main, _, rest = purl.partition("?")
+    kept = dict(q.partition("=")[::2] for q in rest.split("&") if q)
+    system, _, release = c.ecosystem.partition(":")
+    if release:
+        kept["distro"] = f"{system.lower().replace(' ', '-')}-{release.removeprefix('v')}"
+    if c.module_stream:
+        kept["rpmmod"] = c.module_stream
+    if c.source_name and (c.source_name, c.source_version or c.version) != (c.name, c.version):
+        version = f"@{c.source_version}" if c.source_version and c.source_version != c.version else ""
+        kept["upstream"] = f"{c.source_name}{version}"
+    query = "&".join(
+        f"{k}={v if k in _KEPT_QUALIFIERS else quote(v, safe=':')}" for k, v in sorted(kept.items())
+    )
+    return f"{main}?{query}" if query else main
+
+
 def _lookups(c: Component) -> list[Lookup]:
     """Under which packages records may speak of `c`, whatever the records; all that `exposure.identity` may choose."""
-    if c.problem or c.ecosystem == "reported":
+    if c.ecosystem == "reported":  # no record speaks of it; the package that the scanner names
+        name = c.source_name
+        fits = 0 < len(name.encode("utf-8", "replace")) <= _NAME_BYTES
+        return [Lookup("reported", name, None)] if fits else []
+    if c.problem:
         return []
     found: list[tuple[identities.Identity, tuple[str, str] | None]] = []
     if c.commit:
