@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -333,3 +334,21 @@ def test_the_version_is_that_of_the_day_in_every_setting(exposed: Fleet, authori
         before = governed.settings(db, [exposed.org], day=START - timedelta(days=1))[exposed.org]
     assert (found.version_id, found.table.version, found.policy) == (made.id, "1.1.0", "cisa_60d")
     assert (before.version_id, before.table.version) == (None, "1.0.0")
+
+
+def test_of_two_who_choose_at_once_the_dates_are_those_of_the_choice_that_stands(exposed: Fleet) -> None:
+    policies = ("cisa_60d", "strict_incomplete")
+
+    def choose(n: int) -> int:
+        with exposed.owner(START) as db:
+            return setting.choose(db, exposed.org, due.Setting("bod-26-04", policies[n % 2]), START)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(choose, range(12)))
+    with exposed.acting() as db:
+        stands = setting.of(db, exposed.org).policy
+        row = db.execute(
+            "select distinct c.policy from clearway.exposure e join clearway.clock c using (clock) where e.org = %s",
+            (exposed.org,),
+        ).fetchall()
+    assert row == [(stands,)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from fleet_site import Site
@@ -78,3 +79,21 @@ def test_an_assets_changes_say_what_was_what_became_and_who_did_it(site: Site) -
     page = site.ask("GET", f"/assets/{made['id']}", site.operator, headers={"accept": "text/html"}).text
     assert "Owner: <i>ops → net; Edge device: no → yes; End of support: nothing → 2027-01-01" in _words(page)
     assert "<i>ops" not in page
+
+
+def test_of_many_who_say_what_an_exposure_is_under_one_tag_one_is_heard(site: Site) -> None:
+    number = _asset(site, "word-3")["id"]
+    made = site.ask("POST", f"/api/v1/assets/{number}/inventories", site.operator, content=b"django==4.1\n")
+    assert made.status_code == 201, made.text
+    line = next(e for e in site.exposures() if e["asset"] == number)
+    path = f"/api/v1/exposures/{line['id']}"
+    tag = site.ask("GET", path, site.operator).headers["etag"]
+
+    def attempt(n: int) -> int:
+        body = {"status": "mitigated", "detail": f"wall {n}"}
+        status: int = site.ask("PATCH", path, site.operator, json=body, headers={"if-match": tag}).status_code
+        return status
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = sorted(threads.map(attempt, range(16)))
+    assert answers == [200] + [412] * 15

@@ -23,7 +23,7 @@ from clearway.http.listing import paths
 from clearway.http.openapi import READ, WRITE, problems_of
 from clearway.records.errors import InputError
 
-from . import api_lists, listing, page_asked, page_flaw, page_seen, page_week, page_why, rule, status
+from . import api_lists, flawview, listing, page_asked, page_flaw, page_seen, page_week, page_why, rule, status
 from .page_common import home_of, member_of, operating, table_or_none, today
 from .status import Decision
 
@@ -301,7 +301,7 @@ def handlers() -> list[HTTPRouteHandler]:
     def count(request: Request[Any, Any, Any], data: JSONBody[Asking]) -> Response[bytes]:
         """Before it is done: nothing changes."""
         with acting(request) as (db, me):
-            found = status.preview(db, _query(data.query, me))
+            found = status.preview(db, _query(request, data.query, me))
         return etag.response(request, msgspec.json.encode(Reached(**msgspec.structs.asdict(found))), me)
 
     @post(
@@ -326,7 +326,9 @@ def handlers() -> list[HTTPRouteHandler]:
                     "how many do you expect?", where="body.expected", mend="ask /exposures/count"
                 )
             else:
-                changed = status.decide_where(db, _query(data.query, me), said, expected=data.expected)
+                changed = status.decide_where(
+                    db, _query(request, data.query, me), said, expected=data.expected
+                )
             return Made(record=Decided(len(changed), changed[:10_000]), status=200)
 
         return done_once(request, act)
@@ -473,12 +475,13 @@ def _one(db: psycopg.Connection[Any], me: Principal, exposure: int, day: date) -
     return record, found.line.version_tag
 
 
-def _query(text: str, me: Principal) -> Any:
+def _query(request: Request[Any, Any, Any], text: str, me: Principal) -> Any:
     try:
         pairs = parse_qsl(text.lstrip("?"), keep_blank_values=True, max_num_fields=100)
     except ValueError:
         raise InputError("has more than 100 parameters", where="body.query") from None
-    return page_asked.asked(pairs, me, today(), of_page=True).wanted
+    leads = flawview.led(table_or_none(request))
+    return page_asked.asked(pairs, me, today(), of_page=True, leads=leads).wanted
 
 
 def _rule(found: rule.Rule, me: Principal) -> RuleItem:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import due
 from .follow import _LOCK as FOLLOWING
-from .governed import settings
+from .governed import alone, settings
 
 if TYPE_CHECKING:
     from datetime import date
@@ -57,8 +57,8 @@ def step(db: psycopg.Connection[Any], day: date) -> bool:
 
     The owner's transaction.
     """
-    alone = db.execute("select pg_try_advisory_xact_lock(%s)", (_LOCK,)).fetchone()
-    if not (alone and alone[0]):  # another worker is at it
+    mine = db.execute("select pg_try_advisory_xact_lock(%s)", (_LOCK,)).fetchone()
+    if not (mine and mine[0]):  # another worker is at it
         return False
     row = db.execute(
         """select ruling, org, after, under from clearway.fleet_ruling
