@@ -1,0 +1,137 @@
+"""Whether others hold a flaw is told after one's own proof fired, once, and so often a day; what days change."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from clearway.findings import artefact, kept
+from clearway.findings.intake import limit, overlap, submit, sweep
+from clearway.records.errors import ForbiddenError, NotFoundError, TooManyRequestsError
+from clearway.records.principal import Membership
+from findings_world import Desk
+from report_documents import dump, own
+
+
+def _fired(desk: Desk, who: str = "finder", **facts: str) -> kept.Finding:
+    made = desk.finding(getattr(desk, who), **facts)
+    with desk.owner() as db:
+        return kept.set_level(db, made, 1, "fires 3 of 3")
+
+
+def test_nothing_is_told_before_the_askers_own_reproducer_has_fired(desk: Desk) -> None:
+    _fired(desk, "rival")
+    mine = desk.finding()
+    with pytest.raises(ForbiddenError), desk.owner() as db:
+        overlap.told(db, mine)
+    assert "finding.overlap_told" not in desk.acts()
+
+
+def test_a_trial_is_told_nothing(desk: Desk) -> None:
+    trial = desk.finding(live=False)
+    with desk.owner() as db:
+        fired = kept.set_level(db, trial, 1, "fires")
+        with pytest.raises(ForbiddenError):
+            overlap.told(db, fired)
+
+
+@pytest.mark.parametrize(
+    ("rivals", "held"),
+    [
+        ({}, True),
+        ({"place": "src/other.c"}, False),
+        ({"package": "another", "purl": "pkg:pypi/another@1"}, False),
+        ({"ecosystem": "npm"}, False),
+    ],
+    ids=["the same file", "another file", "another product", "the same name in another ecosystem"],
+)
+def test_the_answer_is_yes_for_the_same_place_alone(desk: Desk, rivals: dict[str, str], held: bool) -> None:
+    _fired(desk, "rival", **rivals)
+    mine = _fired(desk)
+    with desk.owner() as db:
+        assert overlap.told(db, mine).overlaps is held
+    assert desk.acts()[-1] == "finding.overlap_told"
+
+
+def test_ones_own_findings_and_claims_without_proof_are_no_overlap(desk: Desk) -> None:
+    desk.finding(desk.rival)
+    _fired(desk)
+    with desk.owner() as db:
+        assert overlap.told(db, _fired(desk)).overlaps is False
+
+
+def test_the_answer_is_given_once_and_seen_by_the_reporter_and_the_desk(desk: Desk) -> None:
+    mine = _fired(desk)
+    with desk.owner() as db:
+        first = overlap.told(db, mine)
+    _fired(desk, "rival")
+    with desk.owner() as db:
+        assert overlap.told(db, mine) == first
+    for who, seen in (("finder", True), ("coordinator", True), ("rival", False), ("operator", False)):
+        with desk.acting(getattr(desk, who)) as db:
+            assert (overlap.answer_of(db, mine.id) is not None) is seen
+
+
+def test_an_organisation_gets_so_many_answers_a_day(desk: Desk) -> None:
+    fired = [_fired(desk) for _ in range(overlap.PER_DAY + 1)]
+    with desk.owner() as db:
+        for one in fired[:-1]:
+            overlap.told(db, one)
+    with pytest.raises(TooManyRequestsError) as caught, desk.owner() as db:
+        overlap.told(db, fired[-1])
+    assert caught.value.retry_after_s >= 3_600
+    with desk.owner() as db:
+        overlap.told(db, _fired(desk, "rival"))
+        db.execute("update clearway.overlap_answer set asked = asked - interval '25 hours'")
+        overlap.told(db, fired[-1])
+
+
+def test_a_reporter_can_not_write_an_answer(desk: Desk) -> None:
+    from clearway.records.errors import ConfigError
+
+    mine = desk.finding()
+    with pytest.raises(ConfigError), desk.acting(desk.finder) as db:
+        db.execute(
+            "insert into clearway.overlap_answer (finding, org, aud, held) values (%s, %s, %s, true)",
+            (mine.id, mine.org, mine.aud),
+        )
+
+
+def test_a_report_that_waits_has_its_turn_when_the_week_has_passed(desk: Desk) -> None:
+    vendor = Membership(org=desk.vendor, slug="vendor", name="Vendor", kind="vendor", rights=("maintain",))
+    with desk.acting(desk.maintainer) as db:
+        made = limit.put(db, vendor, "PyPI", "example", per_reporter=1)
+    with desk.acting(desk.coordinator) as db:
+        limit.confirm(db, made.id, holds=True)
+    with desk.acting(desk.finder) as db:
+        taken = [
+            submit.submit(db, desk.tools, desk.lab, dump(own(title=f"Report {n}"))).taken[0] for n in range(3)
+        ]
+    assert [t.state for t in taken] == ["queued", "received", "received"]
+    with desk.owner() as db:
+        assert sweep.turns(db) == 0
+        db.execute("update clearway.finding set received = received - interval '8 days'")
+        assert sweep.turns(db) == 2, "what waited is counted by when it was received"
+        assert kept.one(db, taken[1].handling).state == "queued"
+        assert submit.gates_of(db, kept.one(db, taken[1].handling).id)[-1].met
+
+
+def test_a_trial_is_deleted_after_a_week_and_its_key_with_it(desk: Desk) -> None:
+    with desk.acting(desk.finder) as db:
+        (trial,) = submit.submit(db, desk.tools, desk.lab, dump(own()), live=False).taken
+        (real,) = submit.submit(db, desk.tools, desk.lab, dump(own())).taken
+        many = submit.submit(db, desk.tools, desk.lab, dump([own(title="a"), own(title="b")]), live=False)
+    with desk.owner() as db:
+        assert sweep.trials(db, desk.vault) == 0
+        old = timedelta(days=sweep.TRIAL_DAYS, minutes=1)
+        db.execute("update clearway.finding set received = received - %s", (old,))
+        db.execute("update clearway.submission set received = received - %s", (old,))
+        assert sweep.trials(db, desk.vault) == 1 + len(many.taken)
+        with pytest.raises(NotFoundError):
+            kept.one(db, trial.handling)
+        stays = kept.one(db, real.handling)
+        assert artefact.listed(db, stays.id)
+        assert db.execute("select count(*) from clearway.submission").fetchone() == (1,)
+    assert not desk.vault.destroy(kept.subject(trial.handling)), "the key is gone already"
+    assert len(list(desk.vault.folder.rglob("*.key"))) == 1

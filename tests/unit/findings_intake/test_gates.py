@@ -1,0 +1,161 @@
+"""What a report lacks is named, and nothing else is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clearway.findings.intake import gates, limit, shapes
+from clearway.findings.intake.gates import Gate
+from clearway.formats.reported import read_reports
+from report_documents import CANARY, csaf, dump, mail, own, sarif, vince
+
+
+def lacking(data: bytes) -> list[str]:
+    (report,) = read_reports(data).reports
+    return [gate.gate for gate in gates.missing(gates.judge(report))]
+
+
+def test_a_whole_report_lacks_nothing() -> None:
+    assert lacking(dump(own())) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"affected": {"name": "example"}}, ["product", "release"]),
+        ({"trace": []}, ["trace"]),
+        ({"trace": own()["trace"][:1]}, ["trace"]),
+        ({"trace": [{"role": "source", "what": "x"}, {"role": "sink", "what": "y"}]}, ["trace"]),
+        ({"ruled_out": []}, ["ruled-out"]),
+        ({"ruled_out": [{**r, "why": "no"} for r in own()["ruled_out"]]}, ["ruled-out"]),
+        ({"reproduction": {"release": "1.0", "steps": "short"}}, ["reproduction"]),
+        (
+            {"files": [], "reproduction": {"release": "1.0", "steps": "a long list of steps to take"}},
+            ["reproduction"],
+        ),
+        ({"reproduction": {"release": "1.0", "steps": "a long list of steps to take"}}, []),
+        ({"files": [], "reproduction": {"release": "1.0", "recipe": {"a": 1}}}, []),
+    ],
+    ids=[
+        "a name without an ecosystem and a release",
+        "no trace",
+        "no sink",
+        "a trace without places",
+        "nothing ruled out",
+        "ruled out without a sentence",
+        "steps that are none",
+        "steps without an input",
+        "steps with an input",
+        "a recipe",
+    ],
+)
+def test_what_is_missing_is_named(change: dict[str, Any], names: list[str]) -> None:
+    changed = own(**change)
+    if names == ["product", "release"]:
+        changed["reproduction"] = {**changed["reproduction"], "release": ""}
+    assert lacking(dump(changed)) == names
+
+
+@pytest.mark.parametrize(
+    "release",
+    [
+        "main",
+        "HEAD",
+        "master",
+        "latest",
+        "nightly",
+        "1.2.dev",
+        "1.3.0-SNAPSHOT",
+        "git abc",
+        "0" * 40,
+        "commit:1",
+        "*",
+    ],
+)
+def test_a_branch_or_commit_is_no_release(release: str) -> None:
+    changed = own(affected={"purl": "pkg:pypi/example"})
+    changed["reproduction"]["release"] = release
+    assert lacking(dump(changed)) == ["release"]
+
+
+@pytest.mark.parametrize(
+    "release", ["1.7.15", "2024.11", "3.0.11-1~deb12u2", "v1", "1.0rc1", "12-RELEASE", "gitlab-16.1"]
+)
+def test_a_version_that_was_shipped_is_one(release: str) -> None:
+    changed = own()
+    changed["reproduction"]["release"] = release
+    assert lacking(dump(changed)) == []
+
+
+def test_shapes_are_asked_by_class() -> None:
+    assert "debug-build" in {s.key for s in shapes.asked_of("CWE-787")}
+    assert "debug-build" not in {s.key for s in shapes.asked_of("CWE-22")}
+    assert "resource-bound" in {s.key for s in shapes.asked_of("CWE-1333")}
+    assert len(shapes.asked_of("")) == len(shapes.SHAPES)
+
+
+@pytest.mark.parametrize(
+    ("place", "test_code"),
+    [
+        ("tests/test_parse.c:1 main", True),
+        ("src/fuzz/harness.c", True),
+        ("lib/foo_test.go:3", True),
+        ("examples/demo.py", True),
+        ("src\\tests\\a.c", True),
+        ("src/parse.c:17 test", False),
+        ("contest/winner.py", False),
+        ("src/latest/a.c", False),
+        ("attestation/verify.py", False),
+    ],
+)
+def test_test_code_is_told_by_its_folder_or_file(place: str, test_code: bool) -> None:
+    assert shapes.looks_like_test_code(place) is test_code
+
+
+@pytest.mark.parametrize(
+    "data", [dump(own(cwe="CWE-1", ruled_out=[])), dump(sarif()), dump(csaf()), dump(vince()), mail()]
+)
+def test_what_a_gate_says_quotes_nothing_of_the_report(data: bytes) -> None:
+    (report,) = read_reports(data).reports
+    for gate in gates.judge(report):
+        assert CANARY not in gate.what
+        assert report.title not in gate.what
+
+
+def test_a_summary_names_what_is_missing() -> None:
+    asked = (Gate(gate="trace", state="missing", what="x"), Gate(gate="product", state="met"))
+    assert gates.summary(asked) == "missing: from source to sink"
+    assert gates.summary(asked[1:]) == ""
+
+
+def _limit(**more: Any) -> limit.Limit:
+    from datetime import UTC, datetime
+
+    return limit.Limit(
+        **{
+            "id": 1, "organisation": "vendor", "ecosystem": "PyPI", "package": "example", "per_reporter": None,
+            "per_week": None, "min_level": 0, "note": "", "set_at": datetime.now(UTC), "confirmed": None, "version": 1,
+            **more,
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("of", "level", "handed_on", "now"),
+    [
+        ({}, 0, 1_000, True),
+        ({"per_week": 3}, 0, 2, True),
+        ({"per_week": 3}, 6, 3, False),
+        ({"per_week": 0}, 6, 0, False),
+        ({"min_level": 2}, 1, 0, False),
+        ({"min_level": 2}, 2, 0, True),
+    ],
+)
+def test_what_is_handed_on_is_within_the_receivers_limits(
+    of: dict[str, int], level: int, handed_on: int, now: bool
+) -> None:
+    passing = limit.passes(_limit(**of), level=level, handed_on=handed_on)
+    assert passing.now is now
+    assert bool(passing.why) is not now
