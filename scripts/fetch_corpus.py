@@ -1,0 +1,159 @@
+"""Fetches what the recipes of `corpus/` are made of into a folder, by the ordinary clients and checked by SHA-256.
+
+    python scripts/fetch_corpus.py [--into DIR] [CVE-…]
+
+Wheels come by pip and are not executed. pip asks a source distribution for its name by running its build script: only
+bytes whose hash a recipe names get so far. Debian's sources come by apt from the mirrors that this machine uses. What
+can't be had is named, and its recipes are skipped; the rest stands. Then each pair is held against the OSV records that
+are bundled: that they call the one release affected and the other not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from hashlib import sha256
+from pathlib import Path
+
+from clearway.findings.validate import published, recipe
+
+ROOT = Path(__file__).resolve().parents[1]
+CORPUS = ROOT / "corpus"
+FACTS = ("pypi.jsonl", "ghsa-sample.jsonl")
+# Records that the proof itself contradicts: it fires on a release that they leave out.
+CONTRADICTED = {"PYSEC-2022-25": "ends before ujson 5.1.0, on which the proof fires"}
+
+
+def default() -> Path:
+    """Where the files lie: `CLEARWAY_CORPUS_CACHE`, else the user's cache."""
+    named = os.environ.get("CLEARWAY_CORPUS_CACHE")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(named) if named else base / "clearway" / "corpus"
+
+
+def recipes(only: list[str]) -> dict[str, recipe.Recipe]:
+    """The recipes by folder."""
+    found = {}
+    for path in sorted(CORPUS.glob("*/recipe.json")):
+        if not only or path.parent.name in only:
+            found[path.parent.name] = recipe.read(path.read_bytes(), str(path))
+    return found
+
+
+def wanted(read: recipe.Recipe) -> dict[str, str]:
+    """The files that a recipe needs from elsewhere: SHA-256 by file name."""
+    files: dict[str, str] = {}
+    for target in (read.target, read.patched):
+        if isinstance(target, recipe.PythonTarget):
+            files |= {**target.wheels, **target.sdist, **target.build_wheels}
+        elif isinstance(target, recipe.CTarget):
+            files |= target.archives
+    return files
+
+
+def there(folder: Path, name: str, digest: str) -> bool:
+    """Whether the file is there, and is the one."""
+    path = folder / name
+    return path.is_file() and sha256(path.read_bytes()).hexdigest() == digest
+
+
+def requirement(name: str) -> tuple[str, str]:
+    """Project and version of a wheel's or a source distribution's file name."""
+    if name.endswith(".whl"):
+        project, version, *_ = name.split("-")
+        return project, version
+    project, _, version = re.sub(r"\.(tar\.gz|zip)$", "", name).rpartition("-")
+    return project, version
+
+
+def by_pip(folder: Path, files: dict[str, str]) -> None:
+    """Downloads them, at most one version of a project in one call of pip."""
+    rounds: list[dict[str, tuple[str, str]]] = []
+    for name, digest in sorted(files.items()):
+        project, _ = requirement(name)
+        place = next((r for r in rounds if project.lower() not in r), None)
+        if place is None or not name.endswith(".whl"):
+            place = {}
+            rounds.insert(0 if name.endswith(".whl") else len(rounds), place)
+        place[project.lower()] = (name, digest)
+    for one in rounds:
+        wheels = all(name.endswith(".whl") for name, _ in one.values())
+        lines = [f"{'=='.join(requirement(name))} --hash=sha256:{digest}" for name, digest in one.values()]
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as listed:
+            listed.write("\n".join(lines))
+            listed.flush()
+            subprocess.run(
+                [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes", "-d", str(folder),
+                 "--only-binary" if wheels else "--no-binary", ":all:", "-r", listed.name],
+                check=False,
+            )  # fmt: skip
+
+
+def by_apt(folder: Path, name: str) -> None:
+    """Downloads a Debian source package, with lists of sources of our own beside the system's."""
+    package = name.partition("_")[0]
+    if shutil.which("apt-get") is None:
+        return
+    with tempfile.TemporaryDirectory() as place:
+        parts = Path(place, "parts")
+        for below in ("parts", "lists/partial", "cache/archives/partial", "out"):
+            Path(place, below).mkdir(parents=True)
+        for path in Path("/etc/apt/sources.list.d").glob("*.sources"):
+            text = path.read_text("utf-8")
+            (parts / path.name).write_text(re.sub(r"^Types:.*$", "Types: deb-src", text, flags=re.M), "utf-8")
+        old = Path("/etc/apt/sources.list")
+        if old.is_file():
+            (parts / "old.list").write_text(
+                re.sub(r"^deb\s", "deb-src ", old.read_text("utf-8"), flags=re.M), "utf-8"
+            )
+        words = [
+            *("-q", "-q", "-o", "Dir::Etc::SourceList=/dev/null", "-o", f"Dir::Etc::SourceParts={parts}"),
+            *("-o", f"Dir::State::Lists={place}/lists", "-o", f"Dir::Cache={place}/cache"),
+        ]
+        for act in (("update",), ("source", "--download-only", package)):
+            subprocess.run(["apt-get", *words, *act], cwd=Path(place, "out"), check=False)
+        for path in Path(place, "out").iterdir():
+            shutil.copyfile(path, folder / path.name)
+
+
+def main() -> int:
+    """0 when all is there and every record agrees."""
+    parser = argparse.ArgumentParser(description="Fetches the files of the corpus, and holds it against OSV.")
+    parser.add_argument("--into", type=Path, default=default())
+    parser.add_argument("only", nargs="*", metavar="CVE")
+    asked = parser.parse_args()
+    asked.into.mkdir(parents=True, exist_ok=True)
+    read = recipes(asked.only)
+    lacking = {n: d for one in read.values() for n, d in wanted(one).items() if not there(asked.into, n, d)}
+    from_apt = {n: d for n, d in lacking.items() if ".orig." in n}
+    by_pip(asked.into, {n: d for n, d in lacking.items() if n not in from_apt})
+    for name in from_apt:
+        by_apt(asked.into, name)
+    missing: dict[str, list[str]] = defaultdict(list)
+    for title, one in read.items():
+        for name, digest in wanted(one).items():
+            if not there(asked.into, name, digest):
+                missing[title].append(name)
+    for title, names in missing.items():
+        print(f"skipped {title}: not to be had: {', '.join(names)}", file=sys.stderr)
+    records = []
+    for path in (ROOT / "data" / "facts" / name for name in FACTS):
+        records += [json.loads(line) for line in path.open("rb")] if path.is_file() else []
+    wrong = 0
+    for title, one in read.items():
+        count, against = published.disagreements(one, records)
+        wrong += sum(a.partition(":")[0] not in CONTRADICTED for a in against)
+        print(f"{title}: {count} records" + "".join(f"; against it: {a}" for a in against))
+    print(f"{len(read) - len(missing)} of {len(read)} recipes have their files in {asked.into}")
+    return 1 if missing or wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""Whether a recipe's releases agree with what is published of its flaw: OSV records, read as plain JSON. Pure.
+
+The recipe says "this release has it, that one has not"; so does each record that names the flaw, by ranges and lists.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from clearway.records.advisory import Event
+from clearway.versions import intervals, scheme_of
+from clearway.versions.ranges import contains
+
+from .recipe import PythonTarget, Recipe
+
+_SCHEME = scheme_of("PyPI")
+
+
+def names(record: Mapping[str, Any], recipe: Recipe) -> bool:
+    """Whether a record is about one of the recipe's flaws, by id or alias."""
+    return bool({record.get("id"), *record.get("aliases", ())} & set(recipe.ids))
+
+
+def disagreements(recipe: Recipe, records: Iterable[Mapping[str, Any]]) -> tuple[int, list[str]]:
+    """How many records name the flaw for the recipe's package, and in which of them a release is said otherwise.
+
+    Only for releases from the Python index: the only ecosystem of this kind of target.
+    """
+    count, against = 0, []
+    if not isinstance(recipe.target, PythonTarget):
+        return 0, []
+    for record in records:
+        if not names(record, recipe):
+            continue
+        said = [a for a in record.get("affected", ()) if _same(a.get("package", {}), recipe.target.name)]
+        if not said:
+            continue
+        count += 1
+        for target, expected in ((recipe.target, True), (recipe.patched, False)):
+            if target is None:
+                continue
+            if any(_covers(a, target.version) for a in said) is not expected:
+                word = "not affected" if expected else "affected"
+                against.append(f"{record['id']}: {target.name} {target.version} is {word}")
+    return count, against
+
+
+def _same(package: Mapping[str, Any], name: str) -> bool:
+    return package.get("ecosystem") == "PyPI" and _plain(package.get("name", "")) == _plain(name)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()  # PEP 503
+
+
+def _covers(affected: Mapping[str, Any], version: str) -> bool:
+    for one in affected.get("ranges", ()):
+        if one.get("type") != "ECOSYSTEM":
+            continue
+        events = [Event(kind=kind, version=at) for event in one["events"] for kind, at in event.items()]
+        if contains(_SCHEME, version, intervals(_SCHEME, events)) is not None:
+            return True
+    return version in affected.get("versions", ())

@@ -1,0 +1,40 @@
+"""Published flaws, judged for real: each pair at E2 or higher where its files are in the cache (scripts/fetch_corpus.py)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from clearway.findings.validate import recipe
+from clearway.findings.validate.build import Builder
+from clearway.findings.validate.files import Folders
+from clearway.findings.validate.judge import Subject, judge
+from clearway.records.errors import NotFoundError
+from clearway.sandbox import Backend
+
+ROOT = Path(__file__).resolve().parents[3]
+CACHE = Path(
+    os.environ.get("CLEARWAY_CORPUS_CACHE")
+    or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clearway" / "corpus"
+)
+QUICK = ("CVE-2024-22195", "CVE-2024-27454")
+FOLDERS = sorted(p.parent for p in (ROOT / "corpus").glob("*/recipe.json"))
+# What a fix breaks in its turn: E3 says so of Debian's patch for these two (an insertion in the middle is refused).
+REACHES = {"CVE-2023-53154": 4, "CVE-2023-50471": 2, "CVE-2023-50472": 2}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(f.name, marks=() if f.name in QUICK else pytest.mark.slow) for f in FOLDERS],
+)
+def test_a_published_flaw_reaches_its_level(box: Backend, builds: Path, name: str) -> None:
+    folder = ROOT / "corpus" / name
+    subject = Subject(recipe=recipe.read((folder / "recipe.json").read_bytes()), files=Folders(folder, CACHE))
+    wanted = REACHES.get(name, 3)
+    try:
+        found = judge(box, Builder(box, builds), subject, upto=max(wanted, 3), seconds=3.0)
+    except NotFoundError as error:
+        pytest.skip(f"{name}: {error.where} is not in {CACHE}")
+    assert found.ladder.level == wanted, found.ladder
