@@ -49,9 +49,9 @@ create table clearway.log_act (
 );
 insert into clearway.log_act (act, app)
 select noun || '.*', true from unnest(array[
-    'account', 'approval', 'asset', 'content', 'credential', 'decision', 'directive', 'embargo', 'exposure', 'fleet',
-    'inventory', 'list', 'note', 'organisation', 'passkey', 'person', 'role', 'rule', 'search', 'session', 'setting',
-    'sign_in', 'token', 'triage', 'view', 'webhook',
+    'account', 'approval', 'asset', 'client', 'content', 'credential', 'decision', 'directive', 'embargo', 'exposure',
+    'fleet', 'inventory', 'list', 'note', 'organisation', 'passkey', 'person', 'role', 'rule', 'search', 'service',
+    'session', 'setting', 'sign_in', 'token', 'triage', 'view', 'webhook',
     -- of the rooms to come
     'advisory', 'agent', 'artefact', 'assessment', 'bank', 'candidate', 'case', 'catalogue', 'challenge',
     'determination', 'dossier', 'duplicate', 'edge', 'enrolment', 'evidence', 'finding', 'gate', 'image', 'intake',
