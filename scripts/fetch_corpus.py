@@ -145,7 +145,7 @@ def main() -> int:
         print(f"skipped {title}: not to be had: {', '.join(names)}", file=sys.stderr)
     records = []
     for path in (ROOT / "data" / "facts" / name for name in FACTS):
-        records += [json.loads(line) for line in path.open("rb")] if path.is_file() else []
+        records += [json.loads(line) for line in path.read_bytes().splitlines()] if path.is_file() else []
     wrong = 0
     for title, one in read.items():
         count, against = published.disagreements(one, records)

@@ -1,4 +1,4 @@
-"""Published flaws, judged for real: each pair at E2 or higher where its files are in the cache (scripts/fetch_corpus.py)."""
+"""Published flaws, judged for real: each pair at E2 or higher where its files are there (scripts/fetch_corpus.py)."""
 
 from __future__ import annotations
 

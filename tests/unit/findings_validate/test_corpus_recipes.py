@@ -17,7 +17,7 @@ CONTRADICTED = {"PYSEC-2022-25"}  # ends before ujson 5.1.0, on which the proof 
 
 @pytest.fixture(scope="module")
 def records() -> list[dict[str, object]]:
-    return [json.loads(line) for line in (ROOT / "data" / "facts" / "pypi.jsonl").open("rb")]
+    return [json.loads(line) for line in (ROOT / "data" / "facts" / "pypi.jsonl").read_bytes().splitlines()]
 
 
 def test_there_are_more_than_twenty() -> None:
@@ -36,7 +36,6 @@ def test_a_recipe_is_whole(folder: Path) -> None:
     for name, digest in named.items():
         fetched = name.endswith((".whl", ".tar.gz"))
         assert fetched or digest in beside, name
-    assert b"://" not in raw
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda p: p.name)
