@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from msgspec import Struct
 
+from clearway.records.ecosystem import OSV_ECOSYSTEMS, normal_ecosystem, normal_name
 from clearway.records.errors import ClearwayError, InputError, TooLargeError
 from clearway.records.fleet_input import SetAside
 
@@ -138,7 +139,7 @@ def place_of(file: str, line: int = 0, function: str = "") -> str:
 
 
 def identified(purl: str, ecosystem: str, package: str, release: str) -> dict[str, Any]:
-    """`purl`, `ecosystem`, `package` and `release` of a product, from its purl where there is one.
+    """`purl`, `ecosystem`, `package` and `release` of a product, from its purl where there is one, spelled as OSV does.
 
     Raises:
         InputError: the purl can't be read; what it says is not quoted.
@@ -159,7 +160,19 @@ def identified(purl: str, ecosystem: str, package: str, release: str) -> dict[st
         found["ecosystem"] = one_line(known, 100) or found["ecosystem"]
         found["package"] = one_line(name, 300) or found["package"]
         found["release"] = found["release"] or one_line(version, 200)
+    if found["ecosystem"]:
+        found["ecosystem"] = normal_ecosystem(_spelled(found["ecosystem"]))
+        found["package"] = normal_name(found["ecosystem"], found["package"])
     return found
+
+
+def _spelled(ecosystem: str) -> str:
+    """The ecosystem as OSV spells it, whatever the case: "pypi" is PyPI."""
+    name, colon, release = ecosystem.partition(":")
+    if name in OSV_ECOSYSTEMS:
+        return ecosystem
+    folded = name.casefold()
+    return next((e for e in OSV_ECOSYSTEMS if e.casefold() == folded), name) + colon + release
 
 
 def as_json(data: bytes, place: str) -> Any:

@@ -17,7 +17,6 @@ from msgspec import Struct
 
 from clearway.exposure.judge import claims, coverage, judge
 from clearway.formats.reported_parts import identified
-from clearway.records.ecosystem import normal_ecosystem, normal_name
 from clearway.records.errors import InputError
 
 if TYPE_CHECKING:
@@ -87,9 +86,7 @@ def ask(table: Table, question: Question, fetch: Fetch) -> Answer:
         InputError: no product, or a purl that can't be read.
     """
     product = identified(question.purl, question.ecosystem, question.package, question.release)
-    ecosystem = normal_ecosystem(product["ecosystem"])
-    package = normal_name(ecosystem, product["package"])
-    release = product["release"]
+    ecosystem, package, release = product["ecosystem"], product["package"], product["release"]
     if not package or not ecosystem:
         raise InputError(
             "no product is named",
