@@ -40,6 +40,7 @@ _FREE_TEXT = (
     "exposure",
     "exposure_by",
     "exposure_since",
+    "edge",
 )
 
 
@@ -113,10 +114,14 @@ class Asset:
             if len(values) > 1:
                 if field == "exposure":
                     values = ["public"]  # the answer with the earlier due date
+                if field == "edge":
+                    values = ["yes"]  # the answer with the duty
                 shown = " and ".join(one_line(str(v), 60) for v in sorted(self.stated[field]))
                 problems.append(f"{self.name}: `{field}` is stated as {shown}; {values[0]} is kept")
             if values:
                 one[field] = values[0]
+        if "edge" in one:
+            one["edge"] = one["edge"] == "yes"
         ids = {of: min(given) for of, given in self.ids.items()}
         for of, given in sorted(self.ids.items()):
             if len(given) > 1:
@@ -202,6 +207,26 @@ def exposure_of(text: str) -> Exposure:
             mend="write public, internal or unknown",
         )
     return "public" if found == "public" else "internal" if found == "internal" else ""
+
+
+_YES = frozenset(("yes", "y", "true", "1", "x"))
+_NO = frozenset(("no", "n", "false", "0"))
+
+
+def edge_of(text: str) -> str:
+    """ "yes", "no" or "" from a cell.
+
+    Raises:
+        InputError: it is neither, nor a word for not knowing.
+    """
+    word = text.strip().lower()
+    if word in _YES:
+        return "yes"
+    if word in _NO:
+        return "no"
+    if word in ("", "unknown", "n/a", "-", "?"):
+        return ""
+    raise InputError(f"edge {one_line(text, 40)!r} is neither yes nor no", mend="write yes, no or unknown")
 
 
 _OPEN = frozenset(

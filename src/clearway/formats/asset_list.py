@@ -1,4 +1,5 @@
-"""Lists of assets as CSV: who owns them, where they run, who can reach them, and until when they are supported."""
+"""Lists of assets as CSV: who owns them, where they run, who can reach them, whether they are at the edge, and until
+when they are supported."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from clearway.records.errors import InputError
 from clearway.records.fleet_input import FleetInput, Witness
 
 from . import _when
-from ._assets import Assets, exposure_of
+from ._assets import Assets, edge_of, exposure_of
 from ._fields import one_line
 from ._tables import Row, find_header, head_of, read_table
 from .scanner_csv import HEADINGS as _SCANNER
@@ -22,13 +23,14 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "type": (*_SCANNER["type"], "type", "kind", "category"),
     "end_of_support": ("end of support", "end of support date", "end of life", "eol", "eos", "eol date", "eos date",
                        "support ends", "supported until", "end of life date"),
+    "edge": ("edge", "edge device", "is edge device", "network edge"),
     "exposure_since": ("exposed since", "exposure since", "public since", "internet facing since"),
     "exposure_by": ("exposure by", "exposure stated by", "exposure source"),
     "seen": ("seen", "last seen", "as of", "updated"),
 }  # fmt: skip
 _COLUMNS = {title: column for column, titles in HEADINGS.items() for title in titles}
 _NAMING = frozenset(("asset", "hostname", "fqdn", "ip", "ip6", "cloud_id", "digest", "serial"))
-_TELLING = frozenset(("owner", "environment", "type", "exposure", "end_of_support"))
+_TELLING = frozenset(("owner", "environment", "type", "exposure", "end_of_support", "edge"))
 _DATES = ("end_of_support", "exposure_since", "seen")
 
 
@@ -71,12 +73,14 @@ def _row(row: Row, order: _when.Order, by: str, found: Assets) -> None:
     since = _when.day(row.get("exposure_since"), "exposure_since", order)
     seen = _when.moment(row.get("seen"), "seen", order)
     exposure = exposure_of(row.get("exposure"))
+    edge = edge_of(row.get("edge"))
     name = asset_name(row)
     if not name:
         raise InputError("names no asset", mend="fill in a name, an address or an id of the asset")
     asset = found.get(name, asset_key(row))
     describe(asset, row, exposure, one_line(row.get("exposure_by")) or by)
     asset.state("end_of_support", ends)
+    asset.state("edge", edge)
     asset.state("exposure_since", since)
     if seen:
         asset.seen.add(seen)

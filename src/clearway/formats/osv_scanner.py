@@ -10,11 +10,13 @@ from clearway.records.fleet_input import Detection, FleetInput, Witness
 from clearway.records.inventory import Component
 
 from ._assets import Asset, Assets, flaw_of
+from ._fields import one_line
 from ._scan_json import entry, items, line, lines, load, obj
 
 
 def read(data: bytes, place: str) -> FleetInput:
-    """One asset, named as the document is: the report says which lock files it read, not whose they are.
+    """One asset, named as the document is: the report says which lock files it read, not whose they are. Two reports
+    of one name are of one repository where these lie in one folder.
 
     The tool groups records of one flaw, and a group is one detection. The report bears no date.
 
@@ -29,6 +31,8 @@ def read(data: bytes, place: str) -> FleetInput:
     found = Assets("osv-scanner-json", Witness(tool="osv-scanner"), kind="")
     asset = found.get(place)
     asset.state("type", "container image" if report.get("image_metadata") else "repository")
+    if not report.get("image_metadata"):
+        asset.identify("tool_id", _root(report["results"]))
     asset.state("os", line(obj(report.get("image_metadata")).get("os")))
     for index, result in enumerate(report["results"]):
         where = f"results[{index}]"
@@ -44,6 +48,18 @@ def read(data: bytes, place: str) -> FleetInput:
             except InputError as e:
                 found.refuse(spot, e)
     return found.finish()
+
+
+def _root(results: list[Any]) -> str:
+    """The folder that all lock files lie in, "" where the report names no absolute path or they share none."""
+    paths = {line(obj(obj(r).get("source")).get("path"), 1_000).replace("\\", "/") for r in results}
+    folders = [p.rpartition("/")[0].split("/") for p in sorted(paths - {""}) if "/" in p[:4]]
+    shared: list[str] = []
+    for parts in zip(*folders, strict=False):
+        if len(set(parts)) > 1:
+            break
+        shared.append(parts[0])
+    return one_line("/".join(shared), 200) if any(shared) else ""
 
 
 def _package(one: dict[str, Any], path: str, where: str, asset: Asset) -> None:

@@ -91,6 +91,8 @@ _OTHER_ID = re.compile(
     r"\b(?:GHSA(?:-[23456789cfghjmpqrvwx]{4}){3}|(?:PYSEC|RUSTSEC|GO|OSV|MAL|DSA|DLA|USN|RHSA|ALSA|RLSA|ELSA|SUSE-SU)-[\w.:-]{3,60})",
     re.IGNORECASE,
 )
+# What was meant as one and is none: "CVE-9999", "CVE-2026-12", "CVE 2026/1234".
+_ALMOST = re.compile(r"\bCVE[-_ ]?\d[\w/-]*", re.IGNORECASE)
 MAX_IDS = 10_000  # in one cell; the largest monthly patch has some hundreds
 
 
@@ -114,8 +116,9 @@ def _is_header(titles: list[str]) -> bool:
 def read(data: bytes, place: str) -> FleetInput:
     """A detection for each flaw that a row names, under the row's asset.
 
-    A row without any flaw's id still shows its asset. A row is set aside whole where one of its dates is ambiguous or
-    none, or its exposure is no known word: half of it would be wrong.
+    A row without any flaw's id still shows its asset; what was meant as one and is none is told of, and the row's
+    others are kept. A row is set aside whole where one of its dates is ambiguous or none, or its exposure is no known
+    word: half of it would be wrong.
 
     Raises:
         InputError: no header, or not text; TooLargeError: over a bound of `_tables`.
@@ -153,7 +156,13 @@ def _row(row: Row, order: _when.Order, tool: str, by: str, found: Assets) -> Non
         asset.seen.add(when["seen"])
     if when["last"]:
         asset.seen.add(when["last"])
-    if not flaws:
+    wrong = almost_in(row.get("cve"))
+    if wrong:
+        found.refuse(
+            f"line {row.line}",
+            f"{wrong!r} is no CVE id (write CVE-, the year, and four or more digits, or leave the cell empty)",
+        )
+    elif not flaws:
         found.passed_over += 1
     for flaw in flaws:
         asset.detect(
@@ -180,6 +189,12 @@ def flaws_in(text: str) -> tuple[str, ...]:
     """The ids of flaws in a cell, each once: CVEs in upper case, or those of other databases where there are none."""
     cves = [m[0].upper() for m in CVE.finditer(text)][:MAX_IDS]
     return tuple(dict.fromkeys(cves or [m[0] for m in _OTHER_ID.finditer(text)][:MAX_IDS]))
+
+
+def almost_in(text: str) -> str:
+    """The first thing in a cell that was meant as a CVE's id and is none; "" without one."""
+    found = _ALMOST.search(CVE.sub(" ", text))
+    return one_line(found[0], 60) if found else ""
 
 
 def asset_name(row: Row) -> str:

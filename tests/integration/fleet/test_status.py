@@ -8,7 +8,7 @@ import pytest
 
 from clearway.exposure.fleet import follow, rule, status
 from clearway.exposure.fleet.wanted import Filter
-from clearway.records.errors import InputError
+from clearway.records.errors import ConflictError, InputError
 from fleet_world import DAY, Fleet
 
 ALL = ("pkg:pypi/django@4.1", "pkg:pypi/flask@2.0", "pkg:pypi/attrs@23.1", "pkg:pypi/idna@3.6")
@@ -110,7 +110,7 @@ def test_a_bulk_act_does_what_its_preview_said_or_nothing(mine: Fleet) -> None:
     with mine.acting() as db:
         seen = status.preview(db, wanted)
         assert (seen.total, seen.exact, seen.facets["status"]) == (2, True, {"open": 2})
-        with pytest.raises(InputError, match="2 exposures now, not 1"):
+        with pytest.raises(ConflictError, match="2 exposures now, not 1"):
             status.decide_where(db, wanted, NOT, expected=1)
         assert len(status.decide_where(db, wanted, NOT, expected=2)) == 2
     assert sorted(x.status for x in mine.lines()) == ["not_affected"] * 2 + ["open"] * 6

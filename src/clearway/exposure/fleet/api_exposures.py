@@ -23,7 +23,18 @@ from clearway.http.listing import paths
 from clearway.http.openapi import READ, WRITE, problems_of
 from clearway.records.errors import InputError
 
-from . import api_lists, flawview, listing, page_asked, page_flaw, page_seen, page_week, page_why, rule, status
+from . import (
+    api_lists,
+    flawview,
+    listing,
+    page_asked,
+    page_flaw,
+    page_seen,
+    page_week,
+    page_why,
+    rule,
+    status,
+)
 from .page_common import home_of, member_of, operating, table_or_none, today
 from .status import Decision
 

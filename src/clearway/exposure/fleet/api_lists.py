@@ -15,8 +15,8 @@ from clearway.http.acting import acting
 from clearway.http.cursor import sealer
 from clearway.records.errors import UpstreamError
 
-from . import listing, page_asked, page_seen
-from .page_common import pairs_of, today
+from . import flawview, listing, page_asked, page_seen
+from .page_common import pairs_of, table_or_none, today
 from .page_quick import quick
 
 if TYPE_CHECKING:
@@ -154,7 +154,8 @@ def answer(request: Request[Any, Any, Any], *, of_page: bool) -> Response[bytes]
     if csv and not any(name == "limit" for name, _ in pairs):
         pairs.append(("limit", str(most)))
     with acting(request) as (db, me):
-        asked = page_asked.asked(pairs, me, today(), most=most, of_page=of_page)
+        leads = flawview.led(table_or_none(request))
+        asked = page_asked.asked(pairs, me, today(), most=most, of_page=of_page, leads=leads)
         lines, following = page(db, me, asked, sealer(request))
         shown = items(db, me, lines)
     headers = {}

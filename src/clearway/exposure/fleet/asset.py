@@ -169,7 +169,7 @@ def change(
         if v != msgspec.to_builtins(before.details).get(k)
     }
     more: dict[str, Any] = {}
-    if "decommissioned" in changed:  # what stands on it ends, or is back with its dates
+    if details.decommissioned != before.details.decommissioned:  # what stands on it ends, or is back with its dates
         from .take import again
 
         row = db.execute(

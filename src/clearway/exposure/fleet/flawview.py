@@ -10,7 +10,11 @@ from . import listing
 from .wanted import Filter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import psycopg
+
+    from clearway.advisories.table import Table
 
 
 class Affected(Struct, frozen=True, kw_only=True):
@@ -22,6 +26,18 @@ class Affected(Struct, frozen=True, kw_only=True):
     after: tuple[Any, ...] | None
     assets: int
     exact: bool  # whether `assets` is, or at least so many
+
+
+def led(table: Table | None) -> Callable[[str], tuple[str, ...]]:
+    """What leads any name of a flaw (an alias, a record's id, in any case) to the ids that a list knows it by."""
+
+    def leads(name: str) -> tuple[str, ...]:
+        upper = name.upper()
+        ways = {name: None, upper: None, f"{upper[:5]}{name[5:].lower()}": None}  # GHSA's own spelling
+        found = {i: None for way in ways for i in (() if table is None else table.flaws_of(way))}
+        return tuple({**ways, **found})
+
+    return leads
 
 
 def now(db: psycopg.Connection[Any], flaw: str) -> tuple[str, ...]:

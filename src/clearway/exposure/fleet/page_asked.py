@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clearway.records.errors import InputError
 from clearway.records.text import plain
@@ -22,7 +23,7 @@ from .listing import MOST, Sort
 from .wanted import SEVERITIES, STATUSES, Filter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from clearway.http.cursor import Sealer
     from clearway.records.principal import Principal
@@ -43,7 +44,13 @@ FACETS: dict[str, tuple[str, ...] | None] = {
     "organisation": None,
 }
 SUPPRESSED = ("not_affected", "accepted")
-SORTS: tuple[Sort, ...] = get_args(Sort)
+# order asked for -> order of the list; `-` is from the highest or newest down, as these lists go with or without it
+SORTS: dict[str, Sort] = {
+    **{s: s for s in get_args(Sort)},
+    "-severity": "severity",
+    "-epss": "epss",
+    "-kev": "kev",
+}
 LIMIT = 50
 CSV_LIMIT = 10_000
 _TEXTS = ("flaw", "name", "asset_name")
@@ -74,13 +81,22 @@ class Asked(Struct, frozen=True, kw_only=True):
 
     def without(self, facet: str, me: Principal, day: date) -> Filter:
         """The same list without what `facet` asks, to count its other values."""
-        return _filter(tuple(p for p in self.pairs if p[0].removesuffix("!") != facet), me, day)
+        rest = _filter(tuple(p for p in self.pairs if p[0].removesuffix("!") != facet), me, day)
+        return replace(rest, flaws=self.wanted.flaws) if rest.flaw else rest
 
 
 def asked(
-    pairs: Sequence[tuple[str, str]], me: Principal, day: date, *, most: int = MOST, of_page: bool = False
+    pairs: Sequence[tuple[str, str]],
+    me: Principal,
+    day: date,
+    *,
+    most: int = MOST,
+    of_page: bool = False,
+    leads: Callable[[str], tuple[str, ...]] | None = None,
 ) -> Asked:
     """What these parameters ask for on `day`. `of_page`: an address of a page, which may say how it is shown.
+
+    `leads` gives the ids that a name of a flaw leads to (`flawview.led`).
 
     Raises:
         InputError: a parameter that the list does not have, or a value that does not fit.
@@ -98,12 +114,12 @@ def asked(
         if sum(n == name for n, _ in given) > 1:
             raise InputError("said twice", where=f"query.{name}")
     own = {name: value for name, value in given if name in _OWN}
-    sort = own.get("sort", "due").removeprefix("-")
-    if sort not in SORTS:
+    sort = SORTS.get(own.get("sort", "due"))
+    if sort is None:
         raise InputError("this list has no such order", where="query.sort", mend="one of " + ", ".join(SORTS))
     narrowed = tuple(sorted({p for p in given if p[0] not in _OWN}))
     return Asked(
-        wanted=_filter(narrowed, me, day),
+        wanted=_filter(narrowed, me, day, leads),
         sort=sort,
         limit=_number(own.get("limit", str(LIMIT)), "limit", most, least=1),
         cursor=own.get("cursor", ""),
@@ -119,7 +135,9 @@ def _is_facet(name: str) -> bool:
     return name.removesuffix("!") in (*FACETS, "suppressed")
 
 
-def _filter(pairs: Pairs, me: Principal, day: date) -> Filter:
+def _filter(
+    pairs: Pairs, me: Principal, day: date, leads: Callable[[str], tuple[str, ...]] | None = None
+) -> Filter:
     sides: tuple[dict[str, list[str]], dict[str, list[str]]] = ({}, {})
     single: dict[str, str] = {}
     for name, value in pairs:
@@ -146,6 +164,7 @@ def _filter(pairs: Pairs, me: Principal, day: date) -> Filter:
     return Filter(
         asset=_number(single["asset"], "asset") if "asset" in single else None,
         flaw=single.get("flaw", ""),
+        flaws=leads(single["flaw"]) if leads is not None and single.get("flaw") else (),
         name=single.get("name", ""),
         asset_name=single.get("asset_name", ""),
         due_from=due_from,

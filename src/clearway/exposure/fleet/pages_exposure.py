@@ -20,6 +20,7 @@ from clearway.records.text import plain
 from . import (
     api_lists,
     asset,
+    flawview,
     listing,
     page_asked,
     page_decide,
@@ -28,7 +29,7 @@ from . import (
     page_why,
     status,
 )
-from .page_common import PAGE, pairs_of, today
+from .page_common import PAGE, pairs_of, table_or_none, today
 
 if TYPE_CHECKING:
     import psycopg
@@ -121,7 +122,14 @@ def handlers() -> list[HTTPRouteHandler]:
         address = Address("/exposure", Address.of(request).query)
         with acting(request) as (db, me):
             day = today()
-            asked = page_asked.asked(pairs_of(request), me, day, most=page_asked.LIMIT, of_page=True)
+            asked = page_asked.asked(
+                pairs_of(request),
+                me,
+                day,
+                most=page_asked.LIMIT,
+                of_page=True,
+                leads=flawview.led(table_or_none(request)),
+            )
             numbers = page_facets.count(db, me, asked, page_facets.PATIENT_MS)
             facets = page_facets.facets(db, me, asked, numbers, address, day, page_facets.PATIENT_MS)
         return page(
@@ -194,7 +202,7 @@ def handlers() -> list[HTTPRouteHandler]:
         try:
             said = _said(data)
             with acting(request) as (db, me):
-                found = _found(db, me, data)
+                found = _found(request, db, me, data)
                 if str(len(found)) != data.expected:
                     raise InputError(f"it is {len(found):,} now; look again, then repeat", where="expected")
                 changed = status.decide(db, found, said)
@@ -227,7 +235,14 @@ def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
     address = Address.of(request)
     day = today()
     with acting(request) as (db, me):
-        asked = page_asked.asked(pairs_of(request), me, day, most=page_asked.LIMIT, of_page=True)
+        asked = page_asked.asked(
+            pairs_of(request),
+            me,
+            day,
+            most=page_asked.LIMIT,
+            of_page=True,
+            leads=flawview.led(table_or_none(request)),
+        )
         lines: tuple[listing.ExposureLine, ...]
         try:
             lines, following, slow = *api_lists.page(db, me, asked, sealer(request)), ""
@@ -312,11 +327,14 @@ def _query(request: Request[Any, Any, Any]) -> str:
     return str(request.url.query)
 
 
-def _found(db: psycopg.Connection[Any], me: Principal, data: Deciding) -> list[int]:
+def _found(
+    request: Request[Any, Any, Any], db: psycopg.Connection[Any], me: Principal, data: Deciding
+) -> list[int]:
     """The exposures that a form is about."""
     if data.view:
         pairs = parse_qsl(data.view[:_LONGEST_VIEW].lstrip("?"), max_num_fields=100)
-        asked = page_asked.asked(pairs, me, today(), of_page=True)
+        leads = flawview.led(table_or_none(request))
+        asked = page_asked.asked(pairs, me, today(), of_page=True, leads=leads)
         return page_decide.chosen(db, (), asked.wanted)
     picked = [t for t in data.ids.split(",") if t]
     if len(picked) > _PICKED or not all(t.isascii() and t.isdigit() and len(t) < 19 for t in picked):
@@ -341,7 +359,7 @@ def _said(data: Deciding) -> status.Decision:
 
 def _before(request: Request[Any, Any, Any], data: Deciding, form: Form) -> Response[bytes]:
     with acting(request) as (db, me):
-        found = _found(db, me, data)
+        found = _found(request, db, me, data)
         if len(found) > status.MOST:
             raise TooLargeError(f"over {status.MOST:,} exposures at once", mend="narrow the list first")
         reach = page_decide.reach(db, found, me.orgs("operate"))

@@ -205,6 +205,11 @@ def _row(asset: AssetTags, row: Any, tier: Tier, end: datetime) -> ReportRow:
         since = _day(gone)
         status = "fixed" if removed or asset.decommissioned is not None else "not_affected"
         reason = "the component is no longer there" if status == "fixed" else "no source says so any more"
+    if status in ("open", "mitigated", "accepted") or (
+        gone is not None and status == "fixed" and not removed
+    ):
+        if asset.decommissioned is not None:  # with the asset, whenever that was recorded
+            status, since, reason = "fixed", asset.decommissioned, "the asset was decommissioned"
     return ReportRow(
         asset=asset,
         component=purl or f"{ecosystem}:{name}@{version}",

@@ -92,7 +92,7 @@ def add(
     The rule ends after `until`, or with what it decides.
 
     Raises:
-        InputError: it would decide another number than was `expected` from the dry run.
+        ConflictError: it would decide another number than was `expected` from the dry run.
         ConflictError: the organisation has too many rules.
         ForbiddenError: the caller may not operate for it.
     """
@@ -111,7 +111,7 @@ def add(
     assert made is not None
     found = listing.ids(db, matches.as_filter(org), status.MOST + 1)
     if len(found) != expected:
-        raise InputError(
+        raise ConflictError(
             f"it is {len(found):,} exposures now, not {expected:,}",
             where="expected",
             mend="look again, then repeat",

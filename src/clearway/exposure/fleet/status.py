@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from clearway.records.errors import InputError, TooLargeError
+from clearway.records.errors import ConflictError, InputError, TooLargeError
 
 from . import listing
 from .acts import record
@@ -125,12 +125,12 @@ def decide_where(
     """`decide` for everything that `wanted` shows.
 
     Raises:
-        InputError: they are not as many as were `expected` from the preview.
+        ConflictError: they are not as many as were `expected` from the preview.
         TooLargeError: over `MOST`.
     """
     found = listing.ids(db, wanted, MOST + 1)
     if len(found) != expected:
-        raise InputError(
+        raise ConflictError(
             f"it is {len(found):,} exposures now, not {expected:,}",
             where="expected",
             mend="look again, then repeat",

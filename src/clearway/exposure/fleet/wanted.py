@@ -27,12 +27,13 @@ class Filter(Struct, frozen=True, kw_only=True):
     wanted, not wanted, or either.
 
     `name` is a component's name, or its beginning with `*` after it; the same for `asset_name`. `flaw` is any
-    present or past id. `gone` shows what is over instead of what stands.
+    present or past id, and `flaws` are more of them. `gone` shows what is over instead of what stands.
     """
 
     org: int | None = None
     asset: int | None = None
     flaw: str = ""
+    flaws: tuple[str, ...] = ()
     name: str = ""
     asset_name: str = ""
     due_from: date | None = None
@@ -119,11 +120,11 @@ def conditions(wanted: Filter) -> Conditions:
         values["w_asset"] = wanted.asset
     if wanted.flaw:
         texts.append(
-            "e.flaw = any(array(select k.flaw from clearway.flaw k where k.id = %(w_flaw)s "
+            "e.flaw = any(array(select k.flaw from clearway.flaw k where k.id = any(%(w_flaw)s) "
             "union select k.flaw from clearway.flaw_redirect r join clearway.flaw k on k.id = r.new "
-            "where r.old = %(w_flaw)s))"
+            "where r.old = any(%(w_flaw)s)))"
         )
-        values["w_flaw"] = wanted.flaw
+        values["w_flaw"] = [*dict.fromkeys((wanted.flaw, *wanted.flaws))]
     for key, column, join in (("name", "v.name", "v"), ("asset_name", "a.name", "a")):
         text = getattr(wanted, key)
         if text:
