@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from .standing import Standing
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from .standing import Standing
 
 DEFAULT = "bod-26-04"
 _STRENGTH = {"binding": 0, "adopted": 1, "advisory": 2}
