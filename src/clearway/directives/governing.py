@@ -44,8 +44,10 @@ def governing(bearing: Iterable[Bearing], directive: str) -> Bearing | None:
 
 def rivals(bearing: Iterable[Bearing], directive: str) -> tuple[Bearing, ...]:
     """The addressed versions of that directive that say another thing than each other; () where they agree."""
-    found = {b.sha256: b for b in bearing if b.directive == directive and not b.imported}
-    return tuple(sorted(found.values(), key=_order)) if len(found) > 1 else ()
+    found: dict[bytes, Bearing] = {}
+    for b in sorted((b for b in bearing if b.directive == directive and not b.imported), key=_order):
+        found.setdefault(b.sha256, b)
+    return tuple(found.values()) if len(found) > 1 else ()
 
 
 def directive_of(bearing: Iterable[Bearing], chosen: str = "") -> str:
