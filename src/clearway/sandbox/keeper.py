@@ -1,6 +1,6 @@
 """The process that starts boxes: small, single-threaded, with an empty environment.
 
-Run as a program, so it has the standard library only.
+Run as a program, so it is one file, with the standard library only.
 
 Why a process of its own, and not `subprocess` from wherever a run is asked for:
 
@@ -32,6 +32,11 @@ import socket
 import stat
 import struct
 import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # not imported: it is half of what this small process would load
+    from typing import Any
 
 INFO_FD = 3  # where bubblewrap says its init's pid; a run's further descriptors follow from 4
 FIRST_FD = 4
@@ -56,6 +61,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _SECCOMP_MODE_FILTER = 2
 _OURS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_TIDY_S = 5.0
 _LAST_CAPABILITY = 63  # numbers beyond the kernel's last are refused, which is no harm
 
 
@@ -74,8 +80,8 @@ class _Box:
         with contextlib.suppress(OSError):  # who asked may be gone
             self.talk.send(json.dumps(words).encode())
 
-    def read_info(self) -> None:
-        """Bubblewrap's word on its init; it may come in pieces."""
+    def read_info(self) -> bool:
+        """Takes what there is of bubblewrap's word on its init; True when nothing more will come."""
         piece = os.read(self.info, 4096)
         self.heard += piece
         try:
@@ -87,9 +93,7 @@ class _Box:
             with contextlib.suppress(OSError):
                 self.init = os.pidfd_open(pid)
             self.say(init=pid)
-        if pid > 0 or not piece:
-            os.close(self.info)
-            self.info = -1
+        return pid > 0 or not piece
 
     def kill(self) -> None:
         """Kills the init, and with it all in the box; the monitor then ends by itself and leaves no zombies."""
@@ -112,91 +116,161 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
 
-def serve(control: socket.socket) -> None:
-    """Until the other end closes."""
-    parent = os.getppid()
-    wake, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    for ignored in _OURS:
-        signal.signal(ignored, signal.SIG_IGN)  # a terminal's Ctrl-C is the server's to judge
-    boxes: dict[int, _Box] = {}
-    poll = select.poll()
-    poll.register(control, select.POLLIN)
-    poll.register(wake, select.POLLIN)
-    owners: dict[int, _Box] = {}  # by descriptor that is watched
-    while True:
-        events = poll.poll(1000)
-        if os.getppid() != parent:
+class _House:
+    """All boxes of one controller, and what is watched for them."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._parent = os.getppid()
+        self._wake, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for ignored in _OURS:
+            signal.signal(ignored, signal.SIG_IGN)  # a terminal's Ctrl-C is the server's to judge
+        self._boxes: dict[int, _Box] = {}  # by monitor
+        self._owners: dict[int, _Box] = {}  # by descriptor that is watched
+        self._homes: set[str] = set()  # where control groups were made for us
+        self._poll = select.poll()
+        for fd in (control.fileno(), self._wake):
+            self._poll.register(fd, select.POLLIN)
+
+    def serve(self) -> None:
+        """Until the controller is gone, or closes its end."""
+        while os.getppid() == self._parent:
+            for fd, _ in self._poll.poll(1000):
+                if fd == self._control.fileno():
+                    if not self._start():
+                        return
+                elif fd == self._wake:
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(self._wake, 4096)
+                elif fd in self._owners:
+                    self._hear(fd, self._owners[fd])
+            self._reap()
+
+    def tidy(self) -> None:
+        """Kills every box, and removes the groups that they were in: nobody else would."""
+        for box in self._boxes.values():
+            box.kill()
+        until = time.monotonic() + _TIDY_S
+        while self._boxes and time.monotonic() < until:
+            self._poll.poll(20)
+            self._reap()
+        for home in self._homes:
+            with contextlib.suppress(OSError):
+                for name in os.listdir(home):  # noqa: PTH208
+                    if name.startswith("box-"):
+                        os.rmdir(f"{home}/{name}")  # noqa: PTH106
+                os.rmdir(home)  # noqa: PTH106
+
+    def _start(self) -> bool:
+        """Forks what the next request asks for; False when there will be none."""
+        request = _received(self._control)
+        if request is None:
+            return False
+        asked, talk, fds = request
+        asked["keeper"] = os.getpid()
+        groups = [os.path.dirname(g) for g in asked.get("groups", ())]  # noqa: PTH120
+        self._homes.update(os.path.dirname(g) for g in (*groups, asked.get("into", "")) if g)  # noqa: PTH120
+        entered = "filters" in asked
+        info, told = (-1, -1) if entered else os.pipe2(os.O_CLOEXEC)
+        try:
+            pid, inside = _forked(str(asked.get("into", "")))
+            if pid == 0:
+                if not inside and "into" in asked:
+                    asked["groups"] = [f"{asked['into']}/cgroup.procs"]
+                _become(asked, talk, told, fds, entered)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                talk.send(
+                    json.dumps({"error": f"no further process: {error.strerror}", "status": -1}).encode()
+                )
+            talk.close()
+            fds.append(info)
+        else:
+            box = self._boxes[pid] = _Box(pid, talk, info, entered)
+            self._watch(talk.fileno(), box)
+            self._watch(info, box)
+        finally:
+            for fd in (*fds, told):
+                if fd >= 0:
+                    os.close(fd)
+        return True
+
+    def _watch(self, fd: int, box: _Box) -> None:
+        if fd >= 0:
+            self._owners[fd] = box
+            self._poll.register(fd, select.POLLIN)
+
+    def _leave(self, fd: int) -> None:
+        if self._owners.pop(fd, None) is not None:
+            self._poll.unregister(fd)
+
+    def _hear(self, fd: int, box: _Box) -> None:
+        if fd == box.info:
+            self._hear_info(box)
             return
-        for fd, _ in events:
-            if fd == control.fileno():
-                box = _started(control)
-                if box is None:
-                    return
-                if box.pid:
-                    boxes[box.pid] = box
-                    for watched in (box.talk.fileno(), box.info):
-                        if watched >= 0:
-                            owners[watched] = box
-                            poll.register(watched, select.POLLIN)
-            elif fd == wake:
-                with contextlib.suppress(BlockingIOError):
-                    os.read(wake, 4096)
-            elif fd in owners:
-                box = owners[fd]
-                if fd == box.info:
-                    box.read_info()
-                    if box.info < 0:
-                        poll.unregister(fd)
-                        del owners[fd]
-                else:
-                    word = b""
-                    with contextlib.suppress(OSError):
-                        word = box.talk.recv(16)
+        word = b""
+        with contextlib.suppress(OSError):
+            word = box.talk.recv(16)
+        box.kill()
+        if not word:  # who asked is gone: nothing more will be heard on it
+            self._leave(fd)
+
+    def _hear_info(self, box: _Box) -> None:
+        fd = box.info
+        if box.read_info():
+            self._leave(fd)
+            os.close(fd)
+            box.info = -1
+
+    def _reap(self) -> None:
+        """Tells of the boxes that are dead to the last process.
+
+        A monitor ends as soon as the program does. Its init becomes our child then (we are the subreaper), and ends
+        when all else in the box did; what they used is told to who waits for it.
+        """
+        inits = {box.init_pid: box for box in self._boxes.values() if box.status is not None}
+        while self._boxes:
+            try:
+                pid, status, used = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            box = inits.pop(pid, None) or self._boxes.get(pid)
+            if box is None:
+                continue
+            box.cpu_s += used.ru_utime + used.ru_stime
+            box.rss_kib = max(box.rss_kib, used.ru_maxrss)
+            if pid == box.pid:
+                box.status = status
+                while box.info >= 0:
+                    self._hear_info(box)
+                if box.init_pid and _is_ours(box.init_pid):
+                    inits[box.init_pid] = box
                     box.kill()
-                    if not word:  # who asked is gone: nothing more will be heard on it
-                        poll.unregister(fd)
-                        del owners[fd]
-        for box in _ended(boxes):
-            for watched in (box.talk.fileno(), box.info):
-                if owners.pop(watched, None) is not None:
-                    poll.unregister(watched)
+                    continue
+            del self._boxes[box.pid]
+            box.say(status=box.status, cpu=box.cpu_s, rss=box.rss_kib)
+            self._leave(box.talk.fileno())
             box.close()
 
 
-def _ended(boxes: dict[int, _Box]) -> list[_Box]:
-    """The boxes that are dead to the last process.
-
-    A monitor ends as soon as the program does. Its init becomes our child then (we are the subreaper), and ends when
-    all else in the box did; what they used is told to who waits for it.
-    """
-    ended = []
-    inits = {box.init_pid: box for box in boxes.values() if box.status is not None}
-    while boxes:
-        try:
-            pid, status, used = os.wait4(-1, os.WNOHANG)
-        except ChildProcessError:
-            break
-        if pid == 0:
-            break
-        box = inits.pop(pid, None) or boxes.get(pid)
-        if box is None:
-            continue
-        box.cpu_s += used.ru_utime + used.ru_stime
-        box.rss_kib = max(box.rss_kib, used.ru_maxrss)
-        if pid == box.pid:
-            box.status = status
-            while box.info >= 0:
-                box.read_info()
-            if box.init_pid and _is_ours(box.init_pid):
-                inits[box.init_pid] = box
-                box.kill()
-                continue
-        del boxes[box.pid]
-        box.say(status=box.status, cpu=box.cpu_s, rss=box.rss_kib)
-        ended.append(box)
-    return ended
+def _received(control: socket.socket) -> tuple[dict[str, Any], socket.socket, list[int]] | None:
+    """The next request, its own socket and its descriptors; None when the other end closed."""
+    try:
+        data, ancillary, _, _ = control.recvmsg(
+            _MAX_REQUEST, socket.CMSG_SPACE(_MAX_DESCRIPTORS * 4), socket.MSG_CMSG_CLOEXEC
+        )
+    except OSError:
+        return None
+    fds: list[int] = []
+    for _, _, packed in ancillary:
+        fds += [int.from_bytes(packed[i : i + 4], sys.byteorder) for i in range(0, len(packed) - 3, 4)]
+    if not data:
+        return None
+    return json.loads(data), socket.socket(fileno=fds[0]), fds[1:]
 
 
 def _is_ours(pid: int) -> bool:
@@ -206,45 +280,6 @@ def _is_ours(pid: int) -> bool:
     except ChildProcessError:
         return False
     return True
-
-
-def _started(control: socket.socket) -> _Box | None:
-    """The next request, forked; None when the other end closed."""
-    try:
-        data, ancillary, _, _ = control.recvmsg(
-            _MAX_REQUEST, socket.CMSG_SPACE(_MAX_DESCRIPTORS * 4), socket.MSG_CMSG_CLOEXEC
-        )
-    except OSError:
-        return None
-    if not data:
-        return None
-    fds: list[int] = []
-    for _, _, packed in ancillary:
-        fds += [int.from_bytes(packed[i : i + 4], sys.byteorder) for i in range(0, len(packed) - 3, 4)]
-    talk = socket.socket(fileno=fds[0])
-    asked = json.loads(data)
-    entered = "filters" in asked
-    asked["keeper"] = os.getpid()
-    info, told = (-1, -1) if entered else os.pipe2(os.O_CLOEXEC)
-    pid = 0
-    try:
-        pid, inside = _forked(str(asked.get("into", "")))
-        if pid == 0:
-            if not inside and "into" in asked:
-                asked["groups"] = [f"{asked['into']}/cgroup.procs"]
-            _become(asked, talk, told, fds[1:], entered)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            talk.send(json.dumps({"error": f"no further process: {error.strerror}"}).encode())
-    finally:
-        for fd in (*fds[1:], told):
-            if fd >= 0:
-                os.close(fd)
-    if not pid:
-        talk.close()
-        if info >= 0:
-            os.close(info)
-    return _Box(pid, talk, info, entered)
 
 
 def _forked(group: str) -> tuple[int, bool]:
@@ -266,13 +301,13 @@ def _forked(group: str) -> tuple[int, bool]:
     return os.fork(), False
 
 
-def _become(asked: dict[str, object], talk: socket.socket, told: int, fds: list[int], entered: bool) -> None:
+def _become(asked: dict[str, Any], talk: socket.socket, told: int, fds: list[int], entered: bool) -> None:
     """In the forked child: takes on what the box is born with, and becomes its program. Never returns."""
     where = "start"
     try:
         talk = socket.socket(fileno=fcntl.fcntl(talk.detach(), fcntl.F_DUPFD_CLOEXEC, _HIGH))
         where = "cgroup"
-        for path in asked.get("groups", ()):  # type: ignore[attr-defined]
+        for path in asked.get("groups", ()):
             with open(path, "wb", buffering=0) as file:  # noqa: PTH123  (a module more to load)
                 file.write(b"0")
         code: list[bytes] = []
@@ -287,21 +322,21 @@ def _become(asked: dict[str, object], talk: socket.socket, told: int, fds: list[
         for number, fd in enumerate(high):
             os.dup2(fd, number, inheritable=True)
         os.closerange(len(high), _HIGH)  # whatever else there is, our own end of the requests before all
-        for number in asked.get("fresh", ()):  # type: ignore[attr-defined]
+        for number in asked.get("fresh", ()):
             # an own position in the file: boxes that start at the same time read the same filter
             again = os.open(f"/proc/self/fd/{number}", os.O_RDONLY | os.O_CLOEXEC)
             os.dup2(again, number, inheritable=True)
-        staged: list[int] = asked.get("stage", [])  # type: ignore[assignment]
+        staged: list[int] = asked.get("stage", [])
         if staged:
             where = "binds"
             _stage(staged)
         where = "limits"
-        for kind, soft, hard in asked.get("rlimits", ()):  # type: ignore[attr-defined]
+        for kind, soft, hard in asked.get("rlimits", ()):
             resource.setrlimit(kind, (soft, hard))
         where = "user"
         user = asked.get("user")
         if user is not None:
-            _take_user(int(user))  # type: ignore[call-overload]
+            _take_user(int(user))
         where = "program"
         if not entered:  # bubblewrap does the same, but some time after its start
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -309,8 +344,8 @@ def _become(asked: dict[str, object], talk: socket.socket, told: int, fds: list[
                 os._exit(127)
         for number in (*_OURS, signal.SIGPIPE, signal.SIGXFSZ):  # the last two are ignored by the interpreter
             signal.signal(number, signal.SIG_DFL)
-        argv: list[str] = asked["argv"]  # type: ignore[assignment]
-        environment: dict[str, str] = asked.get("env", {})  # type: ignore[assignment]
+        argv: list[str] = asked["argv"]
+        environment: dict[str, str] = asked.get("env", {})
         if entered:
             os.chdir(str(asked["cwd"]))
             _shut(code)
@@ -432,7 +467,11 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)  # whoever holds it can have anything started
-    serve(control)
+    house = _House(control)
+    try:
+        house.serve()
+    finally:
+        house.tidy()
 
 
 if __name__ == "__main__":
