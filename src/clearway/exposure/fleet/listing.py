@@ -258,18 +258,20 @@ def _rows(
     return db.execute(query, values).fetchall()
 
 
+# One look-up a line and table: left to itself the planner may believe that little is visible and read all of it.
 _LINE = """select e.exposure, e.org, e.asset, a.name, a.environment, a.exposure, a.kind, f.id, e.pv, v.ecosystem,
     v.name, v.version, v.purl, e.verdict, e.status, e.until, e.detected, e.due, c.tier, c."row", c.basis, c.forensic,
     c.directive, coalesce(n.basis, ''), coalesce(n.fixed, '{}'), coalesce(n.records, array[m.record]), f.score, f.epss,
     f.kev, e.first_seen, e.gone, e.via <> 0, e.version, e.aud
 from unnest(%s::bigint[]) with ordinality as w(exposure, place)
-join clearway.exposure e on e.exposure = w.exposure
-join clearway.asset a on a.asset = e.asset
-join clearway.package_version v on v.pv = e.pv
-join clearway.flaw f on f.flaw = e.flaw
-join clearway.clock c on c.clock = e.clock
-left join clearway.answer n on e.via = 0 and n.pv = e.pv and n.flaw = e.flaw
-left join clearway.marked m on m.marked = e.via
+cross join lateral (select * from clearway.exposure x where x.exposure = w.exposure offset 0) e
+cross join lateral (select * from clearway.asset x where x.asset = e.asset offset 0) a
+cross join lateral (select * from clearway.package_version x where x.pv = e.pv offset 0) v
+cross join lateral (select * from clearway.flaw x where x.flaw = e.flaw offset 0) f
+cross join lateral (select * from clearway.clock x where x.clock = e.clock offset 0) c
+left join lateral (
+    select * from clearway.answer x where e.via = 0 and x.pv = e.pv and x.flaw = e.flaw offset 0) n on true
+left join lateral (select * from clearway.marked x where x.marked = e.via offset 0) m on true
 order by w.place"""
 
 
