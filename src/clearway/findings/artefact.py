@@ -76,33 +76,44 @@ def add(db: Connection, vault: Vault, finding: Finding, file: File) -> Artefact:
     return add_all(db, vault, finding, [file])[0]
 
 
-def add_all(db: Connection, vault: Vault, finding: Finding, files: Iterable[File]) -> list[Artefact]:
-    """As `add`, for several, in their order."""
+def add_all(
+    db: Connection, vault: Vault, finding: Finding, files: Iterable[File], *, first: bool = False
+) -> list[Artefact]:
+    """As `add`, for several, in their order; `first` when the finding is new and has no file yet."""
     wanted = list(files)
     if not wanted:
         return []
-    row = db.execute(
-        "select count(*), coalesce(sum(bytes), 0) from clearway.artefact where finding = %s", (finding.id,)
-    ).fetchone()
-    assert row is not None
-    _check(wanted, row[0], row[1])
+    count, total = (0, 0) if first else _kept(db, finding.id)
+    _check(wanted, count, total)
     made = []
     for file in wanted:
         digest = sha256(file.data).digest()
         name, media = plain(file.name, _MAX_NAME), plain(file.media, 200)
         sealed = vault.seal(finding.subject, file.data, label=_label(file.kind, digest.hex()))
-        db.execute(
-            """insert into clearway.artefact (finding, org, aud, kind, name, media, bytes, sha256, sealed)
-            values (%s, %s, %s, %s, %s, %s, %s, %s, %b) on conflict do nothing""",
+        row = db.execute(
+            """insert into clearway.artefact as a (finding, org, aud, kind, name, media, bytes, sha256, sealed)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %b) on conflict do nothing
+            returning a.artefact, a.finding, a.aud::int, a.kind, a.name, a.media, a.bytes, encode(a.sha256, 'hex'),
+                a.added""",
             (finding.id, finding.org, finding.aud, file.kind, name, media, len(file.data), digest, sealed),
-        )
-        found = db.execute(
-            f"{_SELECT} where a.finding = %s and a.kind = %s and a.sha256 = %s and a.name = %s",
-            (finding.id, file.kind, digest, name),
         ).fetchone()
-        assert found is not None
-        made.append(_artefact(found))
+        if row is None:  # the same file is there
+            row = db.execute(
+                f"{_SELECT} where a.finding = %s and a.kind = %s and a.sha256 = %s and a.name = %s",
+                (finding.id, file.kind, digest, name),
+            ).fetchone()
+        assert row is not None
+        made.append(_artefact(row))
     return made
+
+
+def _kept(db: Connection, finding: int) -> tuple[int, int]:
+    """How many files a finding has, and their bytes."""
+    row = db.execute(
+        "select count(*), coalesce(sum(bytes), 0) from clearway.artefact where finding = %s", (finding,)
+    ).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
 
 
 def listed(db: Connection, finding: int, *kinds: Kind) -> list[Artefact]:

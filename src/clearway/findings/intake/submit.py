@@ -184,7 +184,7 @@ class _Intake:
         )
         if not fresh:  # another sent it in this moment
             return _again(self.db, finding, report.place), None
-        artefact.add_all(self.db, self.desk.vault, finding, _files(report, self.name))
+        artefact.add_all(self.db, self.desk.vault, finding, _files(report, self.name), first=True)
         _keep_gates(self.db, finding, asked)
         signed = receipt.make(self.desk.key, finding, asked)
         self.db.execute(
