@@ -29,6 +29,7 @@ KINDS = {
     "lists": "list",
     "embargoes": "embargo",
     "approvals": "approval",
+    "markings": "asset",
     "triages": "triage",
     "reports": "report",
     "entries": "entry",
@@ -53,6 +54,8 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/embargoes/{which:int}/parties": {"person": 1},
     "POST /api/v1/embargoes/{which:int}/release": {"why": "so"},
     "POST /api/v1/approvals/{which:int}/decision": {"verdict": "approved"},
+    "PUT /api/v1/markings/{kind:str}/{number:int}": {"tlp": "GREEN", "why": "so"},
+    "POST /markings/{kind:str}/{number:int}": {"tlp": "GREEN", "why": "so", "aud": "2"},
     "POST /api/v1/directives/triages/{triage:int}/events": {
         "after": 0,
         "event": {"event": "patched", "at": "2026-11-21T00:00:00Z", "by": "somebody", "what": "all"},
@@ -87,7 +90,8 @@ def _path(template: str, ids: dict[str, int]) -> str:
     def fill(found: re.Match[str]) -> str:
         kind = _kind(template, found.start())
         if kind is None:
-            return {"org": str(ids["org"]), "aud": "0"}.get(found[1], "bod-26-04")
+            named = "asset" if "/markings/" in template else "bod-26-04"
+            return {"org": str(ids["org"]), "aud": "0"}.get(found[1], named)
         return str(ids[kind])
 
     return PARAMETER.sub(fill, template)
