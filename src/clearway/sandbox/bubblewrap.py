@@ -14,6 +14,7 @@ import math
 import os
 import platform
 import resource
+import select
 import shutil
 import socket
 import threading
@@ -131,8 +132,13 @@ class Bubblewrap:
             raise UpstreamError(
                 f"the control group takes no limit: {error.strerror}", where="sandbox"
             ) from error
-        yield group
-        self._groups.give_back(group)  # not after an error: something may still be in it
+        try:
+            yield group
+        except BaseException:
+            group.kill()  # not used again: something may still be in it
+            group.remove()
+            raise
+        self._groups.give_back(group)
 
     def _run(self, run: Run, user: int | None, group: Group | None, held: contextlib.ExitStack) -> Outcome:
         out, err = Pipe(held), Pipe(held)
@@ -256,14 +262,19 @@ def mounted(launched: Launched, stderr: int, held: contextlib.ExitStack) -> list
         UpstreamError: it took too long.
     """
     box = launched.box
-    launched.ready.settimeout(_START_S)
-    try:
-        launched.ready.recv(1)  # nothing is ever sent: it returns when the box closed its end
-    except TimeoutError as error:
-        box.kill()
-        raise UpstreamError(
-            f"no box within {_START_S:g} s", where="sandbox", mend="run fewer at a time"
-        ) from error
+    poll = select.poll()
+    poll.register(launched.ready, select.POLLIN)
+    poll.register(box.fileno(), select.POLLIN)
+    until = time.monotonic() + _START_S
+    ready = False
+    while not ready and not box.over:
+        for fd, _ in poll.poll(max(0.0, until - time.monotonic()) * 1000):
+            if fd == box.fileno():
+                box.hear()
+            else:
+                ready = True  # nothing is ever sent: the box closed its end
+        if time.monotonic() > until:
+            raise UpstreamError(f"no box within {_START_S:g} s", where="sandbox", mend="run fewer at a time")
     folders: list[int] = []
     if box.hear_init():
         for place in WRITABLE:

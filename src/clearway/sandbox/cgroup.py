@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -112,7 +113,15 @@ class Group:
         name = "memory.events" if self._version == "v2" else "memory.oom_control"
         return _field(self._text("memory", name), "oom_kill")
 
+    def kill(self) -> None:
+        """Kills what is left in it, whoever started it."""
+        for folder in dict.fromkeys(self._folders.values()):
+            with contextlib.suppress(OSError, ValueError):
+                for pid in (folder / "cgroup.procs").read_text("ascii").split():
+                    os.kill(int(pid), signal.SIGKILL)
+
     def remove(self) -> None:
+        """Removes its folders, where nothing is in them any more."""
         for folder in dict.fromkeys(self._folders.values()):
             with contextlib.suppress(OSError):
                 folder.rmdir()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +26,7 @@ class Started:
 
     def __init__(self, talk: socket.socket) -> None:
         self._talk = talk
+        self._init_fd = -1
         self.init = 0  # its pid, 0 while not known
         self.inner: int | None = None  # wait status of what was started inside a running box
         self.status: int | None = None  # wait status, once it ended
@@ -57,7 +60,10 @@ class Started:
                 mend="run it again; nothing of it is left",
             )
         word: dict[str, Any] = json.loads(data)
-        self.init = word.get("init", self.init)
+        if "init" in word:
+            self.init = word["init"]
+            with contextlib.suppress(OSError):  # it has ended already
+                self._init_fd = os.pidfd_open(self.init)
         self.error = word.get("error", self.error)
         self.inner = word.get("inner", self.inner)
         if "status" in word:
@@ -75,14 +81,20 @@ class Started:
 
     def kill(self) -> None:
         """Kills all in the box. Its end is heard as any other."""
-        try:
+        with contextlib.suppress(OSError):  # it has ended already
             self._talk.send(b"k")
-        except OSError:  # it has ended already
-            return
 
     def close(self) -> None:
-        """Lets go; a box that still runs is killed by that."""
+        """Lets go; a box that still runs is killed by that.
+
+        By the keeper, and by us as well: were the keeper gone, nobody else would.
+        """
         self._talk.close()
+        if self._init_fd >= 0:
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(self._init_fd, signal.SIGKILL)
+            os.close(self._init_fd)
+            self._init_fd = -1
 
 
 class Keeper:
