@@ -61,6 +61,19 @@ def test_what_can_not_be_read_is_set_aside_and_the_rest_lands(home: Path, tmp_pa
     assert len(_json(home, "inventory", "list")) == 1
 
 
+def test_rows_that_were_set_aside_end_with_10_and_take_nothing_away(home: Path, tmp_path: Path) -> None:  # noqa: F811
+    write(tmp_path / "a.json", osv("PYSEC-1", package("PyPI", "django", "4.2")))
+    run("--home", home, "ingest", tmp_path / "a.json")
+    scan = tmp_path / "scan.csv"
+    rows = "asset,cve,first_detected\nsc,CVE-2026-0001,2026-11-01\nsc,CVE-2026-0002,{}\n"
+    scan.write_text(rows.format("2026-11-01"))
+    assert _json(home, "inventory", "add", str(scan))[0]["appeared"] == 2
+    scan.write_text(rows.format("02/03/2026"))
+    (done,) = _json(home, "inventory", "add", str(scan), code=10)
+    assert done["ended"] == 0
+    assert len(_json(home, "exposure")["exposures"]) == 2
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

@@ -1,0 +1,98 @@
+"""Documents sent by programs: once for a key, told what was set aside; and lists that say what they can't do."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from fleet_site import Site
+
+
+def _send(site: Site, path: str, body: bytes, key: str = "", **query: str) -> httpx.Response:
+    headers = {"idempotency-key": key} if key else {}
+    return site.ask("POST", path, site.operator, params=query, content=body, headers=headers)
+
+
+def _names(site: Site, asset: int) -> list[str]:
+    answer = site.ask("GET", f"/api/v1/assets/{asset}/components", site.operator)
+    return [c["name"] for c in answer.json()["items"]]
+
+
+def test_an_upload_is_done_once_for_its_key(site: Site) -> None:
+    key, old, new = str(uuid4()), b"pkg:pypi/django@3.2.1\n", b"pkg:pypi/jinja2@2.10\n"
+    query = {"name": "upx", "filename": "p.txt"}
+    first = _send(site, "/api/v1/inventories", old, key, **query)
+    assert first.status_code == 201, first.text
+    asset = first.json()["items"][0]["asset"]
+    assert _send(site, "/api/v1/inventories", new, key, **query).status_code == 422
+    assert _send(site, f"/api/v1/assets/{asset}/inventories", old, key, filename="p.txt").status_code == 422
+    assert _names(site, asset) == ["django"]
+    newer = str(uuid4())
+    done = _send(site, f"/api/v1/assets/{asset}/inventories", new, newer, filename="p.txt")
+    assert (done.status_code, _names(site, asset)) == (201, ["jinja2"])
+    assert done.headers["location"] == f"/api/v1/inventories/{done.json()['inventory']}"
+    late = _send(site, "/api/v1/inventories", old, key, **query)  # sent again by somebody who never heard
+    assert (late.status_code, late.headers["idempotency-replayed"], late.content) == (
+        201,
+        "?1",
+        first.content,
+    )
+    assert _names(site, asset) == ["jinja2"]
+
+
+def test_of_many_at_once_with_one_key_one_is_done(site: Site) -> None:
+    key, query = str(uuid4()), {"name": "race", "filename": "p.txt"}
+    with ThreadPoolExecutor(12) as many:
+        answers = list(
+            many.map(
+                lambda _: _send(site, "/api/v1/inventories", b"pkg:pypi/django@3.2.1\n", key, **query),
+                range(12),
+            )
+        )
+    assert {a.status_code for a in answers} == {201}
+    assert len({a.content for a in answers}) == 1
+    assert sum("idempotency-replayed" not in a.headers for a in answers) == 1
+
+
+def test_first_uploads_of_one_name_at_once_make_one_asset(site: Site) -> None:
+    query = {"name": "race-new", "filename": "p.txt"}
+    with ThreadPoolExecutor(8) as many:
+        answers = list(
+            many.map(
+                lambda _: _send(site, "/api/v1/inventories", b"pkg:pypi/django@3.2.1\n", **query), range(8)
+            )
+        )
+    assert {a.status_code for a in answers} == {201}
+    assert len({a.json()["items"][0]["asset"] for a in answers}) == 1
+
+
+def test_an_answer_names_what_was_set_aside(site: Site) -> None:
+    rows = b"asset,cve,first_detected\nsc,CVE-2026-0001,2026-11-01\nsc,CVE-2026-0002,02/03/2026\n"
+    answer: dict[str, Any] = _send(site, "/api/v1/inventories", rows, filename="s.csv").json()
+    assert [a["place"] for a in answer["set_aside"]] == ["line 3"]
+    asset = answer["items"][0]["asset"]
+    answer = _send(site, f"/api/v1/assets/{asset}/inventories", rows, filename="s.csv", witness="mine").json()
+    assert [a["place"] for a in answer["set_aside"]] == ["line 3"]
+
+
+def test_an_order_that_a_list_has_not_is_refused(site: Site) -> None:
+    def listed(**query: str) -> httpx.Response:
+        return site.ask("GET", "/api/v1/exposures", site.operator, params=query)
+
+    for sort in ("-due", "-name", "due-", "when"):
+        assert listed(sort=sort).status_code == 400, sort
+    for sort in ("severity", "epss", "kev"):
+        assert listed(sort=f"-{sort}").json() == listed(sort=sort).json()
+
+
+def test_a_list_is_narrowed_by_any_name_of_a_flaw(site: Site) -> None:
+    for name in ("CVE-2026-0001", "cve-2026-0001"):
+        answer = site.ask("GET", "/api/v1/exposures", site.operator, params={"flaw": name, "limit": "200"})
+        assert {e["flaw"] for e in answer.json()["items"]} == {"CVE-2026-0001"}
+    counted = site.ask(
+        "POST", "/api/v1/exposures/count", site.operator, json={"query": "flaw=cve-2026-0001"}
+    ).json()
+    assert counted["total"] == len(answer.json()["items"])
