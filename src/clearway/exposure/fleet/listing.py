@@ -147,7 +147,7 @@ def _by_due(
     after: Sequence[Any] | None,
     limit: int,
 ) -> list[tuple[Any, ...]]:
-    at = "coalesce(e.due, 'infinity'::date)"
+    at = "e.due_at"
     place = f"and ({at}, e.exposure) > (%(at)s::date, %(id)s)" if after else ""
     body = (
         f"select {at} as at, e.exposure from clearway.exposure e {walked(found)} "

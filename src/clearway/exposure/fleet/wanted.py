@@ -133,10 +133,10 @@ def conditions(wanted: Filter) -> Conditions:
             texts.append(f"{column} ^@ %(w_{key})s" if begins else f"{column} = %(w_{key})s")
             values[f"w_{key}"] = text[:-1] if begins else text
     if wanted.due_from is not None:
-        texts.append("e.due >= %(w_from)s")
+        texts.append("e.due_at >= %(w_from)s and e.due_at < 'infinity'")
         values["w_from"] = wanted.due_from
     if wanted.due_to is not None:
-        texts.append("coalesce(e.due, 'infinity'::date) <= %(w_to)s")
+        texts.append("e.due_at <= %(w_to)s")
         values["w_to"] = wanted.due_to
     for state, given in (("yes", wanted.yes), ("no", wanted.no)):
         for facet, chosen in sorted(given.items()):
