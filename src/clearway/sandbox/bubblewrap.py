@@ -20,6 +20,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from clearway.records.errors import ClearwayError, UpstreamError
@@ -39,6 +40,10 @@ _NUMBERS_PER_PROCESS = 64
 _SANE_KERNEL = (5, 14)  # counts processes per user namespace
 
 
+_taken: set[int] = set()  # user numbers that boxes of this process have
+_lock = threading.Lock()
+
+
 class Bubblewrap:
     """Boxes on this machine. One object serves all threads."""
 
@@ -46,10 +51,8 @@ class Bubblewrap:
         self._program = need.bubblewrap()
         self._host = layout.host(bind_by_descriptor=self._program.bind_by_descriptor)
         self._users = need.users()
-        self._taken: set[int] = set()
-        self._lock = threading.Lock()
         self._groups = Groups()
-        self._fixed = _Fixed(uncounted=self._groups.version != "rlimits")
+        self._fixed = _fixed(uncounted=self._groups.version != "rlimits")
         self._owner = os.getpid()
 
     def run(self, run: Run) -> Outcome:
@@ -107,14 +110,14 @@ class Bubblewrap:
             return
         slots = max(1, self._users.count // _NUMBERS_PER_PROCESS)
         start = self._users.first + os.getpid() % slots * _NUMBERS_PER_PROCESS
-        with self._lock:
-            number = next(n for n in range(start, start + self._users.count) if n not in self._taken)
-            self._taken.add(number)
+        with _lock:
+            number = next(n for n in range(start, start + self._users.count) if n not in _taken)
+            _taken.add(number)
         try:
             yield number
         finally:
-            with self._lock:
-                self._taken.discard(number)
+            with _lock:
+                _taken.discard(number)
 
     @contextlib.contextmanager
     def group(self, limits: Limits) -> Iterator[Group | None]:
@@ -297,6 +300,11 @@ def _not_started(box: Started, stderr: int) -> ClearwayError:
         said = os.read(stderr, 2000)
     text = box.error or said.decode("utf-8", "replace")
     return need.refused("".join(c if c.isprintable() else " " for c in text))
+
+
+@cache
+def _fixed(*, uncounted: bool) -> _Fixed:
+    return _Fixed(uncounted=uncounted)
 
 
 class _Fixed:

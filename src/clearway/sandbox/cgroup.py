@@ -170,18 +170,29 @@ class Groups:
         with self._lock:
             if self._free:
                 return self._free.pop()
-            self._made += 1
-            number = self._made
-        folders = {c: home / f"box-{number}" for c, home in self._homes.items()}
+            try:
+                folders = self._new()
+            except OSError:
+                return None
         try:
-            for folder in dict.fromkeys(folders.values()):
-                folder.mkdir(exist_ok=True)
             if self.version == "v2":
                 with contextlib.suppress(OSError):  # all or none: no half-killed box
                     (folders["memory"] / "memory.oom.group").write_text("1")
         except OSError:
             return None
         return Group(self.version, folders)
+
+    def _new(self) -> dict[str, Path]:
+        """Folders that nobody has: another pool of this process may have made some."""
+        while True:
+            self._made += 1
+            folders = {c: home / f"box-{self._made}" for c, home in self._homes.items()}
+            try:
+                for folder in dict.fromkeys(folders.values()):
+                    folder.mkdir()
+            except FileExistsError:
+                continue
+            return folders
 
     def give_back(self, group: Group) -> None:
         with self._lock:

@@ -34,6 +34,7 @@ from clearway.records.errors import ConfigError, InputError, UpstreamError
 from . import need
 from .bubblewrap import Bubblewrap, mounted
 from .cgroup import Counters, Group
+from .choose import backend
 from .ending import outcome_of
 from .handles import Pipe, sealed
 from .layout import environment_of
@@ -190,8 +191,8 @@ class Range:
             self.hosts = {}
 
     def _make(self, hosts: Sequence[str], segments: Sequence[Segment], limits: Limits) -> None:
-        made = Bubblewrap()
-        self._held.callback(made.close)
+        made = backend("bubblewrap")
+        assert isinstance(made, Bubblewrap)
         if os.geteuid() == 0:
             by = keeper()
         else:

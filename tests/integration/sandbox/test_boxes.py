@@ -161,18 +161,24 @@ def test_many_threads_run_at_the_same_time_and_each_gets_its_own(boxes):
     assert said == {n: str(n).encode() for n in range(12)}
 
 
-def test_a_box_lives_on_when_the_thread_that_made_the_keeper_ends(boxes):
-    made = spawning.Keeper()
-    outcome: list[object] = []
-    try:
-        first = threading.Thread(target=lambda: outcome.append(spawning.keeper().alive))
-        first.start()
-        first.join()
-        time.sleep(0.05)
-        assert outcome == [True]
-        assert boxes.run(Run(argv=("/bin/sleep", "0.1"))).ended == "exited"
-    finally:
-        made.close()
+def test_boxes_live_on_when_the_thread_that_made_them_ends():
+    """`--die-with-parent` follows the thread that started the box, which is never ours."""
+    sandbox_house.boxes().close()
+    script = (
+        "import threading, time\n"
+        "from clearway.sandbox import Run, backend, range_of\n"
+        "made = []\n"
+        "def start():\n"
+        "    backend('bubblewrap').run(Run(argv=('/bin/true',)))\n"
+        "    made.append(range_of(('a',), []))\n"
+        "thread = threading.Thread(target=start); thread.start(); thread.join(); time.sleep(0.1)\n"
+        "with made[0] as it:\n"
+        "    print(it.hosts['a'].exec(Run(argv=('/bin/echo', 'in the range'))).stdout.decode())\n"
+        "print(backend('bubblewrap').run(Run(argv=('/bin/echo', 'in a box'))).stdout.decode())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(sandbox_house.SRC)}
+    said = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, timeout=60)
+    assert said.stdout.decode().split("\n\n") == ["in the range", "in a box", ""], said.stderr.decode()
 
 
 def test_a_killed_keeper_is_named_and_the_next_run_has_a_new_one(boxes):
@@ -307,3 +313,44 @@ def test_a_box_at_its_gate_gives_up_when_nobody_is_left_to_open_it(boxes):
     done = subprocess.run([sys.executable, "-c", script], env=environment, timeout=60)
     assert done.returncode == -signal.SIGKILL
     assert gone(word)
+
+
+def test_boxes_of_two_backends_never_share_a_group_or_a_user(boxes):
+    other = sandbox_house.boxes()
+    try:
+        with boxes.user() as a, other.user() as b, boxes.group(Limits()) as one, other.group(Limits()) as two:
+            assert a is None or a != b
+            assert (
+                one is None or not set(one.entrances) & set(two.entrances) or one.birthplace != two.birthplace
+            )
+    finally:
+        other.close()
+
+
+def test_health_is_a_box_that_was_made(monkeypatch):
+    from clearway.sandbox.health import health
+
+    sandbox_house.boxes().close()
+    found = health("bubblewrap")
+    assert found.ok
+    assert "bubblewrap 0." in found.found
+    monkeypatch.delenv("CLEARWAY_SANDBOX_IMAGE", raising=False)
+    monkeypatch.setenv("CLEARWAY_SANDBOX_RUNTIME", "none-of-that-name")
+    missing = health("oci")
+    assert not missing.ok
+    assert "install podman" in missing.mend
+
+
+def test_many_boxes_one_after_the_other_leave_no_descriptor_and_no_process(boxes):
+    def counts() -> tuple[int, int]:
+        keeper = spawning.keeper()._process.pid
+        return len(list(Path("/proc/self/fd").iterdir())), len(list(Path(f"/proc/{keeper}/fd").iterdir()))
+
+    asked = Run(argv=("/bin/true",), inputs={"a": b"1"}, keep=("a",))
+    boxes.run(asked)
+    before = counts()
+    for _ in range(20):
+        boxes.run(asked)
+    assert counts() == before
+    children = Path(f"/proc/{spawning.keeper()._process.pid}/task/{spawning.keeper()._process.pid}/children")
+    assert children.read_text().split() == []
