@@ -5,9 +5,13 @@ with range_of(("target", "agent"), [Segment("lan", {...})]) as them:    # hosts 
     them.hosts["target"].exec(Run(argv=(...)))
 """
 
+from typing import TYPE_CHECKING
+
 from .choose import backend
-from .ranges import Box, Range, Segment, range_of
 from .run import Backend, Bind, Enforcement, Limits, Outcome, Run
+
+if TYPE_CHECKING:
+    from .ranges import Box, Range, Segment, range_of
 
 __all__ = [
     "backend",
@@ -22,3 +26,12 @@ __all__ = [
     "Box",
     "Segment",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """What starts processes is imported when it is first asked for: recipes and oracles need the nouns alone."""
+    if name in {"range_of", "Range", "Box", "Segment"}:
+        from . import ranges
+
+        return getattr(ranges, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -73,6 +73,7 @@ class _Box:
         self.init = -1  # a pidfd
         self.init_pid = 0
         self.heard = b""
+        self.doomed, self.quiet = False, False
         self.status: int | None = None  # the monitor's, once it ended
         self.cpu_s, self.rss_kib = 0.0, 0
 
@@ -82,7 +83,10 @@ class _Box:
 
     def read_info(self) -> bool:
         """Takes what there is of bubblewrap's word on its init; True when nothing more will come."""
-        piece = os.read(self.info, 4096)
+        try:
+            piece = os.read(self.info, 4096)
+        except BlockingIOError:
+            return False
         self.heard += piece
         try:
             pid = int(json.loads(self.heard)["child-pid"])
@@ -93,16 +97,24 @@ class _Box:
             with contextlib.suppress(OSError):
                 self.init = os.pidfd_open(pid)
             self.say(init=pid)
-        return pid > 0 or not piece
+        over = pid > 0 or not piece
+        self.quiet = over and pid <= 0  # no bubblewrap, or one that ended before it had an init
+        if over and self.doomed:
+            self.kill()
+        return over
 
     def kill(self) -> None:
-        """Kills the init, and with it all in the box; the monitor then ends by itself and leaves no zombies."""
+        """Kills the init, and with it all in the box; the monitor then ends by itself and leaves no zombies.
+
+        While the init is not known yet, that waits: a monitor killed alone would leave its half-made box behind.
+        """
+        self.doomed = True
         with contextlib.suppress(ProcessLookupError):
             if self.entered:
                 os.kill(self.pid, signal.SIGTERM)
             elif self.init >= 0:
                 signal.pidfd_send_signal(self.init, signal.SIGKILL)
-            else:
+            elif self.quiet:
                 os.kill(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
@@ -136,26 +148,31 @@ class _House:
 
     def serve(self) -> None:
         """Until the controller is gone, or closes its end."""
-        while os.getppid() == self._parent:
-            for fd, _ in self._poll.poll(1000):
-                if fd == self._control.fileno():
-                    if not self._start():
-                        return
-                elif fd == self._wake:
-                    with contextlib.suppress(BlockingIOError):
-                        os.read(self._wake, 4096)
-                elif fd in self._owners:
-                    self._hear(fd, self._owners[fd])
-            self._reap()
+        while os.getppid() == self._parent and self._step(1000):
+            pass
+
+    def _step(self, wait_ms: int) -> bool:
+        """Hears what there is to hear; False when the controller closed its end."""
+        more = True
+        for fd, _ in self._poll.poll(wait_ms):
+            if fd == self._control.fileno():
+                more = self._start()
+            elif fd == self._wake:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake, 4096)
+            elif fd in self._owners:
+                self._hear(fd, self._owners[fd])
+        self._reap()
+        return more
 
     def tidy(self) -> None:
         """Kills every box, and removes the groups that they were in: nobody else would."""
+        self._poll.unregister(self._control)
         for box in self._boxes.values():
             box.kill()
         until = time.monotonic() + _TIDY_S
         while self._boxes and time.monotonic() < until:
-            self._poll.poll(20)
-            self._reap()
+            self._step(20)
         for home in self._homes:
             with contextlib.suppress(OSError):
                 for name in os.listdir(home):  # noqa: PTH208
@@ -173,7 +190,7 @@ class _House:
         groups = [os.path.dirname(g) for g in asked.get("groups", ())]  # noqa: PTH120
         self._homes.update(os.path.dirname(g) for g in (*groups, asked.get("into", "")) if g)  # noqa: PTH120
         entered = "filters" in asked
-        info, told = (-1, -1) if entered else os.pipe2(os.O_CLOEXEC)
+        info, told = (-1, -1) if entered else os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             pid, inside = _forked(str(asked.get("into", "")))
             if pid == 0:
@@ -245,7 +262,7 @@ class _House:
             box.rss_kib = max(box.rss_kib, used.ru_maxrss)
             if pid == box.pid:
                 box.status = status
-                while box.info >= 0:
+                if box.info >= 0:
                     self._hear_info(box)
                 if box.init_pid and _is_ours(box.init_pid):
                     inits[box.init_pid] = box
@@ -254,6 +271,7 @@ class _House:
             del self._boxes[box.pid]
             box.say(status=box.status, cpu=box.cpu_s, rss=box.rss_kib)
             self._leave(box.talk.fileno())
+            self._leave(box.info)
             box.close()
 
 

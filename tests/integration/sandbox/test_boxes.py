@@ -354,3 +354,29 @@ def test_many_boxes_one_after_the_other_leave_no_descriptor_and_no_process(boxes
     assert counts() == before
     children = Path(f"/proc/{spawning.keeper()._process.pid}/task/{spawning.keeper()._process.pid}/children")
     assert children.read_text().split() == []
+
+
+def test_a_box_that_is_let_go_at_any_moment_of_its_start_leaves_nothing():
+    """The caller's end is closed 0 to 12 ms after the request: before, at and after the gate."""
+    import contextlib
+
+    made = sandbox_house.boxes()
+    keeper = spawning.Keeper()
+    null = os.open("/dev/null", os.O_RDWR)
+    word = f"35.{os.getpid()}"
+    try:
+        with made.user() as user:
+            for wait in range(25):
+                with contextlib.ExitStack() as held:
+                    made.launch(Run(argv=("/bin/sleep", word)), user, None, (null, null, null), keeper, held)
+                    time.sleep(wait / 2000)
+        children = Path(f"/proc/{keeper._process.pid}/task/{keeper._process.pid}/children")
+        until = time.monotonic() + 5
+        while children.read_text().split() and time.monotonic() < until:
+            time.sleep(0.02)
+        assert children.read_text().split() == []
+        assert gone(word)
+    finally:
+        os.close(null)
+        keeper.close()
+        made.close()
