@@ -34,6 +34,7 @@ ROOMS = (
     "clearway.directives",
     "clearway.exposure",
     "clearway.exposure.fleet",
+    "clearway.findings",
     "clearway.app",
 )
 CONCURRENCY = 4

@@ -43,6 +43,8 @@ _ROUTES = (
     "clearway.exposure.fleet.pages",
     "clearway.findings.intake.api",
     "clearway.findings.intake.pages",
+    "clearway.findings.validate.api",
+    "clearway.findings.validate.pages",
     "clearway.app.search",
 )
 _TEMPLATES = {

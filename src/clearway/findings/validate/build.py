@@ -13,10 +13,12 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -31,7 +33,7 @@ from clearway.sandbox.run import Backend, Bind, Limits, Outcome, Run
 
 from . import wheel
 from .files import Files
-from .recipe import CTarget, PythonTarget, Target
+from .recipe import CTarget, Proof, PythonTarget, Target
 
 VERSION = "build/v2"  # of these rules: another number builds anew
 Compiler = Literal["gcc", "clang"]
@@ -46,6 +48,7 @@ STATIC = {"gcc": "-static-libasan -static-libubsan", "clang": ""}
 BUILD_LIMITS = Limits(
     cpu_s=240.0, wall_s=300.0, memory_mib=2048, processes=256, open_files=1024, work_mib=1024, file_mib=256
 )
+_WAYS = 10_000
 _SAID = 2_000  # bytes of a failed build's last words
 
 
@@ -75,6 +78,16 @@ class Builder:
     def __init__(self, backend: Backend, folder: Path) -> None:
         self._backend = backend
         self._folder = folder
+        self._ways: dict[tuple[str, bytes], str] = {}
+
+    def known(self, built: Built, proof: Proof, find: Callable[[], str]) -> str:
+        """How a benign proof goes on a build, found once: many patches are tried against one vulnerable build."""
+        key = (built.digest, msgspec.json.encode(proof))
+        if key not in self._ways:
+            if len(self._ways) >= _WAYS:
+                self._ways.clear()
+            self._ways[key] = find()
+        return self._ways[key]
 
     def build(self, target: Target, files: Files, compiler: Compiler = "gcc") -> Built:
         """The target, built now or before; its test programs with the first compiler alone.
@@ -99,6 +112,7 @@ class Builder:
                     else self._c(target, files, fresh, compiler)
                 )
                 (fresh / "built.json").write_bytes(msgspec.json.encode(built, enc_hook=str))
+                _open_up(fresh)
                 try:
                     fresh.rename(place)
                 except OSError:  # another has built it meanwhile
@@ -214,6 +228,25 @@ class Builder:
         return done
 
 
+def place_of(home: Path) -> Path:
+    """Where the builds of a home are kept: below it, or, where a box's own user could not read them there, in a folder
+    of ours among the temporary files. Everything of it can be built again.
+
+    Raises:
+        ConfigError: that folder is somebody else's.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() != 0 or all(p.stat().st_mode & 0o001 for p in (home, *home.resolve().parents)):
+        return home / "built"
+    name = f"clearway-built-{sha256(str(home.resolve()).encode()).hexdigest()[:16]}"
+    place = Path(tempfile.gettempdir()) / name
+    place.mkdir(mode=0o711, exist_ok=True)
+    seen = place.lstat()
+    if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.geteuid() or seen.st_mode & 0o022:
+        raise ConfigError("the folder of builds is somebody else's", where=str(place), mend="remove it")
+    return place
+
+
 @cache
 def python() -> str:
     """The interpreter, as the box sees it: the one that runs us, or the system's of the same version where ours lies in
@@ -307,6 +340,12 @@ def _write(kept: Mapping[str, bytes], head: str, into: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         path.chmod(0o755)
+
+
+def _open_up(folder: Path) -> None:
+    """Lets a box's own user read it, whatever this process's umask."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o644))
 
 
 def _digest(folder: Path) -> str:

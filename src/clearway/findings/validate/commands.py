@@ -130,14 +130,14 @@ def _judged(args: argparse.Namespace, folder: Path, upto: int) -> tuple[Judged, 
 
     from . import judge
     from . import recipe as recipes
-    from .build import Builder
+    from .build import Builder, place_of
 
     if not 0 <= args.seconds <= 3600:
         raise UsageError("--seconds is between 0 and 3600")
     raw = _read(folder / "recipe.json")
     recipe = recipes.read(raw, str(folder / "recipe.json"))
     box = backend()
-    builder = Builder(box, args.home / "built")
+    builder = Builder(box, place_of(args.home))
     shown = sys.stderr.isatty() and not args.quiet and not args.json
 
     def told(what: str, done: int, total: int) -> None:

@@ -55,6 +55,12 @@ class Folders:
             raise IntegrityError("the file has changed meanwhile", where=str(path))
         return data
 
+    def digests(self) -> frozenset[str]:
+        """The SHA-256 of every file there is."""
+        if self._known is None:
+            self._known = self._looked()
+        return frozenset(self._known)
+
     def _looked(self) -> dict[str, Path]:
         known: dict[str, Path] = {}
         for folder in self._folders:

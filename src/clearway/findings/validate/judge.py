@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 
 from msgspec import Struct
@@ -31,6 +32,7 @@ from .oracle import Seen
 from .trial import Shown, trial
 
 MOST_VARIANTS = 100_000
+_WRITTEN = 256 << 10
 Progress = Callable[[str, int, int], None]  # what, how many of how many
 
 
@@ -106,7 +108,7 @@ def judge(
         "compilers": (vulnerable.compiler,) if vulnerable.compiler else (),
     }
     first = _try(backend, vulnerable, subject, symbolize=True)
-    found |= {"state": first.seen.state, "output": (first.report or first.outcome.stderr)[-4_000:]}
+    found |= {"state": first.seen.state, "output": _written(first)}
     runs = [first.seen]
     for n in range(1, recipe.times):
         told("fires", n, recipe.times)
@@ -140,7 +142,7 @@ def judge(
     )
     if steps[-1].result != "met" or upto < 3:
         return done()
-    steps.append(_unbroken(backend, vulnerable, patched, subject, told))
+    steps.append(_unbroken(backend, builder, vulnerable, patched, subject, told))
     if steps[-1].result != "met" or upto < 4:
         return done()
     found["variant_seconds"] = seconds
@@ -157,6 +159,12 @@ def _try(backend: Backend, built: Built, subject: Subject, *, symbolize: bool = 
     )
 
 
+def _written(shown: Shown) -> bytes:
+    """What the first run wrote, at most 256 KiB: the sanitizer's report, then both streams."""
+    parts = (shown.report, shown.outcome.stderr, shown.outcome.stdout)
+    return b"\n".join(p[:_WRITTEN] for p in parts if p)[:_WRITTEN]
+
+
 def _alike(seen: Seen, first: Seen) -> Seen:
     """A repeat with the first run's state, where the same error ended it."""
     if seen.state is None or first.state is None or seen.state.error != first.state.error:
@@ -171,7 +179,9 @@ def _holds(recipe: r.Recipe, patched: Built) -> bool:
     return recipe.patched is not None and recipe.patched != recipe.target
 
 
-def _unbroken(backend: Backend, vulnerable: Built, patched: Built, subject: Subject, told: Progress) -> Step:
+def _unbroken(
+    backend: Backend, builder: Builder, vulnerable: Built, patched: Built, subject: Subject, told: Progress
+) -> Step:
     recipe = subject.recipe
     before: dict[str, bool] = {}
     after: dict[str, bool] = {}
@@ -183,7 +193,8 @@ def _unbroken(backend: Backend, vulnerable: Built, patched: Built, subject: Subj
     ways = []
     for n, proof in enumerate(recipe.benign):
         told("benign input", n, len(recipe.benign))
-        ways.append((_way(backend, vulnerable, proof, subject), _way(backend, patched, proof, subject)))
+        before_way = builder.known(vulnerable, proof, partial(_way, backend, vulnerable, proof, subject))
+        ways.append((before_way, _way(backend, patched, proof, subject)))
     return level.unbroken(before, after, ways)
 
 

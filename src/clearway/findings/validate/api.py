@@ -1,0 +1,247 @@
+"""`/api/v1/findings/{handling}/validations`: evidence asked for by the desk, how far it is, and what was found."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import Request, Response, Router, get, post
+from litestar.params import FromPath, JSONBody, Parameter
+from msgspec import Meta, Struct
+
+from clearway.http import etag
+from clearway.http.acting import SIGNED_IN, acting, needs
+from clearway.http.acts import done_once
+from clearway.http.idempotency import Made
+from clearway.http.openapi import READ, WRITE, gives, problems_of
+from clearway.records.errors import InputError, NotFoundError
+
+from .. import artefact, kept
+from ..vault import Vault
+from . import validation
+from .recipe import Sha256
+from .validation import Validation
+
+if TYPE_CHECKING:
+    from litestar.handlers import HTTPRouteHandler
+    from litestar.types import ControllerRouterHandler
+
+    from clearway.http.acts import Db
+    from clearway.records.principal import Principal
+
+HandlingText = Annotated[str, Parameter(max_length=20, description="such as CWF-7Q4K-9M2X")]
+_RANGE = re.compile(r"bytes=(\d{1,12})-(\d{0,12})")
+
+
+class Ask(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far to look. `vouched` are the SHA-256 of the target's files that the desk has seen to be what is published;
+    without them a target that the reporter sent stays at E1. `patch` is the number of a file of the finding."""
+
+    upto: Annotated[int, Meta(ge=1, le=5)] = 4
+    seconds: Annotated[int, Meta(ge=0, le=3600)] = 30
+    patch: int | None = None
+    vouched: Annotated[tuple[Sha256, ...], Meta(max_length=200)] = ()
+
+
+class Acceptance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who accepts the evidence (E6), in words: a person, or upstream and where it said so."""
+
+    by: Annotated[str, Meta(min_length=1, max_length=200)]
+    why: Annotated[str, Meta(min_length=1, max_length=2000)]
+
+
+class StepView(Struct, frozen=True, kw_only=True):
+    """One level: E1 to E6. `times` of `of` runs, tests or variants said so; `statement` is a file of the finding."""
+
+    level: int
+    result: str
+    why: str
+    times: int
+    of: int
+    statement: int | None
+    at: datetime
+
+
+class ValidationView(Struct, frozen=True, kw_only=True):
+    """One validation. `level` is the highest that holds with all below it, null while it runs."""
+
+    id: int
+    handling: str
+    state: str
+    doing: str
+    done: int
+    total: int
+    upto: int
+    seconds: int
+    patch: int | None
+    asked: datetime
+    begun: datetime | None
+    ended: datetime | None
+    level: int | None
+    why: str
+    crash: str
+    crash_state: str
+    recipe: str
+    vulnerable: str
+    patched: str
+    environment: str
+    log: int | None
+    steps: tuple[StepView, ...]
+
+
+class Validations(Struct, frozen=True, kw_only=True):
+    """A finding's validations, newest first."""
+
+    items: tuple[ValidationView, ...]
+
+
+class Asked(Struct, frozen=True):
+    """The number of what was started."""
+
+    id: int
+
+
+def view(handling: str, found: Validation) -> ValidationView:
+    """A validation as it is told."""
+    same = {
+        name: getattr(found, name)
+        for name in ValidationView.__struct_fields__
+        if name in found.__struct_fields__
+    }
+    steps = tuple(StepView(**{n: getattr(s, n) for n in StepView.__struct_fields__}) for s in found.steps)
+    return ValidationView(**{**same, "handling": handling, "steps": steps})
+
+
+def handlers() -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+
+    @post(
+        "/findings/{handling:str}/validations",
+        opt=needs("coordinate"),
+        sync_to_thread=True,
+        status_code=201,
+        summary="Validate a finding",
+        responses=gives(Asked, *WRITE, status=201),
+    )
+    def ask(
+        request: Request[Any, Any, Any], handling: FromPath[HandlingText], data: JSONBody[Ask]
+    ) -> Response[bytes]:
+        """Starts a job that builds the target and runs the proof in a box without a network."""
+
+        def act(db: Db, me: Principal) -> Made:
+            number = validation.ask(
+                db,
+                kept.one(db, handling),
+                upto=data.upto,
+                seconds=data.seconds,
+                patch=data.patch,
+                vouched=data.vouched,
+            )
+            return Made(record=Asked(number), location=f"/api/v1/findings/{handling}/validations/{number}")
+
+        return done_once(request, act)
+
+    @get(
+        "/findings/{handling:str}/validations",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="A finding's validations",
+        responses=gives(Validations, *READ),
+    )
+    def listed(request: Request[Any, Any, Any], handling: FromPath[HandlingText]) -> Response[bytes]:
+        """Newest first, each with its levels; at most 200."""
+        with acting(request) as (db, me):
+            finding = kept.one(db, handling)
+            found = validation.listed(db, finding.id)
+        answer = Validations(items=tuple(view(finding.handling, one) for one in found))
+        return etag.thing(request, answer, me, sum(one.version for one in found))
+
+    @get(
+        "/findings/{handling:str}/validations/{number:int}",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="One validation",
+        responses=gives(ValidationView, *READ),
+    )
+    def one(
+        request: Request[Any, Any, Any], handling: FromPath[HandlingText], number: FromPath[int]
+    ) -> Response[bytes]:
+        """How far it is, or what was found. Its statements are files of the finding."""
+        with acting(request) as (db, me):
+            finding = kept.one(db, handling)
+            found = validation.one(db, finding.id, number)
+        return etag.thing(request, view(finding.handling, found), me, found.version)
+
+    @get(
+        "/findings/{handling:str}/validations/{number:int}/log",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        media_type="text/plain",
+        summary="What the first run wrote",
+        responses=problems_of(*READ, 422),
+    )
+    def log(
+        request: Request[Any, Any, Any], handling: FromPath[HandlingText], number: FromPath[int]
+    ) -> Response[bytes]:
+        """Data of a program that is not trusted, as a download; with `Range: bytes=0-999` a part of it (RFC 9110)."""
+        with acting(request) as (db, _):
+            finding = kept.one(db, handling)
+            found = validation.one(db, finding.id, number)
+            if found.log is None:
+                raise NotFoundError("it has no log", where=f"validation {number}")
+            data = artefact.read(db, Vault.of_home(request.app.state.home), artefact.one(db, found.log))
+        return part(request.headers.get("range", ""), data, f"{finding.handling}-{number}.log")
+
+    @post(
+        "/findings/{handling:str}/validations/{number:int}/acceptance",
+        opt=needs("coordinate"),
+        sync_to_thread=True,
+        status_code=202,
+        summary="Accept the evidence",
+        responses=gives(Asked, *WRITE, status=202),
+    )
+    def accept(
+        request: Request[Any, Any, Any],
+        handling: FromPath[HandlingText],
+        number: FromPath[int],
+        data: JSONBody[Acceptance],
+    ) -> Response[bytes]:
+        """E6: a named human, or upstream, accepts what has reached E4. The statement is signed in a moment."""
+
+        def act(db: Db, me: Principal) -> Made:
+            validation.accept(db, kept.one(db, handling), number, data.by, data.why)
+            return Made(record=Asked(number), status=202)
+
+        return done_once(request, act)
+
+    return [ask, listed, one, log, accept]
+
+
+def part(asked: str, data: bytes, name: str) -> Response[bytes]:
+    """A file, or the one range of it that was asked for; several ranges at once give the whole (RFC 9110, 14.2).
+
+    Raises:
+        InputError: the range begins behind the end.
+    """
+    headers = {
+        "accept-ranges": "bytes",
+        "content-disposition": f'attachment; filename="{name}"',
+        "cache-control": "no-store",
+    }
+    found = _RANGE.fullmatch(asked.strip())
+    if found is None:
+        return Response(data, media_type="application/octet-stream", headers=headers)
+    first = int(found[1])
+    last = min(int(found[2]) if found[2] else len(data) - 1, len(data) - 1)
+    if first > last:
+        raise InputError(f"the file has {len(data)} bytes", where="Range", mend="ask for a part of it")
+    headers["content-range"] = f"bytes {first}-{last}/{len(data)}"
+    return Response(
+        data[first : last + 1], status_code=206, media_type="application/octet-stream", headers=headers
+    )
+
+
+def routes() -> ControllerRouterHandler:
+    """The routes of this part."""
+    return Router("/api/v1", route_handlers=handlers(), tags=["findings"])

@@ -1,0 +1,263 @@
+"""The desk's validations: a finding's sealed files judged, and what was found kept, once, with signed statements.
+
+1. The recipe is the newest `recipe.json` of the finding; with a patch that was asked for, its fix is the target and it.
+2. Files come from the vault, and from `corpus/` of the home, where the desk keeps what it fetched itself.
+3. The judging writes nothing but how far it is: a worker that is killed leaves nothing, and another begins anew.
+4. Statements, levels, the finding's level and state, and the log are one transaction with the step's mark: they happen
+   once, whatever is killed.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from clearway import ledger
+from clearway.records.errors import (
+    ClearwayError,
+    ConfigError,
+    InputError,
+    IntegrityError,
+    NotFoundError,
+    TooLargeError,
+)
+from clearway.records.text import plain
+from clearway.sandbox import backend
+
+from .. import artefact, desk_key, kept
+from ..artefact import File
+from . import level, statement, validation
+from . import recipe as r
+from .build import Builder, place_of
+from .files import Folders
+from .judge import Judged, Subject, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import psycopg
+
+    from clearway.sandbox import Backend
+    from clearway.store.jobs import Job
+
+    from ..desk_key import DeskKey
+    from ..kept import Finding
+    from ..vault import Vault
+    from .validation import Validation
+
+    Connection = psycopg.Connection[Any]
+
+RECIPE = "recipe.json"
+FETCHED = "corpus"  # in the home: files that the desk fetched from where they are published
+_TELL_S = 1.0
+_SMALL = 64 << 10  # bytes; a recipe names a few hundred files at most
+# What is wrong with a recipe or its files is an answer; what is wrong with this machine is none.
+_ANSWERS = (InputError, NotFoundError, IntegrityError, TooLargeError)
+
+
+class Sealed:
+    """The files of one finding by their SHA-256, opened as they are asked for; then what the desk has fetched."""
+
+    def __init__(self, job: Job, vault: Vault, finding: Finding, fetched: Folders) -> None:
+        self._job, self._vault, self._finding, self._fetched = job, vault, finding, fetched
+        self._small: dict[str, bytes] = {}  # a proof's files are asked for in every run
+
+    def read(self, digest: str) -> bytes:
+        """See `files.Files`."""
+        if digest in self._small:
+            return self._small[digest]
+        data = self._read(digest)
+        if len(data) <= _SMALL:
+            self._small[digest] = data
+        return data
+
+    def _read(self, digest: str) -> bytes:
+        with self._job.owner() as db:
+            try:
+                found = artefact.by_sha256(db, self._finding.id, digest)
+            except NotFoundError:
+                found = None
+            if found is not None:
+                return artefact.read(db, self._vault, found, logged=False)
+        return self._fetched.read(digest)
+
+
+class Desk:
+    """What judges at one home."""
+
+    def __init__(self, home: Path, vault: Vault, key: DeskKey, box: Callable[[], Backend] = backend) -> None:
+        self.home, self.vault, self.key, self._box = home, vault, key, box
+
+    def validate(self, job: Job, args: dict[str, Any]) -> None:
+        """The task: judges what was asked for and keeps it. Runs again from the beginning after a crash."""
+        number = int(args["validation"])
+        with job.owner() as db:
+            asked = validation.by_id(db, number)
+            if asked.state not in ("waiting", "running"):
+                return
+            finding = kept.by_id(db, asked.finding)
+            validation.begin(db, number)
+            raw = self._recipe(db, finding, asked)
+        judged: Judged
+        recipe: r.Recipe | None = None
+        environment = ""
+        made: tuple[statement.Statement, ...] = ()
+        try:
+            if raw is None:
+                raise NotFoundError("the finding has no recipe", where=RECIPE)
+            recipe = r.read(raw)
+            box = self._box()
+            judged = self._judged(job, box, finding, asked, recipe)
+            made = statement.statements(
+                recipe, raw, judged, box.enforcement(), datetime.now(UTC), finding=finding.handling
+            )
+            environment = made[0].predicate.environment
+        except _ANSWERS as error:
+            why = plain(f"{error.what} ({error.where})" if isinstance(error, NotFoundError) else error.what)
+            judged = Judged(ladder=level.Ladder(steps=(level.Step(level=0, result="failed", why=why),)))
+        except ConfigError as error:
+            self._give_back(job, finding, number, f"{error.what}")
+            return
+        with job.owner() as db, job.step(f"kept {number}", db) as todo:
+            if todo:
+                self._keep(db, finding, asked, judged, raw or b"", environment, made)
+
+    def accept(self, job: Job, args: dict[str, Any]) -> None:
+        """The task: E6, signed, by the person who started the job."""
+        number = int(args["validation"])
+        with job.owner() as db, job.step(f"accepted {number}", db) as todo:
+            if not todo:
+                return
+            found = validation.by_id(db, number)
+            finding = kept.by_id(db, found.finding)
+            before = next((s for s in found.steps if s.level == 4), None)
+            if found.level not in (4, 5) or before is None or before.statement is None:
+                return
+            data = artefact.read(db, self.vault, artefact.one(db, before.statement), logged=False)
+            told, _ = statement.opened(data, desk_key.known(db))
+            by, why = plain(str(args["by"]), 200), plain(str(args["why"]), 2000)
+            new = statement.accepted(told, by, why, datetime.now(UTC))
+            file = self._statement(number, new)
+            added = artefact.add(db, self.vault, finding, file)
+            step = level.Step(level=6, result="met", why=f"accepted by {by}: {why}", times=1, of=1)
+            place = (finding.id, finding.org, finding.aud)
+            validation.add_step(db, number, place, step, added.id, job.by_person or 0)
+            db.execute(
+                "update clearway.validation set level = 6, why = %s, version = version + 1 where validation = %s",
+                (step.why, number),
+            )
+            ledger.append(
+                db, "validation.accepted", finding.subject,
+                {"validation": number, "statement": added.sha256}, aud=finding.aud,
+            )  # fmt: skip
+            kept.set_level(db, finding, 6, step.why)
+
+    def _judged(
+        self, job: Job, box: Backend, finding: Finding, asked: Validation, recipe: r.Recipe
+    ) -> Judged:
+        fetched = Folders(self.home / FETCHED)
+        last = [0.0]
+
+        def told(what: str, done: int, total: int) -> None:
+            job.progress(done, total, what)
+            if time.monotonic() - last[0] >= _TELL_S:
+                last[0] = time.monotonic()
+                with job.owner() as db:
+                    validation.tell(db, asked.id, what, done, total)
+                    kept.announce(db, finding, "validation.progressed")
+
+        subject = Subject(
+            recipe=recipe,
+            files=Sealed(job, self.vault, finding, fetched),
+            known=frozenset(asked.vouched) | fetched.digests(),
+        )
+        return judge(
+            box, Builder(box, place_of(self.home)), subject, upto=asked.upto, seconds=float(asked.seconds),
+            progress=told,
+        )  # fmt: skip
+
+    def _recipe(self, db: Connection, finding: Finding, asked: Validation) -> bytes | None:
+        named = [a for a in artefact.listed(db, finding.id, "attachment", "document") if a.name == RECIPE]
+        if not named:
+            return None
+        raw = artefact.read(db, self.vault, named[-1], logged=False)
+        if asked.patch is None:
+            return raw
+        patch = artefact.one(db, asked.patch)
+        try:
+            return _with_patch(raw, patch.sha256)
+        except ClearwayError:
+            return raw  # what is wrong with it is told where it is read
+
+    def _keep(
+        self,
+        db: Connection,
+        finding: Finding,
+        asked: Validation,
+        judged: Judged,
+        raw: bytes,
+        environment: str,
+        made: tuple[statement.Statement, ...],
+    ) -> None:
+        files = [self._statement(asked.id, one) for one in made]
+        if made and asked.patch is not None:  # what was judged is no file of the report's
+            files.append(File(kind="statement", data=raw, name=f"validation-{asked.id}-recipe.json"))
+        added = artefact.add_all(db, self.vault, finding, files)
+        numbers = {one.predicate.level: a.id for one, a in zip(made, added, strict=False)}
+        log = None
+        if judged.output:
+            file = File(kind="log", data=judged.output, name=f"validation-{asked.id}.log", media="text/plain")
+            log = artefact.add(db, self.vault, finding, file).id
+        validation.finish(
+            db, asked.id, judged, recipe=sha256(raw).hexdigest() if raw else "", environment=environment,
+            statements=numbers, log=log,
+        )  # fmt: skip
+        ledger.append(
+            db, "validation.judged", finding.subject,
+            {
+                "validation": asked.id, "level": judged.ladder.level, "vulnerable": judged.vulnerable,
+                "patched": judged.patched, "statements": [a.sha256 for a in added],
+            },
+            aud=finding.aud,
+        )  # fmt: skip
+        reached, why = validation.best(db, finding.id) or (0, "")
+        fresh = kept.by_id(db, finding.id)
+        if (fresh.level, fresh.level_why) != (reached, why):
+            fresh = kept.set_level(db, fresh, reached, why)
+        if fresh.state == "validating":
+            kept.move(db, fresh, "judged")
+
+    def _statement(self, number: int, one: statement.Statement) -> File:
+        return File(
+            kind="statement", data=statement.signed(self.key, one), media="application/vnd.dsse.envelope.v1+json",
+            name=f"validation-{number}-E{one.predicate.level}.json",
+        )  # fmt: skip
+
+    def _give_back(self, job: Job, finding: Finding, number: int, why: str) -> None:
+        with job.owner() as db:
+            if validation.fail(db, number, plain(why, 2000)):
+                fresh = kept.by_id(db, finding.id)
+                if fresh.state == "validating":
+                    kept.move(db, fresh, "queued", "it could not be tried here")
+
+
+def _with_patch(raw: bytes, digest: str) -> bytes:
+    """The recipe with its own target, patched by that file, in place of the fix that it names.
+
+    Raises:
+        InputError: it is no recipe about a program in C.
+    """
+    recipe = r.read(raw)
+    if not isinstance(recipe.target, r.CTarget):
+        raise InputError("a patch is of a program in C", where="target")
+    target = msgspec.structs.replace(
+        recipe.target,
+        version=f"{recipe.target.version}+{digest[:12]}",
+        patches={**recipe.target.patches, f"zz-{digest}.patch": digest},
+    )
+    return msgspec.json.encode(msgspec.structs.replace(recipe, patched=target))

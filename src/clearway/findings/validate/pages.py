@@ -1,0 +1,157 @@
+"""*Evidence*: the ladder of a finding, a validation as it runs, and what the desk may start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import Request, Response, Router, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath, Parameter
+from msgspec import Struct
+
+from clearway.http.acting import SIGNED_IN, acting, needs
+from clearway.http.pages import Form, Tlp, done, page
+from clearway.records.errors import ConflictError, InputError
+
+from .. import artefact, kept
+from . import validation
+
+if TYPE_CHECKING:
+    from litestar.handlers import HTTPRouteHandler
+    from litestar.types import ControllerRouterHandler
+
+PAGE: dict[str, Any] = {"sync_to_thread": True, "include_in_schema": False}
+FORM: Any = Body(media_type=RequestEncodingType.URL_ENCODED)
+HandlingText = Annotated[str, Parameter(max_length=20)]
+WORDS = (
+    "Received, and its recipe can be read",
+    "The proof fires here, each time, in one crash state",
+    "It falls silent on the patched build, which holds the patch",
+    "No test that passed before fails, and harmless input goes the same way",
+    "Variants of the proof find nothing; a second compiler sees the flaw too",
+    "Enough harmless input goes the same way",
+    "A named human, or upstream, accepted it",
+)
+RESULTS = {"met": "holds", "failed": "fails", "not_tried": "not tried"}
+COLOURS = {"met": "good", "failed": "overdue", "not_tried": "quiet"}
+STATES = {"waiting": "waits", "running": "runs", "done": "done", "failed": "could not be tried here"}
+
+
+class Asking(Struct, frozen=True):
+    """The form that starts a validation."""
+
+    upto: str = "4"
+    seconds: str = "30"
+    patch: str = ""
+    vouched: str = ""
+
+
+class Accepting(Struct, frozen=True):
+    """The form of an acceptance."""
+
+    by: str = ""
+    why: str = ""
+
+
+def handlers() -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+
+    @get("/findings/{handling:str}/evidence", opt=SIGNED_IN, **PAGE)
+    def shown(request: Request[Any, Any, Any], handling: FromPath[HandlingText]) -> Response[bytes]:
+        """The ladder and all validations."""
+        return _shown(request, handling, Form())
+
+    @post("/findings/{handling:str}/evidence", opt=needs("coordinate"), **PAGE)
+    def ask(
+        request: Request[Any, Any, Any], handling: FromPath[HandlingText], data: Annotated[Asking, FORM]
+    ) -> Response[bytes]:
+        """Starts one."""
+        values = {"upto": data.upto, "seconds": data.seconds, "patch": data.patch, "vouched": data.vouched}
+        try:
+            upto, seconds = _number(data.upto, "upto", 1, 5), _number(data.seconds, "seconds", 0, 3600)
+            patch = _number(data.patch, "patch", 1, 1 << 62) if data.patch.strip() else None
+            with acting(request) as (db, _):
+                finding = kept.one(db, handling)
+                vouched = _published(db, finding.id) if data.vouched else ()
+                validation.ask(db, finding, upto=upto, seconds=seconds, patch=patch, vouched=vouched)
+        except (InputError, ConflictError) as error:
+            return _shown(
+                request, handling, Form(values, {error.where if error.where in values else "": str(error)})
+            )
+        return done(request, f"/findings/{finding.handling}/evidence", "It is being validated.")
+
+    @post("/findings/{handling:str}/evidence/{number:int}/acceptance", opt=needs("coordinate"), **PAGE)
+    def accept(
+        request: Request[Any, Any, Any],
+        handling: FromPath[HandlingText],
+        number: FromPath[int],
+        data: Annotated[Accepting, FORM],
+    ) -> Response[bytes]:
+        """Accepts one (E6)."""
+        values = {"by": data.by, "why": data.why}
+        try:
+            if not data.by.strip() or not data.why.strip():
+                raise InputError("who accepts it, and why", where="by")
+            with acting(request) as (db, _):
+                finding = kept.one(db, handling)
+                validation.accept(db, finding, number, data.by.strip()[:200], data.why.strip()[:2000])
+        except (InputError, ConflictError) as error:
+            return _shown(
+                request, handling, Form(values, {error.where if error.where in values else "": str(error)})
+            )
+        return done(request, f"/findings/{finding.handling}/evidence", "The acceptance is being signed.")
+
+    return [shown, ask, accept]
+
+
+def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Response[bytes]:
+    with acting(request) as (db, me):
+        finding = kept.one(db, handling)
+        found = validation.listed(db, finding.id)
+        files = artefact.listed(db, finding.id)
+    may = any("coordinate" in m.rights for m in me.memberships)
+    running = next((v for v in found if v.state in ("waiting", "running")), None)
+    return page(
+        request,
+        "findings/validate/evidence.html",
+        status_code=422 if form.errors else 200,
+        tlp=Tlp("AMBER+STRICT", "for the reporter's organisation and the coordinators"),
+        one=finding,
+        found=found,
+        best=_best(found),
+        running=running,
+        words=WORDS,
+        results=RESULTS,
+        colours=COLOURS,
+        states=STATES,
+        may=may and finding.state in ("queued", "judged") and running is None,
+        coordinates=may,
+        patches=[f for f in files if f.kind == "patch"],
+        form=form,
+    )
+
+
+def _best(found: list[validation.Validation]) -> validation.Validation | None:
+    done = [v for v in found if v.state == "done"]
+    return max(done, key=lambda v: (v.level or 0, v.id), default=None)
+
+
+def _published(db: Any, finding: int) -> tuple[str, ...]:
+    """What the reporter sent as sources and inputs: the desk has seen that they are what is published."""
+    kinds = ("source", "attachment", "harness", "input")
+    return tuple(sorted({f.sha256 for f in artefact.listed(db, finding, *kinds)}))[:200]  # type: ignore[arg-type]
+
+
+def _number(text: str, name: str, least: int, most: int) -> int:
+    try:
+        found = int(text)
+    except ValueError:
+        raise InputError("a number is wanted", where=name) from None
+    if not least <= found <= most:
+        raise InputError(f"between {least} and {most:,}", where=name)
+    return found
+
+
+def routes() -> ControllerRouterHandler:
+    """The routes of this part's pages."""
+    return Router("/", route_handlers=handlers(), include_in_schema=False)

@@ -1,0 +1,281 @@
+"""A validation as it is kept: what the desk asked for, how far the trial is, and how far the evidence went.
+
+    waiting ─> running ─> done, or failed: this machine could not try it, which says nothing of the finding
+
+The application asks for one through a function of the database and reads; all else is written by the desk's jobs, as
+the owner (`at_desk`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
+
+from clearway import ledger
+from clearway.records.errors import ConflictError, NotFoundError
+from clearway.store import jobs
+from clearway.store.scalar import scalar
+
+from .. import kept
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import psycopg
+
+    from ..kept import Finding
+    from .judge import Judged
+    from .level import Step
+
+    Connection = psycopg.Connection[Any]
+
+TASK = "findings.validate"
+ACCEPT = "findings.accept"
+State = Literal["waiting", "running", "done", "failed"]
+
+
+class KeptStep(Struct, frozen=True, kw_only=True):
+    """One level. `statement` is the number of its signed statement among the finding's files."""
+
+    level: int
+    result: str
+    why: str
+    times: int
+    of: int
+    statement: int | None
+    at: datetime
+
+
+class Validation(Struct, frozen=True, kw_only=True):
+    """One trial. `crash` is the key of the crash state; `log` the number of a file with what the first run wrote."""
+
+    id: int
+    finding: int
+    org: int
+    aud: int
+    asked: datetime
+    upto: int
+    seconds: int
+    patch: int | None
+    vouched: tuple[str, ...]
+    state: State
+    doing: str
+    done: int
+    total: int
+    begun: datetime | None
+    ended: datetime | None
+    level: int | None
+    why: str
+    recipe: str
+    crash: str
+    crash_state: str
+    vulnerable: str
+    patched: str
+    environment: str
+    log: int | None
+    version: int
+    steps: tuple[KeptStep, ...] = ()
+
+
+_SELECT = """select v.validation, v.finding, v.org, v.aud::int, v.asked, v.upto, v.seconds, v.patch, v.vouched, v.state,
+    v.doing, v.done, v.total, v.begun, v.ended, v.level, v.why, v.recipe, v.crash, v.crash_state, v.vulnerable,
+    v.patched, v.environment, v.log, v.version from clearway.validation v"""
+
+
+def ask(
+    db: Connection,
+    finding: Finding,
+    *,
+    upto: int = 4,
+    seconds: int = 30,
+    patch: int | None = None,
+    vouched: Iterable[str] = (),
+) -> int:
+    """Starts a validation of `finding`; its number. The act, with what the desk vouches for, is on the log.
+
+    `vouched` are the SHA-256 of files of the target that the caller has seen to be what is published: a target that
+    the reporter alone has sent goes no further than E1.
+
+    Raises:
+        ForbiddenError: the caller is no coordinator.
+        ConflictError: one is under way, or the finding is in no state to be validated.
+        NotFoundError: the finding has no such patch.
+    """
+    known = sorted({digest.lower() for digest in vouched})
+    number = int(
+        scalar(
+            db,
+            "select clearway.ask_validation(%s, %s, %s, %s, %s)",
+            (finding.id, upto, seconds, patch, known),
+        )
+    )
+    ledger.append(
+        db,
+        "validation.asked",
+        finding.subject,
+        {"validation": number, "upto": upto, "seconds": seconds, "patch": patch, "vouched": known},
+        aud=finding.aud,
+    )
+    jobs.defer(db, TASK, {"validation": number}, lock=finding.subject)
+    kept.move(db, finding, "validating")
+    return number
+
+
+def accept(db: Connection, finding: Finding, number: int, name: str, why: str) -> None:
+    """A named human accepts the evidence of a validation (E6); the statement is signed by the desk's job.
+
+    Raises:
+        ConflictError: it does not reach E4, or was accepted.
+    """
+    found = one(db, finding.id, number)
+    if found.state != "done" or found.level is None or found.level < 4:
+        raise ConflictError(
+            "what is accepted has reached E4", where=f"validation {number}", mend="validate it further"
+        )
+    if found.level == 6:
+        raise ConflictError("it is accepted already", where=f"validation {number}")
+    ledger.append(
+        db,
+        "validation.accepting",
+        finding.subject,
+        {"validation": number, "by": name, "why": why},
+        aud=finding.aud,
+    )
+    jobs.defer(db, ACCEPT, {"validation": number, "by": name, "why": why}, lock=finding.subject)
+
+
+def listed(db: Connection, finding: int) -> list[Validation]:
+    """The finding's validations, newest first, each with its levels; at most 200."""
+    rows = db.execute(
+        f"{_SELECT} where v.finding = %s order by v.validation desc limit 200", (finding,)
+    ).fetchall()
+    steps = _steps(db, [row[0] for row in rows])
+    return [_validation(row, steps.get(row[0], ())) for row in rows]
+
+
+def one(db: Connection, finding: int, number: int) -> Validation:
+    """One validation of a finding. Raises NotFoundError."""
+    return _one(db, "v.validation = %s and v.finding = %s", (number, finding), number)
+
+
+def by_id(db: Connection, number: int) -> Validation:
+    """The validation of that number. Raises NotFoundError."""
+    return _one(db, "v.validation = %s", (number,), number)
+
+
+def begin(owner: Connection, number: int) -> None:
+    """It runs; an attempt more."""
+    owner.execute(
+        """update clearway.validation set state = 'running', begun = coalesce(begun, clock_timestamp()),
+            attempts = attempts + 1, version = version + 1 where validation = %s and state in ('waiting', 'running')""",
+        (number,),
+    )
+
+
+def tell(owner: Connection, number: int, doing: str, done: int, total: int) -> None:
+    """How far it is."""
+    owner.execute("set local synchronous_commit = off")
+    owner.execute(
+        """update clearway.validation set doing = %s, done = %s, total = %s, version = version + 1
+        where validation = %s and state = 'running'""",
+        (doing[:200], done, total, number),
+    )
+
+
+def finish(
+    owner: Connection,
+    number: int,
+    judged: Judged,
+    *,
+    recipe: str,
+    environment: str,
+    statements: dict[int, int],
+    log: int | None,
+) -> None:
+    """Keeps what was found; `statements` are the numbers of the files by level. Once: a second time does nothing."""
+    state = judged.state
+    row = owner.execute(
+        """update clearway.validation set state = 'done', ended = clock_timestamp(), level = %s, why = %s, recipe = %s,
+            crash = %s, crash_state = %s, vulnerable = %s, patched = %s, environment = %s, log = %s, doing = '',
+            version = version + 1
+        where validation = %s and state in ('waiting', 'running') returning finding, org, aud""",
+        (
+            max(judged.ladder.level, 0), judged.ladder.why[:2000], recipe, state.key if state else "",
+            str(state)[:2000] if state else "", judged.vulnerable, judged.patched, environment, log, number,
+        ),
+    ).fetchone()  # fmt: skip
+    if row is None:
+        return
+    for step in judged.ladder.steps:
+        add_step(owner, number, row, step, statements.get(step.level))
+
+
+def add_step(
+    owner: Connection,
+    number: int,
+    place: tuple[Any, ...],
+    step: Step,
+    statement: int | None,
+    by_person: int = 0,
+) -> None:
+    """Keeps one level; `place` is its finding, organisation and audience."""
+    owner.execute(
+        """insert into clearway.validation_step (validation, level, finding, org, aud, result, why, times, of_runs,
+            statement, by_person)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict (validation, level) do update
+        set result = excluded.result, why = excluded.why, times = excluded.times, of_runs = excluded.of_runs,
+            statement = excluded.statement, at = clock_timestamp(), by_person = excluded.by_person""",
+        (
+            number, step.level, *place, step.result, step.why[:2000], step.times, step.of, statement, by_person,
+        ),
+    )  # fmt: skip
+
+
+def fail(owner: Connection, number: int, why: str) -> bool:
+    """This machine could not try it; whether it was still open."""
+    return bool(
+        owner.execute(
+            """update clearway.validation set state = 'failed', ended = clock_timestamp(), why = %s, doing = '',
+                version = version + 1
+            where validation = %s and state in ('waiting', 'running') returning 1""",
+            (why[:2000], number),
+        ).fetchone()
+    )
+
+
+def best(db: Connection, finding: int) -> tuple[int, str] | None:
+    """The highest level that one of the finding's validations reached, and why it goes no further."""
+    row = db.execute(
+        """select level, why from clearway.validation where finding = %s and state = 'done'
+        order by level desc, validation desc limit 1""",
+        (finding,),
+    ).fetchone()
+    return (row[0], row[1]) if row else None
+
+
+def _one(db: Connection, where: str, values: tuple[Any, ...], number: int) -> Validation:
+    row = db.execute(f"{_SELECT} where {where}", values).fetchone()
+    if row is None:
+        raise NotFoundError("no such validation", where=f"validation {number}")
+    return _validation(row, _steps(db, [row[0]]).get(row[0], ()))
+
+
+def _steps(db: Connection, numbers: list[int]) -> dict[int, tuple[KeptStep, ...]]:
+    found: dict[int, tuple[KeptStep, ...]] = {}
+    for number, *rest in db.execute(
+        """select validation, level, result, why, times, of_runs, statement, at from clearway.validation_step
+        where validation = any(%s) order by validation, level""",
+        (numbers,),
+    ):
+        found[number] = (
+            *found.get(number, ()),
+            KeptStep(**dict(zip(KeptStep.__struct_fields__, rest, strict=True))),
+        )
+    return found
+
+
+def _validation(row: tuple[Any, ...], steps: tuple[KeptStep, ...]) -> Validation:
+    fields = dict(zip(Validation.__struct_fields__, row, strict=False))
+    return Validation(**{**fields, "vouched": tuple(fields["vouched"]), "steps": steps})

@@ -1,0 +1,239 @@
+"""The desk's validations: asked for by coordinators, done by any worker, kept once, told to who may see them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from clearway.findings import artefact, desk_key, kept
+from clearway.findings.artefact import File
+from clearway.findings.validate import statement, validation
+from clearway.findings.validate.tasks import tasks
+from clearway.records.errors import ConfigError, ConflictError, ForbiddenError, NotFoundError
+from clearway.sandbox import Backend
+from clearway.store.jobs_worker import run_worker
+from database import new_world, server, world  # noqa: F401
+from findings_targets import COPIES, LONG, MENDED, MENDS, SHORT, c_recipe, sha
+from findings_world import Desk, desk_of
+from intake_world import PROGRAM, World, environment
+from site_client import Site, site, words
+
+
+@pytest.fixture
+def desk(world: World, box: Backend) -> Iterator[Desk]:  # noqa: F811
+    yield from desk_of(world)
+
+
+@pytest.fixture
+def pages(desk: Desk) -> Iterator[Site]:
+    with site(desk.home, desk.people.url) as made:
+        yield made
+
+
+FILES = (COPIES, MENDED, LONG, SHORT)
+VOUCHED = (sha(COPIES), sha(MENDED))
+
+
+def reported(desk: Desk, made: dict[str, Any] | None = None, *, patch: bytes = b"") -> kept.Finding:
+    """A queued finding with a recipe and its files."""
+    found = desk.finding(state="queued")
+    files = [File(kind="source", data=data, name="") for data in FILES]
+    raw = json.dumps(made or c_recipe(COPIES, MENDED)).encode()
+    files.append(File(kind="attachment", data=raw, name="recipe.json"))
+    if patch:
+        files.append(File(kind="patch", data=patch, name="mends.patch"))
+    with desk.owner() as db:
+        artefact.add_all(db, desk.vault, found, files)
+    return found
+
+
+def ask(desk: Desk, finding: kept.Finding, **more: Any) -> int:
+    with desk.acting(desk.coordinator) as db:
+        return validation.ask(db, finding, **{"seconds": 1, "vouched": VOUCHED, **more})
+
+
+@contextmanager
+def worker(desk: Desk) -> Iterator[None]:
+    stop = threading.Event()
+    running = threading.Thread(
+        target=run_worker, args=(desk.people.url, tasks(desk.home, desk.people.url)), kwargs={"stop": stop}
+    )
+    running.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        running.join(30)
+
+
+def wait(
+    desk: Desk, number: int, state: tuple[str, ...] = ("done", "failed"), s: float = 40
+) -> validation.Validation:
+    ends = time.monotonic() + s
+    while True:
+        with desk.owner() as db:
+            found = validation.by_id(db, number)
+        if found.state in state or time.monotonic() > ends:
+            assert found.state in state, found
+            return found
+        time.sleep(0.1)
+
+
+def test_a_validation_climbs_is_kept_and_its_statements_verify(desk: Desk, pages: Site) -> None:
+    finding = reported(desk)
+    told = pages.api(
+        desk.coordinator.secret, "POST", f"/api/v1/findings/{finding.handling}/validations", 201,
+        {"upto": 4, "seconds": 1, "vouched": list(VOUCHED)},
+    )  # fmt: skip
+    number = told.json()["id"]
+    with worker(desk):
+        found = wait(desk, number)
+        with desk.owner() as db:
+            now = kept.by_id(db, finding.id)
+            keys = desk_key.known(db)
+            statements = artefact.listed(db, finding.id, "statement")
+            data = [artefact.read(db, desk.vault, one, logged=False) for one in statements]
+        assert (found.level, now.level, now.state) == (4, 4, "judged")
+        levels = [statement.opened(d, keys)[0].predicate.level for d in data]
+        assert levels == [0, 1, 2, 3, 4]
+        assert desk.acts().count("validation.judged") == 1
+
+        path = f"/api/v1/findings/{finding.handling}/validations"
+        one = pages.api(desk.finder.secret, "GET", f"{path}/{number}").json()
+        assert one["crash_state"] == "heap-buffer-overflow WRITE | keep | parse"
+        assert [s["result"] for s in one["steps"]] == ["met"] * 5
+        whole = pages.api(desk.finder.secret, "GET", f"{path}/{number}/log")
+        assert b"AddressSanitizer" in whole.content
+        piece = pages.api(desk.finder.secret, "GET", f"{path}/{number}/log", 206, range="bytes=2-11")
+        assert piece.content == whole.content[2:12]
+        assert piece.headers["content-range"] == f"bytes 2-11/{len(whole.content)}"
+        for stranger in (desk.rival, desk.maintainer, desk.operator):
+            for where in (path, f"{path}/{number}", f"{path}/{number}/log"):
+                pages.api(stranger.secret, "GET", where, 404)
+        pages.api(desk.finder.secret, "POST", path, 403, {})
+
+        shown = words(pages.page(desk.finder.cookie, f"/findings/{finding.handling}/evidence"))
+        assert "E4" in shown
+        assert "variants in 1 s, none fires" in shown
+        assert "Validate it" not in shown
+        evidence = f"/findings/{finding.handling}/evidence"
+        assert "Accept it" in words(pages.page(desk.coordinator.cookie, evidence))
+        pages.post(
+            desk.coordinator.cookie,
+            f"{evidence}/{number}/acceptance",
+            by="A. Person, Vendor",
+            why="read the patch",
+        )
+        ends = time.monotonic() + 20
+        while wait(desk, number).level != 6 and time.monotonic() < ends:
+            time.sleep(0.1)
+    with desk.owner() as db:
+        last = artefact.listed(db, finding.id, "statement")[-1]
+        human = statement.opened(artefact.read(db, desk.vault, last, logged=False), keys)[0].predicate
+    assert (human.level, human.accepted_by) == (6, "A. Person, Vendor")
+    assert desk.acts().count("validation.accepted") == 1
+
+
+def test_a_target_that_the_desk_does_not_vouch_for_stays_at_e1(desk: Desk) -> None:
+    finding = reported(desk)
+    number = ask(desk, finding, vouched=())
+    with worker(desk):
+        found = wait(desk, number)
+    assert found.level == 1
+    assert found.patched == ""
+
+
+def test_a_patch_of_its_own_takes_the_place_of_the_recipes_fix(desk: Desk) -> None:
+    finding = reported(desk, c_recipe(COPIES, None), patch=MENDS)
+    with desk.owner() as db:
+        (patch,) = artefact.listed(db, finding.id, "patch")
+    number = ask(desk, finding, patch=patch.id, upto=3)
+    with worker(desk):
+        assert wait(desk, number).level == 3
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [({"target": {}}, "target"), (c_recipe(b"not here", None), "not there"), (None, "no recipe")],
+    ids=["a recipe that is none", "a file that is missing", "no recipe at all"],
+)
+def test_what_can_not_be_tried_is_an_answer_with_its_reason(
+    desk: Desk, made: dict[str, Any] | None, why: str
+) -> None:
+    finding = desk.finding(state="queued") if made is None else reported(desk, made)
+    number = ask(desk, finding)
+    with worker(desk):
+        found = wait(desk, number)
+    with desk.owner() as db:
+        now = kept.by_id(db, finding.id)
+    assert (found.state, found.level, now.state, now.level) == ("done", 0, "judged", 0)
+    assert why in found.why
+
+
+def test_only_the_desk_asks_one_at_a_time_and_only_of_what_it_may_see(desk: Desk) -> None:
+    finding = reported(desk)
+    for who in (desk.finder, desk.rival, desk.operator):
+        with pytest.raises((ForbiddenError, NotFoundError)), desk.acting(who) as db:
+            validation.ask(db, finding)
+    ask(desk, finding)
+    with desk.owner() as db:
+        fresh = kept.by_id(db, finding.id)
+    assert fresh.state == "validating"
+    with pytest.raises(ConflictError):
+        ask(desk, fresh)
+    with pytest.raises(NotFoundError):
+        ask(desk, reported(desk), patch=10_000)
+    with desk.acting(desk.coordinator) as db, pytest.raises(ConflictError):
+        validation.accept(db, fresh, validation.listed(db, finding.id)[0].id, "me", "because")
+
+
+def test_nobody_but_the_desks_jobs_writes_what_was_found(desk: Desk) -> None:
+    finding = reported(desk)
+    number = ask(desk, finding)
+    for act in (
+        "update clearway.validation set level = 6",
+        "insert into clearway.validation_step (validation, level, finding, org, aud, result) "
+        f"values ({number}, 6, {finding.id}, {finding.org}, {finding.aud}, 'met')",
+        "delete from clearway.validation",
+    ):
+        with pytest.raises(ConfigError, match="permission denied"), desk.acting(desk.coordinator) as db:
+            db.execute(act)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_is_resumed_once_and_never_counted_twice(desk: Desk) -> None:
+    finding = reported(desk)
+    number = ask(desk, finding, seconds=6)
+    command = [*PROGRAM, "--home", str(desk.home), "worker"]
+    env = environment(CLEARWAY_DATABASE_URL=desk.people.url)
+    first = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait(desk, number, ("running",), 60)
+        time.sleep(2)
+    finally:
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+    with desk.owner() as db:
+        assert validation.by_id(db, number).state == "running"
+    second = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        found = wait(desk, number, s=120)
+    finally:
+        second.terminate()
+        second.wait(30)
+    assert found.level == 4
+    with desk.owner() as db:
+        statements = artefact.listed(db, finding.id, "statement")
+        attempts = db.execute("select attempts from clearway.validation").fetchall()
+    assert len(statements) == 5
+    assert attempts == [(2,)]
+    assert desk.acts().count("validation.judged") == 1
