@@ -35,14 +35,14 @@ class SharedReport(Struct, frozen=True, kw_only=True):
 
 
 class ReportLine(Struct, frozen=True, kw_only=True):
-    """One duty to report, and how the organisation meets it. `next_due` None: nothing was shared, or not due yet."""
+    """One duty to report, and how the organisation meets it. `next_due` is the last day of the next, or the first."""
 
     kind: Kind
     punctuality: Punctuality
     last: date | None
     received: date | None
-    next_due: date | None
-    days_late: int
+    next_due: date
+    days_late: int  # also of what was not shared: so many days after the first was due
 
 
 class OrganisationLine(Struct, frozen=True, kw_only=True):
@@ -60,12 +60,16 @@ class OrganisationLine(Struct, frozen=True, kw_only=True):
 
 
 class Compliance(Struct, frozen=True, kw_only=True):
-    """The view of one directive version on one day. `counts` sums the organisations' figures by tier and state."""
+    """The view of one directive version on one day. `counts` sums the organisations' figures by tier and state.
+
+    `revoked`: the version no longer stood on that day, and from which day on nothing more falls due.
+    """
 
     schema: Literal["urn:clearway:schema:directive-compliance:1"] = SCHEMA
     report: Literal["compliance"] = "compliance"
     directive: str
     version: str
+    revoked: date | None = None
     as_of: date
     addressed: int
     acknowledged: int
@@ -84,9 +88,11 @@ def compliance(
     shared: Iterable[SharedReport],
     *,
     as_of: date,
+    revoked: date | None = None,
 ) -> Compliance:
     """The view as of the end of `as_of`; what was received or acknowledged later is not in it.
 
+    `revoked` is the day from which the version no longer stood: nothing becomes later than it was the day before.
     `late` and `not_shared` count organisations with at least one such duty.
     """
     by_org: dict[int, list[SharedReport]] = {}
@@ -94,6 +100,8 @@ def compliance(
         if each.received <= as_of:
             by_org.setdefault(each.org, []).append(each)
     taken_note = acknowledged_on(acknowledgements, version, as_of)
+    over = revoked is not None and revoked <= as_of
+    until = later(revoked, -1) if over and revoked is not None else as_of
     lines = []
     for org, entry in sorted(addressed_on(addressed, as_of).items(), key=lambda pair: pair[1].slug):
         reports = by_org.get(org, [])
@@ -110,7 +118,7 @@ def compliance(
                 addressed=entry.since,
                 acknowledged=None if noted is None else noted.on,
                 acknowledged_by="" if noted is None else noted.by,
-                reports=tuple(_report_line(duty, reports, entry.since, as_of) for duty in duties),
+                reports=tuple(_report_line(duty, reports, entry.since, as_of, until) for duty in duties),
                 counts_as_of=None if last is None else last.as_of,
                 counts={} if last is None else last.counts,
             )
@@ -118,6 +126,7 @@ def compliance(
     return Compliance(
         directive=directive,
         version=version,
+        revoked=revoked if over else None,
         as_of=as_of,
         addressed=len(lines),
         acknowledged=sum(line.acknowledged is not None for line in lines),
@@ -128,24 +137,28 @@ def compliance(
     )
 
 
-def _report_line(duty: ReportDuty, shared: Iterable[SharedReport], since: date, as_of: date) -> ReportLine:
+def _report_line(
+    duty: ReportDuty, shared: Iterable[SharedReport], since: date, as_of: date, until: date
+) -> ReportLine:
+    """How one duty is met by what is known on `as_of`; what is late is counted up to `until`."""
     begins = max(duty.since, since)
+    first = quarter_of(begins)[1].last if duty.quarterly else _next(duty, begins)
     kinds = (duty.kind, *duty.also_met_by)
     found = [r for r in shared if r.kind in kinds and r.as_of <= as_of]
     last = max(found, key=lambda r: (r.as_of, r.received), default=None)
     if last is None:
-        first = quarter_of(begins)[1].last if duty.quarterly else _next(duty, begins)
-        state: Punctuality = "not_due" if as_of <= first else "not_shared"
+        state: Punctuality = "not_due" if until <= first else "not_shared"
         return ReportLine(
             kind=duty.kind,
             punctuality=state,
             last=None,
             received=None,
-            next_due=first if state == "not_due" else None,
-            days_late=0,
+            next_due=first,
+            days_late=max(0, (until - first).days),
         )
-    due = max(_next(duty, last.as_of), begins)
-    late = max(0, (as_of - due).days)
+    # Whoever reports before the duty begins is due no sooner than whoever does not.
+    due = max(_next(duty, last.as_of), first)
+    late = max(0, (until - due).days)
     return ReportLine(
         kind=duty.kind,
         punctuality="late" if late else "on_time",

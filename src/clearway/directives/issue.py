@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 LARGEST = 1 << 20  # bytes of a directive's data file
 _KEY_FILE = 64 << 10
+_PARTS = re.compile(r"[0-9]+|[^0-9.\s_-]+")
 _SIGNATURE = 64  # bytes, RFC 8032 section 5.1.6
 
 
@@ -162,6 +164,14 @@ def read_private_key(data: bytes, place: str) -> Ed25519PrivateKey:
         "not an Ed25519 private key in PEM without a passphrase",
         where=place,
         mend="openssl genpkey -algorithm ed25519 -out key.pem",
+    )
+
+
+def order_of(version: str) -> tuple[tuple[bool, int, str], ...]:
+    """What versions of a directive are ordered by: digits as numbers, so that 1.10 comes after 1.9."""
+    return tuple(
+        (part.isdecimal(), int(part) if part.isdecimal() else 0, part if not part.isdecimal() else "")
+        for part in _PARTS.findall(version)
     )
 
 

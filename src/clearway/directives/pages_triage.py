@@ -210,7 +210,7 @@ def _shown(request: Request[Any, Any, Any], triage: int, form: Form) -> Response
         other_flags=[f for f in book.flags if f != patched and ": after its target of " not in f],
         volatile=any(e.volatile for e in book.evidence),
         next_step=next((s for s in book.steps if s.state in ("open", "started")), None),
-        asset_number=book.subject.asset.removeprefix("asset/"),
+        asset_number=book.subject.asset.removeprefix("asset/") if book.subject.asset.startswith("asset/") else "",
         name=me.name,
     )  # fmt: skip
 

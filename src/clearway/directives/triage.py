@@ -97,6 +97,8 @@ class Workbook(Struct, frozen=True, kw_only=True):
     incident: str = ""
     last: datetime | None = None
     flags: tuple[str, ...] = ()
+    patched_first: bool = False  # when the patch was recorded, no volatile evidence from before it was
+    told_back: int = 0  # events recorded after others that happened later
 
 
 def kev_instant(day: date) -> datetime:
@@ -142,7 +144,7 @@ def fold(
 
 
 def apply(book: Workbook, event: Event) -> Workbook:
-    """The workbook after one more event; events may be told late, so `at` need not grow.
+    """The workbook after one more event; events may be told late, so `at` need not grow, but this is counted.
 
     Raises:
         ConflictError: it does not fit: a step done twice, a conclusion before the steps, custody from another hand.
@@ -163,7 +165,9 @@ def apply(book: Workbook, event: Event) -> Workbook:
         case Patched():
             if book.patched is not None:
                 raise ConflictError(f"patched already, {book.patched.isoformat()}", where="triage")
-            after = structs.replace(book, patched=event.at, patch=event.what)
+            # By the order of recording: what is told afterwards, under an earlier time, does not undo it.
+            before = any(e.volatile and e.taken <= event.at for e in book.evidence)
+            after = structs.replace(book, patched=event.at, patch=event.what, patched_first=not before)
         case Concluded():
             after = _with_conclusion(book, event)
         case IncidentReported():
@@ -181,7 +185,7 @@ def apply(book: Workbook, event: Event) -> Workbook:
                 book, conclusion=None, concluded=None, concluded_by="", summary="", steps=steps
             )
     last = event.at if book.last is None else max(book.last, event.at)
-    return structs.replace(after, last=last)
+    return structs.replace(after, last=last, told_back=book.told_back + (event.at < last))
 
 
 def flagged(book: Workbook, now: datetime) -> Workbook:
@@ -200,6 +204,14 @@ def flagged(book: Workbook, now: datetime) -> Workbook:
                 0,
                 f"patched {_minute(book.patched)}, before the first volatile evidence {_minute(min(volatile))}",
             )
+        elif book.patched_first:
+            said.insert(
+                0,
+                f"patched {_minute(book.patched)}, and the volatile evidence from before it "
+                f"({_minute(min(volatile))}) was recorded only after the patch",
+            )
+    if book.told_back:
+        said.append(f"{book.told_back} recorded after what happened later: their times are as told")
     for evidence in book.evidence:
         if any(not custody.intact for custody in evidence.custody):
             said.append(f"evidence {evidence.id}: its hash changed in custody")

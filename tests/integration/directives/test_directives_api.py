@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,10 +19,12 @@ from clearway.http.acting import Doorkeeper
 from clearway.http.application import application
 from clearway.http.cursor import Seals
 from clearway.store import cursor_keys
+from clearway.store.connect import connect, translated
 from directive_desk import Desk
 from published import validated
 
 ROOT = "/api/v1/directives"
+DAY = datetime.now(UTC).date().isoformat()  # the last that can be reported on
 
 
 class Client:
@@ -67,7 +70,7 @@ def issued(client: Client) -> dict[str, Any]:
         "organisation": "authority",
         "directive": "bod-26-04",
         "recipients": everyone,
-        "since": "2026-12-01",
+        "since": "2026-11-01",
     }
     assert client.post("official@authority", "/addresses", to, 200) == {"addressed": 2}
     return made
@@ -77,49 +80,89 @@ def test_from_issuing_to_compliance(client: Client) -> None:
     made = issued(client)
     document = client.get("operator@water", f"/versions/{made['id']}/document")
     assert document.content == DOCUMENT
-    (todo,) = client.get("operator@water", "/addressed?as_of=2026-12-20").json()["items"]
+    (todo,) = client.get("operator@water", f"/addressed?as_of={DAY}").json()["items"]
     assert (todo["standing"], todo["acknowledged"]) == ("binding", None)
     client.post("operator@water", f"/versions/{made['id']}/acknowledgement", {"note": "read"}, 200)
-    draft = client.get("operator@water", "/draft/bod-26-04/seven-day?as_of=2026-12-20").content
+    draft = client.get("operator@water", f"/draft/bod-26-04/seven-day?as_of={DAY}").content
     validated("directive-report-remediation", draft)
     report = {
-        "directive": "bod-26-04", "kind": "seven_day", "as_of": "2026-12-20", "share_with": "authority",
+        "directive": "bod-26-04", "kind": "seven_day", "as_of": DAY, "share_with": "authority",
         "sha256": hashlib.sha256(draft).hexdigest(),
     }  # fmt: skip
     kept = client.post("operator@water", "/reports", report)
     assert kept["sha256"] == report["sha256"]
     body = client.get("official@authority", f"/reports/{kept['id']}/body").content
     assert body == draft
-    view = client.get("official@authority", "/compliance/bod-26-04?as_of=2026-12-20").json()
+    view = client.get("official@authority", f"/compliance/bod-26-04?as_of={DAY}").json()
     validated("directive-compliance", view)
     assert [(o["organisation"], o["counts_as_of"]) for o in view["organisations"]] == [
         ("hospital", None),
-        ("water", "2026-12-20"),
+        ("water", DAY),
     ]
-    csv = client.get("official@authority", "/compliance/bod-26-04?as_of=2026-12-20&form=csv")
+    csv = client.get("official@authority", f"/compliance/bod-26-04?as_of={DAY}&form=csv")
     assert csv.headers["content-type"].startswith("text/csv")
     assert client.desk.log("content.read") == 3
 
 
 def test_a_report_in_each_of_its_forms(client: Client) -> None:
     for form, starts in (("csv", "directive,"), ("text", "Seven-day report"), ("oscal", "{")):
-        text = client.get("operator@water", f"/draft/bod-26-04/seven-day?as_of=2026-12-20&form={form}").text
+        text = client.get("operator@water", f"/draft/bod-26-04/seven-day?as_of={DAY}&form={form}").text
         assert text.startswith(starts)
 
 
 def test_the_report_that_is_submitted_is_the_one_that_was_read(client: Client) -> None:
-    wanted = {"directive": "bod-26-04", "kind": "overdue", "as_of": "2026-12-20", "sha256": "0" * 64}
+    wanted = {"directive": "bod-26-04", "kind": "overdue", "as_of": DAY, "sha256": "0" * 64}
     assert client.post("operator@water", "/reports", wanted, 409)["where"] == "sha256"
     assert client.get("operator@water", "/reports").json()["items"] == []
 
 
 def test_a_submission_that_is_sent_again_is_one(client: Client) -> None:
-    wanted = {"directive": "bod-26-04", "kind": "overdue", "as_of": "2026-12-20"}
+    wanted = {"directive": "bod-26-04", "kind": "overdue", "as_of": DAY}
     first, second = (
         client.post("operator@water", "/reports", wanted, **{"idempotency-key": "k1"}) for _ in range(2)
     )
     assert first == second
     assert client.desk.log("directive.reported") == 1
+
+
+def test_what_nobody_can_know_yet_is_not_reported(client: Client) -> None:
+    tomorrow = (datetime.now(UTC).date() + timedelta(days=1)).isoformat()
+    wanted: dict[str, Any] = {"directive": "bod-26-04", "kind": "seven_day", "as_of": tomorrow}
+    assert client.post("operator@water", "/reports", wanted, 400)["where"] == "as_of"
+    wanted |= {
+        "kind": "addresses",
+        "as_of": DAY,
+        "attested": {"by": "operator of water", "role": "operator", "on": tomorrow},
+    }
+    assert client.post("operator@water", "/reports", wanted, 400)["where"] == "attested.on"
+    assert client.get("operator@water", "/reports").json()["items"] == []
+
+
+def test_a_triage_is_of_ones_own_asset_and_counts_from_the_catalogues_day(client: Client) -> None:
+    with translated(), connect(client.desk.url) as owner:
+        owner.execute("update clearway.flaw set kev = '2026-11-03' where id = 'CVE-2026-2'")
+        found = owner.execute(
+            "select o.slug, a.asset from clearway.asset a join clearway.organisation o using (org)"
+        )
+        assets = {slug: f"asset/{asset}" for slug, asset in found}
+    about = {
+        "asset": assets["water"],
+        "flaw": "CVE-2026-2",
+        "component": "PyPI:beta@2",
+        "kev_added": "2026-11-03T00:00:00Z",
+    }
+    for wrong, status, where in (
+        ({"asset": assets["hospital"]}, 404, assets["hospital"]),
+        ({"asset": "asset/999999"}, 404, "asset/999999"),
+        ({"flaw": "CVE-2026-3"}, 400, "flaw"),
+        ({"component": "gamma"}, 400, "component"),
+        ({"kev_added": "2026-11-04T00:00:00Z"}, 400, "kev_added"),
+    ):
+        refused = client.post("operator@water", "/triages", about | wrong, status)
+        assert refused["where"] == where
+    assert client.get("operator@water", "/triages").json()["items"] == []
+    client.post("operator@water", "/triages", about)
+    client.post("operator@water", "/triages", about | {"asset": "the old gateway"})  # of no kept fleet
 
 
 def test_addresses_need_somebody_who_attests(client: Client) -> None:
@@ -133,7 +176,7 @@ def test_addresses_need_somebody_who_attests(client: Client) -> None:
 
 def test_a_triage_from_opening_to_its_report(client: Client) -> None:
     about = {
-        "asset": "asset/1",
+        "asset": "gw-1",
         "flaw": "CVE-2026-1",
         "component": "alpha",
         "kev_added": "2026-11-01T00:00:00Z",
@@ -152,7 +195,7 @@ def test_a_triage_from_opening_to_its_report(client: Client) -> None:
 
 
 def test_what_is_anothers_is_404_in_the_same_shape_as_what_is_not_there(client: Client) -> None:
-    wanted = {"directive": "bod-26-04", "kind": "overdue", "as_of": "2026-12-20"}
+    wanted = {"directive": "bod-26-04", "kind": "overdue", "as_of": DAY}
     report = client.post("operator@water", "/reports", wanted)["id"]
     about = {"asset": "a", "flaw": "f", "component": "c", "kev_added": "2026-11-01T00:00:00Z"}
     triage = client.post("operator@water", "/triages", about)["id"]

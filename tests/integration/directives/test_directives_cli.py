@@ -26,7 +26,7 @@ def test_a_triage_a_report_and_an_attestation_from_the_command_line(
 ) -> None:
     about = [
         "--asset",
-        "asset/1",
+        "gw-1",
         "--flaw",
         "CVE-2026-1",
         "--component",

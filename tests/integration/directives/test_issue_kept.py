@@ -119,6 +119,13 @@ def test_a_version_is_issued_once_and_never_before_the_last(issuing: Desk) -> No
         publish(issuing, DOCUMENT, FIRST)
 
 
+def test_a_lower_number_never_comes_after_a_higher_one(issuing: Desk) -> None:
+    publish(issuing, NEXT.replace(b'"1.1.0"', b'"1.10.0"'), FIRST)
+    with pytest.raises(ConflictError, match=r"1\.9\.0 comes before 1\.10\.0"):
+        publish(issuing, NEXT.replace(b'"1.1.0"', b'"1.9.0"'), SECOND)
+    assert publish(issuing, NEXT.replace(b'"1.1.0"', b'"2"'), SECOND).version == "2"
+
+
 def test_a_revoked_version_stays_for_history(issuing: Desk) -> None:
     publish(issuing)
     with pytest.raises(UsageError, match="reason"):

@@ -103,7 +103,7 @@ def test_the_rows_of_the_fleet_come_with_tags_tiers_and_dates(fleet: Desk) -> No
 def test_a_report_of_a_day_computed_later_equals_the_one_that_was_kept_that_day(fleet: Desk) -> None:
     day = date(2026, 12, 9)
     then = remediation(fleet, as_of=day)
-    kept = fleet.do("operator@water", reports.submit, "water", then)
+    kept = fleet.do("operator@water", reports.submit, "water", then, today=D)
     # afterwards: fixed, taken off the internet, listed in KEV, and seen with another flaw
     with translated(), connect(fleet.url) as owner:
         owner.execute("""
@@ -156,7 +156,7 @@ def test_what_is_marked_for_fewer_than_all_members_is_in_no_report(fleet: Desk) 
 
 def share(desk: Desk, slug: str, as_of: date = D, to: str = "authority") -> reports.Kept:
     kept: reports.Kept = desk.do(
-        f"operator@{slug}", reports.submit, slug, remediation(desk, slug, as_of), share_with=to
+        f"operator@{slug}", reports.submit, slug, remediation(desk, slug, as_of), share_with=to, today=as_of
     )
     return kept
 
@@ -220,14 +220,34 @@ def test_the_authority_sees_compliance_and_never_above_a_marking(fleet: Desk) ->
         fleet.do("official@water", reports.seen_by_authority, "authority", "bod-26-04", day)
 
 
+def test_compliance_is_seen_after_the_version_was_revoked(fleet: Desk) -> None:
+    publish(fleet)
+    address(fleet, {"water": "binding"})
+    share(fleet, "water")
+    fleet.do(
+        "official@authority",
+        issues.revoke,
+        "authority",
+        "bod-26-04",
+        "1.0.0",
+        on=date(2026, 12, 29),
+        reason="over",
+    )
+    day = max(date.today(), date(2027, 1, 5))
+    view = fleet.do("official@authority", reports.seen_by_authority, "authority", "bod-26-04", day)
+    assert (view.version, view.revoked) == ("1.0.0", date(2026, 12, 29))
+    (line,) = (r for r in view.organisations[0].reports if r.kind == "seven_day")
+    assert (line.last, line.days_late) == (D, 1)
+
+
 def test_addresses_are_attested_and_compared_with_the_quarter_before(fleet: Desk) -> None:
     autumn, winter = date(2026, 12, 20), date(2027, 3, 31)
     draft = made(fleet, kind="addresses", as_of=autumn)
     with pytest.raises(UsageError, match="nobody attests"):
-        fleet.do("operator@water", reports.submit, "water", draft)
+        fleet.do("operator@water", reports.submit, "water", draft, today=D)
     said = Attested(by="operator of water", role="operator", on=autumn)
     first = made(fleet, kind="addresses", as_of=autumn, attested=said)
-    fleet.do("operator@water", reports.submit, "water", first)
+    fleet.do("operator@water", reports.submit, "water", first, today=D)
     with translated(), connect(fleet.url) as owner:
         owner.execute("update clearway.asset set addresses = '{8.8.4.4}'")
     second = made(fleet, kind="addresses", as_of=winter)

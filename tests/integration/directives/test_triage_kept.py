@@ -20,7 +20,7 @@ NOW = datetime(2026, 12, 8, 12, tzinfo=UTC)
 
 def opened(desk: Desk, slug: str = "water", **more: Any) -> triages.Triage:
     about = {
-        "asset": "asset/1",
+        "asset": "gw-1",
         "asset_name": "gw",
         "flaw": "CVE-2026-1",
         "component": "pkg:pypi/alpha@1",

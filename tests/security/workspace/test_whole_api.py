@@ -50,7 +50,7 @@ def known(site: fleet_site.Site, who: Somebody) -> str:
 
     name = f"of {who.person}"
     triage = {
-        "asset": "asset/1",
+        "asset": "gateway",
         "flaw": "CVE-2026-0001",
         "component": "a",
         "kev_added": "2026-11-20T00:00:00Z",

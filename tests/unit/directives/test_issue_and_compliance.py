@@ -30,6 +30,7 @@ from clearway.directives.issue import (
     Issue,
     Key,
     in_force,
+    order_of,
     read_private_key,
     read_public_key,
     read_signature,
@@ -185,15 +186,18 @@ def shared(org: int, kind: str, as_of: date, received: date | None = None) -> Sh
     ("reports", "as_of", "punctuality", "days_late"),
     [
         pytest.param([], on(14), "not_due", 0, id="the first is due seven days after the duty begins"),
-        pytest.param([], on(15), "not_shared", 0, id="then none was shared"),
+        pytest.param([], on(15), "not_shared", 1, id="then none was shared"),
+        pytest.param([], on(25), "not_shared", 11, id="and that is so many days ago"),
+        pytest.param([shared(1, "seven_day", on(1))], on(14), "on_time", 0, id="who reports early is due no sooner"),
+        pytest.param([shared(1, "seven_day", on(1))], on(16), "late", 2, id="and is late like others"),
         pytest.param([shared(1, "seven_day", on(13))], on(20), "on_time", 0, id="the seventh day"),
         pytest.param([shared(1, "seven_day", on(13))], on(22), "late", 2, id="two days late"),
         pytest.param(
             [shared(1, "seven_day", on(13)), shared(1, "seven_day", on(20), on(23))],
             on(22), "late", 2, id="what came later was not there yet",
         ),
-        pytest.param([shared(1, "overdue", on(20))], on(20), "not_shared", 0, id="another report"),
-        pytest.param([shared(2, "seven_day", on(20))], on(20), "not_shared", 0, id="another's"),
+        pytest.param([shared(1, "overdue", on(20))], on(20), "not_shared", 6, id="another report"),
+        pytest.param([shared(2, "seven_day", on(20))], on(20), "not_shared", 6, id="another's"),
     ],
 )  # fmt: skip
 def test_when_a_report_is_late(
@@ -216,6 +220,32 @@ def test_a_seven_day_report_meets_the_two_week_duty_and_quarters_have_until_thei
     assert (lines["addresses"].punctuality, lines["addresses"].next_due) == ("on_time", date(2027, 3, 31))
     after = compliance("bod-26-04", "1", asked, [to(1, "a")], [], given, as_of=date(2027, 4, 1))
     assert {r.kind: r.punctuality for r in after.organisations[0].reports}["addresses"] == "late"
+
+
+def test_what_is_revoked_becomes_no_later_than_it_was() -> None:
+    asked = duties("bod-26-04").reports
+    given = [shared(1, "seven_day", on(13))]
+    for as_of in (on(23), date(2027, 6, 1)):
+        view = compliance("bod-26-04", "1", asked, [to(1, "a", ONE)], [], given, as_of=as_of, revoked=on(23))
+        (line,) = (r for r in view.organisations[0].reports if r.kind == "seven_day")
+        assert (view.revoked, line.punctuality, line.days_late) == (on(23), "late", 2)
+        validated("directive-compliance", as_json(view))
+    before = compliance("bod-26-04", "1", asked, [], [], given, as_of=on(22), revoked=on(23))
+    assert before.revoked is None
+
+
+@pytest.mark.parametrize(
+    ("lower", "higher"),
+    [
+        ("1.9", "1.10"),
+        ("1.0", "1.0.1"),
+        ("2026-06-10", "2026-12-01"),
+        ("1", "2 (corrected)"),
+        ("1.0a", "1.0b"),
+    ],
+)
+def test_versions_are_ordered_by_their_numbers(lower: str, higher: str) -> None:
+    assert order_of(lower) < order_of(higher)
 
 
 def test_the_view_is_by_its_schema_and_sums_only_what_was_shared() -> None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from clearway.records.errors import ConflictError, InputError, IntegrityError, NotFoundError, UsageError
 from clearway.records.text import plain
 
-from ..issue import Issue, Key, Signed, in_force, verify
+from ..issue import Issue, Key, Signed, in_force, order_of, verify
 from .who import Org, acting_in, authority_of, between, tell
 
 if TYPE_CHECKING:
@@ -167,6 +167,12 @@ def _keep(
     ).fetchone()
     if last is not None and last[1] > issued:
         raise ConflictError(f"version {last[0]} was issued later, on {last[1]}", where=directive.id)
+    if last is not None and order_of(directive.version) < order_of(last[0]):
+        raise ConflictError(
+            f"version {directive.version} comes before {last[0]}, which is there",
+            where=directive.id,
+            mend="what is issued later has the higher number",
+        )
     row = db.execute(
         """insert into clearway.directive_version
             (org, aud, directive, version, document, sha256, signature, key_id, public, imported, issued)
@@ -260,6 +266,17 @@ def versions(db: psycopg.Connection[Any], directive: str = "", by: str = "") -> 
         {"directive": directive, "by": by},
     )
     return tuple(_version(row) for row in rows)
+
+
+def last_version(db: psycopg.Connection[Any], directive: str, by: str, as_of: date) -> Version:
+    """The last version that an authority had issued by that day, whether or not it was revoked since.
+
+    Raises NotFoundError.
+    """
+    found = [v for v in versions(db, directive, by) if not v.imported and v.issued <= as_of]
+    if not found:
+        raise NotFoundError(f"no version of {directive} was issued by {as_of}", mend="ask for a later day")
+    return found[-1]
 
 
 def standing_version(

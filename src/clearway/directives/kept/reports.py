@@ -32,8 +32,8 @@ from ..reports.period import Kind, period_of
 from ..reports.remediation import Options, RemediationReport, as_json, remediation_report
 from .addresses import acknowledgements, addressed
 from .governing import bearing, table_of
-from .issues import standing_version
-from .who import Org, acting_in, authority_of, between, organisation, tell
+from .issues import last_version
+from .who import Org, acting_in, authority_of, between, now, organisation, tell
 
 if TYPE_CHECKING:
     import psycopg
@@ -178,16 +178,18 @@ def submit(
     *,
     share_with: str = "",
     expected: str = "",
+    today: date | None = None,
 ) -> Kept:
     """Keeps a report as it is; with `share_with`, that authority sees it from now on, and else nobody outside.
 
     The same report given again in the same marking is the one that is kept already. `expected` is the SHA-256,
-    in hexadecimal, of the report that somebody read and means; "" for any.
+    in hexadecimal, of the report that somebody read and means; "" for any. `today` (None: the database's day, in UTC)
+    is the last day that may be reported on or attested to.
 
     Raises:
         ConflictError: it is not the report that is expected: a fact has changed since.
         ForbiddenError: without the right to operate, or the authority has not addressed this organisation.
-        InputError: the report is another organisation's.
+        InputError: the report is another organisation's, or speaks of a day to come.
         NotFoundError: no such authority.
     """
     org = acting_in(db, me, slug, "operate")
@@ -197,6 +199,7 @@ def submit(
         raise UsageError(
             "nobody attests to it", where="attested", mend="say who does, in which function, and when"
         )
+    _of_days_past(report, today or now(db).date())
     authority = authority_of(organisation(db, share_with)) if share_with else None
     aud = between(db, org.org, *([authority.org] if authority is not None else []))
     body = as_json(report)
@@ -252,6 +255,20 @@ def submit(
     ).fetchone()
     assert found is not None
     return _kept(found)
+
+
+def _of_days_past(report: Report, today: date) -> None:
+    """Raises InputError for what nobody can know yet: it would count as in time on days to come."""
+    if report.as_of > today:
+        raise InputError(
+            f"{report.as_of} lies in the future", where="as_of", mend=f"report on {today} or before"
+        )
+    if isinstance(report, AddressReport) and report.attested is not None and report.attested.on > today:
+        raise InputError(
+            f"attested on {report.attested.on}, which lies in the future",
+            where="attested.on",
+            mend=f"give {today}",
+        )
 
 
 def one(db: psycopg.Connection[Any], report: int) -> Kept:
@@ -325,7 +342,7 @@ def seen_by_authority(
         NotFoundError: it had issued no such directive by that day.
     """
     org = authority_of(acting_in(db, me, slug, "direct"))
-    issued = standing_version(db, directive, org.slug, as_of)
+    issued = last_version(db, directive, org.slug, as_of)
     try:
         asked = duties(directive).reports
     except NotFoundError:  # a directive of which only the table is known
@@ -354,6 +371,7 @@ def seen_by_authority(
         acknowledgements(db, org.org, directive),
         shared,
         as_of=as_of,
+        revoked=issued.revoked,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,6 +13,7 @@ from clearway.records.errors import ConflictError, InputError, NotFoundError
 from clearway.records.text import plain
 
 from ..duties import duties
+from ..reports.provider import default_provider
 from ..triage import Subject, Workbook, apply, flagged, fold, new
 from ..triage_events import Event, read_event
 from .who import acting_in, between, tell
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
     from clearway.records.principal import Principal
 
+    from ..reports.provider import Provider
+
+_ASSET = re.compile(r"asset/([0-9]{1,18})")
 _LIMITS = (("asset", 300), ("asset_name", 300), ("flaw", 300), ("component", 2000))
 
 
@@ -54,12 +59,17 @@ def open_triage(
     component: str,
     kev_added: datetime,
     now: datetime,
+    provider: Provider | None = None,
 ) -> Triage:
     """Opens a workbook, for the members of the organisation alone.
 
+    What is named "asset/N" is held against the kept fleet (`provider`, by default its own): it has to be one of the
+    organisation's, with that flaw in that component. Any other name is of something that the fleet does not keep.
+
     Raises:
         ForbiddenError: without the right to operate.
-        NotFoundError, InputError: the directive knows no triage, or a text is empty or too long.
+        NotFoundError: the directive knows no triage, or the organisation has no such asset.
+        InputError: a text is empty or too long; the fleet finds no such flaw there; KEV has another day.
         ConflictError: one of the same asset, flaw and component is open.
     """
     org = acting_in(db, me, slug, "operate")
@@ -73,6 +83,7 @@ def open_triage(
     new(subject, steps)
     if kev_added > now:
         raise InputError("the addition to KEV lies in the future", where="kev_added", mend="give its day")
+    _in_the_fleet(db, org.org, values, kev_added, provider)
     for other in _same(db, org.org, values, now):
         if other.book.conclusion is None:
             raise ConflictError(
@@ -103,6 +114,32 @@ def open_triage(
         aud=aud,
     )
     return one(db, int(row[0]), now=now)
+
+
+def _in_the_fleet(
+    db: psycopg.Connection[Any],
+    org: int,
+    about: Mapping[str, str],
+    kev_added: datetime,
+    provider: Provider | None,
+) -> None:
+    numbered = _ASSET.fullmatch(about["asset"])
+    if numbered is None:
+        return
+    found = (provider or default_provider()).found_on(db, org, int(numbered[1]), about["flaw"])
+    named = [f for f in found if about["component"] in f.components]
+    if not named:
+        raise InputError(
+            f"{about['asset']} has no {about['flaw']} in that component",
+            where="component" if found else "flaw",
+            mend="name them as its exposure does",
+        )
+    day = kev_added.astimezone(UTC).date()
+    listed = next((f.kev for f in named if f.kev is not None), day)
+    if listed != day:
+        raise InputError(
+            f"KEV has {about['flaw']} since {listed}, not {day}", where="kev_added", mend=f"give {listed}"
+        )
 
 
 def _same(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,7 +15,6 @@ from clearway.records.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import date
 
     import psycopg
 
@@ -29,6 +29,13 @@ class Chosen(Struct, frozen=True, kw_only=True):
 
     policy: str = ""
     retier: str = ""
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """One flaw in one component of an asset: every name that the component is shown by, and its day in KEV."""
+
+    components: tuple[str, ...]
+    kev: date | None
 
 
 class Provider(Protocol):
@@ -46,6 +53,13 @@ class Provider(Protocol):
         self, db: psycopg.Connection[Any], org: int, directive: Directive, as_of: date, *, since: date
     ) -> Iterable[ReportRow]:
         """Every flaw that was open on that day, and what ended from `since` on."""
+        ...
+
+    def found_on(self, db: psycopg.Connection[Any], org: int, asset: int, flaw: str) -> tuple[Found, ...]:
+        """Where that flaw is or was on one of the organisation's assets that the caller may see.
+
+        Raises NotFoundError: the organisation has no such asset.
+        """
         ...
 
     def options(self, db: psycopg.Connection[Any], org: int, directive: str, as_of: date) -> Chosen:

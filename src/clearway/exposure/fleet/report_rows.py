@@ -19,9 +19,9 @@ from msgspec.structs import replace
 from clearway.access import audience
 from clearway.access.marking import own
 from clearway.directives import timeline
-from clearway.directives.reports.provider import Chosen, Provider
+from clearway.directives.reports.provider import Chosen, Found, Provider
 from clearway.directives.reports.row import AssetTags, ReportRow, Status
-from clearway.records.errors import InputError
+from clearway.records.errors import InputError, NotFoundError
 
 from .due import FlawDates, Said, exposed_on, facts_of, loaded, said, settings
 
@@ -93,6 +93,28 @@ class FleetRows:
         Its tags and its exposure are as they were said to be by then.
         """
         return [*self._assets(db, org, as_of).values()]
+
+    def found_on(self, db: psycopg.Connection[Any], org: int, asset: int, flaw: str) -> tuple[Found, ...]:
+        """Where that flaw is or was on one of the organisation's assets, under the id it has now or had before.
+
+        Raises NotFoundError.
+        """
+        there = db.execute(
+            "select from clearway.asset where asset = %s and org = %s", (asset, org)
+        ).fetchone()
+        if there is None:
+            raise NotFoundError("no such asset of yours", where=f"asset/{asset}")
+        rows = db.execute(
+            """select distinct v.purl, v.ecosystem, v.name, v.version, f.kev from clearway.exposure e
+            join clearway.flaw f on f.flaw = e.flaw join clearway.package_version v on v.pv = e.pv
+            where e.asset = %(asset)s and (f.id = %(flaw)s or f.id in (
+                select r.new from clearway.flaw_redirect r where r.old = %(flaw)s))""",
+            {"asset": asset, "flaw": flaw},
+        )
+        return tuple(
+            Found(components=(purl, f"{ecosystem}:{name}@{version}", f"{name}@{version}", name), kev=kev)
+            for purl, ecosystem, name, version, kev in rows
+        )
 
     def options(self, db: psycopg.Connection[Any], org: int, directive: str, as_of: date) -> Chosen:
         """The organisation's setting of that day, where it was about this directive, in names that its version has."""
