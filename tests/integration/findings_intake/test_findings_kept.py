@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from clearway.findings import artefact, desk_key, kept
@@ -15,7 +17,14 @@ from clearway.records.errors import (
     NotFoundError,
     TooLargeError,
 )
-from findings_world import Desk, new_finding
+from findings_world import Desk, Template, new_finding
+
+
+@pytest.fixture(scope="module")
+def desk(desk_template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """One desk for all tests of this file: each makes findings of its own."""
+    for made, _ in desk_template.copy(tmp_path_factory.mktemp("kept") / "home"):
+        yield made
 
 
 def test_the_same_bytes_from_one_organisation_are_one_finding(desk: Desk) -> None:
@@ -135,7 +144,9 @@ def test_files_are_sealed_in_the_database_and_read_back_with_an_entry_of_the_log
         again = artefact.add(db, desk.vault, made, File(kind="input", data=data, name="poc.bin"))
     assert one == again
     with desk.owner() as db:
-        (sealed,) = db.execute("select sealed from clearway.artefact").fetchone() or (b"",)
+        (sealed,) = db.execute(
+            "select sealed from clearway.artefact where artefact = %s", (one.id,)
+        ).fetchone() or (b"",)
     assert b"proof of concept" not in sealed
     with desk.acting(desk.coordinator) as db:
         assert artefact.read(db, desk.vault, artefact.listed(db, made.id)[0]) == data
@@ -187,3 +198,42 @@ def test_the_desks_key_is_known_to_everybody_once_and_on_the_log(desk: Desk) -> 
     with desk.acting(None) as db:
         assert [k.key_id for k in desk_key.known(db)] == [desk.key.public.key_id]
     assert desk.acts().count("desk.key_added") == 1
+
+
+# From each state to which, by whom: the whole machine, written again here.
+_LEGAL: dict[tuple[State, State], str] = {
+    ("received", "incomplete"): "both",
+    ("received", "queued"): "both",
+    ("received", "closed"): "desk",
+    ("incomplete", "incomplete"): "both",
+    ("incomplete", "queued"): "both",
+    ("incomplete", "closed"): "desk",
+    ("queued", "incomplete"): "desk",
+    ("queued", "validating"): "desk",
+    ("queued", "closed"): "desk",
+    ("validating", "queued"): "desk",
+    ("validating", "judged"): "desk",
+    ("validating", "closed"): "desk",
+    ("judged", "queued"): "desk",
+    ("judged", "validating"): "desk",
+    ("judged", "closed"): "desk",
+    ("closed", "judged"): "desk",
+    **{(s, "withdrawn"): "reporter" for s in ("received", "incomplete", "queued", "validating", "judged")},
+}  # fmt: skip
+
+
+def test_every_move_that_is_not_written_down_is_refused(desk: Desk) -> None:
+    made = desk.finding()
+    for start in kept.STATES:
+        for to in kept.STATES:
+            allowed = _LEGAL.get((start, to), "nobody")
+            for who, may in (("finder", ("both", "reporter")), ("coordinator", ("both", "desk"))):
+                with desk.owner() as db:
+                    db.execute("update clearway.finding set state = %s where finding = %s", (start, made.id))
+                    before = kept.by_id(db, made.id)
+                try:
+                    with desk.acting(getattr(desk, who)) as db:
+                        moved: kept.Finding | None = kept.move(db, before, to)
+                except (ConflictError, ForbiddenError):
+                    moved = None
+                assert (moved is not None) is (allowed in may), (start, to, who)

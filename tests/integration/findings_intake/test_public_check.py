@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,17 +13,19 @@ from clearway.findings.intake import public
 from clearway.findings.intake.reach import public_records
 from clearway.records.errors import InputError
 from clearway.store.connect import connect
-from intake_world import World, osv, package, write
+from intake_world import World, drop_database, new_database, osv, package, write
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 Ask = Callable[..., public.Answer]
 
 
-@pytest.fixture
-def ask(world: World, tmp_path: Path) -> Ask:
+@pytest.fixture(scope="module")
+def known(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    url = new_database(server, "made")
+    world = World(url, tmp_path_factory.mktemp("public") / "home")
     world.take(
         write(
-            tmp_path / "records.jsonl",
+            world.home / "records.jsonl",
             osv(
                 "PYSEC-2026-1", package("PyPI", "example", "1.8.0"), aliases=["CVE-2026-0001"],
                 details="A heap overflow in parse_string of src/parse.c.",
@@ -37,13 +38,18 @@ def ask(world: World, tmp_path: Path) -> Ask:
         ),
         at=NOW,
     )  # fmt: skip
+    yield world
+    drop_database(server, url)
 
+
+@pytest.fixture
+def ask(known: World) -> Ask:
     def asked(**question: Any) -> public.Answer:
         def fetch(refs: public.Refs) -> Any:
-            with connect(world.url) as owner:
+            with connect(known.url) as owner:
                 return public_records(owner, refs)
 
-        return public.ask(Table.of_home(world.home), public.Question(**question), fetch)
+        return public.ask(Table.of_home(known.home), public.Question(**question), fetch)
 
     return asked
 
@@ -98,10 +104,15 @@ def test_silence_where_nothing_covers_the_ecosystem_proves_nothing_and_says_so(a
     assert "proves nothing" in answer.words
 
 
-def test_a_record_above_clear_is_not_looked_at(ask: Ask, world: World) -> None:
-    with connect(world.url) as owner:
-        owner.execute("update clearway.record set tlp = 'AMBER' where id = 'PYSEC-2026-1'")
-    answer = ask(purl="pkg:pypi/example@1.7.15", place="parse_string", cwe="CWE-125")
+def test_a_record_above_clear_is_not_looked_at(ask: Ask, known: World) -> None:
+    change = "update clearway.record set tlp = %s where id = 'PYSEC-2026-1'"
+    with connect(known.url, autocommit=True) as owner:
+        owner.execute(change, ("AMBER",))
+    try:
+        answer = ask(purl="pkg:pypi/example@1.7.15", place="parse_string", cwe="CWE-125")
+    finally:
+        with connect(known.url, autocommit=True) as owner:
+            owner.execute(change, ("CLEAR",))
     marked = next(k for k in answer.known if k.flaw == "CVE-2026-0001")
     assert (marked.same_class, marked.same_place) == (None, None)
 

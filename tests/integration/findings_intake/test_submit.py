@@ -113,15 +113,19 @@ def test_many_reports_in_one_call_land_or_are_set_aside(desk: Desk) -> None:
     assert row == [(19, 1, True, True)]
 
 
-def test_a_report_that_fails_in_the_middle_leaves_the_others_whole(desk: Desk) -> None:
-    huge = "A" * (artefact.MAX_FILES + 1)
-    files = [{"name": f"f{n}", "text": "x"} for n in range(200)]
-    many = [own(title="one"), own(title="two", files=files), own(title="three")]
-    made = send(desk, dump(many))
-    assert [t.place for t in made.taken] == ["reports[0]", "reports[1]", "reports[2]"]
-    assert huge
+def test_a_report_that_fails_when_it_is_kept_is_set_aside_and_leaves_nothing_behind(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artefact, "MAX_FILES", 3)
+    over = own(title="over the bound", files=[{"name": f"f{n}", "text": "x"} for n in range(9)])
+    made = send(desk, dump([over, own(title="one"), over, own(title="two")]))
+    assert [t.place for t in made.taken] == ["reports[1]", "reports[3]"]
+    assert [a.place for a in made.set_aside] == ["reports[0]", "reports[2]"]
+    assert "too many files" in made.set_aside[0].reason
     with desk.owner() as db:
-        assert db.execute("select count(*) from clearway.finding_receipt").fetchone() == (3,)
+        for table in ("finding", "finding_receipt", "submission"):
+            found = db.execute(f"select count(*) from clearway.{table}").fetchone()
+            assert found == ((1,) if table == "submission" else (2,)), table
 
 
 def test_a_sarif_log_becomes_a_finding_for_each_result(desk: Desk) -> None:

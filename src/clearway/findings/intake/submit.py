@@ -226,6 +226,12 @@ def supplement(db: Connection, desk: Desk, finding: Finding, data: bytes) -> tup
             where=finding.subject,
             mend="send a report of its own",
         )
+    # Two who add at once do so one after the other. Rules hide a row to be written that is judged by now.
+    if (
+        db.execute("select from clearway.finding where finding = %s for update", (finding.id,)).fetchone()
+        is None
+    ):
+        raise ConflictError("the finding takes no more", where=finding.subject, mend="look at it again")
     before = reread(db, desk, finding)
     try:
         report = with_more(before, data)
