@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from clearway.directives import load
-from clearway.exposure.fleet import asset, flawview, follow, observe, page_flaw, status
+from clearway.exposure.fleet import asset, flawview, follow, inventory, observe, page_flaw, status
 from clearway.exposure.fleet.report_rows import PROVIDER
 from clearway.records.errors import NotFoundError
 from clearway.records.fleet_input import AssetIds, Detection, Observed, Witness
@@ -73,12 +73,20 @@ def test_an_advisory_takes_a_scanners_word_over_and_gives_it_back(fleet: Fleet) 
     fleet.ingest(osv("PYSEC-9", package("PyPI", "other", "1")))
     host = _scan(fleet, "CVE-2026-0001", "django", first=OLD).asset
     fleet.upload(host, "pkg:pypi/django@4.1")
+    with fleet.acting() as db:
+        assert [h.name for h in inventory.held(db, host)] == ["django"]
+        assert inventory.disputed(db, host) == () or [h.ecosystem for h in inventory.disputed(db, host)] == [
+            "PyPI"
+        ]
     assert [(x.ecosystem, x.detected) for x in fleet.lines()] == [("reported", OLD)]
     record = package("PyPI", "django", "4.2")
     fleet.ingest(osv("PYSEC-1", record, aliases=["CVE-2026-0001"]))
     fleet.follow()
     (line,) = fleet.lines()
     assert (line.ecosystem, line.records, line.detected) == ("PyPI", ("PYSEC-1",), OLD)
+    with fleet.acting() as db:
+        rows = list(PROVIDER.rows(db, fleet.org, load("bod-26-04"), date(2026, 12, 31), since=OLD))
+        assert [(r.component, r.status) for r in rows] == [("pkg:pypi/django@4.1", "open")]
     gone = "2026-11-21T00:00:00Z"
     fleet.ingest(osv("PYSEC-1", record, aliases=["CVE-2026-0001"], modified=gone, withdrawn=gone))
     fleet.follow()

@@ -115,12 +115,12 @@ def raw(db: psycopg.Connection[Any], inventory: int) -> bytes:
 def held(
     db: psycopg.Connection[Any], asset: int, *, after: int = 0, limit: int = MOST
 ) -> tuple[HeldLine, ...]:
-    """What an asset holds now, by number of the version, after `after`."""
+    """What an asset holds now, by number of the version, after `after`; without scanners' words (`observe`)."""
     names = _witnesses(db, asset)
     rows = db.execute(
         """select v.pv, v.ecosystem, v.name, v.version, v.purl, h.seen
         from clearway.held h join clearway.package_version v on v.pv = h.pv
-        where h.asset = %s and h.pv > %s order by h.pv limit %s""",
+        where h.asset = %s and h.pv > %s and v.ecosystem <> 'reported' order by h.pv limit %s""",
         (asset, after, min(limit, MOST)),
     )
     return tuple(
@@ -145,7 +145,8 @@ def disputed(db: psycopg.Connection[Any], asset: int) -> tuple[HeldLine, ...]:
     rows = db.execute(
         """select v.pv, v.ecosystem, v.name, v.version, v.purl, h.seen
         from clearway.held h join clearway.package_version v on v.pv = h.pv
-        where h.asset = %s and h.seen <> %s order by v.ecosystem, v.name, v.version limit %s""",
+        where h.asset = %s and h.seen <> %s and v.ecosystem <> 'reported'
+        order by v.ecosystem, v.name, v.version limit %s""",
         (asset, everybody, MOST),
     )
     return tuple(

@@ -23,6 +23,7 @@ from clearway.directives.reports.provider import Chosen, Found, Provider
 from clearway.directives.reports.row import AssetTags, ReportRow, Status
 from clearway.records.errors import InputError, NotFoundError
 
+from .answer import REPORTED
 from .due import FlawDates, Said, exposed_on, facts_of, loaded, said, settings
 
 if TYPE_CHECKING:
@@ -161,6 +162,9 @@ class FleetRows:
                 asset = tags.get(row[0])
                 if asset is None:  # the asset itself is marked for fewer
                     continue
+                over, removed = row[10] is not None and row[10] < end, row[13]
+                if row[2] == REPORTED and over and not removed and asset.decommissioned is None:
+                    continue  # what is held explains it, and is a row of its own
                 held = tier(FlawDates(row[6], *row[14:]), exposed[row[0]], row[7], row[5])
                 made = _row(asset, row, held, end)
                 while (
@@ -227,11 +231,11 @@ def _row(asset: AssetTags, row: Any, tier: Tier, end: datetime) -> ReportRow:
         since = _day(gone)
         status = "fixed" if removed or asset.decommissioned is not None else "not_affected"
         reason = "the component is no longer there" if status == "fixed" else "no source says so any more"
-    if status in ("open", "mitigated", "accepted") or (
+    over = status in ("open", "mitigated", "accepted") or (
         gone is not None and status == "fixed" and not removed
-    ):
-        if asset.decommissioned is not None:  # with the asset, whenever that was recorded
-            status, since, reason = "fixed", asset.decommissioned, "the asset was decommissioned"
+    )
+    if over and asset.decommissioned is not None:  # with the asset, whenever that was recorded
+        status, since, reason = "fixed", asset.decommissioned, "the asset was decommissioned"
     return ReportRow(
         asset=asset,
         component=purl or f"{ecosystem}:{name}@{version}",
