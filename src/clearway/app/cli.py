@@ -25,6 +25,7 @@ COMMANDS = {
     "ingest": ("clearway.advisories.commands", "take in advisories, KEV, EPSS and VEX"),
     "feeds": ("clearway.advisories.feeds.commands", "pull public data, and how current each feed is"),
     "directive": ("clearway.directives.commands", "directives, their tables, and why a date"),
+    "finding": ("clearway.findings.commands", "report a flaw, ask before scanning, validate, follow a case"),
     "ledger": ("clearway.ledger.commands", "the log: verify, prove, export, witness"),
     "access": ("clearway.access.commands", "organisations, people, tokens, embargoes"),
     "up": ("clearway.app.commands", "the server: pages, API and background work"),

@@ -30,7 +30,7 @@ def examine(home: Path) -> list[Check]:
     """Looks at Python, the home, the table and its sources, and the database, without changing anything."""
     from .doctor_team import team
 
-    return [_python(), _space(home), *_table(home), *_feeds(home), _database(home), *team(home)]
+    return [_python(), _space(home), *_table(home), *_feeds(home), _database(home), *team(home), _sandbox()]
 
 
 def _python() -> Check:
@@ -46,6 +46,15 @@ def _space(home: Path) -> Check:
     return Check(
         "disk", free >= _LEAST_FREE_BYTES, f"{free >> 20:,} MiB free at {folder}", "free some disk space"
     )
+
+
+def _sandbox() -> Check:
+    """Whether reproducers can be run here. Everything else works without, so what is missing is no fault."""
+    from clearway.sandbox.health import health
+
+    seen = health()
+    said = seen.found if seen.ok else f"findings can't be validated here: {seen.found}"
+    return Check("sandbox", True, f"{said} ({seen.mend})" if seen.mend and not seen.ok else said)
 
 
 def _table(home: Path) -> list[Check]:

@@ -43,8 +43,16 @@ _ROUTES = (
     "clearway.exposure.fleet.pages",
     "clearway.findings.intake.api",
     "clearway.findings.intake.pages",
+    "clearway.findings.lease.api",
+    "clearway.findings.lease.pages",
     "clearway.findings.validate.api",
     "clearway.findings.validate.pages",
+    "clearway.findings.lease.api",
+    "clearway.findings.lease.pages",
+    "clearway.findings.dedup.api",
+    "clearway.findings.dedup.pages",
+    "clearway.findings.case.api",
+    "clearway.findings.case.pages",
     "clearway.app.search",
 )
 _TEMPLATES = {
@@ -61,6 +69,7 @@ _NAVIGATION = (
     Nav("Exposure", "/exposure", "signed-in"),
     Nav("Assets", "/assets", "signed-in"),
     Nav("Directives", "/directives", "signed-in"),
+    Nav("Findings", "/findings", "signed-in"),
     Nav("Data", "/data", "signed-in"),
     Nav("Audit", "/audit", "signed-in"),
 )
