@@ -48,7 +48,7 @@ FINDINGS = Listing(
         "level": Column("f.level", "int"),
     },
     tie=Column("f.finding", "bigint"),
-    default="received",
+    default="-received",
     filters={
         "state": choice("f.state = any(%s)", STATES, "f.state <> all(%s)"),
         "organisation": text("o.slug = any(%s)"),

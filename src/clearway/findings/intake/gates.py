@@ -102,9 +102,7 @@ def _reproduction(report: Reported) -> str:
     if len(made.steps) >= _MIN_STEPS and has_input:
         return ""
     if has_input:
-        return (
-            "an input is there, and not how it is used: give `reproduction.steps`, or a recipe that runs here"
-        )
+        return "an input is there, and not how it is used: give the steps, or a recipe that runs here"
     if made.steps:
         return "steps are there, and no input: attach the file that makes it happen, or give a recipe"
     return "nothing shows that it happens: give a recipe that runs here, or steps with the input as a file"
@@ -115,7 +113,7 @@ def _trace(trace: tuple[Step, ...]) -> str:
     lacking = [role for role in ("source", "sink") if role not in roles]
     if not lacking:
         return ""
-    return f"the {' and the '.join(lacking)} of the data with file or function: give `trace`, or a code flow in SARIF"
+    return f"the {' and the '.join(lacking)} of the data with file or function: give the trace, in SARIF a code flow"
 
 
 def _ruled_out(given: tuple[RuledOut, ...], cwe: str, where: str) -> str:

@@ -65,7 +65,7 @@ def handlers() -> list[HTTPRouteHandler]:
             tlp=_marking() if found.items else None,
             table=Table(
                 id="findings", caption="Findings", columns=COLUMNS, rows=found.items, key="handling", noun="finding",
-                address=Address.of(request), next=found.next, default_sort="received",
+                address=Address.of(request), next=found.next, default_sort="-received",
             ),
             facets=_facets(),
             states=STATE_WORDS,
