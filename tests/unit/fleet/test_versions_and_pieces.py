@@ -104,6 +104,21 @@ def test_what_a_record_can_not_tell_of_is_unknown_around_what_it_tells() -> None
     ]  # fmt: skip
 
 
+def test_the_purl_that_is_shown_says_what_decides_and_nothing_else() -> None:
+    minor = replace(DEB, purl="pkg:deb/debian/libssl3@3.0.9-1?distro=debian-12.5&arch=amd64&secret=x")
+    shown = "pkg:deb/debian/libssl3@3.0.9-1?arch=amd64&distro=debian-12&upstream=openssl"
+    assert [version_of(c).component.purl for c in (DEB, minor)] == [shown, shown]
+    rpm = Component(
+        ecosystem="AlmaLinux:8", name="npm", version="1:8.19.2-1", source_name="nodejs", source_version="1:16.18.1-3",
+        module_stream="nodejs:16", purl="pkg:rpm/almalinux/npm@8.19.2-1?epoch=1&rpmmod=nodejs:16",
+    )  # fmt: skip
+    assert version_of(rpm).component.purl == (
+        "pkg:rpm/almalinux/npm@8.19.2-1?distro=almalinux-8&epoch=1&rpmmod=nodejs:16&upstream=nodejs%401:16.18.1-3"
+    )
+    plain = Component(ecosystem="PyPI", name="a", version="1", purl="pkg:pypi/a@1?x=y")
+    assert version_of(plain).component.purl == "pkg:pypi/a@1"
+
+
 @pytest.mark.parametrize(
     "claim",
     [

@@ -24,6 +24,27 @@ def test_qualys_has_a_preamble_several_cves_a_row_and_month_first() -> None:
     assert other.detections[0].last_seen == date(2021, 5, 25)
 
 
+@pytest.mark.parametrize("cell", ["CVE-9999", "CVE-2026-12", "cve 2026/1234", "CVE-2021-44228, CVE-2021-4"])
+def test_what_was_meant_as_a_cve_and_is_none_is_told_of(cell: str) -> None:
+    found = read_fleet(f'asset,cve\nweb,"{cell}"\n'.encode(), "s.csv")
+    assert [a.place for a in found.set_aside] == ["line 2"]
+    assert [d.flaw for o in found.observed for d in o.detections] == ["CVE-2021-44228"] * ("44228" in cell)
+
+
+@pytest.mark.parametrize(
+    "cell", ["", "n/a", "CVE", "CVE-2021-44228-1", "no CVE assigned", "GHSA-jfh8-c2jp-5v3q"]
+)
+def test_a_remark_is_no_mistake(cell: str) -> None:
+    assert read_fleet(f'asset,cve\nweb,"{cell}"\n'.encode(), "s.csv").set_aside == ()
+
+
+def test_a_list_says_what_is_at_the_edge() -> None:
+    rows = b"asset,edge device\na,yes\nb,No\nc,\nd,maybe\ne,yes\ne,no\n"
+    found = read_fleet(rows, "l.csv")
+    assert {o.name: o.edge for o in found.observed} == {"a": True, "b": False, "c": None, "e": True}
+    assert [a.place for a in found.set_aside] == ["line 5"]
+
+
 def test_two_machines_of_one_cloned_name_stay_two() -> None:
     one, other = document("qualys.csv").observed
     assert one.ids.hostname == other.ids.hostname == "ec2amaz-iu0c43l"

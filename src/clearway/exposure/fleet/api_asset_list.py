@@ -39,7 +39,8 @@ ASSETS: Listing[AssetItem] = Listing(
         "a.asset as id, coalesce(o.slug, '') as organisation, a.name, a.owner, a.environment, a.kind, a.exposure, "
         "a.edge, a.end_of_support, a.decommissioned, "
         "(select count(*) from clearway.held h where h.asset = a.asset) as components, "
-        "(select count(*) from clearway.exposure e where e.asset = a.asset and e.gone is null and e.status = 0) as open, "
+        "(select count(*) from clearway.exposure e where e.asset = a.asset and e.gone is null and e.status = 0) "
+        "as open, "
         "(select min(e.due) from clearway.exposure e where e.asset = a.asset and e.gone is null and e.status = 0) "
         "as earliest, "
         "(select max(i.received) from clearway.inventory i where i.asset = a.asset) as inventoried, a.aud",

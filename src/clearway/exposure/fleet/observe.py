@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from clearway.formats.purl import parse
+from clearway.records.asset_identity import identity_keys
 from clearway.records.errors import ConflictError, InputError
 from clearway.records.fleet_input import SetAside
 from clearway.records.inventory import Component, Inventory
@@ -192,10 +193,10 @@ def _asset(
     details = details_of(seen, file)
     if asset is not None:
         return assets.one(db, asset), False
-    found = _found(db, org, seen, details, file)
+    found = _found(db, org, seen, file)
     if found is None:
         assets.one_at_a_time(db, org)
-        found = _found(db, org, seen, details, file)  # somebody else may have made it meanwhile
+        found = _found(db, org, seen, file)  # somebody else may have made it meanwhile
     if found is None:
         name = whose.called(
             seen, assets.names_like(db, org, storable(seen.name).strip()), storable(seen.name).strip()
@@ -220,11 +221,11 @@ def _asset(
     return found, False
 
 
-def _found(
-    db: psycopg.Connection[Any], org: int, seen: Observed, details: assets.Details, file: str
-) -> assets.Asset | None:
+def _found(db: psycopg.Connection[Any], org: int, seen: Observed, file: str) -> assets.Asset | None:
     name = storable(seen.name).strip()
-    near = assets.alike(db, org, name, (*details.identifiers, *seen.ids.image_digests))
+    # A host's or a file's name is shared by many, and decides only beside an asset's name.
+    keys = [k[:300] for k in identity_keys(seen.ids, seen.witness.tool)[:200]]
+    near = assets.alike(db, org, name, (*keys, *seen.ids.image_digests[:200]))
     return whose.choose(replace(seen, name=name), near, file)
 
 
