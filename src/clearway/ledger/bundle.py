@@ -158,7 +158,8 @@ class Bundle:
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         for index in range(-(-size // WIDTH)):
-            wide = min(WIDTH, size - index * WIDTH)
+            # A tree that is smaller than the one exported, when its checkpoint is gone: of the leaves that are here.
+            wide = min(WIDTH, max(size, self.manifest.size) - index * WIDTH)
             bundle = self._tile(Tile(ENTRIES, index), wide, WIDTH * STRIDE)
             tile = self._tile(Tile(0, index), wide, WIDTH * HASH_BYTES)
             if not bundle and not tile:

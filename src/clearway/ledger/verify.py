@@ -170,8 +170,8 @@ class _Verifier:
             self._bad(-1, "the key that signs here is not among the keys of the log")
         signed = self._signed(trusted)
         newest = max((c for c, _ in signed), key=lambda c: c.size, default=None)
-        size = newest.size if newest else 0
         copies = [(of_note(w), w) for w in self.witnesses if isinstance(w, Note)]
+        size = self._reaches(newest.size if newest else 0, newest, copies)
         known = [(c.size, c.root, "a checkpoint") for c, _ in signed]
         known += [(c.size, c.root, "the witness's copy") for c, _ in copies if c.size <= size]
         known += self._continues(newest, size)
@@ -220,6 +220,42 @@ class _Verifier:
             self._bad(size, f"the log has {size:,} entries, and {last.size:,} were signed here")
             return []
         return [(last.size, last.root, "what was signed here last,")]
+
+    def _reaches(
+        self, signed: int, newest: Checkpoint | None, copies: Sequence[tuple[Checkpoint, Note]]
+    ) -> int:
+        """How far the tree is to be checked: to the newest checkpoint, or as far as another vouches for it.
+
+        Where the newest checkpoint is gone or altered, no leaf need be wrong: a copy of it that is kept elsewhere shows
+        whether the leaves are those that it was signed for.
+        """
+        ours = [c for c, _ in copies if newest is None or c.origin == newest.origin]
+        known = [(c.size, c.root, "as the witness's copy of it shows") for c in ours]
+        if self.last is not None:
+            known.append((self.last.size, self.last.root, "as what was signed here last shows"))
+        for size, root, words in sorted(known, reverse=True):
+            if size > signed and self._root_at(size) == root:
+                self._bad(
+                    -1, f"the checkpoint of {size:,} entries is gone or altered; its leaves are here, {words}"
+                )
+                return size
+        return signed
+
+    def _root_at(self, size: int) -> bytes:
+        """The root over the first `size` leaves as they stand; empty where there are not so many."""
+        hashes: list[bytes] = []
+        done = 0
+        for chunk in self.source.chunks(size):
+            try:
+                found = leaf_hashes(chunk.bundle[: min(WIDTH, size - done) * STRIDE])
+            except IntegrityError:
+                return b""
+            hashes.append(found)
+            done += len(found) // HASH_BYTES
+        if done != size:
+            return b""
+        whole = b"".join(hashes)
+        return join([fold(whole[i << n << 5 : (i + 1) << n << 5]) for n, i in perfect(0, size)])
 
     def _bad(self, leaf: int, text: str) -> None:
         if len(self.problems) < 10_000:
@@ -316,6 +352,8 @@ class _Verifier:
         for at, text in chunk.problems:
             self._bad(first + at, f"leaf {first + at}: {text}")
         for at, opening in chunk.openings:
+            if at >= wide:
+                continue  # beyond the tree: its checkpoint is gone
             start = at * STRIDE + STRIDE - 64
             wrong = opens(opening, bundle[start : start + 64])
             if wrong:
@@ -333,7 +371,9 @@ class _Verifier:
 
     def _note_closed(self, first: int, wide: int, chunk: Chunk) -> None:
         """Counts the parts that are not shown, and takes note of where."""
-        shown = {at: (o.header is not None) + (o.content is not None) for at, o in chunk.openings}
+        shown = {
+            at: (o.header is not None) + (o.content is not None) for at, o in chunk.openings if at < wide
+        }
         closed = 2 * wide - sum(shown.values())
         self.closed += closed
         if closed and chunk.openings and len(self.closed_at) < _CLOSED:

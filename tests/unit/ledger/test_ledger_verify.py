@@ -226,11 +226,49 @@ def test_the_newest_root_that_agrees_narrows_down_where_a_log_was_rewritten() ->
 
 
 def test_a_log_that_is_shorter_than_what_the_witness_has_seen_is_caught() -> None:
-    found = log()
-    kept = found.checkpoints.pop()
-    report = bad(found, witnesses=[kept])
+    kept = MemoryLog.of(SIZE, batches=(100, 200, 400), salt=b"s").checkpoints.pop()
+    report = bad(MemoryLog.of(300, batches=(100, 200), salt=b"s"), witnesses=[kept])
     assert report.first_bad == 300
     assert "has seen 700 entries, the log has 300" in report.reasons[0]
+
+
+def without_newest(found: MemoryLog) -> None:
+    found.checkpoints.pop()
+
+
+def without_any(found: MemoryLog) -> None:
+    found.checkpoints.clear()
+
+
+def with_an_altered_one(found: MemoryLog) -> None:
+    newest = found.checkpoints[-1]
+    found.checkpoints[-1] = Note(newest.text.replace("700", "701"), newest.signatures)
+
+
+@pytest.mark.parametrize("spoil", [without_newest, without_any, with_an_altered_one])
+@pytest.mark.parametrize("bundled", [False, True], ids=["on-line", "from a bundle"])
+def test_a_checkpoint_that_is_gone_or_altered_makes_no_leaf_bad(
+    spoil: Callable[[MemoryLog], None], bundled: bool, tmp_path: Path
+) -> None:
+    found = log()
+    kept = found.checkpoints[-1]
+    spoil(found)
+
+    def told(**how: object) -> Report:
+        if not bundled:
+            return verify(found, **how)  # type: ignore[arg-type]
+        with Bundle(found.write(tmp_path / "log.zip")) as bundle:
+            return verify(bundle, **how)  # type: ignore[arg-type]
+
+    for how in ({"witnesses": [kept]}, {"last": of_note(kept)}):
+        report = told(**how)
+        assert (report.ok, report.first_bad) == (False, None), report.reasons
+        assert any("the checkpoint of 700 entries is gone or altered" in r for r in report.reasons)
+        assert report.opened == 2 * SIZE, "what it covered is checked all the same"
+    assert told().first_bad is None, "nor without anybody's copy"
+    # What is wrong with a leaf is still told of that leaf.
+    found.opened[BAD] = Opening(BAD + 1, "{}", b"s" * 32, "", b"s" * 32)
+    assert told(witnesses=[kept]).first_bad == BAD
 
 
 def test_two_checkpoints_that_do_not_fit_together_are_a_fork() -> None:
