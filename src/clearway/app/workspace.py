@@ -47,8 +47,6 @@ _ROUTES = (
     "clearway.findings.lease.pages",
     "clearway.findings.validate.api",
     "clearway.findings.validate.pages",
-    "clearway.findings.lease.api",
-    "clearway.findings.lease.pages",
     "clearway.findings.dedup.api",
     "clearway.findings.dedup.pages",
     "clearway.findings.case.api",

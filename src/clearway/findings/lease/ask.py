@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[Any]
 
 QUESTIONS_AN_HOUR = 5_000  # of one organisation
-OVERLAPS_A_DAY = 200  # distinct questions of one organisation that were answered with share, wait, ours, not ours
+OVERLAPS_A_DAY = (
+    200  # distinct questions of one organisation that were answered with share, wait, ours, not ours
+)
 MOST_HELD = 2_000  # leases of one organisation at a time
 TTL_S = 900
 WINDOW_S = 4 * 3_600
@@ -105,7 +107,9 @@ def ask(
         TooManyRequestsError: the organisation has asked enough for now.
     """
     targets = scope.parse_all(asked.scope)
-    sources = tuple(scope.source(text, f"sources[{n}]") for n, text in enumerate(asked.sources[: scope.MAX_TARGETS]))
+    sources = tuple(
+        scope.source(text, f"sources[{n}]") for n, text in enumerate(asked.sources[: scope.MAX_TARGETS])
+    )
     _check(asked, targets, clock.now().astimezone(UTC))
     aud = kept.audience_of(db, of.org)
     public = known.look(table, targets, asked.about) if asked.about and table is not None else None

@@ -148,7 +148,9 @@ def _read(path: Path) -> bytes:
     with os.fdopen(fd, "rb") as file:
         if os.fstat(fd).st_mode & 0o077:
             raise ConfigError(
-                "the key that hides scopes can be read by others", where=str(path), mend=f"chmod 600 {path.name}"
+                "the key that hides scopes can be read by others",
+                where=str(path),
+                mend=f"chmod 600 {path.name}",
             )
         key = file.read(KEY_BYTES + 1)
     if len(key) != KEY_BYTES:

@@ -121,7 +121,12 @@ def prove(owner: Connection, control: Control, now: datetime, *, by: int = 0) ->
 
 
 def say(
-    db: Connection, number: int, stance: Stance, *, max_rate: float | None = None, authorised: Sequence[str] = ()
+    db: Connection,
+    number: int,
+    stance: Stance,
+    *,
+    max_rate: float | None = None,
+    authorised: Sequence[str] = (),
 ) -> Control:
     """Says how others may scan what is proven, and who is authorised.
 
@@ -135,15 +140,24 @@ def say(
         raise InputError("more than 200 organisations", where="authorised")
     one(db, number)
     allowed = sorted({slug.strip() for slug in authorised if slug.strip()})
-    scalar(db, "select clearway.lease_control_say(%s, %s, %s::real, %s::text[])", (number, stance, max_rate, allowed))
+    scalar(
+        db,
+        "select clearway.lease_control_say(%s, %s, %s::real, %s::text[])",
+        (number, stance, max_rate, allowed),
+    )
     found = one(db, number)
-    content = {"scope": found.scope, "stance": stance, "max_rate": max_rate, "authorised": allowed}
+    content: dict[str, object] = {
+        "scope": found.scope,
+        "stance": stance,
+        "max_rate": max_rate,
+        "authorised": allowed,
+    }
     _tell(db, "lease.control_said", found, content)
     return found
 
 
-def end(db: Connection, number: int) -> None:
-    """Ends a proof of one's own, and with it what it said.
+def end(db: Connection, number: int) -> Control:
+    """Ends a proof of one's own, and with it what it said; as it was.
 
     Raises:
         NotFoundError, ForbiddenError, ConflictError: it is not there, not the caller's, or ended.
@@ -151,6 +165,7 @@ def end(db: Connection, number: int) -> None:
     found = one(db, number)
     scalar(db, "select clearway.lease_control_end(%s)", (number,))
     _tell(db, "lease.control_ended", found, {"scope": found.scope})
+    return found
 
 
 def due(owner: Connection, now: datetime) -> list[Control]:
@@ -163,7 +178,9 @@ def due(owner: Connection, now: datetime) -> list[Control]:
 
 
 def _tell(db: Connection, act: str, control: Control, content: dict[str, object]) -> None:
-    row = db.execute("select org, aud::int from clearway.lease_control where control = %s", (control.id,)).fetchone()
+    row = db.execute(
+        "select org, aud::int from clearway.lease_control where control = %s", (control.id,)
+    ).fetchone()
     assert row is not None
     subject = f"lease-control/{control.id}"
     ledger.append(db, act, subject, content, aud=row[1])

@@ -102,6 +102,11 @@ def in_window(db: Connection, since: datetime, until: datetime, *, most: int = 5
     return [of_row(row) for row in rows]
 
 
+def newest(db: Connection, *, most: int = 50) -> list[Lease]:
+    """The newest that the caller may see."""
+    return [of_row(row) for row in db.execute(f"{_SELECT} order by l.lease desc limit %s", (most,))]
+
+
 def renew(db: Connection, reference: str, fence: int, ttl_s: int | None = None) -> Lease:
     """The lease with its new end; on the log.
 
@@ -153,7 +158,9 @@ def _read(reference: str) -> str:
 
 
 def _tell(db: Connection, act: str, lease: Lease, content: dict[str, object]) -> None:
-    row = db.execute("select org, aud::int from clearway.lease where reference = %s", (lease.reference,)).fetchone()
+    row = db.execute(
+        "select org, aud::int from clearway.lease where reference = %s", (lease.reference,)
+    ).fetchone()
     assert row is not None
     ledger.append(db, act, subject(lease.reference), content, aud=row[1])
     events.emit(

@@ -63,7 +63,9 @@ def _of_package(table: Table, target: Target, wanted: set[str]) -> Public | None
     if not spoken:
         return None
     records = tuple(dict.fromkeys(claim.record for claim, _ in spoken))
-    fixed = tuple(dict.fromkeys(i[3] for claim, _ in spoken for i in claim.intervals if i[4] == "fixed" and i[3]))
+    fixed = tuple(
+        dict.fromkeys(i[3] for claim, _ in spoken for i in claim.intervals if i[4] == "fixed" and i[3])
+    )
     release: Literal["", "affected", "fixed", "not_affected", "unknown"] = ""
     if version:
         said = {s.verdict for s in judge(table, ecosystem, name, version).statements if s.record in records}

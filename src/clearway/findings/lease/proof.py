@@ -67,7 +67,9 @@ def place(target: Target, method: Method, token: str, ports: Ports | None = None
         host = f"[{address}]" if target.net.version == 6 else address
         return Place(url=f"http://{host}{_port(at.http, 80)}{PATH}", content=token)
     raise InputError(
-        "a file shows control of a host or one address alone", where="method", mend="use dns-txt for this scope"
+        "a file shows control of a host or one address alone",
+        where="method",
+        mend="use dns-txt for this scope",
     )
 
 
@@ -107,7 +109,9 @@ def _zone(target: Target) -> str:
     if target.net.prefixlen % step:
         near = ", ".join(f"/{n}" for n in (8, 16, 24, 32)) if step == 8 else "a multiple of 4"
         raise InputError(
-            "the DNS has no reverse zone that is just this network", where="scope", mend=f"use a prefix of {near}"
+            "the DNS has no reverse zone that is just this network",
+            where="scope",
+            mend=f"use a prefix of {near}",
         )
     labels = target.net.network_address.reverse_pointer.split(".")
     return ".".join(labels[(target.net.max_prefixlen - target.net.prefixlen) // step :])

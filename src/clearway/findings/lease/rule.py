@@ -26,7 +26,9 @@ ACTIVITIES: tuple[Activity, ...] = get_args(Activity)
 Outcome = Literal["clear", "share", "exclude"]
 Stance = Literal["own", "refuse", "cap"]
 Answer = Literal["go", "share", "wait", "refused", "known"]
-_LOAD = frozenset(("fuzzing", "authenticated", "port"))  # reaches the hosts, and changes what others measure there
+_LOAD = frozenset(
+    ("fuzzing", "authenticated", "port")
+)  # reaches the hosts, and changes what others measure there
 _NEED_HOSTS = frozenset(("authenticated", "port"))
 
 

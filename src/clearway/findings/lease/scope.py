@@ -84,9 +84,7 @@ def parse(text: str, where: str = "scope") -> Target:
     """
     text = text.strip()
     if not text or len(text) > MAX_CHARS or not text.isprintable():
-        raise InputError(
-            f"a scope is one line of up to {MAX_CHARS} characters", where=where, mend=_FORMS
-        )
+        raise InputError(f"a scope is one line of up to {MAX_CHARS} characters", where=where, mend=_FORMS)
     if text[:4].lower() == "pkg:":
         return _package(text, where)
     if text.lower().startswith(("git+", "https://", "http://")):
@@ -138,7 +136,9 @@ def _package(text: str, where: str) -> Target:
         read = purl.canonical(purl.parse(text))
         ecosystem, name, _ = purl.identity(read)
     except InputError:
-        raise InputError("the purl can't be read", where=where, mend="pkg:type/namespace/name@version") from None
+        raise InputError(
+            "the purl can't be read", where=where, mend="pkg:type/namespace/name@version"
+        ) from None
     if read.type in ("github", "bitbucket", "gitlab") and read.namespace:  # the same as their repositories
         host = {"github": "github.com", "gitlab": "gitlab.com", "bitbucket": "bitbucket.org"}[read.type]
         steps = _repository_steps(host, f"{read.namespace}/{read.name}", read.subpath)
@@ -222,7 +222,11 @@ def _name(text: str, where: str) -> Target:
 
 def _labels(name: str, where: str) -> list[str]:
     try:
-        name = name.rstrip(".").encode("idna").decode().lower() if not name.isascii() else name.rstrip(".").lower()
+        name = (
+            name.rstrip(".").encode("idna").decode().lower()
+            if not name.isascii()
+            else name.rstrip(".").lower()
+        )
     except UnicodeError:
         name = ""
     labels = name.split(".")
@@ -231,6 +235,11 @@ def _labels(name: str, where: str) -> list[str]:
         numeric = True
     except ValueError:
         numeric = labels[-1].isdigit()
-    if numeric or len(name) > 253 or not 2 <= len(labels) < MAX_STEPS or not all(map(_LABEL.fullmatch, labels)):
+    if (
+        numeric
+        or len(name) > 253
+        or not 2 <= len(labels) < MAX_STEPS
+        or not all(map(_LABEL.fullmatch, labels))
+    ):
         raise InputError("this is no host name with two labels or more", where=where, mend=_FORMS)
     return labels

@@ -137,7 +137,8 @@ def records(answer: bytes, query: bytes) -> tuple[str, ...]:
 
 def _name(packet: bytes, at: int) -> tuple[bytes, int]:
     """A name in lower case, and where what follows it begins. Pointers lead backwards alone, so that it ends."""
-    labels, after, least = [], 0, at
+    labels: list[bytes] = []
+    after, least = 0, at
     while True:
         size = packet[at]
         if size >= 0xC0:

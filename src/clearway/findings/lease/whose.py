@@ -47,7 +47,14 @@ class Whose(Struct, frozen=True, kw_only=True):
 
 
 def whose(
-    db: Connection, key: BlindKey, of: Membership, source: str, at: datetime | None, target: str, *, clock: Clock
+    db: Connection,
+    key: BlindKey,
+    of: Membership,
+    source: str,
+    at: datetime | None,
+    target: str,
+    *,
+    clock: Clock,
 ) -> Whose:
     """Whether a scan that `of` sees is one of ours; `at` None is now. On the log.
 
@@ -58,7 +65,9 @@ def whose(
     now = clock.now().astimezone(UTC)
     seen = now if at is None else at
     if seen.tzinfo is None or seen > now + _SKEW:
-        raise InputError("the time has no zone, or is still to come", where="at", mend="write 2026-12-01T09:00:00Z")
+        raise InputError(
+            "the time has no zone, or is still to come", where="at", mend="write 2026-12-01T09:00:00Z"
+        )
     address = scope.source(source, "source")
     if address.prefixlen != address.max_prefixlen:
         raise InputError("is a network; one address is wanted", where="source")
@@ -77,6 +86,13 @@ def whose(
     )  # fmt: skip
     if found["answer"] == "bounded":
         ask.bounded(found["why"])
-    content = {"answer": found["answer"], "source": str(address), "target": reached.text, "at": seen.isoformat()}
-    ledger.append(db, "lease.whose_asked", f"organisation/{of.slug}", content, aud=kept.audience_of(db, of.org))
+    content = {
+        "answer": found["answer"],
+        "source": str(address),
+        "target": reached.text,
+        "at": seen.isoformat(),
+    }
+    ledger.append(
+        db, "lease.whose_asked", f"organisation/{of.slug}", content, aud=kept.audience_of(db, of.org)
+    )
     return Whose(answer=found["answer"], reference=found["reference"], words=_WORDS[found["answer"]])

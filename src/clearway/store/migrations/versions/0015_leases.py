@@ -86,9 +86,12 @@ from unnest(array['source-review', 'fuzzing', 'authenticated', 'port', 'passive'
     unnest(array['source-review', 'fuzzing', 'authenticated', 'port', 'passive']) b, (values (true), (false)) v (live);
 -- How many questions an organisation asked in an hour, and of which it was told that others are there. `digest` tells
 -- a question that comes again from another one.
-create table clearway.lease_pace (org int not null, hour timestamptz not null, asked int not null, primary key (org, hour));
+create table clearway.lease_pace (
+    org int not null, hour timestamptz not null, asked int not null, primary key (org, hour)
+);
 create table clearway.lease_told (
-    org int not null, digest bytea not null, at timestamptz not null default clock_timestamp(), primary key (org, digest)
+    org int not null, digest bytea not null, at timestamptz not null default clock_timestamp(),
+    primary key (org, digest)
 );
 create index lease_told_at on clearway.lease_told (org, at);
 -- Who has shown that a network or a name is theirs, and what they say of its being scanned.
@@ -151,7 +154,8 @@ begin
     if of_net is not null then
         return query select l.lease, l.org, l.activity, t.live, l.until
             from lease_target t join lease l using (lease)
-            where t.held and t.net && of_net and l.ends > at and l.released is null and l.starts < til and l.until > since;
+            where t.held and t.net && of_net and l.ends > at and l.released is null
+                and l.starts < til and l.until > since;
     else
         return query select l.lease, l.org, l.activity, t.live, l.until
             from lease_target t join lease l using (lease)
@@ -396,11 +400,12 @@ create function clearway.locked_control(which int) returns clearway.lease_contro
 declare c lease_control;
 begin
     select * into c from lease_control where control = which for update;
-    if c.control is null or (case when actor() = 0 then false else get_bit(my_bits(), c.aud) is distinct from 1 end) then
+    if c.control is null
+            or (case when actor() = 0 then false else get_bit(my_bits(), c.aud) is distinct from 1 end) then
         raise 'no such proof of control' using errcode = 'CW404';
     end if;
-    if not (case when actor() = 0 then true else may('operate', c.org) or may('maintain', c.org) or may('submit', c.org) end)
-    then
+    if not (case when actor() = 0 then true
+            else may('operate', c.org) or may('maintain', c.org) or may('submit', c.org) end) then
         raise 'it is another organisation''s' using errcode = 'CW403';
     end if;
     if c.ended is not null then raise 'it is ended' using errcode = 'CW409'; end if;

@@ -1,0 +1,307 @@
+"""`clearway finding lease ask|renew|release|list|whose|control`: leases from the command line."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from clearway.records.principal import Principal
+    from clearway.store.principal import Pool
+
+    from .hold import Lease
+
+# As `rule.ACTIVITIES`, which is not imported for `--help`; a test holds them equal.
+ACTIVITIES = ("source-review", "fuzzing", "authenticated", "port", "passive")
+_SHOWN = 50
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds `lease` to `clearway finding`."""
+    lease = commands.add_parser(
+        "lease",
+        help="say what you are about to scan: ask, renew, give back; is this scan yours?",
+        description="Scan leases: who is about to look at what.",
+    )
+    kinds = lease.add_subparsers(dest="lease_command", metavar="COMMAND", required=True)
+
+    def add(name: str, text: str, func: Any) -> argparse.ArgumentParser:
+        parser = kinds.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        parser.add_argument("--json", action="store_true")
+        parser.set_defaults(func=func)
+        return parser
+
+    ask = add(
+        "ask", "ask before a scan; exit code 7 when the answer is to wait, 5 when it is refused", run_ask
+    )
+    ask.add_argument(
+        "scope", nargs="+", metavar="SCOPE",
+        help="a purl, git+https://host/owner/name@commit#src/**, a network, a host, or *.example.org",
+    )  # fmt: skip
+    ask.add_argument("--activity", required=True, choices=ACTIVITIES)
+    ask.add_argument("--from", dest="starts", default="", metavar="TIME", help="default: now")
+    ask.add_argument("--until", default="", metavar="TIME", help="default: four hours later")
+    ask.add_argument(
+        "--ttl", type=int, default=900, metavar="SECONDS", help="over when not renewed for so long (900)"
+    )
+    ask.add_argument("--rate", type=float, default=None, metavar="N", help="requests a second, at most")
+    ask.add_argument(
+        "--source", action="append", default=[], metavar="ADDRESS", help="where you scan from; repeatable"
+    )
+    ask.add_argument("--authorisation", default="", metavar="TEXT", help="reference of your authorisation")
+    ask.add_argument(
+        "--about", default="", metavar="ID", help="the flaw that you look for: told when it is public"
+    )
+    ask.add_argument("--label", default="", metavar="TEXT", help="your own name for it")
+    ask.add_argument("--sealed", action="store_true", help="not even the coordinators read the scope")
+    ask.add_argument("--org", default="", metavar="SLUG", help="default: the only one that you may scan for")
+    renew = add("renew", "hold a lease for another while", run_renew)
+    renew.add_argument("reference", metavar="CWL-XXXX-XXXX")
+    renew.add_argument(
+        "--fence", type=int, required=True, metavar="TOKEN", help="the token that it came with"
+    )
+    renew.add_argument("--ttl", type=int, default=None, metavar="SECONDS")
+    release = add("release", "give a lease back", run_release)
+    release.add_argument("reference", metavar="CWL-XXXX-XXXX")
+    add("list", "leases that you may see, the newest first", run_list)
+    whose = add("whose", '"is this scan yours?": ours, not ours, or unknown', run_whose)
+    whose.add_argument("source", metavar="ADDRESS", help="where the scan comes from")
+    whose.add_argument("target", metavar="TARGET", help="what it reaches: an address, a network or a host")
+    whose.add_argument("--at", default="", metavar="TIME", help="when it was seen (default: now)")
+    whose.add_argument("--org", default="", metavar="SLUG")
+    control = add("control", "prove that a network or a name is yours, and say who may scan it", run_control)
+    control.add_argument(
+        "scope", nargs="?", default="", metavar="SCOPE", help="begins a proof; without, lists them"
+    )
+    control.add_argument("--method", choices=("dns-txt", "well-known"), default="dns-txt")
+    control.add_argument("--check", type=int, default=0, metavar="NUMBER", help="looks for that proof")
+    control.add_argument("--end", type=int, default=0, metavar="NUMBER", help="ends that proof")
+    control.add_argument("--say", type=int, default=0, metavar="NUMBER", help="says of that one who may scan")
+    control.add_argument(
+        "--refuse", action="store_true", help="with --say: nobody else scans it (an opt-out)"
+    )
+    control.add_argument(
+        "--cap", type=float, default=None, metavar="N", help="with --say: requests a second, at most"
+    )
+    control.add_argument(
+        "--authorise", action="append", default=[], metavar="SLUG", help="with --say; repeatable"
+    )
+    control.add_argument("--org", default="", metavar="SLUG")
+
+
+@contextmanager
+def _desk(args: argparse.Namespace) -> Iterator[tuple[Pool, str, Principal]]:
+    """The database, the key of who acts, and who that is."""
+    from datetime import UTC, datetime
+
+    import msgspec
+
+    from clearway.access import local
+    from clearway.records.errors import AuthenticationError
+    from clearway.records.principal import Principal
+    from clearway.store.migrate import migrate
+    from clearway.store.principal import Pool
+    from clearway.store.server import lease
+
+    with lease(args.home) as url:
+        migrate(url)
+        key = local.key(url, args.home, now=datetime.now(UTC))
+        with Pool(url, size=1) as pool:
+            with pool.acting(key) as db:
+                row = db.execute("select clearway.whoami()::text").fetchone()
+            if row is None or row[0] is None:
+                raise AuthenticationError("the token is not valid", mend="set CLEARWAY_TOKEN")
+            yield pool, key, msgspec.json.decode(row[0], type=Principal)
+
+
+def run_ask(args: argparse.Namespace) -> int:
+    """Asks; 0 with a lease and when it is public, 7 when it is to wait, 5 when it is refused."""
+    from clearway.advisories.table import Table
+    from clearway.records.clock import SystemClock
+    from clearway.records.text import plain
+
+    from . import ask
+    from .at_desk import SCANS, home_of
+    from .blind import BlindKey
+
+    asking = ask.Asking(
+        activity=args.activity,
+        scope=tuple(args.scope),
+        starts=_time(args.starts, "--from"),
+        until=_time(args.until, "--until"),
+        ttl_s=args.ttl,
+        rate=args.rate,
+        sources=tuple(args.source),
+        authorisation=args.authorisation,
+        label=args.label,
+        about=args.about,
+        sealed=args.sealed,
+    )
+    table = Table.of_home(args.home) if args.about else None
+    with _desk(args) as (pool, key, me):
+        of = home_of(me, args.org, SCANS)
+        with pool.acting(key) as db:
+            found = ask.ask(db, BlindKey.of_home(args.home), of, asking, table=table, clock=SystemClock())
+    if args.json:
+        _print(found)
+    else:
+        print(f"{found.answer}: {found.words}")
+        if found.until is not None:
+            print(f"  over at the latest {found.until:%Y-%m-%d %H:%M} UTC")
+        if found.public is not None:
+            print(plain(f"  {found.public.flaw} in {found.public.package} {found.public.release}", 300))
+        if found.lease is not None:
+            print(_line(found.lease))
+            print(f"  renew with --fence {found.lease.fence}, by {found.lease.ends:%Y-%m-%d %H:%M:%S} UTC")
+    return {"wait": 7, "refused": 5}.get(found.answer, 0)
+
+
+def run_renew(args: argparse.Namespace) -> int:
+    """Renews; ConflictError (exit code 7) once it is over."""
+    from . import hold
+
+    with _desk(args) as (pool, key, _), pool.acting(key) as db:
+        found = hold.renew(db, args.reference, args.fence, args.ttl)
+    _tell(args, found)
+    return 0
+
+
+def run_release(args: argparse.Namespace) -> int:
+    """Gives a lease back."""
+    from . import hold
+
+    with _desk(args) as (pool, key, _), pool.acting(key) as db:
+        found = hold.release(db, args.reference)
+    _tell(args, found)
+    return 0
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """Lists the newest leases."""
+    from . import hold
+
+    with _desk(args) as (pool, key, _), pool.acting(key) as db:
+        found = hold.newest(db, most=_SHOWN)
+    if args.json:
+        _print(found)
+        return 0
+    for lease in found:
+        print(_line(lease))
+    if not found:
+        print("no lease that you may see")
+    return 0
+
+
+def run_whose(args: argparse.Namespace) -> int:
+    """Answers whether a scan is ours."""
+    from clearway.records.clock import SystemClock
+
+    from . import whose
+    from .at_desk import READS, home_of
+    from .blind import BlindKey
+
+    with _desk(args) as (pool, key, me):
+        of = home_of(me, args.org, READS)
+        with pool.acting(key) as db:
+            found = whose.whose(
+                db, BlindKey.of_home(args.home), of, args.source, _time(args.at, "--at"), args.target,
+                clock=SystemClock(),
+            )  # fmt: skip
+    if args.json:
+        _print(found)
+    else:
+        print(f"{found.answer}: {found.words}{' ' + found.reference if found.reference else ''}")
+    return 0
+
+
+def run_control(args: argparse.Namespace) -> int:
+    """Begins, looks for, ends or lists proofs of control, or says who may scan."""
+    from datetime import UTC, datetime
+
+    from clearway.records.errors import ConflictError, UsageError
+
+    from . import control, scope
+    from .at_desk import CONTROLS, home_of, looker
+    from .blind import BlindKey
+
+    if sum((bool(args.scope), bool(args.check), bool(args.end), bool(args.say))) > 1:
+        raise UsageError("one at a time: a scope, --check, --end or --say", where="control")
+    with _desk(args) as (pool, key, me):
+        if args.check:
+            with pool.acting(key) as db:
+                asked = control.one(db, args.check)
+            home_of(me, asked.organisation, CONTROLS)
+            with looker() as looking:
+                holds = looking.holds(scope.parse(asked.scope), asked.method, asked.token)
+            if not holds:
+                at = asked.place
+                raise ConflictError(
+                    "the proof is not there", where=at.name or at.url, mend=f"put {at.content} there"
+                )
+            with pool.owner() as owner:
+                found = [control.prove(owner, asked, datetime.now(UTC), by=me.person)]
+        else:
+            with pool.acting(key) as db:
+                if args.scope:
+                    of = home_of(me, args.org, CONTROLS)
+                    found = [control.begin(db, BlindKey.of_home(args.home), of, args.scope, args.method)]
+                elif args.end:
+                    control.end(db, args.end)
+                    found = []
+                elif args.say:
+                    stance: Any = "refuse" if args.refuse else "cap" if args.cap is not None else "own"
+                    found = [control.say(db, args.say, stance, max_rate=args.cap, authorised=args.authorise)]
+                else:
+                    found = control.listed(db)
+    if args.json:
+        _print(found)
+        return 0
+    for one in found:
+        stands = "proven" if one.proven else "not proven"
+        print(
+            f"{one.id:>5}  {one.scope:<40} {stands}, {one.stance}{f' {one.max_rate:g}/s' if one.max_rate else ''}"
+        )
+        if not one.proven:
+            print(f"       put {one.place.content} at {one.place.name or one.place.url}")
+    return 0
+
+
+def _time(text: str, where: str) -> datetime | None:
+    """The time that was typed, UTC where it has no zone; None for nothing. Raises UsageError."""
+    from datetime import UTC, datetime
+
+    from clearway.records.errors import UsageError
+
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UsageError("is no time", where=where, mend="write 2026-12-01T09:00Z") from None
+
+
+def _tell(args: argparse.Namespace, lease: Lease) -> None:
+    if args.json:
+        _print(lease)
+    else:
+        print(_line(lease))
+
+
+def _line(lease: Lease) -> str:
+    from clearway.records.text import plain
+
+    scope = "(sealed)" if lease.sealed else ", ".join(lease.scope)
+    label = f"  {lease.label}" if lease.label else ""
+    until = f"until {lease.until:%Y-%m-%d %H:%M} UTC"
+    return plain(f"{lease.reference}  {lease.state:<8} {lease.activity:<13} {until}  {scope}{label}", 400)
+
+
+def _print(found: Any) -> None:
+    import msgspec
+
+    print(msgspec.json.encode(found).decode())

@@ -1,0 +1,112 @@
+"""Beside requests: what has run out is let go, who shares is told so, proofs are looked for again, and counts end."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from clearway import ledger
+from clearway.records.errors import ClearwayError
+from clearway.store import events
+from clearway.store.jobs import Spec
+
+from . import control, hold, scope
+from .at_desk import looker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import psycopg
+
+    from clearway.store.jobs import Connect, Job
+
+    from .proof import Looker
+
+    Connection = psycopg.Connection[Any]
+
+_KEPT = "2 days"
+
+
+def sweep(owner: Connection) -> int:
+    """Lets go what has run out, and forgets old counts; how many targets became free.
+
+    The answers don't wait for it: a lease that has run out is in nobody's way from that moment on.
+    """
+    freed = owner.execute(
+        """update clearway.lease_target t set held = false from clearway.lease l
+        where l.lease = t.lease and t.held and (l.ends <= clock_timestamp() or l.released is not null)"""
+    ).rowcount
+    owner.execute("delete from clearway.lease_pace where hour < clock_timestamp() - %s::interval", (_KEPT,))
+    owner.execute("delete from clearway.lease_told where at < clock_timestamp() - %s::interval", (_KEPT,))
+    return freed
+
+
+def tell_shared(owner: Connection) -> int:
+    """Tells the holders of what a newer lease shares that somebody else looks at it too; how many were told.
+
+    Who, how many and where exactly is not said.
+    """
+    told = 0
+    newer = owner.execute(
+        "select lease, org from clearway.lease where shared and not told order by lease limit 500 for update"
+    ).fetchall()
+    for number, org in newer:
+        others = owner.execute(
+            """select distinct l.reference, l.org, l.aud::int from clearway.lease_target t
+            cross join lateral clearway.lease_met(t.net, t.path, clock_timestamp(), lower(t.during), upper(t.during)) m
+            join clearway.lease l on l.lease = m.lease
+            where t.lease = %s and l.lease < %s and l.org <> %s and not l.shared and l.activity <> 'passive'
+            limit 100""",
+            (number, number, org),
+        ).fetchall()
+        owner.execute("update clearway.lease set told = true where lease = %s", (number,))
+        for reference, whose, aud in others:
+            owner.execute(
+                "update clearway.lease set shared = true, told = true, version = version + 1 where reference = %s",
+                (reference,),
+            )
+            ledger.append(owner, "lease.overlap_told", hold.subject(reference), {}, aud=aud)
+            body = {"reference": reference}
+            events.emit(owner, "lease.overlap", hold.subject(reference), org=whose, aud=aud, body=body)
+            told += 1
+    return told
+
+
+def look_again(connect: Connect, looking: Looker, now: datetime) -> tuple[int, int]:
+    """Looks again for the proofs that run out soon; how many were found, and how many not. Those run out.
+
+    No transaction is open while the outside is asked. `connect` makes the owner's.
+    """
+    found = missing = 0
+    with connect() as db:
+        due = control.due(db, now)
+    for one in due:
+        try:
+            holds = looking.holds(scope.parse(one.scope), one.method, one.token)
+            if holds:
+                with connect() as db:
+                    control.prove(db, one, now)
+        except ClearwayError:  # asked again tomorrow
+            holds = False
+        found, missing = found + holds, missing + (not holds)
+    return found, missing
+
+
+def _sweep(job: Job, args: Mapping[str, Any]) -> None:
+    """Lets go, tells who shares."""
+    with job.owner() as db:
+        sweep(db)
+    with job.owner() as db:
+        tell_shared(db)
+
+
+def _look_again(job: Job, args: Mapping[str, Any]) -> None:
+    """Looks again for proofs."""
+    with looker() as looking:
+        look_again(job.owner, looking, datetime.now(UTC))
+
+
+TASKS = {
+    "findings.leases": Spec(_sweep, cron="* * * * *"),
+    "findings.lease_proofs": Spec(_look_again, cron="17 4 * * *"),
+}
