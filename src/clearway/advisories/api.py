@@ -178,7 +178,7 @@ def routes() -> ControllerRouterHandler:
         sync_to_thread=True,
         operation_class=ASIDE.operation,
         summary="Records and files that could not be used",
-        responses={**problems_of(*READ)},
+        responses=ASIDE.responses,
     )
     def set_aside(request: Request[Any, Any, Any]) -> Response[bytes]:
         """For who administers this installation; empty for others: a reason may quote what it is about."""

@@ -12,6 +12,7 @@ from litestar.params import QueryParameter
 from litestar.response import Redirect
 from msgspec import Struct
 
+from clearway.access.reading import reading
 from clearway.exposure.fleet import page_seen
 from clearway.http import csv_out, etag
 from clearway.http.acting import SIGNED_IN, acting
@@ -218,8 +219,9 @@ def routes() -> ControllerRouterHandler:
         """The same as a file."""
         text = str(request.query_params.get("q", "")).strip()[:_LONGEST]
         wanted = _kinds(str(request.query_params.get("kind", "")))
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = answer(db, _table(request), text, wanted, MOST)
+            note("list/search", found.seen.labels)
         if request.url.path.endswith(".json"):
             return etag.response(request, msgspec.json.encode(found.result), me)
         rows = [[h.kind, h.id, h.title, h.path, h.marking] for g in found.result.groups for h in g.items]

@@ -16,10 +16,11 @@ from clearway.http.cursor import sealer
 from clearway.http.filters import text
 from clearway.http.idempotency import Made, once
 from clearway.http.listing import Listing, paths
-from clearway.http.openapi import READ, WRITE, problems_of
+from clearway.http.openapi import READ, WRITE, gives, problems_of
 from clearway.records.errors import InputError, IntegrityError
 from clearway.store.keyset import Column, Source
 
+from .acknowledgement import Acknowledgement
 from .api_parts import JSON, DayParameter, Id, Name, Note, Slug, SlugParameter, day_or_today, sent
 from .issue import LARGEST, read_public_key
 from .kept import addresses, issues
@@ -126,7 +127,7 @@ def handlers() -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         operation_class=VERSIONS.operation,
         summary="Issued versions of directives",
-        responses={**problems_of(*READ)},
+        responses=VERSIONS.responses,
     )
     def versions(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Every version that the caller may see; what is superseded or revoked stays in the list."""
@@ -152,7 +153,7 @@ def handlers() -> list[HTTPRouteHandler]:
         opt=SIGNED_IN,
         sync_to_thread=True,
         summary="The document as it was signed",
-        responses={**problems_of(*READ)},
+        responses=gives(dict[str, Any], *READ),
     )
     def document(request: Request[Any, Any, Any], version: FromPath[int]) -> Response[bytes]:
         """Byte for byte; its signature has been verified anew."""
@@ -165,7 +166,7 @@ def handlers() -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         status_code=201,
         summary="Register a public key of an authority",
-        responses={**problems_of(*WRITE)},
+        responses=gives(KeyMade, *WRITE, status=201),
     )
     def add_key(request: Request[Any, Any, Any], data: JSONBody[NewKey]) -> Response[bytes]:
         """The key with which it will sign; the private key stays with the authority."""
@@ -185,7 +186,7 @@ def handlers() -> list[HTTPRouteHandler]:
         status_code=201,
         request_max_body_size=2 * LARGEST,
         summary="Issue a signed version",
-        responses={**problems_of(*WRITE)},
+        responses=gives(issues.Version, *WRITE, status=201),
     )
     def publish(request: Request[Any, Any, Any], data: JSONBody[NewVersion]) -> Response[bytes]:
         """Refused unless a registered key of the authority signed these very bytes."""
@@ -213,7 +214,7 @@ def handlers() -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         status_code=200,
         summary="Revoke a version",
-        responses={**problems_of(*WRITE)},
+        responses=gives(issues.Version, *WRITE),
     )
     def revoke(
         request: Request[Any, Any, Any], version: FromPath[int], data: JSONBody[Revocation]
@@ -242,7 +243,7 @@ def handlers() -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         status_code=200,
         summary="Address a directive to organisations",
-        responses={**problems_of(*WRITE)},
+        responses=gives(AddressesMade, *WRITE),
     )
     def address(request: Request[Any, Any, Any], data: JSONBody[NewAddresses]) -> Response[bytes]:
         """Each of them sees that it is addressed, and not who else is."""
@@ -277,7 +278,7 @@ def handlers() -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         status_code=200,
         summary="Take note of a version",
-        responses={**problems_of(*WRITE)},
+        responses=gives(Acknowledgement, *WRITE),
     )
     def acknowledge(
         request: Request[Any, Any, Any], version: FromPath[int], data: JSONBody[TakenNote]

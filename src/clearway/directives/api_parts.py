@@ -13,7 +13,7 @@ from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import QueryParameter
 from msgspec import Meta
 
-from clearway.http.csv_out import MEDIA_TYPE as CSV
+from clearway.http import csv_out
 from clearway.records.errors import InputError, NotFoundError
 from clearway.records.text import plain
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 JSON = "application/json"
+CSV = csv_out.MEDIA_TYPE
 TEXT = "text/plain"  # the framework adds the charset
 Slug = Annotated[str, Meta(max_length=63, pattern="^[a-z0-9-]*$")]
 Id = Annotated[str, Meta(max_length=63, pattern="^[a-z0-9.-]+$")]
@@ -34,15 +35,19 @@ WordParameter = Annotated[str, QueryParameter(max_length=63, pattern="^[a-z0-9_.
 DayParameter = Annotated[str, QueryParameter(max_length=10, pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
 
 
-@dataclass
-class InForms(Operation):
-    """The description of a route that answers with JSON, CSV or text, as its `form` says."""
+def in_forms(*media_types: str) -> type[Operation]:
+    """The description of a route that answers with JSON, or with one of `media_types`, as its `form` says."""
 
-    def __post_init__(self) -> None:
-        answer = (self.responses or {}).get("200")
-        if isinstance(answer, OpenAPIResponse) and answer.content is not None:
-            for media_type in ("text/csv", TEXT):
-                answer.content[media_type] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+    @dataclass
+    class InForms(Operation):
+        def __post_init__(self) -> None:
+            answer = (self.responses or {}).get("200")
+            if isinstance(answer, OpenAPIResponse) and answer.content is not None:
+                for media_type in media_types:
+                    schema = Schema(type=OpenAPIType.STRING)
+                    answer.content[media_type.partition(";")[0]] = OpenAPIMediaType(schema=schema)
+
+    return InForms
 
 
 def day_or_today(db: psycopg.Connection[Any], text: str, where: str) -> date:

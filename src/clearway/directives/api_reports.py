@@ -14,12 +14,23 @@ from clearway.http.cursor import sealer
 from clearway.http.filters import choice, day, text
 from clearway.http.idempotency import Made, once
 from clearway.http.listing import Listing, paths
-from clearway.http.openapi import READ, WRITE, problems_of
+from clearway.http.openapi import READ, WRITE, gives, problems_of
 from clearway.store.keyset import Column, Source
 
-from .api_parts import DayParameter, Id, InForms, Slug, SlugParameter, day_or_today, named, sent_as
+from .api_parts import (
+    CSV,
+    TEXT,
+    DayParameter,
+    Id,
+    Slug,
+    SlugParameter,
+    day_or_today,
+    in_forms,
+    named,
+    sent_as,
+)
 from .attestation import Attested
-from .compliance import compliance_csv
+from .compliance import Compliance, compliance_csv
 from .kept import reports
 from .kept.who import acting_in
 from .reports.forms import Form, written
@@ -34,7 +45,17 @@ FormParameter = Annotated[
     Form, QueryParameter(description="json, csv, oscal or text, as far as the kind has it")
 ]
 TableForm = Annotated[Literal["json", "csv"], QueryParameter(description="json or csv")]
+IN_FORMS, IN_TABLES = in_forms(CSV, TEXT), in_forms(CSV)
 _KINDS = ("seven_day", "two_week", "overdue", "addresses", "lifecycle")
+
+
+class Oscal(Struct, frozen=True, rename={"results": "assessment-results"}):
+    """A report as OSCAL assessment results."""
+
+    results: dict[str, Any]
+
+
+Drawn = reports.Report | Oscal
 
 
 class ReportLine(Struct, frozen=True, kw_only=True):
@@ -101,7 +122,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         operation_class=REPORTS.operation,
         summary="Kept reports",
-        responses={**problems_of(*READ)},
+        responses=REPORTS.responses,
     )
     def listing(request: Request[Any, Any, Any]) -> Response[bytes]:
         """One's own organisation's, and those shared with it as an authority."""
@@ -126,9 +147,9 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
         "/reports/{report:int}/body",
         opt=SIGNED_IN,
         sync_to_thread=True,
-        operation_class=InForms,
+        operation_class=IN_FORMS,
         summary="A kept report itself",
-        responses={**problems_of(*READ)},
+        responses=gives(Drawn, *READ),
     )
     def body(
         request: Request[Any, Any, Any], report: FromPath[int], form: FormParameter = "json"
@@ -145,9 +166,9 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
         "/draft/{directive:str}/{kind:str}",
         opt=SIGNED_IN,
         sync_to_thread=True,
-        operation_class=InForms,
+        operation_class=IN_FORMS,
         summary="A report as of a day, not kept",
-        responses={**problems_of(*READ, 409, 413)},
+        responses=gives(Drawn, *READ, 409, 413),
     )
     def draft(
         request: Request[Any, Any, Any],
@@ -172,7 +193,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         status_code=201,
         summary="Submit a report",
-        responses={**problems_of(*WRITE)},
+        responses=gives(reports.Kept, *WRITE, status=201),
     )
     def submit(request: Request[Any, Any, Any], data: JSONBody[NewReport]) -> Response[bytes]:
         """Drawn up and kept in one transaction; with `sha256`, only if it still is what was read as a draft."""
@@ -183,8 +204,9 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
         "/compliance/{directive:str}",
         opt=needs("direct"),
         sync_to_thread=True,
+        operation_class=IN_TABLES,
         summary="Compliance across the organisations addressed",
-        responses={**problems_of(*READ)},
+        responses=gives(Compliance, *READ),
     )
     def compliance(
         request: Request[Any, Any, Any],

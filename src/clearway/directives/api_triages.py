@@ -15,18 +15,19 @@ from clearway.http.cursor import sealer
 from clearway.http.filters import text
 from clearway.http.idempotency import Made, once
 from clearway.http.listing import Listing, paths
-from clearway.http.openapi import READ, WRITE, problems_of
+from clearway.http.openapi import READ, WRITE, gives, problems_of
 from clearway.store.keyset import Column, Source
 
-from .api_parts import Id, InForms, Slug, sent_as
+from .api_parts import TEXT, Id, Slug, in_forms, sent_as
 from .kept import triages
 from .kept.who import now
 from .reports.remediation import as_json
-from .triage_report import triage_report, triage_text
+from .triage_report import TriageReport, triage_report, triage_text
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
 
+IN_TEXT = in_forms(TEXT)
 Line = Annotated[str, Meta(max_length=300)]
 FormParameter = Annotated[Literal["json", "text"], QueryParameter(description="json or text")]
 
@@ -90,7 +91,7 @@ def handlers() -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         operation_class=TRIAGES.operation,
         summary="Forensic triages",
-        responses={**problems_of(*READ)},
+        responses=TRIAGES.responses,
     )
     def listing(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Those that the caller may see."""
@@ -105,7 +106,7 @@ def handlers() -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         status_code=201,
         summary="Open a triage",
-        responses={**problems_of(*WRITE)},
+        responses=gives(triages.Triage, *WRITE, status=201),
     )
     def open_triage(request: Request[Any, Any, Any], data: JSONBody[NewTriage]) -> Response[bytes]:
         """For the members of the organisation alone."""
@@ -146,7 +147,7 @@ def handlers() -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         status_code=201,
         summary="Record an event",
-        responses={**problems_of(*WRITE)},
+        responses=gives(triages.Triage, *WRITE, status=201),
     )
     def record(
         request: Request[Any, Any, Any], triage: FromPath[int], data: JSONBody[NewEvent]
@@ -165,9 +166,9 @@ def handlers() -> list[HTTPRouteHandler]:
         "/triages/{triage:int}/report",
         opt=SIGNED_IN,
         sync_to_thread=True,
-        operation_class=InForms,
+        operation_class=IN_TEXT,
         summary="The triage report",
-        responses={**problems_of(*READ)},
+        responses=gives(TriageReport, *READ),
     )
     def report(
         request: Request[Any, Any, Any], triage: FromPath[int], form: FormParameter = "json"

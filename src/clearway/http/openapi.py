@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from litestar import MediaType, Router
-from litestar.openapi import OpenAPIConfig, ResponseSpec
+from litestar.openapi import ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
 from .guard import PUBLIC
+from .manners import Config
 from .problems import BY_STATUS, MEDIA_TYPE, Problem
 
 if TYPE_CHECKING:
@@ -39,6 +43,19 @@ def gives(found: Any, *problems: int, status: int = 200) -> dict[int, ResponseSp
     return {status: spec, **problems_of(*problems)}
 
 
+@dataclass
+class OfDocument(Operation):
+    """The description of a route whose body is a document of any media type: it is told by its content."""
+
+    def __post_init__(self) -> None:
+        schema = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
+        self.request_body = RequestBody(
+            content={"application/octet-stream": OpenAPIMediaType(schema=schema)},
+            description="The document, byte for byte, under any media type",
+            required=True,
+        )
+
+
 class _DocumentOnly(Router):
     """Takes the JSON document's route and none of the pages that the framework would add."""
 
@@ -48,9 +65,9 @@ class _DocumentOnly(Router):
         return []
 
 
-def config(version: str) -> OpenAPIConfig:
+def config(version: str) -> Config:
     """How the document is made and where it is served."""
-    return OpenAPIConfig(
+    return Config(
         title="Clearway",
         version=version,
         openapi_router=_DocumentOnly(PREFIX, route_handlers=[], opt=PUBLIC, include_in_schema=False),

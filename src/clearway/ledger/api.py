@@ -100,6 +100,7 @@ def routes() -> ControllerRouterHandler:
         "/checkpoint",
         opt=PUBLIC,
         sync_to_thread=True,
+        media_type=_TEXT,
         summary="The newest signed checkpoint",
         responses={**problems_of(400, 404, 503)},
     )
@@ -115,6 +116,7 @@ def routes() -> ControllerRouterHandler:
         "/tile/{place:path}",
         opt=PUBLIC,
         sync_to_thread=True,
+        media_type="application/octet-stream",
         summary="A tile of hashes, or a bundle of leaves",
         responses={**problems_of(400, 404, 503)},
     )
@@ -191,7 +193,7 @@ def routes() -> ControllerRouterHandler:
         sync_to_thread=True,
         operation_class=ENTRIES_LIST.operation,
         summary="Who did what, newest first",
-        responses={**problems_of(400, 401, 404, 503)},
+        responses=ENTRIES_LIST.responses,
     )
     def listed(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The entries that the caller may see. `actor` 0 is the system, -1 the public, else a person."""

@@ -85,7 +85,8 @@ def fuzz(
     return subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "run", f"{live.url}/api/v1/openapi.json"),
-            *("--checks", "not_a_server_error,status_code_conformance,content_type_conformance"),
+            "--checks",
+            "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
             *("--seed", "7", "--max-examples", str(examples), "--workers", "2", "--max-time", str(seconds)),
             *("--phases", "examples,fuzzing", "--mode", "all"),
             # It never ends by itself; and two that take the token's own rights away.

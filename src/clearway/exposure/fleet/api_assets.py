@@ -11,13 +11,14 @@ from litestar import Request, Response, get, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter, RawBody
 from msgspec import Meta, Struct
 
+from clearway.access.reading import reading
 from clearway.http import etag, idempotency
 from clearway.http.acting import SIGNED_IN, acting, doorkeeper, needs
 from clearway.http.acts import changed, done_once
 from clearway.http.cursor import sealer
 from clearway.http.idempotency import Made
 from clearway.http.listing import paths
-from clearway.http.openapi import READ, WRITE, problems_of
+from clearway.http.openapi import READ, WRITE, OfDocument, gives, problems_of
 from clearway.records.errors import ConflictError, InputError
 
 from . import asset as assets
@@ -117,13 +118,15 @@ def handlers() -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         operation_class=ASSETS.operation,
         summary="Assets",
-        responses=problems_of(*READ),
+        responses=ASSETS.responses,
     )
     def listed(request: Request[Any, Any, Any]) -> Response[bytes]:
         """With how much is open on each, and the first date of that. `name` is a beginning."""
         asked = ASSETS.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             page = ASSETS.read(db, me, asked, sealer(request))
+            if request.url.path.endswith(".csv"):
+                note("list/assets", (a.aud for a in page.items))
         return ASSETS.answer(request, page, me)
 
     @post(
@@ -132,7 +135,7 @@ def handlers() -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         status_code=201,
         summary="Keep an asset",
-        responses=problems_of(*WRITE),
+        responses=gives(OneAsset, *WRITE, status=201),
     )
     def add(request: Request[Any, Any, Any], data: JSONBody[NewAsset]) -> Response[bytes]:
         """Without an inventory yet."""
@@ -159,13 +162,14 @@ def handlers() -> list[HTTPRouteHandler]:
         opt=SIGNED_IN,
         sync_to_thread=True,
         summary="One asset",
-        responses=problems_of(*READ),
+        responses=gives(OneAsset, *READ),
     )
     def one(request: Request[Any, Any, Any], asset: FromPath[int]) -> Response[bytes]:
         """With its tag, for changing it."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             kept = assets.one(db, asset)
             record = _record(db, me, kept)
+            note(f"asset/{asset}", [kept.aud])
         return etag.thing(request, record, me, kept.version)
 
     @put(
@@ -173,7 +177,7 @@ def handlers() -> list[HTTPRouteHandler]:
         opt=needs("operate"),
         sync_to_thread=True,
         summary="Change an asset",
-        responses=problems_of(*WRITE),
+        responses=gives(OneAsset, *WRITE),
     )
     def change(
         request: Request[Any, Any, Any], asset: FromPath[int], data: JSONBody[ChangedAsset]
@@ -198,7 +202,7 @@ def handlers() -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         status_code=200,
         summary="Say how exposed an asset is",
-        responses=problems_of(*WRITE),
+        responses=gives(Dated, *WRITE),
     )
     def expose(
         request: Request[Any, Any, Any], asset: FromPath[int], data: JSONBody[SaidExposure]
@@ -219,7 +223,7 @@ def handlers() -> list[HTTPRouteHandler]:
         opt=SIGNED_IN,
         sync_to_thread=True,
         summary="Inventories of an asset, the newest first",
-        responses=problems_of(*READ),
+        responses=gives(Inventories, *READ),
     )
     def inventories(request: Request[Any, Any, Any], asset: FromPath[int]) -> Response[bytes]:
         """Up to 100."""
@@ -233,14 +237,14 @@ def handlers() -> list[HTTPRouteHandler]:
         opt=SIGNED_IN,
         sync_to_thread=True,
         summary="What an asset holds now",
-        responses=problems_of(*READ),
+        responses=gives(Held, *READ),
     )
     def components(
         request: Request[Any, Any, Any], asset: FromPath[int], after: Place = 0
     ) -> Response[bytes]:
         """By page of 1,000; each with the witnesses that show it."""
-        with acting(request) as (db, me):
-            assets.one(db, asset)
+        with reading(request) as (db, me, note):
+            note(f"asset/{asset}", [assets.one(db, asset).aud])
             found = inventory.held(db, asset, after=after, limit=1_000)
         following = found[-1].pv if len(found) == 1_000 else None
         return etag.response(request, msgspec.json.encode(Held(found, following)), me)
@@ -250,8 +254,9 @@ def handlers() -> list[HTTPRouteHandler]:
         opt=needs("operate"),
         sync_to_thread=True,
         status_code=201,
+        operation_class=OfDocument,
         summary="Upload an inventory of an asset",
-        responses=problems_of(*WRITE),
+        responses={**gives(page_upload.Uploaded, *WRITE, status=201), **gives(page_upload.Uploaded)},
     )
     def upload(
         request: Request[Any, Any, Any],
@@ -294,8 +299,9 @@ def handlers() -> list[HTTPRouteHandler]:
         opt=needs("operate"),
         sync_to_thread=True,
         status_code=201,
+        operation_class=OfDocument,
         summary="Upload a document of one or many assets",
-        responses=problems_of(*WRITE),
+        responses=gives(page_upload.Landed, *WRITE, status=201),
     )
     def upload_many(
         request: Request[Any, Any, Any],
@@ -332,7 +338,7 @@ def handlers() -> list[HTTPRouteHandler]:
         opt=SIGNED_IN,
         sync_to_thread=True,
         summary="One inventory",
-        responses=problems_of(*READ),
+        responses=gives(inventory.InventoryLine, *READ),
     )
     def one_inventory(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[bytes]:
         """What it is, and how much it changed."""
@@ -345,12 +351,13 @@ def handlers() -> list[HTTPRouteHandler]:
         opt=SIGNED_IN,
         sync_to_thread=True,
         summary="What an inventory changed",
-        responses=problems_of(*READ),
+        responses=gives(inventory.Difference, *READ),
     )
     def difference(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[bytes]:
         """Added, removed, and packages on both sides with another version."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = inventory.difference(db, number)
+            note(f"inventory/{number}", [assets.one(db, found.inventory.asset).aud])
         return etag.response(request, msgspec.json.encode(found), me)
 
     @get(
@@ -363,8 +370,9 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def document(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[bytes]:
         """Byte for byte, to be saved."""
-        with acting(request) as (db, _):
+        with reading(request) as (db, _, note):
             data = inventory.raw(db, number)
+            note(f"inventory/{number}", [assets.one(db, inventory.one(db, number).asset).aud])
         headers = {
             "content-disposition": f'attachment; filename="inventory-{number}"',
             "cache-control": "no-store",

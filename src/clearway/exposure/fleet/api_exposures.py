@@ -14,13 +14,14 @@ from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
+from clearway.access.reading import reading
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.acts import changed, done_once, removed
 from clearway.http.cursor import MAX_CHARS
 from clearway.http.idempotency import Made
-from clearway.http.listing import paths
-from clearway.http.openapi import READ, WRITE, problems_of
+from clearway.http.listing import Items, paths
+from clearway.http.openapi import READ, WRITE, gives, problems_of
 from clearway.records.errors import InputError
 
 from . import (
@@ -257,7 +258,7 @@ def handlers() -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         operation_class=ListOperation,
         summary="Exposures, filtered and sorted",
-        responses=problems_of(*READ),
+        responses=gives(Items[api_lists.ExposureItem], *READ),
     )
     def listed(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Each filter is repeated for several values; `name!` excludes."""
@@ -268,12 +269,13 @@ def handlers() -> list[HTTPRouteHandler]:
         opt=SIGNED_IN,
         sync_to_thread=True,
         summary="One exposure, and why it is due when it is",
-        responses=problems_of(*READ),
+        responses=gives(OneExposure, *READ),
     )
     def one(request: Request[Any, Any, Any], exposure: FromPath[int], as_of: DayText = "") -> Response[bytes]:
         """As it stood at the end of `as_of` (UTC), by default today; its tag is that of today's."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found, version = _one(db, me, exposure, page_asked.day_in(as_of, "as_of") or today())
+            note(f"exposure/{exposure}", [listing.one(db, exposure).aud])
         return etag.thing(request, found, me, version)
 
     @patch(
@@ -281,7 +283,7 @@ def handlers() -> list[HTTPRouteHandler]:
         opt=needs("operate"),
         sync_to_thread=True,
         summary="Say what an exposure is",
-        responses=problems_of(*WRITE),
+        responses=gives(OneExposure, *WRITE),
     )
     def say(request: Request[Any, Any, Any], exposure: FromPath[int], data: JSONBody[Say]) -> Response[bytes]:
         """Needs `if-match` with the tag that was read."""
@@ -307,7 +309,7 @@ def handlers() -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         status_code=200,
         summary="How many exposures a bulk act would reach",
-        responses=problems_of(*READ, 413, 415),
+        responses=gives(Reached, *READ, 413, 415),
     )
     def count(request: Request[Any, Any, Any], data: JSONBody[Asking]) -> Response[bytes]:
         """Before it is done: nothing changes."""
@@ -321,7 +323,7 @@ def handlers() -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         status_code=200,
         summary="Say what many exposures are",
-        responses=problems_of(*WRITE),
+        responses=gives(Decided, *WRITE),
     )
     def say_many(request: Request[Any, Any, Any], data: JSONBody[SayMany]) -> Response[bytes]:
         """By number, or all that a query shows: then `expected` holds it to the count that was read before."""
@@ -350,7 +352,7 @@ def handlers() -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         status_code=200,
         summary="How many open exposures a rule would decide",
-        responses=problems_of(*READ, 413, 415),
+        responses=gives(Reached, *READ, 413, 415),
     )
     def dry_run(request: Request[Any, Any, Any], data: JSONBody[DryRun]) -> Response[bytes]:
         """Nothing changes."""
@@ -359,7 +361,9 @@ def handlers() -> list[HTTPRouteHandler]:
             found = rule.dry_run(db, home.org, data.about)
         return etag.response(request, msgspec.json.encode(Reached(**msgspec.structs.asdict(found))), me)
 
-    @get("/rules", opt=SIGNED_IN, sync_to_thread=True, summary="Standing rules", responses=problems_of(*READ))
+    @get(
+        "/rules", opt=SIGNED_IN, sync_to_thread=True, summary="Standing rules", responses=gives(Rules, *READ)
+    )
     def rules(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Those of every organisation that the caller sees."""
         with acting(request) as (db, me):
@@ -371,7 +375,7 @@ def handlers() -> list[HTTPRouteHandler]:
         opt=SIGNED_IN,
         sync_to_thread=True,
         summary="One rule",
-        responses=problems_of(*READ),
+        responses=gives(RuleItem, *READ),
     )
     def one_rule(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[bytes]:
         """With its tag, for ending it."""
@@ -385,7 +389,7 @@ def handlers() -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         status_code=201,
         summary="Add a rule",
-        responses=problems_of(*WRITE),
+        responses=gives(RuleMade, *WRITE, status=201),
     )
     def add_rule(request: Request[Any, Any, Any], data: JSONBody[NewRule]) -> Response[bytes]:
         """It decides what is open now, as many as the dry run said, and what comes later."""
@@ -424,7 +428,7 @@ def handlers() -> list[HTTPRouteHandler]:
         opt=SIGNED_IN,
         sync_to_thread=True,
         summary="One flaw by any of its names, and where the fleet has it",
-        responses=problems_of(*READ),
+        responses=gives(FlawSaid, *READ),
     )
     def flaw(request: Request[Any, Any, Any], flaw: FromPath[str]) -> Response[bytes]:
         """Up to 100 exposures, those that are due first."""
@@ -446,7 +450,7 @@ def handlers() -> list[HTTPRouteHandler]:
         opt=SIGNED_IN,
         sync_to_thread=True,
         summary="What to do this week",
-        responses=problems_of(*READ),
+        responses=gives(WeekSaid, *READ),
     )
     def week(request: Request[Any, Any, Any], organisation: SlugText = "") -> Response[bytes]:
         """Of one organisation: the steps that end most of what is due soonest."""

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Struct
 
+from clearway.access.reading import reading
 from clearway.http import csv_out, etag
-from clearway.http.acting import acting
 from clearway.http.cursor import sealer
 from clearway.records.errors import UpstreamError
 
@@ -153,11 +153,13 @@ def answer(request: Request[Any, Any, Any], *, of_page: bool) -> Response[bytes]
     pairs = pairs_of(request)
     if csv and not any(name == "limit" for name, _ in pairs):
         pairs.append(("limit", str(most)))
-    with acting(request) as (db, me):
+    with reading(request) as (db, me, note):
         leads = flawview.led(table_or_none(request))
         asked = page_asked.asked(pairs, me, today(), most=most, of_page=of_page, leads=leads)
         lines, following = page(db, me, asked, sealer(request))
         shown = items(db, me, lines)
+        if csv:
+            note("list/exposures", (line.aud for line in lines))
     headers = {}
     link = ""
     if following:

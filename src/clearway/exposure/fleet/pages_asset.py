@@ -11,6 +11,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from msgspec import Struct, structs
 
+from clearway.access.reading import reading
 from clearway.http.acting import SIGNED_IN, acting, doorkeeper, needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, done, page
@@ -136,8 +137,10 @@ def handlers() -> list[HTTPRouteHandler]:
     def told(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The same list for programs."""
         asked = ASSETS.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = ASSETS.read(db, me, asked, sealer(request))
+            if request.url.path.endswith(".csv"):
+                note("list/assets", (a.aud for a in found.items))
         return ASSETS.answer(request, found, me)
 
     @get("/assets/add", opt=needs("operate"), **PAGE)
@@ -273,9 +276,10 @@ def handlers() -> list[HTTPRouteHandler]:
     @get("/inventories/{number:int}", opt=SIGNED_IN, **PAGE)
     def difference(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[bytes]:
         """What one inventory changed on its asset."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = inventory.difference(db, number)
             kept = assets.one(db, found.inventory.asset)
+            note(f"inventory/{number}", [kept.aud])
             lines = listing.page(db, Filter(asset=kept.asset, yes={"status": ("open",)}), limit=8).lines
             seen = page_seen.seen(db, [kept.aud])
         return page(
@@ -294,8 +298,9 @@ def handlers() -> list[HTTPRouteHandler]:
     @get("/inventories/{number:int}/document", opt=SIGNED_IN, **PAGE)
     def document(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[bytes]:
         """The document as it came, to be saved."""
-        with acting(request) as (db, _):
+        with reading(request) as (db, _, note):
             data = inventory.raw(db, number)
+            note(f"inventory/{number}", [assets.one(db, inventory.one(db, number).asset).aud])
         headers = {
             "content-disposition": f'attachment; filename="inventory-{number}"',
             "cache-control": "no-store",
@@ -335,8 +340,9 @@ def _one(
     uploading: Form | None = None,
 ) -> Response[bytes]:
     wrong = next((f for f in (editing, exposing, uploading) if f is not None), None)
-    with acting(request) as (db, me):
+    with reading(request) as (db, me, note):
         kept = assets.one(db, asset)
+        note(f"asset/{asset}", [kept.aud])
         said = assets.exposures_said(db, asset)
         changed = described.changes(described.described(db, asset))
         documents = inventory.of_asset(db, asset, limit=30)

@@ -11,6 +11,7 @@ from litestar.params import Body, FromPath
 from litestar.response import Redirect
 from msgspec import Struct, structs
 
+from clearway.access.reading import reading
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Column, Form, Table, done, page
@@ -145,7 +146,7 @@ def handlers() -> list[HTTPRouteHandler]:
     def one(request: Request[Any, Any, Any], exposure: FromPath[int]) -> Response[bytes]:
         """One exposure: why it is due when it is, who said what of it, how it was before."""
         address = Address.of(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             on = address.get("on")
             form = Form()
             try:
@@ -166,6 +167,7 @@ def handlers() -> list[HTTPRouteHandler]:
                 else None
             )
             seen = page_seen.seen(db, [found.line.aud])
+            note(f"exposure/{exposure}", [found.line.aud])
             names = _people(db, found.said)
         if later is not None and (found.line.due is None or later <= found.line.due):
             later = None
