@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from clearway.records.errors import InputError
-from clearway.records.fleet_input import AssetIds, Exposure, FleetInput, Observed, Witness
+from clearway.records.fleet_input import AssetIds, Exposure, FleetInput, Observed, SetAside, Witness
 from clearway.records.inventory import Component, Inventory
 from clearway.records.vex import VexStatement
 
@@ -19,6 +19,14 @@ from .inventory import read_inventory
 from .json_parts import top_level
 
 _SUBJECT_BYTES = 256 << 10  # a larger description of a subject or of its tools is passed over
+# How readers end what they say of an entry that they can't take for a component.
+_LOST = (
+    " is not an object",
+    " is not a list",
+    " is not a string",
+    " has no name",
+    " is not a module, version and hash",
+)
 # Properties of a CycloneDX subject that name the image (Trivy, Syft).
 _IMAGE_PROPERTIES = frozenset(
     ("aquasecurity:trivy:ImageID", "aquasecurity:trivy:RepoDigest", "syft:image:digest")
@@ -35,7 +43,10 @@ def read(data: bytes, name: str, distro: str = "") -> FleetInput:
     subject, digests, witness = _subject(data, inventory)
     hosts = sorted({c.host for c in inventory.components})
     observed = [_one(inventory, subject, digests, witness, host) for host in hosts or [""]]
-    return FleetInput(format=inventory.format, observed=tuple(observed))
+    # What has no shape of a component could be any of them.
+    lost = [p for p in inventory.problems if p.endswith(_LOST)]
+    aside = tuple(SetAside(one_line(p, 400), "is passed over (export the inventory again)") for p in lost)
+    return FleetInput(format=inventory.format, observed=tuple(observed), set_aside=aside)
 
 
 def _one(

@@ -158,6 +158,14 @@ def test_a_component_that_turns_unreadable_ends_nothing_of_its_name(mine: Fleet)
     assert (to(mine, kept, sbom(("flask", "3.1"))).ended, mine.lines()) == (1, ())
 
 
+def test_an_entry_that_is_no_component_could_be_any_of_them(mine: Fleet) -> None:
+    kept = mine.asset("img")
+    to(mine, kept, sbom(DJANGO, FLASK))
+    done = to(mine, kept, sbom(FLASK, components=[7]))
+    assert (done.ended, [a.place for a in done.set_aside]) == (0, ["components[1] is not an object"])
+    assert to(mine, kept, sbom(FLASK)).ended == 1
+
+
 def test_a_list_of_products_is_an_asset_a_host(mine: Fleet) -> None:
     rows = "vendor,product,version,host\nFortinet,FortiOS,7.2.5,fw-1\nFortinet,FortiOS,7.2.6,fw-2\n"
     assert sorted(i.name for i in up(mine, rows, "prod.csv").items) == ["fw-1", "fw-2"]
