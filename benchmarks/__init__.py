@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-NAMES = ("match", "intake", "query", "keys", "markings", "ledger", "jobs", "api", "fleet", "reports")
+NAMES = ("match", "intake", "query", "keys", "markings", "ledger", "jobs", "api", "fleet", "reports", "validate")
 
 
 def machine() -> dict[str, Any]:

@@ -10,7 +10,7 @@ FLAWED = b"""#include <stdio.h>
 #include <string.h>
 static void keep(char *to, const char *from) { strcpy(to, from); }
 int main(int argc, char **argv) {
-    char text[200], *kept = malloc(16);
+    char text[200], *kept = calloc(1, 16);
     FILE *file = fopen(argv[1], "r");
     size_t n = fread(text, 1, sizeof text - 1, file);
     text[n] = 0;

@@ -101,3 +101,25 @@ def test_what_is_varied_is_the_file_that_the_command_names() -> None:
     assert mutate.seed_of(made, Given(LONG)) == ("in", LONG)
     made = read(py_recipe(a_wheel({}), None, [{"call": "toy.f"}], {"kind": "endless"}))
     assert mutate.seed_of(made, Given()) is None
+
+
+def test_a_proof_of_steps_is_varied_in_the_texts_that_it_gives_to_the_package() -> None:
+    steps = [
+        {"call": "toy.make", "as": "m", "kwargs": {"how": "one"}},
+        {"call": "$m.run", "args": [{"repeat": ["two", {"n": 3}]}, {"object": "toy.f"}, 7]},
+    ]
+    made = read(py_recipe(a_wheel({}), None, steps, {"kind": "endless"}))
+    found = [proof.steps for proof, replaced in mutate.proofs(made, Given(), 40) if replaced is None]  # type: ignore[union-attr]
+    assert len(found) == 40
+    for one in found:
+        assert (one[0]["call"], one[0]["as"], one[1]["call"]) == ("toy.make", "m", "$m.run")
+        assert one[1]["args"][1:] == [{"object": "toy.f"}, 7]
+        texts = (one[0]["kwargs"]["how"], one[1]["args"][0]["repeat"][0])
+        assert sum(a != b for a, b in zip(texts, ("one", "two"), strict=True)) == 1
+
+
+def test_an_output_may_be_right_for_another_input_so_nothing_is_varied() -> None:
+    made = read(
+        py_recipe(a_wheel({}), None, [{"call": "toy.f", "args": ["x"]}], {"kind": "output", "text": "y"})
+    )
+    assert list(mutate.proofs(made, Given(), 10)) == []

@@ -65,7 +65,8 @@ class Judged(Struct, frozen=True, kw_only=True):
     compilers: tuple[str, ...] = ()
     seconds: float = 0.0
     variant_seconds: float = 0.0  # that E4 was given
-    output: bytes = b""  # of the first run, its end: data
+    output: bytes = b""  # of the first run: data
+    capped: bool = False  # what fired is the reporter's own program, and may be anything
 
 
 def judge(
@@ -92,7 +93,7 @@ def judge(
 
     def done() -> Judged:
         ladder = level.ladder(steps, cap=subject.cap)
-        return Judged(ladder=ladder, seconds=time.monotonic() - begun, **found)  # type: ignore[arg-type]
+        return Judged(ladder=ladder, seconds=time.monotonic() - begun, capped=capped, **found)  # type: ignore[arg-type]
 
     if upto < 1:
         return done()
@@ -232,21 +233,14 @@ def _variants(
     told: Progress,
 ) -> Step:
     recipe, files = subject.recipe, subject.files
-    seed = mutate.seed_of(recipe, files)
-    # A text that comes out, or an exception, may be right for another input: no variant speaks against the patch.
-    if seed is None or isinstance(recipe.oracle, r.Output | r.Raised):
-        return level.variants(tried=0, related=0, seconds=0, second=None)
-    name, data = seed
-    ends = time.monotonic() + seconds
     begun = time.monotonic()
+    ends = begun + seconds
     tried = related = 0
-    for variant in mutate.variants(data, MOST_VARIANTS):
-        shown = trial(
-            backend, patched, recipe.proof, recipe.oracle, files, recipe.limits, replaced=(name, variant)
-        )
+    for proof, replaced in mutate.proofs(recipe, files, MOST_VARIANTS):
+        shown = trial(backend, patched, proof, recipe.oracle, files, recipe.limits, replaced=replaced)
         tried += 1
         related += shown.seen.shows == "fires"
-        if tried % 50 == 0:
+        if tried % 20 == 0:
             told("variants", int(time.monotonic() - begun), int(seconds))
         if related or time.monotonic() >= ends:
             break
@@ -254,7 +248,7 @@ def _variants(
         tried=tried,
         related=related,
         seconds=time.monotonic() - begun,
-        second=_second(backend, builder, subject),
+        second=_second(backend, builder, subject) if tried else None,
     )
 
 

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import msgspec
 
 from . import recipe as r
 from .files import Files
@@ -33,14 +37,64 @@ _LONGEST = 1 << 20
 
 
 def seed_of(recipe: r.Recipe, files: Files) -> tuple[str, bytes] | None:
-    """The file of the proof that is varied, and its bytes: the only one, or the largest that a command names."""
+    """The file of the proof that is varied, and its bytes: the largest that a command names, or that a step reads; never
+    the one with the secret that is to come out."""
     proof = recipe.proof
-    names = sorted(proof.files)
+    secret = recipe.oracle.file if isinstance(recipe.oracle, r.Access) else ""
+    names = [n for n in sorted(proof.files) if n != secret]
     if isinstance(proof, r.Command):
         named = [n for n in names if any(n in word for word in proof.argv)]
         names = named or names
+    elif isinstance(proof, r.Steps):
+        read = msgspec.json.encode(proof.steps)
+        names = [n for n in names if b'{"file":' + msgspec.json.encode(n) in read]
     found = [(n, files.read(proof.files[n])) for n in names]
     return max(found, key=lambda f: len(f[1]), default=None)
+
+
+def proofs(recipe: r.Recipe, files: Files, most: int) -> Iterator[tuple[r.Proof, tuple[str, bytes] | None]]:
+    """Up to `most` variants of the proof, each with the bytes that stand in place of one of its files.
+
+    A proof of steps without files is varied in the texts that it gives to the package. Nothing for a proof without
+    either, and for an oracle of a text or an exception: those may be right for another input.
+    """
+    if isinstance(recipe.oracle, r.Output | r.Raised):
+        return
+    seed = seed_of(recipe, files)
+    if seed is not None:
+        name, data = seed
+        for one in variants(data, most):
+            yield recipe.proof, (name, one)
+    elif isinstance(recipe.proof, r.Steps):
+        for steps in islice(_steps(recipe.proof.steps), most):
+            yield msgspec.structs.replace(recipe.proof, steps=steps), None
+
+
+def _steps(steps: tuple[dict[str, Any], ...]) -> Iterator[tuple[dict[str, Any], ...]]:
+    """The steps with one of their texts varied, each text in its turn."""
+    places = [p for n, step in enumerate(steps) for p in _texts(step.get("args", []), (n, "args"))]
+    places += [p for n, step in enumerate(steps) for p in _texts(step.get("kwargs", {}), (n, "kwargs"))]
+    streams = [variants(text.encode("utf-8", "surrogatepass"), 1 << 20) for _, text in places]
+    while streams:
+        for (path, _), stream in zip(places, streams, strict=True):
+            changed = msgspec.json.decode(msgspec.json.encode(steps))
+            inside: Any = changed
+            for key in path[:-1]:
+                inside = inside[key]
+            inside[path[-1]] = next(stream).decode("latin-1")
+            yield tuple(changed)
+
+
+def _texts(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """Where texts stand that a step gives to the package: not names of steps, objects and files."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, list):
+        for n, one in enumerate(value):
+            yield from _texts(one, (*path, n))
+    elif isinstance(value, dict) and not {"$", "object", "file"} & set(value):
+        for key, one in value.items():
+            yield from _texts(one, (*path, key))
 
 
 def variants(data: bytes, most: int) -> Iterator[bytes]:
