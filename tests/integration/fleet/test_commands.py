@@ -34,6 +34,7 @@ def test_a_fleet_is_kept_listed_compared_and_decided(home: Path, tmp_path: Path)
     found = _json(home, "exposure", "--due-within", "90d")
     (line,) = found["exposures"]
     assert (line["flaw"], line["asset_name"], found["counts"]["total"]) == ("CVE-2026-0001", "web", 1)
+    assert len(_json(home, "exposure", "--flaw", "pysec-1")["exposures"]) == 1  # by any of its names
     set_ = _json(home, "exposure", "set", "--flaw", "CVE-2026-0001", "--to", "not_affected",
                  "--justification", "vulnerable_code_not_present")  # fmt: skip
     assert set_["changed"] == [line["exposure"]]

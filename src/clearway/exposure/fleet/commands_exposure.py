@@ -82,11 +82,29 @@ def _wanted(args: argparse.Namespace, here: Here) -> Any:
     return Filter(
         org=here.org(args.org, "read") if args.org else None,
         flaw=args.flaw,
+        flaws=_names(here, args.flaw) if args.flaw else (),
         name=args.name,
         asset_name=args.asset,
         due_to=due_to,
         yes={} if "all" in words else {"status": words},
     )
+
+
+def _names(here: Here, flaw: str) -> tuple[str, ...]:
+    """The ids that a name of a flaw leads to, as far as something is loaded."""
+    from clearway.advisories.table import Table
+    from clearway.records.errors import ConfigError
+
+    from .flawview import led
+
+    try:
+        table = Table.of_home(here.home)
+    except ConfigError:
+        return led(None)(flaw)
+    try:
+        return led(table)(flaw)
+    finally:
+        table.close()
 
 
 def run_exposure(args: argparse.Namespace) -> int:
