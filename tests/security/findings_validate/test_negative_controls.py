@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from clearway.findings.validate.build import Builder
+from clearway.findings.validate.files import Given
+from clearway.findings.validate.trial import trial
 from clearway.sandbox import Backend
 from findings_targets import (
     BYTES_BLOCKED,
@@ -19,6 +22,7 @@ from findings_targets import (
     c_target,
     judged,
     py_recipe,
+    read,
     sha,
 )
 
@@ -149,8 +153,12 @@ def test_a_step_that_reaches_outside_its_package_does_nothing(
     box: Backend, builds: Path, steps: list[object]
 ) -> None:
     wheel = a_wheel(TELLS)
-    made = py_recipe(wheel, None, steps, {"kind": "raised", "exception": "__main__.OutsideError"})
-    assert judged(box, builds, made, wheel, upto=1).ladder.level == 1
+    made = read(py_recipe(wheel, None, steps, {"kind": "raised", "exception": "toy.E"}))
+    files = Given(wheel)
+    built = Builder(box, builds).build(made.target, files)
+    shown = trial(box, built, made.proof, made.oracle, files, made.limits)
+    assert shown.said.raised == "__main__.OutsideError"
+    assert shown.seen.shows == "silent"
 
 
 def test_a_package_that_guesses_at_the_harness_writes_no_verdict(box: Backend, builds: Path) -> None:

@@ -60,6 +60,8 @@ def check(recipe: r.Recipe, place: str) -> None:
         raise InputError("the secret's file is none of the proof's", where=f"{place}: oracle.file")
     if isinstance(recipe.oracle, r.Raised) and not isinstance(recipe.proof, r.Steps):
         raise InputError("an exception is seen in a proof of steps", where=f"{place}: oracle")
+    if isinstance(recipe.oracle, r.Raised) and recipe.oracle.exception.startswith("__main__."):
+        raise InputError("that is an exception of our harness", where=f"{place}: oracle.exception")
     if isinstance(recipe.oracle, r.Growth) and list(recipe.oracle.sizes) != sorted(set(recipe.oracle.sizes)):
         raise InputError("sizes that do not grow", where=f"{place}: oracle.sizes")
     if (

@@ -37,7 +37,7 @@ _LONGEST = 1 << 20
 
 
 def seed_of(recipe: r.Recipe, files: Files) -> tuple[str, bytes] | None:
-    """The file of the proof that is varied, and its bytes: the largest that a command names, or that a step reads; never
+    """The file of the proof that is varied, and its bytes: the largest that a command names or a step reads, and never
     the one with the secret that is to come out."""
     proof = recipe.proof
     secret = recipe.oracle.file if isinstance(recipe.oracle, r.Access) else ""
@@ -47,7 +47,7 @@ def seed_of(recipe: r.Recipe, files: Files) -> tuple[str, bytes] | None:
         names = named or names
     elif isinstance(proof, r.Steps):
         read = msgspec.json.encode(proof.steps)
-        names = [n for n in names if b'{"file":' + msgspec.json.encode(n) in read]
+        names = [n for n in names if b'"file":' + msgspec.json.encode(n) in read]
     found = [(n, files.read(proof.files[n])) for n in names]
     return max(found, key=lambda f: len(f[1]), default=None)
 
