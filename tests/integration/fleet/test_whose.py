@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import Any
 
@@ -260,6 +261,18 @@ def test_each_tool_is_a_witness_whatever_version_of_a_format_it_writes(mine: Fle
     other = mine.asset("plain")
     to(mine, other, sbom(DJANGO))
     assert to(mine, other, sbom(("django", "4.2"), spec="1.6")).ended == 1
+
+
+def test_documents_of_one_machine_at_once_are_all_learned_from(mine: Fleet) -> None:
+    up(mine, agent("busy", "SERIALK1", DJANGO))
+    addresses = [f"203.0.113.{n}" for n in range(40, 48)]
+    with ThreadPoolExecutor(4) as many:
+        done = list(
+            many.map(lambda ip: up(mine, agent("busy", "SERIALK1", DJANGO, ip=ip)).items[0].asset, addresses)
+        )
+    (only,) = set(done)
+    with mine.acting() as db:
+        assert set(asset.one(db, only).details.addresses) == set(addresses)
 
 
 def test_a_list_of_assets_says_what_they_are(mine: Fleet) -> None:

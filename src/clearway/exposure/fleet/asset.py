@@ -25,6 +25,7 @@ Exposed = Literal["public", "internal", "unknown"]
 Environment = Literal["production", "development", "unknown"]
 _LIST = 200  # identifiers, addresses or names of one asset
 _TEXT = 300
+_TRIES = 5
 _COLUMNS = (
     "asset, org, aud, name, owner, sub_organisation, environment, kind, exposure, edge, end_of_support, eos_listed, "
     "identifiers, addresses, names, created, decommissioned, version"
@@ -169,7 +170,9 @@ def change(
         if v != msgspec.to_builtins(before.details).get(k)
     }
     more: dict[str, Any] = {}
-    if details.decommissioned != before.details.decommissioned:  # what stands on it ends, or is back with its dates
+    if (
+        details.decommissioned != before.details.decommissioned
+    ):  # what stands on it ends, or is back with its dates
         from .take import again
 
         row = db.execute(
@@ -281,24 +284,33 @@ def learn(
 
     Raises: as `change`.
     """
-    old = kept.details
-    new = replace(
+    for tries in range(_TRIES):
+        new = _learned(kept.details, details, edge)
+        if new == kept.details:
+            break
+        db.execute("select set_config('clearway.said_by', %s, true)", (storable(said_by)[:_TEXT],))
+        try:
+            kept = change(db, kept.asset, kept.version, new)
+        except ConflictError:  # another document of it has landed meanwhile
+            if tries == _TRIES - 1:
+                raise
+            kept = one(db, kept.asset)
+        db.execute("select set_config('clearway.said_by', '', true)")
+    return kept
+
+
+def _learned(old: Details, said: Details, edge: bool | None) -> Details:
+    return replace(
         old,
-        owner=details.owner or old.owner,
-        kind=details.kind or old.kind,
-        environment=old.environment if details.environment == "unknown" else details.environment,
+        owner=said.owner or old.owner,
+        kind=said.kind or old.kind,
+        environment=old.environment if said.environment == "unknown" else said.environment,
         edge=old.edge if edge is None else edge,
-        end_of_support=details.end_of_support or old.end_of_support,
-        identifiers=_more(old.identifiers, details.identifiers),
-        addresses=_more(old.addresses, details.addresses),
-        names=_more(old.names, details.names),
+        end_of_support=said.end_of_support or old.end_of_support,
+        identifiers=_more(old.identifiers, said.identifiers),
+        addresses=_more(old.addresses, said.addresses),
+        names=_more(old.names, said.names),
     )
-    if new == old:
-        return kept
-    db.execute("select set_config('clearway.said_by', %s, true)", (storable(said_by)[:_TEXT],))
-    made = change(db, kept.asset, kept.version, new)
-    db.execute("select set_config('clearway.said_by', '', true)")
-    return made
 
 
 def _more(kept: tuple[str, ...], said: tuple[str, ...]) -> tuple[str, ...]:
