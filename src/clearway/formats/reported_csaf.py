@@ -21,6 +21,7 @@ from .reported_parts import (
     ReportDocument,
     Reported,
     Reproduction,
+    Sizes,
     cwe_in,
     identified,
     prose,
@@ -78,13 +79,17 @@ def read(data: bytes, value: dict[str, Any], place: str = "") -> ReportDocument:
     found: list[Reported] = []
     aside: list[SetAside] = []
     single = len(vulnerabilities) == 1
+    size = Sizes(place)
     for n, vulnerability in enumerate(vulnerabilities):
         at = f"{place}vulnerabilities[{n}]"
         raw = data if single else msgspec.json.encode({**value, "vulnerabilities": [vulnerability]})
         try:
-            found.append(_report(raw, document, vulnerability, products, provenance, "" if single else at))
+            report = _report(raw, document, vulnerability, products, provenance, "" if single else at)
         except ClearwayError as error:
             aside.append(SetAside(at, quiet(error, at).what))
+            continue
+        size.add(report)
+        found.append(report)
     return ReportDocument(format=FORMAT, reports=tuple(found), set_aside=tuple(aside))
 
 

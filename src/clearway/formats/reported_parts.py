@@ -17,6 +17,7 @@ from .purl import identity, parse
 
 MAX_BYTES = 32 << 20  # of one document, its attachments included
 MAX_REPORTS = 1_000  # in one document
+MAX_EXPANDED = 128 << 20  # bytes of all reports of a document and their files
 MAX_FILES = 200  # of one report
 MAX_TEXT = 64 << 10  # characters of a description or of steps
 MAX_STEPS = 200  # of a trace
@@ -103,6 +104,24 @@ class ReportDocument(Struct, frozen=True, kw_only=True):
     format: str
     reports: tuple[Reported, ...]
     set_aside: tuple[SetAside, ...] = ()
+
+
+class Sizes:
+    """Bounds what the reports of one document hold together: each may hold what the document says once for all."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._bytes = 0
+
+    def add(self, report: Reported) -> None:
+        """Counts a report. Raises TooLargeError when they are too much for one document."""
+        self._bytes += len(report.raw) + sum(len(file.data) for file in report.files)
+        if self._bytes > MAX_EXPANDED:
+            raise TooLargeError(
+                f"its reports hold over {MAX_EXPANDED >> 20} MiB together, for each holds what the document says once",
+                where=self._place,
+                mend="send fewer reports a document",
+            )
 
 
 def prose(text: str, limit: int = MAX_TEXT) -> str:

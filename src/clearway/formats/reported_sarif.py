@@ -33,6 +33,7 @@ from .reported_parts import (
     Reproduction,
     RuledOut,
     Severity,
+    Sizes,
     Step,
     cwe_in,
     identified,
@@ -45,6 +46,7 @@ from .reported_parts import (
 FORMAT = "sarif"
 VERSION = "2.1.0"
 _MAX_RULES = 100_000
+_DRIVER = ("name", "fullName", "version", "semanticVersion", "organization", "product", "informationUri")
 _KINDS = {"": FORMAT, "fail": FORMAT, "open": FORMAT, "review": FORMAT}
 _FILE_KINDS: dict[str, FileKind] = {
     "input": "input", "reproducer": "input", "pov": "input", "harness": "harness", "patch": "patch", "source": "source",
@@ -70,8 +72,9 @@ def read(value: dict[str, Any], purl: str = "", place: str = "") -> ReportDocume
     found: list[Reported] = []
     aside: list[SetAside] = []
     count = 0
+    size = Sizes(place)
     for r, run in enumerate(objects(value, "runs")):
-        rules = _rules(run)
+        known = _Run(run)
         for n, result in enumerate(a_list(run, "results")):
             count += 1
             if count > MAX_REPORTS:
@@ -80,35 +83,65 @@ def read(value: dict[str, Any], purl: str = "", place: str = "") -> ReportDocume
                 )
             at = f"{place}runs[{r}].results[{n}]"
             try:
-                found.append(_report(run, rules, an_object(result, "result"), purl, at))
+                report = _report(known, an_object(result, "result"), purl, at)
             except ClearwayError as error:
                 aside.append(SetAside(at, quiet(error, at).what))
+                continue
+            size.add(report)
+            found.append(report)
     return ReportDocument(format=FORMAT, reports=tuple(found), set_aside=tuple(aside))
 
 
-def _rules(run: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
-    driver = an_object(an_object(run.get("tool"), "tool").get("driver"), "tool.driver")
-    rules = objects(driver, "rules")
-    if len(rules) > _MAX_RULES:
-        raise TooLargeError(f"more than {_MAX_RULES:,} rules", where="tool.driver.rules")
-    return rules, {text(rule, "id"): rule for rule in rules}
+class _Run:
+    """One run with what its results refer to, looked up once: a log may have many of each."""
+
+    def __init__(self, run: dict[str, Any]) -> None:
+        self.run = run
+        self.driver = an_object(an_object(run.get("tool"), "tool").get("driver"), "tool.driver")
+        self.rules = objects(self.driver, "rules")
+        if len(self.rules) > _MAX_RULES:
+            raise TooLargeError(f"more than {_MAX_RULES:,} rules", where="tool.driver.rules")
+        self.rule_by_id = {text(rule, "id"): rule for rule in self.rules}
+        self.artifacts = objects(run, "artifacts")
+        self.artifact_by_uri = {
+            text(an_object(a.get("location"), "location"), "uri"): a for a in reversed(self.artifacts)
+        }
+        self.own = _clearway(run)
+
+    def rule_of(self, result: dict[str, Any]) -> dict[str, Any]:
+        """The rule of a result; {} when it has none."""
+        reference = an_object(result.get("rule"), "rule")
+        index = result.get("ruleIndex", reference.get("index", -1))
+        if _is_index(index, self.rules):
+            found: dict[str, Any] = self.rules[index]
+            return found
+        wanted = text(result, "ruleId") or text(reference, "id")
+        # SARIF §3.27.5: a hierarchical id, whose rule may be that of a part of it.
+        return self.rule_by_id.get(wanted) or self.rule_by_id.get(wanted.rpartition("/")[0], {})
+
+    def artifact_of(self, location: dict[str, Any]) -> dict[str, Any]:
+        """The artifact at a location; {} when it is not among those of the run."""
+        index = location.get("index", -1)
+        if _is_index(index, self.artifacts):
+            found: dict[str, Any] = self.artifacts[index]
+            return found
+        uri = text(location, "uri")
+        return self.artifact_by_uri.get(uri, {}) if uri else {}
 
 
-def _report(
-    run: dict[str, Any],
-    rules: tuple[list[dict[str, Any]], dict[str, dict[str, Any]]],
-    result: dict[str, Any],
-    purl: str,
-    place: str,
-) -> Reported:
+def _is_index(value: Any, items: list[Any]) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(items)
+
+
+def _report(known: _Run, result: dict[str, Any], purl: str, place: str) -> Reported:
     _is_a_finding(result)
-    rule = _rule(rules, result)
-    own = {**_clearway(run), **_clearway(result)}
+    rule = known.rule_of(result)
+    own = {**known.own, **_clearway(result)}
     more = convert({k: v for k, v in own.items() if k in ("reproduction", "ruled_out")}, OwnMore, place)
     said = text(an_object(result.get("message"), "message"), "text")
     short = text(an_object(rule.get("shortDescription"), "shortDescription"), "text")
     file, line, function = _where(next(iter(objects(result, "locations")), {}))
-    raw = _alone(run, rule, result)
+    raw = _alone(known, rule, result)
     made = more.reproduction
     product = identified(text(own, "purl") or purl, "", text(own, "package"), text(own, "release"))
     return Reported(
@@ -119,7 +152,7 @@ def _report(
         description=prose(said),
         **product,
         where=place_of(file, line, function),
-        cwe=_cwe(run, rule, result),
+        cwe=_cwe(rule, result),
         severity=_severity(rule, result),
         trace=_trace(result),
         reproduction=Reproduction(
@@ -133,8 +166,8 @@ def _report(
             RuledOut(shape=one_line(o.shape, 60), why=prose(o.why, 2_000)) for o in more.ruled_out
         ),
         references=tuple(r for r in (one_line(text(rule, "helpUri"), 2_000),) if r),
-        provenance=_provenance(run, own),
-        files=tuple(_files(run, result)),
+        provenance=_provenance(known, own),
+        files=tuple(_files(known, result)),
     )
 
 
@@ -146,19 +179,6 @@ def _is_a_finding(result: dict[str, Any]) -> None:
     states = [text(s, "status") or "accepted" for s in objects(result, "suppressions")]
     if states and all(state == "accepted" for state in states):
         raise InputError("no finding: it was suppressed in the tool")
-
-
-def _rule(
-    rules: tuple[list[dict[str, Any]], dict[str, dict[str, Any]]], result: dict[str, Any]
-) -> dict[str, Any]:
-    listed, by_id = rules
-    reference = an_object(result.get("rule"), "rule")
-    index = result.get("ruleIndex", reference.get("index", -1))
-    if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < len(listed):
-        return listed[index]
-    wanted = text(result, "ruleId") or text(reference, "id")
-    # SARIF §3.27.5: a hierarchical id, whose rule may be that of a part of it.
-    return by_id.get(wanted) or by_id.get(wanted.rpartition("/")[0], {})
 
 
 def _clearway(holder: dict[str, Any]) -> dict[str, Any]:
@@ -192,7 +212,7 @@ def _trace(result: dict[str, Any]) -> tuple[Step, ...]:
     return ()
 
 
-def _cwe(run: dict[str, Any], rule: dict[str, Any], result: dict[str, Any]) -> str:
+def _cwe(rule: dict[str, Any], result: dict[str, Any]) -> str:
     for taxon in objects(result, "taxa"):
         component = an_object(taxon.get("toolComponent"), "toolComponent")
         if text(component, "name").upper() in ("CWE", ""):
@@ -231,26 +251,25 @@ def _severity(rule: dict[str, Any], result: dict[str, Any]) -> Severity:
     return severity_in(level)
 
 
-def _provenance(run: dict[str, Any], own: dict[str, Any]) -> bytes:
+def _provenance(known: _Run, own: dict[str, Any]) -> bytes:
     """What the document says of where it comes from; its own block of provenance stands for itself."""
     if isinstance(own.get("provenance"), dict):
         return msgspec.json.encode(own["provenance"])
-    driver = an_object(an_object(run.get("tool"), "tool").get("driver"), "tool.driver")
+    names = ("name", "version", "semanticVersion", "organization")
     told = {
-        "tool": {n: driver[n] for n in ("name", "version", "semanticVersion", "organization") if n in driver},
-        "origins": objects(run, "versionControlProvenance")[:MAX_LINES],
+        "tool": {n: known.driver[n] for n in names if n in known.driver},
+        "origins": objects(known.run, "versionControlProvenance")[:MAX_LINES],
     }
     return msgspec.json.encode({k: v for k, v in told.items() if v})
 
 
-def _files(run: dict[str, Any], result: dict[str, Any]) -> Iterator[ReportedFile]:
-    artifacts = objects(run, "artifacts")
+def _files(known: _Run, result: dict[str, Any]) -> Iterator[ReportedFile]:
     attached = objects(result, "attachments")
     if len(attached) > MAX_FILES:
         raise TooLargeError(f"more than {MAX_FILES} attachments")
     for attachment in attached:
         location = an_object(attachment.get("artifactLocation"), "artifactLocation")
-        artifact = _artifact(artifacts, location)
+        artifact = known.artifact_of(location)
         contents = an_object(artifact.get("contents"), "contents")
         try:
             body = (
@@ -275,23 +294,11 @@ def _by_name(name: str) -> FileKind:
     return "patch" if name.lower().endswith((".patch", ".diff")) else "attachment"
 
 
-def _artifact(artifacts: list[dict[str, Any]], location: dict[str, Any]) -> dict[str, Any]:
-    index = location.get("index", -1)
-    if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < len(artifacts):
-        return artifacts[index]
-    uri = text(location, "uri")
-    return next(
-        (a for a in artifacts if uri and text(an_object(a.get("location"), "location"), "uri") == uri), {}
-    )
-
-
-def _alone(run: dict[str, Any], rule: dict[str, Any], result: dict[str, Any]) -> bytes:
+def _alone(known: _Run, rule: dict[str, Any], result: dict[str, Any]) -> bytes:
     """A document of this one result: what tells of the scan as a whole, such as its time, is left out."""
-    driver = an_object(an_object(run.get("tool"), "tool").get("driver"), "tool.driver")
-    kept = {k: v for k, v in driver.items() if k not in ("rules", "notifications", "taxa")}
-    artifacts = objects(run, "artifacts")
+    kept = {name: known.driver[name] for name in _DRIVER if name in known.driver}
     wanted = [
-        _artifact(artifacts, an_object(a.get("artifactLocation"), "artifactLocation"))
+        known.artifact_of(an_object(a.get("artifactLocation"), "artifactLocation"))
         for a in objects(result, "attachments")[:MAX_FILES]
     ]
     attachments = [
@@ -313,9 +320,8 @@ def _alone(run: dict[str, Any], rule: dict[str, Any], result: dict[str, Any]) ->
     }
     if wanted:
         made["artifacts"] = wanted
-    own = _clearway(run)
-    if own:
-        made["properties"] = {"clearway": own}
-    if "versionControlProvenance" in run:
-        made["versionControlProvenance"] = run["versionControlProvenance"]
+    if known.own:
+        made["properties"] = {"clearway": known.own}
+    if "versionControlProvenance" in known.run:
+        made["versionControlProvenance"] = known.run["versionControlProvenance"]
     return msgspec.json.encode({"version": VERSION, "runs": [made]}, order="sorted")

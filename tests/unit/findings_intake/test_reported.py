@@ -219,3 +219,28 @@ def test_base64_in_a_file_is_taken_whole() -> None:
     body = bytes(range(256))
     report = one(dump(own(files=[{"name": "x", "kind": "input", "data": base64.b64encode(body).decode()}])))
     assert report.files[0].data == body
+
+
+def test_a_log_whose_results_each_hold_a_large_file_is_refused_before_memory_is() -> None:
+    log = sarif(500)
+    log["runs"][0]["artifacts"][0]["contents"] = {"text": "A" * (1 << 20)}
+    with pytest.raises(TooLargeError, match="together"):
+        read_reports(dump(log))
+
+
+def test_a_csaf_report_with_a_large_tree_and_many_vulnerabilities_is_refused() -> None:
+    document = csaf()
+    document["document"]["notes"] = [{"category": "other", "text": "A" * (1 << 20)}]
+    document["vulnerabilities"] *= 500
+    with pytest.raises(TooLargeError, match="together"):
+        read_reports(dump(document))
+
+
+def test_a_log_of_many_artifacts_and_rules_is_read() -> None:
+    log = sarif(300)
+    run = log["runs"][0]
+    run["artifacts"] = [{"location": {"uri": f"f{n}"}} for n in range(50_000)]
+    run["tool"]["driver"]["rules"] += [{"id": f"r{n}"} for n in range(50_000)]
+    for result in run["results"]:
+        result["attachments"] = [{"artifactLocation": {"uri": f"f{49_000 + n}"}} for n in range(100)]
+    assert len(read_reports(dump(log)).reports) == 300

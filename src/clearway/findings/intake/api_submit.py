@@ -18,7 +18,7 @@ from clearway.records.errors import InputError
 from .. import desk_key
 from ..desk_key import PublicKey
 from . import public, submit
-from .at_desk import fetcher, spender, tools
+from .at_desk import fetcher, spend_check, spender, tools
 from .public import Answer
 from .reach import member_of
 from .submit import Submission
@@ -102,6 +102,7 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def check(request: Request[Any, Any, Any], data: JSONBody[CheckRequest]) -> Response[bytes]:
         """Answered from public records alone, before anything is sent; what is asked is not kept."""
+        spend_check(request)
         question = public.Question(**{name: getattr(data, name) for name in data.__struct_fields__})
         found = public.ask(request.app.state.table.current(), question, fetcher(request))
         return Response(msgspec.json.encode(found), media_type="application/json")

@@ -7,7 +7,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from clearway.http.acting import doorkeeper
-from clearway.http.ratelimit import Buckets, Policy
+from clearway.http.ratelimit import Buckets, Policy, address
 from clearway.records.errors import TooManyRequestsError
 
 from .. import desk_key
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # Of one organisation at one server process. Twice what a laboratory needs that has thousands to send.
 PACE = Policy("submissions", 2_000, 60)
+# Questions about what is public, by the asker's address: each reads records.
+CHECKS = Policy("checks", 300, 60)
 _STATE = "findings_intake"
 _LOCK = Lock()
 
@@ -38,6 +40,7 @@ class Tools:
         home = request.app.state.home
         self.desk = Desk(Vault.of_home(home), DeskKey.of_home(home))
         self.pace = Buckets(PACE)
+        self.checks = Buckets(CHECKS)
         with doorkeeper(request).pool.owner() as owner:
             desk_key.register(owner, self.desk.key)
 
@@ -72,6 +75,18 @@ def spender(request: Asked, org: int) -> Callable[[int], None]:
             )
 
     return spend
+
+
+def spend_check(request: Asked) -> None:
+    """Takes a question about what is public from the address's share; raises TooManyRequestsError when none is left."""
+    stand = tools(request).checks.take(address(request.scope))
+    if stand.refused:
+        wait = max(1, math.ceil(stand.wait_s))
+        raise TooManyRequestsError(
+            f"more than {CHECKS.quota} questions in {CHECKS.window_s} s",
+            mend=f"ask again in {wait} s",
+            retry_after_s=wait,
+        )
 
 
 def fetcher(request: Asked) -> Callable[[Refs], Mapping[tuple[str, str], bytes]]:

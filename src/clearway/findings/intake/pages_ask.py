@@ -14,7 +14,7 @@ from clearway.http.pages import Form, done, page
 from clearway.records.errors import ConflictError, ForbiddenError, InputError
 
 from . import limit, public
-from .at_desk import fetcher
+from .at_desk import fetcher, spend_check
 from .pages_parts import FORM, PAGE, wrong
 from .reach import member_of
 
@@ -60,6 +60,7 @@ def handlers() -> list[HTTPRouteHandler]:
     @post("/findings/check", opt=PUBLIC, **PAGE)
     def check(request: Request[Any, Any, Any], data: Annotated[Asking, FORM]) -> Response[bytes]:
         """The answer, from public records alone. By POST, so that the question is in no address and no log of them."""
+        spend_check(request)
         values = {name: str(getattr(data, name)).strip()[:2_000] for name in data.__struct_fields__}
         cwe = values["cwe"].upper()
         question = public.Question(

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from clearway.advisories.table import Table
 
 MAX_SHOWN = 20
-MAX_LOOKED_AT = 400  # flaws of one product whose records are read; the newest names first
+MAX_LOOKED_AT = 200  # flaws of one product whose records are read; the newest names first
+MAX_WORDS = 16  # of a place
 _CWE = re.compile(rb"CWE-(\d{1,5})(?!\d)")
 _WORD = re.compile(r"[\w.+-]+(?:/[\w.+-]+)*")
 # Names that are in every second record and tell nothing of a place.
@@ -122,7 +123,7 @@ def words_of(place: str) -> tuple[bytes, ...]:
         for part in (word, word.rpartition("/")[2]):
             if len(part) >= _MIN_WORD and part.lower() not in _COMMON and not part.isdigit():
                 found.setdefault(part)
-    return tuple(word.encode() for word in found)
+    return tuple(word.encode() for word in list(found)[:MAX_WORDS])
 
 
 def _flaws(table: Table, ecosystem: str, package: str) -> dict[str, list[tuple[str, str]]]:
@@ -193,8 +194,11 @@ def _same_class(raw: Sequence[bytes], cwe: str) -> bool | None:
 def _same_place(raw: Sequence[bytes], words: Sequence[bytes]) -> bool | None:
     if not words or not raw:
         return None
+    # Most records have no such word at all, and that is told a hundred times faster.
     return any(
-        re.search(rb"(?<![\w])" + re.escape(word) + rb"(?![\w])", body) for body in raw for word in words
+        word in body and re.search(rb"(?<!\w)" + re.escape(word) + rb"(?!\w)", body)
+        for body in raw
+        for word in words
     )
 
 
