@@ -167,6 +167,8 @@ def _finish(
     for item in prepared:
         if isinstance(item, Row):
             rows.append(item)
+        elif isinstance(item, CatalogueRow) and (wrong := store.not_yet(item)):
+            asides.append(Aside(item.piece, item.place, wrong, item.sha256))
         elif isinstance(item, CatalogueRow):
             outcome = store.write_catalogue(item, blobs[item.piece].data)
             changes.whole = changes.whole or bool(outcome.new or outcome.changed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, date
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -277,6 +278,18 @@ class Store:
             where current and sha256 in (select sha256(r) from unnest(%s::bytea[]) r)""",
             (derivation(), list(raws)),
         )
+
+    def not_yet(self, catalogue: CatalogueRow) -> str:
+        """Why a catalogue can't be of today: its version is of a day to come, and would stand before each until then.
+
+        "" for one that is of now, or whose version is no day.
+        """
+        try:
+            day = date.fromisoformat(catalogue.version[:10].replace(".", "-"))
+        except ValueError:
+            return ""
+        today = self._received.astimezone(UTC).date()
+        return f"version {day} lies in the future: today is {today} (UTC)" if day > today else ""
 
     def write_catalogue(self, catalogue: CatalogueRow, raw: bytes) -> Outcome:
         """Stores a KEV or EPSS file whole, and its entries where it is the newest of its kind."""

@@ -83,7 +83,7 @@ def routes(hub: sse.Hub, sealer: Callable[[], Sealer]) -> Router:
         if me is None:
             raise AuthenticationError("this needs a login")
         key = doorkeeper(request).key(request)
-        return await hub.stream(key, me, after=last or after, kinds=_kinds(kind))
+        return await hub.stream(key, me, after=after, resume=last, kinds=_kinds(kind))
 
     return Router(PREFIX, route_handlers=[listed, live], tags=["events"])
 

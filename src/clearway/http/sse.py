@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from clearway.records.errors import ClearwayError, TooManyRequestsError
+from clearway.records.errors import ClearwayError, CursorError, TooManyRequestsError
 from clearway.store import events
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ log = logging.getLogger("clearway.http")
 
 MEDIA_TYPE = "text/event-stream"
 LIST = "events"  # what event ids are bound to, beside the principal
+_NOWHERE = -1  # a position before everything that is kept
 _PART_BYTES = 16 << 10
 _encode = msgspec.json.Encoder().encode
 
@@ -155,8 +156,13 @@ class Hub:
         """
         return int(self._sealer().open(cursor, (LIST, str(me.person)))[0])
 
-    async def stream(self, key: str, me: Principal, *, after: str = "", kinds: Sequence[str] = ()) -> Stream:
+    async def stream(
+        self, key: str, me: Principal, *, after: str = "", resume: str = "", kinds: Sequence[str] = ()
+    ) -> Stream:
         """A stream from the event id `after` on, or from now on.
+
+        `resume` is the id that a client comes back with by itself: one that can't be used, such as of yesterday or of
+        another person, is no error, which would end its stream for good, but begins with a reset.
 
         Raises:
             CursorError: `after` can't be used; start anew without it, and read what is shown once more.
@@ -171,7 +177,12 @@ class Hub:
         if self.streams >= self.manners.in_all:
             raise TooManyRequestsError("this server has no live stream left", retry_after_s=30)
         await self._known.wait()
-        start = self.position(me, after) if after else self.reached
+        start = self.position(me, after) if after and not resume else self.reached
+        if resume:
+            try:
+                start = self.position(me, resume)
+            except CursorError:
+                start = _NOWHERE
         return Stream(self, key, me, start, tuple(kinds))
 
     async def read(self, key: str, me: Principal, after: int, kinds: tuple[str, ...]) -> _Read:

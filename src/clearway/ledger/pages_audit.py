@@ -40,6 +40,13 @@ COLUMNS = (
 )
 
 
+_SIGNED_IN = "session.begun"
+
+
+class _Begun(Struct, frozen=True):
+    person: int
+
+
 class Checked(Struct, frozen=True, kw_only=True):
     """An entry's proof, computed anew: whether it holds, and if not, why."""
 
@@ -65,7 +72,7 @@ def handlers() -> list[HTTPRouteHandler]:
             found = ENTRIES_LIST.read(db, me, asked, sealer(request))
             state = entries.status(db)
             seen = page_seen.audiences(db, (e.aud for e in found.items))
-            who = names(db, (e.actor for e in found.items))
+            who = names(db, (actor_of(e) for e in found.items))
             known = db.execute(
                 "select person, name from clearway.person where kind <> 'public' order by lower(name), person limit 500"
             ).fetchall()
@@ -98,6 +105,7 @@ def handlers() -> list[HTTPRouteHandler]:
             narrowed=any(address.get(name) for name in _FILTERS),
             verified=verified,
             words=words,
+            actor_of=actor_of,
             may_verify=me.may("audit"),
         )
 
@@ -118,10 +126,10 @@ def handlers() -> list[HTTPRouteHandler]:
             seen = page_seen.audience(db, found.aud)
             proof = _proof(db, found)
             told = page_seen.tell_read(db, f"entry/{entry}", [found.aud] if found.content else [])
-            who = names(db, [found.actor])
+            who = names(db, [actor_of(found)])
             agreed = _agreed(db, found)
             around = entries.listed(db, entries.Filter(subject=found.subject or "?"), limit=12)
-            who |= names(db, (e.actor for e in around))
+            who |= names(db, (actor_of(e) for e in around))
         return page(
             request,
             "ledger/entry.html",
@@ -136,6 +144,7 @@ def handlers() -> list[HTTPRouteHandler]:
             agreed=agreed,
             around=[e for e in around if e.act != "content.read"],
             words=words,
+            actor_of=actor_of,
         )
 
     @get("/audit/{entry:int}/proof", opt=SIGNED_IN, **_PAGE)
@@ -164,6 +173,19 @@ def handlers() -> list[HTTPRouteHandler]:
 def words(act: str | None) -> str:
     """An act as it is read: "asset.added" is "asset added"."""
     return (act or "erased").replace(".", " ").replace("_", " ")
+
+
+def actor_of(entry: Entry) -> int | None:
+    """Who acted; of a session that began, whose it is: until then they were nobody, and the system wrote the entry."""
+    if entry.act != _SIGNED_IN or entry.actor != 0 or not entry.content:
+        return entry.actor
+    content: Any = entry.content  # a list has it read, one entry as it is kept
+    try:
+        if isinstance(content, dict):
+            return msgspec.convert(content, _Begun).person
+        return msgspec.json.decode(content, type=_Begun).person
+    except msgspec.MsgspecError:
+        return entry.actor
 
 
 def names(db: Any, people: Any) -> dict[int | None, str]:

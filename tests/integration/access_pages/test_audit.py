@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from access_house import House, Reader
-from clearway.access import approval, audience
+from clearway.access import approval, audience, credential
 from clearway.access.marking import GREEN_AUD, Marking, own
 from clearway.ledger import append, verifying
 from clearway.ledger.sequencer import integrate_all, signer_of
@@ -58,6 +59,19 @@ def test_each_reader_sees_the_acts_of_their_own_and_the_public_none(house: House
     assert house.stranger.look(f"/audit/{hidden[0]}").status_code == 404
     assert house.stranger.look(f"/audit/{hidden[0]}/proof").status_code == 404
     assert house.public.look("/audit").status_code == 401
+
+
+def test_who_signed_in_is_named_and_not_clearway_itself(house: House) -> None:
+    member = house.member.who
+    assert member is not None
+    with house.people.owner() as owner:
+        credential.make_session(owner, member.person, by="code", now=datetime.now(UTC))
+        row = owner.execute("select name from clearway.person where person = %s", (member.person,)).fetchone()
+    assert row is not None
+    entry = re.search(r'href="/audit/(\d+)"', house.member.look("/audit?act=session.begun").text)
+    assert entry is not None
+    assert f"{row[0]}: session begun" in words(house.member.look(f"/audit/{entry[1]}"))
+    assert f"session begun {row[0]}" in words(house.member.look("/audit?act=session.begun"))
 
 
 def test_a_filter_form_with_empty_fields_leads_to_the_clean_address(house: House) -> None:

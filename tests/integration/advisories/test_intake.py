@@ -12,6 +12,7 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -233,6 +234,19 @@ def test_an_entry_that_left_kev_comes_back_when_it_is_listed_again(world: World,
     ):
         world.take(write(tmp_path / f"{day}.json", kev(f"2026.01.0{day}", *cves)))
         assert listed(world) == set(cves)
+
+
+def test_a_kev_catalogue_of_a_day_to_come_is_set_aside_and_stands_in_nobodys_way(
+    world: World, tmp_path: Path
+) -> None:
+    early = write(tmp_path / "early.json", kev("2026.11.26", "CVE-2026-0002"))
+    counts = world.take(early)
+    assert (counts.new, counts.set_aside) == (0, 1)
+    assert counts.rejects[0][1] == "version 2026-11-26 lies in the future: today is 2026-11-25 (UTC)"
+    world.take(write(tmp_path / "now.json", kev("2026.11.25", "CVE-2026-0001")))
+    assert listed(world) == {"CVE-2026-0001"}
+    world.take(early, at=datetime(2026, 11, 26, tzinfo=UTC))  # then it is of now
+    assert listed(world) == {"CVE-2026-0002"}
 
 
 def test_a_newer_kev_catalogue_that_says_the_same_still_dates_the_table(world: World, tmp_path: Path) -> None:

@@ -147,6 +147,13 @@ def test_an_event_id_is_nobody_elses_and_counts_nothing(quick: Manners) -> None:
     follower.close()
 
 
+def test_who_comes_back_with_an_id_that_cannot_be_read_starts_anew(quick: Manners) -> None:
+    for unreadable in ("17", "of another server"):
+        follower = Follower(quick, quick.me.secret, after=unreadable)
+        assert until(lambda one=follower: any(b.get("event") == "reset" for b in one.blocks)), follower.status
+        follower.close()
+
+
 def test_nobody_follows_without_a_login(quick: Manners) -> None:
     for path in ("/api/v1/events", "/api/v1/events/live"):
         assert quick.live.ask("GET", path)[0] == 401
