@@ -16,6 +16,7 @@ import pytest
 
 from clearway.findings import artefact, desk_key, kept
 from clearway.findings.artefact import File
+from clearway.findings.intake import sweep
 from clearway.findings.validate import statement, validation
 from clearway.findings.validate.tasks import tasks
 from clearway.records.errors import ConfigError, ConflictError, ForbiddenError, NotFoundError
@@ -43,9 +44,11 @@ FILES = (COPIES, MENDED, LONG, SHORT)
 VOUCHED = (sha(COPIES), sha(MENDED))
 
 
-def reported(desk: Desk, made: dict[str, Any] | None = None, *, patch: bytes = b"") -> kept.Finding:
+def reported(
+    desk: Desk, made: dict[str, Any] | None = None, *, patch: bytes = b"", live: bool = True
+) -> kept.Finding:
     """A queued finding with a recipe and its files."""
-    found = desk.finding(state="queued")
+    found = desk.finding(state="queued", live=live)
     files = [File(kind="source", data=data, name="") for data in FILES]
     raw = json.dumps(made or c_recipe(COPIES, MENDED)).encode()
     files.append(File(kind="attachment", data=raw, name="recipe.json"))
@@ -207,6 +210,31 @@ def test_nobody_but_the_desks_jobs_writes_what_was_found(desk: Desk) -> None:
     ):
         with pytest.raises(ConfigError, match="permission denied"), desk.acting(desk.coordinator) as db:
             db.execute(act)  # type: ignore[arg-type]
+
+
+def test_a_trial_that_is_over_takes_its_validations_with_it(desk: Desk) -> None:
+    finding = reported(desk, live=False)
+    number = ask(desk, finding, upto=1, seconds=0)
+    with worker(desk):
+        assert wait(desk, number).level == 1
+    with desk.owner() as db:
+        db.execute("update clearway.finding set received = received - interval '8 days'")
+        assert sweep.trials(db, desk.vault) == 1
+        assert db.execute("select count(*) from clearway.validation_step").fetchone() == (0,)
+
+
+def test_what_fired_under_our_harness_tells_its_reporter_whether_others_hold_it(desk: Desk) -> None:
+    """And what only a target of the reporter's own shows, does not: it would find embargoed flaws by asking."""
+    for vouched, told in ((VOUCHED, 1), ((), 0)):
+        finding = reported(desk)
+        number = ask(desk, finding, vouched=vouched, upto=1)
+        with worker(desk):
+            assert wait(desk, number).level == 1
+        with desk.owner() as db:
+            (count,) = db.execute(
+                "select count(*) from clearway.overlap_answer where finding = %s", (finding.id,)
+            ).fetchone() or (0,)
+        assert count == told
 
 
 @pytest.mark.slow

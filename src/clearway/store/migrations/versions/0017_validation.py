@@ -20,7 +20,7 @@ create table clearway.validation (
     asked_by int not null default clearway.actor(),
     upto smallint not null check (upto between 1 and 5),
     seconds int not null check (seconds between 0 and 3600),  -- for the variants of E4
-    patch bigint references clearway.artefact,  -- a patch of the target in place of the recipe's fix
+    patch bigint references clearway.artefact on delete set null,  -- a patch of the target in place of the recipe's fix
     vouched text[] not null default '{}' check (cardinality(vouched) <= 200),  -- SHA-256: published, says the desk
     state text not null default 'waiting' check (state in ('waiting', 'running', 'done', 'failed')),
     doing text not null default '' check (length(doing) <= 200),
@@ -37,10 +37,11 @@ create table clearway.validation (
     vulnerable text not null default '' check (length(vulnerable) <= 64),  -- digests of the builds
     patched text not null default '' check (length(patched) <= 64),
     environment text not null default '' check (length(environment) <= 64),
-    log bigint references clearway.artefact,
+    log bigint references clearway.artefact on delete set null,
     version int not null default 1,
     unique (validation, finding, org, aud),
-    foreign key (finding, org, aud) references clearway.finding (finding, org, aud) on update cascade
+    foreign key (finding, org, aud) references clearway.finding (finding, org, aud)
+        on update cascade on delete cascade  -- trials go after a week
 );
 create index validation_finding on clearway.validation (finding, validation desc);
 create unique index validation_open on clearway.validation (finding) where state in ('waiting', 'running');
@@ -55,12 +56,12 @@ create table clearway.validation_step (
     why text not null default '' check (length(why) <= 2000),
     times int not null default 0,
     of_runs int not null default 0,
-    statement bigint references clearway.artefact,
+    statement bigint references clearway.artefact on delete set null,
     at timestamptz not null default clock_timestamp(),
     by_person int not null default 0,  -- of E6: who accepted it
     primary key (validation, level),
     foreign key (validation, finding, org, aud)
-        references clearway.validation (validation, finding, org, aud) on update cascade
+        references clearway.validation (validation, finding, org, aud) on update cascade on delete cascade
 );
 create index validation_step_finding on clearway.validation_step (finding);
 """
