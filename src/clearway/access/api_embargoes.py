@@ -45,10 +45,17 @@ class PartyChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Arming(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When the embargo is to end by itself, and whether public exploitation ends it before."""
+    """When the embargo is to end by itself, null for never, and whether public exploitation ends it before."""
 
-    until: datetime
+    until: datetime | None
     on_exploitation: bool = False
+
+
+class FlawChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Says that the embargo is about a flaw, or no longer."""
+
+    flaw: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{2,99}$")]
+    about: bool = True
 
 
 class Release(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,8 +68,8 @@ EMBARGOES = Listing(
     "embargoes",
     Embargo,
     Source(
-        "e.embargo, e.uid::text as uid, e.name, e.org, e.list as recipients, e.until, e.on_exploitation, e.frozen, "
-        "e.ended_by, e.ended_at, e.version",
+        "e.embargo, e.uid::text as uid, e.name, e.org, e.list as recipients, e.until, e.on_exploitation, "
+        f"{embargo.FLAWS} as flaws, e.frozen, e.ended_by, e.ended_at, e.version",
         "clearway.embargo e",
     ),
     sorts={
@@ -130,11 +137,14 @@ def handlers() -> list[HTTPRouteHandler]:
         "/embargoes/{which:int}",
         opt=_COORDINATE,
         sync_to_thread=True,
-        summary="Arm an embargo: say when it ends",
+        summary="Arm an embargo, or disarm it: say when it ends",
         responses=gives(Embargo, *WRITE),
     )
     def arm(request: _R, which: FromPath[int], data: JSONBody[Arming]) -> Response[bytes]:
-        """A job ends it then, if the clock can be believed; else it is frozen, and a coordinator decides."""
+        """A job ends it then, if the clock can be believed; else it is frozen, and a coordinator decides.
+
+        With `until` null no clock ends it, and without `on_exploitation` besides nothing but a coordinator does.
+        """
 
         def act(db: Db, me: Principal, expected: Expected) -> tuple[Embargo, int]:
             kept = embargo.one(db, number(which))
@@ -190,6 +200,24 @@ def handlers() -> list[HTTPRouteHandler]:
         return done_once(request, act)
 
     @post(
+        "/embargoes/{which:int}/flaws",
+        opt=_COORDINATE,
+        sync_to_thread=True,
+        status_code=200,
+        summary="Say which flaw an embargo is about, or no longer",
+        responses=gives(Embargo, *WRITE),
+    )
+    def flaw(request: _R, which: FromPath[int], data: JSONBody[FlawChange]) -> Response[bytes]:
+        """By its CVE id where it has one: with `on_exploitation`, a KEV listing of that id ends the embargo."""
+
+        def act(db: Db, me: Principal) -> Made:
+            kept = embargo.one(db, number(which))
+            must(me, "coordinate", kept.org, f"embargo/{kept.embargo}")
+            return Made(record=embargo.name_flaw(db, kept.embargo, data.flaw, about=data.about), status=200)
+
+        return done_once(request, act)
+
+    @post(
         "/embargoes/{which:int}/release",
         opt=_COORDINATE,
         sync_to_thread=True,
@@ -207,4 +235,4 @@ def handlers() -> list[HTTPRouteHandler]:
 
         return done_once(request, act)
 
-    return [listed, add, one, arm, parties, party, release]
+    return [listed, add, one, arm, parties, party, flaw, release]

@@ -16,7 +16,7 @@ from clearway.http.openapi import READ, WRITE, gives
 from . import lowering
 from .api_parts import Why
 from .lowering import Change, Marked
-from .marking import Marking, Tlp
+from .marking import Tlp
 
 _R = Request[Any, Any, Any]
 _Or0 = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -67,23 +67,8 @@ def handlers() -> list[HTTPRouteHandler]:
         with acting(request) as (db, me):
             found = lowering.one(db, me, kind, number)
             expected.check(found.aud)
-            wanted = chosen(found, data.tlp, data.org, data.recipients, data.embargo)
+            wanted = lowering.chosen(found, data.tlp, data.org, data.recipients, data.embargo)
             made = lowering.change(db, me, found, wanted, data.why)
         return etag.thing(request, made, me, made.marked.aud, status=200 if made.done else 202)
 
     return [one, change]
-
-
-def chosen(found: Marked, tlp: Tlp, org: int, recipients: int, embargo: int | UnsetType) -> Marking:
-    """The marking that is meant, with what was left out taken from how it is marked.
-
-    Raises:
-        InputError: it is none.
-    """
-    named = tlp in ("AMBER", "AMBER+STRICT") or (tlp == "RED" and not recipients)
-    return Marking(
-        tlp=tlp,
-        org=(org or found.org) if named else 0,
-        recipients=recipients,
-        embargo=found.embargo if embargo is UNSET else embargo,
-    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct, convert, json
 
 from clearway import ledger
-from clearway.records.errors import ForbiddenError, NotFoundError
+from clearway.records.errors import ClearwayError, ForbiddenError, InputError, NotFoundError
 from clearway.store.scalar import scalar
 
 from . import audience
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Verdict = Literal["approved", "refused", "withdrawn"]
 MARKING = "marking"  # the kind of an approval that is carried out by approving it
+REMARK = "remark"  # of one that a caller carries out by `remark`
+_MOST_AUD = 65_535
 
 
 class Approval(Struct, frozen=True, kw_only=True):
@@ -50,8 +52,18 @@ def ask(
     """Asks for a second person's word on exactly `proposal`.
 
     Raises:
+        InputError: another audience is asked for, and the proposal does not name the old and the new one.
         NotFoundError: the caller may not act in that organisation.
     """
+    if kind in (MARKING, REMARK):
+        for part in ("was", "aud"):
+            value = proposal.get(part)
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST_AUD:
+                raise InputError(
+                    "a proposal of another marking names two audiences",
+                    where=f"proposal.{part}",
+                    mend=f"give the number of an audience, 0 to {_MOST_AUD:,}",
+                )
     made = scalar(
         db,
         "select clearway.ask_approval(%s, %s, %s, %s::jsonb, %s)",
@@ -134,7 +146,33 @@ def ask_remark(
     db: psycopg.Connection[Any], table: str, row_id: int, org: int, was: int, aud: int, why: str
 ) -> Approval:
     """Asks for a wider audience of one row: from `was` to `aud`."""
-    return ask(db, org, "remark", _subject(table, row_id), {"was": was, "aud": aud}, why)
+    return ask(db, org, REMARK, _subject(table, row_id), {"was": was, "aud": aud}, why)
+
+
+class Wording(Struct, frozen=True, kw_only=True):
+    """What a second person agrees to: who sees it now, and who would. None: an audience that the reader is not of."""
+
+    now: audience.Meaning | None
+    then: audience.Meaning | None
+
+
+def worded(db: psycopg.Connection[Any], about: Approval) -> Wording | None:
+    """The old and the new audience of what was asked, as the database says them of their numbers; else None.
+
+    Nothing of it is from the words beside the numbers, which are whoever's who asked.
+    """
+    if about.kind not in (MARKING, REMARK):
+        return None
+    return Wording(now=_meaning(db, about.proposal.get("was")), then=_meaning(db, about.proposal.get("aud")))
+
+
+def _meaning(db: psycopg.Connection[Any], aud: object) -> audience.Meaning | None:
+    if isinstance(aud, bool) or not isinstance(aud, int) or not 0 <= aud <= _MOST_AUD:
+        return None
+    try:
+        return audience.meaning(db, aud)
+    except ClearwayError:
+        return None
 
 
 def _subject(table: str, row_id: int) -> str:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from . import commands_clock
+from . import commands_clock, commands_marking
 
 if TYPE_CHECKING:
     import argparse
@@ -38,7 +38,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _org(rooms.add_parser("org", help="organisations: add, list, standing"))
     _person(rooms.add_parser("person", help="people and services: add, list, invite, role, bar"))
     _token(rooms.add_parser("token", help="tokens: make, list, revoke"))
-    _embargo(rooms.add_parser("embargo", help="embargoes: add, list, party, arm, release"))
+    _embargo(rooms.add_parser("embargo", help="embargoes: add, list, party, flaw, arm, disarm, release"))
+    commands_marking.add(rooms)
     commands_clock.add(rooms)
 
 
@@ -122,10 +123,18 @@ def _embargo(parser: argparse.ArgumentParser) -> None:
     who.add_argument("--person", type=int, metavar="PERSON")
     who.add_argument("--org", metavar="SLUG", help="everybody there")
     party.add_argument("--remove", action="store_true")
+    flaw = add("flaw", "say which flaw it is about, or no longer", run_embargo_flaw)
+    flaw.add_argument("embargo", type=int, metavar="N")
+    flaw.add_argument("flaw", metavar="ID", help="its CVE id, where it has one")
+    flaw.add_argument("--remove", action="store_true")
     arm = add("arm", "say when it ends by itself", run_embargo_arm)
     arm.add_argument("embargo", type=int, metavar="N")
-    arm.add_argument("until", metavar="TIME", help="with its zone: 2026-12-04T00:00:00Z")
+    arm.add_argument(
+        "until", metavar="TIME", nargs="?", default="", help="with its zone: 2026-12-04T00:00:00Z"
+    )
     arm.add_argument("--on-exploitation", action="store_true", help="public exploitation ends it before")
+    disarm = add("disarm", "let no hour and no exploitation end it", run_embargo_disarm)
+    disarm.add_argument("embargo", type=int, metavar="N")
     release = add("release", "end it now; it can't be taken back", run_embargo_release)
     release.add_argument("embargo", type=int, metavar="N")
     release.add_argument("--why", required=True)
@@ -346,14 +355,34 @@ def run_embargo_arm(args: argparse.Namespace) -> int:
 
     from . import embargo
 
+    if not args.until and not args.on_exploitation:
+        raise UsageError("say when it ends", mend="give a TIME, or --on-exploitation, or both")
     try:
-        until = datetime.fromisoformat(args.until)
+        until = datetime.fromisoformat(args.until) if args.until else None
     except ValueError:
         raise UsageError(f"{args.until!r} is no time", mend="write 2026-12-04T00:00:00Z") from None
     with _acting(args) as db:
         found = embargo.arm(db, args.embargo, until, now=_now(), on_exploitation=args.on_exploitation)
-    ends = f"{found.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if found.until else "never"
+    ends = f"{found.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if found.until else "with no hour"
     return _told(args, found, f"{found.name} ends {ends}")
+
+
+def run_embargo_disarm(args: argparse.Namespace) -> int:
+    """Disarms an embargo."""
+    from . import embargo
+
+    with _acting(args) as db:
+        found = embargo.arm(db, args.embargo, None, now=_now())
+    return _told(args, found, f"{found.name} is disarmed; a coordinator's act alone ends it")
+
+
+def run_embargo_flaw(args: argparse.Namespace) -> int:
+    """Names a flaw of an embargo."""
+    from . import embargo
+
+    with _acting(args) as db:
+        found = embargo.name_flaw(db, args.embargo, args.flaw, about=not args.remove)
+    return _told(args, found, f"{found.name} is about {', '.join(found.flaws) or 'no flaw that is named'}")
 
 
 def run_embargo_release(args: argparse.Namespace) -> int:

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 
 class Embargo(Struct, frozen=True, kw_only=True):
-    """One embargo. `until` once it is armed, `frozen` why it can't end by itself, `ended_by` the log's entry."""
+    """One embargo. `until` once it is armed, `frozen` why it can't end by itself, `ended_by` the log's entry.
+
+    `flaws` are the ids of what it is about, as far as the reader may know them: its parties, the desk, and those who
+    coordinate where it is kept.
+    """
 
     embargo: int
     uid: str
@@ -35,15 +39,17 @@ class Embargo(Struct, frozen=True, kw_only=True):
     recipients: int  # the list of its parties
     until: datetime | None = None
     on_exploitation: bool = False
+    flaws: tuple[str, ...] = ()
     frozen: str = ""
     ended_by: int | None = None
     ended_at: datetime | None = None
     version: int = 1
 
 
-_SELECT = """select jsonb_build_object('embargo', embargo, 'uid', uid, 'name', name, 'org', org, 'recipients', list,
-    'until', until, 'on_exploitation', on_exploitation, 'frozen', frozen, 'ended_by', ended_by,
-    'ended_at', ended_at, 'version', version) from clearway.embargo"""
+FLAWS = "array(select f.id from clearway.embargo_flaw f where f.embargo = e.embargo order by f.id)"
+_SELECT = f"""select jsonb_build_object('flaws', {FLAWS}, 'embargo', embargo, 'uid', uid, 'name', name, 'org', org,
+    'recipients', list, 'until', until, 'on_exploitation', on_exploitation, 'frozen', frozen, 'ended_by', ended_by,
+    'ended_at', ended_at, 'version', version) from clearway.embargo e"""  # noqa: S608  constants
 
 
 def add(db: psycopg.Connection[Any], org: int, name: str) -> Embargo:
@@ -92,20 +98,60 @@ def set_party(
     _log(db, act, kept, {"person": person, "org": org})
 
 
+def name_flaw(db: psycopg.Connection[Any], embargo: int, flaw: str, *, about: bool = True) -> Embargo:
+    """Says that it is about that flaw, or no longer: by its id, the CVE's where there is one.
+
+    The log says how many they are and not which: it is read by more people than may know that.
+
+    Raises:
+        InputError: that is no id of a flaw.
+        ConflictError: it is about 100 flaws already.
+        NotFoundError: the caller does not coordinate it, or it has ended.
+    """
+    if db.execute("select clearway.name_flaw(%s, %s, %s)", (embargo, flaw, about)).fetchone() == (True,):
+        kept = one(db, embargo)
+        _log(
+            db,
+            "embargo.flaw_named" if about else "embargo.flaw_dropped",
+            kept,
+            {
+                "flaws": scalar(
+                    db, "select count(*) from clearway.embargo_flaw where embargo = %s", (embargo,)
+                )
+            },
+        )
+    return one(db, embargo)
+
+
 def arm(
     db: psycopg.Connection[Any],
     embargo: int,
-    until: datetime,
+    until: datetime | None,
     *,
     now: datetime,
     on_exploitation: bool = False,
 ) -> Embargo:
     """Says in advance when it ends, and whether public exploitation ends it before. Arming anew thaws a frozen one.
 
+    Without `until` no clock ends it; without `on_exploitation` besides it is disarmed, and a coordinator's act alone
+    ends it.
+
     Raises:
         InputError: `until` has no zone, or has passed.
         NotFoundError: the caller does not coordinate it, or it has ended.
     """
+    until = None if until is None else _checked(until, now)
+    kept = one(db, embargo)
+    db.execute("select clearway.arm_embargo(%s, %s, %s)", (embargo, until, on_exploitation))
+    if until is None and not on_exploitation:
+        _log(db, "embargo.disarmed", kept, {"was": None if kept.until is None else kept.until.isoformat()})
+    else:
+        said = None if until is None else until.isoformat()
+        _log(db, "embargo.armed", kept, {"until": said, "on_exploitation": on_exploitation})
+    return one(db, embargo)
+
+
+def _checked(until: datetime, now: datetime) -> datetime:
     if until.tzinfo is None:
         raise InputError("say the zone of the hour", where="until", mend="write 2026-12-04T00:00:00Z")
     try:
@@ -114,10 +160,7 @@ def arm(
         raise InputError("that hour is beyond the calendar", where="until") from None
     if until <= now:
         raise InputError("that hour has passed", where="until", mend="release it, or give a later one")
-    kept = one(db, embargo)
-    db.execute("select clearway.arm_embargo(%s, %s, %s)", (embargo, until, on_exploitation))
-    _log(db, "embargo.armed", kept, {"until": until.isoformat(), "on_exploitation": on_exploitation})
-    return one(db, embargo)
+    return until
 
 
 def release(db: psycopg.Connection[Any], embargo: int, why: str) -> Embargo:

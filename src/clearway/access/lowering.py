@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from clearway.records.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from clearway.records.principal import Right
@@ -20,7 +20,7 @@ from clearway.store import events
 from . import approval, audience, recipients
 from .approval import Approval
 from .audience import Meaning
-from .marking import Marking
+from .marking import Marking, Tlp
 
 if TYPE_CHECKING:
     import psycopg
@@ -185,6 +185,21 @@ def change(db: psycopg.Connection[Any], me: Principal, found: Marked, marking: M
     proposal = {"was": found.aud, "aud": wanted, "from": found.meaning.label, "to": marking.label}
     asked = approval.ask(db, found.org, approval.MARKING, found.subject, proposal, why)
     return Change(marked=one(db, me, found.kind, found.number), done=False, approval=asked)
+
+
+def chosen(found: Marked, tlp: Tlp, org: int, recipients: int, embargo: int | UnsetType) -> Marking:
+    """The marking that is meant, with what was left out taken from how it is marked.
+
+    Raises:
+        InputError: it is none.
+    """
+    named = tlp in ("AMBER", "AMBER+STRICT") or (tlp == "RED" and not recipients)
+    return Marking(
+        tlp=tlp,
+        org=(org or found.org) if named else 0,
+        recipients=recipients,
+        embargo=found.embargo if embargo is UNSET else embargo,
+    )
 
 
 def carry_out(db: psycopg.Connection[Any], approved: Approval) -> None:

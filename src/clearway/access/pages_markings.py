@@ -12,15 +12,13 @@ from msgspec import UNSET
 from clearway.http.acting import SIGNED_IN, acting
 from clearway.http.pages import Form, Tlp, done, page
 from clearway.records.errors import (
-    ClearwayError,
     ConflictError,
     ForbiddenError,
     InputError,
     NotFoundError,
 )
 
-from . import audience, embargo, lowering, organisation, recipients
-from .api_markings import chosen
+from . import approval, embargo, lowering, organisation, recipients
 from .marking import TLP
 from .pages_parts import FORM, PAGE, Sent, names, text, whole, wrong
 
@@ -51,7 +49,7 @@ def handlers() -> list[HTTPRouteHandler]:
                     raise ConflictError("its marking changed since you read it; look again, and decide again")
                 listed = whole(text(data, "recipients")) or 0
                 under = whole(text(data, "embargo")) or 0 if "embargo" in data else UNSET
-                wanted = chosen(found, tlp, 0, listed if tlp == "RED" else 0, under)
+                wanted = lowering.chosen(found, tlp, 0, listed if tlp == "RED" else 0, under)
                 made = lowering.change(db, me, found, wanted, text(data, "why", 500))
                 words = _words(db, made)
         except _REFUSED as error:
@@ -74,7 +72,7 @@ def _shown(request: _R, kind: str, number: int, form: Form) -> Response[bytes]:
         keeper = organisation.one(db, found.org)
         lists = [one for one in recipients.listed(db) if one.org == found.org]
         under = [e for e in embargo.listed(db) if e.ended_by is None][:200]
-        asked = [(a, _meant(db, a.proposal.get("aud"))) for a in found.waiting]
+        asked = [(a, approval.worded(db, a)) for a in found.waiting]
         who = names(db, {a.asked_by for a in found.waiting})
     label = found.meaning.label.removeprefix("TLP:")
     return page(
@@ -99,11 +97,3 @@ def _shown(request: _R, kind: str, number: int, form: Form) -> Response[bytes]:
         lists=[("", f"no list: the members of {keeper.name}"), *((str(x.list), x.name) for x in lists)],
         embargoes=[("", "none"), *((str(e.embargo), e.name) for e in under)],
     )
-
-
-def _meant(db: Any, aud: object) -> audience.Meaning | None:
-    """Who would see it: as the database says it of the number, not as it was written beside; None for a stranger."""
-    try:
-        return audience.meaning(db, aud) if isinstance(aud, int) else None
-    except ClearwayError:
-        return None

@@ -93,6 +93,7 @@ def _shown(
         embargoes = embargo.listed(db)[:200]
         approvals = [a for a in approval.listed(db) if a.org == where.here.org][:100]
         who = names(db, {p for a in approvals for p in (a.asked_by, a.decided_by)})
+        meant = {a.approval: approval.worded(db, a) for a in approvals if a.verdict is None}
         keepers = {o.org: o.name for o in organisation.listed(db)}
     wrongs = [f for f in (listing, embargoing, deciding) if f is not None]
     return page(
@@ -107,6 +108,7 @@ def _shown(
         waiting=[a for a in approvals if a.verdict is None],
         decided=[a for a in approvals if a.verdict is not None][:20],
         who=who,
+        meant=meant,
         keepers=keepers,
         listing=listing or Form(),
         embargoing=embargoing or Form(),
@@ -194,10 +196,11 @@ def _embargoes() -> list[HTTPRouteHandler]:
 
     @post("/settings/embargoes/{which:int}/arm", opt=_COORDINATE, **PAGE)
     def arm(request: _R, which: FromPath[int], data: Annotated[Sent, FORM]) -> Response[bytes]:
-        """Says when it ends by itself."""
+        """Says when it ends by itself, or that nothing but a coordinator ends it."""
         now = datetime.now(UTC)
         try:
-            until = _hour(text(data, "day"), text(data, "hour"))
+            disarm = text(data, "disarm") == "yes"
+            until = None if disarm else _hour(text(data, "day"), text(data, "hour"))
             early = text(data, "on_exploitation") == "yes"
             with acting(request) as (db, me):
                 kept = embargo.one(db, number(which))
@@ -205,7 +208,24 @@ def _embargoes() -> list[HTTPRouteHandler]:
                 embargo.arm(db, kept.embargo, until, now=now, on_exploitation=early)
         except _REFUSED as error:
             return _embargo(request, which, arming=wrong(data, error, "day", "hour", "until"))
-        words = f"{kept.name} ends on {until:%A} {until.day} {until:%B %Y} at {until:%H:%M} UTC."
+        if until is None:
+            words = f"{kept.name} is disarmed: a coordinator's act alone ends it."
+        else:
+            words = f"{kept.name} ends on {until:%A} {until.day} {until:%B %Y} at {until:%H:%M} UTC."
+        return done(request, f"/settings/embargoes/{which}", words)
+
+    @post("/settings/embargoes/{which:int}/flaws", opt=_COORDINATE, **PAGE)
+    def flaw(request: _R, which: FromPath[int], data: Annotated[Sent, FORM]) -> Response[bytes]:
+        """Says which flaw it is about, or no longer."""
+        about = text(data, "about") != "no"
+        try:
+            with acting(request) as (db, me):
+                kept = embargo.one(db, number(which))
+                must(me, "coordinate", kept.org)
+                embargo.name_flaw(db, kept.embargo, text(data, "flaw"), about=about)
+        except _REFUSED as error:
+            return _embargo(request, which, naming=wrong(data, error, "flaw"))
+        words = f"{kept.name} is {'' if about else 'no longer '}about {text(data, 'flaw', 100)}."
         return done(request, f"/settings/embargoes/{which}", words)
 
     @post("/settings/embargoes/{which:int}/release", opt=_COORDINATE, **PAGE)
@@ -222,7 +242,7 @@ def _embargoes() -> list[HTTPRouteHandler]:
             return _embargo(request, which, releasing=wrong(data, error))
         return done(request, f"/settings/embargoes/{which}", f"{kept.name} has ended.")
 
-    return [one, party, arm, release]
+    return [one, party, arm, flaw, release]
 
 
 def _embargo(
@@ -231,6 +251,7 @@ def _embargo(
     *,
     parting: Form | None = None,
     arming: Form | None = None,
+    naming: Form | None = None,
     releasing: Form | None = None,
 ) -> Response[bytes]:
     with acting(request) as (db, me):
@@ -241,7 +262,7 @@ def _embargo(
         parties = recipients.members(db, kept.recipients) if ours else ()
         choices = _choices(db, kept.org) if coordinates else []
     taken = {_key(r.person, r.org) for r in parties}
-    wrongs = [f for f in (parting, arming, releasing) if f is not None]
+    wrongs = [f for f in (parting, arming, naming, releasing) if f is not None]
     return page(
         request,
         "access/embargo.html",
@@ -255,6 +276,7 @@ def _embargo(
         choices=[c for c in choices if c[0] not in taken],
         parting=parting or Form(),
         arming=arming or Form(),
+        naming=naming or Form(),
         releasing=releasing or Form(),
     )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from clearway.store.jobs import Loop, Spec
 
-from . import clockwatch, embargo, reclaim
+from . import clockwatch, embargo, exploitation, reclaim
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,12 +17,13 @@ EVERY_S = 5.0
 
 
 def embargoes(connect: Connect) -> None:
-    """One look at the clocks and at what is due by them."""
+    """One look at the clocks and at what is due by them, and at what is exploited in public."""
     with connect() as owner:
         row = owner.execute(
             "select at from clearway.log_entry where at is not null order by entry desc limit 1"
         ).fetchone()
         embargo.carry_out(owner, clockwatch.read(), None if row is None else row[0])
+        exploitation.standing(owner)
 
 
 LOOPS = {"access.embargoes": Loop("", EVERY_S, embargoes)}

@@ -327,6 +327,9 @@ class Store:
         for source, identifier, sha256 in gone:
             outcome.replaced.append((source, identifier, bytes(sha256)))
             outcome.touched.add(identifier)
+        from clearway.access import exploitation  # with the log and all that: for a catalogue alone
+
+        exploitation.listed(self._db, listed, catalogue.source)
         return outcome
 
     def _scores(self, catalogue: CatalogueRow) -> Outcome:

@@ -25,17 +25,24 @@ _TILES_AT_ONCE = 32
 _OPENINGS = """
 select l.leaf, l.entry, e.entry is not null,
     case when e.act is not null then clearway.log_header(e.act, e.actor, e.at, e.credential, e.subject) end,
-    e.header_salt, e.content, e.content_salt, e.header_hash || e.content_hash
+    e.header_salt, e.content, e.content_salt, e.header_hash || e.content_hash,
+    case when e.act is null or e.content is null then exists (
+        select from unnest(array[case when e.act is null then coalesce(e.header_erased, 0) end,
+            case when e.content is null then coalesce(e.content_erased, 0) end]) told
+        where told is not null and not exists (select from clearway.log_entry x where x.entry = told
+            and x.act = 'ledger.erased' and x.subject = 'entry/' || e.entry)) else false end
 from clearway.log_leaf l left join clearway.log_entry e using (entry)
 where l.leaf >= %s and l.leaf < %s order by l.leaf
 """
 # A part that is gone has an entry that says who took it, and why.
 _UNEXPLAINED = """
 select e.entry from clearway.log_entry e where exists (
-    select from unnest(array[e.header_erased, e.content_erased]) told where told is not null and not exists (
-        select from clearway.log_entry x where x.entry = told and x.act = 'ledger.erased'
-            and x.subject = 'entry/' || e.entry))
-    and (e.header_erased is not null or e.content_erased is not null)
+    select from unnest(array[case when e.act is null then coalesce(e.header_erased, 0) end,
+        case when e.content is null then coalesce(e.content_erased, 0) end]) told
+    where told is not null and not exists (select from clearway.log_entry x where x.entry = told
+        and x.act = 'ledger.erased' and x.subject = 'entry/' || e.entry))
+    and (e.act is null or e.content is null)
+    and not exists (select from clearway.log_leaf l where l.entry = e.entry)  -- one with a leaf is told of there
 order by e.entry limit 10
 """
 _UNPLACED = """
@@ -109,7 +116,7 @@ class Stored:
         }
         start, end = here.start * WIDTH, min(size, here.stop * WIDTH)
         expected = start
-        for leaf, entry, there, header, header_salt, content, content_salt, both in self._db.execute(
+        for leaf, entry, there, header, header_salt, content, content_salt, both, untold in self._db.execute(
             _OPENINGS, (start, end), binary=True
         ):
             for gone in range(expected, leaf):
@@ -121,6 +128,8 @@ class Stored:
                 if self._whole:
                     problems.append((at, f"entry {entry} is gone"))
                 continue
+            if untold and self._whole:
+                problems.append((at, f"entry {entry} is erased, and no entry says why"))
             inside = at * STRIDE + STRIDE - 64
             if both != rows.get(Tile(ENTRIES, leaf // WIDTH), b"")[inside : inside + 64]:
                 problems.append((at, f"the hashes of entry {entry} were changed"))

@@ -150,8 +150,22 @@ def test_an_entry_erased_without_a_word_is_found(db: Db) -> None:
             (told, entry),
         )
         found = report(db)
-        assert not found.ok
-        assert f"entry {entry} is erased, and no entry says why" in found.reasons
+        assert (found.ok, found.first_bad) == (False, LEAF)
+        assert f"leaf {LEAF}: entry {entry} is erased, and no entry says why" in found.reasons
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["content = null, content_salt = null",
+     "header_salt = null, act = null, actor = null, credential = null, subject = null, at = null"],
+    ids=["content", "header"],
+)  # fmt: skip
+def test_an_erasure_that_leaves_no_mark_is_found_at_its_leaf(db: Db, part: str) -> None:
+    entry = entry_of(db, LEAF)
+    db.execute(f"update clearway.log_entry set {part} where entry = %s".encode(), (entry,))
+    found = report(db)
+    assert (found.ok, found.first_bad) == (False, LEAF)
+    assert f"leaf {LEAF}: entry {entry} is erased, and no entry says why" in found.reasons
 
 
 def test_the_word_for_one_erasure_does_not_do_for_another(db: Db) -> None:
@@ -162,7 +176,9 @@ def test_the_word_for_one_erasure_does_not_do_for_another(db: Db) -> None:
         "update clearway.log_entry set content = null, content_salt = null, content_erased = %s where entry = %s",
         (told, other),
     )
-    assert f"entry {other} is erased, and no entry says why" in report(db).reasons
+    found = report(db)
+    assert found.first_bad == LEAF + 1
+    assert f"leaf {LEAF + 1}: entry {other} is erased, and no entry says why" in found.reasons
 
 
 @pytest.mark.parametrize("level", [ENTRIES, 0, 1])
