@@ -164,3 +164,23 @@ def test_a_receiver_sets_a_limit_and_a_coordinator_confirms_it(pages: Site, desk
     assert "not confirmed" not in shown
     assert "3 in seven days from one reporter" in shown
     pages.post(desk.maintainer.cookie, "/findings/limits", 422, package="example", per_reporter="many")
+
+
+def test_a_mark_is_given_appealed_and_decided_on_the_page_of_the_finding(pages: Site, desk: Desk) -> None:
+    where = send(pages, desk, "/findings/report", 303, **FORM).headers["location"]
+    assert "Say how it counts" not in pages.page(desk.finder.cookie, where)
+    assert "Say how it counts" in pages.page(desk.coordinator.cookie, where)
+    pages.post(desk.coordinator.cookie, f"{where}/mark", 422, mark="awful", because="x")
+    pages.post(desk.coordinator.cookie, f"{where}/mark", mark="invalid", because=HOSTILE)
+    shown = pages.page(desk.finder.cookie, where)
+    assert "<img src=x" not in shown
+    pages.post(desk.finder.cookie, f"{where}/appeal", appeal="it is not so")
+    assert "does not count" in words(pages.page(desk.finder.cookie, where))
+    with desk.owner() as db:
+        (number,) = db.execute("select appeal from clearway.mark_appeal").fetchone() or (0,)
+    pages.post(
+        desk.coordinator.cookie, f"{where}/appeals/{number}", 422, outcome="granted", reason="I was wrong"
+    )
+    other = desk.people.somebody(desk.people.house, "coordinator", name="Another")
+    pages.post(other.cookie, f"{where}/appeals/{number}", outcome="granted", reason="it was not")
+    assert "granted" in words(pages.page(desk.finder.cookie, where))

@@ -13,7 +13,7 @@ from clearway.http.guard import PUBLIC
 from clearway.http.pages import Form, done, page
 from clearway.records.errors import ConflictError, ForbiddenError, InputError
 
-from . import limit, public
+from . import limit, public, record
 from .at_desk import fetcher, spend_check
 from .pages_parts import FORM, PAGE, wrong
 from .reach import member_of
@@ -133,7 +133,7 @@ def handlers() -> list[HTTPRouteHandler]:
 def _limits(request: Request[Any, Any, Any], form: Form) -> Response[bytes]:
     with acting(request) as (db, me):
         found = limit.listed(db)
-        desk = me.may("coordinate") and db.execute("select clearway.is_desk()").fetchone() == (True,)
+        desk = me.may("coordinate") and record.is_desk(db)
     mine = [m for m in me.memberships if "maintain" in m.rights]
     return page(
         request,

@@ -11,7 +11,7 @@ from msgspec import Struct
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, Tlp, done, page
-from clearway.records.errors import ConflictError, InputError
+from clearway.records.errors import ConflictError, ForbiddenError, InputError
 
 from .. import kept
 from ..kept import STATES
@@ -43,9 +43,29 @@ COLUMNS = (
 
 
 class Why(Struct, frozen=True):
-    """A form with one field of words."""
+    """The form that withdraws a finding."""
 
     why: str = ""
+
+
+class Appealing(Struct, frozen=True):
+    """The form of an appeal."""
+
+    appeal: str = ""
+
+
+class Marked(Struct, frozen=True):
+    """The form of how a finding counts."""
+
+    mark: str = ""
+    because: str = ""
+
+
+class Decided(Struct, frozen=True):
+    """The form of an appeal's outcome."""
+
+    outcome: str = ""
+    reason: str = ""
 
 
 def handlers() -> list[HTTPRouteHandler]:
@@ -116,19 +136,46 @@ def handlers() -> list[HTTPRouteHandler]:
 
     @post("/findings/{handling:str}/appeal", opt=needs("submit"), **PAGE)
     def appeal(
-        request: Request[Any, Any, Any], handling: FromPath[HandlingText], data: Annotated[Why, FORM]
+        request: Request[Any, Any, Any], handling: FromPath[HandlingText], data: Annotated[Appealing, FORM]
     ) -> Response[bytes]:
         """Appeals against how a finding counts."""
         try:
             with acting(request) as (db, _):
-                record.appeal(db, kept.one(db, handling), data.why)
+                record.appeal(db, kept.one(db, handling), data.appeal)
         except (InputError, ConflictError) as error:
-            return _shown(request, handling, Form({"why": data.why}, {"": str(error)}))
+            return _shown(request, handling, Form({"appeal": data.appeal}, {"": str(error)}))
         return done(
             request,
             f"/findings/{handling}",
             "Your appeal is made: until it is decided, the mark does not count.",
         )
+
+    @post("/findings/{handling:str}/mark", opt=needs("coordinate"), **PAGE)
+    def mark(
+        request: Request[Any, Any, Any], handling: FromPath[HandlingText], data: Annotated[Marked, FORM]
+    ) -> Response[bytes]:
+        """A coordinator says how a finding counts for its reporter."""
+        try:
+            with acting(request) as (db, _):
+                record.give(db, kept.one(db, handling), data.mark, data.because)  # type: ignore[arg-type]  # checked there
+        except InputError as error:
+            return _shown(request, handling, wrong({"mark": data.mark, "because": data.because}, error))
+        return done(request, f"/findings/{handling}", "It is said. The reporter sees it, and may appeal.")
+
+    @post("/findings/{handling:str}/appeals/{number:int}", opt=needs("coordinate"), **PAGE)
+    def decide(
+        request: Request[Any, Any, Any],
+        handling: FromPath[HandlingText],
+        number: FromPath[int],
+        data: Annotated[Decided, FORM],
+    ) -> Response[bytes]:
+        """Another coordinator decides an appeal."""
+        try:
+            with acting(request) as (db, _):
+                record.decide(db, number, data.outcome, data.reason)  # type: ignore[arg-type]  # checked there
+        except (InputError, ConflictError, ForbiddenError) as error:
+            return _shown(request, handling, Form({"reason": data.reason}, {"": str(error)}))
+        return done(request, f"/findings/{handling}", f"The appeal is {data.outcome}.")
 
     @get("/findings/{handling:str}/receipt.json", opt=SIGNED_IN, **PAGE)
     def receipt(request: Request[Any, Any, Any], handling: FromPath[HandlingText]) -> Response[bytes]:
@@ -146,7 +193,7 @@ def handlers() -> list[HTTPRouteHandler]:
         """One file of a finding, as a download."""
         return sealed_file(request, handling, number)
 
-    return [listed, told, one, supplement, withdraw, appeal, receipt, file]
+    return [listed, told, one, supplement, withdraw, appeal, mark, decide, receipt, file]
 
 
 def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Response[bytes]:
@@ -155,6 +202,7 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
         found = view(db, finding)
         signed = bool(submit.receipt_of(db, finding.id))
         track = record.of(db, finding.org)
+        desk = me.may("coordinate") and record.is_desk(db)
     mine = any(m.org == finding.org and "submit" in m.rights for m in me.memberships)
     return page(
         request,
@@ -164,6 +212,9 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
         one=found,
         form=form,
         mine=mine,
+        desk=desk,
+        marks=[(mark, mark.capitalize()) for mark in record.MARKS],
+        outcomes=[("granted", "Granted: the mark does not count"), ("refused", "Refused: it counts")],
         signed=signed,
         track=track,
         states=STATE_WORDS,

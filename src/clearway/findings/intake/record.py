@@ -188,7 +188,12 @@ def _words(text: str, where: str) -> str:
     return said
 
 
+def is_desk(db: Connection) -> bool:
+    """Whether the caller is a coordinator of a clearinghouse."""
+    return bool(scalar(db, "select clearway.is_desk()::int"))
+
+
 def desk_only(db: Connection) -> None:
     """Passes for a coordinator of a clearinghouse. Raises ForbiddenError."""
-    if not scalar(db, "select clearway.is_desk()::int"):
+    if not is_desk(db):
         raise ForbiddenError("that is the coordinators' of the clearinghouse")
