@@ -55,7 +55,9 @@ create table clearway.lease_target (
     exclusive boolean not null,
     held boolean not null default true,
     during tstzrange not null,
-    span clearway.path_span generated always as (clearway.path_span(path, path || '~')) stored,
+    -- None for a network: of nothing, a range would be everything.
+    span clearway.path_span generated always as (
+        case when path is not null then clearway.path_span(path, path || '~') end) stored,
     primary key (lease, n),
     check ((net is null) <> (path is null)),
     -- Whatever the functions below do: two exclusive grants of one host at one time can't both be rows of this table.

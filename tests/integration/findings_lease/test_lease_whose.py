@@ -1,0 +1,78 @@
+""" "Is this scan yours?", asked by who controls the target and by others."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from clearway.records.errors import InputError
+from lease_house import NET, House
+
+SOURCE, STRANGER = "198.51.100.7", "198.51.100.99"
+
+
+def test_a_scan_from_a_leases_address_inside_its_scope_is_ours(house: House) -> None:
+    house.prove(house.finder)
+    lease = house.lease(house.finder, NET, sources=(SOURCE,))
+    found = house.whose(house.operator, SOURCE, "192.0.2.200")
+    assert (found.answer, found.reference) == ("ours", lease.reference)
+
+
+def test_a_source_may_be_a_network_and_a_target_a_host(house: House) -> None:
+    house.prove(house.finder, "*.example.org")
+    house.lease(house.finder, "*.example.org", sources=("198.51.100.0/28",))
+    assert house.whose(house.operator, SOURCE, "deep.www.example.org").answer == "ours"
+    assert house.whose(house.operator, SOURCE, "www.example.net").answer == "unknown"
+
+
+def test_that_it_is_not_ours_is_told_to_who_controls_the_target_alone(house: House) -> None:
+    house.prove(house.finder)
+    house.prove(house.operator)
+    house.lease(house.finder, NET, sources=(SOURCE,))
+    assert house.whose(house.operator, STRANGER, "192.0.2.200").answer == "not-ours"
+    assert house.whose(house.rival, STRANGER, "192.0.2.200").answer == "unknown"
+
+
+def test_our_address_outside_of_its_lease_is_not_ours(house: House) -> None:
+    house.prove(house.finder)
+    house.prove(house.operator, "203.0.113.0/24")
+    house.lease(house.finder, NET, sources=(SOURCE,))
+    assert house.whose(house.operator, SOURCE, "203.0.113.5").answer == "not-ours"
+    assert house.whose(house.operator, STRANGER, "203.0.113.5").answer == "unknown"
+
+
+def test_the_time_counts_also_afterwards(house: House) -> None:
+    house.prove(house.finder)
+    lease = house.lease(house.finder, NET, sources=(SOURCE,), ttl_s=600)
+    house.release(house.finder, lease)
+    house.passes(lease, 5)
+    then = lease.starts - timedelta(hours=5) + (datetime.now(UTC) - lease.starts) / 1_000_000
+    assert house.whose(house.operator, SOURCE, "192.0.2.1", then).answer == "ours"
+    assert house.whose(house.operator, SOURCE, "192.0.2.1").answer == "unknown"
+    assert house.whose(house.operator, SOURCE, "192.0.2.1", then - timedelta(hours=1)).answer == "unknown"
+
+
+def test_a_sealed_lease_answers_too(house: House) -> None:
+    house.prove(house.finder)
+    lease = house.lease(house.finder, NET, sources=(SOURCE,), sealed=True)
+    assert house.whose(house.operator, SOURCE, "192.0.2.1").reference == lease.reference
+
+
+def test_each_question_is_on_the_log_of_who_asked(house: House) -> None:
+    house.whose(house.operator, SOURCE, "192.0.2.1")
+    assert house.acts().count("lease.whose_asked") == 1
+
+
+def test_what_can_not_be_asked_is_refused(house: House) -> None:
+    unusable: list[tuple[str, str, datetime | None]] = [
+        ("198.51.100.0/24", "192.0.2.1", None),
+        ("nowhere", "192.0.2.1", None),
+        (SOURCE, "pkg:pypi/x", None),
+        (SOURCE, "", None),
+        (SOURCE, "192.0.2.1", datetime.now(UTC) + timedelta(days=1)),
+        (SOURCE, "192.0.2.1", datetime(2026, 1, 1)),  # noqa: DTZ001
+    ]
+    for source, target, at in unusable:
+        with pytest.raises(InputError):
+            house.whose(house.operator, source, target, at)

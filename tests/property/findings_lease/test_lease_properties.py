@@ -1,0 +1,153 @@
+"""Scopes, blinding and the rules, over whatever there is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Network, IPv6Network
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clearway.findings.lease import rule
+from clearway.findings.lease.blind import BlindKey
+from clearway.findings.lease.rule import ACTIVITIES, Held, decide
+from clearway.findings.lease.scope import Target, covers, meets, parse
+from clearway.records.errors import InputError
+
+KEY = BlindKey(bytes(range(32)))
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
+
+four = st.builds(
+    lambda value, length: IPv4Network((value >> (32 - length) << (32 - length), length)),
+    st.sampled_from([0xC0000200, 0xC0000280, 0xC0000300, 0x0A000000]).flatmap(
+        lambda b: st.integers(b, b + 255)
+    ),
+    st.integers(8, 32),
+)
+six = st.builds(
+    lambda value, length: IPv6Network(
+        ((0x20010DB8 << 96 | value) >> (128 - length) << (128 - length), length)
+    ),
+    st.integers(0, 3),
+    st.integers(16, 128),
+)
+segments = st.lists(st.sampled_from(["src", "net", "a.c", "*", "**", "lib"]), max_size=4).map("/".join)
+repositories = st.builds(
+    lambda name, path: f"git+https://git.example.org/t/{name}#{path}", st.sampled_from(["x", "xy"]), segments
+)
+hosts = st.builds(
+    lambda below, labels: ("*." if below else "") + ".".join([*labels, "example", "org"]),
+    st.booleans(),
+    st.lists(st.sampled_from(["a", "b"]), max_size=3),
+)
+texts = st.one_of(
+    four.map(str), six.map(str), repositories, hosts, st.sampled_from(["pkg:pypi/x@1", "pkg:pypi/x#src"])
+)
+targets = texts.map(parse)
+live_targets = st.one_of(four.map(str), hosts).map(parse)
+activities = st.sampled_from(ACTIVITIES)
+
+
+@given(targets, targets)
+def test_two_scopes_meet_in_either_order(a: Target, b: Target) -> None:
+    assert meets(a, b) == meets(b, a)
+
+
+@given(targets)
+def test_a_scope_meets_itself_and_reads_back_as_itself(target: Target) -> None:
+    assert covers(target, target)
+    again = parse(target.text)
+    assert (again.text, again.steps, again.net) == (target.text, target.steps, target.net)
+
+
+@given(targets, targets, targets)
+def test_what_lies_in_what_lies_in_a_scope_lies_in_it(a: Target, b: Target, c: Target) -> None:
+    if covers(a, b) and covers(b, c):
+        assert covers(a, c)
+
+
+@given(targets, targets)
+def test_hidden_scopes_meet_just_when_the_scopes_do(a: Target, b: Target) -> None:
+    one, other = KEY.target(a), KEY.target(b)
+    if one.net is not None and other.net is not None:
+        met = one.net.version == other.net.version and one.net.overlaps(other.net)
+    elif one.path is not None and other.path is not None:
+        met = one.path.startswith(other.path) or other.path.startswith(one.path)
+    else:
+        met = False
+    assert met == meets(a, b)
+
+
+@given(targets, targets)
+def test_scopes_that_meet_share_a_root_whose_lock_both_take(a: Target, b: Target) -> None:
+    if meets(a, b):
+        assert KEY.target(a).root == KEY.target(b).root
+
+
+@given(st.one_of(four, six), st.integers(0, 20))
+def test_a_hidden_network_keeps_its_length_and_lies_where_its_wider_one_is_hidden(
+    net: IPv4Network | IPv6Network, wider: int
+) -> None:
+    hidden = KEY.network(net)
+    assert (hidden.prefixlen, hidden.version) == (net.prefixlen, net.version)
+    above = net.supernet(new_prefix=max(0, net.prefixlen - wider))
+    assert hidden.subnet_of(KEY.network(above))  # type: ignore[arg-type]
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_scope_or_refused(text: str) -> None:
+    try:
+        found = parse(text)
+    except InputError:
+        return
+    KEY.target(found)
+
+
+@given(activities, activities, st.booleans())
+def test_the_rules_are_symmetric(a: rule.Activity, b: rule.Activity, live: bool) -> None:
+    assert rule.outcome(a, b, live=live) == rule.outcome(b, a, live=live)
+
+
+@given(activities, activities)
+def test_what_excludes_another_excludes_itself(a: rule.Activity, b: rule.Activity) -> None:
+    """So that one flag a lease says whether it is alone, and one constraint of the database holds them apart."""
+    if rule.outcome(a, b, live=True) == "exclude":
+        assert rule.outcome(a, a, live=True) == rule.outcome(b, b, live=True) == "exclude"
+
+
+asks = st.tuples(
+    activities, st.lists(live_targets, min_size=1, max_size=2), st.integers(0, 20), st.integers(1, 9)
+)
+
+
+@given(st.lists(asks, max_size=14))
+def test_whoever_asks_in_whatever_order_two_that_exclude_each_other_never_hold_one_host(
+    asked: list[tuple[rule.Activity, list[Target], int, int]],
+) -> None:
+    held: list[Held] = []
+    everything = [
+        rule.Control(org="x", target=parse(text)) for text in ("*.example.org", "192.0.0.0/8", "10.0.0.0/8")
+    ]
+    for activity, wanted, start, length in asked:
+        starts, until = NOW + timedelta(hours=start), NOW + timedelta(hours=start + length)
+        found = decide(activity, wanted, starts, until, held, everything, org="x", now=NOW)
+        if found.answer in ("go", "share"):
+            held.append(
+                Held(activity=activity, targets=tuple(wanted), starts=starts, until=until, ends=until)
+            )
+        else:
+            assert found.answer in ("wait", "refused")
+    for n, one in enumerate(held):
+        for other in held[:n]:
+            together = one.starts < other.until and other.starts < one.until
+            alone = rule.outcome(one.activity, other.activity, live=True) == "exclude"
+            assert not (together and alone and any(meets(a, b) for a in one.targets for b in other.targets))
+
+
+@given(activities, st.lists(live_targets, min_size=1, max_size=2), st.booleans())
+def test_no_load_on_hosts_without_proof_of_control(
+    activity: rule.Activity, wanted: list[Target], proven: bool
+) -> None:
+    controls = [rule.Control(org="x" if proven else "y", target=target) for target in wanted]
+    found = decide(activity, wanted, NOW, NOW + timedelta(hours=1), [], controls, org="x", now=NOW)
+    assert (found.answer == "refused") == (activity != "passive" and not proven)
