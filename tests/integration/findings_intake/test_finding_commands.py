@@ -38,7 +38,7 @@ def test_a_report_is_sent_followed_and_its_receipt_verified_elsewhere(
 ) -> None:
     report = tmp_path / "report.json"
     report.write_bytes(dump(own(trace=[], title="evil\u202egpj \x1b[31mred")))
-    (answer,) = said(home, capfd, "submit", report, "--receipts", tmp_path / "receipts")
+    (answer,) = said(home, capfd, "submit", report, "--receipts", tmp_path / "receipts")["documents"]
     (taken,) = answer["taken"]
     handling = taken["handling"]
     assert (taken["state"], [m["gate"] for m in taken["missing"]]) == ("incomplete", ["trace"])
@@ -52,7 +52,7 @@ def test_a_report_is_sent_followed_and_its_receipt_verified_elsewhere(
     more = tmp_path / "more.json"
     more.write_bytes(dump({"trace": own()["trace"]}))
     assert run(home, "supplement", handling, more) == 0
-    (one,) = said(home, capfd, "status", handling)
+    (one,) = said(home, capfd, "status", handling)["findings"]
     assert (one["state"], one["missing"]) == ("queued", [])
     assert CANARY not in json.dumps(one)
 

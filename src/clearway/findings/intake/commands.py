@@ -88,6 +88,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     verify.set_defaults(func=run_verify)
     show = kinds.add_parser("show", help="the receipt of a finding, as it was given out")
     show.add_argument("handling", metavar="CWF-XXXX-XXXX")
+    show.add_argument("--json", action="store_true", help="the same: a receipt is JSON")
     show.set_defaults(func=run_receipt)
     key = kinds.add_parser("key", help="the desk's public key, to verify with")
     key.add_argument("--json", action="store_true")
@@ -179,7 +180,7 @@ def _told_submit(args: argparse.Namespace, made: list[tuple[str, Any]]) -> int:
             aside += len(done.set_aside)
             lines.append({"file": name, **msgspec.to_builtins(done)})
     if args.json:
-        print(msgspec.json.encode(lines).decode())
+        print(msgspec.json.encode({"documents": lines}).decode())
     else:
         for line in lines:
             if line.get("error"):
@@ -255,7 +256,7 @@ def run_status(args: argparse.Namespace) -> int:
         handlings = args.handling or _newest(db)
         found = [view(db, kept.one(db, handling)) for handling in handlings]
     if args.json:
-        print(msgspec.json.encode(found).decode())
+        print(msgspec.json.encode({"findings": found}).decode())
         return 0
     if not found:
         print("no finding that you may see")
