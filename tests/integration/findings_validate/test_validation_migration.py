@@ -1,0 +1,57 @@
+"""The step that added validations can be taken back and made again; findings and their statements outlive it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import NullPool, create_engine
+
+from clearway.findings.validate import validation
+from clearway.store.connect import connect
+from clearway.store.migrate import _MIGRATIONS
+from database import new_world, server, world  # noqa: F401
+from findings_world import Desk, desk_of
+from intake_world import World
+
+THERE = """select 'table', relname::text from pg_class where relnamespace = 'clearway'::regnamespace and relkind = 'r'
+union all select 'function', oid::regprocedure::text from pg_proc where pronamespace = 'clearway'::regnamespace
+union all select 'policy', polrelid::regclass::text || '.' || polname from pg_policy
+union all select 'governed', name from clearway.governed
+union all select 'task', task from clearway.job_allowed
+union all select 'act', act from clearway.log_act"""
+
+
+@pytest.fixture
+def desk(world: World) -> Iterator[Desk]:  # noqa: F811
+    yield from desk_of(world)
+
+
+def test_taken_back_and_made_again_validations_are_asked_for_as_before(desk: Desk) -> None:
+    module = ScriptDirectory(str(_MIGRATIONS)).get_revision("0017").module
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: connect(desk.people.url), poolclass=NullPool
+    )
+
+    def there() -> set[tuple[str, str]]:
+        with desk.owner() as db:
+            return {(kind, name) for kind, name in db.execute(THERE)}
+
+    def run(way: str) -> set[tuple[str, str]]:
+        with engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
+            getattr(module, way)()
+        return there()
+
+    before = there()
+    without = run("downgrade")
+    assert without < before
+    assert {name for kind, name in before - without if kind == "table"} == {"validation", "validation_step"}
+    assert ("act", "validation.*") in without
+    assert run("upgrade") == before
+    finding = desk.finding(state="queued")
+    with desk.acting(desk.coordinator) as db:
+        number = validation.ask(db, finding)
+        assert validation.one(db, finding.id, number).state == "waiting"
