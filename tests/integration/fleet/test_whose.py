@@ -172,6 +172,18 @@ def test_a_list_of_products_is_an_asset_a_host(mine: Fleet) -> None:
     assert sorted(i.name for i in up(mine, rows, "prod.csv").items) == ["fw-1", "fw-2"]
 
 
+@pytest.mark.parametrize(
+    "new", [page_upload.NewAsset(name="x"), page_upload.NewAsset(name="", exposure="public")]
+)
+def test_what_is_said_of_one_asset_is_not_dropped_where_there_are_many(
+    mine: Fleet, new: page_upload.NewAsset
+) -> None:
+    with pytest.raises(InputError, match="2 assets"):
+        up(mine, "vendor,product,version,host\nF,FortiOS,7.2.5,fw-1\nF,FortiOS,7.2.6,fw-2\n", "p.csv", new)
+    with mine.acting() as db:
+        assert asset.page(db, org=mine.org) == ()
+
+
 def test_an_earlier_day_of_detection_counts_for_what_is_open(mine: Fleet) -> None:
     kept = mine.asset("img")
     earlier = DAY - timedelta(days=20)

@@ -160,7 +160,15 @@ def to_organisation(
             f"it speaks of no asset{first}", where=filename or "document", mend="look at its rows"
         )
     asset = None
-    if len(observed) == 1:
+    if len(observed) > 1:
+        for field, said in (("name", new.name.strip()), ("exposure", new.exposure.removeprefix("unknown"))):
+            if said:
+                raise InputError(
+                    f"it speaks of {len(observed):,} assets",
+                    where=field,
+                    mend="leave it out, or send one asset",
+                )
+    else:
         observed, asset = (_said(observed[0], new, filename),), _chosen(pool, key, home.org, new)
     passed: list[SetAside] = []
     found = observe.observe(
