@@ -12,6 +12,7 @@ from . import (
     api_approvals,
     api_credentials,
     api_embargoes,
+    api_figures,
     api_markings,
     api_organisations,
     api_people,
@@ -34,6 +35,7 @@ def routes() -> ControllerRouterHandler:
             *api_embargoes.handlers(),
             *api_approvals.handlers(),
             *api_markings.handlers(),
+            *api_figures.handlers(),
         ],
         tags=["access"],
     )

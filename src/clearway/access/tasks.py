@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clearway.records.clock import SystemClock
 from clearway.store.jobs import Loop, Spec
 
-from . import clockwatch, embargo, exploitation, reclaim
+from . import clockwatch, embargo, exploitation, figures, reclaim
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +40,14 @@ def give_back(job: Job, _: Mapping[str, object]) -> None:
     reclaim.give_back(job.owner)
 
 
+def count_figures(job: Job, _: Mapping[str, object]) -> None:
+    """The day's figures across fleets."""
+    with job.owner() as owner:
+        figures.count(owner, SystemClock().now().date())
+
+
 TASKS = {
+    "access.count_figures": Spec(count_figures, cron="10 4 * * *"),
     "access.move_released": Spec(move_released, cron="*/10 * * * *"),
     "access.give_back": Spec(give_back, cron="40 3 * * *"),
 }

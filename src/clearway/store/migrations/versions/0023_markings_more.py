@@ -381,21 +381,66 @@ begin
 end $$;
 """
 
+FIGURES = """
+-- The one way by which a figure leaves that is made of rows of several organisations which its reader may not see: the
+-- sum of what each contributes, in tens. Null where fewer than five contribute, or one of them is over four fifths of
+-- it: who is one of them, or knows some, must not work the others out. Also null where nobody does, since that would
+-- tell of each of them.
+create function clearway.disclosed(counts bigint[]) returns bigint language sql immutable parallel safe as $$
+    select case when count(*) >= 5 and max(c) * 5 <= sum(c) * 4 then (floor(sum(c) / 10) * 10)::bigint end
+    from unnest(counts) c where c > 0 $$;
+-- What stands open across all fleets, counted once a day: no two figures of one day differ by a question more. The
+-- cells don't overlap, and no sum of them is kept: a hidden one can't be had by taking away.
+create table clearway.figure (
+    day date not null,
+    kev boolean not null,
+    state text not null check (state in ('overdue', 'due', 'undated', 'handled')),
+    n bigint,
+    primary key (day, kev, state)
+);
+alter table clearway.figure enable row level security;
+alter table clearway.figure force row level security;
+do $$ begin
+    execute format('create policy own on clearway.figure to %I using (true) with check (true)', current_user);
+end $$;
+create policy see on clearway.figure for select to clearway_app using (true);
+grant select on clearway.figure to clearway_app;
+-- For the owner's job. What only marked records say is in no figure.
+create function clearway.count_figures(on_day date) returns int language plpgsql
+    set search_path = clearway, pg_temp as $$
+declare n int;
+begin
+    insert into figure (day, kev, state, n)
+    with counted as (
+        select f.kev is not null as kev, e.org, count(*) as n,
+            case when e.status <> 0 then 'handled' when e.due is null then 'undated'
+                when e.due < on_day then 'overdue' else 'due' end as state
+        from exposure e join flaw f on f.flaw = e.flaw and f.aud = 0 and f.known
+        where e.gone is null and e.via = 0 and e.verdict = 1 group by 1, 2, 4)
+    select on_day, k.kev, s.state, disclosed(array(
+        select c.n from counted c where c.kev = k.kev and c.state = s.state))
+    from (values (false), (true)) k(kev), unnest(array['overdue', 'due', 'undated', 'handled']) s(state)
+    on conflict do nothing;
+    get diagnostics n = row_count;
+    return n;
+end $$;
+"""
+
 RIGHTS = """
 revoke execute on function clearway.end_children(int[]), clearway.speaks_for(int),
     clearway.may_index(text, text, int, int), clearway.on_account(regclass), clearway.of_one_org(int[]),
-    clearway.name_flaw(int, text, boolean)
-    from public;
+    clearway.name_flaw(int, text, boolean), clearway.disclosed(bigint[]), clearway.count_figures(date) from public;
 grant execute on function clearway.name_flaw(int, text, boolean) to clearway_app;
 """
 
 
 def upgrade() -> None:
-    run(TOKENS, LOG, _log_append(), EVENTS, BADGES, QUOTAS, EMBARGOES, RIGHTS)
+    run(TOKENS, LOG, _log_append(), EVENTS, BADGES, QUOTAS, EMBARGOES, FIGURES, RIGHTS)
 
 
 def downgrade() -> None:
-    op.execute("drop table clearway.embargo_flaw")
+    op.execute("drop table clearway.embargo_flaw, clearway.figure")
+    op.execute("drop function clearway.count_figures(date), clearway.disclosed(bigint[])")
     run(
         _log_append_before(),
         *(before("0002_access", name) for name in _OF_ACCESS),
