@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from msgspec import Struct
 
+from clearway.http import csv_out, etag
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.pages import Form, Tlp, done, page, plot
 from clearway.records.errors import ClearwayError, ConfigError, InputError
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 3_000  # items counted within the page; more are counted after it
 AT_MOST = 300_000
+MOST_LATE = 10_000  # counted for the first line of the list
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -51,6 +54,18 @@ class Line(Struct, frozen=True, kw_only=True):
     about: About
     standing: str
     todo: addresses.ToDo | None
+    notice: str
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """One directive in the list for programs. `version` and `acknowledged` are of what is addressed, where it is."""
+
+    directive: str
+    title: str
+    issuer: str
+    standing: str
+    version: str
+    acknowledged: date | None
     notice: str
 
 
@@ -98,18 +113,36 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
             lines.sort(key=lambda x: (bool(x.notice), [*STANDINGS].index(x.standing), x.about.id))
             mine = me.may("operate", home.org if home else None)
             theirs = [m for m in me.memberships if m.kind == "authority" and "direct" in m.rights]
+            late = _overdue(db, provider, org, day)
             open_triages = [t for t in _triages(db, org, now(db)) if t.book.conclusion is None]
         return page(
             request,
             "directives/list.html",
             lines=lines,
             waiting=[t for t in todos if t.acknowledged is None],
+            late=late,
+            most=MOST_LATE,
             home=home,
             may=mine,
             standings=STANDINGS,
             authorities=theirs,
             triages=open_triages,
         )
+
+    @get(["/directives.json", "/directives.csv"], opt=SIGNED_IN, **PAGE)
+    def told(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The same list for programs."""
+        with acting(request) as (db, me):
+            org = org_of(db, home_of(request, me))
+            day = now(db).date()
+            todos = addresses.addressed_to(db, org.org, day) if org is not None else ()
+            items = [_told(_line(db, org, directive, todos, day)) for directive in known(db)]
+        if request.url.path.endswith(".csv"):
+            names = Told.__struct_fields__
+            body = csv_out.table(names, ([getattr(item, name) for name in names] for item in items))
+            headers = {"content-disposition": 'attachment; filename="directives.csv"'}
+            return etag.response(request, body, me, csv_out.MEDIA_TYPE, headers)
+        return etag.response(request, msgspec.json.encode({"items": items, "next": None}), me)
 
     @get("/directives/{directive:str}", opt=SIGNED_IN, **PAGE)
     def cockpit(request: Request[Any, Any, Any], directive: FromPath[str]) -> Response[bytes]:
@@ -184,7 +217,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
             forms=_FORMS.get(kept.kind, ("json", "csv")), states=_STATES,
         )  # fmt: skip
 
-    return [listing, cockpit, counted, acknowledge, submit, one]
+    return [listing, told, cockpit, counted, acknowledge, submit, one]
 
 
 _STATES = ("overdue", "due", "no_date", "remediated_late", "remediated")
@@ -238,6 +271,27 @@ def _cockpit(
         today=day,
         too_many=AT_ONCE,
         urn="" if home is None else f"organisation={home.slug}&as_of={day}",
+    )
+
+
+def _overdue(db: psycopg.Connection[Any], provider: Provider | None, org: Org | None, day: date) -> int:
+    if org is None:
+        return 0
+    try:
+        return (provider or default_provider()).overdue(db, org.org, day, MOST_LATE)
+    except ConfigError:  # this installation keeps no fleet
+        return 0
+
+
+def _told(line: Line) -> Told:
+    return Told(
+        directive=line.about.id,
+        title=line.about.title,
+        issuer=line.about.issuer,
+        standing=line.standing,
+        version=line.todo.version.version if line.todo else "",
+        acknowledged=line.todo.acknowledged if line.todo else None,
+        notice=line.notice,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from clearway.directives import load
 from clearway.directives.issue import sign
+from clearway.store.connect import connect, translated
 from cockpit_world import TODAY, Cockpit
 from site_client import words
 
@@ -29,7 +30,20 @@ def test_the_first_line_says_what_is_overdue_and_why(cockpit: Cockpit) -> None:
     assert "Never kept" in text
     assert "days over" not in text.partition("Reports As of today")[2], "advice has no day by which to report"
     assert "hospital-gw" not in page
-    assert "Nothing waits for Water works" in words(cockpit.page("operator@water", "/directives"))
+    assert "Nothing is overdue or waits for Water works" in words(cockpit.page("operator@water", "/directives"))
+
+
+def test_the_list_says_first_what_is_overdue_and_leaves_as_a_file(cockpit: Cockpit) -> None:
+    with translated(), connect(cockpit.desk.url) as owner:
+        owner.execute("update clearway.exposure set due = current_date - 3 where flaw = 1")
+    assert "1 item is overdue for Water works" in words(cockpit.page("operator@water", "/directives"))
+    cockpit.issue()
+    text = words(cockpit.page("operator@water", "/directives"))
+    assert "1 item is overdue; 1 directive waits for Water works to take note" in text
+    lines = cockpit.page("operator@water", "/directives.csv").splitlines()
+    assert lines[0] == "directive,title,issuer,standing,version,acknowledged,notice"
+    assert any(line.startswith("bod-26-04,") and ",binding,1.0.0," in line for line in lines)
+    assert '"directive":"bod-26-04"' in cockpit.page("operator@water", "/directives.json")
 
 
 def test_a_stranger_and_a_visitor_of_nothing_see_nothing(cockpit: Cockpit) -> None:

@@ -62,6 +62,10 @@ class Provider(Protocol):
         """
         ...
 
+    def overdue(self, db: psycopg.Connection[Any], org: int, as_of: date, most: int) -> int:
+        """How many open exposures of the organisation the caller sees past their date on that day, at most `most`."""
+        ...
+
     def options(self, db: psycopg.Connection[Any], org: int, directive: str, as_of: date) -> Chosen:
         """The policy and the re-tiering rule that the organisation's dates were counted by on that day."""
         ...

@@ -22,7 +22,7 @@ from clearway.http.cursor import MAX_CHARS
 from clearway.http.idempotency import Made
 from clearway.http.listing import Items, paths
 from clearway.http.openapi import READ, WRITE, gives, problems_of
-from clearway.records.errors import InputError
+from clearway.records.errors import ConflictError, InputError
 
 from . import (
     api_lists,
@@ -87,7 +87,10 @@ class Say(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class SayMany(Say, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A status for many: those named, or all that a list's `query` shows, as many as were `expected`."""
+    """A status for many: those named, or all that a list's `query` shows.
+
+    Where `expected` is another number than can be decided, none is; a query needs it.
+    """
 
     exposures: Annotated[list[Number], Meta(max_length=10_000)] = []
     query: Words = ""
@@ -334,6 +337,12 @@ def handlers() -> list[HTTPRouteHandler]:
         def act(db: Db, me: Principal) -> Made:
             if data.exposures:
                 changed = status.decide(db, data.exposures, said)
+                if data.expected is not None and len(changed) != data.expected:
+                    raise ConflictError(
+                        f"{len(changed):,} of them can be decided, not {data.expected:,}",
+                        where="body.expected",
+                        mend="read them again: some are not there, not yours, or over",
+                    )
             elif data.expected is None:
                 raise InputError(
                     "how many do you expect?", where="body.expected", mend="ask /exposures/count"

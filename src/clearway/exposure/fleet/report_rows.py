@@ -117,6 +117,15 @@ class FleetRows:
             for purl, ecosystem, name, version, kev in rows
         )
 
+    def overdue(self, db: psycopg.Connection[Any], org: int, as_of: date, most: int) -> int:
+        """How many open exposures of the organisation are past their date on `as_of`, at most `most`."""
+        row = db.execute(
+            """select count(*) from (select from clearway.exposure e where e.org = %s and e.gone is null
+                and e.status = 0 and e.verdict = %s and e.due < %s limit %s) late""",
+            (org, _AFFECTED, as_of, most),
+        ).fetchone()
+        return row[0] if row else 0
+
     def options(self, db: psycopg.Connection[Any], org: int, directive: str, as_of: date) -> Chosen:
         """The organisation's setting of that day, where it was about this directive, in names that its version has."""
         setting = settings(db, [org], _end(as_of))[org]
