@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -16,9 +17,17 @@ from clearway.app.workspace import Workspace
 from clearway.findings.desk_key import PublicKey
 from clearway.findings.intake import receipt
 from clearway.formats.reported import read_reports
-from findings_world import Desk
+from findings_world import Desk, Template
 from people import Somebody
-from report_documents import CANARY, PROOF, dump, own
+from report_documents import CANARY, PROOF, dump
+from report_documents import own as whole
+
+_COUNT = count()
+
+
+def own(**changed: Any) -> dict[str, Any]:
+    """A report that nobody has sent before."""
+    return whole(**{"ids": [f"TEST-{next(_COUNT)}"], **changed})
 
 
 class Api:
@@ -33,7 +42,14 @@ class Api:
         return self.client.request(method, f"/api/v1{path}", headers=headers, **sent)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def desk(desk_template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """One desk for all tests of this file: each sends reports of its own."""
+    for made, _ in desk_template.copy(tmp_path_factory.mktemp("api") / "home"):
+        yield made
+
+
+@pytest.fixture(scope="module")
 def api(desk: Desk) -> Iterator[Api]:
     workspace = Workspace(desk.home, desk.people.url)
     app = build(desk.home / TABLE_FILE, StoredRecords(desk.people.url), workspace=workspace)
@@ -42,13 +58,14 @@ def api(desk: Desk) -> Iterator[Api]:
 
 
 def test_a_report_is_sent_read_withdrawn_and_never_seen_by_others(api: Api, desk: Desk) -> None:
-    sent = api.ask(desk.finder, "POST", "/findings?filename=report.json", dump(own()))
+    data = dump(own())
+    sent = api.ask(desk.finder, "POST", "/findings?filename=report.json", data)
     assert sent.status_code == 201, sent.text
     (taken,) = sent.json()["taken"]
     handling = taken["handling"]
     keys = [PublicKey(**k) for k in api.ask(None, "GET", "/findings/keys").json()["keys"]]
-    assert receipt.verified(taken["receipt"].encode(), keys, dump(own()))[0].handling == handling
-    assert api.ask(desk.finder, "POST", "/findings", dump(own())).status_code == 200
+    assert receipt.verified(taken["receipt"].encode(), keys, data)[0].handling == handling
+    assert api.ask(desk.finder, "POST", "/findings", data).status_code == 200
 
     one = api.ask(desk.finder, "GET", f"/findings/{handling}")
     assert one.json()["state"] == "queued"
@@ -115,15 +132,16 @@ def test_a_broken_report_is_a_problem_that_quotes_nothing(api: Api, desk: Desk, 
 
 def test_more_reports_than_the_pace_allows_are_told_when_to_go_on(api: Api, desk: Desk) -> None:
     many = dump([own(title=f"Report {n}", cwe="x") for n in range(900)])
-    codes = [api.ask(desk.finder, "POST", "/findings", many).status_code for _ in range(3)]
+    quick = desk.people.somebody(desk.people.org("quick", "lab"), "finder")
+    codes = [api.ask(quick, "POST", "/findings", many).status_code for _ in range(3)]
     assert codes == [200, 200, 429]
-    answer = api.ask(desk.finder, "POST", "/findings", many)
+    answer = api.ask(quick, "POST", "/findings", many)
     assert int(answer.headers["retry-after"]) >= 1
     assert api.ask(desk.rival, "POST", "/findings", many).status_code == 200
 
 
 def test_a_limit_is_set_by_its_receiver_and_confirmed_by_the_desk(api: Api, desk: Desk) -> None:
-    wanted = {"ecosystem": "PyPI", "package": "example", "per_reporter": 0, "note": "=cmd|' /C calc'!A0"}
+    wanted = {"ecosystem": "PyPI", "package": "limited", "per_reporter": 0, "note": "=cmd|' /C calc'!A0"}
     assert api.ask(desk.finder, "POST", "/findings/limits", wanted).status_code == 403
     made = api.ask(desk.maintainer, "POST", "/findings/limits", wanted)
     assert made.status_code == 201, made.text
@@ -136,39 +154,43 @@ def test_a_limit_is_set_by_its_receiver_and_confirmed_by_the_desk(api: Api, desk
     )
     done = api.ask(desk.coordinator, "POST", f"/findings/limits/{number}/confirmation", {"holds": True})
     assert done.json()["limits"][0]["confirmed"]
-    waits = api.ask(desk.finder, "POST", "/findings", dump(own())).json()["taken"][0]
+    report = dump(own(affected={"purl": "pkg:pypi/limited@1.0"}))
+    waits = api.ask(desk.finder, "POST", "/findings", report).json()["taken"][0]
     assert waits["state"] == "received"
 
 
 def test_a_mark_is_appealed_and_does_not_count_meanwhile(api: Api, desk: Desk) -> None:
-    handling = api.ask(desk.finder, "POST", "/findings", dump(own())).json()["taken"][0]["handling"]
+    marked = desk.people.somebody(desk.people.org("marked", "lab"), "finder")
+    handling = api.ask(marked, "POST", "/findings", dump(own())).json()["taken"][0]["handling"]
     said = {"mark": "invalid", "why": "it is what the manual says"}
-    assert api.ask(desk.finder, "POST", f"/findings/{handling}/mark", said).status_code == 403
+    assert api.ask(marked, "POST", f"/findings/{handling}/mark", said).status_code == 403
     assert api.ask(desk.coordinator, "POST", f"/findings/{handling}/mark", said).status_code == 200
-    record = api.ask(desk.finder, "GET", "/findings/record").json()
+    record = api.ask(marked, "GET", "/findings/record").json()
     assert (record["reported"], record["invalid"], record["appealed"]) == (1, 1, 0)
-    appeal = api.ask(desk.finder, "POST", f"/findings/{handling}/appeal", {"why": "the manual is wrong"})
+    appeal = api.ask(marked, "POST", f"/findings/{handling}/appeal", {"why": "the manual is wrong"})
     assert appeal.status_code == 201, appeal.text
-    record = api.ask(desk.coordinator, "GET", "/findings/record?organisation=lab").json()
+    record = api.ask(desk.coordinator, "GET", "/findings/record?organisation=marked").json()
     assert (record["invalid"], record["appealed"]) == (0, 1)
     decision = {"outcome": "refused", "reason": "it is right"}
     path = f"/findings/appeals/{appeal.json()['id']}/decision"
-    assert api.ask(desk.coordinator, "POST", path, decision).status_code == 403, (
-        "who gave the mark does not decide"
-    )
+    own_word = api.ask(desk.coordinator, "POST", path, decision)
+    assert own_word.status_code == 403, "who gave the mark does not decide"
     other = desk.people.somebody(desk.people.house, "coordinator", name="Another")
     assert api.ask(other, "POST", path, decision).status_code == 200
-    assert api.ask(desk.finder, "GET", "/findings/record").json()["invalid"] == 1
-    assert api.ask(desk.finder, "POST", f"/findings/{handling}/appeal", {"why": "again"}).status_code == 409
-    assert api.ask(desk.rival, "GET", "/findings/record?organisation=lab").status_code == 403
+    assert api.ask(marked, "GET", "/findings/record").json()["invalid"] == 1
+    assert api.ask(marked, "POST", f"/findings/{handling}/appeal", {"why": "again"}).status_code == 409
+    assert api.ask(desk.rival, "GET", "/findings/record?organisation=marked").status_code == 403
 
 
 def test_a_list_is_filtered_and_its_csv_runs_nothing(api: Api, desk: Desk) -> None:
-    api.ask(desk.finder, "POST", "/findings", dump(own(title="=HYPERLINK(1)")))
+    api.ask(
+        desk.finder,
+        "POST",
+        "/findings",
+        dump(own(title="=HYPERLINK(1)", affected={"purl": "pkg:pypi/listed@1.0"})),
+    )
     api.ask(desk.finder, "POST", "/findings?mode=test", dump(own(title="trial")))
-    items = api.ask(desk.coordinator, "GET", "/findings?live=yes&state=queued&package=example").json()[
-        "items"
-    ]
+    items = api.ask(desk.coordinator, "GET", "/findings?live=yes&state=queued&package=listed").json()["items"]
     assert [i["title"] for i in items] == ["=HYPERLINK(1)"]
     table = api.ask(desk.coordinator, "GET", "/findings.csv").text
     assert "'=HYPERLINK(1)" in table

@@ -5,20 +5,35 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import pytest
 
-from findings_world import Desk
+from findings_world import Desk, Template
 from intake_world import World, osv, package, write
 from report_documents import CANARY, PROOF, dump, own
 from site_client import Site, site, words
 
+_COUNT = count()
 HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}\"'><script>alert(2)</script>"
 
 
-@pytest.fixture
-def pages(desk: Desk, world: World) -> Iterator[Site]:
+@pytest.fixture(scope="module")
+def desk_and_world(
+    desk_template: Template, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Desk, World]]:
+    """One desk for all tests of this file: what a form reports has a title of its own each time."""
+    yield from desk_template.copy(tmp_path_factory.mktemp("pages") / "home")
+
+
+@pytest.fixture(scope="module")
+def desk(desk_and_world: tuple[Desk, World]) -> Desk:
+    return desk_and_world[0]
+
+
+@pytest.fixture(scope="module")
+def pages(desk: Desk) -> Iterator[Site]:
     with site(desk.home, desk.people.url) as made:
         yield made
 
@@ -31,6 +46,8 @@ def send(
     sent = {"accept": "text/html", "cookie": f"clearway={cookie}", "origin": "http://clearway.local"}
     shown = pages.http.get("/sign-in", headers=sent, follow_redirects=False).text
     token = re.search(r'name="csrf-token" content="([^"]+)"', shown)
+    if "title" in fields:
+        fields["title"] += f" {next(_COUNT)}"
     fields["_csrf"] = token.group(1) if token else ""
     answer = pages.http.post(
         path, data=fields, files=files or {"files": ("", b"")}, headers=sent, follow_redirects=False
@@ -158,7 +175,7 @@ def test_a_receiver_sets_a_limit_and_a_coordinator_confirms_it(pages: Site, desk
     )
     assert "not confirmed" in words(pages.page(desk.finder.cookie, "/findings/limits"))
     with desk.owner() as db:
-        (number,) = db.execute("select intake_limit from clearway.intake_limit").fetchone() or (0,)
+        (number,) = db.execute("select max(intake_limit) from clearway.intake_limit").fetchone() or (0,)
     pages.post(desk.coordinator.cookie, f"/findings/limits/{number}/confirmation", holds="yes")
     shown = words(pages.page(desk.finder.cookie, "/findings/limits"))
     assert "not confirmed" not in shown
@@ -177,7 +194,7 @@ def test_a_mark_is_given_appealed_and_decided_on_the_page_of_the_finding(pages: 
     pages.post(desk.finder.cookie, f"{where}/appeal", appeal="it is not so")
     assert "does not count" in words(pages.page(desk.finder.cookie, where))
     with desk.owner() as db:
-        (number,) = db.execute("select appeal from clearway.mark_appeal").fetchone() or (0,)
+        (number,) = db.execute("select max(appeal) from clearway.mark_appeal").fetchone() or (0,)
     pages.post(
         desk.coordinator.cookie, f"{where}/appeals/{number}", 422, outcome="granted", reason="I was wrong"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -10,27 +11,41 @@ from clearway.findings import artefact, kept
 from clearway.findings.intake import limit, overlap, submit, sweep
 from clearway.records.errors import ForbiddenError, NotFoundError, TooManyRequestsError
 from clearway.records.principal import Membership
-from findings_world import Desk
+from findings_world import Desk, Template
 from report_documents import dump, own
 
 
-def _fired(desk: Desk, who: str = "finder", **facts: str) -> kept.Finding:
-    made = desk.finding(getattr(desk, who), **facts)
+@pytest.fixture(scope="module")
+def shared(desk_template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """One desk for the tests of overlap: each is about a product of its own."""
+    for made, _ in desk_template.copy(tmp_path_factory.mktemp("overlap") / "home"):
+        yield made
+
+
+@pytest.fixture
+def product(request: pytest.FixtureRequest) -> str:
+    """A product that no other test speaks of."""
+    return f"product-{abs(hash(request.node.name))}"
+
+
+def _fired(desk: Desk, product: str, who: str = "finder", **facts: str) -> kept.Finding:
+    made = desk.finding(getattr(desk, who), **{"package": product, **facts})
     with desk.owner() as db:
         return kept.set_level(db, made, 1, "fires 3 of 3")
 
 
-def test_nothing_is_told_before_the_askers_own_reproducer_has_fired(desk: Desk) -> None:
-    _fired(desk, "rival")
-    mine = desk.finding()
-    with pytest.raises(ForbiddenError), desk.owner() as db:
+def test_nothing_is_told_before_the_askers_own_reproducer_has_fired(shared: Desk, product: str) -> None:
+    _fired(shared, product, "rival")
+    mine = shared.finding(package=product)
+    with pytest.raises(ForbiddenError), shared.owner() as db:
         overlap.told(db, mine)
-    assert "finding.overlap_told" not in desk.acts()
+    with shared.owner() as db:
+        assert overlap.answer_of(db, mine.id) is None
 
 
-def test_a_trial_is_told_nothing(desk: Desk) -> None:
-    trial = desk.finding(live=False)
-    with desk.owner() as db:
+def test_a_trial_is_told_nothing(shared: Desk, product: str) -> None:
+    trial = shared.finding(live=False, package=product)
+    with shared.owner() as db:
         fired = kept.set_level(db, trial, 1, "fires")
         with pytest.raises(ForbiddenError):
             overlap.told(db, fired)
@@ -46,52 +61,55 @@ def test_a_trial_is_told_nothing(desk: Desk) -> None:
     ],
     ids=["the same file", "another file", "another product", "the same name in another ecosystem"],
 )
-def test_the_answer_is_yes_for_the_same_place_alone(desk: Desk, rivals: dict[str, str], held: bool) -> None:
-    _fired(desk, "rival", **rivals)
-    mine = _fired(desk)
-    with desk.owner() as db:
+def test_the_answer_is_yes_for_the_same_place_alone(
+    shared: Desk, product: str, rivals: dict[str, str], held: bool
+) -> None:
+    _fired(shared, product, "rival", **rivals)
+    mine = _fired(shared, product)
+    with shared.owner() as db:
         assert overlap.told(db, mine).overlaps is held
-    assert desk.acts()[-1] == "finding.overlap_told"
+    assert shared.acts()[-1] == "finding.overlap_told"
 
 
-def test_ones_own_findings_and_claims_without_proof_are_no_overlap(desk: Desk) -> None:
-    desk.finding(desk.rival)
-    _fired(desk)
-    with desk.owner() as db:
-        assert overlap.told(db, _fired(desk)).overlaps is False
+def test_ones_own_findings_and_claims_without_proof_are_no_overlap(shared: Desk, product: str) -> None:
+    shared.finding(shared.rival, package=product)
+    _fired(shared, product)
+    with shared.owner() as db:
+        assert overlap.told(db, _fired(shared, product)).overlaps is False
 
 
-def test_the_answer_is_given_once_and_seen_by_the_reporter_and_the_desk(desk: Desk) -> None:
-    mine = _fired(desk)
-    with desk.owner() as db:
+def test_the_answer_is_given_once_and_seen_by_the_reporter_and_the_desk(shared: Desk, product: str) -> None:
+    mine = _fired(shared, product)
+    with shared.owner() as db:
         first = overlap.told(db, mine)
-    _fired(desk, "rival")
-    with desk.owner() as db:
+    _fired(shared, product, "rival")
+    with shared.owner() as db:
         assert overlap.told(db, mine) == first
     for who, seen in (("finder", True), ("coordinator", True), ("rival", False), ("operator", False)):
-        with desk.acting(getattr(desk, who)) as db:
+        with shared.acting(getattr(shared, who)) as db:
             assert (overlap.answer_of(db, mine.id) is not None) is seen
 
 
-def test_an_organisation_gets_so_many_answers_a_day(desk: Desk) -> None:
-    fired = [_fired(desk) for _ in range(overlap.PER_DAY + 1)]
-    with desk.owner() as db:
+def test_an_organisation_gets_so_many_answers_a_day(shared: Desk, product: str) -> None:
+    fired = [_fired(shared, product) for _ in range(overlap.PER_DAY + 1)]
+    with shared.owner() as db:
+        db.execute("update clearway.overlap_answer set asked = asked - interval '25 hours'")
         for one in fired[:-1]:
             overlap.told(db, one)
-    with pytest.raises(TooManyRequestsError) as caught, desk.owner() as db:
+    with pytest.raises(TooManyRequestsError) as caught, shared.owner() as db:
         overlap.told(db, fired[-1])
     assert caught.value.retry_after_s >= 3_600
-    with desk.owner() as db:
-        overlap.told(db, _fired(desk, "rival"))
+    with shared.owner() as db:
+        overlap.told(db, _fired(shared, product, "rival"))
         db.execute("update clearway.overlap_answer set asked = asked - interval '25 hours'")
         overlap.told(db, fired[-1])
 
 
-def test_a_reporter_can_not_write_an_answer(desk: Desk) -> None:
+def test_a_reporter_can_not_write_an_answer(shared: Desk, product: str) -> None:
     from clearway.records.errors import ConfigError
 
-    mine = desk.finding()
-    with pytest.raises(ConfigError), desk.acting(desk.finder) as db:
+    mine = shared.finding(package=product)
+    with pytest.raises(ConfigError), shared.acting(shared.finder) as db:
         db.execute(
             "insert into clearway.overlap_answer (finding, org, aud, held) values (%s, %s, %s, true)",
             (mine.id, mine.org, mine.aud),
