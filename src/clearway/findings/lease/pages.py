@@ -114,7 +114,7 @@ def _handlers() -> list[HTTPRouteHandler]:
             activities=ACTIVITY_WORDS,
             states=STATE_WORDS,
             may=may,
-            none=not found.items and not shown and not asked.narrowed and not asked.cursor,
+            nothing=not found.items and not shown and not asked.narrowed and not asked.cursor,
         )  # fmt: skip
 
     @get(["/leases.json", "/leases.csv"], opt=SIGNED_IN, **PAGE)
