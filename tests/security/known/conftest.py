@@ -38,6 +38,10 @@ Beside each the file where it is tried; the folder is this one unless it is name
   `test_known_input`
 - a row whose marking was narrowed is still found by its words:
   `test_known_markings`
+- what a stolen token made in a service's name survives sign-out everywhere and barring:
+  `test_known_children`
+- writes, log entries and events above one's marking or in another's name, by SQL with one's own key:
+  `test_known_writes`
 - a document of a million keys:
   `test_known_json_keys`; `security/workspace/test_bombs`
 """
