@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from clearway.access.reading import reading
 from clearway.exposure.fleet import page_seen
+from clearway.exposure.fleet.page_quick import quick
 from clearway.http import csv_out, etag
 from clearway.http.acting import SIGNED_IN, acting
 from clearway.http.openapi import READ, problems_of
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 # In the order in which they are shown.
 KINDS = {
     "asset": ("Assets", "asset"),
+    "component": ("Components", "component"),
     "flaw": ("Flaws", "flaw"),
     "triage": ("Forensic triages", "triage"),
     "report": ("Reports", "report"),
@@ -41,6 +43,8 @@ KINDS = {
 SHOWN = 10  # of each kind, where all kinds are shown
 MOST = 200  # of the one kind that is asked for
 _LOOKED_AT = 200  # of each kind, to put first what bears the very name
+_FEW_AUDIENCES = 64  # which a query names, so that an index finds them
+_PATIENCE_MS = 1_500
 _LONGEST = 200  # characters of a question
 _ID = re.compile(r"[A-Za-z][\w.:+-]{3,}")
 _REF = re.compile(r"(asset|triage|report)/(\d{1,9})")
@@ -115,13 +119,13 @@ def answer(
     """What the reader may see that has every word of `text`, at most `most` of each kind, the best first."""
     groups: list[tuple[str, list[search.Found], bool]] = []
     for kind in kinds or tuple(KINDS):
-        found = (
-            _organisations(db, text, most + 1)
-            if kind == "organisation"
-            else _ranked(text, search.find(db, text, kinds=[kind], most=max(most + 1, _LOOKED_AT)))[
-                : most + 1
-            ]
-        )
+        if kind == "organisation":
+            found = _organisations(db, text, most + 1)
+        elif kind == "component":
+            found = _components(db, text, most + 1)
+        else:
+            known = search.find(db, text, kinds=[kind], most=max(most + 1, _LOOKED_AT))
+            found = _ranked(text, known)[: most + 1]
         if found:
             groups.append((kind, found[:most], len(found) > most))
     seen = page_seen.seen(db, (f.aud for _, found, _ in groups for f in found if f.aud))
@@ -150,6 +154,39 @@ def _ranked(text: str, found: Sequence[search.Found]) -> list[search.Found]:
 def _hit(found: search.Found, seen: page_seen.Seen) -> Hit:
     marking = seen.labels.get(found.aud, "RED") if found.aud else "CLEAR"
     return Hit(kind=found.kind, id=found.ref, title=found.title, path=found.path, marking=marking)
+
+
+_COMPONENTS = """
+with matching as materialized (
+    select v.pv, v.ecosystem, v.name, v.version, v.purl, u.aud from clearway.version_use u
+    join clearway.package_version v on v.pv = u.pv
+    where (%(auds)s::int[] is null or u.aud = any(%(auds)s::int[]))
+    and (select bool_and(strpos(lower(v.name || ' ' || v.version || ' ' || v.purl), w) > 0)
+        from unnest(%(words)s::text[]) w)
+    and exists (select from clearway.held h where h.aud = u.aud and h.pv = u.pv)
+    order by lower(v.name) <> %(name)s, v.name, v.pv limit %(most)s)
+select distinct on (lower(m.name) <> %(name)s, m.name, m.pv, a.asset)
+    case when m.purl = '' then m.ecosystem || ':' || m.name || '@' || m.version else m.purl end,
+    m.name || ' ' || m.version || ' on ' || a.name, a.asset, a.org, a.aud::int
+from matching m join clearway.held h on h.aud = m.aud and h.pv = m.pv join clearway.asset a on a.asset = h.asset
+order by lower(m.name) <> %(name)s, m.name, m.pv, a.asset limit %(most)s"""
+
+
+def _components(db: psycopg.Connection[Any], text: str, most: int) -> list[search.Found]:
+    """What assets that the reader sees run now, by name, version and purl, looked through under the reader's rights.
+
+    A dictionary of versions is shared by all, so there is no document of one. Nothing where looking takes too long.
+    """
+    words = search.question(text)
+    if not words:
+        return []
+    row = db.execute("select clearway.my_audiences(%s)", (_FEW_AUDIENCES,)).fetchone()
+    given = {"auds": row[0] if row else None, "words": words, "name": words[0], "most": most}
+    rows = quick(db, lambda: db.execute(_COMPONENTS, given).fetchall(), _PATIENCE_MS)
+    return [
+        search.Found(kind="component", ref=ref, org=org, aud=aud, title=title, path=f"/assets/{asset}")
+        for ref, title, asset, org, aud in rows or ()
+    ]
 
 
 def _organisations(db: psycopg.Connection[Any], text: str, most: int) -> list[search.Found]:

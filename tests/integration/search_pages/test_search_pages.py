@@ -84,6 +84,20 @@ def test_words_find_flaws_by_title_and_package_and_assets_by_what_is_said_of_the
     assert hits(here, me, "water")["organisation"] == ["Water"]
 
 
+def test_a_component_is_found_by_name_and_purl_on_the_assets_that_run_it(known: Fleet, here: Site) -> None:
+    asset = known.asset("batch-1")
+    known.upload(asset, "pkg:pypi/apache-airflow@2.7.0", "pkg:pypi/django@4.1")
+    known.follow()
+    secret = known.people.somebody(known.org, "operator").secret
+    for text in ("airflow", "apache-airflow", "pkg:pypi/apache-airflow", "apache-airflow 2.7.0", "Airflow"):
+        assert hits(here, secret, text)["component"] == ["apache-airflow 2.7.0 on batch-1"], text
+    assert "component" not in hits(here, secret, "airflow 3")
+    other = known.another()
+    assert "component" not in hits(here, other.people.somebody(other.org, "operator").secret, "airflow")
+    known.upload(asset, "pkg:pypi/django@4.1")
+    assert "component" not in hits(here, secret, "airflow"), "it runs there no more"
+
+
 def test_nobody_finds_what_they_may_not_see(known: Fleet, here: Site) -> None:
     stranger = known.another().operator
     for text in ("web-1", "shop", "203.0.113.7"):
