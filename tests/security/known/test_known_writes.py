@@ -34,6 +34,8 @@ OTHERWISE = {
     "set_recipient": "by coordinators and administrators",
     # embargoes are no rows with a marking: their keepers' coordinators run them
     "add_embargo": "by coordinators",
+    "add_case_embargo": "by coordinators of a clearinghouse",
+    "case_audiences": "by coordinators; of an embargo that they keep",
     "arm_embargo": "by coordinators",
     "name_flaw": "by coordinators",
     "release_embargo": "by coordinators",
@@ -55,7 +57,7 @@ OTHERWISE = {
     "lease_whose": "a bounded answer about traffic, to an organisation's own",
 }
 # Those that test it for their callers.
-TESTING = ("fleet_asset", "locked_finding", "my_webhook", "locked_lease", "locked_control")
+TESTING = ("fleet_asset", "locked_finding", "my_webhook", "locked_lease", "locked_control", "locked_case")
 
 
 def test_each_function_that_writes_with_its_owners_rights_tests_the_badge(people: People) -> None:

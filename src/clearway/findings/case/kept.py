@@ -1,0 +1,311 @@
+"""A case as it is kept: one flaw, whom it concerns, how far its three machines are.
+
+It is for its parties and the coordinators (`aud`); what is to be published is for everybody once its embargo has ended
+(`open_aud`), and for the parties until then. Machines move through one function of the database, which knows who may do
+what (`0019_cases`), and each act is an entry of the log.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from clearway import ledger
+from clearway.access import embargo
+from clearway.records.errors import ConflictError, ForbiddenError, InputError, NotFoundError, StaleError
+from clearway.records.text import plain
+from clearway.store import events
+from clearway.store.scalar import scalar
+
+from .. import kept as findings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import psycopg
+
+    from clearway.records.principal import Principal
+
+    from ..kept import Finding
+
+    Connection = psycopg.Connection[Any]
+
+MAX_FINDINGS = 1_000  # of one case
+
+
+class Case(Struct, frozen=True, kw_only=True):
+    """One case. `id` is this database's own; outside it goes by its `handling` id."""
+
+    id: int
+    handling: str
+    org: int
+    aud: int
+    open_aud: int
+    embargo: int
+    title: str
+    ecosystem: str
+    package: str
+    purl: str
+    em: str
+    pxa: str
+    until: datetime | None
+    zone: str
+    orphan: str
+    cve: str
+    cve_state: str
+    released: datetime | None
+    published: datetime | None
+    closed: datetime | None
+    opened: datetime
+    changed: datetime
+    version: int
+
+    @property
+    def subject(self) -> str:
+        """What the log, the events and the vault call it."""
+        return f"case/{self.handling}"
+
+
+class Acted(Struct, frozen=True, kw_only=True):
+    """One act of a case's history."""
+
+    party: int | None
+    machine: str
+    act: str
+    was: str
+    now: str
+    why: str
+    at: datetime
+
+
+_SELECT = """select c.case_id, c.handling, c.org, c.aud::int, c.open_aud::int, c.embargo, c.title, c.ecosystem,
+    c.package, c.purl, c.em, c.pxa, c.until, c.zone, c.orphan, c.cve, c.cve_state, c.released, c.published, c.closed,
+    c.opened, c.changed, c.version from clearway.desk_case c"""
+
+
+def desk_of(me: Principal) -> int:
+    """The clearinghouse for which the caller coordinates.
+
+    Raises:
+        ForbiddenError: there is none.
+    """
+    found = [m.org for m in me.memberships if m.kind == "clearinghouse" and "coordinate" in m.rights]
+    if not found:
+        raise ForbiddenError("a coordinator of a clearinghouse does that")
+    return found[0]
+
+
+def add(db: Connection, org: int, chosen: Sequence[Finding], title: str = "") -> Case:
+    """A new case of these findings, with an embargo of its own that holds from now on. `org` keeps it.
+
+    Title and package are the first finding's unless `title` says otherwise; nothing of the reports' text is shared.
+
+    Raises:
+        InputError: no finding is named, or no title.
+        ForbiddenError: the caller does not coordinate there.
+        ConflictError: a finding is in another case, is withdrawn, or is a trial.
+    """
+    if not chosen or len(chosen) > MAX_FINDINGS:
+        raise InputError(f"a case is opened from 1 to {MAX_FINDINGS:,} findings", where="findings")
+    first = chosen[0]
+    named = plain(title.strip() or first.title, 300)
+    handling = findings.new_handling().replace("CWF", "CWC")
+    held = scalar(db, "select clearway.add_case_embargo(%s, %s)", (org, handling))
+    made_for = db.execute("select clearway.case_audiences(%s)", (held,)).fetchone()
+    assert made_for is not None
+    aud, open_aud = made_for[0]
+    row = db.execute(
+        """insert into clearway.desk_case (handling, org, aud, open_aud, embargo, title, ecosystem, package, purl)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing returning case_id""",
+        (handling, org, aud, open_aud, held, named,
+         first.ecosystem, first.package, _bare(first.purl)),
+    ).fetchone()  # fmt: skip
+    if row is None:
+        raise ConflictError("the handling id is taken", where=handling, mend="do it again")
+    made = by_id(db, row[0])
+    tell(
+        db,
+        made,
+        "case.opened",
+        {"findings": [f.handling for f in chosen], "embargo": embargo.one(db, held).uid},
+    )
+    for finding in chosen:
+        take(db, made, finding)
+    return by_id(db, made.id)
+
+
+def take(db: Connection, case: Case, finding: Finding) -> None:
+    """Puts a finding into the case; its reporter becomes a party when it is none yet.
+
+    Raises:
+        ForbiddenError, ConflictError: as `add`.
+    """
+    from . import party
+
+    _check_open(case)
+    db.execute("select clearway.case_finding(%s, %s)", (finding.id, case.id))
+    tell(db, case, "case.finding_added", {"finding": finding.handling})
+    known = {p.member for p in party.listed(db, case) if p.role == "reporter"}
+    if finding.org not in known:
+        party.add(db, case, role="reporter", member=finding.org)
+
+
+def findings_of(db: Connection, case: Case) -> list[str]:
+    """The handling ids of the case's findings that the caller may see: a reporter's own, the desk's all."""
+    rows = db.execute("select handling from clearway.finding where case_id = %s order by finding", (case.id,))
+    return [handling for (handling,) in rows]
+
+
+def one(db: Connection, handling: str) -> Case:
+    """The case of that handling id. Raises NotFoundError."""
+    row = db.execute(f"{_SELECT} where c.handling = %s", (handling.upper(),)).fetchone()
+    if row is None:
+        raise NotFoundError("no such case", where=plain(handling, 40))
+    return _case(row)
+
+
+def by_id(db: Connection, number: int) -> Case:
+    """The case of that number. Raises NotFoundError."""
+    row = db.execute(f"{_SELECT} where c.case_id = %s", (number,)).fetchone()
+    if row is None:
+        raise NotFoundError("no such case", where="case")
+    return _case(row)
+
+
+def of_package(db: Connection, ecosystem: str, package: str) -> list[Case]:
+    """Open cases of a package that the caller may see, the newest first."""
+    rows = db.execute(
+        f"{_SELECT} where c.ecosystem = %s and c.package = %s and c.closed is null order by c.case_id desc limit 50",
+        (ecosystem, package),
+    )
+    return [_case(row) for row in rows]
+
+
+def ended(owner: Connection) -> list[Case]:
+    """Cases whose embargo has ended and whose documents are not published; the owner's to ask."""
+    rows = owner.execute(
+        f"""{_SELECT} join clearway.embargo e on e.embargo = c.embargo
+        where e.ended_by is not null and c.published is null and c.closed is null order by c.case_id"""
+    )
+    return [_case(row) for row in rows]
+
+
+def move(
+    db: Connection, case: Case, machine: str, act: str, why: str = "", *, party: int | None = None
+) -> Case:
+    """The case after an act of one of its machines; on the log, with its event.
+
+    Raises:
+        ConflictError: the act is none of this state.
+        ForbiddenError: it is not the caller's.
+        NotFoundError: no such party, or the case may not be seen.
+    """
+    was = _state(db, case, machine, party)
+    row = db.execute(
+        "select clearway.move_case(%s, %s, %s, %s, %s)", (case.id, party, machine, act, why.strip())
+    ).fetchone()
+    now = row[0] if row else ""
+    moved = by_id(db, case.id)
+    told: dict[str, object] = {"machine": machine, "act": act, "from": was, "to": now}
+    if party is not None:
+        told["party"] = party
+    if why.strip():
+        told["why"] = plain(why.strip(), 500)
+    tell(db, moved, "case.moved", told)
+    return moved
+
+
+def history(db: Connection, case: Case) -> list[Acted]:
+    """What was done, the newest first."""
+    rows = db.execute(
+        """select party, machine, act, was, now, why, at from clearway.case_act where case_id = %s
+        order by step desc limit 500""",
+        (case.id,),
+    )
+    return [Acted(**dict(zip(Acted.__struct_fields__, row, strict=True))) for row in rows]
+
+
+def close(db: Connection, case: Case, why: str) -> Case:
+    """Closes the case: nothing moves in it any more. What is under its embargo stays so until that ends.
+
+    Raises:
+        ForbiddenError: the caller is no coordinator.
+        ConflictError: it is closed, or released and not yet published.
+    """
+    _check_open(case)
+    if case.released is not None and case.published is None:
+        raise ConflictError("it is being published", where=case.subject, mend="close it when that is done")
+    changed(db, case, "closed = clock_timestamp()")
+    tell(db, case, "case.closed", {"why": plain(why.strip(), 500)})
+    return by_id(db, case.id)
+
+
+def changed(db: Connection, case: Case, what: str, parameters: tuple[object, ...] = ()) -> None:
+    """Sets columns of the case, as a coordinator or the owner; `what` is a constant.
+
+    Raises:
+        ForbiddenError: the caller is neither.
+    """
+    row = db.execute(
+        f"""update clearway.desk_case set {what}, changed = clock_timestamp(), version = version + 1
+        where case_id = %s returning 1""",  # noqa: S608
+        (*parameters, case.id),
+    ).fetchone()
+    if row is None:
+        raise ForbiddenError("a coordinator does that", where=case.subject)
+
+
+def check_version(case: Case, version: int) -> None:
+    """Raises StaleError when somebody changed it since the caller read that version."""
+    if case.version != version:
+        raise StaleError("it was changed meanwhile", where=case.subject, mend="read it again")
+
+
+def tell(db: Connection, case: Case, act: str, said: Mapping[str, object]) -> int:
+    """Puts an act on the log and announces it, for the case's parties and the coordinators; the log's entry."""
+    entry = ledger.append(db, act, case.subject, dict(said), aud=case.aud)
+    # A party acts for itself, and the case is the house's: its event is in nobody's name.
+    desk = db.execute("select clearway.is_desk()").fetchone() == (True,)
+    events.emit(
+        db, act, case.subject, org=case.org if desk else None, aud=case.aud, body={"handling": case.handling}
+    )
+    return entry
+
+
+def check_open(case: Case) -> None:
+    """Raises ConflictError for a case that is closed."""
+    _check_open(case)
+
+
+def _check_open(case: Case) -> None:
+    if case.closed is not None:
+        raise ConflictError("the case is closed", where=case.subject)
+
+
+def _state(db: Connection, case: Case, machine: str, party: int | None) -> str:
+    if machine in ("embargo", "public"):
+        return case.em if machine == "embargo" else case.pxa
+    row = db.execute(
+        "select rm, vfd from clearway.case_party where party = %s and case_id = %s", (party, case.id)
+    ).fetchone()
+    if row is None:
+        raise NotFoundError("no such party", where=f"party/{party}")
+    return str(row[0] if machine == "report" else row[1])
+
+
+def _bare(purl: str) -> str:
+    """The purl of a package without a version; "" when it can't be read."""
+    from msgspec.structs import replace
+
+    from clearway.formats.purl import parse, to_text
+
+    try:
+        return to_text(replace(parse(purl), version="", subpath="")) if purl else ""
+    except InputError:
+        return ""
+
+
+def _case(row: tuple[Any, ...]) -> Case:
+    return Case(**dict(zip(Case.__struct_fields__, row, strict=True)))

@@ -1,0 +1,334 @@
+"""Who takes part in a case, and how each stands: an organisation here, or somebody who is reached by mail alone.
+
+"No answer" is a state of its own, with the day since when: silence is never read as anything else. A receiver's own
+limits hold (`intake.limit`): a party over them waits its turn, and the matrix says so.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from clearway.access import audience, embargo
+from clearway.access.marking import Marking
+from clearway.records.errors import ConflictError, ForbiddenError, InputError, NotFoundError
+from clearway.records.text import plain
+from clearway.store.scalar import scalar
+
+from ..intake import limit
+from . import escalate, kept
+from .states import ANSWERS, path
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from .escalate import Step
+    from .kept import Case
+
+    Connection = psycopg.Connection[Any]
+
+ROLES = ("vendor", "maintainer", "reporter", "coordinator", "patcher")
+VENDORS = ("vendor", "maintainer", "patcher")
+MAX_PARTIES = 300  # of one case
+
+
+class Party(Struct, frozen=True, kw_only=True):
+    """One party: its line of the status matrix. `member` is its organisation here, None for one by mail alone."""
+
+    id: int
+    role: str
+    member: int | None
+    organisation: str  # its slug, "" by mail
+    name: str
+    product: str
+    rm: str
+    vfd: str
+    answer: str
+    answer_why: str
+    waits: str
+    asked: datetime | None
+    answered: datetime | None
+    step: Step
+    stopped: datetime | None
+    left_at: datetime | None
+    version: int
+
+    @property
+    def by_mail(self) -> bool:
+        """Whether it has no account, and is reached by mail alone."""
+        return self.member is None
+
+    @property
+    def standing(self) -> escalate.Standing:
+        """What `escalate` needs to know."""
+        return escalate.Standing(role=self.role, answer=self.answer, asked=self.asked, taken=self.step)
+
+
+_SELECT = """select p.party, p.role, p.member, coalesce(o.slug, ''), p.name, p.product, p.rm, p.vfd, p.answer,
+    p.answer_why, p.waits, p.asked, p.answered, p.step, p.stopped, p.left_at, p.version
+    from clearway.case_party p left join clearway.organisation o on o.org = p.member"""
+
+
+def listed(db: Connection, case: Case) -> list[Party]:
+    """The status matrix: every party that has not left, vendors first."""
+    rows = db.execute(
+        f"""{_SELECT} where p.case_id = %s and p.left_at is null
+        order by array_position(array['vendor', 'maintainer', 'patcher', 'coordinator', 'reporter'], p.role),
+            p.party""",
+        (case.id,),
+    )
+    return [_party(row) for row in rows]
+
+
+def one(db: Connection, case: Case, number: int) -> Party:
+    """The case's party of that number. Raises NotFoundError."""
+    row = db.execute(
+        f"{_SELECT} where p.party = %s and p.case_id = %s and p.left_at is null", (number, case.id)
+    ).fetchone()
+    if row is None:
+        raise NotFoundError("no such party", where=f"party/{number}")
+    return _party(row)
+
+
+def mine(db: Connection, case: Case, orgs: tuple[int, ...]) -> list[Party]:
+    """The parties of the case that are one of these organisations."""
+    return [p for p in listed(db, case) if p.member in orgs]
+
+
+def add(
+    db: Connection,
+    case: Case,
+    *,
+    role: str,
+    member: int | None = None,
+    name: str = "",
+    email: str = "",
+    product: str = "",
+    source: str = "",
+) -> Party:
+    """A new party: an organisation (`member`), which sees the case from now on, or a name with a mail address.
+
+    Raises:
+        InputError: neither or both, no such role, or no mail address.
+        ConflictError: it is a party in that role already, or there are too many.
+        ForbiddenError: the caller is no coordinator.
+    """
+    kept.check_open(case)
+    if role not in ROLES:
+        raise InputError("there is no such role", where="role", mend=f"one of {', '.join(ROLES)}")
+    if (member is None) == (not email):
+        raise InputError("a party is an organisation here, or a name with a mail address", where="email")
+    if (
+        scalar(db, "select count(*)::int from clearway.case_party where case_id = %s", (case.id,))
+        >= MAX_PARTIES
+    ):
+        raise ConflictError("too many parties", where=case.subject, mend=f"at most {MAX_PARTIES}")
+    if member is not None:
+        row = db.execute("select name from clearway.organisation where org = %s", (member,)).fetchone()
+        if row is None:
+            raise NotFoundError("no such organisation", where="member")
+        name = row[0]
+    named = plain(name.strip() or email.partition("@")[0], 200)
+    made = db.execute(
+        """insert into clearway.case_party (case_id, org, aud, role, member, name, product)
+        values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing returning party""",
+        (case.id, case.org, case.aud, role, member, named, plain(product or case.purl, 2000)),
+    ).fetchone()
+    if made is None:
+        raise ConflictError("it is a party already", where="member")
+    if member is not None:
+        embargo.set_party(db, case.embargo, org=member)
+    else:
+        add_contact(db, case, made[0], email, source)
+    kept.tell(db, case, "party.added", {"party": made[0], "role": role, "name": named})
+    return one(db, case, made[0])
+
+
+def add_contact(db: Connection, case: Case, party: int, email: str, source: str = "") -> None:
+    """Another mail address of a party; for the coordinators alone.
+
+    Raises:
+        InputError: it is no address.
+    """
+    from .mail import checked_address
+
+    aud = audience.of(db, Marking(tlp="AMBER+STRICT", org=case.org))
+    db.execute(
+        """insert into clearway.case_contact (party, org, aud, email, source) values (%s, %s, %s, %s, %s)
+        on conflict do nothing""",
+        (party, case.org, aud, checked_address(email), plain(source, 200)),
+    )
+
+
+def contacts(db: Connection, party: int) -> list[tuple[str, str]]:
+    """(address, where it is from) of a party, the newest first; empty for who may not know."""
+    rows = db.execute(
+        "select email, source from clearway.case_contact where party = %s order by contact desc", (party,)
+    )
+    return [(email, source) for email, source in rows]
+
+
+def leave(db: Connection, case: Case, party: Party, why: str) -> None:
+    """Takes a party out: from its next request on it sees nothing of the case."""
+    db.execute(
+        "update clearway.case_party set left_at = clock_timestamp(), version = version + 1 where party = %s",
+        (party.id,),
+    )
+    others = [p for p in listed(db, case) if p.member == party.member]
+    if party.member is not None and not others:
+        embargo.set_party(db, case.embargo, org=party.member, party=False)
+    kept.tell(db, case, "party.left", {"party": party.id, "why": plain(why, 500)})
+
+
+def ask(db: Connection, case: Case, party: Party, *, level: int = 0) -> Party:
+    """Tells a vendor of the flaw: from now on it is "no answer" until it answers. Over its limit it waits its turn.
+
+    `level` is the highest level of evidence among the case's findings.
+
+    Raises:
+        ConflictError: it was asked before.
+        InputError: it is no vendor.
+    """
+    if party.role not in VENDORS:
+        raise InputError("a reporter is not asked", where=f"party/{party.id}")
+    if party.rm != "start":
+        raise ConflictError("it was asked before", where=f"party/{party.id}")
+    if wait := _waits(db, case, party, level):
+        db.execute(
+            "update clearway.case_party set waits = %s, version = version + 1 where party = %s",
+            (plain(wait, 300), party.id),
+        )
+        kept.tell(db, case, "party.waits", {"party": party.id, "why": wait})
+        return one(db, case, party.id)
+    db.execute(
+        "update clearway.case_party set waits = '', version = version + 1 where party = %s", (party.id,)
+    )
+    kept.move(db, case, "report", "notify", party=party.id)
+    if party.vfd == "vfd":
+        kept.move(db, case, "vendor", "vendor-aware", party=party.id)
+    db.execute("select clearway.answer_case(%s, 'no-answer', '')", (party.id,))
+    if party.by_mail:
+        from .mail import queue_all
+
+        queue_all(db, case, "asked", only=party.id)
+    return one(db, case, party.id)
+
+
+def answer(db: Connection, case: Case, party: Party, said: str, why: str = "") -> Party:
+    """What a party says of its product. A dispute gives its reasons, and they travel with the record.
+
+    Raises:
+        InputError: there is no such answer, or a dispute without reasons.
+        ForbiddenError: it is another's to say.
+    """
+    if said not in ANSWERS:
+        raise InputError("there is no such answer", where="answer", mend=f"one of {', '.join(ANSWERS)}")
+    why = plain(why.strip(), 4000)
+    if said == "disputed" and not why:
+        raise InputError("a dispute gives its reasons", where="why")
+    kept.check_open(case)
+    if said == "disputed" and party.rm in ("received", "valid", "deferred", "accepted"):
+        kept.move(db, case, "report", "dispute", why, party=party.id)
+    db.execute("select clearway.answer_case(%s, %s, %s)", (party.id, said, why))
+    kept.tell(db, case, "party.answered", {"party": party.id, "answer": said})
+    return one(db, case, party.id)
+
+
+def act(db: Connection, case: Case, party: Party, wanted: str, why: str = "") -> Party:
+    """An act of the report's or the vendor's machine for a party; accepting validates first.
+
+    Raises:
+        InputError: there is no such act, or a dispute without reasons.
+        ConflictError, ForbiddenError: as `kept.move`.
+    """
+    from .states import acts
+
+    if wanted == "dispute":
+        return answer(db, case, party, "disputed", why)
+    machine = "report" if wanted in acts("report") else "vendor" if wanted in acts("vendor") else ""
+    if not machine or wanted == "notify":
+        raise InputError("there is no such act", where="act", mend=f"one of {', '.join(acts('report')[1:])}")
+    for each in path(party.rm, wanted) if machine == "report" else (wanted,):
+        kept.move(db, case, machine, each, why, party=party.id)
+    if wanted == "accept" and party.answer in ("not-asked", "no-answer", "investigating"):
+        db.execute("select clearway.answer_case(%s, 'affected', '')", (party.id,))
+    if wanted == "fix-ready":
+        db.execute("select clearway.answer_case(%s, 'fixed', '')", (party.id,))
+    return one(db, case, party.id)
+
+
+def take_step(db: Connection, case: Case, party: Party, step: Step, now: datetime | None = None) -> Party:
+    """Records that a step of the escalation was taken; reminding by mail sends the letter.
+
+    Raises:
+        ConflictError: it is not due.
+    """
+    at = now or datetime.now(UTC)
+    if not step or escalate.due(party.standing, at) != step:
+        raise ConflictError("that step is not due", where=f"party/{party.id}")
+    db.execute(
+        "update clearway.case_party set step = %s, version = version + 1 where party = %s", (step, party.id)
+    )
+    if party.by_mail and step in ("remind", "another-contact"):
+        from .mail import queue_all
+
+        queue_all(db, case, "reminded", only=party.id)
+    kept.tell(db, case, "party.escalated", {"party": party.id, "step": step})
+    return one(db, case, party.id)
+
+
+def declare_orphan(db: Connection, case: Case, patcher: int, why: str) -> Party:
+    """Says that nobody maintains the product, and who may patch it: an organisation here.
+
+    Raises:
+        ConflictError: a vendor has answered, or is not yet unreachable.
+        InputError: no reason is given.
+    """
+    if not why.strip():
+        raise InputError("say why nobody maintains it", where="why")
+    if not escalate.orphaned(p.standing for p in listed(db, case)):
+        raise ConflictError(
+            "a vendor may still answer", where=case.subject, mend="escalate until each is unreachable"
+        )
+    kept.changed(db, case, "orphan = %s", (plain(why.strip(), 2000),))
+    kept.tell(db, case, "case.orphaned", {"why": plain(why.strip(), 500), "patcher": patcher})
+    return ask(db, case, add(db, case, role="patcher", member=patcher))
+
+
+def queue_of(db: Connection, orgs: tuple[int, ...]) -> list[tuple[str, Party]]:
+    """(case, party) of what waits for these organisations to act, the oldest first: a maintainer's queue."""
+    rows = db.execute(
+        f"""{_SELECT.replace("select ", "select c.handling, ", 1)} join clearway.desk_case c on c.case_id = p.case_id
+        where p.member = any(%s) and p.left_at is null and p.role = any(%s) and c.closed is null
+            and p.rm in ('received', 'valid', 'accepted') order by p.asked, p.party limit 500""",
+        (list(orgs), list(VENDORS)),
+    )
+    return [(row[0], _party(row[1:])) for row in rows]
+
+
+def _waits(db: Connection, case: Case, party: Party, level: int) -> str:
+    if not party.organisation:
+        return ""
+    lately = -1
+    for found in limit.of_product(db, case.ecosystem, case.package):
+        if found.organisation != party.organisation:
+            continue
+        if lately < 0:
+            lately = scalar(db, "select clearway.asked_lately(%s)", (party.member,))
+        passing = limit.passes(found, level=level, handed_on=lately)
+        if not passing.now:
+            return passing.why
+    return ""
+
+
+def must_speak(party: Party | None) -> Party:
+    """Raises ForbiddenError for somebody who is no party."""
+    if party is None:
+        raise ForbiddenError("you are no party to this case")
+    return party
+
+
+def _party(row: tuple[Any, ...]) -> Party:
+    return Party(**dict(zip(Party.__struct_fields__, row, strict=True)))

@@ -1,0 +1,253 @@
+"""The act that ends the embargo, and what follows: documents, the advisories of this installation, matching, letters.
+
+    arm       a coordinator says in advance that the embargo ends on the agreed day; `access.tasks` carries that out
+    release   or ends it now
+    settle    however it ended, the machines follow: embargo exited, flaw public
+    publish   documents are made once and kept, marked CLEAR; taken in like any other advisory; the fleets follow
+
+Each step is done once: killed anywhere, the next run goes on with the documents that are kept.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clearway import ledger
+from clearway.access import embargo
+from clearway.records.errors import ConfigError, ConflictError, NotFoundError
+from clearway.store import events
+from clearway.store.jobs import defer
+
+from . import draft, kept, mail
+from . import settings as setting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    import psycopg
+
+    from clearway.records.clock import Clock
+
+    from ..vault import Vault
+    from .kept import Case
+
+    Connection = psycopg.Connection[Any]
+    Owner = Callable[[], AbstractContextManager[Connection]]
+
+TASK = "findings.case_release"
+_PUBLIC = 0  # the audience of what everybody may read
+
+
+def ready(db: Connection, vault: Vault, case: Case, home: Path, now: datetime) -> tuple[str, ...]:
+    """The documents that a release would publish, by kind.
+
+    Raises:
+        NotFoundError: there is no draft.
+        ConfigError: it is not said who publishes.
+        InputError: the draft can't become a document.
+    """
+    made = draft.advisory(db, vault, case, setting.read(home).publisher, now)
+    return tuple(draft.documents(made))
+
+
+def arm(
+    db: Connection, vault: Vault, case: Case, home: Path, *, now: datetime, on_exploitation: bool = False
+) -> Case:
+    """Says in advance that the embargo ends on the day agreed, and with `on_exploitation` when attacks are seen.
+
+    Raises:
+        ConflictError: no day is agreed.
+        NotFoundError, ConfigError, InputError: as `ready`: what ends must have something to publish.
+    """
+    kept.check_open(case)
+    if case.until is None or case.em not in ("active", "revised"):
+        raise ConflictError("no day is agreed", where=case.subject, mend="propose one, and accept it")
+    ready(db, vault, case, home, now)
+    embargo.arm(db, case.embargo, case.until, now=now, on_exploitation=on_exploitation)
+    kept.tell(db, case, "case.armed", {"until": case.until.isoformat(), "on_exploitation": on_exploitation})
+    return kept.by_id(db, case.id)
+
+
+def release(db: Connection, vault: Vault, case: Case, home: Path, why: str, *, now: datetime) -> Case:
+    """Ends the embargo now; its documents follow within moments. It can't be taken back.
+
+    Raises:
+        ConflictError: it has ended.
+        NotFoundError, ConfigError, InputError: as `ready`.
+        ForbiddenError: the caller is no coordinator.
+    """
+    kept.check_open(case)
+    if case.released is not None:
+        raise ConflictError("it is released", where=case.subject)
+    ready(db, vault, case, home, now)
+    embargo.release(db, case.embargo, why)
+    moved = _moved(db, case, why)
+    kept.changed(db, moved, "released = %s", (now.astimezone(UTC).replace(microsecond=0),))
+    kept.tell(db, moved, "case.released", {"why": why[:500]})
+    defer(db, TASK, {"case": case.id}, lock=f"case {case.handling}", once=f"case {case.handling}")
+    return kept.by_id(db, case.id)
+
+
+def observe(
+    db: Connection, vault: Vault, case: Case, home: Path, act: str, why: str, *, now: datetime
+) -> Case:
+    """Records that the flaw, an exploit or attacks are public; an embargo that was armed to end then, ends.
+
+    Raises:
+        ConflictError: it was recorded before.
+        NotFoundError, ConfigError, InputError: the embargo would end with nothing to publish.
+    """
+    moved = kept.move(db, case, "public", act, why)
+    held = embargo.one(db, case.embargo)
+    if held.on_exploitation and held.ended_by is None and moved.released is None:
+        return release(db, vault, moved, home, f"{act}: {why}".rstrip(": "), now=now)
+    return moved
+
+
+def update(db: Connection, vault: Vault, case: Case, home: Path, *, now: datetime) -> Case:
+    """Publishes the newest draft of a case that is public already.
+
+    Raises:
+        ConflictError: it is not published, or has nothing new.
+    """
+    if case.published is None:
+        raise ConflictError("it is not published yet", where=case.subject)
+    versions = draft.listed(db, case)
+    if not versions or versions[-1].released is not None:
+        raise ConflictError("there is nothing new to publish", where=case.subject, mend="write a draft first")
+    ready(db, vault, case, home, now)
+    db.execute(
+        "update clearway.case_draft set released = %s where case_id = %s and number = %s",
+        (now.astimezone(UTC).replace(microsecond=0), case.id, versions[-1].number),
+    )
+    kept.tell(db, case, "case.updated", {"number": versions[-1].number})
+    defer(db, TASK, {"case": case.id}, lock=f"case {case.handling}", once=f"case {case.handling}")
+    return kept.by_id(db, case.id)
+
+
+def settle(owner: Connection) -> list[int]:
+    """Lets the machines follow embargoes that have ended by themselves or elsewhere; the cases that wait to publish."""
+    waiting = []
+    for case in kept.ended(owner):
+        if case.released is None:
+            moved = _moved(owner, case, "the embargo has ended")
+            at = embargo.one(owner, case.embargo).ended_at or datetime.now(UTC)
+            kept.changed(owner, moved, "released = %s", (at.astimezone(UTC).replace(microsecond=0),))
+            kept.tell(owner, moved, "case.released", {"why": "the embargo has ended"})
+        waiting.append(case.id)
+    return waiting
+
+
+def publish(owner: Owner, url: str, home: Path, case_id: int, clock: Clock) -> bool:
+    """Makes and keeps the documents of what is released, takes them in, and tells; whether there was anything.
+
+    Raises:
+        ConfigError: it is not said who publishes.
+        UpstreamError: the database does not answer; run it again.
+    """
+    from ..vault import Vault
+
+    with owner() as db:
+        made = _kept_documents(db, Vault.of_home(home), kept.by_id(db, case_id), home)
+    if not made:
+        return False
+    _take_in(url, home, made, clock)
+    with owner() as db:
+        case = kept.by_id(db, case_id)
+        first = case.published is None
+        if first:
+            kept.changed(db, case, "published = %s", (clock.now(),))
+        hashes = {name: sha256(body).hexdigest() for name, body in made.items()}
+        ledger.append(
+            db, "case.published", case.subject, {"documents": hashes, "title": case.title}, aud=_PUBLIC
+        )
+        if first:
+            mail.queue_all(db, case, "released")
+        events.emit(
+            db, "case.published", case.subject, org=case.org, aud=_PUBLIC, body={"handling": case.handling}
+        )
+    return True
+
+
+def document(db: Connection, handling: str, kind: str) -> bytes:
+    """A published document as it was published, the newest version. Everybody may read it.
+
+    Raises:
+        NotFoundError: there is none that the caller may see.
+    """
+    row = db.execute(
+        """select body from clearway.case_document where handling = %s and kind = %s
+        order by number desc limit 1""",
+        (handling.upper(), kind),
+    ).fetchone()
+    if row is None:
+        raise NotFoundError("no such document", where="advisory")
+    return bytes(row[0])
+
+
+def _moved(db: Connection, case: Case, why: str) -> Case:
+    if case.em != "exited":
+        case = kept.move(db, case, "embargo", "terminate", why)
+    if "P" not in case.pxa:
+        case = kept.move(db, case, "public", "made-public", why)
+    return case
+
+
+def _kept_documents(db: Connection, vault: Vault, case: Case, home: Path) -> dict[str, bytes]:
+    """The newest released draft's documents by file name, made once; empty where nothing waits."""
+    if case.released is None:
+        return {}
+    versions = draft.listed(db, case)
+    if not versions:
+        return {}  # it ended without a draft: the case says so, and the next draft goes out
+    if case.published is None and all(v.released is None for v in versions):
+        db.execute(
+            "update clearway.case_draft set released = %s where case_id = %s and number = %s",
+            (case.released, case.id, versions[-1].number),
+        )
+        versions = draft.listed(db, case)
+    number = max(v.number for v in versions if v.released is not None)
+    if not _rows(db, case, number):
+        made = draft.advisory(db, vault, case, setting.read(home).publisher, case.released, number)
+        for kind, body in draft.documents(made).items():
+            db.execute(
+                """insert into clearway.case_document (case_id, number, kind, org, aud, handling, body, sha256)
+                values (%s, %s, %s, %s, %s, %s, %b, %s)""",
+                (case.id, number, kind, case.org, case.open_aud, case.handling, body, sha256(body).digest()),
+            )
+    return {f"{case.handling}.{kind}.json": body for kind, body in _rows(db, case, number)}
+
+
+def _rows(db: Connection, case: Case, number: int) -> list[tuple[str, bytes]]:
+    rows = db.execute(
+        "select kind, body from clearway.case_document where case_id = %s and number = %s order by kind",
+        (case.id, number),
+    )
+    return [(kind, bytes(body)) for kind, body in rows]
+
+
+def _take_in(url: str, home: Path, made: dict[str, bytes], clock: Clock) -> None:
+    from clearway.advisories.keep import Keeper
+
+    with _files(made) as paths, Keeper(url, home, clock) as keeper:
+        counts = keeper.take_in(paths)
+    if counts.set_aside:
+        place, reason = counts.rejects[0]
+        raise ConfigError(f"an advisory of our own can't be taken in: {reason}", where=place)
+
+
+@contextmanager
+def _files(made: dict[str, bytes]) -> Iterator[list[str]]:
+    with tempfile.TemporaryDirectory(prefix="clearway-") as folder:
+        paths = []
+        for name, body in made.items():
+            path = Path(folder) / name
+            path.write_bytes(body)
+            paths.append(str(path))
+        yield paths

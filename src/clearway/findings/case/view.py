@@ -1,0 +1,152 @@
+"""A case as those who may see it are shown it: its three machines, the status matrix, what is open, what was done."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from clearway.access import embargo
+
+from . import draft, escalate, kept, party, states, talk, thread
+from .draft import Version
+from .kept import Acted
+from .talk import Proposal
+from .thread import Thread
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from clearway.records.principal import Principal
+
+    from .kept import Case
+
+    Connection = psycopg.Connection[Any]
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """One line of the status matrix. `may` are the acts open to the caller, `due` the escalation's step that is due."""
+
+    id: int
+    role: str
+    organisation: str
+    name: str
+    by_mail: bool
+    report: str
+    vendor: str
+    answer: str
+    answer_why: str
+    waits: str
+    asked: datetime | None
+    answered: datetime | None
+    step: str
+    due: str
+    stopped: bool
+    mine: bool
+    may: tuple[str, ...]
+
+
+class CaseView(Struct, frozen=True, kw_only=True):
+    """One case. `ends` is when the embargo was armed to end, `until` when it was agreed to."""
+
+    handling: str
+    title: str
+    ecosystem: str
+    package: str
+    purl: str
+    embargo: str
+    public: str
+    until: datetime | None
+    zone: str
+    ends: datetime | None
+    on_exploitation: bool
+    frozen: str
+    unviable: str
+    orphan: str
+    cve: str
+    cve_state: str
+    released: datetime | None
+    published: datetime | None
+    closed: datetime | None
+    opened: datetime
+    changed: datetime
+    desk: bool
+    findings: tuple[str, ...]
+    parties: tuple[Line, ...]
+    proposal: Proposal | None
+    threads: tuple[Thread, ...]
+    drafts: tuple[Version, ...]
+    history: tuple[Acted, ...]
+    version: int
+
+
+def is_desk(me: Principal) -> bool:
+    """Whether the caller coordinates for a clearinghouse."""
+    return any(m.kind == "clearinghouse" and "coordinate" in m.rights for m in me.memberships)
+
+
+def speaks_as(me: Principal, case_parties: list[party.Party]) -> party.Party | None:
+    """The party in whose name the caller speaks: the first that is one of its organisations."""
+    vendors, reporters = me.orgs("maintain") + me.orgs("coordinate"), me.orgs("submit")
+    for one in case_parties:
+        if one.member in (vendors if one.role in party.VENDORS else reporters):
+            return one
+    return None
+
+
+def view(db: Connection, case: Case, me: Principal, now: datetime) -> CaseView:
+    """`case` as far as the caller may see it."""
+    held = embargo.one(db, case.embargo)
+    desk = is_desk(me)
+    same = {
+        n: getattr(case, n)
+        for n in CaseView.__struct_fields__
+        if n in case.__struct_fields__ and n != "embargo"
+    }
+    return CaseView(
+        **same,
+        embargo=case.em,
+        public=case.pxa,
+        ends=held.until,
+        on_exploitation=held.on_exploitation,
+        frozen=held.frozen,
+        unviable=states.unviable(case.pxa) if case.em not in ("exited",) else "",
+        desk=desk,
+        findings=tuple(kept.findings_of(db, case)),
+        parties=tuple(_line(p, me, now, desk=desk) for p in party.listed(db, case)),
+        proposal=talk.opened(db, case),
+        threads=tuple(thread.listed(db, case)),
+        drafts=tuple(draft.listed(db, case)),
+        history=tuple(kept.history(db, case)),
+    )
+
+
+def _line(one: party.Party, me: Principal, now: datetime, *, desk: bool) -> Line:
+    mine = speaks_as(me, [one]) is not None
+    may: tuple[str, ...] = ()
+    if (desk or mine) and one.role in party.VENDORS:
+        who: states.Who = "desk" if desk else "vendor"
+        may = states.allowed("report", one.rm, who) + states.allowed("vendor", one.vfd, who)
+        if one.rm in ("received", "invalid"):
+            may = ("accept", *may)
+        may = tuple(a for a in may if a != "notify")
+    return Line(
+        id=one.id,
+        role=one.role,
+        organisation=one.organisation,
+        name=one.name,
+        by_mail=one.by_mail,
+        report=one.rm,
+        vendor=one.vfd,
+        answer=one.answer,
+        answer_why=one.answer_why,
+        waits=one.waits,
+        asked=one.asked,
+        answered=one.answered,
+        step=one.step,
+        due=escalate.due(one.standing, now) if desk else "",
+        stopped=one.stopped is not None,
+        mine=mine,
+        may=may,
+    )

@@ -1,0 +1,208 @@
+"""The act that ends an embargo: what is published, taken in, and matched; and that each step is done once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from clearway.access import clockwatch, embargo
+from clearway.findings.case import cve_id, draft, kept, party, release, talk
+from clearway.findings.case.kept import Case
+from clearway.formats.report_advisory import Product
+from clearway.records.clock import SystemClock
+from clearway.records.errors import ConfigError, ConflictError, ForbiddenError, NotFoundError
+from findings_case_world import Cases, a_draft
+from fleet_world import Fleet, osv, package
+
+
+@contextmanager
+def owner(cases: Cases) -> Iterator[psycopg.Connection[Any]]:
+    with cases.desk.owner() as db:
+        yield db
+
+
+def published(cases: Cases, case: Case) -> bool:
+    return release.publish(lambda: owner(cases), cases.world.url, cases.world.home, case.id, SystemClock())
+
+
+def released(cases: Cases, case: Case, why: str = "a fix is out") -> Case:
+    with cases.acting() as db:
+        return release.release(
+            db, cases.desk.vault, cases.again(case), cases.desk.home, why, now=datetime.now(UTC)
+        )
+
+
+def test_the_end_of_an_embargo_publishes_and_matching_finds_the_assets(cases: Cases) -> None:
+    fleet = Fleet(cases.world, cases.desk.people, "hospital")
+    today = datetime.now(UTC).date()
+    fleet.ingest(osv("PYSEC-2026-1", package("PyPI", "other", "2.0")), at=today)
+    gateway = fleet.asset("gateway", day=today)
+    fleet.upload(gateway, "pkg:pypi/gateways@1.2.3", "pkg:pypi/other@3.0", day=today)
+    assert fleet.flaws() == []
+    case = cases.opened(package="gateways", purl="pkg:pypi/gateways@1.2.3")
+    cases.vendor(case)
+    cases.drafted(case, products=(Product(purl="pkg:pypi/gateways", introduced="1.0", fixed="1.2.4"),))
+    fleet.follow(today)
+    assert fleet.flaws() == [], "while the embargo holds, nothing of it is matched"
+    with cases.acting() as db:
+        cve_id.assign(db, cases.again(case), "CVE-2026-4242")
+    case = released(cases, case)
+    assert (case.em, case.pxa) == ("exited", "Pxa")
+    assert published(cases, case)
+    fleet.follow(today)
+    assert fleet.flaws() == [("gateway", "gateways@1.2.3", "CVE-2026-4242")]
+    assert cases.again(case).published is not None
+    assert "case.published" in cases.desk.acts()
+
+
+def test_what_is_published_is_read_by_everybody_and_nothing_before(cases: Cases) -> None:
+    case = cases.opened()
+    cases.drafted(case)
+    with pytest.raises(NotFoundError), cases.desk.acting(None) as db:
+        release.document(db, case.handling, "csaf")
+    released(cases, case)
+    with pytest.raises(NotFoundError), cases.desk.acting(None) as db:
+        release.document(db, case.handling, "csaf")
+    assert published(cases, case)
+    with cases.desk.acting(None) as db:
+        document = json.loads(release.document(db, case.handling, "csaf"))
+        assert document["document"]["tracking"]["id"] == case.handling
+        with pytest.raises(NotFoundError):
+            kept.one(db, case.handling)
+    with pytest.raises(NotFoundError), cases.acting(cases.desk.operator) as db:
+        kept.one(db, case.handling)
+
+
+def test_publishing_twice_changes_nothing(cases: Cases) -> None:
+    case = cases.opened()
+    cases.drafted(case)
+    released(cases, case)
+    assert published(cases, case)
+    before = cases.world.standing()
+    assert published(cases, case)
+    assert cases.world.standing() == before
+
+
+def test_a_case_without_a_draft_is_not_released_nor_armed(cases: Cases) -> None:
+    case = cases.opened()
+    with pytest.raises(NotFoundError, match="no draft"):
+        released(cases, case)
+    with pytest.raises(ConflictError, match="no day"), cases.acting() as db:
+        release.arm(db, cases.desk.vault, case, cases.desk.home, now=datetime.now(UTC))
+    assert cases.again(case).em == "none"
+
+
+def test_without_a_publisher_nothing_is_released(cases: Cases) -> None:
+    case = cases.opened()
+    cases.drafted(case)
+    settings = cases.desk.home / "cases.toml"
+    text = settings.read_text()
+    settings.unlink()
+    try:
+        with pytest.raises(ConfigError, match="who publishes"):
+            released(cases, case)
+    finally:
+        settings.write_text(text)
+
+
+@pytest.mark.parametrize("who", ["finder", "maintainer", "operator"])
+def test_nobody_but_a_coordinator_ends_it(cases: Cases, who: str) -> None:
+    case = cases.opened()
+    cases.vendor(case)
+    cases.drafted(case)
+    with pytest.raises((ForbiddenError, NotFoundError)), cases.acting(getattr(cases.desk, who)) as db:
+        release.release(db, cases.desk.vault, case, cases.desk.home, "now", now=datetime.now(UTC))
+    assert cases.again(case).released is None
+
+
+def test_an_armed_embargo_ends_by_the_clock_and_the_case_follows(cases: Cases) -> None:
+    case = cases.opened()
+    cases.drafted(case)
+    now = datetime.now(UTC)
+    with cases.acting() as db:
+        talk.propose(db, case, now + timedelta(seconds=30), "UTC", now=now)
+    with cases.acting() as db:
+        talk.accept(db, cases.again(case), now=now)
+    with cases.acting() as db:
+        release.arm(db, cases.desk.vault, cases.again(case), cases.desk.home, now=now)
+    with owner(cases) as db:
+        assert case.id not in release.settle(db)
+        later = clockwatch.Reading(wall=now + timedelta(minutes=1), boot="a", up_s=60.0)
+        embargo.carry_out(db, later)
+    with owner(cases) as db:
+        assert case.id in release.settle(db)
+    after = cases.again(case)
+    assert (after.em, after.pxa) == ("exited", "Pxa")
+    assert published(cases, case)
+    with owner(cases) as db:
+        assert case.id not in release.settle(db)
+
+
+def test_attacks_end_an_embargo_that_was_armed_so(cases: Cases) -> None:
+    case = cases.opened()
+    cases.drafted(case)
+    now = datetime.now(UTC)
+    with cases.acting() as db:
+        talk.propose(db, case, now + timedelta(days=30), "UTC", now=now)
+    with cases.acting() as db:
+        talk.accept(db, cases.again(case), now=now)
+    with cases.acting() as db:
+        release.arm(db, cases.desk.vault, cases.again(case), cases.desk.home, now=now, on_exploitation=True)
+    with cases.acting() as db:
+        after = release.observe(
+            db, cases.desk.vault, cases.again(case), cases.desk.home, "attacks-observed", "seen", now=now
+        )
+    assert (after.em, after.pxa) == ("exited", "PxA")
+    assert after.released is not None
+
+
+def test_a_dispute_travels_with_the_record_and_an_update_is_a_revision(cases: Cases) -> None:
+    case = cases.opened()
+    vendor = cases.vendor(case)
+    cases.drafted(case)
+    released(cases, case)
+    assert published(cases, case)
+    with cases.acting(cases.desk.maintainer) as db:
+        party.act(db, cases.again(case), party.one(db, case, vendor.id), "dispute", "It is a feature.")
+    with cases.acting() as db:
+        draft.put(
+            db,
+            cases.desk.vault,
+            cases.again(case),
+            a_draft(title="Overflow, disputed"),
+            "The vendor disputes it",
+        )
+    with cases.acting() as db:
+        release.update(db, cases.desk.vault, cases.again(case), cases.desk.home, now=datetime.now(UTC))
+    assert published(cases, case)
+    with cases.desk.acting(None) as db:
+        document = json.loads(release.document(db, case.handling, "csaf"))
+        record = json.loads(release.document(db, case.handling, "osv"))
+    assert [r["number"] for r in document["document"]["tracking"]["revision_history"]] == ["1", "2"]
+    assert record["database_specific"]["disputed_by"][0]["why"] == "It is a feature."
+    assert record["summary"] == "Overflow, disputed"
+    ((version,),) = cases.world.sql(
+        "select version from clearway.record where id = %s and current", f"x_{case.handling}"
+    )
+    assert version >= date.today().isoformat()
+
+
+def test_drafts_are_sealed_and_read_by_the_parties(cases: Cases) -> None:
+    case = cases.opened()
+    cases.vendor(case)
+    cases.drafted(case)
+    with owner(cases) as db:
+        ((sealed,),) = db.execute(
+            "select sealed from clearway.case_draft where case_id = %s", (case.id,)
+        ).fetchall()
+    assert b"buffer" not in bytes(sealed)
+    with cases.acting(cases.desk.maintainer) as db:
+        assert draft.read(db, cases.desk.vault, case).title.startswith("Heap buffer")
+    with pytest.raises(NotFoundError), cases.acting(cases.desk.operator) as db:
+        draft.read(db, cases.desk.vault, case)
