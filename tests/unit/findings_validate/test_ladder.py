@@ -35,9 +35,10 @@ def test_e3_counts_tests_that_passed_before_alone() -> None:
 
 
 def test_e4_needs_variants_and_the_second_compiler_where_there_is_one() -> None:
-    assert level.variants(tried=10, related=0, seconds=1, second=None).result == "met"
-    assert level.variants(tried=10, related=0, seconds=1, second=SILENT).result == "failed"
+    assert level.variants(tried=20, related=0, seconds=1, second=None).result == "met"
+    assert level.variants(tried=20, related=0, seconds=1, second=SILENT).result == "failed"
     assert level.variants(tried=10, related=1, seconds=1, second=FIRES).result == "failed"
+    assert level.variants(tried=19, related=0, seconds=1, second=None).result == "not_tried"
     assert level.variants(tried=0, related=0, seconds=1, second=FIRES).result == "not_tried"
 
 

@@ -5,4 +5,7 @@ drive      our harness: runs a proof that is data, inside the box
 crash      a sanitizer's report to one crash state
 oracle     from outcomes to "fires", "silent" or neither
 level      the ladder: which level follows from which observations
+check      what a recipe may not say               files, wheel, build, tools   targets, built without a network
+trial      one proof on one build                  judge, mutate                all levels of one proof and one patch
+statement  signed, one a level                     validation, at_desk          what the desk asked for, and keeps
 """

@@ -123,7 +123,10 @@ class Desk:
             )
             environment = made[0].predicate.environment
         except _ANSWERS as error:
-            why = plain(f"{error.what} ({error.where})" if isinstance(error, NotFoundError) else error.what)
+            why = error.what
+            if isinstance(error, NotFoundError) and error.where:
+                why += f" ({r.named(recipe, error.where) if recipe else error.where})"
+            why = plain(why)
             judged = Judged(ladder=level.Ladder(steps=(level.Step(level=0, result="failed", why=why),)))
         except ConfigError as error:
             self._give_back(job, finding, number, f"{error.what}")

@@ -14,12 +14,9 @@ import os
 import shlex
 import shutil
 import stat
-import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Callable, Mapping
-from functools import cache
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -34,10 +31,9 @@ from clearway.sandbox.run import Backend, Bind, Limits, Outcome, Run
 from . import wheel
 from .files import Files
 from .recipe import CTarget, Proof, PythonTarget, Target
+from .tools import COMPILERS, Compiler, compiler_version, python, python_binds, soabi, tool
 
 VERSION = "build/v2"  # of these rules: another number builds anew
-Compiler = Literal["gcc", "clang"]
-COMPILERS: tuple[Compiler, ...] = ("gcc", "clang")
 TARGET = "/target"  # where the box sees what was built
 SANITIZE = (
     "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g", "-O1", "-fno-omit-frame-pointer",
@@ -164,7 +160,7 @@ class Builder:
         _write(done.kept, "out/", into)
 
     def _c(self, target: CTarget, files: Files, fresh: Path, compiler: Compiler) -> Built:
-        tool = _tool(compiler)
+        program = tool(compiler)
         inputs: dict[str, bytes] = {}
         script = ["mkdir src out && cd src"]
         for n, digest in enumerate(target.archives.values()):
@@ -188,7 +184,7 @@ class Builder:
             given = [f for f in flags if not f.startswith("-l")]
             links = [f for f in flags if f.startswith("-l")]
             script.append(
-                f"{tool} {common} {' '.join(map(shlex.quote, given))} -I. {words} "
+                f"{program} {common} {' '.join(map(shlex.quote, given))} -I. {words} "
                 f"{' '.join(map(shlex.quote, links))} -o ../out/{shlex.quote(out)}"
             )
         if target.tests:  # tests read files of the source beside them
@@ -247,79 +243,6 @@ def place_of(home: Path) -> Path:
     return place
 
 
-@cache
-def python() -> str:
-    """The interpreter, as the box sees it: the one that runs us, or the system's of the same version where ours lies in
-    a place that a box's own user may not read.
-
-    Raises:
-        ConfigError: neither will do.
-    """
-    ours = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
-    if _open_to_all(Path(ours)) and _open_to_all(Path(sys.base_prefix).resolve()):
-        return ours
-    system = "/usr/bin/python3"
-    asked = "import sysconfig; print(sysconfig.get_config_var('SOABI'))"
-    if os.access(system, os.X_OK):
-        done = subprocess.run([system, "-I", "-c", asked], capture_output=True, text=True, check=False)  # noqa: S603
-        if done.stdout.strip() == soabi():
-            return os.path.realpath(system)
-    raise ConfigError(
-        "the interpreter can't be read by the user of a box",
-        where=ours,
-        mend=f"chmod -R o+rX its folders, or install Python {sys.version_info[0]}.{sys.version_info[1]} as {system}",
-    )
-
-
-def _open_to_all(path: Path) -> bool:
-    return path.stat().st_mode & 0o005 == 0o005 and all(p.stat().st_mode & 0o001 for p in path.parents)
-
-
-@cache
-def python_binds() -> tuple[Bind, ...]:
-    """What of this machine the interpreter in the box needs besides /usr."""
-    if Path("/usr") in Path(python()).parents:
-        return ()
-    prefix = Path(sys.base_prefix).resolve()
-    return (Bind(prefix, str(prefix)),)
-
-
-def soabi() -> str:
-    """The interpreter's binary interface: "cpython-311-x86_64-linux-gnu"."""
-    return sysconfig.get_config_var("SOABI") or ""
-
-
-@cache
-def compiler_version(compiler: Compiler) -> str:
-    """The compiler's own words: "gcc (Debian 12.2.0-14) 12.2.0". Raises ConfigError where it is not installed."""
-    done = subprocess.run([_tool(compiler), "--version"], capture_output=True, text=True, check=False)  # noqa: S603
-    said = done.stdout
-    return said.partition("\n")[0].strip()
-
-
-@cache
-def asan_library() -> str:
-    """gcc's AddressSanitizer, to be loaded before an interpreter that was built without. Raises ConfigError."""
-    return subprocess.run(  # noqa: S603
-        [_tool("gcc"), "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-
-
-def has(compiler: Compiler) -> bool:
-    """Whether that compiler is installed."""
-    return shutil.which(compiler, path="/usr/bin:/bin") is not None
-
-
-def _tool(compiler: Compiler) -> str:
-    found = shutil.which(compiler, path="/usr/bin:/bin")
-    if found is None:
-        raise ConfigError(
-            f"{compiler} is not installed, and this target is compiled",
-            mend="run scripts/system-packages.sh install, or install it with the system's package manager",
-        )
-    return found
-
-
 def _unpack(archive: str) -> str:
     return (
         f"if ! tar xf {archive} --strip-components=1 --no-same-owner --no-same-permissions 2>/dev/null; "
@@ -328,8 +251,8 @@ def _unpack(archive: str) -> str:
 
 
 def _key(target: Target, compiler: Compiler) -> str:
-    tool = compiler_version(compiler) if isinstance(target, CTarget) else soabi()
-    said = msgspec.json.encode([VERSION, tool, SANITIZE, STATIC, sys.version, target], order="sorted")
+    made_by = compiler_version(compiler) if isinstance(target, CTarget) else soabi()
+    said = msgspec.json.encode([VERSION, made_by, SANITIZE, STATIC, sys.version, target], order="sorted")
     return sha256(said).hexdigest()[:40]
 
 

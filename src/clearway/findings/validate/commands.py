@@ -125,7 +125,7 @@ def run_verify(args: argparse.Namespace) -> int:
 
 
 def _judged(args: argparse.Namespace, folder: Path, upto: int) -> tuple[Judged, Any, bytes]:
-    from clearway.records.errors import UsageError
+    from clearway.records.errors import NotFoundError, UsageError
     from clearway.sandbox import backend
 
     from . import judge
@@ -148,6 +148,9 @@ def _judged(args: argparse.Namespace, folder: Path, upto: int) -> tuple[Judged, 
         judged = judge.judge(
             box, builder, subject, upto=upto, seconds=args.seconds, progress=told if shown else None
         )
+    except NotFoundError as error:
+        name = recipes.named(recipe, error.where)
+        raise NotFoundError(error.what, where=name, mend=f"{error.mend}: {error.where}") from None
     finally:
         if shown:
             print("\r\033[K", end="", file=sys.stderr, flush=True)

@@ -24,11 +24,12 @@ from clearway.sandbox.run import Backend, Bind, Limits, Run
 
 from . import level, mutate
 from . import recipe as r
-from .build import COMPILERS, TARGET, Builder, BuildFailedError, Built, Compiler, has
+from .build import TARGET, Builder, BuildFailedError, Built
 from .crash import CrashState
 from .files import Files
 from .level import Ladder, Step
 from .oracle import Seen
+from .tools import COMPILERS, Compiler, has
 from .trial import Shown, trial
 
 MOST_VARIANTS = 100_000
@@ -242,7 +243,9 @@ def _variants(
         related += shown.seen.shows == "fires"
         if tried % 20 == 0:
             told("variants", int(time.monotonic() - begun), int(seconds))
-        if related or time.monotonic() >= ends:
+        now = time.monotonic()
+        # A few variants say nothing: slow ones get more time, and not without end.
+        if related or (now >= ends and tried >= level.ENOUGH_VARIANTS) or now >= ends + 4 * seconds + 30:
             break
     return level.variants(
         tried=tried,

@@ -25,6 +25,7 @@ from .oracle import Seen
 Result = Literal["met", "failed", "not_tried"]
 HIGHEST = 6
 ENOUGH_BENIGN = 20
+ENOUGH_VARIANTS = 20
 _NO_VARIANT = "no variant was tried: the proof has no file to vary, or its oracle can't tell"
 
 
@@ -142,6 +143,9 @@ def variants(*, tried: int, related: int, seconds: float, second: Seen | None) -
             result="not_tried",
             why=_NO_VARIANT,
         )
+    if tried < ENOUGH_VARIANTS and not related:
+        why = f"{tried} variants in {seconds:.0f} s: {ENOUGH_VARIANTS} are wanted"
+        return Step(level=4, result="not_tried", of=tried, why=why)
     if related:
         return Step(
             level=4, result="failed", times=tried - related, of=tried,

@@ -206,6 +206,11 @@ def files_of(recipe: Recipe) -> dict[str, str]:
     return found
 
 
+def named(recipe: Recipe, digest: str) -> str:
+    """What the recipe calls a file, "patched/main.c"; the digest itself for one that it does not name."""
+    return next((name for name, found in files_of(recipe).items() if found == digest), digest)
+
+
 def published(recipe: Recipe) -> frozenset[str]:
     """The SHA-256 of all that the vulnerable target is made of, and of what the patched one is but for its patches."""
     found: set[str] = set()

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from clearway.records.errors import InputError, IntegrityError
 
-from . import build, crash
+from . import build, crash, tools
 from . import recipe as r
 from .level import Result
 
@@ -95,7 +95,7 @@ def environment_of(enforcement: Enforcement, compilers: Sequence[str]) -> tuple[
     said = {
         "enforcement": held,
         "compilers": sorted(compilers),
-        "python": build.soabi(),
+        "python": tools.soabi(),
         "rules": [build.VERSION, crash.VERSION],
     }
     return sha256(msgspec.json.encode(said, order="sorted")).hexdigest(), held

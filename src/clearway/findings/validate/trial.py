@@ -17,9 +17,10 @@ from clearway.records.errors import InputError
 from clearway.sandbox.run import Backend, Bind, Limits, Outcome, Run
 
 from . import recipe as r
-from .build import TARGET, Built, asan_library, python, python_binds
+from .build import TARGET, Built
 from .files import Files
 from .oracle import Said, Seen, growth, heard, look
+from .tools import asan_library, python, python_binds
 
 SECRET = b"{{secret}}"
 # Leaks need ptrace, which no box allows. A failed allocation is the program's to handle.
