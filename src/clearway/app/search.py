@@ -45,6 +45,7 @@ MOST = 200  # of the one kind that is asked for
 _LOOKED_AT = 200  # of each kind, to put first what bears the very name
 _FEW_AUDIENCES = 64  # which a query names, so that an index finds them
 _PATIENCE_MS = 1_500
+_LIKE = re.compile(r"[\\%_]")  # what `like` reads as more than itself
 _LONGEST = 200  # characters of a question
 _ID = re.compile(r"[A-Za-z][\w.:+-]{3,}")
 _REF = re.compile(r"(asset|triage|report)/(\d{1,9})")
@@ -157,14 +158,15 @@ def _hit(found: search.Found, seen: page_seen.Seen) -> Hit:
 
 
 _COMPONENTS = """
-with matching as materialized (
+with named as materialized (
     select v.pv, v.ecosystem, v.name, v.version, v.purl, u.aud from clearway.version_use u
     join clearway.package_version v on v.pv = u.pv
     where (%(auds)s::int[] is null or u.aud = any(%(auds)s::int[]))
-    and (select bool_and(strpos(lower(v.name || ' ' || v.version || ' ' || v.purl), w) > 0)
-        from unnest(%(words)s::text[]) w)
-    and exists (select from clearway.held h where h.aud = u.aud and h.pv = u.pv)
-    order by lower(v.name) <> %(name)s, v.name, v.pv limit %(most)s)
+    and lower(v.name || ' ' || v.version || ' ' || v.purl) like all (%(words)s::text[])
+    order by lower(v.name) <> %(name)s, v.name, v.pv limit 2000),
+matching as materialized (
+    select * from named n where exists (select from clearway.held h where h.aud = n.aud and h.pv = n.pv)
+    order by lower(n.name) <> %(name)s, n.name, n.pv limit %(most)s)
 select distinct on (lower(m.name) <> %(name)s, m.name, m.pv, a.asset)
     case when m.purl = '' then m.ecosystem || ':' || m.name || '@' || m.version else m.purl end,
     m.name || ' ' || m.version || ' on ' || a.name, a.asset, a.org, a.aud::int
@@ -181,12 +183,21 @@ def _components(db: psycopg.Connection[Any], text: str, most: int) -> list[searc
     if not words:
         return []
     row = db.execute("select clearway.my_audiences(%s)", (_FEW_AUDIENCES,)).fetchone()
-    given = {"auds": row[0] if row else None, "words": words, "name": words[0], "most": most}
+    given = {
+        "auds": row[0] if row else None,
+        "words": [f"%{_LIKE.sub(_itself, w)}%" for w in words],
+        "name": words[0],
+        "most": most,
+    }
     rows = quick(db, lambda: db.execute(_COMPONENTS, given).fetchall(), _PATIENCE_MS)
     return [
         search.Found(kind="component", ref=ref, org=org, aud=aud, title=title, path=f"/assets/{asset}")
         for ref, title, asset, org, aud in rows or ()
     ]
+
+
+def _itself(found: re.Match[str]) -> str:
+    return "\\" + found[0]
 
 
 def _organisations(db: psycopg.Connection[Any], text: str, most: int) -> list[search.Found]:
