@@ -129,7 +129,10 @@ def add(db: Connection, new: NewFinding, handling: str = "", *, aud: int = 0) ->
         """insert into clearway.finding (handling, org, aud, live, digest, part, format, title, ecosystem, package,
             release, purl, place, cwe, severity, state, state_why)
         values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-        on conflict do nothing returning finding""",
+        on conflict do nothing
+        returning finding, handling, org, (select o.slug from clearway.organisation o where o.org = finding.org),
+            aud::int, person, live, encode(digest, 'hex'), part, format, title, ecosystem, package, release, purl,
+            place, cwe, severity, state, state_why, level, level_why, case_id, received, changed, version""",
         (
             chosen, new.org, aud, new.live, new.digest, new.part, new.format, new.title, new.ecosystem,
             new.package, new.release, new.purl, new.place, new.cwe, new.severity, new.state, new.state_why,
@@ -140,7 +143,7 @@ def add(db: Connection, new: NewFinding, handling: str = "", *, aud: int = 0) ->
         if before is None:
             raise ConflictError("the handling id is taken", where=chosen, mend="send it again")
         return before, False
-    made = by_id(db, row[0])
+    made = _finding(row)
     ledger.append(
         db,
         "finding.received" if made.live else "finding.tried",

@@ -140,6 +140,7 @@ class _Intake:
         self.db, self.desk, self.org, self.aud, self.live = db, desk, org, aud, live
         self.document, self.data, self.name = document, data, name
         self._number = 0
+        self._limited: dict[tuple[str, str], bool] = {}
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -155,12 +156,8 @@ class _Intake:
     def take(self, report: Reported) -> tuple[Taken, Finding | None]:
         """The report as it landed, and its finding when that is new."""
         digest = sha256(report.raw).digest()
-        before = kept.same(self.db, self.org, digest, live=self.live)
-        if before is not None:
-            return _again(self.db, before, report.place), None
-        asked = (*gating.judge(report), limit.turn(self.db, self.org, report.ecosystem, report.package))
+        asked = (*gating.judge(report), self._turn(report.ecosystem, report.package))
         state, why = _state(asked)
-        number = self._submission()
         finding, fresh = kept.add(
             self.db,
             kept.NewFinding(
@@ -182,7 +179,7 @@ class _Intake:
             ),
             aud=self.aud,
         )
-        if not fresh:  # another sent it in this moment
+        if not fresh:
             return _again(self.db, finding, report.place), None
         artefact.add_all(self.db, self.desk.vault, finding, _files(report, self.name), first=True)
         _keep_gates(self.db, finding, asked)
@@ -190,9 +187,19 @@ class _Intake:
         self.db.execute(
             "insert into clearway.finding_receipt (finding, org, aud, submission, envelope) "
             "values (%s, %s, %s, %s, %s)",
-            (finding.id, finding.org, finding.aud, number, signed),
+            (finding.id, finding.org, finding.aud, self._submission(), signed),
         )
         return _taken(finding, report.place, asked, signed, new=True), finding
+
+    def _turn(self, ecosystem: str, package: str) -> Gate:
+        """Whether it is the turn of a report about a product; its limits are asked for once a document."""
+        product = (ecosystem, package)
+        if product not in self._limited:
+            limits = limit.of_product(self.db, ecosystem, package) if package else []
+            self._limited[product] = any(one.per_reporter is not None for one in limits)
+        if not self._limited[product]:
+            return Gate(gate="turn", state="met")
+        return limit.turn(self.db, self.org, ecosystem, package)
 
     def _submission(self) -> int:
         if not self._number:
