@@ -111,17 +111,19 @@ def ask(
         scope.source(text, f"sources[{n}]") for n, text in enumerate(asked.sources[: scope.MAX_TARGETS])
     )
     _check(asked, targets, clock.now().astimezone(UTC))
-    aud = kept.audience_of(db, of.org)
     public = known.look(table, targets, asked.about) if asked.about and table is not None else None
     if public is not None:
-        return _answered(db, of, asked, aud, "known", public=public)
-    said = _decided(db, key, of, asked, targets, sources, aud)
+        return _answered(db, of, asked, kept.audience_of(db, of.org), "known", public=public)
+    said = _decided(db, key, of, asked, targets, sources, None)
+    if said["answer"] == "audience":  # the organisation's first
+        said = _decided(db, key, of, asked, targets, sources, kept.audience_of(db, of.org))
     if said["answer"] == "bounded":
         bounded(said["why"])
+    aud = said["aud"]
     if "lease" not in said:
         until = datetime.fromisoformat(said["until"]) if said.get("until") else None
         return _answered(db, of, asked, aud, said["answer"], why=said["why"], until=until)
-    made = hold.by_id(db, said["lease"])
+    made = msgspec.convert(said["lease"], Lease)
     content = {"answer": said["answer"], "activity": made.activity, "scope": list(made.scope), "sealed": made.sealed,
                "until": made.until.isoformat(), "authorisation": made.authorisation}  # fmt: skip
     ledger.append(db, "lease.granted", hold.subject(made.reference), content, aud=aud)
@@ -137,7 +139,7 @@ def _decided(
     asked: Asking,
     targets: tuple[scope.Target, ...],
     sources: tuple[scope.Network, ...],
-    aud: int,
+    aud: int | None,
 ) -> dict[str, Any]:
     blinded = [key.target(target) for target in targets]
     facts = {

@@ -83,14 +83,6 @@ def one(db: Connection, reference: str) -> Lease:
     return of_row(row)
 
 
-def by_id(db: Connection, number: int) -> Lease:
-    """The lease of that number. Raises NotFoundError."""
-    row = db.execute(f"{_SELECT} where l.lease = %s", (number,)).fetchone()
-    if row is None:
-        raise NotFoundError("no such lease", where=f"lease {number}")
-    return of_row(row)
-
-
 def in_window(db: Connection, since: datetime, until: datetime, *, most: int = 500) -> list[Lease]:
     """Leases that the caller may see and whose window meets this one, by their start; given back ones left out."""
     rows = db.execute(

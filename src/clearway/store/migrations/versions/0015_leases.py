@@ -197,14 +197,18 @@ create function clearway.lease_ask(asked jsonb, of_org int, of_aud int, nets ine
 declare
     act text := asked->>'activity';
     most int := (asked->>'most')::int;
+    who int;
     at timestamptz; since timestamptz; til timestamptz; over timestamptz; token bigint; number bigint;
     said text := 'go'; because text := ''; mine text; r text; alone boolean; shares boolean;
-    foreign_refusal boolean; own_proof boolean; cap real;
+    foreign_refusal boolean; own_proof boolean; cap real; given lease;
 begin
     if actor() <> 0 and not (may('submit', of_org) or may('operate', of_org)) then
         raise 'the right to submit or to operate is missing' using errcode = 'CW403';
     end if;
-    if actor() <> 0 and get_bit(my_bits(), of_aud) is distinct from 1 then
+    -- A lease is its organisation's and the desk's, as the last one was; the first one is told which audience that is.
+    who := coalesce(of_aud, (select l.aud from lease l where l.org = of_org order by l.lease desc limit 1));
+    if who is null then return jsonb_build_object('answer', 'audience'); end if;
+    if actor() <> 0 and get_bit(my_bits(), who) is distinct from 1 then
         raise 'that is an audience of others' using errcode = 'CW403';
     end if;
     if not coalesce(cardinality(nets) between 1 and 32 and cardinality(nets) = cardinality(paths)
@@ -265,7 +269,7 @@ begin
     end if;
     if said not in ('go', 'share') then
         perform lease_count(of_org, digest, said = 'wait');
-        return jsonb_build_object('answer', said, 'why', because,
+        return jsonb_build_object('answer', said, 'aud', who, 'why', because,
             'until', date_trunc('minute', over + interval '59.999999 seconds'));
     end if;
     -- Later than every token that was given below these roots. By the clock, so that it counts nobody's leases.
@@ -275,20 +279,22 @@ begin
     on conflict (root) do update set fence = excluded.fence;
     insert into lease (reference, org, aud, activity, exclusive, shared, sealed, scope, label, sources, rate,
         authorisation, starts, until, ends, ttl_s, fence)
-    values (asked->>'reference', of_org, of_aud, act, exists (select from unnest(lives) x, lease_rule k
+    values (asked->>'reference', of_org, who, act, exists (select from unnest(lives) x, lease_rule k
             where k.one = act and k.other = act and k.live = x and k.outcome = 'exclude'),
         said = 'share', (asked->>'sealed')::boolean,
         array(select jsonb_array_elements_text(asked->'scope')), asked->>'label',
         array(select jsonb_array_elements_text(asked->'sources')), (asked->>'rate')::real, asked->>'authorisation',
         since, til, least(til, since + make_interval(secs => (asked->>'ttl_s')::float)), (asked->>'ttl_s')::int, token)
-    returning lease into number;
+    returning * into given;
+    number := given.lease;
     insert into lease_target (lease, n, root, net, path, live, exclusive, during)
     select number, x.n, x.root, x.net, x.path, x.live, k.outcome = 'exclude', tstzrange(since, til)
     from unnest(nets, paths, lives, roots) with ordinality x (net, path, live, root, n)
         join lease_rule k on k.one = act and k.other = act and k.live = x.live;
     insert into lease_source (lease, net) select distinct number, x from unnest(sources_at) x;
     perform lease_count(of_org, digest, said = 'share');
-    return jsonb_build_object('answer', said, 'lease', number);
+    return jsonb_build_object('answer', said, 'aud', who, 'lease', to_jsonb(given) || jsonb_build_object(
+        'organisation', mine, 'state', case when given.starts > at then 'planned' else 'held' end));
 end $$;
 -- A lease of the caller's, locked behind its roots. The desk may hold any.
 create function clearway.locked_lease(which text) returns clearway.lease language plpgsql
