@@ -56,7 +56,29 @@ def tasks(home: Path, url: str, clock: Clock | None = None) -> dict[str, Spec]:
             if todo:
                 digest.sent(settings, found, to, str(args["period"]), at.now())
 
+    def case_letters(job: Job, args: dict[str, Any]) -> None:
+        """Sends the letters of cases to those who have no account; without mail settings they wait."""
+        from clearway.findings.case import mail as case_mail
+        from clearway.findings.vault import Vault
+
+        from . import mail
+
+        settings = mail.read(home)
+        if settings is None:
+            return
+
+        def post(letter: case_mail.Letter) -> None:
+            made = mail.message(
+                settings, to=letter.to, name=letter.name, subject=letter.subject, text=letter.text,
+                html=case_mail.as_html(letter.text), reference=letter.reference, unsubscribe=letter.stop, at=at.now(),
+            )  # fmt: skip
+            made["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
+            mail.send(settings, made)
+
+        case_mail.send_waiting(job.owner, Vault.of_home(home), settings.base_url, post, at.now)
+
     return {
+        "app.case_letters": Spec(case_letters, Retry(attempts=12), cron="*/5 * * * *"),
         "app.digests": Spec(digests, cron="*/10 * * * *"),
         "app.digest": Spec(one, Retry(attempts=12)),
     }

@@ -158,6 +158,14 @@ def findings_of(db: Connection, case: Case) -> list[str]:
     return [handling for (handling,) in rows]
 
 
+def level_of(db: Connection, case: Case) -> int:
+    """The highest level of evidence among the case's findings that the caller sees."""
+    row = db.execute(
+        "select coalesce(max(level), 0)::int from clearway.finding where case_id = %s", (case.id,)
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
 def one(db: Connection, handling: str) -> Case:
     """The case of that handling id. Raises NotFoundError."""
     row = db.execute(f"{_SELECT} where c.handling = %s", (handling.upper(),)).fetchone()

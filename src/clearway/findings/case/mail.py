@@ -292,6 +292,17 @@ No more letters about this case, with one click:
     )
 
 
+def as_html(text: str) -> str:
+    """A letter's text for readers of HTML: escaped, its own addresses as links."""
+    from html import escape
+
+    lines = []
+    for line in text.splitlines():
+        shown = escape(line)
+        lines.append(f'<a href="{shown}">{shown}</a>' if line.startswith(("https://", "http://")) else shown)
+    return "<p>" + "<br>\n".join(lines) + "</p>"
+
+
 def _sealed(vault: Vault, body: bytes) -> str:
     return base64.urlsafe_b64encode(vault.seal(_SUBJECT, body, label="link 1")).decode().rstrip("=")
 

@@ -1,0 +1,446 @@
+"""Routes of cases: the queue, opening, the parties and their acts, the embargo's talk, threads."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.params import FromPath, JSONBody, Parameter
+from msgspec import Meta, Struct
+
+from clearway.http import etag
+from clearway.http.acting import SIGNED_IN, acting, needs
+from clearway.http.acts import done_once
+from clearway.http.cursor import sealer
+from clearway.http.filters import flag, text
+from clearway.http.idempotency import Made
+from clearway.http.listing import Listing, paths
+from clearway.http.openapi import READ, WRITE, gives
+from clearway.records.errors import ForbiddenError
+from clearway.store.keyset import Column, Source
+
+from .. import kept as findings
+from . import kept, party, talk, thread, triage
+from .at_desk import now, seen, told, vault_of
+from .thread import Message
+from .triage import Waiting
+from .view import CaseView, is_desk, speaks_as
+
+if TYPE_CHECKING:
+    from litestar.handlers import HTTPRouteHandler
+
+    from clearway.http.acts import Db
+    from clearway.records.principal import Principal
+
+    from .kept import Case
+
+_R = Request[Any, Any, Any]
+HandlingText = Annotated[str, Parameter(max_length=20, description="such as CWC-7Q4K-9M2X")]
+Words = Annotated[str, Meta(max_length=4_000)]
+Id = Annotated[int, Meta(ge=1, le=2**53)]
+
+
+class CaseLine(Struct, frozen=True, kw_only=True):
+    """One case in the list."""
+
+    handling: str
+    title: str
+    ecosystem: str
+    package: str
+    embargo: str
+    public: str
+    until: datetime | None
+    cve: str
+    published: datetime | None
+    closed: datetime | None
+    opened: datetime
+    changed: datetime
+
+
+CASES = Listing(
+    "cases",
+    CaseLine,
+    Source(
+        "c.handling, c.title, c.ecosystem, c.package, c.em as embargo, c.pxa as public, c.until, c.cve, c.published, "
+        "c.closed, c.opened, c.changed",
+        "clearway.desk_case c",
+    ),
+    sorts={
+        "opened": Column("c.opened", "timestamptz"),
+        "changed": Column("c.changed", "timestamptz"),
+        "until": Column("coalesce(c.until, 'infinity')", "timestamptz"),
+    },
+    tie=Column("c.case_id", "bigint"),
+    default="until",
+    filters={
+        "embargo": text("c.em = any(%s)"),
+        "package": text("c.package = any(%s)"),
+        "cve": text("c.cve = any(%s)"),
+        "closed": flag("(c.closed is not null) = any(%s)"),
+        "published": flag("(c.published is not null) = any(%s)"),
+    },
+)
+
+
+class Queue(Struct, frozen=True, kw_only=True):
+    """What waits for a coordinator, the best rank first."""
+
+    waiting: list[Waiting]
+
+
+class QueueLine(Struct, frozen=True, kw_only=True):
+    """One report that waits for the caller's organisation to act."""
+
+    case: str
+    party: int
+    product: str
+    report: str
+    vendor: str
+    answer: str
+    asked: datetime | None
+
+
+class Desk(Struct, frozen=True, kw_only=True):
+    """A maintainer's queue."""
+
+    waiting: list[QueueLine]
+
+
+class NewCase(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A case from findings, by their handling ids."""
+
+    findings: Annotated[list[Annotated[str, Meta(max_length=20)]], Meta(min_length=1, max_length=1_000)]
+    title: Annotated[str, Meta(max_length=300)] = ""
+
+
+class NewParty(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An organisation here, or a name with a mail address; with `ask` it is told of the flaw at once."""
+
+    role: Literal["vendor", "maintainer", "reporter", "coordinator", "patcher"]
+    organisation: Id | None = None
+    name: Annotated[str, Meta(max_length=200)] = ""
+    email: Annotated[str, Meta(max_length=320)] = ""
+    product: Annotated[str, Meta(max_length=2_000)] = ""
+    source: Annotated[str, Meta(max_length=200)] = ""
+    ask: bool = False
+
+
+class PartyAct(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An act of a party's own machines, an answer, or (for the desk) a step of escalation."""
+
+    act: Literal[
+        "ask", "validate", "invalidate", "accept", "defer", "dispute", "close", "vendor-aware", "fix-ready",
+        "fix-deployed", "answer", "escalate", "leave",
+    ]  # fmt: skip
+    answer: Literal["", "investigating", "affected", "not-affected", "fixed", "disputed", "no-answer"] = ""
+    step: Literal["", "remind", "another-contact", "escalate", "unreachable"] = ""
+    why: Words = ""
+
+
+class NewProposal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When the embargo is to end. A time without an offset is of `zone`."""
+
+    until: datetime
+    zone: Annotated[str, Meta(max_length=60)] = "UTC"
+    why: Annotated[str, Meta(max_length=2_000)] = ""
+
+
+class Said(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the caller's party says to the proposal."""
+
+    said: Literal["agrees", "disagrees"]
+    party: Id | None = None
+    why: Annotated[str, Meta(max_length=2_000)] = ""
+
+
+class Decided(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the desk decides about the proposal."""
+
+    outcome: Literal["accept", "refuse"]
+    why: Annotated[str, Meta(max_length=2_000)] = ""
+
+
+class NewThread(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A thread of all parties, or of one with the coordinators."""
+
+    topic: Annotated[str, Meta(min_length=1, max_length=200)]
+    party: Id | None = None
+    product: Annotated[str, Meta(max_length=2_000)] = ""
+
+
+class NewMessage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A message; `party` is for the desk, which may write down what a party without an account has said."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=20_000)]
+    party: Id | None = None
+
+
+class Talk(Struct, frozen=True, kw_only=True):
+    """A thread and what was said in it."""
+
+    thread: int
+    topic: str
+    messages: list[Message]
+
+
+class Numbered(Struct, frozen=True):
+    """The number of what was made."""
+
+    id: int
+
+
+def handlers() -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+
+    @get(
+        paths("/cases"),
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        operation_class=CASES.operation,
+        summary="Cases",
+        responses=CASES.responses,
+    )
+    def listed(request: _R) -> Response[bytes]:
+        """Those that the caller is a party to; for coordinators all."""
+        asked = CASES.asked(request)
+        with acting(request) as (db, me):
+            page = CASES.read(db, me, asked, sealer(request))
+        return CASES.answer(request, page, me)
+
+    @get(
+        "/cases/triage", opt=needs("coordinate"), sync_to_thread=True, summary="The triage queue",
+        responses=gives(Queue, *READ),
+    )  # fmt: skip
+    def queue(request: _R) -> Response[bytes]:
+        """Findings in no case, ranked, each with the reasons for its place."""
+        with acting(request) as (db, me):
+            found = Queue(waiting=triage.queue(db, now()))
+        return etag.response(request, msgspec.json.encode(found), me, "application/json")
+
+    @get(
+        "/cases/mine", opt=needs("maintain"), sync_to_thread=True, summary="A maintainer's queue",
+        responses=gives(Desk, *READ),
+    )  # fmt: skip
+    def mine(request: _R) -> Response[bytes]:
+        """Reports that wait for the caller's organisations to act, the oldest first."""
+        with acting(request) as (db, me):
+            lines = [
+                QueueLine(
+                    case=c,
+                    party=p.id,
+                    product=p.product,
+                    report=p.rm,
+                    vendor=p.vfd,
+                    answer=p.answer,
+                    asked=p.asked,
+                )
+                for c, p in party.queue_of(db, me.orgs("maintain"))
+            ]
+        return etag.response(request, msgspec.json.encode(Desk(waiting=lines)), me, "application/json")
+
+    @post(
+        "/cases", opt=needs("coordinate"), sync_to_thread=True, summary="Open a case",
+        responses=gives(CaseView, *WRITE, status=201),
+    )  # fmt: skip
+    def add(request: _R, data: JSONBody[NewCase]) -> Response[bytes]:
+        """From findings; an embargo of its own holds from now on, and the reporters are its parties."""
+
+        def act(db: Db, me: Principal) -> Made:
+            chosen = [findings.one(db, h) for h in dict.fromkeys(data.findings)]
+            made = kept.add(db, kept.desk_of(me), chosen, data.title)
+            return told(db, made, me, 201)
+
+        return done_once(request, act)
+
+    @get(
+        "/cases/{handling:str}", opt=SIGNED_IN, sync_to_thread=True, summary="One case",
+        responses=gives(CaseView, *READ),
+    )  # fmt: skip
+    def one(request: _R, handling: FromPath[HandlingText]) -> Response[bytes]:
+        """Its machines, the status matrix, the open proposal, threads, drafts and history."""
+        with acting(request) as (db, me):
+            found = seen(db, kept.one(db, handling), me)
+        return etag.thing(request, found, me, found.version)
+
+    @post(
+        "/cases/{handling:str}/findings/{finding:str}", opt=needs("coordinate"), sync_to_thread=True, status_code=200,
+        summary="Put a finding into the case", responses=gives(CaseView, *WRITE),
+    )  # fmt: skip
+    def take(
+        request: _R, handling: FromPath[HandlingText], finding: FromPath[HandlingText]
+    ) -> Response[bytes]:
+        def act(db: Db, me: Principal) -> Made:
+            case = kept.one(db, handling)
+            kept.take(db, case, findings.one(db, finding))
+            return told(db, case, me)
+
+        return done_once(request, act)
+
+    @post(
+        "/cases/{handling:str}/parties", opt=needs("coordinate"), sync_to_thread=True, status_code=201,
+        summary="Add a party", responses=gives(Numbered, *WRITE, status=201),
+    )  # fmt: skip
+    def join(request: _R, handling: FromPath[HandlingText], data: JSONBody[NewParty]) -> Response[bytes]:
+        """An organisation sees the case from now on; a mail address is for the coordinators alone."""
+
+        def act(db: Db, me: Principal) -> Made:
+            case = kept.one(db, handling)
+            made = party.add(
+                db, case, role=data.role, member=data.organisation, name=data.name, email=data.email,
+                product=data.product, source=data.source,
+            )  # fmt: skip
+            if data.ask:
+                party.ask(db, kept.by_id(db, case.id), made, level=kept.level_of(db, case))
+            return Made(record=Numbered(made.id))
+
+        return done_once(request, act)
+
+    @post(
+        "/cases/{handling:str}/parties/{number:int}/acts", opt=SIGNED_IN, sync_to_thread=True, status_code=200,
+        summary="An act of a party", responses=gives(CaseView, *WRITE),
+    )  # fmt: skip
+    def party_act(
+        request: _R, handling: FromPath[HandlingText], number: FromPath[int], data: JSONBody[PartyAct]
+    ) -> Response[bytes]:
+        """By the party's own organisation, or by the desk. A dispute gives its reasons, and travels with the record."""
+
+        def act(db: Db, me: Principal) -> Made:
+            case = kept.one(db, handling)
+            acted(db, case, party.one(db, case, number), data, me)
+            return told(db, case, me)
+
+        return done_once(request, act)
+
+    @post(
+        "/cases/{handling:str}/embargo/proposals", opt=SIGNED_IN, sync_to_thread=True, status_code=200,
+        summary="Propose when the embargo ends", responses=gives(CaseView, *WRITE),
+    )  # fmt: skip
+    def propose(
+        request: _R, handling: FromPath[HandlingText], data: JSONBody[NewProposal]
+    ) -> Response[bytes]:
+        """By any party, or the desk; where a day is agreed, to revise it."""
+
+        def act(db: Db, me: Principal) -> Made:
+            case = kept.one(db, handling)
+            speaker = None if is_desk(me) else party.must_speak(speaks_as(me, party.listed(db, case))).id
+            talk.propose(db, case, data.until, data.zone, now=now(), why=data.why, party=speaker)
+            return told(db, case, me)
+
+        return done_once(request, act)
+
+    @post(
+        "/cases/{handling:str}/embargo/consent", opt=SIGNED_IN, sync_to_thread=True, status_code=200,
+        summary="Agree or disagree", responses=gives(CaseView, *WRITE),
+    )  # fmt: skip
+    def consent(request: _R, handling: FromPath[HandlingText], data: JSONBody[Said]) -> Response[bytes]:
+        """What the caller's party says to the open proposal."""
+
+        def act(db: Db, me: Principal) -> Made:
+            case = kept.one(db, handling)
+            consented(db, case, me, data.said, data.why, data.party)
+            return told(db, case, me)
+
+        return done_once(request, act)
+
+    @post(
+        "/cases/{handling:str}/embargo/decision", opt=needs("coordinate"), sync_to_thread=True, status_code=200,
+        summary="Accept or refuse a proposal", responses=gives(CaseView, *WRITE),
+    )  # fmt: skip
+    def decide(request: _R, handling: FromPath[HandlingText], data: JSONBody[Decided]) -> Response[bytes]:
+        """By a coordinator. What is accepted is agreed; it ends nothing until it is armed."""
+
+        def act(db: Db, me: Principal) -> Made:
+            case = kept.one(db, handling)
+            if data.outcome == "accept":
+                talk.accept(db, case, now=now())
+            else:
+                talk.refuse(db, case, data.why)
+            return told(db, case, me)
+
+        return done_once(request, act)
+
+    @post(
+        "/cases/{handling:str}/threads", opt=needs("coordinate"), sync_to_thread=True, status_code=201,
+        summary="Open a thread", responses=gives(Numbered, *WRITE, status=201),
+    )  # fmt: skip
+    def open_thread(
+        request: _R, handling: FromPath[HandlingText], data: JSONBody[NewThread]
+    ) -> Response[bytes]:
+        """Of all parties, or of one with the coordinators."""
+
+        def act(db: Db, me: Principal) -> Made:
+            case = kept.one(db, handling)
+            return Made(
+                record=Numbered(thread.add(db, case, data.topic, to=data.party, product=data.product).id)
+            )
+
+        return done_once(request, act)
+
+    @get(
+        "/cases/{handling:str}/threads/{number:int}", opt=SIGNED_IN, sync_to_thread=True,
+        summary="What was said in a thread", responses=gives(Talk, *READ),
+    )  # fmt: skip
+    def read(request: _R, handling: FromPath[HandlingText], number: FromPath[int]) -> Response[bytes]:
+        """Sealed until it is read; that it was read is on the log."""
+        vault = vault_of(request)
+        with acting(request) as (db, me):
+            case = kept.one(db, handling)
+            found = thread.one(db, case, number)
+            said = Talk(thread=found.id, topic=found.topic, messages=thread.read(db, vault, case, found))
+        return etag.response(request, msgspec.json.encode(said), me, "application/json")
+
+    @post(
+        "/cases/{handling:str}/threads/{number:int}/messages", opt=SIGNED_IN, sync_to_thread=True, status_code=201,
+        summary="Say something", responses=gives(Numbered, *WRITE, status=201),
+    )  # fmt: skip
+    def say(
+        request: _R, handling: FromPath[HandlingText], number: FromPath[int], data: JSONBody[NewMessage]
+    ) -> Response[bytes]:
+        """In the name of the caller's party, or as the desk."""
+        vault = vault_of(request)
+
+        def act(db: Db, me: Principal) -> Made:
+            case = kept.one(db, handling)
+            found = thread.one(db, case, number)
+            speaker = (
+                data.party if is_desk(me) else party.must_speak(speaks_as(me, party.listed(db, case))).id
+            )
+            return Made(record=Numbered(thread.say(db, vault, case, found, data.text, speaker=speaker)))
+
+        return done_once(request, act)
+
+    return [
+        listed, queue, mine, add, one, take, join, party_act, propose, consent, decide, open_thread, read, say,
+    ]  # fmt: skip
+
+
+def acted(db: Db, case: Case, one: party.Party, data: PartyAct, me: Principal) -> None:
+    """Does what `data` names for a party; raises as `party` does."""
+    if data.act in ("ask", "escalate", "leave") and not is_desk(me):
+        raise ForbiddenError("a coordinator does that", where=f"party/{one.id}")
+    if data.act == "ask":
+        party.ask(db, case, one, level=kept.level_of(db, case))
+    elif data.act == "escalate":
+        party.take_step(db, case, one, data.step, now())
+    elif data.act == "leave":
+        party.leave(db, case, one, data.why)
+    elif data.act == "answer":
+        party.answer(db, case, one, data.answer, data.why)
+    else:
+        party.act(db, case, one, data.act, data.why)
+
+
+def consented(db: Db, case: Case, me: Principal, said: str, why: str, number: int | None) -> None:
+    """Records consent for the caller's party, or for the one that the desk names."""
+    from clearway.records.errors import InputError, NotFoundError
+
+    proposal = talk.opened(db, case)
+    if proposal is None:
+        raise NotFoundError("no proposal is open", where=case.subject)
+    if number is None:
+        if is_desk(me):
+            raise InputError("say for which party", where="party")
+        number = party.must_speak(speaks_as(me, party.listed(db, case))).id
+    talk.consent(db, case, proposal, number, said, why)

@@ -1,0 +1,394 @@
+"""`clearway finding case …`: the triage queue and cases from the command line."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+    import psycopg
+
+    from clearway.records.principal import Principal
+
+    from .kept import Case
+
+    Db = psycopg.Connection[Any]
+
+
+_ROLES = ("vendor", "maintainer", "coordinator", "reporter", "patcher")
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds `case` to `clearway finding`."""
+    case = commands.add_parser(
+        "case",
+        help="cases: open, parties, embargo, draft, release",
+        description="Cases, from findings to an advisory.",
+    )
+    own = case.add_subparsers(dest="case_command", metavar="COMMAND", required=True)
+
+    def add(name: str, text: str, func: Any, *, one: bool = True) -> argparse.ArgumentParser:
+        parser = own.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        if one:
+            parser.add_argument("case", metavar="CWC-XXXX-XXXX")
+        parser.add_argument("--json", action="store_true")
+        parser.set_defaults(func=func)
+        return parser
+
+    add("triage", "findings in no case, ranked, with the reasons", run_triage, one=False)
+    add("list", "the cases that you may see", run_list, one=False)
+    opened = add("open", "open a case from findings", run_open, one=False)
+    opened.add_argument("finding", nargs="+", metavar="CWF-XXXX-XXXX")
+    opened.add_argument("--title", default="")
+    add("show", "a case: its machines, the status matrix, what is open", run_show)
+    join = add("party", "add a party, and ask it", run_party)
+    join.add_argument(
+        "--role", default="vendor", choices=("vendor", "maintainer", "coordinator", "reporter", "patcher")
+    )
+    join.add_argument("--org", default="", metavar="SLUG", help="an organisation here")
+    join.add_argument("--name", default="", help="with --email: somebody who is reached by mail alone")
+    join.add_argument("--email", default="")
+    join.add_argument("--ask", action="store_true", help="tell it of the flaw at once")
+    act = add("act", "an act of a party: accept, defer, dispute, fix-ready, …", run_act)
+    act.add_argument("party", type=int)
+    act.add_argument("act")
+    act.add_argument("--why", default="", help="a dispute gives its reasons")
+    propose = add("propose", "propose when the embargo ends", run_propose)
+    propose.add_argument("until", metavar="TIME", help="such as 2026-12-24T09:00")
+    propose.add_argument("--zone", default="UTC", help="of a time without an offset (UTC)")
+    propose.add_argument("--why", default="")
+    add("agree", "make the open proposal what is agreed", run_agree)
+    draft = add("draft", "write the next version of the draft, from a JSON file", run_draft)
+    draft.add_argument("file", metavar="FILE", help="- reads from standard input")
+    draft.add_argument("--summary", required=True, help="what this version changes")
+    preview = add("preview", "a document as it would be released now", run_preview)
+    preview.add_argument("--kind", default="csaf", choices=("csaf", "osv", "cve"))
+    arm = add("arm", "let the embargo end on the day agreed", run_arm)
+    arm.add_argument("--on-exploitation", action="store_true", help="and before, when attacks are seen")
+    out = add("release", "end the embargo now and publish; it can't be taken back", run_release)
+    out.add_argument("--why", default="released by hand")
+    cve = add("cve", "note a CVE id, or ask the numbering authority for one", run_cve)
+    cve.add_argument("--id", default="", metavar="CVE-YYYY-NNNN")
+    contacts = add("contacts", "how to reach who maintains something", run_contacts, one=False)
+    contacts.add_argument("--domain", default="", help="whose security.txt is read")
+    contacts.add_argument("--repository", default="", metavar="URL", help="whose security policy is read")
+    contacts.add_argument("--purl", default="", help="whom the directory names for it")
+
+
+@contextmanager
+def _acting(args: argparse.Namespace) -> Iterator[tuple[Any, str, str, Principal]]:
+    """The pool, the database's URL, the key of who acts, and who that is."""
+    from datetime import UTC, datetime
+
+    import msgspec
+
+    from clearway.access import local
+    from clearway.records.errors import AuthenticationError
+    from clearway.records.principal import Principal
+    from clearway.store.migrate import migrate
+    from clearway.store.principal import Pool
+    from clearway.store.server import lease
+
+    with lease(args.home) as url:
+        migrate(url)
+        key = local.key(url, args.home, now=datetime.now(UTC))
+        with Pool(url, size=1, owners=1) as pool:
+            with pool.acting(key) as db:
+                row = db.execute("select clearway.whoami()::text").fetchone()
+            if row is None or row[0] is None:
+                raise AuthenticationError("the token is not valid", mend="set CLEARWAY_TOKEN")
+            yield pool, url, key, msgspec.json.decode(row[0], type=Principal)
+
+
+def _on(args: argparse.Namespace, do: Callable[[Db, Case, Principal], None]) -> int:
+    """Does something with one case and shows how it then stands."""
+    from . import kept
+    from .at_desk import seen
+
+    with _acting(args) as (pool, _url, key, me):
+        with pool.acting(key) as db:
+            do(db, kept.one(db, args.case), me)
+        with pool.acting(key) as db:
+            shown = seen(db, kept.one(db, args.case), me)
+    _print_case(args, shown)
+    return 0
+
+
+def run_triage(args: argparse.Namespace) -> int:
+    """The queue; 0."""
+    from . import triage
+    from .at_desk import now
+
+    with _acting(args) as (pool, _, key, _me), pool.acting(key) as db:
+        waiting = triage.queue(db, now())
+    if args.json:
+        _json(waiting)
+        return 0
+    for one in waiting:
+        print(f"{one.points:4d}  {one.handling}  E{one.level}  {_plain(one.title)}  {_plain(one.package)}")
+        print(f"      {_plain(one.why)}")
+    return 0
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """The cases, the newest first; 0."""
+    with _acting(args) as (pool, _, key, _me), pool.acting(key) as db:
+        rows = db.execute(
+            "select handling, em, pxa, cve, title from clearway.desk_case order by case_id desc limit 200"
+        ).fetchall()
+    if args.json:
+        _json(
+            [dict(zip(("handling", "embargo", "public", "cve", "title"), row, strict=True)) for row in rows]
+        )
+        return 0
+    for handling, em, pxa, cve, title in rows:
+        print(f"{handling}  {em:8s}  {pxa}  {cve or '-':18s}  {_plain(title)}")
+    return 0
+
+
+def run_open(args: argparse.Namespace) -> int:
+    """Opens a case; 0."""
+    from .. import kept as findings
+    from . import kept
+    from .at_desk import seen
+
+    with _acting(args) as (pool, _, key, me), pool.acting(key) as db:
+        chosen = [findings.one(db, handling) for handling in dict.fromkeys(args.finding)]
+        made = kept.add(db, kept.desk_of(me), chosen, args.title)
+        shown = seen(db, made, me)
+    _print_case(args, shown)
+    return 0
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Shows a case; 0."""
+    return _on(args, lambda db, case, me: None)
+
+
+def run_party(args: argparse.Namespace) -> int:
+    """Adds a party; 0."""
+    from clearway.records.errors import NotFoundError
+
+    from . import kept, party
+
+    def do(db: Db, case: Case, me: Principal) -> None:
+        member = None
+        if args.org:
+            row = db.execute("select org from clearway.organisation where slug = %s", (args.org,)).fetchone()
+            if row is None:
+                raise NotFoundError("no such organisation", where="--org")
+            member = row[0]
+        made = party.add(db, case, role=args.role, member=member, name=args.name, email=args.email)
+        if args.ask:
+            party.ask(db, kept.by_id(db, case.id), made, level=kept.level_of(db, case))
+
+    return _on(args, do)
+
+
+def run_act(args: argparse.Namespace) -> int:
+    """An act of a party; 0."""
+    from . import party
+
+    def do(db: Db, case: Case, me: Principal) -> None:
+        one = party.one(db, case, args.party)
+        if args.act == "ask":
+            party.ask(db, case, one)
+        else:
+            party.act(db, case, one, args.act, args.why)
+
+    return _on(args, do)
+
+
+def run_propose(args: argparse.Namespace) -> int:
+    """Proposes a day; 0."""
+    from datetime import datetime
+
+    from clearway.records.errors import UsageError
+
+    from . import party, talk
+    from .at_desk import now
+    from .view import is_desk, speaks_as
+
+    try:
+        until = datetime.fromisoformat(args.until)
+    except ValueError:
+        raise UsageError("this is no time", where="TIME", mend="such as 2026-12-24T09:00") from None
+
+    def do(db: Db, case: Case, me: Principal) -> None:
+        speaker = None if is_desk(me) else party.must_speak(speaks_as(me, party.listed(db, case))).id
+        talk.propose(db, case, until, args.zone, now=now(), why=args.why, party=speaker)
+
+    return _on(args, do)
+
+
+def run_agree(args: argparse.Namespace) -> int:
+    """Accepts the open proposal; 0."""
+    from . import talk
+    from .at_desk import now
+
+    def do(db: Db, case: Case, me: Principal) -> None:
+        talk.accept(db, case, now=now())
+
+    return _on(args, do)
+
+
+def run_draft(args: argparse.Namespace) -> int:
+    """Keeps a version of the draft; 0."""
+    from pathlib import Path
+
+    from clearway.store.failures import at
+
+    from ..vault import Vault
+    from . import draft
+
+    if args.file == "-":
+        data = sys.stdin.buffer.read(draft.MAX_BYTES + 1)
+    else:
+        with at(Path(args.file)):
+            data = Path(args.file).read_bytes()
+    found = draft.decoded(data)
+
+    def do(db: Db, case: Case, me: Principal) -> None:
+        draft.put(db, Vault.of_home(args.home), case, found, args.summary)
+
+    return _on(args, do)
+
+
+def run_preview(args: argparse.Namespace) -> int:
+    """Prints a document; 0."""
+    from clearway.records.errors import NotFoundError
+
+    from ..vault import Vault
+    from . import draft, kept
+    from . import settings as setting
+    from .at_desk import now
+
+    with _acting(args) as (pool, _, key, _me), pool.acting(key) as db:
+        case = kept.one(db, args.case)
+        publisher = setting.read(args.home).publisher
+        made = draft.documents(draft.advisory(db, Vault.of_home(args.home), case, publisher, now()))
+    if args.kind not in made:
+        raise NotFoundError("the case has no such document", where="--kind", mend=f"one of {', '.join(made)}")
+    sys.stdout.buffer.write(made[args.kind] + b"\n")
+    return 0
+
+
+def run_arm(args: argparse.Namespace) -> int:
+    """Arms the end of the embargo; 0."""
+    from ..vault import Vault
+    from . import release
+    from .at_desk import now
+
+    def do(db: Db, case: Case, me: Principal) -> None:
+        vault = Vault.of_home(args.home)
+        release.arm(db, vault, case, args.home, now=now(), on_exploitation=args.on_exploitation)
+
+    return _on(args, do)
+
+
+def run_release(args: argparse.Namespace) -> int:
+    """Ends the embargo and publishes at once; 0."""
+    from clearway.records.clock import SystemClock
+    from clearway.records.errors import ForbiddenError
+
+    from ..vault import Vault
+    from . import kept, release
+    from .at_desk import now, seen
+    from .view import is_desk
+
+    with _acting(args) as (pool, url, key, me):
+        if not is_desk(me):
+            raise ForbiddenError("a coordinator of a clearinghouse does that")
+        with pool.acting(key) as db:
+            case = kept.one(db, args.case)
+            vault = Vault.of_home(args.home)
+            if case.published is not None:
+                release.update(db, vault, case, args.home, now=now())
+            else:
+                release.release(db, vault, case, args.home, args.why, now=now())
+        release.publish(pool.owner, url, args.home, case.id, SystemClock())
+        with pool.acting(key) as db:
+            shown = seen(db, kept.one(db, args.case), me)
+    _print_case(args, shown)
+    return 0
+
+
+def run_cve(args: argparse.Namespace) -> int:
+    """Notes a CVE id, or asks for one; 0."""
+    from . import cve_id
+
+    def do(db: Db, case: Case, me: Principal) -> None:
+        if args.id:
+            cve_id.assign(db, case, args.id)
+        else:
+            cve_id.ask(db, case)
+
+    return _on(args, do)
+
+
+def run_contacts(args: argparse.Namespace) -> int:
+    """Prints what is found; 0, 6 when there is nothing."""
+    from clearway.records.errors import UsageError
+
+    from . import contacts, route, tasks
+    from . import settings as setting
+    from .at_desk import now
+
+    if not (args.domain or args.repository or args.purl):
+        raise UsageError("name a domain, a repository or a purl", mend="--domain example.org")
+    lines: list[dict[str, str]] = []
+    notes: list[str] = []
+    if args.purl:
+        with _acting(args) as (pool, _, key, _me), pool.acting(key) as db:
+            lines += [{"contact": a.email or a.name, "why": a.why} for a in route.of_purl(db, args.purl)]
+    if args.domain or args.repository:
+        contacts.places(args.domain, args.repository)
+        found = setting.known(args.home)
+        with tasks.client(found or setting.Settings(name="-", namespace="-")) as outside:
+            said, notes = contacts.look(outside, args.domain, args.repository, now=now())
+        lines += [{"contact": c.email or c.url, "why": c.source} for c in said]
+    if args.json:
+        _json({"contacts": lines, "notes": notes})
+    else:
+        for line in lines:
+            print(f"{_plain(line['contact'])}  {_plain(line['why'])}")
+        for note in notes:
+            print(_plain(note), file=sys.stderr)
+    return 0 if lines else 6
+
+
+def _print_case(args: argparse.Namespace, shown: Any) -> None:
+    if args.json:
+        _json(shown)
+        return
+    print(f"{shown.handling}  {_plain(shown.title)}")
+    agreed = f", agreed to end {shown.until:%Y-%m-%dT%H:%MZ} ({shown.zone})" if shown.until else ""
+    armed = f", armed for {shown.ends:%Y-%m-%dT%H:%MZ}" if shown.ends else ""
+    print(
+        f"  embargo {shown.embargo}{agreed}{armed}; flaw {shown.public}; CVE {shown.cve or shown.cve_state or '-'}"
+    )
+    for p in shown.parties:
+        due = f"  due: {p.due}" if p.due else ""
+        print(f"  {p.id:5d}  {p.role:11s} {_plain(p.name)}: {p.report}, {p.vendor}, {p.answer}{due}")
+    if shown.proposal is not None:
+        print(f"  proposed: {shown.proposal.until:%Y-%m-%dT%H:%MZ} ({shown.proposal.zone})")
+    for version in shown.drafts:
+        print(
+            f"  draft {version.number}: {_plain(version.summary)}{' (released)' if version.released else ''}"
+        )
+
+
+def _json(what: Any) -> None:
+    import msgspec
+
+    sys.stdout.write(msgspec.json.encode(what).decode() + "\n")
+
+
+def _plain(text: str) -> str:
+    from clearway.records.text import plain
+
+    return plain(text)

@@ -1,0 +1,86 @@
+"""What the pages of cases have in common: words for states, and the threads as they are shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from litestar.enums import RequestEncodingType
+from litestar.params import Body
+from msgspec import Struct
+
+from clearway.http.pages import Tlp
+
+from . import thread
+from .thread import Message
+
+if TYPE_CHECKING:
+    from ..vault import Vault
+    from .at_desk import Db
+    from .kept import Case
+    from .view import CaseView
+
+PAGE: dict[str, Any] = {"sync_to_thread": True, "include_in_schema": False}
+FORM: Any = Body(media_type=RequestEncodingType.URL_ENCODED)
+EMS = {
+    "none": "No day agreed", "proposed": "A day is proposed", "active": "Embargo agreed",
+    "revised": "A new day is proposed", "exited": "Embargo ended",
+}  # fmt: skip
+RMS = {
+    "start": "Not told", "received": "Received", "invalid": "Not valid", "valid": "Valid", "deferred": "Deferred",
+    "accepted": "Accepted", "closed": "Closed",
+}  # fmt: skip
+VFDS = {"vfd": "Not aware", "Vfd": "Aware", "VFd": "Fix ready", "VFD": "Fix deployed"}
+ANSWERS = {
+    "not-asked": "not asked", "no-answer": "no answer", "investigating": "investigating", "affected": "affected",
+    "not-affected": "not affected", "fixed": "fixed", "disputed": "disputed",
+}  # fmt: skip
+
+
+class Talk(Struct, frozen=True, kw_only=True):
+    """A thread as a page shows it. `only` names whom it is with, "" for all."""
+
+    id: int
+    topic: str
+    only: str
+    open: bool
+    messages: list[Message]
+
+
+def public_words(pxa: str) -> str:
+    """The flaw's own state: "not public", "public, exploit public, attacks"."""
+    said = [
+        w for letter, w in (("P", "public"), ("X", "exploit public"), ("A", "attacks seen")) if letter in pxa
+    ]
+    return ", ".join(said) or "not public"
+
+
+def talks(
+    db: Db, vault: Vault, case: Case, names: dict[int | None, str], only: int | None = None
+) -> list[Talk]:
+    """The threads that the caller may see; reading them is on the log. `only` leaves those of that party and of all."""
+    found: list[Talk] = []
+    for one in thread.listed(db, case):
+        if only is not None and one.party not in (None, only):
+            continue
+        found.append(
+            Talk(
+                id=one.id,
+                topic=one.topic,
+                only=names.get(one.party, "one party") if one.party is not None else "",
+                open=not found,
+                messages=thread.read(db, vault, case, one),
+            )
+        )
+    return found
+
+
+def names_of(one: CaseView) -> dict[int | None, str]:
+    """How each party is called."""
+    return {p.id: p.name for p in one.parties}
+
+
+def marking(one: CaseView) -> Tlp:
+    """What stands over the page."""
+    if one.released is not None:
+        return Tlp("AMBER+STRICT", "for the parties of this case and the coordinators")
+    return Tlp("RED", "under embargo: for the parties of this case and the coordinators")

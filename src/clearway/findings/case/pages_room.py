@@ -1,0 +1,330 @@
+"""The case room: embargo clock, status matrix, threads, the way to the advisory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.params import FromPath, Parameter
+from msgspec import Struct
+
+from clearway.formats.report_advisory import Draft, Product
+from clearway.http.acting import SIGNED_IN, acting, needs
+from clearway.http.pages import Form, done, page
+from clearway.records.errors import ConfigError, ConflictError, InputError, NotFoundError
+
+from . import cve_id, draft, kept, party, release, route, talk, thread
+from .api_cases import PartyAct, acted, consented
+from .at_desk import home_of, now, seen, vault_of
+from .pages_parts import ANSWERS, EMS, FORM, PAGE, RMS, VFDS, marking, names_of, public_words, talks
+from .view import is_desk, speaks_as
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from litestar.handlers import HTTPRouteHandler
+
+    from clearway.records.principal import Principal
+
+    from .at_desk import Db
+    from .kept import Case
+    from .view import CaseView
+
+_R = Request[Any, Any, Any]
+HandlingText = Annotated[str, Parameter(max_length=20)]
+_WRONG = (InputError, ConflictError, NotFoundError, ConfigError)
+
+
+class Typed(Struct, frozen=True):
+    """Every field that a form of the room may have."""
+
+    act: str = ""
+    step: str = ""
+    why: str = ""
+    until: str = ""
+    zone: str = ""
+    said: str = ""
+    outcome: str = ""
+    topic: str = ""
+    party: str = ""
+    text: str = ""
+    role: str = ""
+    organisation: str = ""
+    name: str = ""
+    email: str = ""
+    draft: str = ""
+    summary: str = ""
+    cve: str = ""
+    phrase: str = ""
+
+
+def handlers() -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+
+    @get("/cases/{handling:str}", opt=SIGNED_IN, **PAGE)
+    def room(request: _R, handling: FromPath[HandlingText]) -> Response[bytes]:
+        """One case. That its threads were read is on the log."""
+        return _shown(request, handling, Form())
+
+    @post("/cases/{handling:str}/parties/{number:int}", opt=SIGNED_IN, **PAGE)
+    def act(
+        request: _R, handling: FromPath[HandlingText], number: FromPath[int], data: Annotated[Typed, FORM]
+    ) -> Response[bytes]:
+        """An act of one party."""
+
+        def do(db: Db, case: Case, me: Principal) -> str:
+            one = party.one(db, case, number)
+            wanted = {"act": "escalate" if data.step else data.act, "step": data.step, "why": data.why}
+            acted(db, case, one, _converted(wanted, PartyAct), me)
+            return f"{one.name}: {(data.step or data.act).replace('-', ' ')}."
+
+        return _did(request, handling, data, do)
+
+    @post("/cases/{handling:str}/parties", opt=needs("coordinate"), **PAGE)
+    def join(request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]) -> Response[bytes]:
+        """Adds a party."""
+
+        def do(db: Db, case: Case, me: Principal) -> str:
+            member = None
+            if data.organisation.strip():
+                row = db.execute(
+                    "select org from clearway.organisation where slug = %s", (data.organisation.strip(),)
+                ).fetchone()
+                if row is None:
+                    raise InputError("no such organisation", where="organisation")
+                member = row[0]
+            made = party.add(db, case, role=data.role, member=member, name=data.name, email=data.email)
+            return f"{made.name} is a party. It is told when you ask it."
+
+        return _did(request, handling, data, do)
+
+    @post("/cases/{handling:str}/proposals", opt=SIGNED_IN, **PAGE)
+    def propose(
+        request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]
+    ) -> Response[bytes]:
+        """Proposes when the embargo ends."""
+
+        def do(db: Db, case: Case, me: Principal) -> str:
+            from datetime import datetime
+
+            try:
+                until = datetime.fromisoformat(data.until.strip())
+            except ValueError:
+                raise InputError("this is no day and hour", where="until", mend="2026-12-24T09:00") from None
+            speaker = None if is_desk(me) else party.must_speak(speaks_as(me, party.listed(db, case))).id
+            talk.propose(db, case, until, data.zone.strip(), now=now(), why=data.why, party=speaker)
+            return "It is proposed; each party may say whether it agrees."
+
+        return _did(request, handling, data, do)
+
+    @post("/cases/{handling:str}/consent", opt=SIGNED_IN, **PAGE)
+    def consent(
+        request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]
+    ) -> Response[bytes]:
+        """What the reader's party says to the proposal."""
+
+        def do(db: Db, case: Case, me: Principal) -> str:
+            speaker = party.must_speak(speaks_as(me, party.listed(db, case)))
+            consented(db, case, me, data.said, data.why, speaker.id)
+            return f"{speaker.name} {data.said}."
+
+        return _did(request, handling, data, do)
+
+    @post("/cases/{handling:str}/decision", opt=needs("coordinate"), **PAGE)
+    def decide(
+        request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]
+    ) -> Response[bytes]:
+        """Accepts or refuses the proposal."""
+
+        def do(db: Db, case: Case, me: Principal) -> str:
+            if data.outcome == "accept":
+                talk.accept(db, case, now=now())
+                return "It is agreed. Arm it when there is a draft."
+            talk.refuse(db, case, data.why)
+            return "The proposal is refused."
+
+        return _did(request, handling, data, do)
+
+    @post("/cases/{handling:str}/threads", opt=needs("coordinate"), **PAGE)
+    def open_thread(
+        request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]
+    ) -> Response[bytes]:
+        """Opens a thread."""
+
+        def do(db: Db, case: Case, me: Principal) -> str:
+            to = (
+                int(data.party)
+                if data.party.isascii() and data.party.isdigit() and len(data.party) < 16
+                else None
+            )
+            thread.add(db, case, data.topic, to=to)
+            return "The thread is open."
+
+        return _did(request, handling, data, do)
+
+    @post("/cases/{handling:str}/threads/{number:int}", opt=SIGNED_IN, **PAGE)
+    def say(
+        request: _R, handling: FromPath[HandlingText], number: FromPath[int], data: Annotated[Typed, FORM]
+    ) -> Response[bytes]:
+        """Says something in a thread."""
+        vault = vault_of(request)
+
+        def do(db: Db, case: Case, me: Principal) -> str:
+            speaker = None if is_desk(me) else party.must_speak(speaks_as(me, party.listed(db, case))).id
+            thread.say(db, vault, case, thread.one(db, case, number), data.text, speaker=speaker)
+            return "Sent."
+
+        return _did(request, handling, data, do)
+
+    @post("/cases/{handling:str}/drafts", opt=needs("coordinate"), **PAGE)
+    def put(request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]) -> Response[bytes]:
+        """Keeps the next version of the draft."""
+        vault = vault_of(request)
+
+        def do(db: Db, case: Case, me: Principal) -> str:
+            number = draft.put(
+                db, vault, case, draft.decoded(data.draft.encode("utf-8", "replace")), data.summary
+            )
+            return f"Version {number} is kept."
+
+        return _did(request, handling, data, do)
+
+    @post("/cases/{handling:str}/cve", opt=needs("coordinate"), **PAGE)
+    def number_it(
+        request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]
+    ) -> Response[bytes]:
+        """Notes a CVE id, or asks for one."""
+
+        def do(db: Db, case: Case, me: Principal) -> str:
+            if data.cve.strip():
+                return f"{cve_id.assign(db, case, data.cve).cve} is noted."
+            cve_id.ask(db, case)
+            return "A CVE id is asked for."
+
+        return _did(request, handling, data, do)
+
+    @post("/cases/{handling:str}/arm", opt=needs("coordinate"), **PAGE)
+    def arm(request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]) -> Response[bytes]:
+        """Arms the end of the embargo."""
+        vault, home = vault_of(request), home_of(request)
+
+        def do(db: Db, case: Case, me: Principal) -> str:
+            release.arm(db, vault, case, home, now=now())
+            return "It is armed."
+
+        return _did(request, handling, data, do)
+
+    @post("/cases/{handling:str}/release", opt=needs("coordinate"), **PAGE)
+    def let_out(
+        request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]
+    ) -> Response[bytes]:
+        """Ends the embargo and publishes, or publishes a new version."""
+        vault, home = vault_of(request), home_of(request)
+
+        def do(db: Db, case: Case, me: Principal) -> str:
+            if case.published is not None:
+                release.update(db, vault, case, home, now=now())
+                return "The new version is being published."
+            if data.phrase.strip() != case.handling:
+                raise InputError("type the case's handling id to go on", where="phrase")
+            release.release(db, vault, case, home, data.why or "released by hand", now=now())
+            return "The embargo has ended; the advisory is being published."
+
+        return _did(request, handling, data, do)
+
+    return [room, act, join, propose, consent, decide, open_thread, say, put, number_it, arm, let_out]
+
+
+def _did(
+    request: _R, handling: str, data: Typed, do: Callable[[Db, Case, Principal], str]
+) -> Response[bytes]:
+    """Does it and goes back to the room; what is wrong is shown there, with what was typed."""
+    try:
+        with acting(request) as (db, me):
+            case = kept.one(db, handling)
+            words = do(db, case, me)
+    except _WRONG as error:
+        if isinstance(error, NotFoundError) and error.what == "no such case":
+            raise
+        values = {k: v for k, v in msgspec.structs.asdict(data).items() if v and k != "phrase"}
+        field = error.where if error.where in Typed.__struct_fields__ else ""
+        told = f"{error.what}: {error.mend}" if error.mend else error.what
+        return _shown(request, handling, Form(values, {field: told}))
+    return done(request, f"/cases/{handling}", words)
+
+
+def _converted(given: dict[str, str], kind: type[PartyAct]) -> PartyAct:
+    try:
+        return msgspec.convert(given, kind)
+    except msgspec.ValidationError as error:
+        raise InputError("there is no such act", where="act") from error
+
+
+def _shown(request: _R, handling: str, form: Form) -> Response[bytes]:
+    vault = vault_of(request)
+    with acting(request) as (db, me):
+        case = kept.one(db, handling)
+        one = seen(db, case, me)
+        names = names_of(one)
+        said = talks(db, vault, case, names)
+        speaks = speaks_as(me, party.listed(db, case))
+        asked = route.of_package(db, case.ecosystem, case.package) if one.desk else []
+        skeleton = _skeleton(db, request, case, one) if one.desk else ""
+    return page(
+        request,
+        "findings/case/room.html",
+        status_code=422 if form.errors else 200,
+        tlp=marking(one),
+        one=one,
+        form=form,
+        names=names,
+        talks=said,
+        speaks=speaks,
+        asked=asked,
+        skeleton=skeleton,
+        zone=me.time_zone,
+        clock=_clock(one),
+        with_whom=[("", "all parties"), *((str(p.id), f"{p.name} alone") for p in one.parties)],
+        ems=EMS, rms=RMS, vfds=VFDS, answers=ANSWERS, pxas=public_words(one.public),
+    )  # fmt: skip
+
+
+def _clock(one: CaseView) -> list[tuple[str, str]]:
+    """When the embargo ends, in the zone in which it was agreed and in UTC, and how far that is."""
+    if one.until is None:
+        return [("Ends", "by a coordinator's act; no day is agreed")]
+    try:
+        local = one.until.astimezone(ZoneInfo(one.zone))
+    except (ZoneInfoNotFoundError, ValueError):
+        local = one.until
+    left = one.until - now()
+    far = (
+        f"in {left.days} days and {left.seconds // 3600} hours"
+        if left.total_seconds() > 0
+        else "that hour has passed"
+    )
+    found = [
+        ("Agreed", f"{local:%A %Y-%m-%d %H:%M} {one.zone}"),
+        ("In UTC", f"{one.until:%Y-%m-%d %H:%M}"),
+        ("Left", "it has ended" if one.released else far),
+    ]
+    armed = (
+        "it has ended"
+        if one.released
+        else "yes: it ends by itself then"
+        if one.ends
+        else "no: nothing ends by itself"
+    )
+    return [*found, ("Armed", armed)]
+
+
+def _skeleton(db: Db, request: _R, case: Case, one: CaseView) -> str:
+    """The newest draft to go on from, or what the case already knows."""
+    if one.drafts:
+        found = draft.read(db, vault_of(request), case)
+    else:
+        product = Product(purl=case.purl, ecosystem=case.ecosystem, name=case.package, introduced="0")
+        found = Draft(title=case.title, description="…", products=(product,))
+    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
