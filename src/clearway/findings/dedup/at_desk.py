@@ -1,0 +1,188 @@
+"""The desk's cross-runs: each of two findings' fixes tried on the other's proof. As the owner, in a job.
+
+A fix counts that reached E3: it silences its own proof and breaks no test. So two runs tell, each three times as the
+recipe says. Nothing of the one finding becomes visible to the other's reporter: the edge is for whom both are for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from clearway import ledger
+from clearway.records.errors import ClearwayError, ConfigError, InputError, NotFoundError
+from clearway.sandbox import backend
+from clearway.store.scalar import scalar
+
+from .. import artefact, kept
+from ..validate import at_desk as validate_desk
+from ..validate import recipe as r
+from ..validate.build import Builder, place_of
+from ..validate.files import Folders
+from ..validate.judge import Subject, judge
+from . import edge
+from .silence import Crossed, cross
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import psycopg
+
+    from clearway.sandbox import Backend
+    from clearway.store.jobs import Job
+
+    from ..kept import Finding
+    from ..vault import Vault
+
+    Connection = psycopg.Connection[Any]
+
+TASK = "findings.cross"
+LEAST_LEVEL = 3
+
+
+class Proven(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding with its recipe, and the fix of it that reached E3, if there is one."""
+
+    finding: Finding
+    recipe: r.Recipe
+    fix: r.Target | None
+
+
+class Either:
+    """The files of two findings."""
+
+    def __init__(self, *files: Any) -> None:
+        self._files = files
+
+    def read(self, digest: str) -> bytes:
+        """See `validate.files.Files`."""
+        for files in self._files[:-1]:
+            try:
+                found: bytes = files.read(digest)
+            except NotFoundError:
+                continue
+            return found
+        last: bytes = self._files[-1].read(digest)
+        return last
+
+
+class Desk:
+    """What cross-runs at one home."""
+
+    def __init__(self, home: Path, vault: Vault, box: Callable[[], Backend] = backend) -> None:
+        self.home, self.vault, self._box = home, vault, box
+
+    def cross(self, job: Job, args: dict[str, Any]) -> None:
+        """The task: runs both ways and keeps what that says. Twice gives the same edge."""
+        one, other = int(args["one"]), int(args["other"])
+        with job.owner() as db:
+            a, b = self._proven(db, one), self._proven(db, other)
+        if a is None or b is None or _product(a) != _product(b):
+            return
+        rows: dict[int, dict[str, bool | None]] = {one: {}, other: {}}
+        for n, (fixed, tried) in enumerate(((a, b), (b, a))):
+            job.progress(n, 2, "cross-runs")
+            if fixed.fix is None:
+                continue
+            rows[fixed.finding.id][fixed.finding.handling] = True
+            rows[tried.finding.id][fixed.finding.handling] = self._silences(job, fixed, tried)
+        said = cross(rows[one], rows[other])
+        # With one fix alone, that it silences both says no more than that it may be a broad one.
+        if said is None or (said.verdict == "same" and len(said.both) < 2):
+            return
+        with job.owner() as db:
+            _keep(db, a.finding, b.finding, said)
+
+    def _silences(self, job: Job, fixed: Proven, tried: Proven) -> bool | None:
+        """Whether the fix of one silences the proof of the other; None where this machine or the recipes can't tell."""
+        try:
+            box = self._box()
+            fetched = Folders(self.home / validate_desk.FETCHED)
+            files = Either(
+                validate_desk.Sealed(job, self.vault, tried.finding, fetched),
+                validate_desk.Sealed(job, self.vault, fixed.finding, fetched),
+            )
+            subject = Subject(recipe=msgspec.structs.replace(tried.recipe, patched=fixed.fix), files=files)
+            ladder = judge(box, Builder(box, place_of(self.home)), subject, upto=2).ladder
+        except ConfigError:
+            raise  # another machine may be able to
+        except ClearwayError:
+            return None
+        step = next((s for s in ladder.steps if s.level == 2), None)
+        if step is None or step.result == "not_tried":
+            return None
+        if step.result == "met":
+            return True
+        return False if step.why.startswith("it fires") else None
+
+    def _proven(self, db: Connection, number: int) -> Proven | None:
+        finding = kept.by_id(db, number)
+        named = [
+            a for a in artefact.listed(db, number, "attachment", "document") if a.name == validate_desk.RECIPE
+        ]
+        if not named:
+            return None
+        try:
+            raw = artefact.read(db, self.vault, named[-1], logged=False)
+            recipe = r.read(raw)
+            row = db.execute(
+                """select encode(p.sha256, 'hex') from clearway.validation v
+                left join clearway.artefact p on p.artefact = v.patch
+                where v.finding = %s and v.state = 'done' and v.level >= %s
+                order by v.level desc, v.validation desc limit 1""",
+                (number, LEAST_LEVEL),
+            ).fetchone()
+            fix = None
+            if row is not None:
+                fix = (
+                    recipe.patched
+                    if row[0] is None
+                    else r.read(validate_desk._with_patch(raw, row[0])).patched
+                )
+        except (InputError, NotFoundError):
+            return None
+        return Proven(finding=finding, recipe=recipe, fix=fix)
+
+
+def ask(db: Connection, one: Finding, other: Finding) -> int:
+    """Starts a cross-run of two findings; the number of the job. On the log."""
+    from clearway.store import jobs
+
+    if one.id == other.id:
+        raise InputError("a finding is itself", where="with")
+    aud = scalar(db, "select clearway.meet(%s)", (sorted({one.aud, other.aud}),))
+    ledger.append(db, "duplicate.cross_asked", one.subject, {"with": other.handling}, aud=aud)
+    return start(db, one.id, other.id, jobs)
+
+
+def start(db: Connection, one: int, other: int, jobs: Any) -> int:
+    """Defers the job, once while it waits."""
+    pair = {"one": min(one, other), "other": max(one, other)}
+    number: int = jobs.defer(db, TASK, pair, once=f"cross {pair['one']} {pair['other']}")
+    return number
+
+
+def _keep(db: Connection, a: Finding, b: Finding, said: Crossed) -> None:
+    one, other, verdict = a.id, b.id, said.verdict
+    if verdict == "contained":
+        one, other, verdict = b.id, a.id, "contains"
+    before = db.execute(
+        """select edge, verdict, one from clearway.finding_edge where revoked is null and basis = 'cross-run'
+            and one = any(%s) and other = any(%s)""",
+        ([one, other], [one, other]),
+    ).fetchall()
+    if any(stood == verdict and (first == one or verdict != "contains") for _, stood, first in before):
+        return  # it is known already
+    for number, _, _ in before:
+        db.execute("select clearway.revoke_finding_edge(%s, 'a newer cross-run says otherwise')", (number,))
+    edge.add(db, one, other, verdict, "cross-run", score=1.0, reason=said.reason)
+    aud = scalar(db, "select clearway.meet(%s)", (sorted({a.aud, b.aud}),))
+    content = {"findings": [a.handling, b.handling], "verdict": said.verdict, "reason": said.reason}
+    for finding in (a, b):
+        ledger.append(db, "duplicate.cross_ran", finding.subject, content, aud=aud)
+
+
+def _product(proven: Proven) -> tuple[str, str]:
+    return (type(proven.recipe.target).__name__, proven.recipe.target.name.lower())

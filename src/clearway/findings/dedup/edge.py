@@ -1,0 +1,311 @@
+"""What is said of two findings, kept with its reason, and the groups that follow.
+
+Nothing is overwritten: an edge is revoked, with who and why, and an act of a person (`merge`, `split`) is undone by
+another. An edge is for whom both findings are for, which for two organisations' findings is the desk alone. Findings
+themselves are never touched, so that whatever is merged, each reporter keeps their report, its time and its credit.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from clearway import ledger
+from clearway.records.errors import ConflictError, InputError, NotFoundError, TooLargeError
+from clearway.store import events
+from clearway.store.scalar import scalar
+
+from .. import kept
+from . import cluster
+from .cluster import Basis, Tie, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import psycopg
+
+    from ..kept import Finding
+
+    Connection = psycopg.Connection[Any]
+
+MOST = 500  # findings of one group that one act may touch
+_REACH = 5_000  # edges that are followed to find a group
+
+
+class Edge(Struct, frozen=True, kw_only=True):
+    """One edge. `one` and `other` are handling ids; `revoked` null while it stands; `act` numbers a person's act."""
+
+    id: int
+    one: str
+    other: str
+    verdict: Verdict
+    basis: Basis
+    score: float
+    reason: str
+    at: datetime
+    act: int | None
+    revoked: datetime | None
+    revoked_why: str
+
+
+class Credit(Struct, frozen=True, kw_only=True):
+    """Who reported it, and when: first come first."""
+
+    handling: str
+    organisation: str
+    received: datetime
+    level: int
+
+
+_SELECT = """select e.edge, a.handling, b.handling, e.verdict, e.basis, e.score, e.reason, e.at, e.act, e.revoked,
+    e.revoked_why from clearway.finding_edge e
+    join clearway.finding a on a.finding = e.one join clearway.finding b on b.finding = e.other"""
+
+
+def add(
+    db: Connection,
+    one: int,
+    other: int,
+    verdict: Verdict,
+    basis: Basis,
+    *,
+    score: float,
+    reason: str,
+    act: int | None = None,
+) -> int:
+    """The number of the edge; of the one that stands already when it says the same. By the desk alone.
+
+    Raises:
+        ForbiddenError: the caller is no coordinator; or a person says what a run has to show.
+        NotFoundError: the caller may not see one of them.
+        ConflictError: a trial and a real report.
+    """
+    return scalar(
+        db,
+        "select clearway.add_finding_edge(%s, %s, %s, %s, %s::real, %s, %s)",
+        (one, other, verdict, basis, score, reason[:2000], act),
+    )
+
+
+def of(db: Connection, finding: Finding, *, most: int = 200) -> list[Edge]:
+    """All edges of a finding that the caller may see, standing ones first, then the newest."""
+    rows = db.execute(
+        f"{_SELECT} where e.one = %s or e.other = %s order by e.revoked is not null, e.edge desc limit %s",
+        (finding.id, finding.id, most),
+    )
+    return [_edge(row) for row in rows]
+
+
+def group_of(db: Connection, finding: int) -> tuple[int, ...]:
+    """The findings that are one flaw with this one, itself among them, as far as the caller may see.
+
+    Raises:
+        TooLargeError: more is joined to it than can be looked at.
+    """
+    rows = db.execute(
+        """with recursive met (finding) as (
+            values (%(of)s::bigint)
+            union select case when e.one = m.finding then e.other else e.one end
+            from met m join clearway.finding_edge e on m.finding in (e.one, e.other)
+            where e.revoked is null and e.verdict = 'same')
+        select e.one, e.other, e.verdict, e.basis from clearway.finding_edge e
+        where e.revoked is null and e.verdict in ('same', 'different', 'contains')
+            and e.one in (select finding from met) and e.other in (select finding from met)
+        order by e.edge limit %(most)s""",
+        {"of": finding, "most": _REACH + 1},
+    ).fetchall()
+    if len(rows) > _REACH:
+        raise TooLargeError(
+            "too much is joined to it", where=f"finding/{finding}", mend="split it into its parts first"
+        )
+    ties = [Tie(one=a, other=b, verdict=v, basis=basis) for a, b, v, basis in rows]
+    reached = {finding, *(t.one for t in ties), *(t.other for t in ties)}
+    return next(group for group in cluster.groups(reached, ties) if finding in group)
+
+
+def members(db: Connection, group: Sequence[int]) -> list[Finding]:
+    """These findings, first received first."""
+    found = [kept.by_id(db, number) for number in group[:MOST]]
+    return sorted(found, key=lambda f: (f.received, f.id))
+
+
+def credits_of(found: Iterable[Finding]) -> tuple[Credit, ...]:
+    """Everybody who reported one of these, first come first; a merge takes nobody off it."""
+    return tuple(
+        Credit(handling=f.handling, organisation=f.organisation, received=f.received, level=f.level)
+        for f in sorted(found, key=lambda f: (f.received, f.id))
+        if f.state != "withdrawn"
+    )
+
+
+def merge(db: Connection, findings: Sequence[Finding], why: str) -> int:
+    """Says that these and all that is one with them are one flaw; the number of the act.
+
+    What a person said against it before is revoked by the same act.
+
+    Raises:
+        InputError: fewer than two, or no reason.
+        ForbiddenError: the caller is no coordinator.
+        ConflictError: they are one already.
+    """
+    if len({f.id for f in findings}) < 2:
+        raise InputError("a merge is of two findings or more", where="with")
+    _reasoned(why)
+    parts = {group_of(db, f.id) for f in findings}
+    if len(parts) == 1:
+        raise ConflictError("they are one already", where=findings[0].subject)
+    everybody = sorted({number for part in parts for number in part})
+    _bounded(everybody)
+    act = scalar(db, "select clearway.next_edge_act()")
+    for number in _standing(db, everybody, "different", across=parts):
+        _revoke(db, number, why, act)
+    first = min(everybody)
+    for number in everybody:
+        if number != first:
+            add(db, first, number, "same", "person", score=1.0, reason=why, act=act)
+    _log(db, "duplicate.merged", members(db, everybody), act, why)
+    return act
+
+
+def split(db: Connection, finding: Finding, why: str) -> int:
+    """Says that a finding is a flaw of its own, apart from all it was one with; the number of the act.
+
+    The others stay one: what held them together through it is said anew between them.
+
+    Raises:
+        ConflictError: it is alone.
+        ForbiddenError: the caller is no coordinator.
+    """
+    _reasoned(why)
+    whole = group_of(db, finding.id)
+    rest = [number for number in whole if number != finding.id]
+    if not rest:
+        raise ConflictError("it is alone", where=finding.subject)
+    _bounded(whole)
+    act = scalar(db, "select clearway.next_edge_act()")
+    for number in _standing(db, whole, "same", across={(finding.id,), tuple(rest)}, basis="person"):
+        _revoke(db, number, why, act)
+    for number in rest:
+        add(db, finding.id, number, "different", "person", score=1.0, reason=why, act=act)
+    for number in rest[1:]:
+        reason = f"they stayed together when {finding.handling} was split off"
+        add(db, rest[0], number, "same", "person", score=1.0, reason=reason, act=act)
+    _log(db, "duplicate.split", members(db, whole), act, why)
+    return act
+
+
+def undo(db: Connection, act: int, why: str) -> int:
+    """Undoes a merge or a split: what it said is revoked, what it revoked is said again; the number of this act.
+
+    Raises:
+        NotFoundError: there is no such act, or the caller may not see all of it.
+        ConflictError: it was undone already.
+    """
+    _reasoned(why)
+    said = db.execute(
+        "select edge, one, other, revoked is null from clearway.finding_edge where act = %s order by edge",
+        (act,),
+    ).fetchall()
+    lost = db.execute(
+        """select one, other, verdict, basis, score, reason from clearway.finding_edge where revoked_act = %s
+        order by edge""",
+        (act,),
+    ).fetchall()
+    if not said and not lost:
+        raise NotFoundError("no such act", where=f"act {act}")
+    standing = [number for number, _, _, stands in said if stands]
+    if not standing:
+        raise ConflictError("it was undone already", where=f"act {act}")
+    made = scalar(db, "select clearway.next_edge_act()")
+    for number in standing:
+        _revoke(db, number, why, made)
+    for one, other, verdict, basis, score, reason in lost:
+        add(db, one, other, verdict, basis, score=score, reason=reason, act=made)
+    everybody = sorted({n for _, one, other, _ in said for n in (one, other)})
+    _log(db, "duplicate.undone", members(db, everybody), made, why, undid=act)
+    return made
+
+
+def revoke(db: Connection, finding: Finding, number: int, why: str) -> None:
+    """Revokes one edge of a finding, whoever said it. A later replay or run may say it again.
+
+    Raises:
+        NotFoundError: the finding has no such edge.
+        ConflictError: it was revoked already.
+    """
+    _reasoned(why)
+    row = db.execute(
+        "select one, other from clearway.finding_edge where edge = %s and %s in (one, other)",
+        (number, finding.id),
+    ).fetchone()
+    if row is None:
+        raise NotFoundError("the finding has no such edge", where=f"edge {number}")
+    _revoke(db, number, why, None)
+    _log(db, "duplicate.edge_revoked", members(db, row), None, why, edge=number)
+
+
+def held_by_others(db: Connection, finding: Finding) -> bool:
+    """Whether another organisation's finding that fired is the same flaw by evidence: a judge for `intake.overlap`."""
+    row = db.execute(
+        """select exists (select from clearway.finding_edge e
+            join clearway.finding f on f.finding = case when e.one = %(of)s then e.other else e.one end
+            where %(of)s in (e.one, e.other) and e.revoked is null and f.org <> %(org)s and f.level >= 1
+                and f.state <> 'withdrawn' and (e.verdict in ('same', 'regression')
+                    or (e.verdict = 'likely' and e.basis in ('input', 'stack', 'crash'))))""",
+        {"of": finding.id, "org": finding.org},
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _standing(
+    db: Connection,
+    findings: Sequence[int],
+    verdict: Verdict,
+    *,
+    across: Iterable[tuple[int, ...]],
+    basis: Basis = "person",
+) -> list[int]:
+    """Standing edges between these findings that join two of the parts."""
+    part = {number: n for n, numbers in enumerate(across) for number in numbers}
+    rows = db.execute(
+        """select edge, one, other from clearway.finding_edge where revoked is null and verdict = %s and basis = %s
+            and one = any(%s) and other = any(%s) order by edge""",
+        (verdict, basis, list(findings), list(findings)),
+    )
+    return [number for number, one, other in rows if part.get(one) != part.get(other)]
+
+
+def _revoke(db: Connection, number: int, why: str, act: int | None) -> None:
+    db.execute("select clearway.revoke_finding_edge(%s, %s, %s)", (number, why, act))
+
+
+def _log(db: Connection, what: str, found: list[Finding], act: int | None, why: str, **more: int) -> None:
+    """One entry a finding, for those who may see all of them: its text must tell nobody of another's report."""
+    aud = scalar(db, "select clearway.meet(%s)", (sorted({f.aud for f in found}),))
+    content = {"findings": [f.handling for f in found], "act": act, "why": why, **more}
+    for finding in found:
+        ledger.append(db, what, finding.subject, content, aud=aud)
+    events.emit(
+        db,
+        what,
+        found[0].subject,
+        org=found[0].org,
+        aud=aud,
+        body={"findings": [f.handling for f in found[:50]]},
+    )
+
+
+def _reasoned(why: str) -> None:
+    if not why.strip():
+        raise InputError("say why", where="why")
+
+
+def _bounded(numbers: Sequence[int]) -> None:
+    if len(numbers) > MOST:
+        raise TooLargeError(f"{len(numbers):,} findings", where="with", mend=f"at most {MOST} at once")
+
+
+def _edge(row: tuple[Any, ...]) -> Edge:
+    return Edge(**dict(zip(Edge.__struct_fields__, row, strict=True)))

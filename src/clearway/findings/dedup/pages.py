@@ -1,0 +1,179 @@
+"""*Duplicates*: a finding beside those that are one flaw with it, or may be, with the reasons, and undo."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import Request, Response, Router, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath, Parameter
+from msgspec import Struct
+
+from clearway.http.acting import SIGNED_IN, acting, needs
+from clearway.http.pages import Form, Tlp, done, page
+from clearway.records.errors import ConflictError, InputError, NotFoundError, TooLargeError
+
+from .. import kept
+from . import at_desk, edge, public
+from .api import suggestions
+from .view import view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from litestar.handlers import HTTPRouteHandler
+    from litestar.types import ControllerRouterHandler
+
+    from clearway.http.acts import Db
+
+    from ..kept import Finding
+
+PAGE: dict[str, Any] = {"sync_to_thread": True, "include_in_schema": False}
+FORM: Any = Body(media_type=RequestEncodingType.URL_ENCODED)
+HandlingText = Annotated[str, Parameter(max_length=20)]
+VERDICTS = {
+    "same": "one flaw",
+    "different": "two flaws",
+    "contains": "one holds the other",
+    "likely": "to be looked at",
+    "regression": "it came back",
+}
+BASES = {
+    "person": "said by the desk",
+    "cross-run": "shown by running both fixes",
+    "input": "same input",
+    "stack": "same stack",
+    "crash": "same crash state",
+    "context": "same place in the code",
+    "place": "same file and class",
+    "text": "alike in words",
+}
+KNOWN = {"is": "is", "returns": "is the return of", "likely": "may be"}
+
+
+class Acting(Struct, frozen=True):
+    """The fields of the page's forms; each form fills some."""
+
+    what: str = ""
+    with_: str = ""
+    number: str = ""
+    flaw: str = ""
+    fixed: str = ""
+    why: str = ""
+
+
+def handlers() -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+
+    @get("/findings/{handling:str}/duplicates", opt=SIGNED_IN, **PAGE)
+    def shown(request: Request[Any, Any, Any], handling: FromPath[HandlingText]) -> Response[bytes]:
+        """The group, side by side."""
+        return _shown(request, handling, Form())
+
+    @post("/findings/{handling:str}/duplicates", opt=needs("coordinate"), **PAGE)
+    def act(
+        request: Request[Any, Any, Any], handling: FromPath[HandlingText], data: Annotated[Acting, FORM]
+    ) -> Response[bytes]:
+        """One act of the desk: merge, split, undo, revoke, cross, known, unknown."""
+        values = {name: getattr(data, name) for name in ("with_", "flaw", "fixed", "why")}
+        try:
+            with acting(request) as (db, _):
+                finding = kept.one(db, handling)
+                words = _ACTS.get(data.what, _no_act)(db, finding, data)
+        except (InputError, ConflictError, NotFoundError, TooLargeError) as error:
+            if isinstance(error, NotFoundError) and data.what in ("", "split"):
+                raise
+            field = error.where if error.where in values else "with_" if error.where == "with" else "why"
+            return _shown(request, handling, Form(values, {field: str(error)}))
+        return done(request, f"/findings/{finding.handling}/duplicates", words)
+
+    return [shown, act]
+
+
+def _merge(db: Db, finding: Finding, data: Acting) -> str:
+    names = data.with_.replace(",", " ").split()[:100]
+    if not names:
+        raise InputError("name a finding", where="with_")
+    edge.merge(db, [finding, *(kept.one(db, name) for name in names)], data.why.strip())
+    return "They are one flaw now. It can be undone."
+
+
+def _split(db: Db, finding: Finding, data: Acting) -> str:
+    edge.split(db, finding, data.why.strip())
+    return f"{finding.handling} is a flaw of its own now. It can be undone."
+
+
+def _undo(db: Db, finding: Finding, data: Acting) -> str:
+    edge.undo(db, _number(data.number), data.why.strip() or "undone on the page")
+    return "It is undone."
+
+
+def _revoke(db: Db, finding: Finding, data: Acting) -> str:
+    edge.revoke(db, finding, _number(data.number), data.why.strip() or "revoked on the page")
+    return "It is revoked."
+
+
+def _cross(db: Db, finding: Finding, data: Acting) -> str:
+    other = kept.one(db, data.with_)
+    if min(finding.level, other.level) < at_desk.LEAST_LEVEL:
+        raise ConflictError("both need a fix that reached E3", where="with_", mend="validate them first")
+    at_desk.ask(db, finding, other)
+    return "A worker tries each fix on the other's proof."
+
+
+def _known(db: Db, finding: Finding, data: Acting) -> str:
+    public.say(db, finding, data.flaw, data.fixed.replace(",", " ").split(), data.why.strip())
+    return "It is said."
+
+
+def _unknown(db: Db, finding: Finding, data: Acting) -> str:
+    public.take_back(db, finding, _number(data.number), data.why.strip() or "revoked on the page")
+    return "It is revoked."
+
+
+def _no_act(db: Db, finding: Finding, data: Acting) -> str:
+    raise InputError("no such act", where="why")
+
+
+_ACTS: dict[str, Callable[[Db, Finding, Acting], str]] = {
+    "merge": _merge,
+    "split": _split,
+    "undo": _undo,
+    "revoke": _revoke,
+    "cross": _cross,
+    "known": _known,
+    "unknown": _unknown,
+}
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or len(text) > 18:
+        raise InputError("a number is wanted", where="why")
+    return int(text)
+
+
+def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Response[bytes]:
+    with acting(request) as (db, me):
+        finding = kept.one(db, handling)
+        found = view(db, finding, suggestions(request, finding, me))
+    several = len({m.organisation for m in found.group} | {a.finding.organisation for a in found.alike}) > 1
+    whom = "for the coordinators" if several else "for the reporter's organisation and the coordinators"
+    return page(
+        request,
+        "findings/dedup/duplicates.html",
+        status_code=422 if form.errors else 200,
+        tlp=Tlp("AMBER+STRICT", whom),
+        one=finding,
+        found=found,
+        verdicts=VERDICTS,
+        bases=BASES,
+        known_words=KNOWN,
+        may=any("coordinate" in m.rights for m in me.memberships),
+        cross_level=at_desk.LEAST_LEVEL,
+        form=form,
+    )
+
+
+def routes() -> ControllerRouterHandler:
+    """The routes of this part's pages."""
+    return Router("/", route_handlers=handlers(), include_in_schema=False)

@@ -1,0 +1,177 @@
+"""Whether a finding is public already: "this is CVE-…, fixed in 1.2.3". Public records suggest; a person says it.
+
+What the compiled table knows of the product is ordered by what speaks for each flaw (class, place, and the text hint);
+said by a coordinator it is kept with its reason, and revoked like an edge. A finding that fires in a release which its
+record calls fixed is no duplicate: the flaw has come back, or the fix does not hold.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
+
+from clearway import ledger
+from clearway.records.errors import InputError, NotFoundError
+from clearway.store import events
+from clearway.store.scalar import scalar
+
+from ..intake import public
+from ..intake.public import Known, Question
+from .cascade import returns
+from .hint import records
+from .hint.compare import Company, Described, Told
+from .hint.mix import score
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+
+    from clearway.advisories.table import Table
+
+    from ..intake.public import Fetch
+    from ..kept import Finding
+    from .hint.learnt import Learnt
+
+    Connection = psycopg.Connection[Any]
+
+Verdict = Literal["is", "likely", "returns"]
+_SCORED = 200  # records of one product that the hint compares
+
+
+class Suggestion(Struct, frozen=True, kw_only=True):
+    """One public flaw of the product. `hint` null: nothing was learnt yet, or no record has a text."""
+
+    flaw: str
+    title: str
+    release: str  # how the finding's release stands with it
+    fixed: tuple[str, ...]
+    same_class: bool | None
+    same_place: bool | None
+    hint: float | None
+    returns: bool  # it fires here in a release that is called fixed
+
+
+class Statement(Struct, frozen=True, kw_only=True):
+    """What was said: this finding *is* that flaw, or its return."""
+
+    id: int
+    flaw: str
+    verdict: Verdict
+    fixed: tuple[str, ...]
+    reason: str
+    at: datetime
+    revoked: datetime | None
+    revoked_why: str
+
+
+def suggest(
+    table: Table, finding: Finding, fetch: Fetch, learnt: Learnt | None, text: str = "", most: int = 10
+) -> tuple[Suggestion, ...]:
+    """Public flaws of its product, the likeliest first; () when no product is named. `text` is what it says of itself.
+
+    Nothing marked is looked at: `fetch` gives public records alone.
+    """
+    if not finding.package and not finding.purl:
+        return ()
+    question = Question(
+        purl=finding.purl, ecosystem=finding.ecosystem, package=finding.package, release=finding.release,
+        place=finding.place, cwe=finding.cwe,
+    )  # fmt: skip
+    try:
+        known = public.ask(table, question, fetch).known
+    except InputError:
+        return ()
+    refs = [(note.source, note.id) for k in known for record in k.records for note in table.records(record)]
+    bodies = fetch(refs[:_SCORED]) if learnt is not None else {}
+    hints = _hints(finding, known, bodies, learnt, text)
+    found = [_suggestion(finding, k, hints.get(k.flaw)) for k in known]
+    return tuple(sorted(found, key=_rank)[:most])
+
+
+def say(db: Connection, finding: Finding, flaw: str, fixed: Sequence[str], why: str) -> int:
+    """Says that a finding is a flaw that is public, fixed in these versions; the number of the statement. On the log.
+
+    Where it fires here in a release at or past them all, it is kept as its return.
+
+    Raises:
+        InputError: no flaw, or no reason.
+        ForbiddenError: the caller is no coordinator.
+    """
+    if not flaw.strip() or not why.strip():
+        raise InputError("name the flaw, and say why", where="flaw" if not flaw.strip() else "why")
+    back = finding.level >= 1 and returns(finding.ecosystem, finding.release, fixed)
+    verdict: Verdict = "returns" if back else "is"
+    number = scalar(
+        db,
+        "select clearway.add_finding_known(%s, %s, %s, %s, 1::real, %s)",
+        (finding.id, flaw.strip()[:200], verdict, list(fixed)[:20], why[:2000]),
+    )
+    _told(
+        db,
+        finding,
+        "duplicate.known_said",
+        {"flaw": flaw, "verdict": verdict, "fixed": list(fixed), "why": why},
+    )
+    return number
+
+
+def take_back(db: Connection, finding: Finding, number: int, why: str) -> None:
+    """Revokes a statement. Raises NotFoundError, ConflictError (it was revoked already)."""
+    if not why.strip():
+        raise InputError("say why", where="why")
+    found = next((s for s in statements(db, finding.id) if s.id == number), None)
+    if found is None:
+        raise NotFoundError("the finding has no such statement", where=f"statement {number}")
+    db.execute("select clearway.revoke_finding_known(%s, %s)", (number, why))
+    _told(db, finding, "duplicate.known_revoked", {"flaw": found.flaw, "why": why})
+
+
+def statements(db: Connection, finding: int) -> tuple[Statement, ...]:
+    """What was said of a finding, standing first, newest first."""
+    rows = db.execute(
+        """select known, flaw, verdict, fixed, reason, at, revoked, revoked_why from clearway.finding_known
+        where finding = %s order by revoked is not null, known desc limit 100""",
+        (finding,),
+    )
+    return tuple(
+        Statement(**{**dict(zip(Statement.__struct_fields__, row, strict=True)), "fixed": tuple(row[3])})
+        for row in rows
+    )
+
+
+def _hints(
+    finding: Finding, known: Sequence[Known], bodies: Any, learnt: Learnt | None, text: str
+) -> dict[str, float]:
+    if learnt is None:
+        return {}
+    mine = Described(Told(f"{finding.title}\n{text}\n{finding.place} {finding.cwe}"), learnt)
+    by_flaw: dict[str, list[Described]] = {}
+    for k in known:
+        for (source, record), raw in bodies.items():
+            said = records.told(raw, source) if record in k.records else None
+            if said is not None:
+                by_flaw.setdefault(k.flaw, []).append(Described(said, learnt))
+    company = Company([mine, *(d for found in by_flaw.values() for d in found)])
+    return {flaw: max(score(mine, d, company, found) for d in found) for flaw, found in by_flaw.items()}
+
+
+def _suggestion(finding: Finding, known: Known, hint: float | None) -> Suggestion:
+    return Suggestion(
+        flaw=known.flaw, title=known.title, release=known.release, fixed=known.fixed, same_class=known.same_class,
+        same_place=known.same_place, hint=None if hint is None else round(hint, 3),
+        returns=finding.level >= 1 and known.release == "fixed",
+    )  # fmt: skip
+
+
+def _rank(found: Suggestion) -> tuple[float, str]:
+    return -(2 * bool(found.same_place) + bool(found.same_class) + 2 * (found.hint or 0)), found.flaw
+
+
+def _told(db: Connection, finding: Finding, what: str, content: dict[str, Any]) -> None:
+    ledger.append(db, what, finding.subject, content, aud=finding.aud)
+    events.emit(
+        db, what, finding.subject, org=finding.org, aud=finding.aud, body={"handling": finding.handling}
+    )

@@ -1,0 +1,84 @@
+"""The API and the page of duplicates, as each reader sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from clearway.findings import kept
+from findings_dedup_world import Two
+from findings_world import Desk
+from site_client import Site, site, words
+
+
+@pytest.fixture
+def pages(desk: Desk) -> Iterator[Site]:
+    with site(desk.home, desk.people.url) as made:
+        yield made
+
+
+def api(finding: kept.Finding, part: str) -> str:
+    return f"/api/v1/findings/{finding.handling}/{part}"
+
+
+def test_the_desk_merges_sees_both_and_undoes(desk: Desk, two: Two, pages: Site) -> None:
+    secret = desk.coordinator.secret
+    body = {"findings": [two.theirs.handling], "why": "same loop"}
+    act = pages.api(secret, "POST", api(two.ours, "merge"), 201, body).json()["act"]
+    found = pages.api(secret, "GET", api(two.theirs, "duplicates")).json()
+    assert [m["handling"] for m in found["group"]] == [two.ours.handling, two.theirs.handling]
+    assert [c["organisation"] for c in found["credits"]] == ["lab", "rival"]
+    pages.api(secret, "POST", api(two.ours, f"duplicates/{act}/undo"), 201, {"why": "no"})
+    found = pages.api(secret, "GET", api(two.theirs, "duplicates")).json()
+    assert len(found["group"]) == 1
+    assert found["edges"][0]["revoked_why"] == "no"
+
+
+def test_a_reporter_sees_their_own_alone_and_strangers_nothing(desk: Desk, two: Two, pages: Site) -> None:
+    body = {"findings": [two.theirs.handling], "why": "same loop"}
+    pages.api(desk.coordinator.secret, "POST", api(two.ours, "merge"), 201, body)
+    raw = pages.api(desk.finder.secret, "GET", api(two.ours, "duplicates"))
+    assert two.theirs.handling not in raw.text
+    assert "rival" not in raw.text
+    assert [m["handling"] for m in raw.json()["group"]] == [two.ours.handling]
+    shown = pages.page(desk.finder.cookie, f"/findings/{two.ours.handling}/duplicates")
+    assert "rival" not in shown
+    assert two.theirs.handling not in shown
+    for who in (desk.rival, desk.maintainer, desk.operator):
+        pages.api(who.secret, "GET", api(two.ours, "duplicates"), 404)
+    pages.api(desk.finder.secret, "POST", api(two.ours, "merge"), 403, body)
+
+
+def test_the_page_shows_both_side_by_side_with_reasons_and_undo(desk: Desk, two: Two, pages: Site) -> None:
+    here = f"/findings/{two.ours.handling}/duplicates"
+    pages.post(desk.coordinator.cookie, here, what="merge", with_=two.theirs.handling, why="same loop <b>")
+    shown = pages.page(desk.coordinator.cookie, here)
+    said = words(shown)
+    assert "2 findings are one flaw" in said
+    assert "same loop &lt;b&gt;" in shown
+    assert "Undo" in said
+    number = pages.api(desk.coordinator.secret, "GET", api(two.ours, "duplicates")).json()["edges"][0]["act"]
+    pages.post(desk.coordinator.cookie, here, what="undo", number=str(number))
+    assert "It is alone" in words(pages.page(desk.coordinator.cookie, here))
+
+
+def test_what_is_public_is_said_and_revoked_over_the_api(desk: Desk, two: Two, pages: Site) -> None:
+    body = {"flaw": "CVE-2024-1", "fixed": ["1.2.4"], "why": "same function"}
+    found = pages.api(desk.coordinator.secret, "POST", api(two.ours, "known"), 201, body).json()
+    (known,) = found["known"]
+    assert (known["flaw"], known["verdict"]) == ("CVE-2024-1", "is")
+    gone = pages.api(
+        desk.coordinator.secret, "POST", api(two.ours, f"known/{known['id']}/revocation"), 200, {"why": "no"}
+    ).json()
+    assert gone["known"][0]["revoked"] is not None
+
+
+def test_a_cross_run_wants_a_fix_of_both(desk: Desk, two: Two, pages: Site) -> None:
+    body = {"other": two.theirs.handling}
+    pages.api(desk.coordinator.secret, "POST", api(two.ours, "cross-runs"), 409, body)
+    with desk.owner() as db:
+        db.execute("update clearway.finding set level = 3")
+    assert (
+        pages.api(desk.coordinator.secret, "POST", api(two.ours, "cross-runs"), 202, body).json()["job"] > 0
+    )
