@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SCANS: tuple[Right, ...] = ("submit", "operate")
 CONTROLS: tuple[Right, ...] = ("operate", "maintain", "submit")
 READS: tuple[Right, ...] = ("read",)
-ALLOW_VARIABLE = "CLEARWAY_SCAN_PROOF_NETWORKS"  # networks where proofs are looked for though not public
+ALLOW_VARIABLE = "CLEARWAY_SCAN_PROOFS_ALLOW"  # networks where proofs are looked for though not public
 # Each look makes this server call an address that somebody else chose.
 LOOKS = Policy("scan-proofs", 30, 600)
 _STATE = "findings_lease"
