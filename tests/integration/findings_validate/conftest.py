@@ -1,13 +1,17 @@
-"""A box, and a folder of builds for all tests of the session."""
+"""A box, a folder of builds for all tests of the session, the database fixtures, and a findings desk in one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import sandbox_house
 from clearway.sandbox import Backend
+from database import new_world, server, world  # noqa: F401
+from findings_world import Desk, desk_of
+from intake_world import World
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +28,8 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if path.stat().st_mode & 0o005 != 0o005 and str(path).startswith("/tmp/pytest-of-"):
             path.chmod(0o755)
     return folder
+
+
+@pytest.fixture
+def desk(world: World) -> Iterator[Desk]:  # noqa: F811
+    yield from desk_of(world)

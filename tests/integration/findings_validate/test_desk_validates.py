@@ -20,18 +20,13 @@ from clearway.findings.intake import sweep
 from clearway.findings.validate import statement, validation
 from clearway.findings.validate.tasks import tasks
 from clearway.records.errors import ConfigError, ConflictError, ForbiddenError, NotFoundError
-from clearway.sandbox import Backend
 from clearway.store.jobs_worker import run_worker
-from database import new_world, server, world  # noqa: F401
 from findings_targets import COPIES, LONG, MENDED, MENDS, SHORT, c_recipe, sha
-from findings_world import Desk, desk_of
-from intake_world import PROGRAM, World, environment
+from findings_world import Desk
+from intake_world import PROGRAM, environment
 from site_client import Site, site, words
 
-
-@pytest.fixture
-def desk(world: World, box: Backend) -> Iterator[Desk]:  # noqa: F811
-    yield from desk_of(world)
+pytestmark = pytest.mark.usefixtures("box")  # skips where no box can be made
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def test_undefined_behaviour_is_seen_as_a_sanitizers_stop(box: Backend, builds: 
     assert found.state.error.startswith("ubsan:signed-integer-overflow")
 
 
-STEPS = [{"call": "toy.run", "args": [{"repeat": ["a", {"n": 1200}]}]}]
+STEPS = [{"call": "toy.run", "args": [{"repeat": ["a", {"n": 800}]}]}]
 SLOW = a_wheel(
     {
         "toy.py": "def run(x):\n    n = range(len(x))\n    return sum(1 for a in n for b in n for c in range(5))\n"
@@ -107,7 +107,15 @@ QUICK = a_wheel({"toy.py": "def run(x):\n    return len(x) ** 2 * 5\n"}, version
 
 def test_growth_is_measured_on_three_sizes(box: Backend, builds: Path) -> None:
     benign = [{"kind": "steps", "steps": [{"call": "toy.run", "args": ["abc"]}]}]
-    made = py_recipe(SLOW, QUICK, STEPS, {"kind": "growth", "ratio": 2.0}, times=1, benign=benign)
+    made = py_recipe(
+        SLOW,
+        QUICK,
+        STEPS,
+        {"kind": "growth", "ratio": 2.0},
+        times=1,
+        benign=benign,
+        limits={"cpu_s": 1.0, "wall_s": 30.0},
+    )
     found = judged(box, builds, made, SLOW, QUICK, upto=3)
     assert found.ladder.level == 3, found.ladder
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -13,9 +10,7 @@ from sqlalchemy import NullPool, create_engine
 from clearway.findings.validate import validation
 from clearway.store.connect import connect
 from clearway.store.migrate import _MIGRATIONS
-from database import new_world, server, world  # noqa: F401
-from findings_world import Desk, desk_of
-from intake_world import World
+from findings_world import Desk
 
 THERE = """select 'table', relname::text from pg_class where relnamespace = 'clearway'::regnamespace and relkind = 'r'
 union all select 'function', oid::regprocedure::text from pg_proc where pronamespace = 'clearway'::regnamespace
@@ -23,11 +18,6 @@ union all select 'policy', polrelid::regclass::text || '.' || polname from pg_po
 union all select 'governed', name from clearway.governed
 union all select 'task', task from clearway.job_allowed
 union all select 'act', act from clearway.log_act"""
-
-
-@pytest.fixture
-def desk(world: World) -> Iterator[Desk]:  # noqa: F811
-    yield from desk_of(world)
 
 
 def test_taken_back_and_made_again_validations_are_asked_for_as_before(desk: Desk) -> None:
