@@ -80,7 +80,8 @@ def _headers(method: str, operation: dict[str, Any]) -> None:
             "etag",
             "names this state, as this reader is shown it; absent where nothing is kept",
         )
-        _take(operation, "if-none-match", "tags of what the reader has")
+        # A condition that can't be read does not hold, and is no error, however long it is (RFC 9110 §13.1.2).
+        _take(operation, "if-none-match", "tags of what the reader has", bounded=False)
         answers.setdefault("304", {"description": "The reader has it already"})
     if method in ("put", "patch", "delete") and "428" in answers:
         _take(operation, "if-match", "the `etag` of what was read, or `*`", required=True)
@@ -100,10 +101,13 @@ def _say(answer: dict[str, Any], name: str, words: str) -> None:
     answer.setdefault("headers", {})[name] = {"description": words, "schema": dict(_TEXT)}
 
 
-def _take(operation: dict[str, Any], name: str, words: str, *, required: bool = False) -> None:
+def _take(
+    operation: dict[str, Any], name: str, words: str, *, required: bool = False, bounded: bool = True
+) -> None:
     parameters: list[dict[str, Any]] = operation.setdefault("parameters", [])
     if any(p.get("name", "").lower() == name for p in parameters):
         return
+    schema = dict(_TEXT) if bounded else {"type": "string"}
     parameters.append(
-        {"name": name, "in": "header", "required": required, "description": words, "schema": dict(_TEXT)}
+        {"name": name, "in": "header", "required": required, "description": words, "schema": schema}
     )
