@@ -140,9 +140,9 @@ class PartyAct(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class NewProposal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When the embargo is to end. A time without an offset is of `zone`."""
+    """When the embargo is to end: ISO 8601, of `zone` where it has no offset."""
 
-    until: datetime
+    until: Annotated[str, Meta(max_length=40)]
     zone: Annotated[str, Meta(max_length=60)] = "UTC"
     why: Annotated[str, Meta(max_length=2_000)] = ""
 
@@ -325,7 +325,7 @@ def handlers() -> list[HTTPRouteHandler]:
         def act(db: Db, me: Principal) -> Made:
             case = kept.one(db, handling)
             speaker = None if is_desk(me) else party.must_speak(speaks_as(me, party.listed(db, case))).id
-            talk.propose(db, case, data.until, data.zone, now=now(), why=data.why, party=speaker)
+            talk.propose(db, case, talk.moment(data.until), data.zone, now=now(), why=data.why, party=speaker)
             return told(db, case, me)
 
         return done_once(request, act)

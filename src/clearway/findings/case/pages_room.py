@@ -107,12 +107,7 @@ def handlers() -> list[HTTPRouteHandler]:
         """Proposes when the embargo ends."""
 
         def do(db: Db, case: Case, me: Principal) -> str:
-            from datetime import datetime
-
-            try:
-                until = datetime.fromisoformat(data.until.strip())
-            except ValueError:
-                raise InputError("this is no day and hour", where="until", mend="2026-12-24T09:00") from None
+            until = talk.moment(data.until)
             speaker = None if is_desk(me) else party.must_speak(speaks_as(me, party.listed(db, case))).id
             talk.propose(db, case, until, data.zone.strip(), now=now(), why=data.why, party=speaker)
             return "It is proposed; each party may say whether it agrees."

@@ -112,6 +112,7 @@ def add(
 
     Raises:
         InputError: nothing is named, or nobody can be reached.
+        NotFoundError: there is no such organisation.
         ForbiddenError: the caller is no coordinator.
     """
     from .mail import checked_address
@@ -124,6 +125,11 @@ def add(
     if (member is None) == (not email.strip()):
         raise InputError("give an organisation here, or a mail address", where="email")
     address = checked_address(email) if email.strip() else ""
+    if member is not None:
+        known = db.execute("select name from clearway.organisation where org = %s", (member,)).fetchone()
+        if known is None:
+            raise NotFoundError("no such organisation", where="organisation")
+        name = name.strip() or known[0]
     row = db.execute(
         """insert into clearway.vendor_route (org, aud, ecosystem, pattern, member, name, email, source)
         values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing returning route""",

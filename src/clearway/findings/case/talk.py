@@ -149,6 +149,14 @@ def one(db: Connection, number: int) -> Proposal:
     return _proposal(db, row)
 
 
+def moment(text: str) -> datetime:
+    """A day and hour in ISO 8601, with or without an offset. Raises InputError."""
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise InputError("this is no day and hour", where="until", mend="such as 2026-12-24T09:00") from None
+
+
 def checked(until: datetime, zone: str, now: datetime) -> datetime:
     """`until` in UTC: a time with an offset as it is, one without in `zone`.
 

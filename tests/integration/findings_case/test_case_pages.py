@@ -1,0 +1,223 @@
+"""Cases as people meet them: the queue, the room, a maintainer's queue, and the same over the API and the commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clearway.app import cli
+from clearway.findings.case import thread
+from findings_case_world import Cases
+from site_client import Site, site, words
+
+DRAFT = {
+    "title": "Heap buffer overflow", "description": "It reads beyond its buffer.",
+    "products": [{"purl": "pkg:pypi/example", "introduced": "1.0", "fixed": "1.2.4"}],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def served(cases: Cases) -> Iterator[Site]:
+    with site(cases.desk.home, cases.world.url) as made:
+        yield made
+
+
+def api(served: Site, who: Any, method: str, path: str, status: int = 200, body: Any = None) -> Any:
+    return served.api(who.secret, method, f"/api/v1{path}", status, body).json()
+
+
+def queued(cases: Cases, **facts: Any) -> str:
+    return cases.desk.finding(state="queued", **facts).handling
+
+
+def test_the_triage_queue_is_ranked_and_says_why(cases: Cases, served: Site) -> None:
+    low = queued(cases, title="A low one", severity="low", package="p1")
+    high = queued(cases, title="A proven one", severity="low", package="p2")
+    with cases.desk.owner() as db:
+        db.execute(
+            "select clearway.level_finding(finding, 3, 'shown') from clearway.finding where handling = %s",
+            (high,),
+        )
+    waiting = api(served, cases.desk.coordinator, "GET", "/cases/triage")["waiting"]
+    order = [w["handling"] for w in waiting if w["handling"] in (low, high)]
+    assert order == [high, low]
+    assert "breaks no test (E3) +40" in next(w["why"] for w in waiting if w["handling"] == high)
+    shown = served.page(cases.desk.coordinator.cookie, "/cases/triage")
+    assert "breaks no test (E3) +40" in words(shown)
+    assert f'value="{high}"' in shown, "rows can be chosen, for bulk acts"
+
+
+def test_chosen_findings_become_one_case_on_the_page(cases: Cases, served: Site) -> None:
+    one, two = queued(cases, package="bulk"), queued(cases, package="bulk")
+    coordinator = cases.desk.coordinator
+    answer = served.post(coordinator.cookie, "/cases/triage", id=[one, two])  # type: ignore[arg-type]
+    room = answer.headers["location"]
+    assert room.startswith("/cases/CWC-")
+    text = words(served.page(coordinator.cookie, room))
+    assert one in text
+    assert two in text
+    third = queued(cases, package="bulk")
+    served.post(coordinator.cookie, "/cases/triage", id=third, into=room.rpartition("/")[2])
+    assert third in words(served.page(coordinator.cookie, room))
+    served.post(coordinator.cookie, "/cases/triage", 422)
+
+
+def test_a_case_goes_from_findings_to_release_over_the_api(cases: Cases, served: Site) -> None:
+    desk = cases.desk
+    made = api(served, desk.coordinator, "POST", "/cases", 201, {"findings": [queued(cases)]})
+    at = f"/cases/{made['handling']}"
+    assert api(
+        served,
+        desk.coordinator,
+        "POST",
+        f"{at}/parties",
+        201,
+        {"role": "vendor", "organisation": desk.vendor, "ask": True},
+    )
+    (line,) = api(served, desk.maintainer, "GET", "/cases/mine")["waiting"]
+    assert (line["case"], line["answer"]) == (made["handling"], "no-answer")
+    told = api(served, desk.maintainer, "POST", f"{at}/parties/{line['party']}/acts", 200, {"act": "accept"})
+    vendor = next(p for p in told["parties"] if p["mine"])
+    assert (vendor["report"], vendor["answer"]) == ("accepted", "affected")
+    assert told["findings"] == [], "never another's finding"
+    told = api(
+        served,
+        desk.maintainer,
+        "POST",
+        f"{at}/embargo/proposals",
+        200,
+        {"until": "2027-01-15T09:00", "zone": "Europe/Berlin"},
+    )
+    assert told["proposal"]["until"] == "2027-01-15T08:00:00Z"
+    api(served, desk.finder, "POST", f"{at}/embargo/consent", 200, {"said": "agrees"})
+    api(served, desk.finder, "POST", f"{at}/embargo/decision", 403, {"outcome": "accept"})
+    told = api(served, desk.coordinator, "POST", f"{at}/embargo/decision", 200, {"outcome": "accept"})
+    assert (told["embargo"], told["ends"]) == ("active", None)
+    own = api(
+        served, desk.coordinator, "POST", f"{at}/threads", 201, {"topic": "Fix", "party": line["party"]}
+    )["id"]
+    api(served, desk.maintainer, "POST", f"{at}/threads/{own}/messages", 201, {"text": "nearly"})
+    api(served, desk.finder, "GET", f"{at}/threads/{own}", 404)
+    assert [m["text"] for m in api(served, desk.coordinator, "GET", f"{at}/threads/{own}")["messages"]] == [
+        "nearly"
+    ]
+    api(served, desk.coordinator, "POST", f"{at}/arm", 404, {})
+    api(served, desk.coordinator, "POST", f"{at}/drafts?summary=first", 201, DRAFT)
+    api(served, desk.coordinator, "POST", f"{at}/drafts?summary=bad", 422, {**DRAFT, "products": []})
+    assert api(served, desk.maintainer, "GET", f"{at}/draft")["title"] == DRAFT["title"]
+    assert api(served, desk.coordinator, "GET", f"{at}/preview/csaf")["document"]["csaf_version"] == "2.1"
+    armed = api(served, desk.coordinator, "POST", f"{at}/arm", 200, {"on_exploitation": True})
+    assert armed["ends"] == "2027-01-15T08:00:00Z"
+    api(served, desk.maintainer, "POST", f"{at}/release", 403, {"why": "now"})
+    released = api(served, desk.coordinator, "POST", f"{at}/release", 200, {"why": "a fix is out"})
+    assert (released["embargo"], released["public"]) == ("exited", "Pxa")
+
+
+def test_what_one_may_not_see_is_not_there(cases: Cases, served: Site) -> None:
+    case = cases.opened()
+    cases.drafted(case)
+    for who in (cases.desk.rival, cases.desk.operator, cases.desk.maintainer):
+        for path in ("", "/draft", "/preview/csaf", "/threads/1"):
+            api(served, who, "GET", f"/cases/{case.handling}{path}", 404)
+        assert case.handling not in served.api(who.secret, "GET", "/api/v1/cases.csv").text
+        served.page(who.cookie, f"/cases/{case.handling}", 404)
+    served.api("", "GET", f"/api/v1/case-documents/{case.handling}/csaf", 404)
+
+
+def test_the_room_shows_the_clock_the_matrix_and_each_act(cases: Cases, served: Site) -> None:
+    case = cases.opened()
+    vendor = cases.vendor(case)
+    cases.drafted(case)
+    desk = cases.desk
+    at = f"/cases/{case.handling}"
+    text = words(served.page(desk.coordinator.cookie, at))
+    assert "no answer" in text
+    assert "no day is agreed" in text
+    served.post(desk.maintainer.cookie, f"{at}/parties/{vendor.id}", act="dispute", status=422)
+    served.post(desk.maintainer.cookie, f"{at}/parties/{vendor.id}", act="dispute", why="It is a feature.")
+    served.post(desk.coordinator.cookie, f"{at}/proposals", until="2027-02-01T09:00", zone="Asia/Tokyo")
+    served.post(desk.coordinator.cookie, f"{at}/proposals", 422, until="someday", zone="UTC")
+    served.post(desk.maintainer.cookie, f"{at}/consent", said="agrees")
+    served.post(desk.coordinator.cookie, f"{at}/decision", outcome="accept")
+    served.post(desk.coordinator.cookie, f"{at}/threads", topic="For all")
+    with cases.acting() as db:
+        (made,) = thread.listed(db, case)
+    served.post(desk.finder.cookie, f"{at}/threads/{made.id}", text="Hello <script>alert(1)</script>")
+    served.post(desk.coordinator.cookie, f"{at}/arm")
+    shown = served.page(desk.coordinator.cookie, at)
+    text = words(shown)
+    for said in ("2027-02-01 09:00 Asia/Tokyo", "2027-02-01 00:00", "yes: it ends by itself then",
+                 "disputed It is a feature.", "Hello <script>alert(1)</script>"):  # fmt: skip
+        assert said in text, said
+    assert "<script>alert" not in shown
+    served.post(desk.coordinator.cookie, f"{at}/drafts", draft=json.dumps(DRAFT), summary="better")
+    served.post(desk.coordinator.cookie, f"{at}/drafts", 422, draft="{", summary="worse")
+    served.post(desk.coordinator.cookie, f"{at}/cve", cve="CVE-2026-5555")
+    served.post(desk.coordinator.cookie, f"{at}/release", 422, phrase="wrong")
+    served.post(desk.coordinator.cookie, f"{at}/release", phrase=case.handling)
+    assert "it has ended" in words(served.page(desk.maintainer.cookie, at))
+    served.page(desk.maintainer.cookie, "/cases/mine")
+    assert case.handling in served.page(desk.finder.cookie, "/cases")
+
+
+def test_the_directory_routes_by_purl(cases: Cases, served: Site) -> None:
+    desk = cases.desk
+    made = api(
+        served,
+        desk.coordinator,
+        "POST",
+        "/cases/routes",
+        201,
+        {"ecosystem": "npm", "pattern": "@acme/*", "organisation": desk.vendor},
+    )
+    api(
+        served,
+        desk.coordinator,
+        "POST",
+        "/cases/routes",
+        201,
+        {"pattern": "@acme/exact", "email": "exact@example.org"},
+    )
+    api(served, desk.finder, "POST", "/cases/routes", 403, {"pattern": "x", "email": "a@example.org"})
+    case = cases.opened(ecosystem="npm", package="@acme/other", purl="pkg:npm/%40acme/other@1")
+    found = api(served, desk.coordinator, "GET", f"/cases/{case.handling}/contacts")
+    assert [a["member"] for a in found["asked"]] == [desk.vendor]
+    exact = cases.opened(ecosystem="npm", package="@acme/exact", purl="pkg:npm/%40acme/exact@1")
+    found = api(served, desk.coordinator, "GET", f"/cases/{exact.handling}/contacts")
+    assert [a["email"] for a in found["asked"]] == ["exact@example.org"]
+    api(served, desk.coordinator, "GET", f"/cases/{case.handling}/contacts?domain=127.0.0.1", 422)
+    left = api(served, desk.coordinator, "POST", f"/cases/routes/{made['id']}/end")
+    assert made["id"] not in [r["id"] for r in left["routes"]]
+
+
+def test_the_commands_run_a_case(
+    cases: Cases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CLEARWAY_TOKEN", cases.desk.coordinator.secret)
+    monkeypatch.setenv("CLEARWAY_DATABASE_URL", cases.world.url)
+    file = tmp_path / "draft.json"
+    file.write_text(json.dumps(DRAFT))
+
+    def run(*given: str, code: int = 0) -> str:
+        assert cli.main(["--home", str(cases.desk.home), "finding", "case", *given]) == code
+        return capsys.readouterr().out
+
+    finding = queued(cases, title="From the \x1b[31mcommand line", package="cli")
+    assert "\x1b" not in run("triage")
+    handling = json.loads(run("open", finding, "--json"))["handling"]
+    run("party", handling, "--org", "vendor", "--ask")
+    assert "no-answer" in run("show", handling)
+    run("propose", handling, "2027-03-01T12:00", "--zone", "Europe/Berlin")
+    assert json.loads(run("agree", handling, "--json"))["until"] == "2027-03-01T11:00:00Z"
+    run("draft", handling, str(file), "--summary", "first")
+    run("cve", handling, "--id", "CVE-2026-6666")
+    assert json.loads(run("preview", handling))["document"]["tracking"]["id"] == handling
+    run("arm", handling)
+    assert handling in run("list")
+    told = json.loads(run("release", handling, "--why", "out", "--json"))
+    assert (told["embargo"], told["published"] is not None) == ("exited", True)
+    run("show", "CWC-0000-0000", code=6)
