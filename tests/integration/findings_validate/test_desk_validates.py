@@ -17,9 +17,10 @@ import pytest
 from clearway.findings import artefact, desk_key, kept
 from clearway.findings.artefact import File
 from clearway.findings.intake import sweep
-from clearway.findings.validate import statement, validation
+from clearway.findings.validate import at_desk, statement, validation
 from clearway.findings.validate.tasks import tasks
 from clearway.records.errors import ConfigError, ConflictError, ForbiddenError, NotFoundError
+from clearway.sandbox import Backend
 from clearway.store.jobs_worker import run_worker
 from findings_targets import COPIES, LONG, MENDED, MENDS, SHORT, c_recipe, sha
 from findings_world import Desk
@@ -205,6 +206,30 @@ def test_nobody_but_the_desks_jobs_writes_what_was_found(desk: Desk) -> None:
     ):
         with pytest.raises(ConfigError, match="permission denied"), desk.acting(desk.coordinator) as db:
             db.execute(act)  # type: ignore[arg-type]
+
+
+def test_a_machine_that_can_not_try_it_says_nothing_of_the_finding(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No box can be made, and a recipe that can't be opened: both give the finding back to the queue."""
+
+    def none() -> Backend:
+        raise ConfigError("no box can be made here", where="sandbox")
+
+    monkeypatch.setattr(at_desk.Desk.__init__, "__defaults__", (none,))
+    finding = reported(desk)
+    number = ask(desk, finding)
+    with worker(desk):
+        found = wait(desk, number)
+    assert (found.state, found.why, found.level) == ("failed", "no box can be made here", None)
+    with desk.owner() as db:
+        assert kept.by_id(db, finding.id).state == "queued"
+        desk.vault.destroy(finding.subject)
+    number = ask(desk, finding)
+    with worker(desk):
+        assert wait(desk, number).state == "failed"
+    with desk.owner() as db:
+        assert kept.by_id(db, finding.id).state == "queued"
 
 
 def test_a_trial_that_is_over_takes_its_validations_with_it(desk: Desk) -> None:

@@ -31,6 +31,7 @@ from clearway.records.errors import (
 from clearway.records.text import plain
 from clearway.sandbox import backend
 from clearway.store.jobs import JobStoppedError
+from clearway.store.jobs_retry import LASTING
 
 from .. import artefact, desk_key, kept
 from ..artefact import File
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[Any]
 
 RECIPE = "recipe.json"
+ATTEMPTS = 5
 FETCHED = "corpus"  # in the home: files that the desk fetched from where they are published
 _TELL_S = 1.0
 _SMALL = 64 << 10  # bytes; a recipe names a few hundred files at most
@@ -99,8 +101,22 @@ class Desk:
         self.home, self.vault, self.key, self._box = home, vault, key, box
 
     def validate(self, job: Job, args: dict[str, Any]) -> None:
-        """The task: judges what was asked for and keeps it. Runs again from the beginning after a crash."""
-        number = int(args["validation"])
+        """The task: judges what was asked for and keeps it. Runs again from the beginning after a crash.
+
+        Where its last attempt fails, the finding is given back to the queue: nothing stays open for ever.
+        """
+        try:
+            self._validate(job, int(args["validation"]))
+        except Exception as error:
+            if job.failures + 1 >= ATTEMPTS or isinstance(error, LASTING):
+                with job.owner() as db:
+                    asked = validation.by_id(db, int(args["validation"]))
+                    finding = kept.by_id(db, asked.finding)
+                why = error.what if isinstance(error, ClearwayError) else "a fault of this release"
+                self._give_back(job, finding, asked.id, why)
+            raise
+
+    def _validate(self, job: Job, number: int) -> None:
         with job.owner() as db:
             asked = validation.by_id(db, number)
             if asked.state not in ("waiting", "running"):

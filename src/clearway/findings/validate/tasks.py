@@ -33,4 +33,6 @@ def tasks(home: Path, url: str) -> Tasks:
         """Signs that somebody accepted it."""
         desk().accept(job, args)
 
-    return {TASK: Spec(validate, Retry(attempts=5)), ACCEPT: Spec(accept, Retry(attempts=5))}
+    from .at_desk import ATTEMPTS
+
+    return {TASK: Spec(validate, Retry(attempts=ATTEMPTS)), ACCEPT: Spec(accept, Retry(attempts=ATTEMPTS))}
