@@ -15,7 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-NAMES = ("match", "intake", "query", "keys", "markings", "ledger", "jobs", "api", "fleet", "reports", "validate")
+NAMES = (
+    "match", "intake", "query", "keys", "markings", "ledger", "jobs", "api", "fleet", "reports", "validate", "dedup", "leases")  # fmt: skip
 
 
 def machine() -> dict[str, Any]:

@@ -201,10 +201,13 @@ def _asked(world: World, size: int) -> dict[str, Any]:
             scanned.append(scan)
             bare.append(alone)
             answers[found.answer] = answers.get(found.answer, 0) + 1
+    least = _figures(bare)
     row = {
         "row": f"{size:,} leases held",
         **_figures(took),
         "scan_p50_ms": statistics.median(scanned) * 1_000,
+        "entry_p50_ms": least["p50_ms"],
+        "entry_p99_ms": least["p99_ms"],
     }
     return {**row, **{f"answered_{name}": count for name, count in sorted(answers.items())}}
 
