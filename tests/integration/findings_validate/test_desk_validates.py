@@ -142,6 +142,25 @@ def test_a_validation_climbs_is_kept_and_its_statements_verify(desk: Desk, pages
     assert desk.acts().count("validation.accepted") == 1
 
 
+def test_the_page_starts_one_shows_that_it_waits_and_names_what_is_wrong(desk: Desk, pages: Site) -> None:
+    finding = reported(desk, patch=MENDS)
+    where = f"/findings/{finding.handling}/evidence"
+    assert "Nothing was tried yet" in words(pages.page(desk.finder.cookie, where))
+    refused = pages.post(desk.coordinator.cookie, where, 422, upto="9", seconds="30")
+    assert "between 1 and 5" in words(refused.text)
+    pages.post(desk.finder.cookie, where, 403, upto="1", seconds="1")
+    pages.post(desk.coordinator.cookie, where, upto="2", seconds="1", vouched="yes")
+    shown = words(pages.page(desk.coordinator.cookie, where))
+    assert "It waits for a worker" in shown
+    assert "Validate it" not in shown
+    pages.page(desk.rival.cookie, where, 404)
+    with desk.owner() as db:
+        (asked,) = validation.listed(db, finding.id)
+    assert set(VOUCHED) <= set(asked.vouched)
+    with worker(desk):
+        assert wait(desk, asked.id).level == 2
+
+
 def test_a_target_that_the_desk_does_not_vouch_for_stays_at_e1(desk: Desk) -> None:
     finding = reported(desk)
     number = ask(desk, finding, vouched=())
