@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 NAMES = (
-    "match", "intake", "query", "keys", "markings", "ledger", "jobs", "api", "fleet", "reports", "validate", "dedup", "leases")  # fmt: skip
+    "match", "intake", "query", "keys", "markings", "ledger", "jobs", "api", "fleet", "reports", "validate", "dedup",
+    "leases",
+)  # fmt: skip
 
 
 def machine() -> dict[str, Any]:
