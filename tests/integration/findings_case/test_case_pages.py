@@ -107,7 +107,7 @@ def test_a_case_goes_from_findings_to_release_over_the_api(cases: Cases, served:
     ]
     api(served, desk.coordinator, "POST", f"{at}/arm", 404, {})
     api(served, desk.coordinator, "POST", f"{at}/drafts?summary=first", 201, DRAFT)
-    api(served, desk.coordinator, "POST", f"{at}/drafts?summary=bad", 422, {**DRAFT, "products": []})
+    api(served, desk.coordinator, "POST", f"{at}/drafts?summary=bad", 400, {**DRAFT, "products": []})
     assert api(served, desk.maintainer, "GET", f"{at}/draft")["title"] == DRAFT["title"]
     assert api(served, desk.coordinator, "GET", f"{at}/preview/csaf")["document"]["csaf_version"] == "2.1"
     armed = api(served, desk.coordinator, "POST", f"{at}/arm", 200, {"on_exploitation": True})
@@ -189,7 +189,7 @@ def test_the_directory_routes_by_purl(cases: Cases, served: Site) -> None:
     exact = cases.opened(ecosystem="npm", package="@acme/exact", purl="pkg:npm/%40acme/exact@1")
     found = api(served, desk.coordinator, "GET", f"/cases/{exact.handling}/contacts")
     assert [a["email"] for a in found["asked"]] == ["exact@example.org"]
-    api(served, desk.coordinator, "GET", f"/cases/{case.handling}/contacts?domain=127.0.0.1", 422)
+    api(served, desk.coordinator, "GET", f"/cases/{case.handling}/contacts?domain=127.0.0.1", 400)
     left = api(served, desk.coordinator, "POST", f"/cases/routes/{made['id']}/end")
     assert made["id"] not in [r["id"] for r in left["routes"]]
 

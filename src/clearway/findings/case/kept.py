@@ -20,6 +20,7 @@ from clearway.store import events
 from clearway.store.scalar import scalar
 
 from .. import kept as findings
+from ..dedup import edge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -131,7 +132,7 @@ def add(db: Connection, org: int, chosen: Sequence[Finding], title: str = "") ->
         "case.opened",
         {"findings": [f.handling for f in chosen], "embargo": embargo.one(db, held).uid},
     )
-    for finding in chosen:
+    for finding in _one_flaw(db, chosen):
         take(db, made, finding)
     return by_id(db, made.id)
 
@@ -150,6 +151,19 @@ def take(db: Connection, case: Case, finding: Finding) -> None:
     known = {p.member for p in party.listed(db, case) if p.role == "reporter"}
     if finding.org not in known:
         party.add(db, case, role="reporter", member=finding.org)
+
+
+def _one_flaw(db: Connection, chosen: Sequence[Finding]) -> list[Finding]:
+    """The chosen findings, and those that are one flaw with them and in no case: one flaw, one case (`dedup.edge`)."""
+    found = {f.id: f for f in chosen}
+    for finding in chosen:
+        for number in edge.group_of(db, finding.id):
+            if number in found:
+                continue
+            other = findings.by_id(db, number)
+            if other.case_id is None and other.live and other.state not in ("closed", "withdrawn"):
+                found[number] = other
+    return list(found.values())
 
 
 def findings_of(db: Connection, case: Case) -> list[str]:
