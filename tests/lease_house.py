@@ -67,7 +67,8 @@ class House(Desk):
         with self.owner() as db:
             db.execute(
                 """update clearway.lease set starts = starts - %(by)s::interval, until = until - %(by)s::interval,
-                    ends = ends - %(by)s::interval, released = released - %(by)s::interval where reference = %(which)s""",
+                    ends = ends - %(by)s::interval, released = released - %(by)s::interval
+                where reference = %(which)s""",
                 {"by": f"{hours} hours", "which": lease.reference},
             )
             db.execute(

@@ -113,9 +113,12 @@ def test_hostile_bodies_are_refused_with_a_problem(refused: Callable[[Any, str],
     for body in (
         {}, [], {"activity": "ddos", "scope": ["pkg:pypi/x"]}, {"activity": "port", "scope": "10.0.0.0/24"},
         {"activity": "port", "scope": [NET] * 33}, {"activity": "fuzzing", "scope": ["\u0000"]},
-        {"activity": "fuzzing", "scope": ["pkg:pypi/x"], "ttl_s": 10**30}, {"activity": "fuzzing", "scope": ["x" * 100_000]},
-        {"activity": "fuzzing", "scope": ["pkg:pypi/x"], "until": "tomorrow"}, {"activity": "fuzzing", "scope": ["pkg:pypi/x"], "org": 1},
-        {"activity": "fuzzing", "scope": ["pkg:pypi/x"], "rate": "NaN"}, {"activity": "fuzzing", "scope": ["pkg:pypi/x"], "organisation": "water"},
+        {"activity": "fuzzing", "scope": ["pkg:pypi/x"], "ttl_s": 10**30},
+        {"activity": "fuzzing", "scope": ["x" * 100_000]},
+        {"activity": "fuzzing", "scope": ["pkg:pypi/x"], "until": "tomorrow"},
+        {"activity": "fuzzing", "scope": ["pkg:pypi/x"], "org": 1},
+        {"activity": "fuzzing", "scope": ["pkg:pypi/x"], "rate": "NaN"},
+        {"activity": "fuzzing", "scope": ["pkg:pypi/x"], "organisation": "water"},
     ):  # fmt: skip
         refused(body, BASE)
     for body in (

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg
@@ -93,7 +94,7 @@ def test_two_hundred_clients_never_hold_one_host_twice(house: House) -> None:
     assert twice(house) == []
     assert len({lease.fence for lease in granted}) == len(granted)
     by_time = sorted(granted, key=lambda lease: lease.starts)
-    for first, second in zip(by_time, by_time[1:], strict=False):
+    for first, second in pairwise(by_time):
         if set(first.scope) & set(second.scope):
             assert second.fence > first.fence
 

@@ -71,7 +71,7 @@ def test_what_can_not_be_asked_is_refused(house: House) -> None:
         (SOURCE, "pkg:pypi/x", None),
         (SOURCE, "", None),
         (SOURCE, "192.0.2.1", datetime.now(UTC) + timedelta(days=1)),
-        (SOURCE, "192.0.2.1", datetime(2026, 1, 1)),  # noqa: DTZ001
+        (SOURCE, "192.0.2.1", datetime(2026, 1, 1)),
     ]
     for source, target, at in unusable:
         with pytest.raises(InputError):

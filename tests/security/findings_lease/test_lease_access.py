@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from clearway.findings.lease import control, hold
+from clearway.findings.lease import ask, control, hold
+from clearway.findings.lease.ask import Asking
+from clearway.records.clock import SystemClock
 from clearway.records.errors import ClearwayError, ForbiddenError, NotFoundError
 from lease_house import NET, House, member
 
@@ -103,12 +105,8 @@ def test_the_applications_role_writes_no_lease_but_by_asking(house: House) -> No
 def test_a_lease_is_asked_for_in_an_organisation_of_ones_own(house: House) -> None:
     with house.acting(house.rival) as db:
         other = member(db)
+    asked = Asking(activity="fuzzing", scope=("pkg:pypi/x",))
     with pytest.raises(ForbiddenError), house.acting(house.finder) as db:
-        from clearway.findings.lease import ask
-        from clearway.findings.lease.ask import Asking
-        from clearway.records.clock import SystemClock
-
-        asked = Asking(activity="fuzzing", scope=("pkg:pypi/x",))
         ask.ask(db, house.blind, other, asked, table=None, clock=SystemClock())
 
 

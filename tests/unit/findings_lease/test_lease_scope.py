@@ -56,7 +56,8 @@ def test_scopes_do_not_meet(a: str, b: str) -> None:
         "", " ", "pkg:", "pkg:pypi/", "git+https://", "git+https://git.example.org", "git+https://user@git.example.org/a/b",
         "https://git.example.org/a/b@../..", "http://git.example.org/a/b", "192.0.2.1/24", "0.0.0.0/0", "10.0.0.0/7",
         "::/0", "fe80::1%eth0", "2001::/15", "org", "*.org", "*.", "1.2.3", "2130706433", "0x7f.1", "-a.example.org",
-        "a..example.org", "a\nb.example.org", "a" * 64 + ".example.org", "x" * 2_000, "*.*.example.org", "\x00", "a b.example.org",
+        "a..example.org", "a\nb.example.org", "a" * 64 + ".example.org", "x" * 2_000, "*.*.example.org", "\x00",
+        "a b.example.org",
         "é" * 300 + ".example.org",
     ],
 )  # fmt: skip
