@@ -60,7 +60,7 @@ def tasks(home: Path, url: str, clock: Clock | None = None) -> Tasks:
 
     return {
         release.TASK: Spec(publish, Retry(attempts=12)),
-        "findings.case_ended": Spec(publish, cron="* * * * *"),
+        "findings.case_settle": Spec(publish, cron="* * * * *"),
         cve_id.TASK: Spec(number, Retry(attempts=12)),
         "findings.case_cve_publish": Spec(number, cron="*/10 * * * *"),
         "findings.case_turns": Spec(turns, cron="23 * * * *"),
