@@ -82,3 +82,10 @@ def test_a_cross_run_wants_a_fix_of_both(desk: Desk, two: Two, pages: Site) -> N
     assert (
         pages.api(desk.coordinator.secret, "POST", api(two.ours, "cross-runs"), 202, body).json()["job"] > 0
     )
+
+
+def test_a_number_that_is_none_of_ours_is_not_found(desk: Desk, two: Two, pages: Site) -> None:
+    body = {"why": "x"}
+    for number in (0, 999, 10**20):
+        for part in (f"duplicates/{number}/undo", f"edges/{number}/revocation", f"known/{number}/revocation"):
+            pages.api(desk.coordinator.secret, "POST", api(two.ours, part), 404, body)

@@ -168,6 +168,10 @@ def _keep(db: Connection, a: Finding, b: Finding, said: Crossed) -> None:
     one, other, verdict = a.id, b.id, said.verdict
     if verdict == "contained":
         one, other, verdict = b.id, a.id, "contains"
+    # Two runs of one pair that end at once would both find nothing said yet.
+    db.execute(
+        "select from clearway.finding where finding = any(%s) order by finding for update", ([one, other],)
+    )
     before = db.execute(
         """select edge, verdict, one from clearway.finding_edge where revoked is null and basis = 'cross-run'
             and one = any(%s) and other = any(%s)""",
