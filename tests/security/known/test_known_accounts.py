@@ -121,9 +121,9 @@ def test_a_service_neither_asks_nor_approves(people: People, a: int) -> None:
         people.somebody(a, "coordinator", kind="service", name="robot"),
     )
     with pytest.raises(ForbiddenError), people.pool.acting(robot.token_key) as db:
-        approval.ask(db, a, "remark", "probe/1", {}, "x")
+        approval.ask(db, a, "other", "probe/1", {}, "x")
     with people.acting(asker) as db:
-        asked = approval.ask(db, a, "remark", "probe/1", {}, "x")
+        asked = approval.ask(db, a, "other", "probe/1", {}, "x")
     with pytest.raises(ForbiddenError, match="second person"), people.pool.acting(robot.token_key) as db:
         approval.decide(db, asked.approval, "approved")
 

@@ -76,7 +76,7 @@ def handlers() -> list[HTTPRouteHandler]:
             ems=EMS,
             desk=is_desk(me),
             maintains=me.may("maintain"),
-            none=not found.items and not asked.narrowed and not asked.cursor,
+            nothing=not found.items and not asked.narrowed and not asked.cursor,
         )  # fmt: skip
 
     @get(["/cases.json", "/cases.csv"], opt=SIGNED_IN, **PAGE)

@@ -91,7 +91,7 @@ def handlers() -> list[HTTPRouteHandler]:
             states=STATE_WORDS,
             track=track if track is not None and track.reported else None,
             may=own is not None,
-            none=not found.items and not asked.narrowed and not asked.cursor,
+            nothing=not found.items and not asked.narrowed and not asked.cursor,
         )  # fmt: skip
 
     @get(["/findings.json", "/findings.csv"], opt=SIGNED_IN, **PAGE)
