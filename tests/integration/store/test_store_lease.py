@@ -236,7 +236,9 @@ def test_a_copy_of_a_home_has_a_server_of_its_own(home: Path) -> None:
     with lease(home) as url:
         remember(url, 1)
     copied = home.with_name("copied")
-    subprocess.run(["cp", "-a", str(home), str(copied)], check=True)  # with the note of where the first one answers
+    subprocess.run(
+        ["cp", "-a", str(home), str(copied)], check=True
+    )  # with the note of where the first one answers
     with lease(home) as url, lease(copied) as other:
         remember(other, 2)
         assert (kept(url), kept(other)) == ([1], [1, 2])
