@@ -223,6 +223,7 @@ def _asking(request: Request[Any, Any, Any], form: Form, answer: ask.Answer | No
         answer=answer,
         mine=mine,
         activities=list(ACTIVITY_WORDS.items()),
+        example="git+https://host/owner/name@commit#src/**",
     )
 
 
