@@ -1,4 +1,4 @@
-"""A due date that lists are ordered and bounded by: an expression is not pushed below a row-level policy, a column is."""
+"""A due date that lists are ordered and bounded by: a column passes below a row-level policy, an expression does not."""
 
 from clearway.store.ddl import run
 
