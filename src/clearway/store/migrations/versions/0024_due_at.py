@@ -1,4 +1,4 @@
-"""A due date that lists are ordered and bounded by: a column passes below a row-level policy, an expression does not."""
+"""A due date that lists are ordered and bounded by: a column passes below a row-level policy, an expression doesn't."""
 
 from clearway.store.ddl import run
 
