@@ -30,7 +30,9 @@ def test_the_first_line_says_what_is_overdue_and_why(cockpit: Cockpit) -> None:
     assert "Never kept" in text
     assert "days over" not in text.partition("Reports As of today")[2], "advice has no day by which to report"
     assert "hospital-gw" not in page
-    assert "Nothing is overdue or waits for Water works" in words(cockpit.page("operator@water", "/directives"))
+    assert "Nothing is overdue or waits for Water works" in words(
+        cockpit.page("operator@water", "/directives")
+    )
 
 
 def test_the_list_says_first_what_is_overdue_and_leaves_as_a_file(cockpit: Cockpit) -> None:
