@@ -62,7 +62,7 @@ def run() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
                 {"row": f"hint, {name}: {method}", "pairs": len(pairs), "of_one_flaw": sum(t for _, t in pairs),
                  "auc": round(auc, 4), "recall_at_p95": round(recall, 4)}
             )  # fmt: skip
-    best = {row["row"]: row for row in rows}
+    best: dict[Any, dict[str, Any]] = {row["row"]: row for row in rows}
     goals = []
     for name in _ROWS:
         goals.append(goal(f"{name}: {_AUC}", 0.94, best[name]["auc"], "", least=True))

@@ -29,7 +29,7 @@ from clearway import ledger
 from clearway.access import audience, credential, organisation, person
 from clearway.access.marking import Marking
 from clearway.findings.lease import ask, control, hold, rule, whose
-from clearway.findings.lease.ask import Asking
+from clearway.findings.lease.ask import Answer, Asking
 from clearway.findings.lease.blind import BlindKey
 from clearway.findings.lease.scope import Target, parse
 from clearway.records.clock import SystemClock
@@ -142,7 +142,7 @@ class World:
         with self.pool.acting(self.secret) as db:
             ledger.append(db, "lease.answered", "organisation/lab0", {"answer": "go"}, aud=self.auds[0])
 
-    def release(self, answer: ask.Answer) -> None:
+    def release(self, answer: Answer) -> None:
         """Gives back what was given."""
         if answer.lease is not None:
             with self.pool.acting(self.secret) as db:
