@@ -3,7 +3,7 @@
 There are 65,536 numbers, and an embargo that ended leaves its own behind. Rows under it move, in batches, to the
 audience that says the same without it. A number that no row and no open approval has is then *retired*, *given up*, and
 only after that another's. Between these steps every transaction ends that may know the number from before, and
-everything is looked through again: decision 0018 has the attacks.
+everything is looked through again: decision 0013 has the attacks.
 """
 
 from __future__ import annotations
