@@ -18,7 +18,7 @@ from clearway.findings.lease.hold import Lease
 from clearway.records.clock import SystemClock
 from clearway.records.principal import Membership, Principal
 from findings_world import Desk
-from intake_world import World
+from intake_world import drop_database, new_database
 from people import People, Somebody
 
 NET = "192.0.2.0/24"
@@ -30,6 +30,21 @@ class House(Desk):
     def __init__(self, people: People, home: Path) -> None:
         super().__init__(people, home)
         self.blind = BlindKey.of_home(home)
+        self.told = 0
+
+    def clear(self) -> None:
+        """Nobody leases anything or controls anything, and `acts` begins anew: what a test of many starts with."""
+        with self.owner() as db:
+            db.execute(
+                """truncate clearway.lease, clearway.lease_target, clearway.lease_source, clearway.lease_root,
+                    clearway.lease_pace, clearway.lease_told, clearway.lease_control, clearway.lease_control_at
+                    restart identity"""
+            )
+        self.told = 0
+        self.told = len(self.acts())
+
+    def acts(self) -> list[str]:
+        return super().acts()[self.told :]
 
     def ask(self, who: Somebody, *scope: str, activity: str = "port", **facts: Any) -> Answer:
         with self.acting(who) as db:
@@ -91,10 +106,12 @@ def ask_in(db: psycopg.Connection[Any], key: BlindKey, *scope: str, **facts: Any
     return ask.ask(db, key, member(db), asked, table=table, clock=SystemClock())
 
 
-def house_of(world: World) -> Iterator[House]:
-    """For a fixture: `yield from house_of(world)`."""
-    people = People(world.url)
+def house_of(server: str, home: Path) -> Iterator[House]:
+    """For the fixture of a module: `yield from house_of(server, home)`; each test begins with `clear`."""
+    url = new_database(server, "made")
+    people = People(url)
     try:
-        yield House(people, world.home)
+        yield House(people, home)
     finally:
         people.close()
+        drop_database(server, url)

@@ -1,16 +1,53 @@
-"""The database fixtures, and a desk whose participants lease."""
+"""A desk whose participants lease: one for the tests of a module, cleared before each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from database import home, made_home, new_world, server, world  # noqa: F401
-from intake_world import World
+from clearway.findings.lease import at_desk
+from clearway.findings.lease.proof import Looker
+from clearway.http.outbound import Client
+from database import server  # noqa: F401
 from lease_house import House, house_of
+from site_client import Site, site
+
+
+@pytest.fixture(scope="module")
+def one_house(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:  # noqa: F811
+    yield from house_of(server, tmp_path_factory.mktemp("house") / "home")
+
+
+@pytest.fixture(scope="module")
+def one_zone() -> Iterator[dict[str, tuple[str, ...]]]:
+    """What the DNS says; nothing outside of this process is asked."""
+    said: dict[str, tuple[str, ...]] = {}
+
+    @contextmanager
+    def looker() -> Iterator[Looker]:
+        with Client() as client:
+            yield Looker(lambda name: said.get(name, ()), client)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(at_desk, "looker", looker)
+        yield said
+
+
+@pytest.fixture(scope="module")
+def one_site(one_house: House, one_zone: dict[str, tuple[str, ...]]) -> Iterator[Site]:
+    with site(one_house.home, one_house.people.url) as made:
+        yield made
 
 
 @pytest.fixture
-def house(world: World) -> Iterator[House]:  # noqa: F811
-    yield from house_of(world)
+def zone(one_zone: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    one_zone.clear()
+    return one_zone
+
+
+@pytest.fixture
+def house(one_house: House) -> House:
+    one_house.clear()
+    return one_house

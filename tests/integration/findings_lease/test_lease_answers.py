@@ -127,7 +127,8 @@ def test_an_opt_out_that_is_ended_is_none(house: House) -> None:
     assert house.ask(house.rival, NET).answer == "go"
 
 
-def test_what_is_public_is_told_and_nothing_is_leased(house: House, world: World) -> None:
+def test_what_is_public_is_told_and_nothing_is_leased(house: House) -> None:
+    world = World(house.people.url, house.home)
     world.take(
         write(
             world.home / "in" / "one.json",

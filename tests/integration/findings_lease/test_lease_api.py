@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from clearway.findings.lease import at_desk
-from clearway.findings.lease.proof import Looker
-from clearway.http.outbound import Client
 from lease_house import NET, House
-from site_client import Site, site
+from site_client import Site
 
 BASE = "/api/v1/leases"
 
 
 @pytest.fixture
-def api(house: House) -> Iterator[Site]:
-    with site(house.home, house.people.url) as made:
-        yield made
-
-
-@pytest.fixture
-def zone(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, ...]]:
-    """What the DNS says; nothing outside of this process is asked."""
-    said: dict[str, tuple[str, ...]] = {}
-
-    @contextmanager
-    def looker() -> Iterator[Looker]:
-        with Client() as client:
-            yield Looker(lambda name: said.get(name, ()), client)
-
-    monkeypatch.setattr(at_desk, "looker", looker)
-    return said
+def api(one_site: Site, house: House) -> Site:
+    return one_site
 
 
 def test_ask_renew_and_give_back(api: Site, house: House) -> None:
@@ -86,11 +68,11 @@ def test_a_proof_a_lease_and_a_wait(api: Site, house: House, zone: dict[str, tup
 
 
 def test_looks_for_proofs_are_paced(api: Site, house: House, zone: dict[str, tuple[str, ...]]) -> None:
-    begun = api.api(house.operator.secret, "POST", f"{BASE}/controls", 201, {"scope": NET}).json()
+    begun = api.api(house.rival.secret, "POST", f"{BASE}/controls", 201, {"scope": NET}).json()
     statuses = [
         api.http.post(
             f"{BASE}/controls/{begun['id']}/check",
-            headers={"authorization": f"Bearer {house.operator.secret}"},
+            headers={"authorization": f"Bearer {house.rival.secret}"},
         ).status_code
         for _ in range(at_desk.LOOKS.quota + 2)
     ]

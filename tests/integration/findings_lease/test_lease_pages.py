@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
+from clearway.app.cli import main
 from clearway.findings.lease import calendar
-from intake_world import environment, run
 from lease_house import NET, House
-from site_client import Site, site, words
+from site_client import Site, words
 
 
 @pytest.fixture
-def pages(house: House) -> Iterator[Site]:
-    with site(house.home, house.people.url) as made:
-        yield made
+def pages(one_site: Site, house: House) -> Site:
+    return one_site
 
 
 def test_a_question_becomes_a_lease_on_the_calendar_and_in_the_list(pages: Site, house: House) -> None:
@@ -98,11 +95,16 @@ def test_a_window_is_on_each_day_that_it_touches(house: House) -> None:
     assert [day.more for day in calendar.weeks([lease] * 6, now)[1]] == [0, 2, 2, 2, 0, 0, 0]
 
 
-def test_the_command_line_asks_renews_lists_and_gives_back(home: Path) -> None:
+def test_the_command_line_asks_renews_lists_and_gives_back(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CLEARWAY_DATABASE_URL", house.people.url)
+
     def clearway(*words: str, code: int = 0) -> str:
-        done = run("--home", str(home), "finding", "lease", *words, env=environment())
-        assert done.returncode == code, done.stderr.decode()
-        return done.stdout.decode()
+        done = main(["--home", str(house.home), "finding", "lease", *words])
+        out, err = capsys.readouterr()
+        assert done == code, err
+        return out
 
     asked = json.loads(clearway("ask", "pkg:pypi/requests@2.31.0", "--activity", "fuzzing", "--json"))
     lease = asked["lease"]

@@ -1,4 +1,4 @@
-"""The database fixtures, and a desk whose participants lease."""
+"""A desk whose participants lease: one for the tests of a module, cleared before each."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from database import home, made_home, new_world, server, world  # noqa: F401
-from intake_world import World
+from database import server  # noqa: F401
 from lease_house import House, house_of
 
 
+@pytest.fixture(scope="module")
+def one_house(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:  # noqa: F811
+    yield from house_of(server, tmp_path_factory.mktemp("house") / "home")
+
+
 @pytest.fixture
-def house(world: World) -> Iterator[House]:  # noqa: F811
-    yield from house_of(world)
+def house(one_house: House) -> House:
+    one_house.clear()
+    return one_house
