@@ -37,6 +37,13 @@ def test_a_whole_report_lacks_nothing() -> None:
         ),
         ({"reproduction": {"release": "1.0", "steps": "a long list of steps to take"}}, []),
         ({"files": [], "reproduction": {"release": "1.0", "recipe": {"a": 1}}}, []),
+        (
+            {
+                "files": [{"name": "recipe.json", "kind": "attachment", "data": "e30="}],
+                "reproduction": {"release": "1.0", "steps": "see the recipe that is attached"},
+            },
+            [],
+        ),
     ],
     ids=[
         "a name without an ecosystem and a release",

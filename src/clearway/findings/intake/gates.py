@@ -96,7 +96,8 @@ def _release(release: str) -> str:
 
 def _reproduction(report: Reported) -> str:
     made = report.reproduction
-    if made.recipe:
+    # Sent as a field, or as the attachment under whose name the desk looks for it.
+    if made.recipe or any(f.kind == "attachment" and f.name == "recipe.json" for f in report.files):
         return ""
     has_input = any(file.kind in ("input", "harness") for file in report.files)
     if len(made.steps) >= _MIN_STEPS and has_input:
