@@ -56,6 +56,7 @@ def test_a_whole_report_lacks_nothing() -> None:
         "steps without an input",
         "steps with an input",
         "a recipe",
+        "a recipe as a file",
     ],
 )
 def test_what_is_missing_is_named(change: dict[str, Any], names: list[str]) -> None:
