@@ -30,6 +30,8 @@ class Desk:
     def __init__(self, people: People, home: Path) -> None:
         self.people = people
         self.home = home
+        self.told = 0
+        self._first: set[str] | None = None
         home.mkdir(parents=True, exist_ok=True)
         self.lab, self.rival_org = people.org("lab", "lab"), people.org("rival", "finder")
         self.vendor, self.water = people.org("vendor", "vendor"), people.org("water")
@@ -60,9 +62,40 @@ class Desk:
             return kept.add(db, new_finding(reporter.org, **facts))[0]
 
     def acts(self) -> list[str]:
-        """What the log has been told, in order."""
+        """What the log has been told since the test began, in order."""
         with self.owner() as db:
-            return [a for (a,) in db.execute("select act from clearway.log_entry order by entry")]
+            told = [a for (a,) in db.execute("select act from clearway.log_entry order by entry")]
+        return told[self.told :]
+
+    def clear(self) -> None:
+        """Its people alone are left, and `acts` begins anew: what a test begins with where a module has one desk.
+
+        A tenth of the time that a copy of the database takes. What was empty when this was first called is emptied.
+        """
+        with self.owner() as db:
+            full = self._full(db)
+            if self._first is None:
+                self._first = full
+            made = sorted(full - self._first)
+            if made:
+                db.execute(f"truncate {', '.join(made)} restart identity cascade".encode())
+        self.told = 0
+        self.told = len(self.acts())
+
+    @staticmethod
+    def _full(db: psycopg.Connection[Any]) -> set[str]:
+        """The tables that have a row."""
+        names = [
+            name
+            for (name,) in db.execute(
+                """select format('%I.%I', schemaname, tablename) from pg_tables
+                where schemaname not in ('pg_catalog', 'information_schema')
+                    and not starts_with(tablename::text, 'log_')"""
+            )
+        ]
+        asked = ", ".join(f"exists (select from {name})" for name in names)
+        row = db.execute(f"select {asked}".encode()).fetchone() or ()
+        return {name for name, there in zip(names, row, strict=True) if there}
 
 
 _COUNT = iter(range(1, 1_000_000))

@@ -30,21 +30,6 @@ class House(Desk):
     def __init__(self, people: People, home: Path) -> None:
         super().__init__(people, home)
         self.blind = BlindKey.of_home(home)
-        self.told = 0
-
-    def clear(self) -> None:
-        """Nobody leases anything or controls anything, and `acts` begins anew: what a test of many starts with."""
-        with self.owner() as db:
-            db.execute(
-                """truncate clearway.lease, clearway.lease_target, clearway.lease_source, clearway.lease_root,
-                    clearway.lease_pace, clearway.lease_told, clearway.lease_control, clearway.lease_control_at
-                    restart identity"""
-            )
-        self.told = 0
-        self.told = len(self.acts())
-
-    def acts(self) -> list[str]:
-        return super().acts()[self.told :]
 
     def ask(self, who: Somebody, *scope: str, activity: str = "port", **facts: Any) -> Answer:
         with self.acting(who) as db:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from clearway.findings import kept
 from findings_dedup_world import Two
 from findings_world import Desk
-from site_client import Site, site, words
+from site_client import Site, words
 
 
 @pytest.fixture
-def pages(desk: Desk) -> Iterator[Site]:
-    with site(desk.home, desk.people.url) as made:
-        yield made
+def pages(one_site: Site, desk: Desk) -> Site:
+    return one_site
 
 
 def api(finding: kept.Finding, part: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,9 +19,9 @@ from intake_world import World, osv, package, write
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
 
-@pytest.fixture
-def known(made: Template, tmp_path: Path) -> Iterator[tuple[Desk, World]]:
-    for desk, world in made.copy(tmp_path / "known" / "home"):
+@pytest.fixture(scope="module")
+def one_known(made: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, World]]:
+    for desk, world in made.copy(tmp_path_factory.mktemp("known") / "home"):
         world.take(
             write(
                 world.home / "records.jsonl",
@@ -35,7 +34,14 @@ def known(made: Template, tmp_path: Path) -> Iterator[tuple[Desk, World]]:
             ),
             at=NOW,
         )  # fmt: skip
+        desk.clear()
         yield desk, world
+
+
+@pytest.fixture
+def known(one_known: tuple[Desk, World]) -> tuple[Desk, World]:
+    one_known[0].clear()
+    return one_known
 
 
 def suggested(desk: Desk, world: World, **facts: Any) -> tuple[public.Suggestion, ...]:
