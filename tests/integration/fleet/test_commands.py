@@ -87,3 +87,15 @@ def test_rows_that_were_set_aside_end_with_10_and_take_nothing_away(home: Path, 
 def test_a_mistake_has_its_exit_code(home: Path, words: tuple[str, ...], code: int) -> None:  # noqa: F811
     done = run("--home", home, *words)
     assert done.returncode == code, done.stderr.decode()
+
+
+def test_what_a_setting_does_not_name_stays_and_another_directive_begins_anew(home: Path) -> None:  # noqa: F811
+    chosen = _json(home, "fleet", "setting", "--retier", "restart_at_tier_change")
+    assert chosen["retier"] == "restart_at_tier_change"
+    policy = _json(home, "fleet", "setting", "--policy", "cisa_60d")
+    assert (policy["policy"], policy["retier"]) == ("cisa_60d", "restart_at_tier_change")
+    named = _json(home, "fleet", "setting", "--directive", policy["directive"], "--retier", "original_start")
+    assert (named["policy"], named["retier"]) == ("cisa_60d", "original_start")
+    assert _json(home, "fleet", "setting") == {**named, "dated": 0}
+    other = _json(home, "fleet", "setting", "--directive", "bod-22-01")
+    assert other["policy"] != "cisa_60d"

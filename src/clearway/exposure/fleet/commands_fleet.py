@@ -46,7 +46,13 @@ def run_setting(args: argparse.Namespace) -> int:
         org = here.org(args.org)
         before = setting.of(db, org)
         if args.directive or args.policy or args.retier:
-            chosen = due.Setting(args.directive or before.directive, args.policy, args.retier)
+            # What was not named stays; another directive has options of its own, and begins with their defaults.
+            stays = args.directive in ("", before.directive)
+            chosen = due.Setting(
+                args.directive or before.directive,
+                args.policy or (before.policy if stays else ""),
+                args.retier or (before.retier if stays else ""),
+            )
             moved = setting.choose(db, org, chosen, here.day)
         now = setting.of(db, org)
     if args.json:
