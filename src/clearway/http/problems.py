@@ -78,7 +78,7 @@ ROWS: Mapping[str, Row] = {
     "conflict": Row(409, "Somebody else holds it, or it changed"),
     "precondition-failed": Row(412, "It changed since you read it"),
     "too-many-requests": Row(429, "Too many requests"),
-    "upstream": Row(503, "The database does not answer", shown=False),
+    "upstream": Row(503, "The database is busy, or does not answer", shown=False),
     "integrity": Row(500, "Stored data does not verify", shown=False),
 }
 

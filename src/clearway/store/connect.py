@@ -162,12 +162,18 @@ _TABLE: tuple[tuple[_Kinds, type[ClearwayError], str, str], ...] = (
         (
             errors.SerializationFailure,
             errors.DeadlockDetected,
-            errors.LockNotAvailable,
             errors.UniqueViolation,
         ),
         ConflictError,
         "another process was changing the same rows",
         "try again",
+    ),
+    # Nothing was changed under the caller's hands, and a read may wait for a lock too: it is busy, and no conflict.
+    (
+        (errors.LockNotAvailable,),
+        UpstreamError,
+        "the database is busy: another process holds what this needs",
+        "try again when it is less busy",
     ),
     (
         (errors.QueryCanceled,),

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from clearway.records.errors import ConflictError, UpstreamError
+from clearway.records.errors import UpstreamError
 from clearway.store.connect import connect
 from clearway.store.migrate import migrate
 from clearway.store.principal import PUBLIC, Pool
@@ -33,7 +33,7 @@ def test_who_waits_too_long_for_a_lock_is_told_so_and_makes_room(made: str) -> N
         assert held.wait(20)
         with (
             Pool(made, bounds={"lock_timeout": "50ms"}) as pool,
-            pytest.raises(ConflictError, match="another process"),
+            pytest.raises(UpstreamError, match="busy"),
             pool.acting(PUBLIC) as db,
         ):
             db.execute("select count(*) from clearway.flaw")
