@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
@@ -17,7 +18,7 @@ from .acts import record
 from .version import storable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import psycopg
 
@@ -120,6 +121,7 @@ def add(
     _exposed(exposure)
     if find(db, org, name) is not None:
         raise ConflictError(f"there is an asset {name!r}", where=f"org/{org}", mend="choose another name")
+    _free(db, org, name)
     kept = details or Details()
     # Its history names who said so (`described`); what is done after this in the transaction is not theirs.
     db.execute("select set_config('clearway.said_by', %s, true)", (storable(said_by)[:_TEXT],))
@@ -152,12 +154,15 @@ def change(
         ForbiddenError: the caller may not operate for its organisation.
     """
     before = one(db, asset)
+    name = storable(name).strip()
+    if name and name != before.name:
+        _free(db, before.org, name)
     row = db.execute(
         f"""update clearway.asset set owner = %s, sub_organisation = %s, environment = %s, kind = %s, edge = %s,
             end_of_support = %s, eos_listed = %s, identifiers = %s, addresses = %s, names = %s, decommissioned = %s,
             name = %s, version = version + 1
         where asset = %s and version = %s returning {_COLUMNS}""",  # noqa: S608
-        (*_values(details), storable(name).strip() or before.name, asset, version),
+        (*_values(details), name or before.name, asset, version),
     ).fetchone()
     if row is None:
         raise ConflictError(
@@ -262,13 +267,28 @@ def alike(db: psycopg.Connection[Any], org: int, name: str, identifiers: Sequenc
     return tuple(_asset(row) for row in rows)
 
 
-def names_like(db: psycopg.Connection[Any], org: int, name: str) -> frozenset[str]:
-    """Names of assets that are `name`, or that with more in brackets after it."""
-    rows = db.execute(
-        "select name from clearway.asset where org = %s and (name = %s or name ^@ %s)",
-        (org, name, f"{name[: _TEXT - 83]} ("),
-    )
+def taken(db: psycopg.Connection[Any], org: int, names: Sequence[str]) -> frozenset[str]:
+    """Which of `names` assets of `org` have, those that the caller may not see among them."""
+    rows = db.execute("select * from clearway.fleet_taken(%s, %s)", (org, list(names)))
     return frozenset(row[0] for row in rows)
+
+
+def free(db: psycopg.Connection[Any], org: int, names: Iterable[str]) -> str:
+    """The first of `names` that no asset of `org` has; they never end. See `one_at_a_time`."""
+    several, many = iter(names), 8
+    while True:
+        some = list(islice(several, many))
+        has = taken(db, org, some)
+        found = next((n for n in some if n not in has), None)
+        if found is not None:
+            return found
+        many = min(2 * many, 8_192)
+
+
+def _free(db: psycopg.Connection[Any], org: int, name: str) -> None:
+    """Raises ConflictError where an asset has the name, be it one that the caller may not see."""
+    if taken(db, org, [name]):
+        raise ConflictError(f"the name {name!r} is not free", where=f"org/{org}", mend="choose another name")
 
 
 def one_at_a_time(db: psycopg.Connection[Any], org: int) -> None:

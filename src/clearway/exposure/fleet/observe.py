@@ -198,9 +198,11 @@ def _asset(
         assets.one_at_a_time(db, org)
         found = _found(db, org, seen, file)  # somebody else may have made it meanwhile
     if found is None:
-        name = whose.called(
-            seen, assets.names_like(db, org, storable(seen.name).strip()), storable(seen.name).strip()
-        )
+        own = storable(seen.name).strip()
+        name = assets.free(db, org, whose.called(seen, own))
+        if name != own and assets.find(db, org, own) is None:  # an asset has it that may not be seen
+            more = (*details.identifiers[:199], whose.alias_of(own))
+            details = replace(details, identifiers=more)
         made = assets.add(
             db, org, name, exposure=seen.exposure or "unknown", since=seen.exposure_since or day,
             said_by=by, details=details,
@@ -225,7 +227,7 @@ def _found(db: psycopg.Connection[Any], org: int, seen: Observed, file: str) -> 
     name = storable(seen.name).strip()
     # A host's or a file's name is shared by many, and decides only beside an asset's name.
     keys = [k[:300] for k in identity_keys(seen.ids, seen.witness.tool)[:200]]
-    near = assets.alike(db, org, name, (*keys, *seen.ids.image_digests[:200]))
+    near = assets.alike(db, org, name, (*keys, *seen.ids.image_digests[:200], whose.alias_of(name)))
     return whose.choose(replace(seen, name=name), near, file)
 
 

@@ -13,13 +13,14 @@ name, whatever day stands in it, finds again what it made.
 from __future__ import annotations
 
 import re
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from clearway.records.asset_identity import Sameness, identity_keys, same_asset
 from clearway.records.fleet_input import AssetIds, Observed, Witness
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Iterator, Sequence
 
     from .asset import Asset
 
@@ -47,6 +48,11 @@ def keys_of(seen: Observed, file: str = "") -> tuple[str, ...]:
     return tuple(k[:_TEXT] for k in keys[:_MOST])
 
 
+def alias_of(name: str) -> str:
+    """The identifier of an asset that documents call `name` and that could not be called so here."""
+    return f"name:{name}"[:_TEXT]
+
+
 def choose(seen: Observed, candidates: Sequence[Asset], file: str = "") -> Asset | None:
     """The candidate that `seen` is, None where it is none of them or nobody can tell. Pure.
 
@@ -56,25 +62,25 @@ def choose(seen: Observed, candidates: Sequence[Asset], file: str = "") -> Asset
     same = [one for one, word in told if word.same]
     if same:
         return next((one for one in same if one.name == seen.name), same[0])
-    named = next(((one, word) for one, word in told if one.name == seen.name), None)
+    # By its name, or as what it is called where an asset that may not be seen has that.
+    also = alias_of(seen.name)
+    named = next(((one, word) for one, word in told if one.name == seen.name), None) or next(
+        ((one, word) for one, word in told if also in one.details.identifiers), None
+    )
     if named is None or named[1].against:
         return None
     one, _ = named
     return one if _by_name(seen, one, file) else None
 
 
-def called(seen: Observed, taken: Collection[str], name: str) -> str:
-    """A name for a new asset that none of `taken` is: its own, or with what tells it from the other. Pure."""
-    if name not in taken:
-        return name
+def called(seen: Observed, name: str) -> Iterator[str]:
+    """Names for a new asset, the best first, without end: its own, with what tells it from another, with a number."""
+    yield name
     ids = seen.ids
     marks = [ids.serial, ids.cloud_id, ids.hardware_uuid, *(d[:19] for d in ids.image_digests), *ids.fqdns, *ids.ips,
              *ids.macs, ids.tool_id]  # fmt: skip
-    for mark in [*(m for m in marks if m and m != name), *(str(n) for n in range(2, len(taken) + 3))]:
-        found = f"{name[: _TEXT - 83]} ({mark[:80]})"
-        if found not in taken:
-            return found
-    raise AssertionError("one of more numbers than names is free")
+    for mark in chain((m for m in marks if m and m != name), map(str, count(2))):
+        yield f"{name[: _TEXT - 83]} ({mark[:80]})"
 
 
 def _sameness(seen: Observed, one: Asset, file: str) -> Sameness:
