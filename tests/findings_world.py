@@ -79,6 +79,7 @@ class Desk:
             made = sorted(full - self._first)
             if made:
                 db.execute(f"truncate {', '.join(made)} restart identity cascade".encode())
+        shutil.rmtree(self.vault.folder, ignore_errors=True)
         self.told = 0
         self.told = len(self.acts())
 

@@ -1,9 +1,8 @@
-"""The database fixtures, and a findings desk in a database of its own for each test."""
+"""The database fixtures, and a findings desk for the tests of a module, cleared before each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,9 +18,19 @@ def desk_template(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
     made.close()
 
 
+@pytest.fixture(scope="module")
+def one_desk(
+    desk_template: Template, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Desk, World]]:
+    for desk, world in desk_template.copy(tmp_path_factory.mktemp("desk") / "home"):
+        desk.clear()
+        yield desk, world
+
+
 @pytest.fixture
-def desk_and_world(desk_template: Template, tmp_path: Path) -> Iterator[tuple[Desk, World]]:
-    yield from desk_template.copy(tmp_path / "desk" / "home")
+def desk_and_world(one_desk: tuple[Desk, World]) -> tuple[Desk, World]:
+    one_desk[0].clear()
+    return one_desk
 
 
 @pytest.fixture
