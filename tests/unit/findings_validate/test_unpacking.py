@@ -62,6 +62,7 @@ def test_what_grows_beyond_its_bound_is_refused(tmp_path: Path, monkeypatch: pyt
         zipped(("a", b"x" * 300))[:-30],
         zipped(("a/b", b"1"), ("a", b"2")),
     ],
+    ids=["nothing", "two letters", "an end alone", "a cut one", "a file that is a folder"],
 )
 def test_what_is_no_wheel_is_one_error_of_ours(tmp_path: Path, damage: bytes) -> None:
     with pytest.raises(ClearwayError):
