@@ -52,6 +52,7 @@ class Asset:
         self.hostnames: set[str] = set()
         self.fqdns: set[str] = set()
         self.ips: set[str] = set()
+        self._together: set[tuple[str, ...]] = set()  # addresses that one row states
         self.macs: set[str] = set()
         self.digests: set[str] = set()
         self.ids: dict[str, set[str]] = {}  # serial, hardware_uuid, cloud_id, tool_id
@@ -77,6 +78,12 @@ class Asset:
                 self.hostnames.add(hostname)
             if fqdn:
                 self.fqdns.add(fqdn)
+
+    def at(self, addresses: tuple[str, ...]) -> None:
+        """Takes the addresses that one row states."""
+        self.ips.update(addresses)
+        if addresses:
+            self._together.add(addresses)
 
     def identify(self, kind: str, value: str) -> None:
         if value:
@@ -126,6 +133,11 @@ class Asset:
         for of, given in sorted(self.ids.items()):
             if len(given) > 1:
                 problems.append(f"{self.name}: has {len(given)} values of `{of}`; {min(given)} is kept")
+        if not (self.ids or self.macs or self.digests) and not self._is_linked():
+            shown = ", ".join(sorted(self.ips)[:4]) + (", …" if len(self.ips) > 4 else "")
+            problems.append(
+                f"{self.name}: has addresses that no row states together ({shown}); it is taken as one machine"
+            )
         hostname = min(self.hostnames, default="")
         return Observed(
             name=self.name,
@@ -147,6 +159,18 @@ class Asset:
             problems=tuple(sorted(problems)),
             **{"type": kind, **one},
         )
+
+    def _is_linked(self) -> bool:
+        """Whether rows lead from each of its addresses to every other."""
+        beside: dict[str, list[str]] = {}
+        for row in self._together:
+            for one, other in zip(row, (*row[1:], row[0]), strict=True):
+                beside.setdefault(one, []).append(other)
+                beside.setdefault(other, []).append(one)
+        ahead = list(beside)[:1]
+        while ahead:
+            ahead += beside.pop(ahead.pop(), ())
+        return not beside
 
 
 class Assets:

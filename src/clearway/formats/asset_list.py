@@ -11,7 +11,7 @@ from ._assets import Assets, edge_of, exposure_of
 from ._fields import one_line
 from ._tables import Row, find_header, head_of, read_table
 from .scanner_csv import HEADINGS as _SCANNER
-from .scanner_csv import asset_key, asset_name, describe
+from .scanner_csv import Apart, asset_name, asset_of, describe, told_apart
 
 _ASSET_COLUMNS = (
     "asset", "hostname", "fqdn", "ip", "ip6", "mac", "serial", "cloud_id", "tool_id", "digest", "os", "environment",
@@ -60,15 +60,16 @@ def read(data: bytes, place: str) -> FleetInput:
     order = _when.order_of(row.get(column) for row in rows for column in _DATES)
     found = Assets("asset-list", Witness(), kind="")
     by = f"the column `exposure` of {one_line(place, 200)}"
+    apart = told_apart(rows)
     for row in rows:
         try:
-            _row(row, order, by, found)
+            _row(row, order, by, apart, found)
         except InputError as e:
             found.refuse(f"line {row.line}", e)
     return found.finish()
 
 
-def _row(row: Row, order: _when.Order, by: str, found: Assets) -> None:
+def _row(row: Row, order: _when.Order, by: str, apart: Apart, found: Assets) -> None:
     ends = _when.day(row.get("end_of_support"), "end_of_support", order)
     since = _when.day(row.get("exposure_since"), "exposure_since", order)
     seen = _when.moment(row.get("seen"), "seen", order)
@@ -77,7 +78,7 @@ def _row(row: Row, order: _when.Order, by: str, found: Assets) -> None:
     name = asset_name(row)
     if not name:
         raise InputError("names no asset", mend="fill in a name, an address or an id of the asset")
-    asset = found.get(name, asset_key(row))
+    asset = asset_of(row, name, apart, found)
     describe(asset, row, exposure, one_line(row.get("exposure_by")) or by)
     asset.state("end_of_support", ends)
     asset.state("edge", edge)

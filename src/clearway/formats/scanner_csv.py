@@ -7,7 +7,7 @@ synonyms, and the tool by a heading that only it has.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -129,15 +129,16 @@ def read(data: bytes, place: str) -> FleetInput:
     found = Assets(form, Witness(tool=tool))
     order = _when.order_of(row.get(column) for row in rows for column in _DATES)
     by = f"the column `exposure` of {one_line(place, 200)}"
+    apart = told_apart(rows)
     for row in rows:
         try:
-            _row(row, order, tool, by, found)
+            _row(row, order, tool, by, apart, found)
         except InputError as e:
             found.refuse(f"line {row.line}", e)
     return found.finish()
 
 
-def _row(row: Row, order: _when.Order, tool: str, by: str, found: Assets) -> None:
+def _row(row: Row, order: _when.Order, tool: str, by: str, apart: Apart, found: Assets) -> None:
     when = {column: _when.moment(row.get(column), name, order) for column, name in _DATES.items()}
     exposure = exposure_of(row.get("exposure"))
     flaws = flaws_in(row.get("cve"))
@@ -147,7 +148,7 @@ def _row(row: Row, order: _when.Order, tool: str, by: str, found: Assets) -> Non
             raise InputError("names no asset", mend="fill in a name, an address or an id of the asset")
         found.passed_over += 1  # a foot line: "Total: 17"
         return
-    asset = found.get(name, asset_key(row))
+    asset = asset_of(row, name, apart, found)
     said = (name, *(row.get(column) for column in _DESCRIBING))
     if said not in found.described:
         found.described.add(said)
@@ -211,12 +212,54 @@ def asset_key(row: Row) -> str:
     )
 
 
+# Name of several machines, in lower case -> the column that tells them apart, and its least value.
+Apart = dict[str, tuple[str, str]]
+
+
+def told_apart(rows: Iterable[Row]) -> Apart:
+    """The names under which rows state several serial numbers, or else several cloud ids: each is a machine."""
+    stated: dict[str, dict[str, set[str]]] = {}
+    for row in rows:
+        if row.get("serial") or row.get("cloud_id"):
+            of_name = stated.setdefault(asset_name(row).casefold(), {})
+            for column in ("serial", "cloud_id"):
+                if value := _machine(row, column):
+                    of_name.setdefault(column, set()).add(value)
+    found: Apart = {}
+    for name, columns in stated.items():
+        column = next((c for c in ("serial", "cloud_id") if len(columns.get(c, ())) > 1), "")
+        if column:
+            found[name] = column, min(columns[column])
+    return found
+
+
+def asset_of(row: Row, name: str, apart: Apart, found: Assets) -> Asset:
+    """The asset of a row. Of a name that is several machines', a row that doesn't say which is taken as the first's."""
+    key = asset_key(row)
+    if key or name.casefold() not in apart:
+        return found.get(name, key)
+    column, least = apart[name.casefold()]
+    value = _machine(row, column)
+    asset = found.get(name, f"{name.casefold()} {value or least}")
+    if not value:
+        told = f"{name}: is {least} where a row doesn't say which machine of that name it is"
+        if told not in asset.problems:
+            asset.problems.append(told)
+    return asset
+
+
+def _machine(row: Row, column: str) -> str:
+    """The cell as it is compared: `records.asset_identity`."""
+    text = row.get(column)
+    return (names.serial(text) if column == "serial" else one_line(text, 500)).casefold()
+
+
 def describe(asset: Asset, row: Row, exposure: str, by: str) -> None:
     """Adds what the row says of who the asset is."""
     for column in ("asset", "hostname", "fqdn"):
         if row.get(column):
             asset.named(row.get(column))
-    asset.ips.update(names.addresses(row.get("ip")), names.addresses(row.get("ip6")))
+    asset.at((*names.addresses(row.get("ip")), *names.addresses(row.get("ip6"))))
     asset.macs.update(names.macs(row.get("mac")))
     asset.digests.update(names.digests(row.get("digest")))
     asset.identify("serial", names.serial(row.get("serial")))

@@ -51,6 +51,34 @@ def test_two_machines_of_one_cloned_name_stay_two() -> None:
     assert one.ids.ips != other.ids.ips
 
 
+@pytest.mark.parametrize("column", ["serial number", "cloud id"])
+@pytest.mark.parametrize("head", ["asset,{},cve", "asset,{},edge device"])
+def test_two_serial_numbers_of_one_name_are_two_machines_in_any_order(column: str, head: str) -> None:
+    rows = ["dup2,SERIALZ1,{}", "dup2,SERIALZ2,{}", "DUP2,serialz1,{}", "dup2,,{}"]
+    cells = ["CVE-2021-44228", "CVE-2021-44228", "CVE-2021-45046", "CVE-2021-45105"]
+    rows = [r.format(c if head.endswith("cve") else "yes") for r, c in zip(rows, cells, strict=True)]
+    first, again = (
+        read_fleet("\n".join([head.format(column), *some, ""]).encode(), "l.csv")
+        for some in (rows, rows[::-1])
+    )
+    told = [(o.ids.serial or o.ids.cloud_id, [d.flaw for d in o.detections]) for o in first.observed]
+    assert told == [(o.ids.serial or o.ids.cloud_id, [d.flaw for d in o.detections]) for o in again.observed]
+    assert [who.casefold() for who, _ in told] == ["serialz1", "serialz2"]
+    if head.endswith("cve"):
+        assert [flaws for _, flaws in told] == [[cells[0], cells[2], cells[3]], [cells[1]]]
+    assert "dup2: is serialz1 where a row doesn't say which machine" in "".join(first.observed[0].problems)
+
+
+def test_addresses_that_no_row_states_together_are_told_of() -> None:
+    rows = (
+        b'asset,ip,cve\nd,203.0.113.151,\nd,203.0.113.152,\nm,203.0.113.1,\nm,"203.0.113.1, 203.0.113.2",\n'
+    )
+    one, other = read_fleet(rows, "s.csv").observed
+    assert len(one.problems) == 1
+    assert "203.0.113.151, 203.0.113.152" in one.problems[0]
+    assert other.problems == ()
+
+
 def test_tenable_says_when_a_flaw_was_first_observed() -> None:
     one = only("tenable.csv")
     (detection,) = one.detections
