@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from html import unescape
 from importlib.resources import files
 from typing import Any
 
@@ -46,6 +47,19 @@ def test_the_list_says_first_what_is_overdue_and_leaves_as_a_file(cockpit: Cockp
     assert lines[0] == "directive,title,issuer,standing,version,acknowledged,notice"
     assert any(line.startswith("bod-26-04,") and ",binding,1.0.0," in line for line in lines)
     assert '"directive":"bod-26-04"' in cockpit.page("operator@water", "/directives.json")
+
+
+def test_the_list_counts_as_overdue_what_a_report_does_and_leads_to_just_these(cockpit: Cockpit) -> None:
+    for status, word in enumerate(("open", "mitigated", "fixed", "not_affected", "accepted")):
+        with translated(), connect(cockpit.desk.url) as owner:
+            owner.execute("update clearway.exposure set due = current_date - 3, status = %s", (status,))
+        page = cockpit.page("operator@water", "/directives")
+        if word in ("fixed", "not_affected"):
+            assert "Nothing is overdue or waits for Water works" in words(page), word
+            continue
+        assert "2 items are overdue for Water works" in words(page), word
+        (link,) = re.findall(r'<h1><a href="(/exposure[^"]+)"', page)
+        assert cockpit.page("operator@water", unescape(link)).count('<tr role="row" data-row=') == 2, word
 
 
 def test_a_stranger_and_a_visitor_of_nothing_see_nothing(cockpit: Cockpit) -> None:

@@ -63,7 +63,10 @@ class Provider(Protocol):
         ...
 
     def overdue(self, db: psycopg.Connection[Any], org: int, as_of: date, most: int) -> int:
-        """How many open exposures of the organisation the caller sees past their date on that day, at most `most`."""
+        """How many open exposures of the organisation the caller sees past their date on that day, at most `most`.
+
+        Open as in a report, `state_of`: mitigated and accepted ones too.
+        """
         ...
 
     def options(self, db: psycopg.Connection[Any], org: int, directive: str, as_of: date) -> Chosen:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from clearway.directives import Directive, Tier
 
 _STATUS: tuple[Status, ...] = ("open", "mitigated", "fixed", "not_affected", "accepted")
+_OPEN = [_STATUS.index(word) for word in ("open", "mitigated", "accepted")]
 _AFFECTED = 1
 _BATCH = 20_000
 
@@ -118,11 +119,14 @@ class FleetRows:
         )
 
     def overdue(self, db: psycopg.Connection[Any], org: int, as_of: date, most: int) -> int:
-        """How many open exposures of the organisation are past their date on `as_of`, at most `most`."""
+        """How many of the organisation's exposures are past their date on `as_of`, at most `most`.
+
+        As in its reports: what is mitigated or accepted is open, for the flaw is still there.
+        """
         row = db.execute(
             """select count(*) from (select from clearway.exposure e where e.org = %s and e.gone is null
-                and e.status = 0 and e.verdict = %s and e.due < %s limit %s) late""",
-            (org, _AFFECTED, as_of, most),
+                and e.status = any(%s) and e.verdict = %s and e.due < %s limit %s) late""",
+            (org, _OPEN, _AFFECTED, as_of, most),
         ).fetchone()
         return row[0] if row else 0
 
