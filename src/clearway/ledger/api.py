@@ -14,7 +14,7 @@ from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
-from clearway.http.acting import SIGNED_IN, acting
+from clearway.http.acting import SIGNED_IN, acting, doorkeeper
 from clearway.http.cursor import sealer
 from clearway.http.filters import day, number, text
 from clearway.http.guard import PUBLIC
@@ -25,7 +25,7 @@ from clearway.store.keyset import Column, Source
 
 from . import entries, tiles
 from . import tree_store as tree
-from .cosigning import accept
+from .cosigning import keep, time_of
 from .leaf import STRIDE
 from .merkle import HASH_BYTES
 from .note import signature
@@ -181,11 +181,13 @@ def routes() -> ControllerRouterHandler:
         line = signature(data.line)
         with acting(request) as (db, _):
             try:
-                known = accept(db, data.size, line)
+                when = time_of(db, data.size, line)
             except IntegrityError as error:
                 raise InputError(error.what, where="line") from None
-            if not known:
-                raise NotFoundError("this log accepts no such witness", mend="ask its operator")
+        if when is None:
+            raise NotFoundError("this log accepts no such witness", mend="ask its operator")
+        with doorkeeper(request).pool.owner() as owner:
+            keep(owner, data.size, line, when)
 
     @get(
         paths("/entries"),

@@ -239,6 +239,14 @@ def test_a_witness_co_signs_what_grows_and_is_shown_under_the_checkpoint(
     assert report.ok
     assert report.witnesses[0].ok
     forged = parse(note.render()).signatures[-1]
+    # A false line that came into the database takes nobody's place: the next real one replaces it.
+    shared.execute(
+        "update clearway.log_cosignature set line = %s",
+        (type(forged)(forged.name, forged.key_id, forged.body[:-1] + b"\0").line().rstrip("\n"),),
+    )
+    assert not verify(Stored(shared, whole=True), witnesses=[witness.key.public]).ok
+    assert observe()
+    assert verify(Stored(shared, whole=True), witnesses=[witness.key.public]).ok
     with pytest.raises(IntegrityError):
         accept(shared, 1 + 0 * forged.key_id[0] + int(note.text.split("\n")[1]) - 1,
                type(forged)(forged.name, forged.key_id, forged.body[:-1] + b"\0"))  # fmt: skip

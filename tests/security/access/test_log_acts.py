@@ -105,7 +105,7 @@ def line(name: str, key: bytes, at: datetime, size: int = 64) -> str:
 
 
 def cosign(people: People, *parameters: Any) -> None:
-    with people.acting(None) as db:
+    with people.owner() as db:
         db.execute("select clearway.log_cosign(1, %s, %s, %s, %s)", parameters)
 
 
@@ -117,6 +117,29 @@ def test_a_line_of_the_witnesss_own_key_and_time_is_kept(people: People, witness
     cosign(people, name, key, line(name, key, AT), AT)
     with people.acting(None) as db:
         assert db.execute("select name, at from clearway.log_cosignature").fetchall() == [(name, AT)]
+
+
+def test_a_line_is_not_the_applications_to_put_under_a_checkpoint(
+    people: People, witness: tuple[str, bytes]
+) -> None:
+    """The database can't check a signature: with the public key alone anybody could take the witness's place."""
+    name, key = witness
+    for who in (None, people.admin):
+        with pytest.raises(Exception, match=r"permission|right"), people.acting(who) as db:
+            db.execute("select clearway.log_cosign(1, %s, %s, %s, %s)", (name, key, line(name, key, AT), AT))
+    with people.acting(None) as db:
+        assert db.execute("select from clearway.log_cosignature").fetchall() == []
+
+
+def test_a_later_line_of_the_witness_takes_the_place_of_the_one_before(
+    people: People, witness: tuple[str, bytes]
+) -> None:
+    name, key = witness
+    cosign(people, name, key, line(name, key, AT), AT)
+    later = AT.replace(hour=1)
+    cosign(people, name, key, line(name, key, later), later)
+    with people.acting(None) as db:
+        assert db.execute("select at from clearway.log_cosignature").fetchall() == [(later,)]
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,6 @@ OTHERWISE = {
     "claim_step": "by the run's secret",
     "defer_job": "one's own",
     # the log's and the clock's, without a marking
-    "log_cosign": "a witness's line",
     "event_horizon": "writes nothing",
     "fleet_clock": "rules of which dates came; of nobody",
     "lease_whose": "a bounded answer about traffic, to an organisation's own",
