@@ -15,6 +15,7 @@ from clearway.records.text import plain
 from . import verify as v
 from .bundle import Bundle
 from .checkpoint import of_note
+from .merkle import EMPTY_ROOT
 from .note import MAX_BYTES, SigningKey, VerifierKey, parse, parse_key
 
 Progress = Callable[[int, int], None] | None
@@ -46,18 +47,28 @@ def verify_home(
     key: str | None,
     witnesses: Sequence[str],
     complete: bool = False,
+    unsigned: bool = False,
     progress: Progress = None,
 ) -> v.Report:
-    """The report on the log in the database of `home`, as its owner sees it."""
-    from .keys import FOLDER, LOG_KEY, last_signed
+    """The report on the log in the database of `home`, as its owner sees it.
+
+    With `unsigned`, a log of which nothing was ever placed or signed, as before the first start of a server, is right:
+    there is nothing to verify yet. It is not where the home has a key or a checkpoint, or a key or witness is named.
+    """
+    from .keys import FOLDER, LOG_KEY, SIGNED, last_signed
     from .opened import opened
-    from .stored import Stored, pending, snapshot
+    from .stored import Stored, is_untouched, pending, snapshot
 
     pinned = key_of(key) if key else None
     vouching = [witness_of(text) for text in witnesses]
     file = home / FOLDER / LOG_KEY
     own = SigningKey.parse(read_file(str(file)).decode("utf-8", "replace")).public if file.exists() else None
+    never = unsigned and not (pinned or vouching or own or (home / FOLDER / SIGNED).exists())
     with opened(home) as log, snapshot(log.db):
+        if never and is_untouched(log.db):
+            return v.Report(
+                ok=True, size=0, root=v.text_of(EMPTY_ROOT), first_bad=None, pending=pending(log.db)
+            )
         return v.verify(
             Stored(log.db, whole=True),
             key=pinned,
@@ -115,6 +126,12 @@ def read_file(path: str) -> bytes:
 
 def show(report: v.Report, out: TextIO) -> None:
     """The report for a person."""
+    if report.ok and not report.checkpoints:
+        out.write(
+            f"nothing is signed yet: {report.pending:,} entries are acknowledged and wait for their place; a server "
+            "gives it to them, or `clearway ledger integrate`\n"
+        )
+        return
     word = "verifies" if report.ok else "does NOT verify"
     out.write(f"the log {word}: {report.size:,} entries of {plain(report.origin, 120) or 'no log'}\n")
     if report.first_bad is not None:

@@ -93,7 +93,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run_status(args: argparse.Namespace) -> int:
-    """Prints how the log stands."""
+    """Prints how the log stands; returns 9 when it has fewer entries than were signed here."""
     from . import entries
     from .keys import FOLDER, last_signed
     from .opened import opened
@@ -101,14 +101,15 @@ def run_status(args: argparse.Namespace) -> int:
     with opened(args.home) as log:
         found = entries.status(log.db)
     last = last_signed(args.home / FOLDER)
-    if last is not None and last.origin == found.origin and last.size > found.size:
+    shortened = last is not None and last.origin == found.origin and last.size > found.size
+    if last is not None and shortened:
         print(
             f"The log has {found.size:,} entries, and {last.size:,} were signed here: verify it.",
             file=sys.stderr,
         )
     if args.json:
         _print_json(found)
-        return 0
+        return 9 if shortened else 0
     print(f"log      {found.origin}, epoch {found.epoch}")
     print(f"entries  {found.size:,} integrated, {found.pending:,} waiting")
     print(f"root     {found.root}")
@@ -119,11 +120,11 @@ def run_status(args: argparse.Namespace) -> int:
         else "nobody"
     )
     print(f"witness  {seen}")
-    return 0
+    return 9 if shortened else 0
 
 
 def run_verify(args: argparse.Namespace) -> int:
-    """Verifies; returns 0 when all holds and 9 when not."""
+    """Verifies; returns 0 when all holds, or nothing was ever signed here, and 9 when not."""
     from .check import verify_file, verify_home
 
     witnesses = list(args.witness)
@@ -134,7 +135,12 @@ def run_verify(args: argparse.Namespace) -> int:
         )
     else:
         report = verify_home(
-            args.home, key=args.key, witnesses=witnesses, complete=args.complete, progress=progress
+            args.home,
+            key=args.key,
+            witnesses=witnesses,
+            complete=args.complete,
+            unsigned=True,
+            progress=progress,
         )
     if args.json:
         _print_json(report)

@@ -147,6 +147,17 @@ def snapshot(db: Connection) -> Iterator[None]:
         yield
 
 
+def is_untouched(db: Connection) -> bool:
+    """Whether no entry ever had a place and nothing was ever signed, by all that the database keeps of it."""
+    row = db.execute(
+        "select exists (select from clearway.log_leaf) or exists (select from clearway.log_tile) "
+        "or exists (select from clearway.log_checkpoint) or exists (select from clearway.log_key) "
+        "or exists (select from clearway.log_epoch) or exists (select from clearway.log_witness) "
+        "or exists (select from clearway.log_state where head > 0 or size > 0)"
+    ).fetchone()
+    return row is not None and not row[0]
+
+
 def pending(db: Connection) -> int:
     """How many committed entries have no leaf yet."""
     now = tree.head(db)

@@ -190,7 +190,7 @@ class _Verifier:
         return Report(
             ok=not self.problems,
             size=size,
-            root=_text(newest.root if newest else EMPTY_ROOT),
+            root=text_of(newest.root if newest else EMPTY_ROOT),
             first_bad=min(leaves, default=None),
             origin=newest.origin if newest else "",
             reasons=tuple(text for _, text in order[:_SHOWN]),
@@ -447,7 +447,7 @@ class _Verifier:
             self.problems = [
                 p for p in self.problems if not p[1].startswith(f"the witness's copy of {copy.size} ")
             ]
-        return Witnessed(name=names[0], size=copy.size, root=_text(copy.root), time=0, ok=same)
+        return Witnessed(name=names[0], size=copy.size, root=text_of(copy.root), time=0, ok=same)
 
     def _by_key(self, key: VerifierKey, signed: list[tuple[Checkpoint, Note]]) -> Witnessed:
         best: tuple[int, int, bytes] | None = None
@@ -461,10 +461,10 @@ class _Verifier:
                 best = (checkpoint.size, when, checkpoint.root)
         if best is None:
             self._bad(-1, f"no checkpoint bears a co-signature of {key.name}")
-            return Witnessed(name=key.name, size=0, root=_text(EMPTY_ROOT), time=0, ok=False)
+            return Witnessed(name=key.name, size=0, root=text_of(EMPTY_ROOT), time=0, ok=False)
         size, when, root = best
         return Witnessed(
-            name=key.name, size=size, root=_text(root), time=when, ok=self.roots.get(size) == root
+            name=key.name, size=size, root=text_of(root), time=when, ok=self.roots.get(size) == root
         )
 
     def _epochs(self, newest: Checkpoint | None) -> tuple[Restart, ...]:
@@ -473,7 +473,7 @@ class _Verifier:
             self._bad(-1, "the newest checkpoint names another epoch than the log")
         return tuple(
             Restart(
-                epoch=e.number, old_size=e.old_size, old_root=_text(e.old_root), kept=e.kept,
+                epoch=e.number, old_size=e.old_size, old_root=text_of(e.old_root), kept=e.kept,
                 lost=e.old_size - e.kept,
             )
             for e in told
@@ -498,5 +498,6 @@ def _first_difference(a: bytes, b: bytes) -> int:
     )
 
 
-def _text(root: bytes) -> str:
+def text_of(root: bytes) -> str:
+    """A root as checkpoints write it: base64."""
     return base64.b64encode(root).decode()

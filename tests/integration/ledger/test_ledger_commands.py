@@ -13,6 +13,8 @@ import pytest
 
 from clearway.app import cli
 from clearway.ledger import append
+from clearway.ledger.keys import FOLDER, SIGNED
+from clearway.ledger.witness import Witness
 from clearway.store.connect import connect
 from clearway.store.server import lease
 from intake_world import environment
@@ -205,8 +207,39 @@ def test_keys_are_rotated_and_an_epoch_is_opened(log_home: Path, capfd: pytest.C
     assert run(log_home, capfd, "epoch", "--reason", " ")[0] == 2
 
 
-def test_a_home_without_a_log_says_so(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_home_where_nothing_is_signed_yet_says_so(
+    home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with lease(home) as url, connect(url, autocommit=True) as db:
+        append(db, "asset.added", "asset/1", aud=0)
     code, report, _ = run(home, capfd, "verify", "--json")
-    assert (code, report["size"], report["ok"]) == (9, 0, False)
+    assert (code, report["size"], report["ok"], report["reasons"]) == (0, 0, True, [])
+    assert report["pending"] > 0
+    validated("ledger-verify", report)
+    code, text, _ = run(home, capfd, "verify")
+    assert code == 0
+    assert text.startswith("nothing is signed yet")
+    assert "clearway ledger integrate" in text
+    # Who names a key or a witness expects a log that was signed.
+    key = Witness(tmp_path, "witness.example").key.public.text()
+    assert run(home, capfd, "verify", "--witness", key)[0] == 9
+    assert run(home, capfd, "verify", "--key", key)[0] == 9
     assert run(home, capfd, "witness")[0] == 6
     assert run(home, capfd, "epoch", "--reason", "none")[0] == 7
+
+
+def test_a_log_that_was_signed_here_and_is_gone_is_exit_code_9(
+    log_home: Path, home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run(log_home, capfd, "integrate")
+    (home / FOLDER).mkdir(exist_ok=True)
+    with lease(home) as url, connect(url, autocommit=True) as db:
+        row = db.execute("select origin from clearway.log_state").fetchone()
+    assert row is not None
+    signed = (log_home / FOLDER / SIGNED).read_text().splitlines(keepends=True)
+    (home / FOLDER / SIGNED).write_text("".join([f"{row[0]}\n", *signed[1:]]))
+    for how in ((), ("--json",)):
+        code, _, err = run(home, capfd, "status", *how)
+        assert code == 9
+        assert "verify it" in err
+    assert run(home, capfd, "verify")[0] == 9
