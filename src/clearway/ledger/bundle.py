@@ -14,7 +14,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -24,9 +24,10 @@ from msgspec import Struct
 from clearway.records.errors import InputError, TooLargeError, UpstreamError
 
 from . import tiles as t
-from .checkpoint import Epoch
+from .checkpoint import Epoch, of_note
 from .leaf import STRIDE, Opening
 from .merkle import HASH_BYTES
+from .note import parse
 from .tiles import ENTRIES, WIDTH, Tile
 from .tree_store import LogKey
 from .verify import Chunk
@@ -154,7 +155,16 @@ class Bundle:
         return list(self.manifest.epochs)
 
     def elsewhere(self) -> list[str]:
-        return []
+        """A file whose checkpoints end before its leaves has lost the newest: nobody vouches for what is beyond."""
+        reached = 0
+        for text in self.notes():
+            with suppress(InputError):
+                reached = max(reached, of_note(parse(text)).size)
+        if reached >= self.manifest.size:
+            return []
+        return [
+            f"the file says that it has {self.manifest.size:,} entries, and its newest checkpoint is of {reached:,}"
+        ]
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         for index in range(-(-size // WIDTH)):

@@ -77,6 +77,11 @@ def test_a_member_that_is_missing_is_missed(made: Path, name: str) -> None:
     report = check.verify_file(str(replaced(made, name, None)), key=None, witnesses=[])
     if name == "checkpoints/0":
         assert report.ok, "an older checkpoint is no part of the tree"
+    elif name == "checkpoint":
+        assert (report.ok, report.first_bad) == (False, None), (
+            "no leaf is wrong, and nobody vouches for the last"
+        )
+        assert any("300 entries, and its newest checkpoint is of 100" in r for r in report.reasons)
     else:
         assert (report.ok, report.first_bad) == (False, 0)
 
