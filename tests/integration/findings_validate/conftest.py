@@ -1,4 +1,4 @@
-"""A box, a folder of builds for all tests of the session, the database fixtures, and a findings desk in one."""
+"""A box, a folder of builds for the whole session, the database fixtures, and a findings desk for a module."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 import sandbox_house
 from clearway.sandbox import Backend
-from database import new_world, server, world  # noqa: F401
+from database import server  # noqa: F401
 from findings_world import Desk, desk_of
-from intake_world import World
+from intake_world import World, drop_database, new_database
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +30,16 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def one_desk(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:  # noqa: F811
+    url = new_database(server, "made")
+    for desk in desk_of(World(url, tmp_path_factory.mktemp("desk") / "home")):
+        desk.clear()
+        yield desk
+    drop_database(server, url)
+
+
 @pytest.fixture
-def desk(world: World) -> Iterator[Desk]:  # noqa: F811
-    yield from desk_of(world)
+def desk(one_desk: Desk) -> Desk:
+    one_desk.clear()
+    return one_desk

@@ -30,10 +30,15 @@ from site_client import Site, site, words
 pytestmark = pytest.mark.usefixtures("box")  # skips where no box can be made
 
 
-@pytest.fixture
-def pages(desk: Desk) -> Iterator[Site]:
-    with site(desk.home, desk.people.url) as made:
+@pytest.fixture(scope="module")
+def one_site(one_desk: Desk) -> Iterator[Site]:
+    with site(one_desk.home, one_desk.people.url) as made:
         yield made
+
+
+@pytest.fixture
+def pages(one_site: Site, desk: Desk) -> Site:
+    return one_site
 
 
 FILES = (COPIES, MENDED, LONG, SHORT)

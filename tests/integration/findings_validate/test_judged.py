@@ -65,6 +65,7 @@ def test_a_c_target_climbs_to_e4_with_its_patch_tests_and_second_compiler(
     assert found.vulnerable != found.patched
 
 
+@pytest.mark.slow
 def test_twenty_benign_inputs_make_e5(box: Backend, builds: Path) -> None:
     inputs = [f"{n}".encode() for n in range(20)]
     made = c_recipe(COPIES, MENDED)
@@ -105,6 +106,7 @@ SLOW = a_wheel(
 QUICK = a_wheel({"toy.py": "def run(x):\n    return len(x) ** 2 * 5\n"}, version="2")
 
 
+@pytest.mark.slow
 def test_growth_is_measured_on_three_sizes(box: Backend, builds: Path) -> None:
     benign = [{"kind": "steps", "steps": [{"call": "toy.run", "args": ["abc"]}]}]
     made = py_recipe(
