@@ -148,6 +148,7 @@ def handlers() -> list[HTTPRouteHandler]:
                 data.name,
                 exposure=data.exposure,
                 since=data.since or today(),
+                day=today(),
                 said_by=data.said_by or me.name,
                 details=data.details,
             )

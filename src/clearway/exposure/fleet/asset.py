@@ -105,8 +105,11 @@ def add(
     said_by: str = "",
     details: Details | None = None,
     aud: int | None = None,
+    day: date | None = None,
 ) -> Asset:
     """Adds an asset, seen by its organisation alone unless `aud` says otherwise.
+
+    With `day`, what is said of its exposure from a later day on holds from that one: until then, nobody has said.
 
     Raises:
         InputError: the name or a detail can't be kept.
@@ -123,6 +126,8 @@ def add(
         raise ConflictError(f"there is an asset {name!r}", where=f"org/{org}", mend="choose another name")
     _free(db, org, name)
     kept = details or Details()
+    later = day is not None and since > day and exposure != "unknown"
+    now: Exposed = "unknown" if later else exposure
     # Its history names who said so (`described`); what is done after this in the transaction is not theirs.
     db.execute("select set_config('clearway.said_by', %s, true)", (storable(said_by)[:_TEXT],))
     own = audience.of(db, marking.own(org)) if aud is None else aud
@@ -130,15 +135,19 @@ def add(
         f"""insert into clearway.asset (org, aud, name, exposure, owner, sub_organisation, environment, kind, edge,
             end_of_support, eos_listed, identifiers, addresses, names, decommissioned)
         values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) returning {_COLUMNS}""",  # noqa: S608
-        (org, own, name, exposure, *_values(kept)),
+        (org, own, name, now, *_values(kept)),
     ).fetchone()
     assert row is not None
     db.execute("select set_config('clearway.said_by', '', true)")
     made = _asset(row)
+    if later and day is not None:
+        _say(db, made, now, day, said_by)
     _say(db, made, exposure, since, said_by)
     record(
         db, "asset.added", f"asset/{made.asset}",
-        {"name": name, "exposure": exposure, **_brief(msgspec.to_builtins(kept))}, org=org, aud=own,
+        {"name": name, "exposure": now, **({"said": exposure, "since": since} if later else {}),
+         **_brief(msgspec.to_builtins(kept))},
+        org=org, aud=own,
     )  # fmt: skip
     return made
 
@@ -202,8 +211,9 @@ def say_exposure(
 ) -> tuple[Asset, int]:
     """Says how exposed an asset is from `since` on, and dates its exposures anew; returns it, and how many moved.
 
-    A later day than `day` may be said beforehand: `follow.tick` dates again when it comes. Exposures that the caller
-    may not see are dated by the owner's job (`tasks`).
+    That nobody has said, as an asset begins with, outweighs no earlier day (`due.exposed_on`). A later day than `day`
+    may be said beforehand: `follow.tick` dates again when it comes. Exposures that the caller may not see are dated by
+    the owner's job (`tasks`).
 
     Raises: as `change`.
     """
@@ -213,6 +223,8 @@ def say_exposure(
     row = db.execute(
         f"""update clearway.asset a set version = version + 1, exposure = coalesce((
             select s.exposure from clearway.asset_exposure s where s.asset = a.asset and s.since <= %s
+                and (s.exposure <> 'unknown' or exists (
+                    select from clearway.asset_exposure f where f.asset = s.asset and f.statement < s.statement))
             order by s.since desc, s.statement desc limit 1), a.exposure)
         where asset = %s returning {_COLUMNS}""",  # noqa: S608
         (day, asset),

@@ -173,22 +173,34 @@ def facts_of(flaw: FlawDates, said: Said, detected: date, how: int, loaded: Load
 
 
 def _exposed(said: Said) -> list[Fact]:
-    """The first statement holds from the beginning too: before it, nobody had said otherwise."""
+    """The first statement holds from the beginning too: before it, nobody had said otherwise.
+
+    One that nobody has said, it holds only there: what is said later of an earlier day is not undone by it.
+    """
     if not said:
         return [Fact(point="exposed", value="unknown", by="given")]
     found = [Fact(point="exposed", value=_EXPOSED[said[0][1]], by="given")]
     if len(said) > 1:  # one of them alone has no day on which it changes anything
         found += [
-            Fact(point="exposed", value=_EXPOSED[word], dated=since, by="given") for since, word in said
+            Fact(point="exposed", value=_EXPOSED[word], dated=since, by="given")
+            for nth, (since, word) in enumerate(said)
+            if nth or word != "unknown"
         ]
     return found
 
 
 def exposed_on(said: Said, day: date) -> str:
-    """How exposed an asset is on a day, as its dates see it: by the latest `since`, and of one day the last said."""
+    """How exposed an asset is on a day, as its dates see it: by the latest `since`, and of one day the last said.
+
+    That nobody has said, as most assets begin, is no such word.
+    """
     if not said:
         return "unknown"
-    by_then = [(since, nth, word) for nth, (since, word) in enumerate(said) if since <= day]
+    by_then = [
+        (since, nth, word)
+        for nth, (since, word) in enumerate(said)
+        if since <= day and (nth or word != "unknown")
+    ]
     return max(by_then)[2] if by_then else said[0][1]
 
 

@@ -250,7 +250,9 @@ def tick(db: psycopg.Connection[Any], day: date) -> int:
         """update clearway.asset a set exposure = w.exposure, version = version + 1
         from (
             select distinct on (s.asset) s.asset, s.exposure from clearway.asset_exposure s
-            where s.asset = any(%s) and s.since <= %s order by s.asset, s.since desc, s.statement desc) w
+            where s.asset = any(%s) and s.since <= %s and (s.exposure <> 'unknown' or exists (
+                select from clearway.asset_exposure f where f.asset = s.asset and f.statement < s.statement))
+            order by s.asset, s.since desc, s.statement desc) w
         where a.asset = w.asset and a.exposure <> w.exposure""",
         (assets, day),
     )

@@ -205,7 +205,7 @@ def _asset(
             details = replace(details, identifiers=more)
         made = assets.add(
             db, org, name, exposure=seen.exposure or "unknown", since=seen.exposure_since or day,
-            said_by=by, details=details,
+            said_by=by, details=details, day=day,
         )  # fmt: skip
         return made, True
     if _again(db, found.asset, seen, raw):  # the same bytes change nothing, whatever was said since
