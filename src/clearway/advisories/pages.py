@@ -68,7 +68,8 @@ def when(text: str) -> datetime | None:
 def routes() -> ControllerRouterHandler:
     """The routes of this room's pages."""
 
-    @get("/data", opt=SIGNED_IN, **PAGE)
+    # The tables' own addresses show the same page: each is where its columns are chosen, and where its files are.
+    @get(["/data", "/data/feeds", "/data/sources"], opt=SIGNED_IN, **PAGE)
     def data(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Every source and feed."""
         meta = meta_of(request)
@@ -85,12 +86,12 @@ def routes() -> ControllerRouterHandler:
             built=when(found.built),
             when=when,
             feeds=Table(
-                id="feeds", caption="Feeds", columns=FEEDS, rows=found.feeds, address=Address("/data/feeds"),
+                id="feeds", caption="Feeds", columns=FEEDS, rows=found.feeds, address=_own(request, "/data/feeds"),
                 key="name", total=len(found.feeds), noun="feed",
             ),
             sources=Table(
                 id="sources", caption="Sources", columns=SOURCES, rows=found.sources,
-                address=Address("/data/sources"), key="source", total=len(found.sources), noun="source",
+                address=_own(request, "/data/sources"), key="source", total=len(found.sources), noun="source",
             ),
         )  # fmt: skip
 
@@ -156,6 +157,12 @@ def routes() -> ControllerRouterHandler:
     return Router(
         "/", route_handlers=[data, sources, feeds, feed, pull, pulling, set_aside], include_in_schema=False
     )
+
+
+def _own(request: Request[Any, Any, Any], path: str) -> Address:
+    """A table's address: with what was chosen of it when it is the one asked for."""
+    asked = Address.of(request)
+    return asked if asked.path == path else Address(path)
 
 
 def _file(

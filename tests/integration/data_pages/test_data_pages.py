@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,34 @@ def test_what_is_loaded_is_told_with_what_its_silence_means(fleet: Fleet, here: 
     assert {item["source"]: item["records"] for item in items} == {"cisa-kev": 1, "pypa": 1}
     csv = here.page(fleet.operator.cookie, "/data/sources.csv")
     assert csv.startswith("source,title,licence,records")
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "head"), [("feeds", "newest", "Newest"), ("sources", "records", "Records")]
+)
+def test_the_columns_of_each_table_are_chosen_with_and_without_scripts(
+    fleet: Fleet, here: Site, table: str, column: str, head: str
+) -> None:
+    add_feed(fleet)
+    fleet.ingest(kev("2026.11.01", "CVE-2026-0004"))
+    me = fleet.operator.cookie
+    usual = here.page(me, "/data")
+    link = unescape(re.findall(f'id="{table}-column-{column}" href="([^"]+)"', usual)[0])
+    chosen = here.page(me, link)
+    assert heads(usual).count(head) == heads(chosen).count(head) + 1
+    assert len(heads(usual)) == len(heads(chosen)) + 1
+    part = here.page(
+        me, link, **{"hx-request": "true", "hx-request-type": "partial", "hx-target": f"div#{table}"}
+    )
+    assert "<html" not in part
+    assert heads(part)
+    assert head not in heads(part)
+    back = unescape(re.findall(f'id="{table}-column-{column}" href="([^"]+)"', chosen)[0])
+    assert heads(here.page(me, back)) == heads(usual)
+
+
+def heads(page: str) -> list[str]:
+    return re.findall(r'<th role="columnheader" scope="col"[^>]*>([^<]+)', page)
 
 
 def test_before_any_data_the_page_says_what_to_do(fleet: Fleet, here: Site) -> None:
