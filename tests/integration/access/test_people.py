@@ -228,7 +228,7 @@ def test_an_approval_takes_a_second_person_and_serves_what_was_asked(people: Peo
     asker, second = people.somebody(a, "coordinator"), people.somebody(a, "coordinator")
     outsider = people.somebody(people.org("b"), "coordinator")
     with people.acting(asker) as db:
-        asked = approval.ask(db, a, "remark", "clearway.thing/1", {"aud": 0}, "it is public now")
+        asked = approval.ask(db, a, "remark", "clearway.thing/1", {"was": 1, "aud": 0}, "it is public now")
     with pytest.raises(ForbiddenError, match="second person"), people.acting(asker) as db:
         approval.decide(db, asked.approval, "approved")
     with pytest.raises(NotFoundError), people.acting(outsider) as db:
