@@ -14,7 +14,7 @@ from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.acts import done_once
 from clearway.http.guard import PUBLIC
 from clearway.http.idempotency import Made
-from clearway.http.openapi import READ, WRITE, gives, problems_of
+from clearway.http.openapi import READ, WRITE, gives
 from clearway.ledger import append_read
 from clearway.records.errors import InputError, NotFoundError
 
@@ -117,7 +117,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
     @get(
         "/cases/{handling:str}/draft", opt=SIGNED_IN, sync_to_thread=True, summary="The newest draft",
-        responses=problems_of(*READ),
+        responses=gives(dict[str, Any], *READ),
     )  # fmt: skip
     def drafted(request: _R, handling: FromPath[HandlingText]) -> Response[bytes]:
         """For the case's parties. That it was read is on the log."""
@@ -130,7 +130,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
     @get(
         "/cases/{handling:str}/preview/{kind:str}", opt=SIGNED_IN, sync_to_thread=True,
-        summary="A document as it would be released now", responses=problems_of(*READ),
+        summary="A document as it would be released now", responses=gives(dict[str, Any], *READ),
     )  # fmt: skip
     def preview(request: _R, handling: FromPath[HandlingText], kind: FromPath[KindText]) -> Response[bytes]:
         """`csaf`, `osv` or `cve`. For the case's parties."""
@@ -296,7 +296,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
     @get(
         "/case-documents/{handling:str}/{kind:str}", opt=PUBLIC, sync_to_thread=True,
-        summary="A published document", responses=problems_of(*READ),
+        summary="A published document", responses=gives(dict[str, Any], *READ),
     )  # fmt: skip
     def document(request: _R, handling: FromPath[HandlingText], kind: FromPath[KindText]) -> Response[bytes]:
         """`csaf`, `osv` or `cve`, byte for byte as it was published."""

@@ -90,7 +90,7 @@ def handlers() -> list[HTTPRouteHandler]:
         opt=SIGNED_IN,
         sync_to_thread=True,
         summary="The signed receipt",
-        responses=problems_of(*READ),
+        responses=gives(dict[str, Any], *READ),
     )
     def signed(request: Request[Any, Any, Any], handling: FromPath[HandlingText]) -> Response[bytes]:
         """As it was given out: a DSSE envelope."""
@@ -162,7 +162,7 @@ def handlers() -> list[HTTPRouteHandler]:
         opt=SIGNED_IN,
         sync_to_thread=True,
         summary="The finding as it is handed on",
-        responses=problems_of(*READ),
+        responses=gives(dict[str, Any], *READ),
     )
     def handed_on(request: Request[Any, Any, Any], handling: FromPath[HandlingText]) -> Response[bytes]:
         """A report in our own form, with its provenance byte for byte and our hop behind it. On the log."""
