@@ -205,6 +205,7 @@ def networks() -> set[int]:
 
 
 def test_an_ordinary_user_has_ranges_too():
+    sandbox_house.needs("bwrap")
     if os.geteuid() != 0:
         pytest.skip("the other tests are that already")
     script = (
@@ -239,6 +240,7 @@ def test_an_ordinary_user_has_ranges_too():
 
 
 def test_a_closed_range_refuses_in_words():
+    sandbox_house.needs("bwrap")
     made = range_of(("a",), [])
     host = made.hosts["a"]
     made.close()
