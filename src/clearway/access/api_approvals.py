@@ -24,7 +24,7 @@ from clearway.store.keyset import Column, Source
 
 from . import approval
 from .api_parts import Number, Why, number
-from .approval import Approval, Verdict
+from .approval import Approval, Verdict, Worded
 
 if TYPE_CHECKING:
     from clearway.http.acts import Db
@@ -113,11 +113,12 @@ def handlers() -> list[HTTPRouteHandler]:
         opt=SIGNED_IN,
         sync_to_thread=True,
         summary="One approval",
-        responses=gives(Approval, *READ),
+        responses=gives(Worded, *READ),
     )
     def one(request: _R, which: FromPath[int]) -> Response[bytes]:
+        """`wording` says of another marking who sees it now, and who would; its `proposal` is what was asked for."""
         with acting(request) as (db, me):
-            found = approval.one(db, number(which))
+            found = approval.with_words(db, approval.one(db, number(which)))
         return etag.response(request, msgspec.json.encode(found), me)
 
     @post(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from msgspec import Struct, convert, json
+from msgspec import Struct, convert, json, structs
 
 from clearway import ledger
 from clearway.records.errors import ClearwayError, ForbiddenError, InputError, NotFoundError
@@ -154,6 +154,17 @@ class Wording(Struct, frozen=True, kw_only=True):
 
     now: audience.Meaning | None
     then: audience.Meaning | None
+
+
+class Worded(Approval, frozen=True, kw_only=True):
+    """An approval with what it means for its reader; None where it is not of another marking."""
+
+    wording: Wording | None = None
+
+
+def with_words(db: psycopg.Connection[Any], about: Approval) -> Worded:
+    """`about` with the old and the new audience in words: the labels alone say "RED" of an embargo and of one's own."""
+    return Worded(**structs.asdict(about), wording=worded(db, about))
 
 
 def worded(db: psycopg.Connection[Any], about: Approval) -> Wording | None:

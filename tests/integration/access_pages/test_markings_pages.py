@@ -23,6 +23,21 @@ def gateway(house: House) -> int:
     return int(row[0])
 
 
+def test_an_approval_of_leaving_an_embargo_says_in_words_what_changes(house: House, gateway: int) -> None:
+    made = house.desk.api("POST", "/embargoes", {"org": house.water, "name": "Gateway"}).json()
+    parties = house.desk.api("POST", f"/embargoes/{made['embargo']}/parties", {"org": house.water})
+    assert parties.status_code < 300, parties.text
+    path = f"/markings/asset/{gateway}"
+    under = {"tlp": "RED", "embargo": made["embargo"], "why": "not yet known"}
+    done = put(house.desk, path, under)
+    assert done.json()["done"] is True, done.text
+    asked = put(house.desk, path, {"tlp": "RED", "embargo": 0, "why": "it is known"}).json()["approval"]
+    assert (asked["proposal"]["from"], asked["proposal"]["to"]) == ("TLP:RED", "TLP:RED")
+    told = house.desk.api("GET", f"/approvals/{asked['approval']}").json()["wording"]
+    assert [c["embargo"] for c in told["now"]["clauses"]] == [False, True]
+    assert [c["groups"] for c in told["then"]["clauses"]] == [["members of Water"]]
+
+
 def put(who: Reader, path: str, body: dict[str, Any], tag: str = "") -> Any:
     found = who.api("GET", path)
     return who.api("PUT", path, body, if_match=tag or found.headers.get("etag", '"0.AAAAAAAAAAAAAAAAAAAAAA"'))
