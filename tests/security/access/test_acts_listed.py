@@ -19,7 +19,8 @@ OWNERS_ACTS = {"embargo.frozen", "session.begun", "validation.accepted", "valida
 # A noun that is known when it runs: what it can be. A new one needs its nouns here.
 NOUNS = {"*.added": ("person", "service")}
 Trees = dict[Path, ast.Module]
-Passing = dict[str, tuple[int, str]]  # a function that passes an act on: which of its arguments
+# A function that passes an act on, and the file that has it (rooms have functions of one name): which argument.
+Passing = dict[tuple[str, Path], tuple[int, str]]
 
 
 def collected(source: Path) -> set[str]:
@@ -34,13 +35,14 @@ def collected(source: Path) -> set[str]:
         if isinstance(target, ast.Name)
         for value in texts(node.value, {})
     }
-    passing: Passing = {"log": (1, "act")}  # what the room of manners is given to log with
+    passing: Passing = {("log", source): (1, "act")}  # what the room of manners is given to log with
     while True:
         found, more = set[str](), dict(passing)
-        for tree in trees.values():
+        for path, tree in trees.items():
+            near = nearest(passing, path)
             for function in ast.walk(tree):
                 if isinstance(function, ast.FunctionDef | ast.Module):
-                    for act in acts(function, passing):
+                    for act in acts(function, near):
                         known = assigned(function) | assigned(tree)
                         for text in texts(act, known):
                             found |= {text}
@@ -50,13 +52,22 @@ def collected(source: Path) -> set[str]:
                             place = [a.arg for a in function.args.args].index(act.id) if act.id in [
                                 a.arg for a in function.args.args] else -1  # fmt: skip
                             if place >= 0 or act.id in [a.arg for a in function.args.kwonlyargs]:
-                                more[function.name] = (place, act.id)
+                                more[function.name, path] = (place, act.id)
         if more == passing:
             return {act for act in found if ACT.match(act)}
         passing = more
 
 
-def acts(function: ast.AST, passing: Passing) -> Iterator[ast.expr]:
+def nearest(passing: Passing, path: Path) -> dict[str, tuple[int, str]]:
+    """Of the functions of one name, what the one nearest to `path` passes on."""
+
+    def shared(other: Path) -> int:
+        return sum(a == b for a, b in zip(path.parts, other.parts, strict=False))
+
+    return {name: at for (name, _), at in sorted(passing.items(), key=lambda p: shared(p[0][1]))}
+
+
+def acts(function: ast.AST, passing: dict[str, tuple[int, str]]) -> Iterator[ast.expr]:
     """What stands for the act in each call of `append(…, aud=…)`, or of what passes it on to that."""
     for node in ast.walk(function):
         if not isinstance(node, ast.Call):
