@@ -49,6 +49,23 @@ def test_a_fleet_is_kept_listed_compared_and_decided(home: Path, tmp_path: Path)
     assert "- attrs 24.1" in text
 
 
+def test_what_no_source_speaks_of_is_said_when_it_is_added_and_shown(home: Path, tmp_path: Path) -> None:  # noqa: F811
+    write(tmp_path / "a.json", osv("PYSEC-1", package("PyPI", "django", "4.2"), aliases=["CVE-2026-0001"]))
+    assert run("--home", home, "ingest", tmp_path / "a.json").returncode == 0
+    listed = tmp_path / "products.csv"
+    listed.write_text("vendor,product,version,host\nFortinet,FortiOS,,fw-1\n")
+    said = "1 component could not be judged: FortiOS ("
+    for words in (("inventory", "add", str(listed)), ("inventory", "show", "fw-1")):
+        done = run("--home", home, *words)
+        assert done.returncode == 0, done.stderr.decode()
+        assert said in done.stdout.decode()
+    sbom = tmp_path / "web.cdx.json"
+    sbom.write_bytes(document("pkg:pypi/django@4.1"))
+    (added,) = _json(home, "inventory", "add", str(sbom), "--asset", "web")
+    assert (added["appeared"], added["unjudged"]) == (1, "")
+    assert _json(home, "inventory", "show", "fw-1")["unjudged"]["count"] == 1
+
+
 def test_what_can_not_be_read_is_set_aside_and_the_rest_lands(home: Path, tmp_path: Path) -> None:  # noqa: F811
     write(tmp_path / "a.json", osv("PYSEC-1", package("PyPI", "django", "4.2")))
     run("--home", home, "ingest", tmp_path / "a.json")

@@ -39,3 +39,12 @@ def test_what_could_not_be_judged_is_open_and_is_said_to_be(site: Site) -> None:
     finally:
         with site.people.owner() as owner:
             owner.execute("update clearway.exposure set verdict = 1 where asset = %s", (asset,))
+
+
+def test_what_no_source_speaks_of_is_not_called_safe(site: Site) -> None:
+    printer = site.machine(site.operator, "print-1", "pkg:generic/firmware@1.0")
+    shown = words(site.ask("GET", f"/assets/{printer}", site.operator, page=True).text)
+    headline = shown[shown.index("Not all of it can be judged") :][:200]
+    assert "nothing else is open. 1 component could not be judged: " in headline
+    assert "firmware 1.0 (" in headline
+    assert "Nothing is open that we know of" not in shown

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from clearway.advisories.table import Table
     from clearway.records.principal import Principal
     from clearway.store.principal import Pool
 
@@ -62,6 +63,17 @@ def opened(args: argparse.Namespace) -> Iterator[Here]:
             if row is None or row[0] is None:
                 raise AuthenticationError("the token is not valid", mend="set CLEARWAY_TOKEN")
             yield Here(pool, key, msgspec.json.decode(row[0], type=Person), now.date(), args.home)
+
+
+def table_of(home: Any) -> Table | None:
+    """The compiled table; None where there is none yet or it can't be read."""
+    from clearway.advisories.table import Table as Compiled
+    from clearway.records.errors import ConfigError, IntegrityError
+
+    try:
+        return Compiled.of_home(home)
+    except (ConfigError, IntegrityError):
+        return None
 
 
 def asset_named(here: Here, db: Any, text: str, slug: str) -> Any:

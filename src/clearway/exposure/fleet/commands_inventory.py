@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from clearway.records.errors import NotFoundError
 from clearway.records.text import plain
 
-from .commands_here import asset_named, opened, say, say_json
+from .commands_here import asset_named, opened, say, say_json, table_of
 from .commands_take import about_asset, run_add, run_watch
 
 if TYPE_CHECKING:
@@ -88,18 +88,22 @@ def run_show(args: argparse.Namespace) -> int:
     """Prints one asset; returns 0."""
     import msgspec
 
-    from . import asset, inventory
+    from . import asset, inventory, unjudged
 
     with opened(args) as here, here.pool.acting(here.key) as db:
         found = asset_named(here, db, args.asset, args.org)
+        bare = unjudged.of_asset(db, table_of(args.home), found.asset, here.day)
         documents = inventory.of_asset(db, found.asset)
         held = inventory.held(db, found.asset)
         said = asset.exposures_said(db, found.asset)
     if args.json:
         say_json({"asset": msgspec.to_builtins(found), "exposures": msgspec.to_builtins(said),
-               "inventories": msgspec.to_builtins(documents), "components": msgspec.to_builtins(held)})  # fmt: skip
+               "inventories": msgspec.to_builtins(documents), "components": msgspec.to_builtins(held),
+               "unjudged": msgspec.to_builtins(bare)})  # fmt: skip
         return 0
     say(f"{plain(found.name)}: {found.exposure}, {found.details.environment}; {len(held):,} components")
+    if bare.count:
+        say(f"  {plain(bare.words())}")
     for d in documents[:10]:
         say(
             f"  {d.received:%Y-%m-%d %H:%M} UTC  {plain(d.witness)}: {d.components:,} components, "

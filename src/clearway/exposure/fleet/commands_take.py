@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 EXPOSED = ("public", "internal", "unknown")
 _SHOWN = 5  # rows set aside, of one document
+_JUDGED = 100  # assets of one document of which is said what could not be judged
 ENVIRONMENTS = ("production", "development", "unknown")
 
 
@@ -91,11 +92,12 @@ def _given(paths: Sequence[str]) -> list[VexClaim]:
 
 
 def _added(a: dict[str, Any]) -> str:
+    bare = f"; {plain(a['unjudged'])}" if a["unjudged"] else ""
     if a["unchanged"]:
-        return f"{plain(a['asset'])}: unchanged"
+        return f"{plain(a['asset'])}: unchanged{bare}"
     return (
         f"{plain(a['asset'])}: {a['components']:,} components, {a['added']:,} added, {a['removed']:,} removed; "
-        f"{a['appeared']:,} new exposures, {a['ended']:,} ended"
+        f"{a['appeared']:,} new exposures, {a['ended']:,} ended{bare}"
     )
 
 
@@ -123,7 +125,7 @@ def _take(
 
     from clearway.formats.observed import read_fleet
 
-    from . import asset, observe
+    from . import asset, observe, unjudged
 
     found = read_fleet(data, place, args.distro)
     if args.asset and len(found.observed) > 1:
@@ -154,8 +156,11 @@ def _take(
         say(f"set aside: {plain(row.place)}: {plain(row.reason)}", sys.stderr)
     if len(aside) > _SHOWN:
         say(f"set aside: {len(aside) - _SHOWN:,} more of {plain(place)}", sys.stderr)
+    with here.pool.acting(here.key) as db:
+        bare = [unjudged.of_asset(db, table, one.asset, here.day).words() for one in done[:_JUDGED]]
     return [
-        {"asset": one.name, "asset_id": one.asset, "made": one.made, **_counts(one.taken)} for one in done
+        {"asset": one.name, "asset_id": one.asset, "made": one.made, **_counts(one.taken), "unjudged": words}
+        for one, words in zip(done, [*bare, *[""] * (len(done) - len(bare))], strict=True)
     ], len(aside)
 
 

@@ -19,10 +19,10 @@ from clearway.records.errors import ClearwayError, ConfigError, ConflictError, I
 from clearway.records.text import plain
 
 from . import asset as assets
-from . import described, inventory, listing, page_seen, page_upload
+from . import described, inventory, listing, page_seen, page_upload, unjudged
 from .api_asset_list import ASSETS
 from .page_asked import day_in
-from .page_common import PAGE, home_of, member_of, table_of, today
+from .page_common import PAGE, home_of, member_of, table_of, table_or_none, today
 from .wanted import Filter
 
 if TYPE_CHECKING:
@@ -351,6 +351,7 @@ def _one(
         held = inventory.held(db, asset, after=start, limit=_HELD + 1)
         components = db.execute("select count(*) from clearway.held where asset = %s", (asset,)).fetchone()
         disputed = inventory.disputed(db, asset)
+        bare = unjudged.of_asset(db, table_or_none(request), asset, today())
         still_open = Filter(asset=asset, yes={"status": ("open",)})
         lines = listing.page(db, still_open, limit=10).lines
         counted = listing.counts(db, still_open, ("verdict",))
@@ -375,6 +376,7 @@ def _one(
         counted_components=components[0] if components else 0,
         held_next=held[_HELD - 1].pv if len(held) > _HELD else 0,
         disputed=disputed,
+        bare=bare,
         lines=lines,
         counted=counted,
         seen=seen,

@@ -1,0 +1,72 @@
+"""What an asset holds that can't be judged: of these components silence proves nothing.
+
+`Matcher` says which and why: no loaded source covers the ecosystem, the version is missing or can't be read, ….
+A component with an open exposure that could not be judged is not counted again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from . import dictionary
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    import psycopg
+
+    from clearway.advisories.table import Table
+
+MOST = 2_000  # components that are asked about, the likeliest first
+_SHOWN = 3
+
+
+class Bare(Struct, frozen=True, kw_only=True):
+    """A component that can't be judged, and why."""
+
+    name: str
+    version: str
+    reason: str
+
+
+class Unjudged(Struct, frozen=True, kw_only=True):
+    """How many components can't be judged, and the first of them. Not `exact`: at least so many."""
+
+    count: int
+    some: tuple[Bare, ...]
+    exact: bool
+
+    def words(self) -> str:
+        """One line, "" for none."""
+        if not self.count:
+            return ""
+        least = "" if self.exact else "at least "
+        noun = "component" if self.count == 1 else "components"
+        named = "; ".join(f"{f'{b.name} {b.version}'.strip()} ({b.reason})" for b in self.some)
+        more = f"; and {self.count - len(self.some):,} more" if self.count > len(self.some) else ""
+        return f"{least}{self.count:,} {noun} could not be judged: {named}{more}"
+
+
+def of_asset(db: psycopg.Connection[Any], table: Table | None, asset: int, day: date) -> Unjudged:
+    """What the caller sees of it. Without a table nothing can be judged."""
+    from clearway.exposure.match import Matcher
+
+    rows = db.execute(
+        """select v.pv, v.name, v.version from clearway.held h join clearway.package_version v on v.pv = h.pv
+        where h.asset = %s and v.ecosystem <> 'reported' and not exists (
+            select from clearway.exposure e where e.asset = h.asset and e.pv = h.pv and e.gone is null
+                and e.status = 0 and e.verdict = 2)
+        order by v.ecosystem = 'vendor' desc, v.version = '' desc, v.pv limit %s""",
+        (asset, MOST + 1),
+    ).fetchall()
+    asked = rows[:MOST]
+    matcher = None if table is None else Matcher(table, as_of=day)
+    components = dictionary.components(db, (pv for pv, _, _ in asked)) if matcher else {}
+    found = []
+    for pv, name, version in asked:
+        findings, reason = matcher.component(components[pv]) if matcher else ((), "no source is loaded")
+        if reason and not any(f.verdict == "affected" for f in findings):
+            found.append(Bare(name=name, version=version, reason=reason))
+    return Unjudged(count=len(found), some=tuple(found[:_SHOWN]), exact=len(rows) <= MOST)
