@@ -53,6 +53,7 @@ OTHERWISE = {
     # the log's and the clock's, without a marking
     "event_horizon": "writes nothing",
     "fleet_clock": "rules of which dates came; of nobody",
+    "next_edge_act": "by the desk; a number, of no row",
     "lease_whose": "a bounded answer about traffic, to an organisation's own",
 }
 # Those that test it for their callers.
@@ -82,6 +83,15 @@ def test_each_function_that_writes_with_its_owners_rights_tests_the_badge(people
     untested.discard("log_append")  # by the person's badge whatever the token's scopes: below
     assert untested - set(OTHERWISE) == set(), "test the badge of the row, or say in OTHERWISE why not"
     assert set(OTHERWISE) - set(found) == set(), "these are no more"
+
+
+def test_the_next_number_of_an_act_is_the_desks(people: People, a: int) -> None:
+    for who in (people.somebody(a, "operator", "coordinator"), None):
+        with pytest.raises(ForbiddenError, match="desk"), people.acting(who) as db:
+            db.execute("select clearway.next_edge_act()")
+    with people.acting(people.somebody(people.house, "coordinator")) as db:
+        first, then = (scalar(db, "select clearway.next_edge_act()") for _ in range(2))
+    assert then > first
 
 
 @pytest.fixture
