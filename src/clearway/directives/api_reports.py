@@ -178,11 +178,11 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
         as_of: DayParameter = "",
         form: FormParameter = "json",
     ) -> Response[bytes]:
-        """What would be submitted: the same facts and day give the same bytes."""
+        """What would be submitted: the same facts and day give the same bytes. That it was read is on the log."""
         with acting(request) as (db, me):
             org = acting_in(db, me, organisation, "read")
             day = day_or_today(db, as_of, "query.as_of")
-            made = reports.make(
+            made = reports.draft(
                 db, provider or default_provider(), org, read_kind(kind), named(directive), day
             )
         return sent_as(written(made, form), form, f"{directive}-{made.report}-{day}")

@@ -83,7 +83,8 @@ def _report(args: argparse.Namespace) -> int:
 
     with acting(args) as (db, me):
         org = acting_in(db, me, args.org, "operate" if args.submit else "read")
-        made = reports.make(db, default_provider(), org, _kind(args), args.name, args.as_of or today())
+        drawn = reports.make if args.submit else reports.draft
+        made = drawn(db, default_provider(), org, _kind(args), args.name, args.as_of or today())
         if args.submit:
             reports.submit(db, me, org.slug, made, share_with=args.share_with)
     _print(made, form, args.validate)

@@ -101,7 +101,15 @@ def test_from_issuing_to_compliance(client: Client) -> None:
     ]
     csv = client.get("official@authority", f"/compliance/bod-26-04?as_of={DAY}&form=csv")
     assert csv.headers["content-type"].startswith("text/csv")
-    assert client.desk.log("content.read") == 3
+    with translated(), connect(client.desk.url) as owner:
+        read = owner.execute(
+            "select subject from clearway.log_entry where act = 'content.read' order by entry"
+        )
+        org = owner.execute("select org from clearway.organisation where slug = 'water'").fetchone()
+        assert org is not None
+        subjects = [str(subject) for (subject,) in read]
+    assert subjects[0] == f"org/{org[0]}/draft/bod-26-04/seven_day"
+    assert subjects[1:] == [f"report/{kept['id']}"] * 3
 
 
 def test_a_report_in_each_of_its_forms(client: Client) -> None:

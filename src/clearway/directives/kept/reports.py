@@ -109,6 +109,18 @@ def make(
     return _remediation(db, provider, org, kind, table, as_of)
 
 
+def draft(
+    db: psycopg.Connection[Any], provider: Provider, org: Org, kind: Kind, directive: str, as_of: date
+) -> Report:
+    """As `make`, for somebody to read: that is an entry in the log, for all members of the organisation.
+
+    Raises: as `make`.
+    """
+    made = make(db, provider, org, kind, directive, as_of)
+    ledger.append_read(db, [f"org/{org.org}/draft/{directive}/{kind}"], between(db, org.org))
+    return made
+
+
 def in_force(db: psycopg.Connection[Any], org: Org, directive: str, as_of: date) -> Directive:
     """The table an organisation reports under.
 
