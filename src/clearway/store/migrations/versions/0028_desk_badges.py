@@ -2,8 +2,8 @@
 
 from clearway.store.ddl import before, run
 
-revision = "0025"
-down_revision = "0024"
+revision = "0028"
+down_revision = "0027"
 branch_labels = None
 depends_on = None
 
