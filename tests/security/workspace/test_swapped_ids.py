@@ -9,11 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
-from two_organisations import PARAMETER, Side, Two, two_organisations
+from two_organisations import NOWHERE, PARAMETER, Side, Two, two_organisations
 
 from intake_world import drop_database, new_database
 
-NOWHERE = 987_654_321
 # What the last part of a path before its parameter names. A route with another one fails until it is named here.
 KINDS = {
     "assets": "asset",
@@ -36,12 +35,40 @@ KINDS = {
     "audit": "entry",
     "people": "who",
     "members": "who",
+    "findings": "finding",
+    "files": "file",
+    "validations": "validation",
+    "evidence": "validation",
+    "appeals": "appeal",
+    "edges": "edge",
+    "known": "known",
+    "duplicates": "joining",
+    "leases": "lease",
+    "controls": "control",
+    "cases": "case",
+    "case-documents": "case",
+    "parties": "party",
+    "threads": "thread",
+    "routes": "line",
 }
 # Named by what everybody may know: the parameters of these hold no id of an organisation's own things.
 PUBLIC_NAMES = {
     "identifier", "provider", "place", "flaw", "name", "directive", "kind", "version", "org", "aud", "job",
-    "identities",
+    "identities", "token",
+    "limits",  # what receivers take is read by everybody who is signed in
 }  # fmt: skip
+# What neither organisation has of its own yet, or coordinators of the clearinghouse alone read.
+NOT_YET = {
+    "/api/v1/findings/{handling:str}/validations/{number:int}",
+    "/api/v1/findings/{handling:str}/validations/{number:int}/log",
+    "/api/v1/cases/{handling:str}/contacts",
+    "/api/v1/cases/{handling:str}/draft",
+    "/api/v1/cases/{handling:str}/threads/{number:int}",
+    "/api/v1/cases/{handling:str}/preview/{kind:str}",
+    "/api/v1/case-documents/{handling:str}/{kind:str}",
+}
+# Those that are handed about by name.
+NO_HANDLINGS = {"finding": "CWF-0000-0000", "case": "CWC-0000-0000", "lease": "CWL-0000-0000"}
 WHO_MAY_KNOW_ORGANISATIONS = re.compile(r"/organisations/\{org:int\}")
 BODIES: dict[str, Any] = {
     "PUT /api/v1/assets/{asset:int}": {"name": "taken over", "details": {}},
@@ -60,6 +87,21 @@ BODIES: dict[str, Any] = {
         "after": 0,
         "event": {"event": "patched", "at": "2026-11-21T00:00:00Z", "by": "somebody", "what": "all"},
     },
+    "POST /api/v1/findings/{handling:str}/supplement": {"cwe": "CWE-787"},
+    "POST /api/v1/findings/{handling:str}/withdraw": {"why": "so"},
+    "POST /api/v1/findings/{handling:str}/appeal": {"why": "so"},
+    "POST /api/v1/findings/{handling:str}/mark": {"mark": "invalid", "why": "so"},
+    "POST /api/v1/findings/{handling:str}/split": {"why": "so"},
+    "POST /api/v1/findings/{handling:str}/validations": {"upto": 4},
+    "POST /api/v1/findings/{handling:str}/known": {"flaw": "CVE-2026-0001", "why": "so"},
+    "POST /api/v1/findings/limits/{number:int}/end": {},
+    "POST /api/v1/leases/{reference:str}/renewal": {"fence": 1},
+    "POST /api/v1/leases/{reference:str}/release": {},
+    "POST /api/v1/leases/controls/{number:int}/stance": {"stance": "own"},
+    "POST /api/v1/leases/controls/{number:int}/end": {},
+    "POST /findings/{handling:str}/withdraw": {"why": "so"},
+    "POST /leases/{reference:str}/release": {},
+    "POST /leases/controls/{number:int}/end": {},
     "PATCH /api/v1/people/{who:int}": {"name": "taken over"},
     "POST /api/v1/people/{who:int}/active": {"active": False},
     "POST /settings/people/{who:int}/active": {"active": "no"},
@@ -86,27 +128,28 @@ def _kind(template: str, start: int) -> str | None:
     return KINDS.get(before[-1], f"unknown: {template}")
 
 
-def _path(template: str, ids: dict[str, int]) -> str:
+def _path(template: str, ids: dict[str, int | str]) -> str:
     def fill(found: re.Match[str]) -> str:
         kind = _kind(template, found.start())
         if kind is None:
-            named = "asset" if "/markings/" in template else "bod-26-04"
+            named = "asset" if "/markings/" in template else "csaf" if "case" in template else "bod-26-04"
             return {"org": str(ids["org"]), "aud": "0"}.get(found[1], named)
         return str(ids[kind])
 
     return PARAMETER.sub(fill, template)
 
 
-def _ids(side: Side) -> dict[str, int]:
+def _ids(side: Side) -> dict[str, int | str]:
     return {**side.ids, "org": side.who.org}
 
 
-def _nobodys(side: Side) -> dict[str, int]:
-    return dict.fromkeys(side.ids, NOWHERE) | {"org": side.who.org}
+def _nobodys(side: Side) -> dict[str, int | str]:
+    nowhere: dict[str, int | str] = dict.fromkeys(side.ids, NOWHERE)
+    return nowhere | NO_HANDLINGS | {"org": side.who.org}
 
 
 def _try(
-    two: Two, who: Side, method: str, template: str, ids: dict[str, int], **headers: str
+    two: Two, who: Side, method: str, template: str, ids: dict[str, int | str], **headers: str
 ) -> httpx.Response:
     body = BODIES.get(f"{method} {template}", {})
     sent: dict[str, Any] = {}
@@ -123,9 +166,9 @@ def _try(
 
 def shape(answer: httpx.Response) -> tuple[Any, ...]:
     """All of an answer but what the id itself or the trace makes different."""
-    text = re.sub(r"\d+", "N", answer.text)
+    text = re.sub(r"\d+", "N", re.sub(r"CW([FCL])-[0-9A-Z]{4}-[0-9A-Z]{4}", r"CW\1-N", answer.text))
     if "json" in answer.headers.get("content-type", ""):
-        body = json.loads(answer.text)
+        body = json.loads(re.sub(r"CW([FCL])-[0-9A-Z]{4}-[0-9A-Z]{4}", r"CW\1-N", answer.text))
         if isinstance(body, dict):
             body.pop("trace_id", None)
         text = re.sub(r"\d+", "N", json.dumps(body, sort_keys=True))
@@ -182,7 +225,7 @@ def test_the_same_ids_in_the_hands_of_their_own_organisation_are_found(two: Two)
     """Without this, 404 everywhere would prove nothing."""
     lost = []
     for method, template in _private(two):
-        if method == "GET":
+        if method == "GET" and template not in NOT_YET:
             answer = _try(two, two.theirs, method, template, _ids(two.theirs))
             if answer.status_code not in (200, 303):
                 lost.append(f"{template}: {answer.status_code} {answer.text[:200]}")

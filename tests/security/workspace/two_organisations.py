@@ -22,8 +22,10 @@ from clearway.store.connect import connect
 from fleet_world import document
 from intake_world import World, osv, package, write
 from people import People, Somebody
+from report_documents import own
 
 PARAMETER = re.compile(r"\{([^}:]+)(?::([^}]+))?\}")
+NOWHERE = 987_654_321
 FLAW = "CVE-2026-0001"
 KEV_ADDED = "2026-11-20T00:00:00Z"
 
@@ -33,7 +35,7 @@ class Side:
 
     def __init__(self, ask: Any, who: Somebody, colleague: Somebody, slug: str) -> None:
         self.ask, self.who, self.colleague, self.slug = ask, who, colleague, slug
-        self.ids: dict[str, int] = {"who": who.person}
+        self.ids: dict[str, int | str] = {"who": who.person}
         self.tags: dict[str, str] = {}
         self.pages: dict[str, str] = {}
 
@@ -93,10 +95,23 @@ class Side:
         ids["triage"] = self.post("/api/v1/directives/triages", triage)["id"]
         report = {"directive": "bod-26-04", "kind": "overdue"}
         ids["report"] = self.post("/api/v1/directives/reports", report)["id"]
+        self.report(name)
         entries = self.get("/api/v1/ledger/entries?limit=1").json()
         ids["entry"] = entries["items"][0]["entry"]
         self.pages["/api/v1/ledger/entries"] = entries["next"]
         self.tags["asset"] = self.get(f"/api/v1/assets/{ids['asset']}").headers["etag"]
+
+    def report(self, name: str) -> None:
+        """A finding with a file, a limit, a lease and a proof of control; and numbers that only a clearinghouse has."""
+        ids = self.ids
+        taken = self.post("/api/v1/findings", {**own(), "title": f"report of {name}"})["taken"]
+        ids["finding"] = taken[0]["handling"]
+        ids["file"] = self.get(f"/api/v1/findings/{ids['finding']}").json()["files"][0]["id"]
+        limit = {"package": f"p{self.slug}", "ecosystem": "PyPI", "per_week": 3}
+        ids["limit"] = self.post("/api/v1/findings/limits", limit)["id"]
+        asked = {"activity": "fuzzing", "scope": [f"pkg:pypi/{self.slug}-leased@1"]}
+        ids["lease"] = self.post("/api/v1/leases", asked)["lease"]["reference"]
+        ids["control"] = self.post("/api/v1/leases/controls", {"scope": f"{self.slug}.example.org"})["id"]
 
 
 class Two:
@@ -116,6 +131,28 @@ class Two:
         if who is not None:
             headers["authorization"] = f"Bearer {who.secret}"
         return self.client.request(method, path, headers=headers, follow_redirects=False, **more)
+
+    def coordinate(self, side: Side) -> None:
+        """What the clearinghouse makes of that organisation's finding; `NOWHERE` for what takes more than that."""
+        desk = self.people.somebody(self.people.house, "coordinator", name=f"Desk for {side.slug}")
+
+        def made(path: str, body: Any) -> Any:
+            answer = self.ask(desk, "POST", f"/api/v1{path}", json=body)
+            assert answer.status_code in (200, 201, 202), (path, answer.text)
+            return answer.json()
+
+        ids = side.ids
+        ids |= dict.fromkeys(("edge", "known", "joining", "line", "thread"), NOWHERE)
+        at = f"/findings/{ids['finding']}"
+        made(f"{at}/mark", {"mark": "invalid", "why": "so"})
+        ids["appeal"] = side.post(f"/api/v1{at}/appeal", {"why": "not so"})["id"]
+        case = made("/cases", {"findings": [ids["finding"]]})
+        ids["case"] = case["handling"]
+        ids["party"] = side.get(f"/api/v1/cases/{case['handling']}").json()["parties"][0]["id"]
+        ids["validation"] = NOWHERE
+        threads = side.get(f"/api/v1/cases/{case['handling']}").json().get("threads")
+        if threads:
+            ids["thread"] = threads[0]["id"]
 
     def routes(self) -> Iterator[tuple[str, str]]:
         """(method, path template) of every route that names something by an id."""
@@ -164,6 +201,8 @@ def two_organisations(url: str, folder: Path) -> Iterator[Two]:
             two = Two(client, app, people)
             two.ours.furnish()
             two.theirs.furnish()
+            for side in (two.ours, two.theirs):
+                two.coordinate(side)
             with connect(url, autocommit=True) as db:
                 integrate_all(db, signer_of(db, world.home))
             yield two
