@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -14,22 +17,57 @@ from clearway.store.migrate import migrate
 from clearway.store.server import URL_VARIABLE, lease
 from intake_world import World, drop_database, new_database, with_database
 
+_MEMORY = Path("/dev/shm")
+_ROOM = 4 << 30
+_server: Iterator[str] | None = None
+_url, _users = "", 0
+
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a server whose database `made` has the tables and nothing in them."""
+    """The URL of a server whose database `made` has the tables and nothing in them.
+
+    Each folder that imports this has a fixture of its own; the server is one for all of them in a process.
+    """
+    global _server, _url, _users
     os.environ.pop(URL_VARIABLE, None)
-    home = tmp_path_factory.mktemp("server") / "home"
-    with lease(home):
-        pass
-    # Nothing here outlives the session; what must is tested with servers of its own.
-    settings = home / "postgres" / "data" / "local.conf"
-    settings.write_text("fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n")
-    with lease(home) as url:
-        with psycopg.connect(url, autocommit=True) as db:
-            db.execute("create database made")
-        migrate(with_database(url, "made"))
-        yield url
+    if _server is None:
+        _server = _run(tmp_path_factory)
+        _url = next(_server)
+    _users += 1
+    yield _url
+    _users -= 1
+    if not _users:
+        ending, _server = _server, None
+        next(ending, None)
+
+
+def _run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with _folder(tmp_path_factory) as folder:
+        home = folder / "home"
+        with lease(home):
+            pass
+        # Nothing here outlives the session; what must is tested with servers of its own.
+        settings = home / "postgres" / "data" / "local.conf"
+        settings.write_text(
+            "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
+            "min_wal_size = 32MB\nmax_wal_size = 128MB\n"
+        )
+        with lease(home) as url:
+            with psycopg.connect(url, autocommit=True) as db:
+                db.execute("create database made")
+            migrate(with_database(url, "made"))
+            yield url
+
+
+@contextmanager
+def _folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in memory where there is room for it, and one of the disk elsewhere."""
+    if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM:
+        with TemporaryDirectory(dir=_MEMORY, prefix="clearway-tests-") as folder:
+            yield Path(folder)
+    else:
+        yield tmp_path_factory.mktemp("server")
 
 
 @pytest.fixture
