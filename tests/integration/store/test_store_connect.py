@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from clearway.records.errors import ClearwayError, ConfigError, ConflictError, UpstreamError
+from clearway.records.errors import ClearwayError, ConfigError, UpstreamError
 from clearway.store.connect import connect, translated
 from clearway.store.server import lease, status
 
