@@ -53,7 +53,7 @@ def is_unsigned(db: Connection, backup: Backup) -> bool:
 
 def verify(home: Path, witnesses: Sequence[str]) -> None:
     """Raises IntegrityError when the log does not verify, or a witness has seen another."""
-    report = verify_home(home, key=None, witnesses=witnesses)
+    report = verify_home(home, key=None, witnesses=witnesses, continues=False)
     if not report.ok:
         reason = next(iter(report.reasons), "")
         raise IntegrityError(f"the restored log does not verify: {reason}", where="ledger", mend=_NOTHING)

@@ -48,12 +48,14 @@ def verify_home(
     witnesses: Sequence[str],
     complete: bool = False,
     unsigned: bool = False,
+    continues: bool = True,
     progress: Progress = None,
 ) -> v.Report:
     """The report on the log in the database of `home`, as its owner sees it.
 
     With `unsigned`, a log of which nothing was ever placed or signed, as before the first start of a server, is right:
     there is nothing to verify yet. It is not where the home has a key or a checkpoint, or a key or witness is named.
+    Without `continues`, what was signed here last is not held against it: a backup that is put back is older.
     """
     from .keys import FOLDER, LOG_KEY, SIGNED, last_signed
     from .opened import opened

@@ -201,7 +201,9 @@ def holds(book: Workbook, now: datetime) -> None:
         assert all(c.intact == (c.sha256 == evidence.sha256) for c in evidence.custody)
     seen = flagged(book, now)
     volatile = [e.taken for e in book.evidence if e.volatile]
-    early = book.patched is not None and (not volatile or min(volatile) > book.patched)
+    early = book.patched is not None and (
+        not volatile or min(volatile) > book.patched or book.patched_first  # which no later word takes back
+    )
     assert early == any(f.startswith("patched") for f in seen.flags)
     assert flagged(seen, now) == seen
 
