@@ -75,7 +75,7 @@ def verify_home(
             Stored(log.db, whole=True),
             key=pinned,
             own=own,
-            last=last_signed(home / FOLDER),
+            last=last_signed(home / FOLDER) if continues else None,
             complete=complete,
             witnesses=vouching,
             pending=pending(log.db),
