@@ -351,7 +351,7 @@ def test_many_boxes_one_after_the_other_leave_no_descriptor_and_no_process(boxes
     before = counts()
     for _ in range(20):
         boxes.run(asked)
-    assert counts() == before
+    assert all(now <= then for now, then in zip(counts(), before, strict=True))  # the box before may still be closing
     children = Path(f"/proc/{spawning.keeper()._process.pid}/task/{spawning.keeper()._process.pid}/children")
     assert children.read_text().split() == []
 
