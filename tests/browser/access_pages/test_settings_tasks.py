@@ -80,8 +80,10 @@ def test_add_a_passkey_and_sign_in_with_it(screens: Screens, workspace: Workspac
     administrator = workspace.signed_in(screens)
     me = administrator.context.request.get("/api/v1/me").json()
     token = administrator.open("/settings").locator("meta[name=csrf-token]").get_attribute("content")
-    path = f"/api/v1/organisations/{me['memberships'][0]['org']}/members/{me['person']}/invitation"
-    invited = administrator.context.request.post(path, headers={"x-csrf-token": token or ""}).json()["code"]
+    ask, sent = administrator.context.request, {"x-csrf-token": token or ""}
+    members = f"/api/v1/organisations/{me['memberships'][0]['org']}/members"
+    made = ask.post(members, headers=sent, data={"name": "Nora New", "roles": ["operator"]}).json()["person"]
+    invited = ask.post(f"{members}/{made}/invitation", headers=sent).json()["code"]
     screen = screens(local)
     devtools = screen.context.new_cdp_session(screen.page)
     devtools.send("WebAuthn.enable")
@@ -151,7 +153,7 @@ def test_scripts_in_names_and_labels_are_text_everywhere(screens: Screens, works
     service = post(f"/organisations/{org}/members", program)
     post("/tokens", {"label": hostile.CORPUS["image"], "person": service["person"]})
     proposal, why = {"x": hostile.together()[:3000]}, hostile.CORPUS["svg"]
-    asked = {"org": org, "kind": "remark", "subject": "asset/1", "proposal": proposal, "why": why}
+    asked = {"org": org, "kind": "other", "subject": "asset/1", "proposal": proposal, "why": why}
     post("/approvals", asked)
     hostile.look(
         screen,
