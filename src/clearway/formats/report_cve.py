@@ -16,15 +16,6 @@ if TYPE_CHECKING:
     from .report_advisory import Advisory, Product
 
 DATA_VERSION = "5.1"
-# CVE Record Format, `collectionURL`: "URL identifying a package collection", as its examples spell them.
-_COLLECTIONS = {
-    "PyPI": "https://pypi.python.org", "npm": "https://registry.npmjs.org",
-    "Maven": "https://repo.maven.apache.org/maven2", "crates.io": "https://crates.io",
-    "RubyGems": "https://rubygems.org", "Packagist": "https://packagist.org", "NuGet": "https://nuget.org/packages",
-    "Go": "https://golang.org/pkg", "Hex": "https://repo.hex.pm", "Pub": "https://pub.dev",
-    "Hackage": "https://hackage.haskell.org", "CRAN": "https://cran.r-project.org",
-    "Debian": "https://packages.debian.org",
-}  # fmt: skip
 _SEMVER = frozenset(("npm", "Go", "crates.io", "Hex"))
 _REFERENCES = {"advisory": "vendor-advisory", "fix": "patch", "report": "issue-tracking", "evidence": "exploit",
                "article": "technical-description", "package": "product"}  # fmt: skip
@@ -108,10 +99,8 @@ def metric(vector: str) -> dict[str, Any]:
 
 
 def _affected(product: Product) -> dict[str, Any]:
+    """A package is named by its purl; the address of the index it is in is left out."""
     made: dict[str, Any] = {"defaultStatus": "unaffected" if product.introduced else "unknown"}
-    collection = _COLLECTIONS.get(product.ecosystem.partition(":")[0], "")
-    if collection:
-        made |= {"collectionURL": collection, "packageName": product.name}
     made |= {"vendor": product.vendor or "n/a", "product": product.name}
     if product.purl:
         made["packageURL"] = product.purl
