@@ -9,8 +9,6 @@ Keys are named as TUF and in-toto name them: by the SHA-256 of the key's canonic
 from __future__ import annotations
 
 import os
-import tempfile
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +25,7 @@ from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-
 from clearway import ledger
 from clearway.records.errors import ConfigError, InputError, IntegrityError
 from clearway.store.failures import at
+from clearway.store.key_file import write_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -226,19 +225,4 @@ def _write(path: Path, key: Ed25519PrivateKey) -> None:
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    fd, name = tempfile.mkstemp(prefix=".new.", dir=path.parent)  # mode 0600
-    unfinished = Path(name)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(fd)
-        with suppress(FileExistsError):
-            os.link(unfinished, path)
-    finally:
-        unfinished.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_first(path, pem)

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import tempfile
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from clearway.records.errors import ConfigError, IntegrityError, NotFoundError
 from clearway.store.failures import at
+from clearway.store.key_file import sync_folder, write_first
 
 FOLDER = "vault"
 _MAGIC = b"CWV1"
@@ -86,7 +85,7 @@ class Vault:
                 path.unlink()
             except FileNotFoundError:
                 return False
-            _sync(path.parent)
+            sync_folder(path.parent)
         return True
 
     def _path(self, subject: str) -> Path:
@@ -107,7 +106,7 @@ class Vault:
                         mend=f"use the home that sealed them, or restore its folder {FOLDER}/",
                     ) from None
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(path, secrets.token_bytes(_KEY_BYTES))
+            write_first(path, secrets.token_bytes(_KEY_BYTES))
             return _read(path)
 
 
@@ -128,27 +127,3 @@ def _read(path: Path) -> bytes:
     if len(key) != _KEY_BYTES:
         raise ConfigError("this is no key of the vault", where=str(path), mend="restore it from a backup")
     return key
-
-
-def _write(path: Path, key: bytes) -> None:
-    """Writes a key whole and synced; leaves alone the one that another was first to write."""
-    fd, name = tempfile.mkstemp(prefix=".new.", dir=path.parent)  # mode 0600
-    unfinished = Path(name)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(fd)
-        with suppress(FileExistsError):
-            os.link(unfinished, path)
-    finally:
-        unfinished.unlink()
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from clearway.records.errors import ConfigError, InputError
 from clearway.store.failures import at
+from clearway.store.key_file import sync_folder, write_first
 
 from .checkpoint import Checkpoint, read
 from .note import Kind, Note, SigningKey
@@ -100,14 +101,7 @@ def load_or_make(path: Path, name: str, kind: Kind) -> SigningKey:
 def write_key(path: Path, key: SigningKey) -> None:
     """Writes a key file whole and synced; leaves alone one that another process was first to write."""
     with at(path):
-        unfinished = _written(path, key.text(), sync=True)
-        try:
-            os.link(unfinished, path)
-        except FileExistsError:
-            pass
-        finally:
-            unfinished.unlink()
-        _sync(path.parent)
+        write_first(path, key.text().encode())
 
 
 def _load(path: Path) -> SigningKey:
@@ -136,7 +130,7 @@ def _written(path: Path, text: str, *, sync: bool) -> Path:
 def _replace(path: Path, text: str, *, sync: bool) -> None:
     _written(path, text, sync=sync).replace(path)
     if sync:
-        _sync(path.parent)
+        sync_folder(path.parent)
 
 
 def replace(path: Path, text: str) -> None:
@@ -144,11 +138,3 @@ def replace(path: Path, text: str) -> None:
     with at(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _replace(path, text, sync=True)
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -17,9 +17,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
-import tempfile
 from base64 import b32encode
-from contextlib import suppress
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -30,6 +28,7 @@ from msgspec import Struct
 
 from clearway.records.errors import ConfigError
 from clearway.store.failures import at
+from clearway.store.key_file import write_first
 
 from .scope import WIDEST, Network
 
@@ -79,7 +78,7 @@ class BlindKey:
                 return cls(_read(path))
             except FileNotFoundError:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                _write(path, secrets.token_bytes(KEY_BYTES))
+                write_first(path, secrets.token_bytes(KEY_BYTES))
                 return cls(_read(path))
 
     def target(self, target: Target) -> Blinded:
@@ -156,22 +155,3 @@ def _read(path: Path) -> bytes:
     if len(key) != KEY_BYTES:
         raise ConfigError("this is no blinding key", where=str(path), mend="restore it from a backup")
     return key
-
-
-def _write(path: Path, key: bytes) -> None:
-    """Makes the file whole or not at all; who comes second finds the first one's."""
-    fd, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(name, path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    finally:
-        Path(name).unlink(missing_ok=True)
