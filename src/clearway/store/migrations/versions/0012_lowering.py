@@ -1,11 +1,8 @@
 """Lowering and narrowing a marking, audiences that are given back, and which acts the application may log."""
 
-import re
-from pathlib import Path
-
 from alembic import op
 
-from clearway.store.ddl import run
+from clearway.store.ddl import before, run
 
 revision = "0012"
 down_revision = "0011"
@@ -605,10 +602,10 @@ def downgrade() -> None:
     op.execute("grant execute on function clearway.log_append(text, text, text, int, bytea) to clearway_app")
     run(
         *(
-            _before("0002_access", name)
+            before("0002_access", name)
             for name in ("groups_of", "audience_words", "make_audience", "badge_of", "remark")
         ),
-        _before("0003_ledger", "log_cosign"),
+        before("0003_ledger", "log_cosign"),
     )
     op.execute(
         "drop function clearway.follow_marked_marking(), clearway.follow_webhook_marking(), "
@@ -635,14 +632,6 @@ def _checking() -> str:
     Not a call of the other within this one: that costs more than the check.
     """
     known = "        by_credential := case when who > 0 then by_credential else 0 end;\n"
-    text = _before("0003_ledger", "log_append")
+    text = before("0003_ledger", "log_append")
     assert known in text
     return text.replace(known, known + _CHECK)
-
-
-def _before(step: str, name: str) -> str:
-    """The text of a function as an earlier step made it."""
-    text = Path(__file__).with_name(f"{step}.py").read_text("utf-8")
-    found = re.search(rf"create (function clearway\.{name}\(.*?\$\$;)", text, re.DOTALL)
-    assert found is not None
-    return f"create or replace {found[1]}"
