@@ -6,6 +6,9 @@ from typing import Literal
 
 from msgspec import Struct
 
+from .errors import ForbiddenError, NotFoundError
+from .text import plain
+
 # What a member may do in an organisation; the roles that carry each right are rows of `role_right`.
 Right = Literal[
     "read",
@@ -52,3 +55,25 @@ class Principal(Struct, frozen=True, kw_only=True):
     def orgs(self, right: Right) -> tuple[int, ...]:
         """The organisations in which it has `right`, ascending."""
         return tuple(sorted(m.org for m in self.memberships if right in m.rights))
+
+
+def member_of(me: Principal, slug: str, right: Right) -> Membership:
+    """The organisation of one's own in which to act; "" is the only one with that right.
+
+    Raises:
+        NotFoundError: it is none of the caller's.
+        ForbiddenError: the caller has not that right in it, or has it in several and names none.
+    """
+    if not slug:
+        able = [m for m in me.memberships if right in m.rights]
+        if len(able) != 1:
+            raise ForbiddenError(
+                f"you may {right} in {len(able)} organisations", where="organisation", mend="name one"
+            )
+        return able[0]
+    mine = next((m for m in me.memberships if m.slug == slug), None)
+    if mine is None:
+        raise NotFoundError("no such organisation of yours", where=plain(slug, 80))
+    if right not in mine.rights:
+        raise ForbiddenError(f"the right to {right} is missing", where=slug)
+    return mine

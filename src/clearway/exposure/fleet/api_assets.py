@@ -20,11 +20,12 @@ from clearway.http.idempotency import Made
 from clearway.http.listing import paths
 from clearway.http.openapi import READ, WRITE, OfDocument, gives, problems_of
 from clearway.records.errors import ConflictError, InputError
+from clearway.records.principal import member_of
 
 from . import asset as assets
 from . import described, inventory, page_asked, page_seen, page_upload
 from .api_asset_list import ASSETS
-from .page_common import member_of, operating, table_of, today
+from .page_common import operating, table_of, today
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,6 +23,7 @@ from clearway.http.idempotency import Made
 from clearway.http.listing import Items, paths
 from clearway.http.openapi import READ, WRITE, gives, problems_of
 from clearway.records.errors import ConflictError, InputError
+from clearway.records.principal import member_of
 
 from . import (
     api_lists,
@@ -36,7 +37,7 @@ from . import (
     rule,
     status,
 )
-from .page_common import home_of, member_of, operating, table_or_none, today
+from .page_common import home_of, operating, table_or_none, today
 from .status import Decision
 
 if TYPE_CHECKING:

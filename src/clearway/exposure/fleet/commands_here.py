@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from clearway.access import here
 from clearway.records.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -44,25 +45,9 @@ class Here(NamedTuple):
 @contextmanager
 def opened(args: argparse.Namespace) -> Iterator[Here]:
     """The home at `args.home` with who acts on it. Raises AuthenticationError for a token that is not valid."""
-    import msgspec
-
-    from clearway.access import local
-    from clearway.records.errors import AuthenticationError
-    from clearway.records.principal import Principal as Person
-    from clearway.store import server
-    from clearway.store.migrate import migrate
-    from clearway.store.principal import Pool
-
-    now = datetime.now(UTC)
-    with server.lease(args.home) as url:
-        migrate(url)
-        key = local.key(url, args.home, now=now)
-        with Pool(url, size=2) as pool:
-            with pool.acting(key) as db:
-                row = db.execute("select clearway.whoami()::text").fetchone()
-            if row is None or row[0] is None:
-                raise AuthenticationError("the token is not valid", mend="set CLEARWAY_TOKEN")
-            yield Here(pool, key, msgspec.json.decode(row[0], type=Person), now.date(), args.home)
+    day = datetime.now(UTC).date()
+    with here.opened(args.home, size=2) as (pool, _, key, me):
+        yield Here(pool, key, me, day, args.home)
 
 
 def table_of(home: Any) -> Table | None:

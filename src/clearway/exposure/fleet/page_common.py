@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from clearway.records.errors import ConfigError, ForbiddenError, IntegrityError, NotFoundError
-from clearway.records.text import plain
+from clearway.records.errors import ConfigError, ForbiddenError, IntegrityError
 
 if TYPE_CHECKING:
     from litestar import Request
 
     from clearway.advisories.table import Table
-    from clearway.records.principal import Membership, Principal, Right
+    from clearway.records.principal import Membership, Principal
 
     Asked = Request[Any, Any, Any]
 
@@ -47,28 +46,6 @@ def home_of(request: Asked, me: Principal) -> Membership | None:
     """The organisation that a page is looked at as: the one that `?org=` names, else the first; None without any."""
     asked = str(request.query_params.get("org", ""))
     return next((m for m in me.memberships if m.slug == asked), next(iter(me.memberships), None))
-
-
-def member_of(me: Principal, slug: str, right: Right) -> Membership:
-    """The organisation of one's own in which to act; "" is the only one with that right.
-
-    Raises:
-        NotFoundError: it is none of the caller's.
-        ForbiddenError: the caller has not that right in it, or has it in several and names none.
-    """
-    if not slug:
-        able = [m for m in me.memberships if right in m.rights]
-        if len(able) != 1:
-            raise ForbiddenError(
-                f"you may {right} in {len(able)} organisations", where="organisation", mend="name one"
-            )
-        return able[0]
-    mine = next((m for m in me.memberships if m.slug == slug), None)
-    if mine is None:
-        raise NotFoundError("no such organisation of yours", where=plain(slug, 80))
-    if right not in mine.rights:
-        raise ForbiddenError(f"the right to {right} is missing", where=slug)
-    return mine
 
 
 def operating(me: Principal, org: int) -> None:

@@ -16,13 +16,14 @@ from clearway.http.acting import SIGNED_IN, acting, doorkeeper, needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, done, page
 from clearway.records.errors import ClearwayError, ConfigError, ConflictError, InputError
+from clearway.records.principal import member_of
 from clearway.records.text import plain
 
 from . import asset as assets
 from . import described, inventory, listing, page_seen, page_upload, unjudged
 from .api_asset_list import ASSETS
 from .page_asked import day_in
-from .page_common import PAGE, home_of, member_of, table_of, table_or_none, today
+from .page_common import PAGE, home_of, table_of, table_or_none, today
 from .wanted import Filter
 
 if TYPE_CHECKING:

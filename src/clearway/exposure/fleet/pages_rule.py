@@ -12,10 +12,11 @@ from msgspec import Struct, structs
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.pages import Address, Form, done, page
 from clearway.records.errors import ConflictError, InputError
+from clearway.records.principal import member_of
 
 from . import page_decide, page_seen, rule, status
 from .page_asked import day_in
-from .page_common import PAGE, home_of, member_of, operating, today
+from .page_common import PAGE, home_of, operating, today
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from clearway.access.here import opened
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     import psycopg
 
@@ -79,37 +80,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     contacts.add_argument("--purl", default="", help="whom the directory names for it")
 
 
-@contextmanager
-def _acting(args: argparse.Namespace) -> Iterator[tuple[Any, str, str, Principal]]:
-    """The pool, the database's URL, the key of who acts, and who that is."""
-    from datetime import UTC, datetime
-
-    import msgspec
-
-    from clearway.access import local
-    from clearway.records.errors import AuthenticationError
-    from clearway.records.principal import Principal
-    from clearway.store.migrate import migrate
-    from clearway.store.principal import Pool
-    from clearway.store.server import lease
-
-    with lease(args.home) as url:
-        migrate(url)
-        key = local.key(url, args.home, now=datetime.now(UTC))
-        with Pool(url, size=1, owners=1) as pool:
-            with pool.acting(key) as db:
-                row = db.execute("select clearway.whoami()::text").fetchone()
-            if row is None or row[0] is None:
-                raise AuthenticationError("the token is not valid", mend="set CLEARWAY_TOKEN")
-            yield pool, url, key, msgspec.json.decode(row[0], type=Principal)
-
-
 def _on(args: argparse.Namespace, do: Callable[[Db, Case, Principal], None]) -> int:
     """Does something with one case and shows how it then stands."""
     from . import kept
     from .at_desk import seen
 
-    with _acting(args) as (pool, _url, key, me):
+    with opened(args.home) as (pool, _url, key, me):
         with pool.acting(key) as db:
             do(db, kept.one(db, args.case), me)
         with pool.acting(key) as db:
@@ -123,7 +99,7 @@ def run_triage(args: argparse.Namespace) -> int:
     from . import triage
     from .at_desk import now
 
-    with _acting(args) as (pool, _, key, _me), pool.acting(key) as db:
+    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
         waiting = triage.queue(db, now())
     if args.json:
         _json(waiting)
@@ -136,7 +112,7 @@ def run_triage(args: argparse.Namespace) -> int:
 
 def run_list(args: argparse.Namespace) -> int:
     """The cases, the newest first; 0."""
-    with _acting(args) as (pool, _, key, _me), pool.acting(key) as db:
+    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
         rows = db.execute(
             "select handling, em, pxa, cve, title from clearway.desk_case order by case_id desc limit 200"
         ).fetchall()
@@ -156,7 +132,7 @@ def run_open(args: argparse.Namespace) -> int:
     from . import kept
     from .at_desk import seen
 
-    with _acting(args) as (pool, _, key, me), pool.acting(key) as db:
+    with opened(args.home) as (pool, _, key, me), pool.acting(key) as db:
         chosen = [findings.one(db, handling) for handling in dict.fromkeys(args.finding)]
         made = kept.add(db, kept.desk_of(me), chosen, args.title)
         shown = seen(db, made, me)
@@ -267,7 +243,7 @@ def run_preview(args: argparse.Namespace) -> int:
     from . import settings as setting
     from .at_desk import now
 
-    with _acting(args) as (pool, _, key, _me), pool.acting(key) as db:
+    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
         case = kept.one(db, args.case)
         publisher = setting.read(args.home).publisher
         made = draft.documents(draft.advisory(db, Vault.of_home(args.home), case, publisher, now()))
@@ -300,7 +276,7 @@ def run_release(args: argparse.Namespace) -> int:
     from .at_desk import now, seen
     from .view import is_desk
 
-    with _acting(args) as (pool, url, key, me):
+    with opened(args.home) as (pool, url, key, me):
         if not is_desk(me):
             raise ForbiddenError("a coordinator of a clearinghouse does that")
         with pool.acting(key) as db:
@@ -343,7 +319,7 @@ def run_contacts(args: argparse.Namespace) -> int:
     lines: list[dict[str, str]] = []
     notes: list[str] = []
     if args.purl:
-        with _acting(args) as (pool, _, key, _me), pool.acting(key) as db:
+        with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
             lines += [{"contact": a.email or a.name, "why": a.why} for a in route.of_purl(db, args.purl)]
     if args.domain or args.repository:
         contacts.places(args.domain, args.repository)

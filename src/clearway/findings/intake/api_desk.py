@@ -15,12 +15,12 @@ from clearway.http.acts import done_once
 from clearway.http.idempotency import Made
 from clearway.http.openapi import READ, WRITE, gives
 from clearway.records.errors import NotFoundError
+from clearway.records.principal import member_of
 from clearway.records.text import plain
 
 from .. import kept
 from . import limit, record
 from .limit import Limit
-from .reach import member_of
 from .record import Mark, Record
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ from clearway.http.acting import acting, needs
 from clearway.http.guard import PUBLIC
 from clearway.http.openapi import READ, WRITE, gives
 from clearway.records.errors import InputError
+from clearway.records.principal import member_of
 
 from .. import desk_key
 from ..desk_key import PublicKey
 from . import public, submit
 from .at_desk import fetcher, spend_check, spender, tools
 from .public import Answer
-from .reach import member_of
 from .submit import Submission
 
 if TYPE_CHECKING:

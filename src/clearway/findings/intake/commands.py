@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from clearway.access.here import opened
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
 
     import psycopg
-
-    from clearway.records.principal import Principal
-    from clearway.store.principal import Pool
 
     from .submit import Submission
 
@@ -95,49 +92,24 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     key.set_defaults(func=run_key)
 
 
-@contextmanager
-def _desk(args: argparse.Namespace) -> Iterator[tuple[Pool, str, Principal]]:
-    """The database, the key of who acts, and who that is."""
-    from datetime import UTC, datetime
-
-    import msgspec
-
-    from clearway.access import local
-    from clearway.records.errors import AuthenticationError
-    from clearway.records.principal import Principal
-    from clearway.store.migrate import migrate
-    from clearway.store.principal import Pool
-    from clearway.store.server import lease
-
-    with lease(args.home) as url:
-        migrate(url)
-        key = local.key(url, args.home, now=datetime.now(UTC))
-        with Pool(url, size=1) as pool:
-            with pool.acting(key) as db:
-                row = db.execute("select clearway.whoami()::text").fetchone()
-            if row is None or row[0] is None:
-                raise AuthenticationError("the token is not valid", mend="set CLEARWAY_TOKEN")
-            yield pool, key, msgspec.json.decode(row[0], type=Principal)
-
-
 def run_submit(args: argparse.Namespace) -> int:
     """Sends reports; 0 when each landed, 10 when some was set aside, 6 and the like when nothing could be read."""
     import time
     from pathlib import Path
 
     from clearway.records.errors import ClearwayError, UsageError
+    from clearway.records.principal import member_of
 
     from .. import desk_key
     from ..desk_key import DeskKey
     from ..vault import Vault
     from . import submit
-    from .reach import member_of
 
     if not 0 <= args.pace <= 1_000_000:
         raise UsageError("a pace is a number of reports a minute", where="--pace")
     folder = Path(args.receipts) if args.receipts else None
     made: list[tuple[str, Submission | ClearwayError]] = []
-    with _desk(args) as (pool, key, me):
+    with opened(args.home) as (pool, _, key, me):
         tools = submit.Desk(Vault.of_home(args.home), DeskKey.of_home(args.home))
         with pool.owner() as owner:
             desk_key.register(owner, tools.key)
@@ -252,7 +224,7 @@ def run_status(args: argparse.Namespace) -> int:
     from .. import kept
     from .view import view
 
-    with _desk(args) as (pool, key, _), pool.acting(key) as db:
+    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
         handlings = args.handling or _newest(db)
         found = [view(db, kept.one(db, handling)) for handling in handlings]
     if args.json:
@@ -289,7 +261,7 @@ def run_supplement(args: argparse.Namespace) -> int:
     from . import submit
 
     data = _bytes(args.file)
-    with _desk(args) as (pool, key, _), pool.acting(key) as db:
+    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
         tools = submit.Desk(Vault.of_home(args.home), DeskKey.of_home(args.home))
         finding, gates = submit.supplement(db, tools, kept.one(db, args.handling), data)
     if args.json:
@@ -310,7 +282,7 @@ def run_withdraw(args: argparse.Namespace) -> int:
     """Withdraws a finding."""
     from .. import kept
 
-    with _desk(args) as (pool, key, _), pool.acting(key) as db:
+    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
         moved = kept.move(db, kept.one(db, args.handling), "withdrawn", args.why[:300])
     print(
         f'{{"handling": "{moved.handling}", "state": "{moved.state}"}}'
@@ -349,7 +321,7 @@ def run_receipt(args: argparse.Namespace) -> int:
     from .. import kept
     from . import submit
 
-    with _desk(args) as (pool, key, _), pool.acting(key) as db:
+    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
         finding = kept.one(db, args.handling)
         found = submit.receipt_of(db, finding.id)
     if not found:

@@ -12,11 +12,11 @@ from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.guard import PUBLIC
 from clearway.http.pages import Form, done, page
 from clearway.records.errors import ConflictError, ForbiddenError, InputError
+from clearway.records.principal import member_of
 
 from . import limit, public, record
 from .at_desk import fetcher, spend_check
 from .pages_parts import FORM, PAGE, wrong
-from .reach import member_of
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler

@@ -10,12 +10,12 @@ from clearway.formats.reported_parts import SEVERITIES
 from clearway.http.acting import acting, doorkeeper, needs
 from clearway.http.pages import Form, done, page
 from clearway.records.errors import ClearwayError, InputError, TooManyRequestsError
+from clearway.records.principal import member_of
 
 from . import form as forms
 from . import shapes, submit
 from .at_desk import spender, tools
 from .pages_parts import FILES, PAGE, chosen, texts, uploads, wrong
-from .reach import member_of
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler

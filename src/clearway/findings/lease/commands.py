@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from clearway.access.here import opened
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
     from datetime import datetime
-
-    from clearway.records.principal import Principal
-    from clearway.store.principal import Pool
 
     from .hold import Lease
 
@@ -93,31 +90,6 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     control.add_argument("--org", default="", metavar="SLUG")
 
 
-@contextmanager
-def _desk(args: argparse.Namespace) -> Iterator[tuple[Pool, str, Principal]]:
-    """The database, the key of who acts, and who that is."""
-    from datetime import UTC, datetime
-
-    import msgspec
-
-    from clearway.access import local
-    from clearway.records.errors import AuthenticationError
-    from clearway.records.principal import Principal
-    from clearway.store.migrate import migrate
-    from clearway.store.principal import Pool
-    from clearway.store.server import lease
-
-    with lease(args.home) as url:
-        migrate(url)
-        key = local.key(url, args.home, now=datetime.now(UTC))
-        with Pool(url, size=1) as pool:
-            with pool.acting(key) as db:
-                row = db.execute("select clearway.whoami()::text").fetchone()
-            if row is None or row[0] is None:
-                raise AuthenticationError("the token is not valid", mend="set CLEARWAY_TOKEN")
-            yield pool, key, msgspec.json.decode(row[0], type=Principal)
-
-
 def run_ask(args: argparse.Namespace) -> int:
     """Asks; 0 with a lease and when it is public, 7 when it is to wait, 5 when it is refused."""
     from clearway.advisories.table import Table
@@ -142,7 +114,7 @@ def run_ask(args: argparse.Namespace) -> int:
         sealed=args.sealed,
     )
     table = Table.of_home(args.home) if args.about else None
-    with _desk(args) as (pool, key, me):
+    with opened(args.home) as (pool, _, key, me):
         of = home_of(me, args.org, SCANS)
         with pool.acting(key) as db:
             found = ask.ask(db, BlindKey.of_home(args.home), of, asking, table=table, clock=SystemClock())
@@ -164,7 +136,7 @@ def run_renew(args: argparse.Namespace) -> int:
     """Renews; ConflictError (exit code 7) once it is over."""
     from . import hold
 
-    with _desk(args) as (pool, key, _), pool.acting(key) as db:
+    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
         found = hold.renew(db, args.reference, args.fence, args.ttl)
     _tell(args, found)
     return 0
@@ -174,7 +146,7 @@ def run_release(args: argparse.Namespace) -> int:
     """Gives a lease back."""
     from . import hold
 
-    with _desk(args) as (pool, key, _), pool.acting(key) as db:
+    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
         found = hold.release(db, args.reference)
     _tell(args, found)
     return 0
@@ -184,7 +156,7 @@ def run_list(args: argparse.Namespace) -> int:
     """Lists the newest leases."""
     from . import hold
 
-    with _desk(args) as (pool, key, _), pool.acting(key) as db:
+    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
         found = hold.newest(db, most=_SHOWN)
     if args.json:
         _print(found)
@@ -204,7 +176,7 @@ def run_whose(args: argparse.Namespace) -> int:
     from .at_desk import READS, home_of
     from .blind import BlindKey
 
-    with _desk(args) as (pool, key, me):
+    with opened(args.home) as (pool, _, key, me):
         of = home_of(me, args.org, READS)
         with pool.acting(key) as db:
             found = whose.whose(
@@ -230,7 +202,7 @@ def run_control(args: argparse.Namespace) -> int:
 
     if sum((bool(args.scope), bool(args.check), bool(args.end), bool(args.say))) > 1:
         raise UsageError("one at a time: a scope, --check, --end or --say", where="control")
-    with _desk(args) as (pool, key, me):
+    with opened(args.home) as (pool, _, key, me):
         if args.check:
             with pool.acting(key) as db:
                 asked = control.one(db, args.check)
