@@ -16,7 +16,7 @@ from clearway.access.reading import reading
 from clearway.exposure.fleet import page_seen
 from clearway.exposure.fleet.page_quick import quick
 from clearway.http import csv_out, etag
-from clearway.http.acting import SIGNED_IN, acting
+from clearway.http.acting import SIGNED_IN
 from clearway.http.openapi import READ, problems_of
 from clearway.http.pages import page
 from clearway.records.errors import ConfigError, InputError, IntegrityError
@@ -240,13 +240,14 @@ def routes() -> ControllerRouterHandler:
         text = str(request.query_params.get("q", "")).strip()[:_LONGEST]
         kind = str(request.query_params.get("kind", ""))
         wanted = _kinds(kind)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             table = _table(request)
             if text and not wanted and not request.query_params.get("all"):
                 straight = exact(db, table, text)
                 if straight:
                     return Redirect(straight, status_code=303)
             found = answer(db, table, text, wanted, MOST if wanted else SHOWN)
+            note.listed("search", f"{kind} {text}", found.seen.labels)
         asked = bool(search.question(text))
         return page(
             request,
@@ -269,7 +270,7 @@ def routes() -> ControllerRouterHandler:
         wanted = _kinds(str(request.query_params.get("kind", "")))
         with reading(request) as (db, me, note):
             found = answer(db, _table(request), text, wanted, MOST)
-            note("list/search", found.seen.labels)
+            note.listed("search", f"{wanted} {text}", found.seen.labels)
         if request.url.path.endswith(".json"):
             return etag.response(request, msgspec.json.encode(found.result), me)
         rows = [[h.kind, h.id, h.title, h.path, h.marking] for g in found.result.groups for h in g.items]
@@ -291,7 +292,9 @@ def routes() -> ControllerRouterHandler:
         kind: Annotated[str, QueryParameter(max_length=20)] = "",
     ) -> Result:
         """Every word must be there, the last may be unfinished; grouped by kind, the best first."""
-        with acting(request) as (db, _):
-            return answer(db, _table(request), q, _kinds(kind), MOST if kind else SHOWN).result
+        with reading(request) as (db, _, note):
+            found = answer(db, _table(request), q, _kinds(kind), MOST if kind else SHOWN)
+            note.listed("search", f"{kind} {q}", found.seen.labels)
+        return found.result
 
     return Router("/", route_handlers=[show, files, ask])

@@ -9,6 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
+from clearway.access.reading import reading
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.filters import choice, day, text
@@ -83,6 +84,7 @@ REPORTS = Listing(
     ),
     sorts={"submitted": Column("r.submitted", "timestamptz"), "as_of": Column("r.as_of", "date")},
     tie=Column("r.report", "bigint"),
+    aud="r.aud",
     default="submitted",
     filters={
         "organisation": text("o.slug = any(%s)"),
@@ -127,8 +129,9 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
     def listing(request: Request[Any, Any, Any]) -> Response[bytes]:
         """One's own organisation's, and those shared with it as an authority."""
         asked = REPORTS.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             page = REPORTS.read(db, me, asked, sealer(request))
+            note.page(page)
         return REPORTS.answer(request, page, me)
 
     @get(

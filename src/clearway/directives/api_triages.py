@@ -10,6 +10,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
+from clearway.access.reading import reading
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.filters import text
@@ -54,6 +55,7 @@ TRIAGES = Listing(
     ),
     sorts={"opened": Column("t.opened", "timestamptz"), "kev_added": Column("t.kev_added", "timestamptz")},
     tie=Column("t.triage", "bigint"),
+    aud="t.aud",
     default="opened",
     filters={
         "organisation": text("o.slug = any(%s)"),
@@ -96,8 +98,9 @@ def handlers() -> list[HTTPRouteHandler]:
     def listing(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Those that the caller may see."""
         asked = TRIAGES.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             page = TRIAGES.read(db, me, asked, sealer(request))
+            note.page(page)
         return TRIAGES.answer(request, page, me)
 
     @post(

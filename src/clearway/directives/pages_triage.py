@@ -10,6 +10,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from msgspec import Struct
 
+from clearway.access.reading import reading
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.listing import paths
@@ -97,8 +98,9 @@ def handlers() -> list[HTTPRouteHandler]:
     def listing(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The workbooks that the reader may see."""
         asked = TRIAGES.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = TRIAGES.read(db, me, asked, sealer(request))
+            note.page(found)
         if request.url.path != "/directives/triages":
             return TRIAGES.answer(request, found, me)
         return page(

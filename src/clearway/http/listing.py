@@ -89,11 +89,17 @@ class Asked(Struct, frozen=True, kw_only=True):
 
 
 class Page(Struct, Generic[T], frozen=True, kw_only=True):
-    """A page of a list. `next` is the cursor of the next one, "" when this is the last."""
+    """A page of a list. `next` is the cursor of the next one, "" when this is the last.
 
+    `auds` are the audiences of its rows, for the log of what is read; they are good for the transaction that read them.
+    Empty where the list's rows carry no marking.
+    """
+
+    name: str
     asked: Asked
     items: tuple[T, ...]
     next: str = ""
+    auds: tuple[int, ...] = ()
 
 
 class Items(Struct, Generic[T], frozen=True, kw_only=True):
@@ -109,6 +115,9 @@ class Listing(Generic[T]):
     `hint` names the audience column of a large table whose rows are mostly other people's ("e.aud"): a reader of at
     most 64 audiences then names them, so that an index on (audience, order) finds the first page at once. The policy
     decides all the same.
+
+    `aud` is the column of its rows' audience, where they carry content that somebody marked ("a.aud"): `Page.auds` has
+    them, and `access.reading` puts on the log that they were read.
     """
 
     def __init__(
@@ -123,6 +132,7 @@ class Listing(Generic[T]):
         filters: Mapping[str, Filter] | None = None,
         where: LiteralString = "",
         hint: LiteralString = "",
+        aud: LiteralString = "",
     ) -> None:
         self.name = name
         self.record = record
@@ -133,6 +143,8 @@ class Listing(Generic[T]):
         self.filters = filters or {}
         self._always = where
         self._hint = hint
+        self.marked = aud != ""
+        self._read = source._replace(columns=source.columns + ", " + aud + " as aud_") if aud else source
         self.operation = _operation(self)
         self.responses = gives(Items[record], *READ)  # type: ignore[valid-type]
 
@@ -211,7 +223,7 @@ class Listing(Generic[T]):
         always = [Condition(self._always + " and %s", True)] if self._always else []
         rows = page(
             db,
-            self.source,
+            self._read,
             [*always, *self._hinted(db), *conditions, *narrowed],
             order=self.sorts[asked.sort],
             tie=self.tie,
@@ -219,10 +231,14 @@ class Listing(Generic[T]):
             after=after,
             limit=asked.limit,
         )
+        found = [dict(zip(rows.names, row, strict=True)) for row in rows.rows]
+        auds = tuple(row.pop("aud_") for row in found) if self.marked else ()
         return Page(
+            name=self.name,
             asked=asked,
-            items=tuple(self.record(**dict(zip(rows.names, row, strict=True))) for row in rows.rows),
+            items=tuple(self.record(**row) for row in found),
             next="" if rows.last is None else sealer.seal(rows.last, bound),
+            auds=auds,
         )
 
     def _hinted(self, db: psycopg.Connection[Any]) -> list[Condition]:

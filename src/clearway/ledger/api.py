@@ -29,6 +29,7 @@ from .cosigning import keep, time_of
 from .leaf import STRIDE
 from .merkle import HASH_BYTES
 from .note import signature
+from .page_seen import tell_read
 from .proofs import Proof
 from .tiles import ENTRIES
 
@@ -202,6 +203,7 @@ def routes() -> ControllerRouterHandler:
         asked = ENTRIES_LIST.asked(request)
         with acting(request) as (db, me):
             page = ENTRIES_LIST.read(db, me, asked, sealer(request))
+            tell_read(db, "ledger/entries", (e.aud for e in page.items if e.content))
         return ENTRIES_LIST.answer(request, page, me)
 
     @get(
@@ -217,7 +219,9 @@ def routes() -> ControllerRouterHandler:
     def entry(request: Request[Any, Any, Any], entry: FromPath[int]) -> Response[bytes]:
         """As far as the caller may see it; 404 for the others."""
         with acting(request) as (db, _):
-            return _private(entries.one(db, entry))
+            found = entries.one(db, entry)
+            tell_read(db, f"entry/{entry}", [found.aud] if found.content else [])
+        return _private(found)
 
     @get(
         "/entries/{entry:int}/proof",
@@ -232,7 +236,10 @@ def routes() -> ControllerRouterHandler:
     def entry_proof(request: Request[Any, Any, Any], entry: FromPath[int]) -> Response[bytes]:
         """To be handed to anybody who is to know of this entry: `clearway ledger proof --check FILE`."""
         with acting(request) as (db, _):
-            return _private(entries.proof(db, entry))
+            found = entries.one(db, entry)
+            proof = entries.proof(db, entry)
+            tell_read(db, f"entry/{entry}", [found.aud] if found.content else [])
+        return _private(proof)
 
     @get(
         "/status",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
 from fleet_site import Site
 
 
@@ -13,7 +17,16 @@ def told(site: Site) -> list[tuple[str, int]]:
     return [(str(subject), int(actor)) for subject, actor in rows]
 
 
-def test_each_way_to_marked_content_is_an_entry_and_a_list_on_a_page_is_none(site: Site) -> None:
+def content(site: Site, subject: str) -> list[dict[str, Any]]:
+    with site.people.owner() as owner:
+        rows = owner.execute(
+            "select content from clearway.log_entry where act = 'content.read' and subject = %s order by entry",
+            (subject,),
+        ).fetchall()
+    return [msgspec.json.decode(text) for (text,) in rows]
+
+
+def test_each_way_to_marked_content_is_an_entry(site: Site) -> None:
     asset, number = site.assets["web-1"], site.inventories["web-1"]
     exposure = site.exposures()[0]["id"]
     ways = {
@@ -39,15 +52,51 @@ def test_each_way_to_marked_content_is_an_entry_and_a_list_on_a_page_is_none(sit
         assert site.ask("GET", path, site.auditor).status_code == 200, path
         assert told(site)[len(before) :] == [(subject, site.auditor.person)], path
     before = told(site)
-    for path in (
-        "/assets",
-        "/exposure?status=open",
-        "/api/v1/assets",
-        "/api/v1/exposures",
-        f"/assets/{asset}",
-    ):
-        assert site.ask("GET", path, site.operator).status_code == 200, path
-    assert told(site) == before
+    assert site.ask("GET", f"/assets/{asset}", site.operator).status_code == 200
+    assert told(site) == before  # the same again within a minute
+
+
+def test_a_page_of_a_list_is_told_once_for_each_question(site: Site) -> None:
+    for path, subject in {
+        "/api/v1/assets?limit=1": "list/assets",
+        "/assets.json?limit=1&environment=production&environment=unknown": "list/assets",
+        "/assets?limit=1": "list/assets",
+        "/api/v1/exposures?status=open": "list/exposures",
+        "/exposure.json?status=open&sort=flaw": "list/exposures",
+        "/exposure?status=open": "list/exposures",
+        "/api/v1/search?q=web": "list/search",
+        "/search?q=web-2&all=yes": "list/search",
+        "/api/v1/week": "list/week",
+    }.items():
+        before = told(site)
+        for _ in range(2):
+            assert site.ask("GET", path, site.auditor).status_code == 200, path
+        after = told(site)[len(before) :]
+        assert after[:1] == [(subject, site.auditor.person)], path
+        assert len(after) <= 1, path
+
+
+def test_the_next_page_of_a_list_is_another_reading_and_the_entry_counts_its_rows(site: Site) -> None:
+    first = site.ask("GET", "/api/v1/assets?limit=1&kind!=nothing", site.operator)
+    before = content(site, "list/assets")
+    second = site.ask("GET", first.json()["next"], site.operator)
+    assert len(second.json()["items"]) == 1
+    assert content(site, "list/assets")[len(before) :] == [{"filters": ["kind!"], "rows": 1}]
+
+
+def test_what_a_filter_was_set_to_is_not_told(site: Site) -> None:
+    assert site.ask("GET", "/api/v1/assets?name=web-1", site.operator).status_code == 200
+    assert content(site, "list/assets")[-1] == {"filters": ["name"], "rows": 1}
+    with site.people.owner() as owner:
+        said = owner.execute("select count(*) from clearway.log_entry where subject = 'list/assets' and content ~ 'web-1'")
+        assert said.fetchone() == (0,)
+
+
+def test_a_file_is_told_each_time(site: Site) -> None:
+    before = told(site)
+    for _ in range(2):
+        assert site.ask("GET", "/api/v1/assets.csv", site.operator).status_code == 200
+    assert told(site)[len(before) :] == [("list/assets", site.operator.person)] * 2
 
 
 def test_what_one_may_not_see_is_no_reading(site: Site) -> None:

@@ -52,6 +52,7 @@ ASSETS: Listing[AssetItem] = Listing(
         "end_of_support": Column("coalesce(a.end_of_support, 'infinity'::date)", "date"),
     },
     tie=Column("a.asset", "int"),
+    aud="a.aud",
     default="name",
     filters={
         "name": text("a.name ^@ any(%s)"),

@@ -126,8 +126,7 @@ def handlers() -> list[HTTPRouteHandler]:
         asked = ASSETS.asked(request)
         with reading(request) as (db, me, note):
             page = ASSETS.read(db, me, asked, sealer(request))
-            if request.url.path.endswith(".csv"):
-                note("list/assets", (a.aud for a in page.items))
+            note.page(page)
         return ASSETS.answer(request, page, me)
 
     @post(

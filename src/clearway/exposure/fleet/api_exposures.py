@@ -464,9 +464,10 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def week(request: Request[Any, Any, Any], organisation: SlugText = "") -> Response[bytes]:
         """Of one organisation: the steps that end most of what is due soonest."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             home = member_of(me, organisation, "read") if organisation else home_of(request, me)
             found = page_week.read(db, today(), home.org if home else None, table_or_none(request))
+            note.listed("week", home.slug if home else "", found.auds)
         return etag.response(request, msgspec.json.encode(_week(found, home.slug if home else "")), me)
 
     return [listed, one, say, count, say_many, dry_run, rules, one_rule, add_rule, end_rule, flaw, week]

@@ -108,8 +108,9 @@ def handlers() -> list[HTTPRouteHandler]:
         """The list."""
         asked = ASSETS.asked(request)
         address = Address.of(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = ASSETS.read(db, me, asked, sealer(request))
+            note.page(found)
             seen = page_seen.seen(db, (a.aud for a in found.items))
         table = Table(
             id="assets",
@@ -140,8 +141,7 @@ def handlers() -> list[HTTPRouteHandler]:
         asked = ASSETS.asked(request)
         with reading(request) as (db, me, note):
             found = ASSETS.read(db, me, asked, sealer(request))
-            if request.url.path.endswith(".csv"):
-                note("list/assets", (a.aud for a in found.items))
+            note.page(found)
         return ASSETS.answer(request, found, me)
 
     @get("/assets/add", opt=needs("operate"), **PAGE)

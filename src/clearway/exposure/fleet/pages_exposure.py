@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
@@ -236,9 +236,10 @@ def handlers() -> list[HTTPRouteHandler]:
 def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
     address = Address.of(request)
     day = today()
-    with acting(request) as (db, me):
+    with reading(request) as (db, me, note):
+        pairs = pairs_of(request)
         asked = page_asked.asked(
-            pairs_of(request),
+            pairs,
             me,
             day,
             most=page_asked.LIMIT,
@@ -250,6 +251,8 @@ def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
             lines, following, slow = *api_lists.page(db, me, asked, sealer(request)), ""
         except UpstreamError as error:
             lines, following, slow = (), "", error.mend
+        question = urlencode(pairs)
+        note.listed("exposures", question, (line.aud for line in lines), api_lists.filters_of(pairs))
         counted = page_facets.count(db, me, asked)
         facets = page_facets.facets(db, me, asked, counted, address, day)
         seen = page_seen.seen(db, (line.aud for line in lines))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Response, get
 from litestar.response import Redirect
 
+from clearway.access.reading import reading
 from clearway.http.acting import SIGNED_IN, acting, viewer
 from clearway.http.guard import PUBLIC
 from clearway.http.pages import page
@@ -34,9 +35,10 @@ def handlers() -> list[HTTPRouteHandler]:
     def this_week(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The three things to do, and what else there is."""
         table = table_or_none(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             home = home_of(request, me)
             found = page_week.read(db, today(), home.org if home else None, table)
+            note.listed("week", home.slug if home else "", found.auds)
             seen = page_seen.seen(db, found.auds)
         return page(
             request,

@@ -10,6 +10,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, JSONBody, Parameter
 from msgspec import Meta, Struct
 
+from clearway.access.reading import reading
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.acts import done_once
@@ -73,6 +74,7 @@ CASES = Listing(
         "until": Column("coalesce(c.until, 'infinity')", "timestamptz"),
     },
     tie=Column("c.case_id", "bigint"),
+    aud="c.aud",
     default="until",
     filters={
         "embargo": text("c.em = any(%s)"),
@@ -205,8 +207,9 @@ def handlers() -> list[HTTPRouteHandler]:
     def listed(request: _R) -> Response[bytes]:
         """Those that the caller is a party to; for coordinators all."""
         asked = CASES.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             page = CASES.read(db, me, asked, sealer(request))
+            note.page(page)
         return CASES.answer(request, page, me)
 
     @get(

@@ -8,6 +8,7 @@ from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body
 
+from clearway.access.reading import reading
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, Tlp, done, page
@@ -55,8 +56,9 @@ def handlers() -> list[HTTPRouteHandler]:
     def listed(request: _R) -> Response[bytes]:
         """The list."""
         asked = CASES.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = CASES.read(db, me, asked, sealer(request))
+            note.page(found)
         return page(
             request,
             "findings/case/list.html",
@@ -83,8 +85,9 @@ def handlers() -> list[HTTPRouteHandler]:
     def told(request: _R) -> Response[bytes]:
         """The same list for programs."""
         asked = CASES.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = CASES.read(db, me, asked, sealer(request))
+            note.page(found)
         return CASES.answer(request, found, me)
 
     @get("/cases/triage", opt=needs("coordinate"), **PAGE)

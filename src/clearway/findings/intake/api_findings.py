@@ -9,6 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, JSONBody, Parameter, RawBody
 from msgspec import Meta, Struct
 
+from clearway.access.reading import reading
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.acts import done_once
@@ -67,8 +68,9 @@ def handlers() -> list[HTTPRouteHandler]:
     def listed(request: Request[Any, Any, Any]) -> Response[bytes]:
         """One's own organisation's; for coordinators everybody's."""
         asked = FINDINGS.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             page = FINDINGS.read(db, me, asked, sealer(request))
+            note.page(page)
         return FINDINGS.answer(request, page, me)
 
     @get(

@@ -48,6 +48,7 @@ FINDINGS = Listing(
         "level": Column("f.level", "int"),
     },
     tie=Column("f.finding", "bigint"),
+    aud="f.aud",
     default="-received",
     filters={
         "state": choice("f.state = any(%s)", STATES, "f.state <> all(%s)"),

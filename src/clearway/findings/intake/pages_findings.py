@@ -8,6 +8,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, Parameter
 from msgspec import Struct
 
+from clearway.access.reading import reading
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, Tlp, done, page
@@ -75,8 +76,9 @@ def handlers() -> list[HTTPRouteHandler]:
     def listed(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The list."""
         asked = FINDINGS.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = FINDINGS.read(db, me, asked, sealer(request))
+            note.page(found)
             own = next((m for m in me.memberships if "submit" in m.rights), None)
             track = record.of(db, own.org) if own is not None else None
         return page(
@@ -98,8 +100,9 @@ def handlers() -> list[HTTPRouteHandler]:
     def told(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The same list for programs."""
         asked = FINDINGS.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = FINDINGS.read(db, me, asked, sealer(request))
+            note.page(found)
         return FINDINGS.answer(request, found, me)
 
     @get("/findings/{handling:str}", opt=SIGNED_IN, **PAGE)

@@ -9,6 +9,7 @@ from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath, JSONBody, Parameter
 from msgspec import Meta, Struct
 
+from clearway.access.reading import reading
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN, acting
 from clearway.http.acts import done_once
@@ -75,8 +76,9 @@ def _handlers() -> list[HTTPRouteHandler]:
     def listed(request: Request[Any, Any, Any]) -> Response[bytes]:
         """One's own organisation's; for coordinators everybody's, sealed ones without their scope."""
         asked = LEASES.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             page = LEASES.read(db, me, asked, sealer(request))
+            note.page(page)
         return LEASES.answer(request, page, me)
 
     @post(

@@ -21,6 +21,7 @@ LEASES = Listing(
         "asked": Column("l.asked", "timestamptz"),
     },
     tie=Column("l.lease", "bigint"),
+    aud="l.aud",
     default="starts",
     filters={
         "state": choice(f"({STATE}) = any(%s)", STATES, f"({STATE}) <> all(%s)"),

@@ -10,6 +10,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath, Parameter
 from msgspec import Struct
 
+from clearway.access.reading import reading
 from clearway.http.acting import SIGNED_IN, acting
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, done, page
@@ -92,8 +93,9 @@ def _handlers() -> list[HTTPRouteHandler]:
         asked = LEASES.asked(request)
         now = tools(request).clock.now().astimezone(UTC)
         first = calendar.begins(now)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = LEASES.read(db, me, asked, sealer(request))
+            note.page(found)
             shown = hold.in_window(db, first, first + timedelta(weeks=calendar.WEEKS))
             may = any(set(SCANS) & set(m.rights) for m in me.memberships)
         return page(
@@ -121,8 +123,9 @@ def _handlers() -> list[HTTPRouteHandler]:
     def told(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The same list for programs."""
         asked = LEASES.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = LEASES.read(db, me, asked, sealer(request))
+            note.page(found)
         return LEASES.answer(request, found, me)
 
     @get("/leases/ask", opt=SIGNED_IN, **PAGE)
