@@ -18,7 +18,7 @@ MAX_VALUES = 50
 class Filter(NamedTuple):
     """`?name=value`, repeated for several values of which one must fit; `?name!=value` for none of them.
 
-    `where` is constant SQL with one `%s`, which gets the list of values: "a.environment = any(%s)". `without`
+    `where` is constant SQL with `%s`, which gets the list of values: "a.environment = any(%s)". `without`
     is the same for exclusion; "" when the filter can't exclude. `read` makes a value of what was typed.
     """
 

@@ -55,7 +55,7 @@ ENTRIES_LIST = Listing(
     filters={
         "subject": text("e.subject = any(%s)", "e.subject <> all(%s)"),
         "act": text("e.act = any(%s)", "e.act <> all(%s)"),
-        "actor": number("e.actor = any(%s)", "e.actor <> all(%s)", least=-1),
+        "actor": number(entries.BY_WHOM, entries.NOT_BY, least=-1),
         "since": day("e.at >= any(%s)"),
         "until": day("e.at < any(%s)"),
     },
@@ -199,7 +199,10 @@ def routes() -> ControllerRouterHandler:
         responses=ENTRIES_LIST.responses,
     )
     def listed(request: Request[Any, Any, Any]) -> Response[bytes]:
-        """The entries that the caller may see. `actor` 0 is the system, -1 the public, else a person."""
+        """The entries that the caller may see. `actor` 0 is the system, -1 the public, else a person.
+
+        Filtered by a person it has also the sessions that they began, which the system wrote for them.
+        """
         asked = ENTRIES_LIST.asked(request)
         with acting(request) as (db, me):
             page = ENTRIES_LIST.read(db, me, asked, sealer(request))

@@ -43,7 +43,10 @@ class Entry(Struct, frozen=True, kw_only=True):
 
 
 class Filter(Struct, frozen=True, kw_only=True):
-    """What to list. Empty parts filter nothing; `since` is inclusive, `until` is not."""
+    """What to list. Empty parts filter nothing; `since` is inclusive, `until` is not.
+
+    `actor` is who acted; a session that began counts as done by whose it is.
+    """
 
     subject: str = ""
     act: str = ""
@@ -56,6 +59,13 @@ _COLUMNS = (
     "e.entry, l.leaf, e.act, e.subject, e.actor, e.credential, e.at, e.content, e.aud, e.header_erased, "
     "e.content_erased"
 )
+# Whose a session is that began: until then they were nobody, and the system wrote the entry. Null once it is erased.
+BEGAN = """case when e.act = 'session.begun' and e.actor = 0
+    then substring(e.content from '"person":([0-9]{1,9})[,}]')::int end"""
+# Entries under who acted: the session that somebody began is theirs, and not the system's.
+BY_WHOM = f"(e.actor = any(%s) and {BEGAN} is null) or (e.act = 'session.begun' and {BEGAN} = any(%s))"
+NOT_BY = f"({BY_WHOM}) is not true"
+_WHO = BY_WHOM.replace("%s", "array[%(actor)s]::int[]")
 # Constant text; what people ask for is in the parameters. "entry < before" is the keyset.
 _LIST = f"""
 select {_COLUMNS} from clearway.log_entry e left join clearway.log_leaf l using (entry)
@@ -65,7 +75,7 @@ _ONE = f"select {_COLUMNS} from clearway.log_entry e left join clearway.log_leaf
 _PARTS = {
     "subject": "and e.subject = %(subject)s",
     "act": "and e.act = %(act)s",
-    "actor": "and e.actor = %(actor)s",
+    "actor": f"and ({_WHO})",
     "since": "and e.at >= %(since)s",
     "until": "and e.at < %(until)s",
 }

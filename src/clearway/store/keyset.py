@@ -32,7 +32,7 @@ class Source(NamedTuple):
 
 
 class Condition(NamedTuple):
-    """A constant condition with one `%s`, and its value."""
+    """A constant condition with `%s`, once or more often, and the value that stands in each."""
 
     sql: LiteralString
     value: object
@@ -65,7 +65,7 @@ def page(
         psycopg.DataError: `after` holds a value that is not of its column's type.
     """
     where = [sql.SQL("({})").format(sql.SQL(c.sql)) for c in conditions]
-    values = [c.value for c in conditions]
+    values = [value for c in conditions for value in [c.value] * c.sql.count("%s")]
     if after is not None:
         where.append(
             sql.SQL("({}, {}) {} (%s::{}, %s::{})").format(

@@ -15,6 +15,7 @@ from access_house import House, Reader
 from clearway.access import approval, audience, credential
 from clearway.access.marking import GREEN_AUD, Marking, own
 from clearway.ledger import append, verifying
+from clearway.ledger.append import erase
 from clearway.ledger.sequencer import integrate_all, signer_of
 from clearway.store.connect import connect
 
@@ -72,6 +73,34 @@ def test_who_signed_in_is_named_and_not_clearway_itself(house: House) -> None:
     assert entry is not None
     assert f"{row[0]}: session begun" in words(house.member.look(f"/audit/{entry[1]}"))
     assert f"session begun {row[0]}" in words(house.member.look("/audit?act=session.begun"))
+
+
+def test_who_signed_in_is_filed_under_the_person_and_not_under_clearway_itself(house: House) -> None:
+    member = house.member.who
+    assert member is not None
+    with house.people.owner() as owner:
+        credential.make_session(owner, member.person, by="passkey", now=datetime.now(UTC))
+    begun = r"(?s)session begun.*?</tr>"
+    assert re.search(begun, house.member.look(f"/audit?actor={member.person}").text)
+    assert not re.search(begun, house.member.look("/audit?actor=0").text)
+    by_api = house.member.api("GET", f"/ledger/entries?actor={member.person}&act=session.begun").json()["items"]
+    assert by_api
+    assert {(item["actor"], item["content"]["person"]) for item in by_api} == {(0, member.person)}
+    assert house.member.api("GET", "/ledger/entries?actor=0&act=session.begun").json()["items"] == []
+    others = house.member.api("GET", f"/ledger/entries?actor!={member.person}&act=session.begun").json()["items"]
+    assert not {item["entry"] for item in by_api} & {item["entry"] for item in others}
+
+
+def test_a_session_whose_content_was_erased_is_the_systems(house: House) -> None:
+    member = house.member.who
+    assert member is not None
+    with house.people.owner() as owner:
+        credential.make_session(owner, member.person, by="oidc", now=datetime.now(UTC))
+        row = owner.execute("select max(entry) from clearway.log_entry where act = 'session.begun'").fetchone()
+        assert row is not None
+        erase(owner, row[0], ["content"], "asked for")
+    found = house.member.api("GET", "/ledger/entries?actor=0&act=session.begun").json()["items"]
+    assert [item["entry"] for item in found] == [row[0]]
 
 
 def test_a_filter_form_with_empty_fields_leads_to_the_clean_address(house: House) -> None:
