@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from litestar import Router
 
-from . import pages_account, pages_markings, pages_organisation, pages_people, pages_sharing
+from . import pages_account, pages_lists, pages_markings, pages_organisation, pages_people, pages_sharing
 
 if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler
@@ -22,6 +22,7 @@ def routes() -> ControllerRouterHandler:
             *pages_sharing.handlers(),
             *pages_markings.handlers(),
             *pages_account.handlers(),
+            *pages_lists.handlers(),
         ],
         include_in_schema=False,
     )

@@ -80,6 +80,18 @@ class FeedDetail(Struct, frozen=True, kw_only=True):
     left_out: tuple[LeftOut, ...]
 
 
+class PullItem(Struct, frozen=True, kw_only=True):
+    """How far a pull is. `state`: waiting, running, retrying, done, dead, cancelled; `code` of its last failure."""
+
+    job: int
+    state: str
+    done: int | None
+    total: int | None
+    what: str
+    failures: int
+    code: str
+
+
 class Pulling(Struct, frozen=True):
     """The job that pulls."""
 
@@ -145,6 +157,14 @@ def start_pull(db: psycopg.Connection[Any], name: str) -> int:
     return jobs.defer(db, "feeds.pull_now", {"feed": name}, once=f"feed/{name}")
 
 
+def own_pull(db: psycopg.Connection[Any], job: int) -> jobs.Mine:
+    """A pull that the caller started. Raises NotFoundError."""
+    found = next((m for m in jobs.mine(db, job=job) if m.task == "feeds.pull_now"), None)
+    if found is None:
+        raise NotFoundError("no such pull of yours", where=f"pull/{job}")
+    return found
+
+
 def routes() -> ControllerRouterHandler:
     """The routes of this room's API for the signed-in."""
 
@@ -200,4 +220,20 @@ def routes() -> ControllerRouterHandler:
         with acting(request) as (db, me):
             return once(request, db, me, lambda: Made(record=Pulling(start_pull(db, name)), status=202))
 
-    return Router("/api/v1/data", route_handlers=[data, feed, set_aside, pull], tags=["data"])
+    @get(
+        "/pulls/{job:int}",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="How far a pull of yours is",
+        responses={**problems_of(*READ)},
+    )
+    def pulling(request: Request[Any, Any, Any], job: FromPath[int]) -> PullItem:
+        """404 for a job that is no pull, or somebody else's."""
+        with acting(request) as (db, _):
+            found = own_pull(db, job)
+        return PullItem(
+            job=found.id, state=found.state, done=found.done, total=found.total, what=found.what,
+            failures=found.failures, code=found.code,
+        )  # fmt: skip
+
+    return Router("/api/v1/data", route_handlers=[data, feed, set_aside, pull, pulling], tags=["data"])

@@ -14,10 +14,8 @@ from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.listing import paths
 from clearway.http.pages import Address, Column, Table, done, page
-from clearway.records.errors import NotFoundError
-from clearway.store import jobs
 
-from .api import data_of, detail, meta_of, start_pull
+from .api import data_of, detail, meta_of, own_pull, start_pull
 from .api_lists import ASIDE, aside_count, feed_items, may_house, source_items
 
 if TYPE_CHECKING:
@@ -128,9 +126,7 @@ def routes() -> ControllerRouterHandler:
     def pulling(request: Request[Any, Any, Any], job: FromPath[int]) -> Response[bytes]:
         """How far one's own pull is."""
         with acting(request) as (db, _):
-            found = next((m for m in jobs.mine(db, job=job) if m.task == "feeds.pull_now"), None)
-        if found is None:
-            raise NotFoundError("no such pull of yours", where=f"pull/{job}")
+            found = own_pull(db, job)
         return page(request, "advisories/pull.html", job=found, over=found.state in _OVER)
 
     @get(paths("/data/set-aside"), opt=SIGNED_IN, **PAGE)

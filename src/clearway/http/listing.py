@@ -60,6 +60,7 @@ _OF_PAGES = (
     "columns",
     "words",
     "org",
+    "at",
 )  # `pages.address`: how a page shows the list; no parameter of the API's
 
 T = TypeVar("T", bound=Struct)
@@ -271,6 +272,11 @@ class Listing(Generic[T]):
 def paths(path: str) -> list[str]:
     """The paths of a list: itself, and the same as `.json` and `.csv`."""
     return [path, f"{path}.json", f"{path}.csv"]
+
+
+def files(path: str) -> list[str]:
+    """The two of these that are files: what stands beside a page that is no list of the API's."""
+    return paths(path)[1:]
 
 
 def _suffix(request: Request[Any, Any, Any]) -> str:

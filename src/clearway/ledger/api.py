@@ -23,7 +23,7 @@ from clearway.http.openapi import problems_of
 from clearway.records.errors import InputError, IntegrityError, NotFoundError
 from clearway.store.keyset import Column, Source
 
-from . import entries, tiles
+from . import api_whole, entries, tiles
 from . import tree_store as tree
 from .cosigning import keep, time_of
 from .leaf import STRIDE
@@ -263,6 +263,7 @@ def routes() -> ControllerRouterHandler:
         "/api/v1/ledger",
         route_handlers=[
             checkpoint, tile, inclusion, consistency, keys, cosignature, listed, entry, entry_proof, status,
+            *api_whole.handlers(),
         ],
         tags=["ledger"],
     )  # fmt: skip

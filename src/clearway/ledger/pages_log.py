@@ -90,32 +90,7 @@ def handlers() -> list[HTTPRouteHandler]:
     @get("/audit/log/bundle", opt=SIGNED_IN, **_PAGE)
     def bundle(request: _R) -> File:
         """The log as one file without headers and contents: what `clearway ledger verify FILE` needs."""
-        from clearway.store.connect import connect, translated
-
-        from .stored import export_to
-
-        handle, name = tempfile.mkstemp(prefix="clearway-log-", suffix=".zip")
-        os.close(handle)
-        path = Path(name)
-        try:
-            url = doorkeeper(request).pool.url
-            with translated(), connect(url, autocommit=True, application_name="clearway export") as db:
-                free = db.execute("select pg_try_advisory_lock(%s)", (_EXPORTING,)).fetchone()
-                if free is None or not free[0]:
-                    raise ConflictError(
-                        "somebody is downloading the log just now", mend="try again in a minute"
-                    )
-                made = export_to(db, path, opened=False)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        return File(
-            path,
-            filename=f"clearway-log-{made.size}.zip",
-            media_type="application/zip",
-            background=BackgroundTask(_remove, path),
-            headers={"cache-control": "no-store"},
-        )
+        return bundled(request)
 
     @get("/trust", opt=PUBLIC, **_PAGE)
     def trust(request: _R) -> Response[bytes]:
@@ -144,6 +119,38 @@ def handlers() -> list[HTTPRouteHandler]:
         )
 
     return [whole, verify, bundle, trust]
+
+
+def bundled(request: _R) -> File:
+    """The log as one file without headers and contents; it is removed when it was sent.
+
+    Raises:
+        ConflictError: somebody else's is being made.
+    """
+    from clearway.store.connect import connect, translated
+
+    from .stored import export_to
+
+    handle, name = tempfile.mkstemp(prefix="clearway-log-", suffix=".zip")
+    os.close(handle)
+    path = Path(name)
+    try:
+        url = doorkeeper(request).pool.url
+        with translated(), connect(url, autocommit=True, application_name="clearway export") as db:
+            free = db.execute("select pg_try_advisory_lock(%s)", (_EXPORTING,)).fetchone()
+            if free is None or not free[0]:
+                raise ConflictError("somebody is downloading the log just now", mend="try again in a minute")
+            made = export_to(db, path, opened=False)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return File(
+        path,
+        filename=f"clearway-log-{made.size}.zip",
+        media_type="application/zip",
+        background=BackgroundTask(_remove, path),
+        headers={"cache-control": "no-store"},
+    )
 
 
 def continuity(db: Any) -> list[Continued]:

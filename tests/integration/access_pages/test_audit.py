@@ -83,11 +83,15 @@ def test_who_signed_in_is_filed_under_the_person_and_not_under_clearway_itself(h
     begun = r"(?s)session begun.*?</tr>"
     assert re.search(begun, house.member.look(f"/audit?actor={member.person}").text)
     assert not re.search(begun, house.member.look("/audit?actor=0").text)
-    by_api = house.member.api("GET", f"/ledger/entries?actor={member.person}&act=session.begun").json()["items"]
+    by_api = house.member.api("GET", f"/ledger/entries?actor={member.person}&act=session.begun").json()[
+        "items"
+    ]
     assert by_api
     assert {(item["actor"], item["content"]["person"]) for item in by_api} == {(0, member.person)}
     assert house.member.api("GET", "/ledger/entries?actor=0&act=session.begun").json()["items"] == []
-    others = house.member.api("GET", f"/ledger/entries?actor!={member.person}&act=session.begun").json()["items"]
+    others = house.member.api("GET", f"/ledger/entries?actor!={member.person}&act=session.begun").json()[
+        "items"
+    ]
     assert not {item["entry"] for item in by_api} & {item["entry"] for item in others}
 
 
@@ -96,11 +100,30 @@ def test_a_session_whose_content_was_erased_is_the_systems(house: House) -> None
     assert member is not None
     with house.people.owner() as owner:
         credential.make_session(owner, member.person, by="oidc", now=datetime.now(UTC))
-        row = owner.execute("select max(entry) from clearway.log_entry where act = 'session.begun'").fetchone()
+        row = owner.execute(
+            "select max(entry) from clearway.log_entry where act = 'session.begun'"
+        ).fetchone()
         assert row is not None
         erase(owner, row[0], ["content"], "asked for")
     found = house.member.api("GET", "/ledger/entries?actor=0&act=session.begun").json()["items"]
     assert [item["entry"] for item in found] == [row[0]]
+
+
+def test_the_api_has_what_the_page_of_the_log_has(house: House, home: Path) -> None:
+    integrate(house, home)
+    assert house.member.api("POST", "/ledger/verification").status_code == 403
+    asked = house.auditor.api("POST", "/ledger/verification")
+    assert asked.status_code == 202, asked.text
+    assert asked.json()["running"]
+    assert house.member.api("GET", "/ledger/verification").json()["running"] == asked.json()["running"]
+    strip = house.member.api("GET", "/ledger/continuity").json()
+    assert strip[0]["size"] > 0
+    assert {one["holds"] for one in strip} <= {True, None}
+    bundle = house.member.api("GET", "/ledger/bundle")
+    assert bundle.headers["content-type"] == "application/zip"
+    assert zipfile.ZipFile(BytesIO(bundle.content)).namelist()
+    for path in ("verification", "continuity", "bundle"):
+        assert house.public.api("GET", f"/ledger/{path}").status_code == 401
 
 
 def test_a_filter_form_with_empty_fields_leads_to_the_clean_address(house: House) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from html import unescape
 from importlib.resources import files
@@ -34,6 +35,21 @@ def test_the_first_line_says_what_is_overdue_and_why(cockpit: Cockpit) -> None:
     assert "Nothing is overdue or waits for Water works" in words(
         cockpit.page("operator@water", "/directives")
     )
+
+
+def test_the_cockpit_is_there_for_programs_with_the_figures_of_the_page(cockpit: Cockpit) -> None:
+    told = json.loads(
+        cockpit.page("operator@water", "/api/v1/directives/cockpit/bod-26-04?organisation=water")
+    )
+    assert (told["organisation"], told["directive"], told["version"]) == ("water", "bod-26-04", VERSION)
+    assert sum(t["overdue"] for t in told["tiers"]) == 2
+    assert told["open"][-1] == 2
+    assert len(told["days"]) == len(told["open"]) == len(told["late"])
+    assert {row["flaw"] for row in told["urgent"]} == {"CVE-2026-1", "CVE-2026-2"}
+    assert "hospital-gw" not in json.dumps(told)
+    cockpit.page("operator@water", "/api/v1/directives/cockpit/bod-26-04?organisation=hospital", 404)
+    cockpit.page("operator@water", "/api/v1/directives/cockpit/bod-99-99?organisation=water", 404)
+    cockpit.page("", "/api/v1/directives/cockpit/bod-26-04", 401)
 
 
 def test_the_list_says_first_what_is_overdue_and_leaves_as_a_file(cockpit: Cockpit) -> None:

@@ -261,6 +261,35 @@ def _notice(answer: httpx.Response) -> dict[str, str]:
     return {"action": re.findall(r'action="([^"]+)"', toast)[0], **found}
 
 
+def test_an_act_by_the_api_is_taken_back_by_its_numbers_and_by_nobody_else(site: Site) -> None:
+    ids = [e["id"] for e in site.exposures()][:2]
+    body = {"exposures": ids, "status": "mitigated", "detail": "behind a proxy"}
+    done = site.ask("POST", "/api/v1/exposures/decisions", site.operator, json=body).json()
+    assert done["changed"] == len(ids)
+    back = {"first": done["first"], "last": done["last"]}
+    others = site.ask("POST", "/api/v1/exposures/decisions/undo", site.other, json=back)
+    assert others.json()["changed"] == 0
+    undone = site.ask("POST", "/api/v1/exposures/decisions/undo", site.operator, json=back)
+    assert undone.status_code == 200, undone.text
+    assert sorted(undone.json()["exposures"]) == sorted(ids)
+    for one in ids:
+        assert (
+            site.ask("GET", f"/api/v1/exposures/{one}", site.operator).json()["exposure"]["status"] == "open"
+        )
+    again = site.ask("POST", "/api/v1/exposures/decisions/undo", site.operator, json={"first": 0, "last": 0})
+    assert again.json() == {"changed": 0, "exposures": [], "first": 0, "last": 0}
+
+
+def test_the_week_as_a_file_is_what_the_api_tells(site: Site) -> None:
+    by_api = site.ask("GET", "/api/v1/week", site.operator)
+    beside = site.ask("GET", "/this-week.json", site.operator, page=True)
+    assert beside.json() == by_api.json()
+    rest = site.ask("GET", "/api/v1/week/rest", site.operator).json()
+    assert rest["organisation"] == "water"
+    assert rest["exact"] is True
+    assert site.ask("GET", "/api/v1/week/rest?organisation=hospital", site.operator).status_code == 404
+
+
 def test_an_act_by_form_says_what_it_did_and_undo_gives_back_what_was_before(site: Site) -> None:
     _reset(site)
     django, flask = _line(site)["id"], _line(site, flaw="CVE-2026-0002")["id"]

@@ -88,7 +88,9 @@ def test_what_a_filter_was_set_to_is_not_told(site: Site) -> None:
     assert site.ask("GET", "/api/v1/assets?name=web-1", site.operator).status_code == 200
     assert content(site, "list/assets")[-1] == {"filters": ["name"], "rows": 1}
     with site.people.owner() as owner:
-        said = owner.execute("select count(*) from clearway.log_entry where subject = 'list/assets' and content ~ 'web-1'")
+        said = owner.execute(
+            "select count(*) from clearway.log_entry where subject = 'list/assets' and content ~ 'web-1'"
+        )
         assert said.fetchone() == (0,)
 
 

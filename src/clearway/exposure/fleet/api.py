@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from litestar import Router
 
-from . import api_assets, api_exposures
+from . import api_assets, api_exposures, api_week
 
 if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler
@@ -15,5 +15,7 @@ if TYPE_CHECKING:
 def routes() -> ControllerRouterHandler:
     """The routes of this room."""
     return Router(
-        "/api/v1", route_handlers=[*api_assets.handlers(), *api_exposures.handlers()], tags=["fleet"]
+        "/api/v1",
+        route_handlers=[*api_assets.handlers(), *api_exposures.handlers(), *api_week.handlers()],
+        tags=["fleet"],
     )

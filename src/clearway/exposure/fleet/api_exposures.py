@@ -1,4 +1,4 @@
-"""Routes of exposures, what is said of them, rules, flaws, and the week."""
+"""Routes of exposures, what is said of them, rules and flaws."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from . import (
     flawview,
     listing,
     page_asked,
+    page_decide,
     page_flaw,
     page_seen,
-    page_week,
     page_why,
     rule,
     status,
 )
-from .page_common import home_of, operating, table_or_none, today
+from .page_common import operating, table_or_none, today
 from .status import Decision
 
 if TYPE_CHECKING:
@@ -99,10 +99,22 @@ class SayMany(Say, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Decided(Struct, frozen=True):
-    """How many exposures changed. Those that are not there, not yours or over were passed over."""
+    """How many exposures changed. Those that are not there, not yours or over were passed over.
+
+    `first` and `last` are the numbers of the decisions that this made, to take it back by; 0 where nothing changed.
+    """
 
     changed: int
     exposures: tuple[int, ...]
+    first: int = 0
+    last: int = 0
+
+
+class TakeBack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The decisions of one act of one's own, from the first to the last, as `Decided` told them."""
+
+    first: Number
+    last: Number
 
 
 class Reached(Struct, frozen=True, kw_only=True):
@@ -202,44 +214,6 @@ class FlawSaid(Struct, frozen=True, kw_only=True):
     assets: int
     assets_exact: bool
     exposures: tuple[api_lists.ExposureItem, ...]
-
-
-class StepSaid(Struct, frozen=True, kw_only=True):
-    """One thing to do. `if_internal` is the day it would be due if its assets could not be reached from outside."""
-
-    name: str
-    ecosystem: str
-    versions: tuple[str, ...]
-    to: str
-    assets: tuple[tuple[int, str], ...]
-    flaws: tuple[str, ...]
-    exposures: tuple[int, ...]
-    due: date | None
-    overdue: bool
-    tier: str
-    kev: bool
-    forensic_triage: bool
-    reachable: int
-    if_internal: date | None
-    action: str
-
-
-class WeekSaid(Struct, frozen=True, kw_only=True):
-    """The week of one organisation."""
-
-    organisation: str
-    day: date
-    until: date
-    steps: tuple[StepSaid, ...]
-    due: int
-    overdue: int
-    exact: bool
-    assets: int
-    needing: int
-    next_due: date | None
-    directive: str
-    directive_version: str
-    standing: str
 
 
 @dataclass
@@ -352,7 +326,24 @@ def handlers() -> list[HTTPRouteHandler]:
                 changed = status.decide_where(
                     db, _query(request, data.query, me), said, expected=data.expected
                 )
-            return Made(record=Decided(len(changed), changed[:10_000]), status=200)
+            return Made(record=_decided(db, changed), status=200)
+
+        return done_once(request, act)
+
+    @post(
+        "/exposures/decisions/undo",
+        opt=needs("operate"),
+        sync_to_thread=True,
+        status_code=200,
+        summary="Take back what one act of yours said",
+        responses=gives(Decided, *WRITE),
+    )
+    def take_back(request: Request[Any, Any, Any], data: JSONBody[TakeBack]) -> Response[bytes]:
+        """What nobody has decided since has the status again that it had before. That is an act too."""
+
+        def act(db: Db, _: Principal) -> Made:
+            changed = page_decide.take_back(db, page_decide.Batch(data.first, data.last))
+            return Made(record=_decided(db, changed), status=200)
 
         return done_once(request, act)
 
@@ -455,22 +446,12 @@ def handlers() -> list[HTTPRouteHandler]:
         )
         return etag.response(request, msgspec.json.encode(record), me)
 
-    @get(
-        "/week",
-        opt=SIGNED_IN,
-        sync_to_thread=True,
-        summary="What to do this week",
-        responses=gives(WeekSaid, *READ),
-    )
-    def week(request: Request[Any, Any, Any], organisation: SlugText = "") -> Response[bytes]:
-        """Of one organisation: the steps that end most of what is due soonest."""
-        with reading(request) as (db, me, note):
-            home = member_of(me, organisation, "read") if organisation else home_of(request, me)
-            found = page_week.read(db, today(), home.org if home else None, table_or_none(request))
-            note.listed("week", home.slug if home else "", found.auds)
-        return etag.response(request, msgspec.json.encode(_week(found, home.slug if home else "")), me)
+    return [listed, one, say, count, say_many, take_back, dry_run, rules, one_rule, add_rule, end_rule, flaw]
 
-    return [listed, one, say, count, say_many, dry_run, rules, one_rule, add_rule, end_rule, flaw, week]
+
+def _decided(db: psycopg.Connection[Any], changed: tuple[int, ...]) -> Decided:
+    batch = page_decide.batch_of(db, changed) if changed else page_decide.Batch(0, 0)
+    return Decided(len(changed), changed[:10_000], batch.first, batch.last)
 
 
 def _one(db: psycopg.Connection[Any], me: Principal, exposure: int, day: date) -> tuple[OneExposure, int]:
@@ -520,44 +501,6 @@ def _rule(found: rule.Rule, me: Principal) -> RuleItem:
         say=said,
         until=found.until,
         created=found.created,
-    )
-
-
-def _week(found: page_week.Week, slug: str) -> WeekSaid:
-    steps = tuple(
-        StepSaid(
-            name=t.step.name,
-            ecosystem=t.step.ecosystem,
-            versions=t.step.versions,
-            to=t.step.to,
-            assets=t.step.assets,
-            flaws=t.step.flaws,
-            exposures=t.step.exposures,
-            due=t.step.due,
-            overdue=t.step.overdue,
-            tier=t.step.tier,
-            kev=t.step.kev,
-            forensic_triage=t.step.forensic,
-            reachable=t.exposed,
-            if_internal=t.later,
-            action=t.action,
-        )
-        for t in found.steps
-    )
-    return WeekSaid(
-        organisation=slug,
-        day=found.plan.day,
-        until=found.plan.until,
-        steps=steps,
-        due=found.plan.due,
-        overdue=found.plan.overdue,
-        exact=found.plan.exact,
-        assets=found.assets,
-        needing=found.needing,
-        next_due=found.next_due,
-        directive=found.directive,
-        directive_version=found.version,
-        standing=found.standing,
     )
 
 

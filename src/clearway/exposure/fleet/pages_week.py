@@ -12,7 +12,7 @@ from clearway.http.acting import SIGNED_IN, acting, viewer
 from clearway.http.guard import PUBLIC
 from clearway.http.pages import page
 
-from . import page_seen, page_week
+from . import api_week, page_seen, page_week
 from .page_common import PAGE, home_of, table_or_none, today
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ def handlers() -> list[HTTPRouteHandler]:
             may=me.may("operate", home.org if home else None),
         )
 
+    @get("/this-week.json", opt=SIGNED_IN, **PAGE)
+    def told(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The same for programs, as `/api/v1/week` tells it."""
+        return api_week.answer(request, "")
+
     @get("/this-week/rest", opt=SIGNED_IN, **PAGE)
     def rest(request: Request[Any, Any, Any]) -> Response[bytes]:
         """What nothing loaded speaks of: asked for after the page, since it looks through what every asset holds."""
@@ -62,4 +67,4 @@ def handlers() -> list[HTTPRouteHandler]:
             found = page_week.rest(db, home.org if home else None, table)
         return page(request, "exposure/week_rest.html", fragment="rest", rest=found)
 
-    return [start, this_week, rest]
+    return [start, this_week, told, rest]

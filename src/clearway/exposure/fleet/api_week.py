@@ -1,0 +1,168 @@
+"""The week for programs: the steps that end most of what is due soonest, and what nothing loaded speaks of."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.params import QueryParameter
+from msgspec import Struct
+
+from clearway.access.reading import reading
+from clearway.http import etag
+from clearway.http.acting import SIGNED_IN
+from clearway.http.openapi import READ, gives
+from clearway.records.principal import member_of
+
+from . import page_week
+from .page_common import home_of, table_or_none, today
+
+if TYPE_CHECKING:
+    from litestar.handlers import HTTPRouteHandler
+
+SlugText = Annotated[str, QueryParameter(max_length=63, pattern="^[a-z0-9-]*$")]
+
+
+class StepSaid(Struct, frozen=True, kw_only=True):
+    """One thing to do. `if_internal` is the day it would be due if its assets could not be reached from outside."""
+
+    name: str
+    ecosystem: str
+    versions: tuple[str, ...]
+    to: str
+    assets: tuple[tuple[int, str], ...]
+    flaws: tuple[str, ...]
+    exposures: tuple[int, ...]
+    due: date | None
+    overdue: bool
+    tier: str
+    kev: bool
+    forensic_triage: bool
+    reachable: int
+    if_internal: date | None
+    action: str
+
+
+class WeekSaid(Struct, frozen=True, kw_only=True):
+    """The week of one organisation."""
+
+    organisation: str
+    day: date
+    until: date
+    steps: tuple[StepSaid, ...]
+    due: int
+    overdue: int
+    exact: bool
+    assets: int
+    needing: int
+    next_due: date | None
+    directive: str
+    directive_version: str
+    standing: str
+
+
+class Uncovered(Struct, frozen=True):
+    """An ecosystem that no loaded source speaks of, and on how many assets there is something of it."""
+
+    ecosystem: str
+    assets: int
+
+
+class RestSaid(Struct, frozen=True, kw_only=True):
+    """What nothing loaded speaks of: the first 20 ecosystems, and how many exposures could not be judged.
+
+    `assets` hold something of these ecosystems. Not `exact`: at least so many.
+    """
+
+    organisation: str
+    uncovered: tuple[Uncovered, ...]
+    assets: int
+    unjudged: int
+    exact: bool
+
+
+def handlers() -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+
+    @get(
+        "/week",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="What to do this week",
+        responses=gives(WeekSaid, *READ),
+    )
+    def week(request: Request[Any, Any, Any], organisation: SlugText = "") -> Response[bytes]:
+        """Of one organisation: the steps that end most of what is due soonest."""
+        return answer(request, organisation)
+
+    @get(
+        "/week/rest",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        summary="What runs that no loaded source speaks of",
+        responses=gives(RestSaid, *READ),
+    )
+    def rest(request: Request[Any, Any, Any], organisation: SlugText = "") -> Response[bytes]:
+        """Of one organisation. It looks through what every asset holds, and takes longer than the week."""
+        with reading(request) as (db, me, _):
+            home = member_of(me, organisation, "read") if organisation else home_of(request, me)
+            found = page_week.rest(db, home.org if home else None, table_or_none(request))
+        said = RestSaid(
+            organisation=home.slug if home else "",
+            uncovered=tuple(Uncovered(ecosystem, assets) for ecosystem, assets in found.uncovered),
+            assets=found.assets,
+            unjudged=found.unjudged,
+            exact=found.exact,
+        )
+        return etag.response(request, msgspec.json.encode(said), me)
+
+    return [week, rest]
+
+
+def answer(request: Request[Any, Any, Any], organisation: str) -> Response[bytes]:
+    """The week of one of the reader's organisations, by its short name; "" for the one that pages are looked at as."""
+    with reading(request) as (db, me, note):
+        home = member_of(me, organisation, "read") if organisation else home_of(request, me)
+        found = page_week.read(db, today(), home.org if home else None, table_or_none(request))
+        note.listed("week", home.slug if home else "", found.auds)
+    return etag.response(request, msgspec.json.encode(_week(found, home.slug if home else "")), me)
+
+
+def _week(found: page_week.Week, slug: str) -> WeekSaid:
+    steps = tuple(
+        StepSaid(
+            name=t.step.name,
+            ecosystem=t.step.ecosystem,
+            versions=t.step.versions,
+            to=t.step.to,
+            assets=t.step.assets,
+            flaws=t.step.flaws,
+            exposures=t.step.exposures,
+            due=t.step.due,
+            overdue=t.step.overdue,
+            tier=t.step.tier,
+            kev=t.step.kev,
+            forensic_triage=t.step.forensic,
+            reachable=t.exposed,
+            if_internal=t.later,
+            action=t.action,
+        )
+        for t in found.steps
+    )
+    return WeekSaid(
+        organisation=slug,
+        day=found.plan.day,
+        until=found.plan.until,
+        steps=steps,
+        due=found.plan.due,
+        overdue=found.plan.overdue,
+        exact=found.plan.exact,
+        assets=found.assets,
+        needing=found.needing,
+        next_due=found.next_due,
+        directive=found.directive,
+        directive_version=found.version,
+        standing=found.standing,
+    )
