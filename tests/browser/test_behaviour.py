@@ -286,3 +286,29 @@ def test_pages_work_without_script(screens: Screens, gallery: Live) -> None:
     expect(page.get_by_role("button", name="Theme:")).to_have_count(0)
     page.locator("a[data-look=words]").click()
     expect(page.get_by_text("attackers use this now")).to_be_visible()
+
+
+def test_what_takes_longer_than_a_second_says_so_and_stops_saying_so(screens: Screens, gallery: Live) -> None:
+    page = screens(gallery.url).open("/gallery")
+    held: list[Any] = []
+    page.route("**/gallery?*", held.append)
+    bar = page.locator("#slow-bar")
+    page.locator("a[hx-target]").first.click(no_wait_after=True)
+    expect(bar).to_be_visible(timeout=10_000)
+    expect(bar).to_have_text("Still working on it…")
+    held.pop().continue_()
+    expect(bar).to_be_hidden(timeout=10_000)
+
+
+def test_a_whole_page_that_takes_long_says_so_on_the_one_before(screens: Screens, gallery: Live) -> None:
+    page = screens(gallery.url).open("/gallery")
+    held: list[Any] = []
+    page.route("**/static-page-that-waits", held.append)
+    page.evaluate(
+        """() => { const a = document.createElement("a"); a.href = "/static-page-that-waits"; a.id = "far";
+        a.textContent = "far"; document.querySelector("main").append(a); }"""
+    )
+    page.locator("#far").click(no_wait_after=True)
+    expect(page.locator("#slow-bar")).to_be_visible(timeout=10_000)
+    held.pop().fulfill(status=200, content_type="text/html", body="<title>there</title>")
+    expect(page).to_have_title("there")

@@ -56,6 +56,7 @@ EXIT_CODES = {
     "conflict": 7,
     "precondition-failed": 7,
     "upstream": 8,
+    "busy": 8,
     "too-many-requests": 8,
     "integrity": 9,
     "input-invalid": 10,

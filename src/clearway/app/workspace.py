@@ -17,7 +17,7 @@ from clearway.http.acting import Doorkeeper
 from clearway.http.cursor import Seals
 from clearway.http.pages import Nav, Pages
 from clearway.store import cursor_keys
-from clearway.store.principal import REQUEST, Pool
+from clearway.store.principal import LOOK, REQUEST, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +82,7 @@ class Workspace:
     """All that the server needs besides the public API. Close it at the end."""
 
     def __init__(self, home: Path, url: str) -> None:
-        self.pool = Pool(url, size=16, owners=4, bounds=REQUEST)
+        self.pool = Pool(url, size=16, owners=4, bounds=REQUEST, look=LOOK)
         self.doorkeeper = Doorkeeper(self.pool)
         self.seals = Seals(self._cursor_keys)
         self.hub = sse.Hub(url, self.pool, self.seals)

@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from clearway.http import csv_out, etag
-from clearway.http.acting import SIGNED_IN, acting, needs
+from clearway.http.acting import PATIENT, SIGNED_IN, acting, needs
 from clearway.http.pages import Form, Tlp, done, page, plot
 from clearway.records.errors import ClearwayError, ConfigError, InputError
 
@@ -149,7 +149,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
         """One directive for one organisation."""
         return _cockpit(request, named(directive), Form(), provider)
 
-    @get("/directives/{directive:str}/figures", opt=SIGNED_IN, **PAGE)
+    @get("/directives/{directive:str}/figures", opt={**SIGNED_IN, **PATIENT}, **PAGE)
     def counted(request: Request[Any, Any, Any], directive: FromPath[str]) -> Response[bytes]:
         """The figures alone, for a fleet that takes longer to count than a page may."""
         with acting(request) as (db, me):

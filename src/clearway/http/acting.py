@@ -54,6 +54,8 @@ _MOST_REMEMBERED = 4096
 
 SIGNED_IN: dict[str, Any] = {"right": "signed-in"}
 # For what signs a person in: no token, narrow or stolen, may do that.
+# For a part of a page that is fetched after it, and may take as long as a program's request.
+PATIENT: dict[str, Any] = {"patient": True}
 IN_PERSON: dict[str, Any] = {"right": "signed-in", "session": True}
 
 
@@ -120,7 +122,7 @@ class Doorkeeper:
             return self._whoami(key, noting=False)  # no room to note the use: reads go on
 
     def _whoami(self, key: str, *, noting: bool) -> Principal | None:
-        with self.pool.acting(key) as db:
+        with self.pool.acting(key, look=True) as db:
             row = db.execute(
                 "select clearway.whoami()::text, case when %s then clearway.touch() else false end",
                 (noting,),
@@ -221,8 +223,20 @@ def acting(connection: Connection) -> Iterator[tuple[psycopg.Connection[Any], Pr
     """
     door = doorkeeper(connection)
     me = door.of(connection) or _THE_PUBLIC
-    with door.pool.acting(door.key(connection)) as db:
+    with door.pool.acting(door.key(connection), look=_is_looked_at(connection)) as db:
         yield db, me
+
+
+def _is_looked_at(connection: Connection) -> bool:
+    """Whether somebody waits with a page before them: no program's request, no file, no act."""
+    path = connection.url.path
+    handler = connection.scope.get("route_handler")
+    return (
+        connection.scope.get("method") in ("GET", "HEAD")
+        and not path.startswith(("/api/", "/v1/"))
+        and not path.endswith((".csv", ".json"))
+        and (handler is None or not handler.opt.get("patient", False))
+    )
 
 
 _THE_PUBLIC = Principal(person=-1, name="the public", kind="public", credential="public")

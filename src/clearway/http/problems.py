@@ -79,6 +79,7 @@ ROWS: Mapping[str, Row] = {
     "precondition-failed": Row(412, "It changed since you read it"),
     "too-many-requests": Row(429, "Too many requests"),
     "upstream": Row(503, "The database is busy, or does not answer", shown=False),
+    "busy": Row(503, "This takes longer than it should"),
     "integrity": Row(500, "Stored data does not verify", shown=False),
 }
 

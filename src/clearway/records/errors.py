@@ -16,6 +16,7 @@
     │   └── StaleError               it changed since this caller read it
     ├── TooManyRequestsError         the caller has had its share for now
     ├── UpstreamError                a database, feed or file system failed us
+    │   └── BusyError                it works, and took longer than somebody would wait
     └── IntegrityError               a hash or signature does not hold
 
 `code` is stable and public: the command line maps it to an exit code, the web
@@ -105,6 +106,12 @@ class TooManyRequestsError(ClearwayError):
 
 class UpstreamError(ClearwayError):
     code = "upstream"
+
+
+class BusyError(UpstreamError):
+    """Its words are fit for strangers: they name no table, no path and no machine."""
+
+    code = "busy"
 
 
 class IntegrityError(ClearwayError):

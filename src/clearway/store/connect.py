@@ -11,6 +11,7 @@ import psycopg
 from psycopg import errors, sql
 
 from clearway.records.errors import (
+    BusyError,
     ClearwayError,
     ConfigError,
     ConflictError,
@@ -73,7 +74,8 @@ def _prepare(connection: psycopg.Connection, statement_timeout_s: float, lock_ti
 def translated() -> Iterator[None]:
     """Turns what psycopg raises inside into a `ClearwayError` that names the cure.
 
-    A server that is gone, busy, full, out of memory or out of time: `UpstreamError`. A refused login,
+    A server that is gone, full or out of memory: `UpstreamError`; one that is busy or out of time: its child
+    `BusyError`. A refused login,
     a missing right, or tables that are not there: `ConfigError`. Two writers that met: `ConflictError`.
     A statement that is wrong in itself is our own mistake and becomes a plain `ClearwayError`.
     """
@@ -97,7 +99,9 @@ def _in_our_words(error: psycopg.Error) -> ClearwayError:
         return ConfigError(f"the database refuses the login: {said}", where="database", mend=_LOGIN)
     for kinds, child, what, mend in _TABLE:
         if isinstance(error, kinds):
-            return child(f"{what}: {said}" if said else what, where="database", mend=mend)
+            # What is shown to strangers is our words alone.
+            words = f"{what}: {said}" if said and child is not BusyError else what
+            return child(words, where="database", mend=mend)
     return ClearwayError(f"the database refused a statement: {said}", where="database")
 
 
@@ -171,15 +175,15 @@ _TABLE: tuple[tuple[_Kinds, type[ClearwayError], str, str], ...] = (
     # Nothing was changed under the caller's hands, and a read may wait for a lock too: it is busy, and no conflict.
     (
         (errors.LockNotAvailable,),
-        UpstreamError,
+        BusyError,
         "the database is busy: another process holds what this needs",
-        "try again when it is less busy",
+        "try again in a moment; nothing was changed by this",
     ),
     (
         (errors.QueryCanceled,),
-        UpstreamError,
-        "the database took too long",
-        "try again when it is less busy",
+        BusyError,
+        "the database took too long, so this was given up",
+        "try again in a moment; nothing was changed by this",
     ),
     (
         (errors.TooManyConnections,),

@@ -34,6 +34,8 @@ _WAIT_S = 10.0
 # What waits longer for another's lock, or works longer, than a request may take is told so and makes room: eight
 # requests that wait for ever would be all that the pool has.
 REQUEST: Mapping[str, str] = {"lock_timeout": "30s", "statement_timeout": "55s"}
+# What somebody looks at while they wait is given up sooner: a page that says so, and how to go on, beats a blank one.
+LOOK: Mapping[str, str] = {"lock_timeout": "8s", "statement_timeout": "10s"}
 # Between tries at a server that is away. The package's own come after 1, 2, 4, 8 s…, so that one which was away for
 # eight seconds would be met again after fifteen.
 _TRY_S = 0.2
@@ -83,11 +85,22 @@ class Pool:
     """Connections of the application and of the owner, opened as they are needed. Safe between threads."""
 
     def __init__(
-        self, url: str, *, size: int = 8, owners: int = 2, bounds: Mapping[str, str] | None = None
+        self,
+        url: str,
+        *,
+        size: int = 8,
+        owners: int = 2,
+        bounds: Mapping[str, str] | None = None,
+        look: Mapping[str, str] | None = None,
     ) -> None:
-        """`bounds` are settings of the application's connections, such as `REQUEST`; a job has none."""
+        """`bounds` are settings of the application's connections, such as `REQUEST`; a job has none.
+
+        `look` are those of a transaction that somebody waits for with a page before them, such as `LOOK`; as `bounds`
+        where there are none.
+        """
         self.url = url
         self._set = _setting(_settings(bounds))
+        self._set_look = _setting(_settings(bounds if look is None else look))
         self._app = _pool(login_url(url), size, "clearway app", checked=False, bounds=bounds or {})
         self._owner = _pool(url, owners, "clearway")
 
@@ -103,14 +116,17 @@ class Pool:
         self.close()
 
     @contextmanager
-    def acting(self, key: str) -> Iterator[psycopg.Connection[Any]]:
+    def acting(self, key: str, *, look: bool = False) -> Iterator[psycopg.Connection[Any]]:
         """One transaction as `clearway_app` for the holder of `key`; committed at the end of the block.
+
+        With `look`, within the bounds of what somebody waits for.
 
         Raises:
             UpstreamError: no connection could be had.
+            BusyError: a statement, or its wait for another's lock, took longer than the bounds allow.
         """
         with translated(), ExitStack() as stack:
-            db = self._begun(stack, key)
+            db = self._begun(stack, key, self._set_look if look else self._set)
             try:
                 yield db
             except BaseException:
@@ -119,7 +135,7 @@ class Pool:
                 raise
             db.commit()
 
-    def _begun(self, stack: ExitStack, key: str) -> psycopg.Connection[Any]:
+    def _begun(self, stack: ExitStack, key: str, setting: sql.Composed) -> psycopg.Connection[Any]:
         """A connection with its transaction begun and its principal set.
 
         The key goes as a parameter: the text of a statement is shown to other sessions. Asking each connection
@@ -133,7 +149,7 @@ class Pool:
             db = one.enter_context(_connection(self._app))
             try:
                 db.execute(_BEGIN, prepare=False)
-                db.execute(self._set, (key,))
+                db.execute(setting, (key,))
             except OperationalError:
                 if not left or not db.broken:
                     raise

@@ -195,6 +195,7 @@ _CODES = {
     "precondition-failed": "it changed since this caller read it",
     "too-many-requests": "the caller has had its share for now",
     "upstream": "a database, feed or file system failed",
+    "busy": "it works, and took longer than somebody would wait",
     "integrity": "stored data does not verify",
     "input-invalid": "a document or record can't be used",
     "input-too-large": "over a bound that protects this process",

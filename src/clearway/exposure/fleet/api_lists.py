@@ -13,7 +13,7 @@ from msgspec import Struct
 from clearway.access.reading import reading
 from clearway.http import csv_out, etag
 from clearway.http.cursor import sealer
-from clearway.records.errors import UpstreamError
+from clearway.records.errors import BusyError
 
 from . import flawview, listing, page_asked, page_seen
 from .page_common import pairs_of, table_or_none, today
@@ -120,11 +120,11 @@ def page(
 
     Raises:
         CursorError: the cursor is not for this list or reader.
-        UpstreamError: some filters together take longer than anybody would wait.
+        BusyError: some filters together take longer than anybody would wait.
     """
     found = quick(db, partial(_page, db, me, asked, seal), PATIENCE_MS)
     if found is None:
-        raise UpstreamError(
+        raise BusyError(
             "these filters together take too long in this order",
             mend="leave one of them out, or choose another order",
         )

@@ -12,10 +12,10 @@ from litestar.response import Redirect
 from msgspec import Struct, structs
 
 from clearway.access.reading import reading
-from clearway.http.acting import SIGNED_IN, acting, needs
+from clearway.http.acting import PATIENT, SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Column, Form, Table, done, page
-from clearway.records.errors import InputError, NotFoundError, TooLargeError, UpstreamError
+from clearway.records.errors import BusyError, InputError, NotFoundError, TooLargeError
 from clearway.records.text import plain
 
 from . import (
@@ -117,7 +117,7 @@ def handlers() -> list[HTTPRouteHandler]:
         """The same list for programs."""
         return api_lists.answer(request, of_page=True)
 
-    @get("/exposure/facets", opt=SIGNED_IN, **PAGE)
+    @get("/exposure/facets", opt={**SIGNED_IN, **PATIENT}, **PAGE)
     def counted(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The filters with their numbers, where these take longer than the page may."""
         address = Address("/exposure", Address.of(request).query)
@@ -249,7 +249,7 @@ def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
         lines: tuple[listing.ExposureLine, ...]
         try:
             lines, following, slow = *api_lists.page(db, me, asked, sealer(request)), ""
-        except UpstreamError as error:
+        except BusyError as error:
             lines, following, slow = (), "", error.mend
         question = urlencode(pairs)
         note.listed("exposures", question, (line.aud for line in lines), api_lists.filters_of(pairs))

@@ -8,7 +8,7 @@ from litestar import Request, Response, get
 from litestar.response import Redirect
 
 from clearway.access.reading import reading
-from clearway.http.acting import SIGNED_IN, acting, viewer
+from clearway.http.acting import PATIENT, SIGNED_IN, acting, viewer
 from clearway.http.guard import PUBLIC
 from clearway.http.pages import page
 
@@ -58,7 +58,7 @@ def handlers() -> list[HTTPRouteHandler]:
         """The same for programs, as `/api/v1/week` tells it."""
         return api_week.answer(request, "")
 
-    @get("/this-week/rest", opt=SIGNED_IN, **PAGE)
+    @get("/this-week/rest", opt={**SIGNED_IN, **PATIENT}, **PAGE)
     def rest(request: Request[Any, Any, Any]) -> Response[bytes]:
         """What nothing loaded speaks of: asked for after the page, since it looks through what every asset holds."""
         table = table_or_none(request)

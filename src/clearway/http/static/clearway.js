@@ -28,6 +28,27 @@
     if (!target || event.detail.error?.name === "AbortError") return;
     say("The server did not answer. What you see is as it was; check your connection and try again.");
   });
+  // What takes longer than a second says so: a part of the page by htmx, and a whole page while the old one still stands.
+  const waits = new Map();
+  const shown = () => { const bar = $("#slow-bar"); if (bar) bar.hidden = ![...waits.values()].includes("slow"); };
+  const waiting = (key) => {
+    if (!waits.has(key)) waits.set(key, setTimeout(() => { waits.set(key, "slow"); shown(); }, 1000));
+    if (key === "page") setTimeout(() => waited(key), 30000); // what was a file to be saved leaves the page where it is
+  };
+  const waited = (key) => { clearTimeout(waits.get(key)); waits.delete(key); shown(); };
+  document.addEventListener("htmx:before:request", (event) => { waiting(event.detail.ctx); });
+  document.addEventListener("htmx:finally:request", (event) => { waited(event.detail.ctx); });
+  window.addEventListener("pageshow", () => { for (const key of [...waits.keys()]) waited(key); });
+  window.addEventListener("pagehide", () => { for (const key of [...waits.keys()]) waited(key); });
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href]");
+    const opens = link && event.button === 0 && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
+    if (!opens || event.defaultPrevented || link.hasAttribute("download") || (link.target && link.target !== "_self")) return;
+    if (link.origin === location.origin && link.href.split("#")[0] !== location.href.split("#")[0]) waiting("page");
+  });
+  document.addEventListener("submit", (event) => {
+    if (!event.defaultPrevented && !event.target.matches('[method="dialog"]')) waiting("page");
+  });
   // What was replaced takes the focus with it unless its successor has the same id; htmx sees to that, but for what lies
   // in a menu that the swap has closed, and for what has no successor.
   let focused = "";
