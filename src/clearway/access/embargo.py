@@ -7,7 +7,7 @@ touches no row.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, convert
@@ -46,6 +46,7 @@ class Embargo(Struct, frozen=True, kw_only=True):
     version: int = 1
 
 
+MOST_DAYS = 366  # an embargo of over a year is none that anybody keeps, and most likely a slip of the hand
 FLAWS = "array(select f.id from clearway.embargo_flaw f where f.embargo = e.embargo order by f.id)"
 _SELECT = f"""select jsonb_build_object('flaws', {FLAWS}, 'embargo', embargo, 'uid', uid, 'name', name, 'org', org,
     'recipients', list, 'until', until, 'on_exploitation', on_exploitation, 'frozen', frozen, 'ended_by', ended_by,
@@ -137,7 +138,7 @@ def arm(
     ends it.
 
     Raises:
-        InputError: `until` has no zone, or has passed.
+        InputError: `until` has no zone, has passed, or is over `MOST_DAYS` away.
         NotFoundError: the caller does not coordinate it, or it has ended.
     """
     until = None if until is None else _checked(until, now)
@@ -160,6 +161,12 @@ def _checked(until: datetime, now: datetime) -> datetime:
         raise InputError("that hour is beyond the calendar", where="until") from None
     if until <= now:
         raise InputError("that hour has passed", where="until", mend="release it, or give a later one")
+    if until > now + timedelta(days=MOST_DAYS):
+        raise InputError(
+            f"that hour is over {MOST_DAYS} days away",
+            where="until",
+            mend="give an earlier one; arm it again when it is near, or leave the hour out",
+        )
     return until
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from clearway.app import cli
 from database import home, made_home  # noqa: F401
+
+SOON = (datetime.now(UTC) + timedelta(days=200)).date().isoformat()
 
 
 @pytest.fixture(autouse=True)
@@ -63,8 +66,8 @@ def test_an_embargo_is_kept_from_the_command_line(home: Path, capsys: pytest.Cap
     number = str(made["embargo"])
     told(capsys, home, "embargo", "party", number, "--org", "lab-a")
     told(capsys, home, "embargo", "arm", number, "tomorrow", code=2)
-    told(capsys, home, "embargo", "arm", number, "2030-01-01T00:00:00", code=10)  # without a zone
-    armed = told(capsys, home, "embargo", "arm", number, "2030-01-01T00:00:00Z", "--on-exploitation")
+    told(capsys, home, "embargo", "arm", number, f"{SOON}T00:00:00", code=10)  # without a zone
+    armed = told(capsys, home, "embargo", "arm", number, f"{SOON}T00:00:00Z", "--on-exploitation")
     assert armed["on_exploitation"] is True
     assert told(capsys, home, "embargo", "release", number, "--why", "fixed")["ended_by"] > 0
     told(capsys, home, "embargo", "release", number, "--why", "again", code=7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from access_house import House
 from clearway.access import audience
 from clearway.access.marking import GREEN, own
+
+SOON = (datetime.now(UTC) + timedelta(days=200)).date().isoformat()
 
 
 def words(html: str) -> str:
@@ -93,7 +96,7 @@ def test_an_embargo_is_told_its_flaws_and_disarmed_by_the_api(house: House) -> N
         assert house.desk.api("POST", f"{path}/flaws", {"flaw": wrong}).status_code == 400
     listed = house.desk.api("GET", "/embargoes").json()["items"]
     assert [e["flaws"] for e in listed] == [["CVE-2026-40404"]]
-    armed = {"until": "2030-01-01T00:00:00Z", "on_exploitation": True}
+    armed = {"until": f"{SOON}T00:00:00Z", "on_exploitation": True}
     tag = named_tag = house.desk.api("GET", path).headers["etag"]
     done = house.desk.api("PATCH", path, armed, if_match=tag)
     assert done.json()["on_exploitation"] is True
@@ -112,7 +115,7 @@ def test_an_embargo_is_told_its_flaws_and_disarmed_on_its_page(house: House) -> 
     made = house.desk.api("POST", "/embargoes", {"org": house.water, "name": "Gateway"}).json()
     path = f"/settings/embargoes/{made['embargo']}"
     house.desk.submit(f"{path}/flaws", flaw="CVE-2026-40404")
-    house.desk.submit(f"{path}/arm", day="2030-01-01", hour="00:00", on_exploitation="yes")
+    house.desk.submit(f"{path}/arm", day=SOON, hour="00:00", on_exploitation="yes")
     shown = words(house.desk.look(path).text)
     assert "About 1 flaw" in shown
     assert "lists CVE-2026-40404" in shown
