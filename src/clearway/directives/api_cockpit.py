@@ -19,7 +19,7 @@ from clearway.records.errors import ConfigError, TooLargeError
 from .api_parts import SlugParameter, named
 from .kept import addresses
 from .kept.who import acting_in, between, now
-from .pages_cockpit import AT_MOST
+from .pages_cockpit import AT_MOST, is_redating
 from .pages_figures import DAYS, Figures, TierLine, figures
 from .pages_parts import about, standing_of
 from .reports.period import later
@@ -39,7 +39,8 @@ class Cockpit(Struct, frozen=True, kw_only=True):
     """One directive for one organisation at the end of `as_of`.
 
     `days`, with the open and the overdue items of each, are those of the plot; `urgent` the earliest dates, `forensic`
-    what is open and to be triaged. Without a fleet or a table there is nothing to count, and all of them are empty.
+    what is open and to be triaged. `redating`: dates are being counted anew by another version. Without a fleet or a
+    table there is nothing to count, and all figures are empty.
     """
 
     organisation: str
@@ -54,6 +55,7 @@ class Cockpit(Struct, frozen=True, kw_only=True):
     urgent: tuple[ReportRow, ...] = ()
     forensic: tuple[ReportRow, ...] = ()
     out_of_scope: int = 0
+    redating: bool = False
 
 
 def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
@@ -76,6 +78,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
             found = about(db, org, named(directive), day)
             shown = _figures(db, provider, org, found, day)
             todos = addresses.addressed_to(db, org.org, day)
+            redating = is_redating(db, org.org)
             note.listed("cockpit", f"{org.slug} {found.id}", [] if shown is None else [between(db, org.org)])
         said = Cockpit(
             organisation=org.slug,
@@ -83,6 +86,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
             version=found.table.version if found.table is not None else "",
             standing=standing_of(org, found.id, todos),
             as_of=day,
+            redating=redating,
         )
         if shown is not None:
             said = msgspec.structs.replace(said, **msgspec.structs.asdict(shown))

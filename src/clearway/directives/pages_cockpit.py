@@ -248,6 +248,7 @@ def _cockpit(
             for t in reversed(_triages(db, org, at))
             if t.book.subject.directive == directive
         }
+        redating = org is not None and is_redating(db, org.org)
         mine = me.may("operate", home.org if home else None)
         directs = [m for m in me.memberships if m.kind == "authority" and "direct" in m.rights]
     return page(
@@ -267,11 +268,17 @@ def _cockpit(
         form=form,
         books=books,
         authorities=directs,
+        redating=redating,
         in_force=found.table.notice(day) if found.table else "",
         today=day,
         too_many=AT_ONCE,
         urn="" if home is None else f"organisation={home.slug}&as_of={day}",
     )
+
+
+def is_redating(db: psycopg.Connection[Any], org: int) -> bool:
+    """Whether the organisation's dates are being counted anew by another version: until then they are the old ones."""
+    return db.execute("select from clearway.fleet_redating(%s)", ([org],)).fetchone() is not None
 
 
 def _overdue(db: psycopg.Connection[Any], provider: Provider | None, org: Org | None, day: date) -> int:

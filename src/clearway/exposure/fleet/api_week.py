@@ -46,7 +46,7 @@ class StepSaid(Struct, frozen=True, kw_only=True):
 
 
 class WeekSaid(Struct, frozen=True, kw_only=True):
-    """The week of one organisation."""
+    """The week of one organisation. `redating`: dates are being counted anew by another version of the directive."""
 
     organisation: str
     day: date
@@ -61,6 +61,7 @@ class WeekSaid(Struct, frozen=True, kw_only=True):
     directive: str
     directive_version: str
     standing: str
+    redating: bool
 
 
 class Uncovered(Struct, frozen=True):
@@ -165,4 +166,5 @@ def _week(found: page_week.Week, slug: str) -> WeekSaid:
         directive=found.directive,
         directive_version=found.version,
         standing=found.standing,
+        redating=found.redating,
     )

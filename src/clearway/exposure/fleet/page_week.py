@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from . import listing, page_why, week
+from . import listing, page_why, ruling, week
 from .governed import Setting, settings
 from .wanted import Filter
 
@@ -55,6 +55,7 @@ class Week(Struct, frozen=True, kw_only=True):
     url: str
     standing: str
     auds: tuple[int, ...]
+    redating: bool = False  # dates are being counted anew by another version of the directive
 
 
 class Rest(Struct, frozen=True, kw_only=True):
@@ -99,6 +100,7 @@ def read(db: psycopg.Connection[Any], day: date, org: int | None, table: Table |
         url=directive.url,
         standing=page_why.standing_for(db, org, directive.id) if org is not None else "advisory",
         auds=tuple({line.aud for step in steps for line in week.lines_of(db, step.step.exposures[:_LINES])}),
+        redating=org is not None and bool(ruling.pending(db, [org])),
     )
 
 

@@ -28,6 +28,7 @@ from . import (
     page_facets,
     page_seen,
     page_why,
+    ruling,
     status,
 )
 from .page_common import PAGE, pairs_of, table_or_none, today
@@ -257,6 +258,7 @@ def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
         facets = page_facets.facets(db, me, asked, counted, address, day)
         seen = page_seen.seen(db, (line.aud for line in lines))
         fleet = asset.page(db, limit=1) if not lines else (None,)
+        redating = ruling.pending(db, (m.org for m in me.memberships))
     table = OneWay(
         id="exposures",
         caption="Exposures",
@@ -276,6 +278,7 @@ def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
         tlp=seen.tlp,
         table=table,
         slow=slow,
+        redating=bool(redating),
         counted=counted,
         facets=facets,
         seen=seen,

@@ -3,7 +3,7 @@
 Issuing, revoking, addressing and withdrawing note the organisations that they bear on (`fleet_ruling`, by a trigger, in
 the act's own transaction); a new day notes those whose governing version has begun or ended with it. `step` then dates
 an organisation's assets a few at a time, each time in a transaction of its own, so that a large fleet holds up nobody
-and a killed job goes on where it was.
+and a killed job goes on where it was. The note wakes the loop that does it; until it is done, `pending` tells of it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from .follow import _LOCK as FOLLOWING
 from .governed import alone, settings
 
 if TYPE_CHECKING:
-    from datetime import date
+    from collections.abc import Iterable
+    from datetime import date, datetime
 
     import psycopg
 
+CHANNEL = "clearway_ruling"  # `wake_ruling` notifies it
 ASSETS = 100  # of one step
 _ORGS = 1_000
 _LOCK = 0x636C7761_00000007
@@ -50,6 +52,12 @@ def note(db: psycopg.Connection[Any], day: date) -> int:
             (others,),
         ).rowcount
     return noted
+
+
+def pending(db: psycopg.Connection[Any], orgs: Iterable[int]) -> dict[int, datetime]:
+    """Organisation -> since when its dates are to be counted anew; only those that are, and that the caller reads."""
+    rows = db.execute("select org, since from clearway.fleet_redating(%s)", (sorted(set(orgs)),))
+    return dict(rows.fetchall())
 
 
 def step(db: psycopg.Connection[Any], day: date) -> bool:

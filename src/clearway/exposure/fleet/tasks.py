@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from clearway.store.jobs import Connect, Job, Spec
 
 LOOK_S = 2.0
+TURN_S = 1.0  # of dating anew, before who ends the process is listened to
 
 
 class Following:
@@ -70,6 +72,18 @@ def date_ruled(job: Job, args: Mapping[str, Any]) -> None:
                 return
         done += 1
         job.progress(done, None, "dating by the version that governs")
+
+
+def date_at_once(connect: Connect) -> None:
+    """The same, woken by what is issued or addressed. A large fleet's turn ends after a while, and begins again."""
+    ends = time.monotonic() + TURN_S
+    while True:
+        with connect() as db:
+            if not ruling.step(db, _today()):
+                return
+            if time.monotonic() > ends:
+                db.execute("select pg_notify(%s, '')", (ruling.CHANNEL,))
+                return
 
 
 def match_pending(job: Job, args: Mapping[str, Any]) -> None:
@@ -133,5 +147,8 @@ def tasks(home: Path, url: str) -> dict[str, Spec]:
 
 
 def loops(home: Path, url: str) -> dict[str, Loop]:
-    """Following the table of this home, where somebody takes advisories in."""
-    return {"fleet.follow": Loop("", LOOK_S, Following(home))}
+    """Following the table of this home, where somebody takes advisories in, and the directives that are issued."""
+    return {
+        "fleet.follow": Loop("", LOOK_S, Following(home)),
+        "fleet.dates": Loop(ruling.CHANNEL, 60.0, date_at_once),
+    }

@@ -1,4 +1,4 @@
-"""Bounds and names that told too much: embargoes end within a year."""
+"""Bounds and names that told too much: embargoes end within a year, dates follow at once and say so."""
 
 from clearway.store.ddl import before, run
 
@@ -25,10 +25,36 @@ begin
 end $$;
 """
 
+RULINGS = """
+-- Wakes who dates anew, in the moment that what was issued or addressed is committed.
+create function clearway.wake_ruling() returns trigger language plpgsql
+    security definer set search_path = clearway, pg_temp as $$
+begin
+    perform pg_notify('clearway_ruling', '');
+    return null;
+end $$;
+create trigger wake_ruling after insert on clearway.fleet_ruling
+    for each statement execute function clearway.wake_ruling();
+-- Since when dates of these organisations are to be counted anew: of those that the caller reads or operates for.
+create function clearway.fleet_redating(orgs int[]) returns table (org int, since timestamptz)
+    language plpgsql stable security definer set search_path = clearway, pg_temp as $$
+declare their int[] := case when actor() = 0 then orgs else my_orgs('read') || my_orgs('operate') end;
+begin
+    return query select r.org, min(r.noted) from fleet_ruling r
+        where r.org = any(orgs) and r.org = any(their) group by r.org;
+end $$;
+revoke execute on function clearway.wake_ruling(), clearway.fleet_redating(int[]) from public;
+grant execute on function clearway.fleet_redating(int[]) to clearway_app;
+"""
+
 
 def upgrade() -> None:
-    run(EMBARGOES)
+    run(EMBARGOES, RULINGS)
 
 
 def downgrade() -> None:
-    run(before("0023_markings_more", "arm_embargo"))
+    run(
+        "drop trigger wake_ruling on clearway.fleet_ruling; drop function clearway.wake_ruling(), "
+        "clearway.fleet_redating(int[])",
+        before("0023_markings_more", "arm_embargo"),
+    )
