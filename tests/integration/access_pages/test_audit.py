@@ -80,7 +80,7 @@ def test_who_signed_in_is_filed_under_the_person_and_not_under_clearway_itself(h
     assert member is not None
     with house.people.owner() as owner:
         credential.make_session(owner, member.person, by="passkey", now=datetime.now(UTC))
-    begun = r"(?s)session begun.*?</tr>"
+    begun = r"(?s)<tbody.*session begun.*</tbody>"
     assert re.search(begun, house.member.look(f"/audit?actor={member.person}").text)
     assert not re.search(begun, house.member.look("/audit?actor=0").text)
     by_api = house.member.api("GET", f"/ledger/entries?actor={member.person}&act=session.begun").json()[

@@ -60,8 +60,11 @@ def test_a_part_of_a_page_says_the_same_in_its_place(short: House) -> None:
     short.member.look("/settings")
     with locked(short, "recipient_list"):
         answer = short.member.client.get(
-            "/settings/sharing", headers={"accept": "text/html", "hx-request": "true", "hx-target": "main"}
-        )
+            "/settings/sharing",
+            headers={
+                "accept": "text/html", "hx-request": "true", "hx-request-type": "partial", "hx-target": "main#main",
+            },
+        )  # fmt: skip
     assert answer.status_code == 503
     assert "This takes longer than it should" in answer.text
     assert "<html" not in answer.text

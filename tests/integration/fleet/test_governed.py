@@ -16,10 +16,11 @@ from clearway import directives
 from clearway.directives.issue import Key, sign, verify
 from clearway.directives.kept import addresses, issues, reports
 from clearway.directives.kept.who import organisation
-from clearway.exposure.fleet import due, governed, page_why, ruling, setting
+from clearway.exposure.fleet import due, governed, page_week, page_why, ruling, setting, tasks
 from clearway.exposure.fleet.report_rows import PROVIDER
 from clearway.records.errors import NotFoundError, UsageError
 from clearway.records.principal import Principal
+from clearway.store.connect import connect
 from fleet_world import Fleet
 from people import Somebody
 
@@ -324,6 +325,83 @@ def test_dating_goes_on_where_a_killed_job_left_it_and_begins_again_for_another_
     assert mine.world.sql("select from clearway.fleet_ruling where org = %s", mine.org) == []
     with mine.owner(START) as db:
         assert ruling.note(db, START) == 0  # nothing to do, and said so
+
+
+@pytest.mark.parametrize("act", ["addressed", "issued", "revoked", "withdrawn", "another standing"])
+def test_each_way_to_another_version_wakes_who_dates_and_says_so_until_it_is_done(
+    exposed: Fleet, authority: Authority, act: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = NEXT + timedelta(days=1)
+    monkeypatch.setattr(tasks, "_today", lambda: day)
+    authority.publish(table("1.1.0", 30), START)
+    other = Authority(exposed, f"other-{exposed.org}")
+    other.publish(table("1.9.0", 40), START)
+    if act != "addressed":
+        authority.address("advisory")
+        other.address("advisory", NEXT)
+    dated(exposed, day)
+    with connect(exposed.world.url, autocommit=True) as ear:
+        ear.execute("listen clearway_ruling")
+        match act:
+            case "addressed":
+                authority.address("binding")
+                days = 30
+            case "issued":
+                authority.publish(table("1.2.0", 20), NEXT)
+                days = 20
+            case "revoked":
+                authority.do(
+                    authority.official,
+                    issues.revoke,
+                    authority.slug,
+                    "bod-26-04",
+                    "1.1.0",
+                    on=NEXT,
+                    reason="wrong",
+                )
+                days = 40
+            case "withdrawn":
+                authority.withdraw(NEXT)
+                days = 40
+            case _:
+                other.address("binding", day)
+                days = 40
+        assert [n.channel for n in ear.notifies(timeout=10, stop_after=1)] == ["clearway_ruling"]
+    stranger = exposed.another()
+    for who, sees in ((exposed.operator, [exposed.org]), (stranger.operator, [])):
+        with exposed.acting(who) as db:
+            assert [*ruling.pending(db, [exposed.org])] == sees
+    before = shown(exposed)
+    with exposed.acting() as db:
+        assert page_week.read(db, day, exposed.org, None).redating
+    tasks.date_at_once(exposed.people.owner)
+    assert shown(exposed) == START + timedelta(days=days)
+    assert before != shown(exposed)
+    with exposed.acting() as db:
+        assert ruling.pending(db, [exposed.org]) == {}
+        assert not page_week.read(db, day, exposed.org, None).redating
+
+
+def test_a_large_fleet_is_dated_in_turns(
+    mine: Fleet, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ruling, "ASSETS", 1)
+    monkeypatch.setattr(tasks, "TURN_S", -1.0)
+    monkeypatch.setattr(tasks, "_today", lambda: START)
+    for n in range(3):
+        mine.upload(mine.asset(f"host-{n}", "internal", day=START), FLASK, day=START, owned=True)
+    authority.publish(table("1.1.0", 30), START)
+    authority.address("binding")
+    turns = 0
+    with connect(mine.world.url, autocommit=True) as ear:
+        ear.execute("listen clearway_ruling")
+        while turns < 20:
+            tasks.date_at_once(mine.people.owner)
+            if not [*ear.notifies(timeout=2, stop_after=1)]:
+                break
+            turns += 1
+    assert turns >= 3
+    assert {x.due for x in mine.lines()} == {START + timedelta(days=30)}
 
 
 def test_the_version_is_that_of_the_day_in_every_setting(exposed: Fleet, authority: Authority) -> None:

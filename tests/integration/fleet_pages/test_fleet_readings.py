@@ -60,12 +60,10 @@ def test_a_page_of_a_list_is_told_once_for_each_question(site: Site) -> None:
     for path, subject in {
         "/api/v1/assets?limit=1": "list/assets",
         "/assets.json?limit=1&environment=production&environment=unknown": "list/assets",
-        "/assets?limit=1": "list/assets",
+        "/assets?sort=-name": "list/assets",
         "/api/v1/exposures?status=open": "list/exposures",
-        "/exposure.json?status=open&sort=flaw": "list/exposures",
-        "/exposure?status=open": "list/exposures",
-        "/api/v1/search?q=web": "list/search",
-        "/search?q=web-2&all=yes": "list/search",
+        "/exposure.json?status=open&sort=name": "list/exposures",
+        "/exposure?status=open&verdict=affected": "list/exposures",
         "/api/v1/week": "list/week",
     }.items():
         before = told(site)
