@@ -53,7 +53,7 @@ MAX_REDIRECTS = 5
 _MAX_RETRY_AFTER_S = 7 * 86_400.0
 _MAX_VALIDATOR_CHARS = 300
 _MOST_JUDGED = 256  # hosts of one client
-ANSWER_BYTES = 4096  # of an answer to a POST: for the record of what was said, no more
+ANSWER_BYTES = 4096  # of an answer to a POST, unless the caller wants more: for the record of what was said
 USER_AGENT = "Clearway"
 # What another origin may see of a request that was meant for this one.
 _FOR_ANYBODY = frozenset(
@@ -224,8 +224,16 @@ class Client:
                            modified=_validator(answer, "last-modified"), resumed_at=written.resumed_at,
                            content_type=plain(answer.headers.get("content-type", ""), 100))  # fmt: skip
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str], deadline_s: float) -> Answer:
-        """Sends `body` once. A redirect is not followed: its status is the answer.
+    def post(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        deadline_s: float,
+        *,
+        most_bytes: int = ANSWER_BYTES,
+    ) -> Answer:
+        """Sends `body` once. A redirect is not followed: its status is the answer. Of its body, `most_bytes` are read.
 
         Raises:
             RefusedError, SlowError, UpstreamError: no answer came.
@@ -235,9 +243,9 @@ class Client:
             said = b""
             for chunk in answer.chunks():
                 said += chunk
-                if len(said) >= ANSWER_BYTES:
+                if len(said) >= most_bytes:
                     break
-            return Answer(status=answer.status, url=at, body=said[:ANSWER_BYTES],
+            return Answer(status=answer.status, url=at, body=said[:most_bytes],
                           retry_after_s=self._retry_after(answer))  # fmt: skip
 
     @contextmanager
