@@ -51,6 +51,8 @@ _ROUTES = (
     "clearway.findings.dedup.pages",
     "clearway.findings.case.api",
     "clearway.findings.case.pages",
+    "clearway.findings.assist.api",
+    "clearway.findings.assist.pages",
     "clearway.app.search",
 )
 _TEMPLATES = {

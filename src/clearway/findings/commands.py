@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import argparse
 
 # In the order in which `--help` shows them. A part that does not stand has no commands.
-PARTS = ("intake", "lease", "validate", "dedup", "case")
+PARTS = ("intake", "lease", "validate", "dedup", "case", "assist")
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

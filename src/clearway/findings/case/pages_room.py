@@ -15,6 +15,7 @@ from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.pages import Form, done, page
 from clearway.records.errors import ConfigError, ConflictError, InputError, NotFoundError
 
+from ..assist.settings import assisted
 from . import cve_id, draft, kept, party, release, route, talk, thread
 from .api_cases import PartyAct, acted, consented
 from .at_desk import home_of, now, seen, vault_of
@@ -279,6 +280,7 @@ def _shown(request: _R, handling: str, form: Form) -> Response[bytes]:
         speaks=speaks,
         asked=asked,
         skeleton=skeleton,
+        assisted=assisted(home_of(request)),
         zone=me.time_zone,
         clock=_clock(one),
         with_whom=[("", "all parties"), *((str(p.id), f"{p.name} alone") for p in one.parties)],

@@ -14,6 +14,7 @@ from clearway.http.pages import Form, Tlp, done, page
 from clearway.records.errors import ConflictError, InputError, NotFoundError, TooLargeError
 
 from .. import kept
+from ..assist.settings import assisted
 from . import at_desk, edge, public
 from .api import suggestions
 from .view import view
@@ -169,6 +170,7 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
         bases=BASES,
         known_words=KNOWN,
         may=any("coordinate" in m.rights for m in me.memberships),
+        assisted=assisted(request.app.state.home),
         cross_level=at_desk.LEAST_LEVEL,
         form=form,
     )

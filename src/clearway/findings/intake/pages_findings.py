@@ -15,6 +15,7 @@ from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, Tlp
 from clearway.records.errors import ConflictError, ForbiddenError, InputError
 
 from .. import kept
+from ..assist.settings import assisted
 from ..kept import STATES
 from . import form as forms
 from . import gates, record, shapes, submit
@@ -224,6 +225,7 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
         titles=gates.TITLES,
         shapes=shapes.asked_of(found.cwe),
         open=mine and found.state in ("received", "incomplete"),
+        assisted=assisted(request.app.state.home),
         levels=LEVELS,
     )
 
