@@ -21,7 +21,7 @@ union all select 'act', act from clearway.log_act"""
 
 
 def test_taken_back_and_made_again_the_model_is_asked_as_before(desk: Desk, assist: Assist) -> None:
-    module = ScriptDirectory(str(_MIGRATIONS)).get_revision("0030").module
+    module = ScriptDirectory(str(_MIGRATIONS)).get_revision("0034").module
     engine = create_engine(
         "postgresql+psycopg://", creator=lambda: connect(desk.people.url), poolclass=NullPool
     )

@@ -4,7 +4,7 @@ from alembic import op
 
 from clearway.store.ddl import run
 
-revision = "0030"
+revision = "0034"
 down_revision = "0032"
 branch_labels = None
 depends_on = None
