@@ -1,6 +1,9 @@
-"""Assets that are hidden from whoever uploads: their names are taken, and nothing else of them is told or changed."""
+"""Assets that are hidden from whoever names one: neither a refusal nor another name tells that they are there."""
 
 from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
@@ -33,32 +36,53 @@ def hidden(mine: Fleet) -> int:
     return kept
 
 
-def test_a_document_that_names_a_hidden_asset_lands_whole_and_twice_on_the_same_assets(
-    mine: Fleet, hidden: int
-) -> None:
+def test_a_document_that_names_a_hidden_asset_lands_as_if_there_were_none(mine: Fleet, hidden: int) -> None:
     first = up(mine, ROWS)
-    assert [(i.name, i.made) for i in first.items] == [("fresh1", True), ("twin (2)", True)]
+    assert [(i.name, i.made) for i in first.items] == [("fresh1", True), ("twin", True)]
     assert hidden not in {i.asset for i in first.items}
     again = up(mine, ROWS + "fresh2,CVE-2026-0002,2026-11-02\n")
     assert [i.made for i in again.items] == [False, True, False]
     assert [again.items[0].asset, again.items[2].asset] == [i.asset for i in first.items]
 
 
-@pytest.mark.usefixtures("hidden")
-def test_a_name_that_a_hidden_asset_has_is_refused_in_words(mine: Fleet) -> None:
-    with mine.acting() as db, pytest.raises(ConflictError, match="the name 'twin' is not free"):
-        asset.add(db, mine.org, "twin", since=DAY)
+def test_a_name_that_a_hidden_asset_has_is_given_as_any_other(mine: Fleet, hidden: int) -> None:
+    with mine.acting() as db:
+        made = asset.add(db, mine.org, "twin", since=DAY)
+        other = asset.add(db, mine.org, "other", since=DAY)
+    assert (made.name, made.asset == hidden) == ("twin", False)
+    with mine.acting() as db:
+        assert asset.find(db, mine.org, "twin") == made
+        with pytest.raises(ConflictError, match="there is an asset 'twin'"):
+            asset.add(db, mine.org, "twin", since=DAY)
+    with mine.acting() as db, pytest.raises(ConflictError, match="there is an asset 'twin'"):
+        asset.change(db, other.asset, other.version, other.details, name="twin")
+
+
+def test_a_new_name_that_a_hidden_asset_has_is_taken(mine: Fleet, hidden: int) -> None:
     with mine.acting() as db:
         kept = asset.add(db, mine.org, "other", since=DAY)
-    with mine.acting() as db, pytest.raises(ConflictError, match="the name 'twin' is not free"):
-        asset.change(db, kept.asset, kept.version, kept.details, name="twin")
-
-
-def test_nobody_else_is_told_which_names_are_taken(mine: Fleet) -> None:
-    mine.asset("mine")
-    stranger = mine.another()
-    ask = "select array(select * from clearway.fleet_taken(%s, array['mine', 'x']))"
     with mine.acting() as db:
-        assert db.execute(ask, (mine.org,)).fetchone() == (["mine"],)
-    with stranger.acting() as db:
-        assert db.execute(ask, (mine.org,)).fetchone() == ([],)
+        assert asset.change(db, kept.asset, kept.version, kept.details, name="twin").name == "twin"
+
+
+def test_who_sees_both_is_asked_which(mine: Fleet, hidden: int) -> None:
+    with mine.acting() as db:
+        asset.add(db, mine.org, "twin", since=DAY)
+    with mine.owner() as owner, pytest.raises(ConflictError, match="several assets are called 'twin'"):
+        asset.find(owner, mine.org, "twin")
+
+
+def test_of_many_who_take_one_name_at_once_one_gets_it(mine: Fleet) -> None:
+    together = Barrier(4)
+
+    def take(_: int) -> bool:
+        together.wait(20)
+        try:
+            with mine.acting() as db:
+                asset.add(db, mine.org, "contested", since=DAY)
+        except ConflictError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as workers:
+        assert sorted(workers.map(take, range(4))) == [False, False, False, True]

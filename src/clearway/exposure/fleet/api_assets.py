@@ -19,7 +19,7 @@ from clearway.http.cursor import sealer
 from clearway.http.idempotency import Made
 from clearway.http.listing import paths
 from clearway.http.openapi import READ, WRITE, OfDocument, gives, problems_of
-from clearway.records.errors import ConflictError, InputError
+from clearway.records.errors import InputError
 from clearway.records.principal import member_of
 
 from . import asset as assets
@@ -189,9 +189,6 @@ def handlers() -> list[HTTPRouteHandler]:
             before = assets.one(db, asset)
             expected.check(before.version)
             operating(me, before.org)
-            other = assets.find(db, before.org, data.name)
-            if other is not None and other.asset != asset and other.name == data.name:
-                raise ConflictError("another asset has that name", where="body.name", mend="choose another")
             kept = assets.change(db, asset, before.version, data.details, name=data.name)
             return _record(db, me, kept), kept.version
 

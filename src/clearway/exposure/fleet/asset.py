@@ -122,8 +122,6 @@ def add(
             f"an asset's name has 1 to {_TEXT} characters", where="name", mend="give a short name"
         )
     _exposed(exposure)
-    if find(db, org, name) is not None:
-        raise ConflictError(f"there is an asset {name!r}", where=f"org/{org}", mend="choose another name")
     _free(db, org, name)
     kept = details or Details()
     later = day is not None and since > day and exposure != "unknown"
@@ -261,12 +259,22 @@ def one(db: psycopg.Connection[Any], asset: int) -> Asset:
 
 
 def find(db: psycopg.Connection[Any], org: int, name: str) -> Asset | None:
-    """The asset of that name; None when there is none."""
-    row = db.execute(
-        f"select {_COLUMNS} from clearway.asset where org = %s and name = %s",  # noqa: S608
+    """The asset of that name, of those that the caller sees; None when there is none.
+
+    Raises:
+        ConflictError: several have it. Each was named by somebody who did not see the others.
+    """
+    rows = db.execute(
+        f"select {_COLUMNS} from clearway.asset where org = %s and name = %s limit 2",  # noqa: S608
         (org, name),
-    ).fetchone()
-    return None if row is None else _asset(row)
+    ).fetchall()
+    if len(rows) > 1:
+        raise ConflictError(
+            f"several assets are called {name!r}",
+            where=f"org/{org}",
+            mend="name it by its number, or rename one",
+        )
+    return _asset(rows[0]) if rows else None
 
 
 def alike(db: psycopg.Connection[Any], org: int, name: str, identifiers: Sequence[str]) -> tuple[Asset, ...]:
@@ -280,13 +288,13 @@ def alike(db: psycopg.Connection[Any], org: int, name: str, identifiers: Sequenc
 
 
 def taken(db: psycopg.Connection[Any], org: int, names: Sequence[str]) -> frozenset[str]:
-    """Which of `names` assets of `org` have, those that the caller may not see among them."""
-    rows = db.execute("select * from clearway.fleet_taken(%s, %s)", (org, list(names)))
+    """Which of `names` assets of `org` have that the caller sees: that a hidden one has a name is told to nobody."""
+    rows = db.execute("select name from clearway.asset where org = %s and name = any(%s)", (org, list(names)))
     return frozenset(row[0] for row in rows)
 
 
 def free(db: psycopg.Connection[Any], org: int, names: Iterable[str]) -> str:
-    """The first of `names` that no asset of `org` has; they never end. See `one_at_a_time`."""
+    """The first of `names` that no asset of `org` has that the caller sees; they never end. See `one_at_a_time`."""
     several, many = iter(names), 8
     while True:
         some = list(islice(several, many))
@@ -298,13 +306,14 @@ def free(db: psycopg.Connection[Any], org: int, names: Iterable[str]) -> str:
 
 
 def _free(db: psycopg.Connection[Any], org: int, name: str) -> None:
-    """Raises ConflictError where an asset has the name, be it one that the caller may not see."""
+    """Raises ConflictError where an asset that the caller sees has it; nobody takes it until this transaction ends."""
+    one_at_a_time(db, org)
     if taken(db, org, [name]):
-        raise ConflictError(f"the name {name!r} is not free", where=f"org/{org}", mend="choose another name")
+        raise ConflictError(f"there is an asset {name!r}", where=f"org/{org}", mend="choose another name")
 
 
 def one_at_a_time(db: psycopg.Connection[Any], org: int) -> None:
-    """Until this transaction ends nobody else in it makes assets of `org` that their documents speak of."""
+    """Until this transaction ends nobody else names assets of `org`."""
     db.execute("select pg_advisory_xact_lock(hashtextextended('clearway asset', %s))", (org,))
 
 

@@ -198,11 +198,7 @@ def _asset(
         assets.one_at_a_time(db, org)
         found = _found(db, org, seen, file)  # somebody else may have made it meanwhile
     if found is None:
-        own = storable(seen.name).strip()
-        name = assets.free(db, org, whose.called(seen, own))
-        if name != own and assets.find(db, org, own) is None:  # an asset has it that may not be seen
-            more = (*details.identifiers[:199], whose.alias_of(own))
-            details = replace(details, identifiers=more)
+        name = assets.free(db, org, whose.called(seen, storable(seen.name).strip()))
         made = assets.add(
             db, org, name, exposure=seen.exposure or "unknown", since=seen.exposure_since or day,
             said_by=by, details=details, day=day,

@@ -49,7 +49,7 @@ def keys_of(seen: Observed, file: str = "") -> tuple[str, ...]:
 
 
 def alias_of(name: str) -> str:
-    """The identifier of an asset that documents call `name` and that could not be called so here."""
+    """The identifier of an asset that documents call `name` and that earlier releases could not call so here."""
     return f"name:{name}"[:_TEXT]
 
 

@@ -1,4 +1,4 @@
-"""Bounds and names that told too much: embargoes end within a year, dates follow at once and say so."""
+"""Embargoes end within a year, dates follow a directive at once, and names tell nothing of hidden assets."""
 
 from clearway.store.ddl import before, run
 
@@ -47,13 +47,31 @@ revoke execute on function clearway.wake_ruling(), clearway.fleet_redating(int[]
 grant execute on function clearway.fleet_redating(int[]) to clearway_app;
 """
 
+NAMES = """
+-- A name is one asset's alone among those that somebody sees, which the application holds to (`asset.add`): a rule over
+-- all rows would tell that a hidden one has it.
+alter table clearway.asset drop constraint asset_org_name_key;
+create index asset_org_name on clearway.asset (org, name);
+drop function clearway.fleet_taken(int, text[]);
+"""
+NAMES_BEFORE = """
+update clearway.asset a set name = left(a.name, 280) || ' (' || a.asset || ')'
+where exists (select from clearway.asset b where b.org = a.org and b.name = a.name and b.asset < a.asset);
+drop index clearway.asset_org_name;
+alter table clearway.asset add constraint asset_org_name_key unique (org, name);
+"""
+
 
 def upgrade() -> None:
-    run(EMBARGOES, RULINGS)
+    run(EMBARGOES, RULINGS, NAMES)
 
 
 def downgrade() -> None:
     run(
+        NAMES_BEFORE,
+        before("0026_mends_1", "fleet_taken"),
+        "revoke execute on function clearway.fleet_taken(int, text[]) from public; "
+        "grant execute on function clearway.fleet_taken(int, text[]) to clearway_app",
         "drop trigger wake_ruling on clearway.fleet_ruling; drop function clearway.wake_ruling(), "
         "clearway.fleet_redating(int[])",
         before("0023_markings_more", "arm_embargo"),
