@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from litestar import Router
 
-from . import pages_account, pages_lists, pages_markings, pages_organisation, pages_people, pages_sharing
+from . import (
+    pages_account,
+    pages_figures,
+    pages_lists,
+    pages_markings,
+    pages_organisation,
+    pages_people,
+    pages_sharing,
+)
 
 if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler
@@ -23,6 +31,7 @@ def routes() -> ControllerRouterHandler:
             *pages_markings.handlers(),
             *pages_account.handlers(),
             *pages_lists.handlers(),
+            *pages_figures.handlers(),
         ],
         include_in_schema=False,
     )
