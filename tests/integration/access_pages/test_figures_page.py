@@ -48,10 +48,6 @@ def test_everybody_sees_the_newest_day_and_what_is_hidden_is_said_to_be(house: H
     assert msgspec.convert(told[0], Figure).day == DAY
     assert len(told) == 9
     assert house.public.api("GET", "/figures").json() == told
-    assert (
-        'href="/figures"' in house.public.look("/trust").text
-        or "Nothing is signed" in house.public.look("/trust").text
-    )
 
 
 def test_where_the_first_line_is_hidden_it_says_so(house: House) -> None:

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from clearway import ledger
-from clearway.access import audience
+from clearway.access import audience, credential, embargo
 from clearway.access.marking import own
 from clearway.records.errors import ForbiddenError, InputError, NotFoundError
 from clearway.store.events import emit
-from people import People
+from clearway.store.principal import key_of
+from people import People, Somebody
 
 SOURCE = Path(__file__).parents[3] / "src" / "clearway"
 # Rooms whose acts are commands and jobs of the owner.
@@ -33,6 +34,63 @@ def test_the_application_does_not_log_what_the_owner_alone_does(people: People, 
         ledger.append(db, act, "x/1", aud=0)
     with people.owner() as owner:
         assert ledger.append(owner, act, "x/1", aud=0) > 0
+
+
+BY_RIGHT = {
+    "administer": (
+        "role.granted", "person.added", "person.barred", "person.allowed", "person.invited", "service.added",
+        "organisation.added", "organisation.changed", "directive.key_added", "directive.imported", "feed.pull_asked",
+    ),
+    "coordinate": ("approval.approved", "approval.refused", "list.member_added", "client.added"),
+    "direct": ("directive.issued", "directive.revoked", "directive.addressed", "directive.withdrawn"),
+    "audit": ("ledger.verification_asked",),
+}  # fmt: skip
+
+
+@pytest.fixture
+def able(people: People) -> dict[str, Somebody]:
+    a, b = people.org("rights-a"), people.org("rights-b", "authority")
+    return {
+        "administer": people.somebody(a, "administrator"),
+        "coordinate": people.somebody(a, "coordinator"),
+        "direct": people.somebody(b, "official"),
+        "audit": people.somebody(a, "auditor"),
+        "nothing": people.somebody(a, "operator", "finder"),
+    }
+
+
+def test_an_act_that_takes_a_right_is_logged_by_nobody_without_it(
+    people: People, able: dict[str, Somebody]
+) -> None:
+    for right, acts in BY_RIGHT.items():
+        for act in acts:
+            with people.acting(able[right]) as db:
+                assert ledger.append(db, act, "x/1", aud=0) > 0
+            for other in ("nothing", "audit" if right != "audit" else "direct"):
+                with pytest.raises(ForbiddenError, match="not the right"), people.acting(able[other]) as db:
+                    ledger.append(db, act, "x/1", aud=0)
+
+
+def test_an_embargos_act_is_of_one_that_its_author_coordinates(
+    people: People, able: dict[str, Somebody]
+) -> None:
+    with people.acting(able["coordinate"]) as db:
+        kept = embargo.add(db, able["coordinate"].org, "theirs")
+        subject = f"embargo/{kept.uid}"
+        assert ledger.append(db, "embargo.released", subject, aud=0) > 0
+    for who in (able["nothing"], able["direct"], people.somebody(people.org("rights-c"), "coordinator")):
+        with pytest.raises(ForbiddenError, match="not the right"), people.acting(who) as db:
+            ledger.append(db, "embargo.released", subject, aud=0)
+    with pytest.raises(ForbiddenError, match="not the right"), people.acting(able["coordinate"]) as db:
+        ledger.append(db, "embargo.released", "embargo/somebody-elses", aud=0)
+
+
+def test_a_token_that_only_reads_logs_none_of_them(people: People, able: dict[str, Somebody]) -> None:
+    boss = able["administer"]
+    with people.acting(boss) as db:
+        made = credential.make_token(db, boss.person, label="reads", scopes=("read",), now=datetime.now(UTC))
+    with pytest.raises(ForbiddenError), people.pool.acting(key_of(made.secret)) as db:
+        ledger.append(db, "role.granted", "person/1", aud=0)
 
 
 def test_the_unchecked_function_is_not_for_the_application(people: People) -> None:
