@@ -1,4 +1,4 @@
-"""The step can be taken back and made again: names become one asset's alone, and what it replaced is there meanwhile."""
+"""The step can be taken back and made again: names become one asset's alone, and what it replaced is there."""
 
 from __future__ import annotations
 
