@@ -10,11 +10,11 @@ from pathlib import Path
 
 from clearway.records.errors import ConfigError, ConflictError, UpstreamError
 
-from . import binaries, locks, processes
+from . import binaries, locks, memory, processes
 from .failures import at, from_os, from_server, log_tail, user_name
 from .place import Place, not_as_other, private_dir, write_whole
 from .probe import SOCKET_FILE, State, probe
-from .settings import SETTINGS, hba, ident, render
+from .settings import SETTINGS, hba, ident, render, sized
 
 USER = "clearway"
 LOGIN = "clearway_login"  # what requests connect as: owns nothing, may become clearway_app
@@ -189,7 +189,9 @@ def _launch(place: Place, programs: Path, server_lock: int) -> subprocess.Popen[
     socket_dir = place.make_socket_dir()
     peers = sorted({user_name(place.owner), user_name(0)})
     files = {
-        "clearway.conf": render({**SETTINGS, "unix_socket_directories": f'"{socket_dir}"'}),
+        "clearway.conf": render(
+            {**SETTINGS, **sized(memory.total()), "unix_socket_directories": f'"{socket_dir}"'}
+        ),
         "pg_hba.conf": hba(),
         "pg_ident.conf": ident(peers, (USER, LOGIN)),
     }

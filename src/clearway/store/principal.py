@@ -40,8 +40,9 @@ LOOK: Mapping[str, str] = {"lock_timeout": "8s", "statement_timeout": "10s"}
 # eight seconds would be met again after fifteen.
 _TRY_S = 0.2
 _KEY = re.compile("[0-9a-f]{64}")
-# In a session that is as new, but for the role, which every transaction sets itself: one text, one round trip.
-_BEGIN = "reset all; begin"
+# In a session that is as new, but for the role, which every transaction sets itself. Sent with the statement that names
+# the principal, before any of them is answered: one round trip.
+_BEGIN = ("reset all", "begin")
 _SET = "select set_config('role', 'clearway_app', true), set_config('clearway.principal', %s, true)"
 
 
@@ -148,8 +149,10 @@ class Pool:
             one = stack.enter_context(ExitStack())
             db = one.enter_context(_connection(self._app))
             try:
-                db.execute(_BEGIN, prepare=False)
-                db.execute(setting, (key,))
+                with db.pipeline():
+                    for text in _BEGIN:
+                        db.execute(text)
+                    db.execute(setting, (key,))
             except OperationalError:
                 if not left or not db.broken:
                     raise
@@ -169,14 +172,15 @@ def _settings(bounds: Mapping[str, str] | None) -> dict[str, str]:
     return {"search_path": "clearway, public", **(bounds or {})}
 
 
-def _setting(settings: Mapping[str, str]) -> sql.Composed:
+def _setting(settings: Mapping[str, str]) -> bytes:
     """As `_SET`, with what the application's connections have besides.
 
     What SQL that slipped in set for the session was reset where the transaction began, and these with it; a lock that
     it left goes here. All in the statement that names the principal: one more set_config costs a microsecond.
     """
     each = (sql.SQL(", set_config({}, {}, true)").format(k, v) for k, v in settings.items())
-    return sql.SQL(_SET) + sql.SQL(", pg_advisory_unlock_all()") + sql.SQL("").join(each)
+    whole = sql.SQL(_SET) + sql.SQL(", pg_advisory_unlock_all()") + sql.SQL("").join(each)
+    return whole.as_bytes()
 
 
 def _pool(

@@ -23,10 +23,8 @@ SETTINGS: Mapping[str, str] = {
     # by one call for the file system 0.1 s. Linux alone has the call (and before 5.8 kept its errors to itself).
     **({"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {}),
     # A small machine, with intake in bulk: fewer checkpoints.
-    "shared_buffers": "192MB",
     "work_mem": "16MB",
     "maintenance_work_mem": "128MB",
-    "effective_cache_size": "512MB",
     "max_wal_size": "2GB",
     "min_wal_size": "128MB",
     "checkpoint_timeout": "15min",
@@ -47,6 +45,20 @@ SETTINGS: Mapping[str, str] = {
     "log_checkpoints": "off",
     "log_statement": "none",
 }
+
+
+_MIB = 1 << 20
+
+
+def sized(memory: int | None) -> dict[str, str]:
+    """Settings that follow the machine's `memory` in bytes; those of a small machine where it is not known.
+
+    A sixteenth of it for the server's own cache: what is not used of that is not taken, so a small home stays small,
+    and a fleet of ten million components has its indexes at hand. The system, which caches files too, has the rest.
+    """
+    shared = min(max((memory or 0) // 16 // _MIB, 192), 4_096)
+    cached = max((memory or 0) // 2 // _MIB, 512)
+    return {"shared_buffers": f"{shared}MB", "effective_cache_size": f"{cached}MB"}
 
 
 def render(settings: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clearway.records.errors import ConfigError
-from clearway.store import place, settings
+from clearway.store import memory, place, settings
 
 
 def test_values_are_quoted_as_postgresql_reads_them() -> None:
@@ -26,6 +26,35 @@ def test_accounts_are_quoted_and_nobody_is_trusted() -> None:
 @pytest.mark.parametrize("name", ["fsync", "synchronous_commit", "full_page_writes"])
 def test_nothing_trades_durability_for_speed(name: str) -> None:
     assert settings.SETTINGS[name] == "on"
+
+
+@pytest.mark.parametrize(
+    ("mib", "shared", "cached"),
+    [
+        (None, "192MB", "512MB"),
+        (1_024, "192MB", "512MB"),
+        (24_576, "1536MB", "12288MB"),
+        (1 << 20, "4096MB", "524288MB"),
+    ],
+)
+def test_the_servers_cache_follows_the_machines_memory(mib: int | None, shared: str, cached: str) -> None:
+    found = settings.sized(None if mib is None else mib << 20)
+    assert found == {"shared_buffers": shared, "effective_cache_size": cached}
+
+
+@pytest.mark.parametrize("bound", ["sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes"])
+def test_a_containers_bound_counts_before_the_machines_memory(tmp_path: Path, bound: str) -> None:
+    machine = memory.total(tmp_path)
+    assert machine is not None
+    path = tmp_path / bound
+    path.parent.mkdir(parents=True)
+    for text, expected in (
+        ("268435456\n", 268_435_456),
+        ("max\n", machine),
+        ("9223372036854771712\n", machine),
+    ):
+        path.write_text(text)
+        assert memory.total(tmp_path) == expected
 
 
 def test_the_server_listens_to_no_network() -> None:

@@ -1,0 +1,41 @@
+"""Numbers and days as one binary parameter."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clearway.store.arrays import Days, Ints
+from clearway.store.connect import connect
+
+_INTS = st.lists(st.none() | st.integers(-(2**31), 2**31 - 1), max_size=40)
+_DAYS = st.lists(st.none() | st.dates(), max_size=40)
+
+
+@pytest.fixture(scope="module")
+def db(server: str) -> Any:
+    with connect(server, autocommit=True) as db:
+        yield db
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(ints=_INTS, days=_DAYS)
+def test_arrays_arrive_as_they_were_sent(db: Any, ints: list[int | None], days: list[date | None]) -> None:
+    row = db.execute(
+        "select %b, %b, pg_typeof(%b)::text, pg_typeof(%b)::text", (Ints(ints), Days(days)) * 2
+    ).fetchone()
+    assert row == (ints, days, "integer[]", "date[]")
+
+
+def test_small_numbers_are_cast_by_the_server(db: Any) -> None:
+    assert db.execute("select %b::smallint[]", (Ints([1, None, -3]),)).fetchone() == ([1, None, -3],)
+
+
+@pytest.mark.parametrize("values", [[2**31], [None, 2**31], [-(2**31) - 1]])
+def test_what_does_not_fit_is_an_error_and_no_other_number(db: Any, values: list[int | None]) -> None:
+    with pytest.raises(OverflowError):
+        db.execute("select %b", (Ints(values),))
