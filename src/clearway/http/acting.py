@@ -28,7 +28,6 @@ from clearway.store.principal import key_of
 
 from . import csrf
 from .guard import is_public
-from .pages.viewer import Viewer
 from .ratelimit import spend
 
 if TYPE_CHECKING:
@@ -180,7 +179,7 @@ class Doorkeeper:
         return found
 
     def _note(self, connection: Connection, kind: str, key: str) -> Principal | None:
-        """Who holds `key` ("" for none presented), noted on the request for the handler and its page."""
+        """Who holds `key` ("" for none presented), noted on the request for the handler and its page (`viewer_of`)."""
         me = self.principal(key) if key else None
         # A cookie is sent by whatever page the browser shows, a token only by who holds it: neither stands for
         # the other.
@@ -189,12 +188,6 @@ class Doorkeeper:
         state = connection.scope.setdefault("state", {})
         state["principal"] = me
         state["principal_key"] = key if me is not None else PUBLIC_KEY
-        if me is not None:
-            state["viewer"] = Viewer.of(
-                me,
-                current=str(connection.query_params.get("org", "")),
-                session_key=key if kind == "session" else "",
-            )
         return me
 
     def key(self, connection: Connection) -> str:
