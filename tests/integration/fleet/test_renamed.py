@@ -158,14 +158,17 @@ def test_an_asset_is_over_on_its_day(mine: Fleet) -> None:
 def test_the_step_can_be_taken_down_and_put_up_again(fleet: Fleet, step: str) -> None:
     fleet.ingest(osv("PYSEC-1", package("PyPI", "django", "4.2"), aliases=["CVE-2026-0001"]))
     fleet.upload(_scan(fleet, "CVE-2027-4242", "secretpkg").asset, "pkg:pypi/django@4.1")
-    module: Any = ScriptDirectory(str(_MIGRATIONS)).get_revision(step).module
+    # A later step may have made a function of this one anew, so it goes down first.
+    scripts = ScriptDirectory(str(_MIGRATIONS))
+    modules: list[Any] = [found.module for found in scripts.iterate_revisions("heads", step, inclusive=True)]
     engine = create_engine(
         "postgresql+psycopg://", creator=lambda: connect(fleet.world.url), poolclass=NullPool
     )
 
     def run(way: str) -> None:
         with engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
-            getattr(module, way)()
+            for module in modules if way == "downgrade" else modules[::-1]:
+                getattr(module, way)()
 
     def shape() -> list[list[tuple[Any, ...]]]:
         return [

@@ -17,6 +17,7 @@ import zstandard
 from msgspec import Struct
 
 from clearway.records.errors import InputError, TooLargeError
+from clearway.store.arrays import Days, Ints
 
 from . import answer, dictionary, due, follow
 from .acts import record
@@ -249,21 +250,28 @@ def _expose(
     dater = Dater(db, day, loaded(db))
     setting = settings(db, [org])[org]
     told = said(db, [asset])[asset]
-    columns: tuple[list[Any], ...] = ([], [], [], [], [], [], [])
+    found: list[tuple[Any, ...]] = []
     for pv, flaw, verdict, flaw_id, kev, kev_due, automatable, impact, ssvc_dated, was, seen in rows:
         stated = detected if seen is None else seen
         first = min((d for d in (stated, was) if d is not None), default=day)
         how = 1 if stated is not None and first == stated else 0
         facts = FlawDates(flaw_id, kev, kev_due, automatable, impact, ssvc_dated)
-        dated = dater.due(setting, facts, told, first, how)
-        for column, value in zip(
-            columns, (pv, flaw, verdict, first, how, dated.due, dated.clock), strict=True
-        ):
-            column.append(value)
+        found.append((pv, flaw, verdict, first, how, *dater.due(setting, facts, told, first, how)))
+    pvs, flaws, verdicts, firsts, hows, dues, clocks = zip(*found, strict=True) if found else ((),) * 7
     row = db.execute(
         """select appeared, ended from clearway.fleet_expose(
-            %s, %s, %b::int[], %b::int[], %b::smallint[], %b::date[], %b::smallint[], %b::date[], %b::int[])""",
-        (asset, document, *columns),
+            %s, %s, %b, %b, %b::smallint[], %b, %b::smallint[], %b, %b)""",
+        (
+            asset,
+            document,
+            Ints(pvs),
+            Ints(flaws),
+            Ints(verdicts),
+            Days(firsts),
+            Ints(hows),
+            Days(dues),
+            Ints(clocks),
+        ),
     ).fetchone()
     assert row is not None
     return row[0], row[1]

@@ -9,6 +9,7 @@ module stream, architecture, commit. The purl that is shown is made of these: `a
 from __future__ import annotations
 
 from hashlib import sha256
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
@@ -29,6 +30,9 @@ _NAME_BYTES = 1_000
 _KEY_BYTES = 1_000
 _KEPT_QUALIFIERS = ("arch", "epoch")
 _SYSTEM = ("pkg:deb/", "pkg:rpm/", "pkg:apk/")
+_TEXTS = ("ecosystem", "name", "version", "purl", "vendor", "source_name", "source_version", "commit", "repo", "arch",
+          "module_stream", "problem")  # fmt: skip
+_texts = attrgetter(*_TEXTS)
 _ENCODE = msgspec.msgpack.Encoder().encode
 _COMPONENT = msgspec.msgpack.Decoder(Component)
 
@@ -98,13 +102,11 @@ def storable(text: str) -> str:
 
 def clean(component: Component) -> Component:
     """The component with every text storable; itself when it is already."""
-    fields = ("ecosystem", "name", "version", "purl", "vendor", "source_name", "source_version", "commit", "repo",
-              "arch", "module_stream", "problem")  # fmt: skip
-    values = [getattr(component, f) for f in fields]
+    values = _texts(component)
     joined = "".join(values)
     if joined.isascii() and "\0" not in joined and not component.cpes:
         return component
-    changed = {f: storable(v) for f, v in zip(fields, values, strict=True)}
+    changed = {f: storable(v) for f, v in zip(_TEXTS, values, strict=True)}
     return replace(component, **changed, cpes=tuple(storable(c) for c in component.cpes))
 
 
