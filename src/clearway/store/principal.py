@@ -136,7 +136,7 @@ class Pool:
                 raise
             db.commit()
 
-    def _begun(self, stack: ExitStack, key: str, setting: sql.Composed) -> psycopg.Connection[Any]:
+    def _begun(self, stack: ExitStack, key: str, setting: bytes) -> psycopg.Connection[Any]:
         """A connection with its transaction begun and its principal set.
 
         The key goes as a parameter: the text of a statement is shown to other sessions. Asking each connection

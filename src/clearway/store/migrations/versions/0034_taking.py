@@ -2,8 +2,8 @@
 
 from clearway.store.ddl import before, run
 
-revision = "0029"
-down_revision = "0028"
+revision = "0034"
+down_revision = "0030"
 branch_labels = None
 depends_on = None
 
