@@ -2,8 +2,8 @@
 
 from clearway.store.ddl import before, run
 
-revision = "0034"
-down_revision = "0030"
+revision = "0036"
+down_revision = "0034"
 branch_labels = None
 depends_on = None
 
