@@ -17,7 +17,7 @@ from typing import Any
 
 NAMES = (
     "match", "intake", "query", "keys", "markings", "ledger", "jobs", "api", "fleet", "reports", "validate", "dedup",
-    "leases",
+    "leases", "desk",
 )  # fmt: skip
 
 

@@ -64,12 +64,25 @@ _TEMPLATES = {
     "findings": "clearway.findings",
     "app": "clearway.app",
 }
+# The findings desk: a finder's ways, a maintainer's, a coordinator's; who only reads has the lists.
+_DESK = (
+    Nav("Triage", "/cases/triage", "coordinate"),
+    Nav("Waits for you", "/cases/mine", "maintain"),
+    Nav("Report", "/findings/report", "submit"),
+    Nav("My findings", "/findings", "submit", unless="coordinate"),
+    Nav("Findings", "/findings", "coordinate"),
+    Nav("Findings", "/findings", "signed-in", unless="submit"),
+    Nav("Cases", "/cases", "signed-in"),
+    Nav("Duplicates", "/findings/duplicates", "coordinate"),
+    Nav("Leases", "/leases", "signed-in"),
+    Nav("Limits", "/findings/limits", "signed-in"),
+)
 _NAVIGATION = (
     Nav("This week", "/this-week", "signed-in"),
     Nav("Exposure", "/exposure", "signed-in"),
     Nav("Assets", "/assets", "signed-in"),
     Nav("Directives", "/directives", "signed-in"),
-    Nav("Findings", "/findings", "signed-in"),
+    Nav("Findings", "/findings", "signed-in", parts=_DESK, always=("submit", "coordinate", "maintain")),
     Nav("Data", "/data", "signed-in"),
     Nav("Audit", "/audit", "signed-in"),
 )

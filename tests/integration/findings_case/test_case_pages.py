@@ -47,7 +47,14 @@ def test_the_triage_queue_is_ranked_and_says_why(cases: Cases, served: Site) -> 
     assert order == [high, low]
     assert "breaks no test (E3) +40" in next(w["why"] for w in waiting if w["handling"] == high)
     shown = served.page(cases.desk.coordinator.cookie, "/cases/triage")
-    assert "breaks no test (E3) +40" in words(shown)
+    assert "+40 its fix breaks no test (E3)" in words(shown)
+    told = next(w for w in waiting if w["handling"] == high)
+    assert told["points"] == sum(reason["points"] for reason in told["reasons"])
+    at = {"cookie": f"clearway={cases.desk.coordinator.cookie}"}
+    assert served.http.get("/cases/triage.json?level=3", headers=at).json() == [told]
+    assert high in served.http.get("/cases/triage.csv?level=3", headers=at).text
+    assert low not in served.page(cases.desk.coordinator.cookie, "/cases/triage?level=3")
+    assert low in served.page(cases.desk.coordinator.cookie, "/cases/triage?level!=3")
     assert f'value="{high}"' in shown, "rows can be chosen, for bulk acts"
 
 
@@ -136,7 +143,7 @@ def test_the_room_shows_the_clock_the_matrix_and_each_act(cases: Cases, served: 
     at = f"/cases/{case.handling}"
     text = words(served.page(desk.coordinator.cookie, at))
     assert "no answer" in text
-    assert "no day is agreed" in text
+    assert "No day is agreed" in text
     served.post(desk.maintainer.cookie, f"{at}/parties/{vendor.id}", act="dispute", status=422)
     served.post(desk.maintainer.cookie, f"{at}/parties/{vendor.id}", act="dispute", why="It is a feature.")
     served.post(desk.coordinator.cookie, f"{at}/proposals", until="2027-02-01T09:00", zone="Asia/Tokyo")
@@ -150,7 +157,7 @@ def test_the_room_shows_the_clock_the_matrix_and_each_act(cases: Cases, served: 
     served.post(desk.coordinator.cookie, f"{at}/arm")
     shown = served.page(desk.coordinator.cookie, at)
     text = words(shown)
-    for said in ("2027-02-01 09:00 Asia/Tokyo", "2027-02-01 00:00", "yes: it ends by itself then",
+    for said in ("Mon 1 Feb 2027, 09:00 Asia/Tokyo", "Mon 1 Feb 2027, 00:00 UTC", "Armed: it ends by itself then",
                  "disputed It is a feature.", "Hello <script>alert(1)</script>"):  # fmt: skip
         assert said in text, said
     assert "<script>alert" not in shown
@@ -159,7 +166,7 @@ def test_the_room_shows_the_clock_the_matrix_and_each_act(cases: Cases, served: 
     served.post(desk.coordinator.cookie, f"{at}/cve", cve="CVE-2026-5555")
     served.post(desk.coordinator.cookie, f"{at}/release", 422, phrase="wrong")
     served.post(desk.coordinator.cookie, f"{at}/release", phrase=case.handling)
-    assert "it has ended" in words(served.page(desk.maintainer.cookie, at))
+    assert "Ended" in words(served.page(desk.maintainer.cookie, at))
     served.page(desk.maintainer.cookie, "/cases/mine")
     assert case.handling in served.page(desk.finder.cookie, "/cases")
 

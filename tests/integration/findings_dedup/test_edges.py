@@ -50,6 +50,21 @@ def test_a_split_keeps_the_others_together_and_is_undone(desk: Desk) -> None:
     assert group(desk, c) == [a.id, b.id, c.id]
 
 
+def test_two_that_are_alike_are_kept_apart_before_they_were_ever_one(desk: Desk, two: Two) -> None:
+    ours, theirs = two.ours, two.theirs
+    with desk.acting(desk.coordinator) as db:
+        act = edge.apart(db, ours, theirs, "another loop")
+    assert group(desk, ours) == [ours.id]
+    with desk.acting(desk.coordinator) as db:
+        assert [e.verdict for e in edge.of(db, ours)] == ["different"]
+        edge.undo(db, act, "the same after all")
+    merge(desk, ours, theirs)
+    with pytest.raises(ConflictError, match="they are one"), desk.acting(desk.coordinator) as db:
+        edge.apart(db, ours, theirs, "no")
+    with pytest.raises(ForbiddenError), desk.acting(desk.finder) as db:
+        edge.apart(db, ours, desk.finding(), "mine")
+
+
 def test_a_merge_takes_back_what_kept_them_apart_and_undo_says_it_again(desk: Desk, two: Two) -> None:
     ours, theirs = two.ours, two.theirs
     merge(desk, ours, theirs)

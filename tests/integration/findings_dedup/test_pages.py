@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clearway.findings import kept
+from clearway.findings.dedup import edge
 from findings_dedup_world import Two
 from findings_world import Desk
 from site_client import Site, words
@@ -86,3 +87,38 @@ def test_a_number_that_is_none_of_ours_is_not_found(desk: Desk, two: Two, pages:
     for number in (0, 999, 10**20):
         for part in (f"duplicates/{number}/undo", f"edges/{number}/revocation", f"known/{number}/revocation"):
             pages.api(desk.coordinator.secret, "POST", api(two.ours, part), 404, body)
+
+
+def test_pairs_that_wait_are_listed_until_somebody_settles_them(desk: Desk, two: Two, pages: Site) -> None:
+    with desk.owner() as db:
+        for basis, score in (("place", 0.6), ("context", 0.8)):
+            edge.add(db, two.ours.id, two.theirs.id, "likely", basis, score=score, reason=f"same {basis}")
+    cookie = desk.coordinator.cookie
+    shown = pages.page(cookie, "/findings/duplicates")
+    assert shown.count('tr role="row" data-row') == 1, "a pair is there once, by what says most"
+    assert "same context" in shown
+    told = pages.http.get("/findings/duplicates.json", headers={"cookie": f"clearway={cookie}"}).json()
+    assert [(p["one"], p["other"], p["score"]) for p in told["items"]] == [
+        (two.ours.handling, two.theirs.handling, pytest.approx(0.8))
+    ]
+    assert "No pair matches" in pages.page(cookie, "/findings/duplicates?verdict=regression")
+    beside = words(pages.page(cookie, f"/findings/{two.ours.handling}/duplicates?with={two.theirs.handling}"))
+    assert "They are two flaws" in beside
+    pages.post(
+        cookie,
+        f"/findings/{two.ours.handling}/duplicates",
+        what="apart",
+        with_=two.theirs.handling,
+        why="two loops",
+    )
+    assert "No pair waits" in pages.page(cookie, "/findings/duplicates")
+    pages.page(desk.finder.cookie, "/findings/duplicates", 403)
+
+
+def test_a_finding_of_others_is_not_compared_for_who_may_not_see_it(
+    desk: Desk, two: Two, pages: Site
+) -> None:
+    path = f"/findings/{two.ours.handling}/duplicates?with={two.theirs.handling}"
+    shown = pages.page(desk.finder.cookie, path)
+    assert two.theirs.title not in shown
+    assert "Side by side" not in shown

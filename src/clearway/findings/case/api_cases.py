@@ -231,16 +231,11 @@ def handlers() -> list[HTTPRouteHandler]:
         with acting(request) as (db, me):
             lines = [
                 QueueLine(
-                    case=c,
-                    party=p.id,
-                    product=p.product,
-                    report=p.rm,
-                    vendor=p.vfd,
-                    answer=p.answer,
-                    asked=p.asked,
+                    case=q.case, party=q.party.id, product=q.party.product, report=q.party.rm,
+                    vendor=q.party.vfd, answer=q.party.answer, asked=q.party.asked,
                 )
-                for c, p in party.queue_of(db, me.orgs("maintain"))
-            ]
+                for q in party.queue_of(db, me.orgs("maintain"))
+            ]  # fmt: skip
         return etag.response(request, msgspec.json.encode(Desk(waiting=lines)), me, "application/json")
 
     @post(

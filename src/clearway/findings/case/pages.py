@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from litestar import Router
 
-from . import pages_mail, pages_queue, pages_room
+from . import pages_mail, pages_queue, pages_room, pages_triage
 
 if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler
@@ -16,6 +16,11 @@ def routes() -> ControllerRouterHandler:
     """The routes of this part's pages."""
     return Router(
         "/",
-        route_handlers=[*pages_queue.handlers(), *pages_room.handlers(), *pages_mail.handlers()],
+        route_handlers=[
+            *pages_queue.handlers(),
+            *pages_triage.handlers(),
+            *pages_room.handlers(),
+            *pages_mail.handlers(),
+        ],
         include_in_schema=False,
     )

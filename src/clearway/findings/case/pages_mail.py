@@ -15,7 +15,7 @@ from msgspec import Struct
 from clearway import ledger
 from clearway.http.acting import doorkeeper
 from clearway.http.guard import PUBLIC
-from clearway.http.pages import Form, page
+from clearway.http.pages import Form, Tlp, page
 from clearway.records.errors import ConflictError, InputError, NotFoundError
 
 from . import draft, kept, mail, party, talk, thread
@@ -148,11 +148,6 @@ def _open(request: _R, db: Db, found: mail.Opened, form: Form, words: str = "") 
     one = party.one(db, case, found.party)
     parties = party.listed(db, case)
     proposal = talk.opened(db, case)
-    facts = [("You stand as", RMS[one.rm]), ("Your answer", ANSWERS[one.answer])]
-    if case.until is not None:
-        facts.append(("Embargo agreed to end", f"{case.until:%Y-%m-%d %H:%M} UTC"))
-    if proposal is not None:
-        facts.append(("Proposed to end", f"{proposal.until:%Y-%m-%d %H:%M} UTC ({proposal.zone})"))
     shown = draft.read(db, vault, case) if draft.listed(db, case) else None
     ledger.append(db, "party.read_by_mail", case.subject, {"party": one.id}, aud=case.aud)
     return _page(
@@ -164,7 +159,9 @@ def _open(request: _R, db: Db, found: mail.Opened, form: Form, words: str = "") 
         form=form,
         one=case,
         party=one,
-        facts=facts,
+        proposal=proposal,
+        stands=RMS[one.rm],
+        answer=ANSWERS[one.answer],
         shown=shown,
         talks=talks(db, vault, case, {p.id: p.name for p in parties}, only=one.id),
         names={p.id: p.name for p in parties},
@@ -184,6 +181,12 @@ def _page(
         title=title,
         words=words,
         form=form or Form(),
+        # Like the room's: what stands on the page is for the parties, whoever holds the link.
+        tlp=None
+        if step != "open"
+        else Tlp("RED", "under embargo: for you alone")
+        if more["one"].released is None
+        else Tlp("AMBER+STRICT", "for the parties of this case and the coordinators"),
         **more,
     )
     # Whoever follows a link out of here does not learn the token, and no cache keeps the page.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PAGE: dict[str, Any] = {"sync_to_thread": True, "include_in_schema": False}
 FORM: Any = Body(media_type=RequestEncodingType.URL_ENCODED)
+SHOWN = 50  # rows of a page
 EMS = {
     "none": "No day agreed", "proposed": "A day is proposed", "active": "Embargo agreed",
     "revised": "A new day is proposed", "exited": "Embargo ended",
@@ -46,12 +47,24 @@ class Talk(Struct, frozen=True, kw_only=True):
     messages: list[Message]
 
 
+def start(typed: str, size: int) -> int:
+    """The row that a page begins with; the first for what is no place in the list."""
+    at = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 6 else 0
+    return at if at < size else 0
+
+
 def public_words(pxa: str) -> str:
     """The flaw's own state: "not public", "public, exploit public, attacks"."""
     said = [
         w for letter, w in (("P", "public"), ("X", "exploit public"), ("A", "attacks seen")) if letter in pxa
     ]
     return ", ".join(said) or "not public"
+
+
+def state_words(machine: str, state: str) -> str:
+    """A state of one of the three machines in words."""
+    known = {"report": RMS, "vendor": VFDS, "embargo": EMS}.get(machine)
+    return (known.get(state, state) if known is not None else public_words(state)).lower()
 
 
 def talks(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -16,10 +15,22 @@ from clearway.http.pages import Form, done, page
 from clearway.records.errors import ConfigError, ConflictError, InputError, NotFoundError
 
 from ..assist.settings import assisted
-from . import cve_id, draft, kept, party, release, route, talk, thread
+from . import clock, cve_id, draft, kept, party, release, route, talk, thread
 from .api_cases import PartyAct, acted, consented
 from .at_desk import home_of, now, seen, vault_of
-from .pages_parts import ANSWERS, EMS, FORM, PAGE, RMS, VFDS, marking, names_of, public_words, talks
+from .pages_parts import (
+    ANSWERS,
+    EMS,
+    FORM,
+    PAGE,
+    RMS,
+    VFDS,
+    marking,
+    names_of,
+    public_words,
+    state_words,
+    talks,
+)
 from .view import is_desk, speaks_as
 
 if TYPE_CHECKING:
@@ -282,39 +293,11 @@ def _shown(request: _R, handling: str, form: Form) -> Response[bytes]:
         skeleton=skeleton,
         assisted=assisted(home_of(request)),
         zone=me.time_zone,
-        clock=_clock(one),
+        clock=clock.of(one, now()),
+        drawn=clock.drawn(one, now()),
         with_whom=[("", "all parties"), *((str(p.id), f"{p.name} alone") for p in one.parties)],
-        ems=EMS, rms=RMS, vfds=VFDS, answers=ANSWERS, pxas=public_words(one.public),
+        ems=EMS, rms=RMS, vfds=VFDS, answers=ANSWERS, pxas=public_words(one.public), said=state_words,
     )  # fmt: skip
-
-
-def _clock(one: CaseView) -> list[tuple[str, str]]:
-    """When the embargo ends, in the zone in which it was agreed and in UTC, and how far that is."""
-    if one.until is None:
-        return [("Ends", "by a coordinator's act; no day is agreed")]
-    try:
-        local = one.until.astimezone(ZoneInfo(one.zone))
-    except (ZoneInfoNotFoundError, ValueError):
-        local = one.until
-    left = one.until - now()
-    far = (
-        f"in {left.days} days and {left.seconds // 3600} hours"
-        if left.total_seconds() > 0
-        else "that hour has passed"
-    )
-    found = [
-        ("Agreed", f"{local:%A %Y-%m-%d %H:%M} {one.zone}"),
-        ("In UTC", f"{one.until:%Y-%m-%d %H:%M}"),
-        ("Left", "it has ended" if one.released else far),
-    ]
-    armed = (
-        "it has ended"
-        if one.released
-        else "yes: it ends by itself then"
-        if one.ends
-        else "no: nothing ends by itself"
-    )
-    return [*found, ("Armed", armed)]
 
 
 def _skeleton(db: Db, request: _R, case: Case, one: CaseView) -> str:

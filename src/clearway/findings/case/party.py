@@ -297,15 +297,25 @@ def declare_orphan(db: Connection, case: Case, patcher: int, why: str) -> Party:
     return ask(db, case, add(db, case, role="patcher", member=patcher))
 
 
-def queue_of(db: Connection, orgs: tuple[int, ...]) -> list[tuple[str, Party]]:
-    """(case, party) of what waits for these organisations to act, the oldest first: a maintainer's queue."""
+class Queued(Struct, frozen=True, kw_only=True):
+    """A report that waits for an organisation to act: the case, the day its embargo was agreed to end, the party."""
+
+    case: str
+    title: str
+    until: datetime | None
+    party: Party
+
+
+def queue_of(db: Connection, orgs: tuple[int, ...]) -> list[Queued]:
+    """What waits for these organisations to act, the oldest first: a maintainer's queue; at most 500."""
     rows = db.execute(
-        f"""{_SELECT.replace("select ", "select c.handling, ", 1)} join clearway.desk_case c on c.case_id = p.case_id
+        f"""{_SELECT.replace("select ", "select c.handling, c.title, c.until, ", 1)}
+            join clearway.desk_case c on c.case_id = p.case_id
         where p.member = any(%s) and p.left_at is null and p.role = any(%s) and c.closed is null
             and p.rm in ('received', 'valid', 'accepted') order by p.asked, p.party limit 500""",
         (list(orgs), list(VENDORS)),
     )
-    return [(row[0], _party(row[1:])) for row in rows]
+    return [Queued(case=row[0], title=row[1], until=row[2], party=_party(row[3:])) for row in rows]
 
 
 def _waits(db: Connection, case: Case, party: Party, level: int) -> str:

@@ -56,6 +56,19 @@ class Rank(Struct, frozen=True):
         )
 
 
+# What a rank is made of, for who asks why; `rank` below is what counts.
+RULES: Sequence[tuple[str, str]] = (
+    ("it fires here (E1), up to accepted by a named human (E6)", "+30 to +55, 5 a level"),
+    ("other organisations report the same place of the same package", "+10 each, at most +20"),
+    ("days that it waits", "+1 each, at most +10"),
+    ("of three or more judged findings of its reporter, valid ones less invalid ones", "-10 to +10"),
+    ("its package has an open case", "+8"),
+    ("its class runs code", "+5"),
+    ("severity, as claimed: low to critical", "+1 to +4"),
+    ("something is missing", "-15, or -30 for several"),
+)
+
+
 def rank(facts: Facts, now: datetime) -> Rank:
     """Where a finding stands in the queue, with its reasons."""
     found: list[Reason] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -35,36 +36,93 @@ class Waiting(Struct, frozen=True, kw_only=True):
     points: int
     why: str
     case: str
+    reasons: tuple[rank.Reason, ...] = ()  # what `points` is the sum of, the heaviest first
 
 
 def queue(db: Connection, now: datetime) -> list[Waiting]:
-    """What waits for a coordinator, as far as the caller sees it: the best rank first, then the longest wait."""
+    """What waits for a coordinator, as far as the caller sees it: the best rank first, then the longest wait.
+
+    Each fact is asked once for all that wait, in a statement of its own: together in one, policies keep the planner
+    from knowing how many rows there will be, and it answers in hundreds of milliseconds instead of ten.
+    """
     rows = db.execute(
-        """select f.handling, o.slug, f.title, f.ecosystem, f.package, f.release, f.place, f.cwe, f.severity, f.state,
-            f.level, f.received,
-            (select count(*)::int from clearway.finding_gate g where g.finding = f.finding and g.state = 'missing'),
-            (select count(distinct x.org)::int from clearway.finding x where x.live and x.package <> ''
-                and (x.ecosystem, x.package, x.place) = (f.ecosystem, f.package, f.place) and x.state <> 'withdrawn'),
-            (select count(*)::int from clearway.finding_mark m where m.org = f.org and m.mark = 'valid'),
-            (select count(*)::int from clearway.finding_mark m where m.org = f.org and m.mark = 'invalid'),
-            coalesce((select c.handling from clearway.desk_case c where (c.ecosystem, c.package) =
-                (f.ecosystem, f.package) and f.package <> '' and c.closed is null and c.published is null
-                order by c.case_id desc limit 1), '')
+        """select f.finding, f.org, f.handling, o.slug, f.title, f.ecosystem, f.package, f.release, f.place, f.cwe,
+            f.severity, f.state, f.level, f.received
         from clearway.finding f join clearway.organisation o on o.org = f.org
-        where f.case_id is null and f.live and f.state in ('incomplete', 'queued', 'validating', 'judged')
-        order by f.level desc, f.finding limit %s""",
+        where f.finding in (select w.finding from clearway.finding w
+            where w.case_id is null and w.live and w.state in ('incomplete', 'queued', 'validating', 'judged')
+            order by w.level desc, w.finding limit %s)""",
         (MOST,),
-    )
+    ).fetchall()
+    lines = [(row[0], row[1], dict(zip(_FACTS, row[2:], strict=True))) for row in rows]
+    missing = _missing(db, [number for number, _, _ in lines])
+    reporters = _reporters(db, [facts for _, _, facts in lines])
+    marks = _marks(db, {org for _, org, _ in lines})
+    cases = _cases(db, [facts for _, _, facts in lines])
     found = []
-    for row in rows:
-        missing, reporters, valid, invalid, case = row[12:]
-        facts = rank.Facts(
-            level=row[10], severity=row[8], cwe=row[7], received=row[11], missing=missing,
-            reporters=max(1, reporters), valid=valid, invalid=invalid, case_open=bool(case),
+    for number, org, facts in lines:
+        case = cases.get((facts["ecosystem"], facts["package"]), "")
+        valid, invalid = marks.get(org, (0, 0))
+        known = rank.Facts(
+            level=facts["level"], severity=facts["severity"], cwe=facts["cwe"], received=facts["received"],
+            missing=missing.get(number, 0), reporters=reporters.get(_place(facts), 1), valid=valid, invalid=invalid,
+            case_open=bool(case),
         )  # fmt: skip
-        stood = rank.rank(facts, now)
-        names = [n for n in Waiting.__struct_fields__ if n not in ("points", "why", "case")]
-        found.append(
-            Waiting(**dict(zip(names, row[:12], strict=True)), points=stood.points, why=stood.why, case=case)
-        )
+        stood = rank.rank(known, now)
+        found.append(Waiting(**facts, points=stood.points, why=stood.why, case=case, reasons=stood.reasons))
     return sorted(found, key=lambda w: (-w.points, w.received))
+
+
+_FACTS = tuple(n for n in Waiting.__struct_fields__ if n not in ("points", "why", "case", "reasons"))
+
+
+def _place(facts: dict[str, Any]) -> tuple[str, str, str]:
+    return facts["ecosystem"], facts["package"], facts["place"]
+
+
+def _missing(db: Connection, findings: list[int]) -> dict[int, int]:
+    """At how many gates something is missing, of findings that lack any."""
+    rows = db.execute(
+        """select finding, count(*)::int from clearway.finding_gate
+        where finding = any(%s) and state = 'missing' group by finding""",
+        (findings,),
+    )
+    return dict(rows.fetchall())
+
+
+def _reporters(db: Connection, lines: list[dict[str, Any]]) -> dict[tuple[str, str, str], int]:
+    """How many organisations reported about each package and place."""
+    places = sorted({_place(facts) for facts in lines if facts["package"]})
+    rows = db.execute(
+        """select distinct p.n, x.org from unnest(%s::text[], %s::text[], %s::text[]) with ordinality
+            p (ecosystem, package, place, n) join clearway.finding x using (ecosystem, package, place)
+        where x.live and x.state <> 'withdrawn'""",
+        tuple([place[n] for place in places] for n in range(3)),
+    )
+    counted = Counter(place for place, _ in rows)
+    return {place: max(1, counted[n]) for n, place in enumerate(places, 1)}
+
+
+def _marks(db: Connection, orgs: set[int]) -> dict[int, tuple[int, int]]:
+    """How many findings of each organisation counted as valid and as invalid; marks under appeal, and those that an
+    appeal took away, do not count."""
+    rows = db.execute(
+        """select m.org, count(*) filter (where m.mark = 'valid')::int, count(*) filter (where m.mark = 'invalid')::int
+        from clearway.finding_mark m where m.org = any(%s) and m.finding not in (
+            select a.finding from clearway.mark_appeal a where a.outcome is distinct from 'refused')
+        group by m.org""",
+        (sorted(orgs),),
+    )
+    return {org: (valid, invalid) for org, valid, invalid in rows}
+
+
+def _cases(db: Connection, lines: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
+    """The newest open case of each package that has one."""
+    packages = sorted({(facts["ecosystem"], facts["package"]) for facts in lines if facts["package"]})
+    rows = db.execute(
+        """select c.ecosystem, c.package, c.handling from unnest(%s::text[], %s::text[]) p (ecosystem, package)
+            join clearway.desk_case c using (ecosystem, package)
+        where c.closed is null and c.published is null order by c.case_id""",
+        tuple([package[n] for package in packages] for n in range(2)),
+    )
+    return {(ecosystem, package): handling for ecosystem, package, handling in rows}

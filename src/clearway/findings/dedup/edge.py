@@ -169,6 +169,23 @@ def merge(db: Connection, findings: Sequence[Finding], why: str) -> int:
     return act
 
 
+def apart(db: Connection, finding: Finding, other: Finding, why: str) -> int:
+    """Says that two findings which are not one are two flaws, so that nobody is asked again; the number of the act.
+
+    Raises:
+        InputError: no reason.
+        ConflictError: they are one: `split` takes one off.
+        ForbiddenError: the caller is no coordinator.
+    """
+    _reasoned(why)
+    if other.id in group_of(db, finding.id):
+        raise ConflictError("they are one", where=finding.subject, mend="split it off")
+    act = scalar(db, "select clearway.next_edge_act()")
+    add(db, finding.id, other.id, "different", "person", score=1.0, reason=why, act=act)
+    _log(db, "duplicate.split", members(db, sorted((finding.id, other.id))), act, why)
+    return int(act)
+
+
 def split(db: Connection, finding: Finding, why: str) -> int:
     """Says that a finding is a flaw of its own, apart from all it was one with; the number of the act.
 

@@ -17,8 +17,8 @@ from clearway.records.errors import ConflictError, ForbiddenError, InputError
 from .. import kept
 from ..assist.settings import assisted
 from ..kept import STATES
+from . import course, gates, record, shapes, submit
 from . import form as forms
-from . import gates, record, shapes, submit
 from .api_findings import sealed_file
 from .api_list import FINDINGS
 from .at_desk import tools
@@ -94,6 +94,7 @@ def handlers() -> list[HTTPRouteHandler]:
             states=STATE_WORDS,
             track=track if track is not None and track.reported else None,
             may=own is not None,
+            own=own is not None and not me.may("coordinate"),
             nothing=not found.items and not asked.narrowed and not asked.cursor,
         )  # fmt: skip
 
@@ -204,6 +205,7 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
     with acting(request) as (db, me):
         finding = kept.one(db, handling)
         found = view(db, finding)
+        case = course.case_of(db, finding)
         signed = bool(submit.receipt_of(db, finding.id))
         track = record.of(db, finding.org)
         desk = me.may("coordinate") and record.is_desk(db)
@@ -214,6 +216,8 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
         status_code=422 if form.errors else 200,
         tlp=_marking(),
         one=found,
+        case=case,
+        course=course.steps(found, case),
         form=form,
         mine=mine,
         desk=desk,

@@ -13,7 +13,7 @@ from msgspec import Struct
 from clearway.access.reading import reading
 from clearway.http.acting import SIGNED_IN, acting
 from clearway.http.cursor import sealer
-from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, done, page
+from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, Tlp, done, page
 from clearway.records.errors import ClearwayError, ConflictError, ForbiddenError, InputError
 
 from . import ask, calendar, hold, whose
@@ -38,6 +38,7 @@ ACTIVITY_WORDS: dict[str, str] = {
     "passive": "Passive",
 }
 STATE_WORDS = {"planned": "Planned", "held": "Held", "released": "Given back", "over": "Over"}
+MARKING = Tlp("AMBER+STRICT", "for the organisation that holds it and the coordinators")
 COLUMNS = (
     Column(key="reference", label="Lease", lead=True),
     Column(key="activity", label="Activity"),
@@ -101,7 +102,7 @@ def _handlers() -> list[HTTPRouteHandler]:
         return page(
             request,
             "findings/lease/list.html",
-            tlp="AMBER+STRICT" if found.items or shown else None,
+            tlp=MARKING if found.items or shown else None,
             table=Table(
                 id="leases", caption="Scan leases", columns=COLUMNS, rows=found.items, key="reference", noun="lease",
                 address=Address.of(request), next=found.next, default_sort="starts",
@@ -239,7 +240,7 @@ def _shown(request: Request[Any, Any, Any], reference: str, form: Form) -> Respo
         request,
         "findings/lease/one.html",
         status_code=409 if form.errors else 200,
-        tlp="AMBER+STRICT",
+        tlp=MARKING,
         lease=found,
         form=form,
         may=may,

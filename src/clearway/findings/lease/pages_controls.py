@@ -10,7 +10,7 @@ from litestar.params import Body, FromPath
 from msgspec import Struct
 
 from clearway.http.acting import SIGNED_IN, acting
-from clearway.http.pages import Form, done, page
+from clearway.http.pages import Form, Tlp, done, page
 from clearway.records.errors import ConflictError, ForbiddenError, InputError, UpstreamError
 
 from . import control
@@ -113,7 +113,7 @@ def _shown(request: Request[Any, Any, Any], form: Form) -> Response[bytes]:
         request,
         "findings/lease/controls.html",
         status_code=422 if form.errors else 200,
-        tlp="AMBER+STRICT" if found else None,
+        tlp=Tlp("AMBER+STRICT", "for the organisation that shows it and the coordinators") if found else None,
         controls=found,
         standing={one.id for one in found if one.expires is not None and one.expires > now},
         form=form,

@@ -14,7 +14,7 @@ from clearway.http.pages import Form, Tlp, done, page
 from clearway.records.errors import ConflictError, InputError
 
 from .. import artefact, kept
-from . import validation
+from . import pages_log, validation
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -34,6 +34,15 @@ WORDS = (
 )
 RESULTS = {"met": "holds", "failed": "fails", "not_tried": "not tried"}
 COLOURS = {"met": "good", "failed": "overdue", "not_tried": "quiet"}
+# What a trial is doing, as the judging calls it: in words, and the level that it is about.
+DOING = {
+    "build": ("Both releases are being built", 1),
+    "fires": ("The proof runs on the vulnerable build", 1),
+    "silent": ("The proof runs on the patched build", 2),
+    "tests": ("The project's tests run before and after the fix", 3),
+    "benign input": ("Harmless input runs on both builds", 3),
+    "variants": ("Variants of the proof are tried, in seconds", 4),
+}
 STATES = {"waiting": "waits", "running": "runs", "done": "done", "failed": "could not be tried here"}
 
 
@@ -111,6 +120,7 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
         files = artefact.listed(db, finding.id)
     may = any("coordinate" in m.rights for m in me.memberships)
     running = next((v for v in found if v.state in ("waiting", "running")), None)
+    doing, about = DOING.get(running.doing, (running.doing, 1)) if running and running.doing else ("", 0)
     return page(
         request,
         "findings/validate/evidence.html",
@@ -120,6 +130,8 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
         found=found,
         best=_best(found),
         running=running,
+        doing=doing,
+        about=about,
         words=WORDS,
         results=RESULTS,
         colours=COLOURS,
@@ -154,4 +166,4 @@ def _number(text: str, name: str, least: int, most: int) -> int:
 
 def routes() -> ControllerRouterHandler:
     """The routes of this part's pages."""
-    return Router("/", route_handlers=handlers(), include_in_schema=False)
+    return Router("/", route_handlers=[*handlers(), *pages_log.handlers()], include_in_schema=False)

@@ -28,7 +28,7 @@ from .form import Form
 from .frame import Frame, current
 from .static import Statics, own
 from .tlp import Tlp
-from .viewer import Nav, Viewer
+from .viewer import Nav, Viewer, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -146,6 +146,7 @@ class Pages:
             "navigation": [
                 n for n in self.navigation if n.shown_to(viewer) or (signed_in and n.right == "signed-in")
             ],
+            "parts": parts_of(self.navigation, viewer, address.path),
             "account": [n for n in self.account if n.shown_to(viewer)],
             "data_as_of": self.data_as_of(),
             **context,

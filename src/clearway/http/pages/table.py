@@ -50,6 +50,7 @@ class Table(Struct, frozen=True, kw_only=True):
     total: int | None = None
     noun: str = "row"
     selectable: bool = False
+    chosen: frozenset[str] = frozenset()  # keys of rows that are selected as the page is made
     formats: tuple[str, ...] = ("csv", "json")
 
     @property

@@ -233,10 +233,16 @@
     }
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
     if (event.target.closest?.("input:not([type='checkbox']), textarea, select, dialog, [contenteditable]")) return;
-    if (!Object.hasOwn(act, event.key) || !single()) return;
+    if (!single()) return;
+    if (Object.hasOwn(act, event.key)) { event.preventDefault(); act[event.key](); return; }
+    const own = keyed().find((control) => control.dataset.key === event.key);
+    if (!own) return;
     event.preventDefault();
-    act[event.key]();
+    own.focus(); // as for `a`: what acts waits for Enter
+    if (own.matches("summary, a, [commandfor], [popovertarget]")) own.click();
   });
+  // Keys of the page itself: `data-key` on a control that can be seen.
+  const keyed = () => $$("[data-key]").filter((control) => control.offsetParent !== null);
 
   function dialog(id, label) {
     document.getElementById(id)?.remove();
@@ -249,7 +255,8 @@
   function help() {
     const box = dialog("keyboard-help", "Keyboard");
     const list = make("dl", { class: "keys" });
-    for (const [keys, what] of KEYS) {
+    const own = $$("[data-key]").map((control) => [control.dataset.key, control.textContent.trim().toLowerCase()]);
+    for (const [keys, what] of [...KEYS.slice(0, -1), ...own, KEYS.at(-1)]) {
       const term = make("dt");
       for (const key of keys.split("  ")) term.append(make("kbd", {}, key), " ");
       list.append(term, make("dd", {}, what));
@@ -336,6 +343,13 @@
   }
   window.addEventListener("pagehide", () => { source?.close(); });
 
-  const start = () => dress(document);
+  // On a phone the ways stand in one line that moves sideways: where one is comes into sight.
+  function current_way() {
+    for (const way of $$("header nav [aria-current]")) {
+      const row = way.closest("nav");
+      if (row.scrollWidth > row.clientWidth) row.scrollLeft = way.offsetLeft - (row.clientWidth - way.offsetWidth) / 2;
+    }
+  }
+  const start = () => { dress(document); current_way(); };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start); else start();
 })();
