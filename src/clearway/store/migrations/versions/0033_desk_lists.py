@@ -3,7 +3,7 @@
 from clearway.store.ddl import run
 
 revision = "0033"
-down_revision = "0032"
+down_revision = "0030"
 branch_labels = None
 depends_on = None
 
