@@ -17,7 +17,7 @@ def test_findings_are_chosen_by_keyboard_and_become_one_case(screens: Screens, l
     screen = screens(url, cookies={"clearway": cases.desk.coordinator.cookie})
     page = screen.open("/cases/triage")
     expect(page.locator("tr[data-row]")).to_have_count(3)
-    expect(page.locator("tr[data-row]").first).to_contain_text("CWE-787 is of a class that runs code +5")
+    expect(page.locator("tr[data-row]").first).to_contain_text("+5 CWE-787 is of a class that runs code")
     for _ in range(2):
         page.keyboard.press("j")
         page.keyboard.press("x")
@@ -36,7 +36,7 @@ def test_the_room_shows_who_has_not_answered_and_when_it_ends(screens: Screens, 
     expect(page.get_by_text("(Europe/Berlin)")).to_be_visible()
     page.get_by_role("button", name="This is agreed").click()
     expect(page.locator("#toasts")).to_contain_text("It is agreed")
-    expect(page.get_by_text("no: nothing ends by itself")).to_be_visible()
+    expect(page.get_by_text("Not armed: nothing ends by itself.")).to_be_visible()
 
 
 def test_a_maintainer_disputes_from_the_queue(screens: Screens, live: Any) -> None:

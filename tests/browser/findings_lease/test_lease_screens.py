@@ -37,9 +37,9 @@ def test_a_finder_asks_learns_of_an_overlap_and_gives_the_lease_back(
     screen.axe()
     page.get_by_role("link", name="Ask before a scan").first.click()
     page.get_by_label("What you are about to do").select_option("fuzzing")
-    page.get_by_label("Scope").fill("pkg:pypi/requests@2.31.0")
+    page.get_by_role("textbox", name="Scope").fill("pkg:pypi/requests@2.31.0")
     page.get_by_label("Your own name for it").fill("night run")
-    page.get_by_role("button", name="Ask").click()
+    page.get_by_role("button", name="Ask", exact=True).click()
     page.wait_for_url("**/leases/CWL-*")
     expect(page.locator("#toasts")).to_contain_text("others look at the same program")
     text = page.locator("main").inner_text()
@@ -53,7 +53,7 @@ def test_a_finder_asks_learns_of_an_overlap_and_gives_the_lease_back(
     screen.fits()
     page.locator("td[aria-current=date]").get_by_role("link", name="night run").click()
     page.get_by_role("button", name="Renew it").click()
-    expect(page.locator("#toasts")).to_contain_text("renewed")
+    expect(page.locator("#toasts")).to_contain_text("Renewed")
     page.get_by_role("button", name="Give it back …").click()
     page.locator("dialog[open]").get_by_role("button", name="Give it back").click()
     expect(page.get_by_text("Given back", exact=True)).to_be_visible()
@@ -64,11 +64,11 @@ def test_load_on_the_same_hosts_waits_and_says_until_when(screens: Screens, hous
     clean.lease(clean.rival, NET)
     page = screens(house[1], cookies={"clearway": clean.finder.cookie}).open("/leases/ask")
     page.get_by_label("What you are about to do").select_option("port")
-    page.get_by_label("Scope").fill("192.0.2.7")
-    page.get_by_role("button", name="Ask").click()
+    page.get_by_role("textbox", name="Scope").fill("192.0.2.7")
+    page.get_by_role("button", name="Ask", exact=True).click()
     expect(page.get_by_role("heading", name="Wait")).to_be_visible()
     expect(page.get_by_text("Over at the latest")).to_contain_text("UTC")
-    expect(page.get_by_label("Scope")).to_have_value("192.0.2.7")
+    expect(page.get_by_role("textbox", name="Scope")).to_have_value("192.0.2.7")
 
 
 def test_an_owner_asks_whose_scan_it_is_and_opts_out(screens: Screens, house: Any, clean: House) -> None:
@@ -77,7 +77,7 @@ def test_an_owner_asks_whose_scan_it_is_and_opts_out(screens: Screens, house: An
     page = screens(house[1], cookies={"clearway": clean.operator.cookie}).open("/leases/whose")
     page.get_by_label("Comes from").fill("198.51.100.7")
     page.get_by_label("Reaches").fill("192.0.2.9")
-    page.get_by_role("button", name="Ask").click()
+    page.get_by_role("button", name="Ask", exact=True).click()
     expect(page.get_by_role("heading", name="It is of a participant")).to_be_visible()
     expect(page.get_by_text(lease.reference)).to_be_visible()
     page.goto("/leases/controls")
@@ -86,8 +86,8 @@ def test_an_owner_asks_whose_scan_it_is_and_opts_out(screens: Screens, house: An
     expect(page.get_by_text("Nobody else scans it.")).to_be_visible()
     other = screens(house[1], cookies={"clearway": clean.rival.cookie}).open("/leases/ask")
     other.get_by_label("What you are about to do").select_option("port")
-    other.get_by_label("Scope").fill("192.0.2.0/25")
-    other.get_by_role("button", name="Ask").click()
+    other.get_by_role("textbox", name="Scope").fill("192.0.2.0/25")
+    other.get_by_role("button", name="Ask", exact=True).click()
     expect(other.get_by_role("heading", name="Refused")).to_be_visible()
     expect(other.get_by_text("The owner does not want it scanned.")).to_be_visible()
 
@@ -98,10 +98,10 @@ def test_what_is_typed_into_the_form_is_shown_and_not_run(screens: Screens, hous
         if name in ("long", "nul and controls"):
             continue
         page = screen.open("/leases/ask")
-        page.get_by_label("Scope").fill("pkg:pypi/x@1")
+        page.get_by_role("textbox", name="Scope").fill("pkg:pypi/x@1")
         for field in ("Your own name for it", "Reference of your authorisation"):
             page.get_by_label(field).fill(payload[:200])
-        page.get_by_role("button", name="Ask").click()
+        page.get_by_role("button", name="Ask", exact=True).click()
         page.wait_for_url("**/leases/CWL-*")
         screen.check()
     hostile.look(screen, "/leases")
