@@ -2,8 +2,8 @@
 
 from clearway.store.ddl import run
 
-revision = "0033"
-down_revision = "0030"
+revision = "0035"
+down_revision = "0034"
 branch_labels = None
 depends_on = None
 
