@@ -2,8 +2,8 @@
 
 from clearway.store.ddl import run
 
-revision = "0035"
-down_revision = "0034"
+revision = "0038"
+down_revision = "0036"
 branch_labels = None
 depends_on = None
 
