@@ -53,8 +53,10 @@ def wanted(read: recipe.Recipe) -> dict[str, str]:
     for target in (read.target, read.patched):
         if isinstance(target, recipe.PythonTarget):
             files |= {**target.wheels, **target.sdist, **target.build_wheels}
-        elif isinstance(target, recipe.CTarget):
+            files |= {**target.test_archives, **target.test_wheels}
+        elif target is not None:
             files |= target.archives
+            files |= target.source if isinstance(target, recipe.DebianTarget) else {}
     return files
 
 
@@ -132,9 +134,10 @@ def main() -> int:
     asked.into.mkdir(parents=True, exist_ok=True)
     read = recipes(asked.only)
     lacking = {n: d for one in read.values() for n, d in wanted(one).items() if not there(asked.into, n, d)}
-    from_apt = {n: d for n, d in lacking.items() if ".orig." in n}
+    # A source package is asked for once, by the name that its files begin with.
+    from_apt = {n: d for n, d in lacking.items() if ".orig." in n or n.endswith(".dsc") or ".debian." in n}
     by_pip(asked.into, {n: d for n, d in lacking.items() if n not in from_apt})
-    for name in from_apt:
+    for name in {n.partition("_")[0]: n for n in from_apt}.values():
         by_apt(asked.into, name)
     missing: dict[str, list[str]] = defaultdict(list)
     for title, one in read.items():

@@ -12,6 +12,9 @@ packages() {
 bubblewrap             isolates reproducers and builds: without it findings are not validated
 gcc                    builds targets with sanitizers
 clang                  the second compiler of a validation, and libFuzzer
+libclang-rt-dev        what programs of clang's with a sanitizer or libFuzzer are linked with
+binutils               renames a program's main() for libFuzzer
+dpkg-dev               unpacks Debian source packages in the box
 llvm                   names the functions in a sanitizer's report
 libseccomp2            the filter of system calls in a sandbox
 chromium               the browser in which pages are tried

@@ -25,6 +25,9 @@ RENAMED = FLAWED.replace(b"kept %s", b"held %s")
 BLOCKED = FLAWED.replace(
     b"    keep(kept", b'    if (!strcmp(text, "AAAAAAAAAAAAAAAAAAAAAAAA")) return 0;\n    keep(kept'
 )
+AWAY = FLAWED.replace(
+    b"static void keep", b'__attribute__((no_sanitize("address"))) static void keep'
+).replace(b"strcpy(to, from)", b"while ((*to++ = *from++)) {}")
 DELETED = FLAWED.replace(b"    keep(kept, text);", b"    kept[0] = 0; (void)keep;")
 FLAKY = FLAWED.replace(b"#include <stdio.h>", b"#include <stdio.h>\n#include <time.h>").replace(
     b"    keep(kept, text);",
@@ -58,8 +61,9 @@ class Control(NamedTuple):
 
 
 def whole(n: int) -> tuple[dict[str, Any], tuple[bytes, ...]]:
-    """A recipe that reaches E3, and its files; each `n` is another program to build."""
-    note = f"/* {n} */\n".encode()
+    """A recipe that reaches E3, and its files; each `n` is another program: other bytes come out of its builds, so that
+    nothing that was seen of one is known of another."""
+    note = f'const char number[] = "{n}";\n'.encode()
     inputs = tuple(f"input {i}".encode() for i in range(20))
     blobs = (FLAWED + note, MENDED + note, PROOF, *inputs)
     return _recipe(blobs[0], blobs[1], inputs), blobs
@@ -73,6 +77,7 @@ def controls() -> list[Control]:
         ("the same build", FLAWED, FLAWED, 1),
         ("the patch deletes the feature", FLAWED, DELETED, 2),
         ("the patch blocks the bytes", FLAWED, BLOCKED, 3),
+        ("the patch tells the sanitizer to look away", FLAWED, AWAY, 1),
         ("flaky", FLAKY, MENDED, 0),
         ("a printed report", FAKES, MENDED, 0),
         ("needs the network", NETWORK, MENDED, 0),

@@ -34,7 +34,7 @@ def test_a_recipe_is_whole(folder: Path) -> None:
     beside = {sha256(p.read_bytes()).hexdigest() for p in folder.rglob("*") if p.is_file()}
     named = recipe.files_of(found)
     for name, digest in named.items():
-        fetched = name.endswith((".whl", ".tar.gz"))
+        fetched = name.endswith((".whl", ".tar.gz", ".debian.tar.xz", ".dsc"))
         assert fetched or digest in beside, name
 
 

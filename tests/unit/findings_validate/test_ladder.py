@@ -22,6 +22,8 @@ def test_e2_is_silence_on_another_build_that_holds_the_patch() -> None:
     assert level.silent([SILENT] * 3, same_build=True, holds_patch=True).result == "failed"
     assert level.silent([SILENT] * 3, same_build=False, holds_patch=False).result == "failed"
     assert level.silent([SILENT, FIRES], same_build=False, holds_patch=True).result == "failed"
+    away = level.silent([SILENT] * 3, same_build=False, holds_patch=True, looks_away=True)
+    assert away.result == "failed"
     stopped = Seen(shows="unclear", why="it was stopped (wall)")
     assert level.silent([SILENT, stopped], same_build=False, holds_patch=True).result == "failed"
 
@@ -35,11 +37,14 @@ def test_e3_counts_tests_that_passed_before_alone() -> None:
 
 
 def test_e4_needs_variants_and_the_second_compiler_where_there_is_one() -> None:
-    assert level.variants(tried=20, related=0, seconds=1, second=None).result == "met"
-    assert level.variants(tried=20, related=0, seconds=1, second=SILENT).result == "failed"
-    assert level.variants(tried=10, related=1, seconds=1, second=FIRES).result == "failed"
-    assert level.variants(tried=19, related=0, seconds=1, second=None).result == "not_tried"
-    assert level.variants(tried=0, related=0, seconds=1, second=FIRES).result == "not_tried"
+    none, sees = level.Second(), level.Second(tool="clang", seen=(FIRES,), of=1)
+    blind = level.Second(tool="clang", seen=(SILENT,), of=1)
+    assert level.variants(tried=20, related=0, seconds=1, second=none).result == "met"
+    assert level.variants(tried=20, related=0, seconds=1, second=sees).result == "met"
+    assert level.variants(tried=20, related=0, seconds=1, second=blind).result == "failed"
+    assert level.variants(tried=10, related=1, seconds=1, second=sees).result == "failed"
+    assert level.variants(tried=19, related=0, seconds=1, second=none).result == "not_tried"
+    assert level.variants(tried=0, related=0, seconds=1, second=sees).result == "not_tried"
 
 
 def test_e5_needs_enough_benign_input() -> None:

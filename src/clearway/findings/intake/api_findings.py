@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody, Parameter, RawBody
 from msgspec import Meta, Struct
 
 from clearway.access.reading import reading
-from clearway.http import etag
+from clearway.http import etag, partial
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.acts import done_once
 from clearway.http.cursor import sealer
@@ -151,12 +151,12 @@ def handlers() -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         media_type="application/octet-stream",
         summary="One file of a finding",
-        responses=problems_of(*READ),
+        responses=problems_of(*READ, 416),
     )
     def file(
         request: Request[Any, Any, Any], handling: FromPath[HandlingText], number: FromPath[int]
     ) -> Response[bytes]:
-        """What was sealed. That it was read is on the log."""
+        """What was sealed, or the range of it that was asked for. That it was read is on the log."""
         return sealed_file(request, handling, number)
 
     @get(
@@ -214,8 +214,4 @@ def sealed_file(request: Request[Any, Any, Any], handling: str, number: int) -> 
             raise NotFoundError("no such file", where=f"artefact/{number}")
         data = artefact.read(db, desk.vault, found)
     name = _UNSAFE.sub("_", found.name).strip("._") or f"{found.kind}-{number}"
-    headers = {
-        "content-disposition": f'attachment; filename="{finding.handling}-{name[:80]}"',
-        "x-content-type-options": "nosniff",
-    }
-    return Response(data, media_type="application/octet-stream", headers=headers)
+    return partial.download(request, data, f"{finding.handling}-{name[:80]}", found.sha256)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,12 +9,12 @@ from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath, JSONBody, Parameter
 from msgspec import Meta, Struct
 
-from clearway.http import etag
+from clearway.http import etag, partial
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.acts import done_once
 from clearway.http.idempotency import Made
 from clearway.http.openapi import READ, WRITE, gives, problems_of
-from clearway.records.errors import InputError, NotFoundError
+from clearway.records.errors import NotFoundError
 
 from .. import artefact, kept
 from ..vault import Vault
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from clearway.records.principal import Principal
 
 HandlingText = Annotated[str, Parameter(max_length=20, description="such as CWF-7Q4K-9M2X")]
-_RANGE = re.compile(r"bytes=(\d{1,12})-(\d{0,12})")
 
 
 class Ask(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -179,7 +177,7 @@ def handlers() -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         media_type="text/plain",
         summary="What the first run wrote",
-        responses=problems_of(*READ, 422),
+        responses=problems_of(*READ, 416),
     )
     def log(
         request: Request[Any, Any, Any], handling: FromPath[HandlingText], number: FromPath[int]
@@ -190,8 +188,9 @@ def handlers() -> list[HTTPRouteHandler]:
             found = validation.one(db, finding.id, number)
             if found.log is None:
                 raise NotFoundError("it has no log", where=f"validation {number}")
-            data = artefact.read(db, Vault.of_home(request.app.state.home), artefact.one(db, found.log))
-        return part(request.headers.get("range", ""), data, f"{finding.handling}-{number}.log")
+            kept_log = artefact.one(db, found.log)
+            data = artefact.read(db, Vault.of_home(request.app.state.home), kept_log)
+        return partial.download(request, data, f"{finding.handling}-{number}.log", kept_log.sha256)
 
     @post(
         "/findings/{handling:str}/validations/{number:int}/acceptance",
@@ -216,30 +215,6 @@ def handlers() -> list[HTTPRouteHandler]:
         return done_once(request, act)
 
     return [ask, listed, one, log, accept]
-
-
-def part(asked: str, data: bytes, name: str) -> Response[bytes]:
-    """A file, or the one range of it that was asked for; several ranges at once give the whole (RFC 9110, 14.2).
-
-    Raises:
-        InputError: the range begins behind the end.
-    """
-    headers = {
-        "accept-ranges": "bytes",
-        "content-disposition": f'attachment; filename="{name}"',
-        "cache-control": "no-store",
-    }
-    found = _RANGE.fullmatch(asked.strip())
-    if found is None:
-        return Response(data, media_type="application/octet-stream", headers=headers)
-    first = int(found[1])
-    last = min(int(found[2]) if found[2] else len(data) - 1, len(data) - 1)
-    if first > last:
-        raise InputError(f"the file has {len(data)} bytes", where="Range", mend="ask for a part of it")
-    headers["content-range"] = f"bytes {first}-{last}/{len(data)}"
-    return Response(
-        data[first : last + 1], status_code=206, media_type="application/octet-stream", headers=headers
-    )
 
 
 def routes() -> ControllerRouterHandler:

@@ -239,6 +239,9 @@ class Desk:
         if judged.output:
             file = File(kind="log", data=judged.output, name=f"validation-{asked.id}.log", media="text/plain")
             log = artefact.add(db, self.vault, finding, file).id
+        if judged.firing:  # who mends the patch needs it
+            file = File(kind="log", data=judged.firing, name=f"validation-{asked.id}-variant")
+            artefact.add(db, self.vault, finding, file)
         validation.finish(
             db, asked.id, judged, recipe=sha256(raw).hexdigest() if raw else "", environment=environment,
             statements=numbers, log=log,

@@ -1,8 +1,9 @@
 """Targets, built without a network and apart from where their files come from; kept by what went in.
 
     Python   wheels are unpacked; a source distribution is built in the box with the build wheels that it names
-    C        unpacked, patched and compiled in the box, with AddressSanitizer and UBSan, for the key of a crash without
-             inlining (so that two compilers give one stack) and without the builder's paths
+    C        unpacked (a Debian source package by dpkg-source), patched and compiled in the box, with AddressSanitizer
+             and UBSan, for the key of a crash without inlining (so that two compilers give one stack) and without the
+             builder's paths: `program`
 
 A built target is a folder that the box reads. `digest` is of what is in it: a "patched" build of the same digest is the
 same program.
@@ -17,8 +18,9 @@ import stat
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from hashlib import sha256
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
@@ -28,19 +30,13 @@ from msgspec import Struct
 from clearway.records.errors import ConfigError, InputError
 from clearway.sandbox.run import Backend, Bind, Limits, Outcome, Run
 
-from . import wheel
+from . import program, wheel
 from .files import Files
 from .recipe import CTarget, Proof, PythonTarget, Target
 from .tools import COMPILERS, Compiler, compiler_version, python, python_binds, soabi, tool
 
-VERSION = "build/v2"  # of these rules: another number builds anew
+VERSION = "build/v3"  # of these rules: another number builds anew
 TARGET = "/target"  # where the box sees what was built
-SANITIZE = (
-    "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g", "-O1", "-fno-omit-frame-pointer",
-    "-fno-inline", "-fno-common", "-w", "-ffile-prefix-map=/work/src=.",
-)  # fmt: skip
-# One copy of gcc's two runtimes: apart, UBSan's does not write where it is told to.
-STATIC = {"gcc": "-static-libasan -static-libubsan", "clang": ""}
 BUILD_LIMITS = Limits(
     cpu_s=240.0, wall_s=300.0, memory_mib=2048, processes=256, open_files=1024, work_mib=1024, file_mib=256
 )
@@ -57,7 +53,10 @@ class Built(Struct, frozen=True, kw_only=True):
     compiler: str = ""
     sanitized: bool = False
     patches: int = 0  # that were applied
-    tests: tuple[str, ...] = ()  # test programs that were built
+    tests: tuple[
+        str, ...
+    ] = ()  # that can be run: programs of a C target, beside it those of a Python package
+    marks: program.Marks = program.Marks()  # what it tells the sanitizers
 
 
 class BuildFailedError(InputError):
@@ -93,20 +92,41 @@ class Builder:
             NotFoundError: a file of the recipe is not there.
             ConfigError: the compiler is not installed.
         """
-        if isinstance(target, CTarget) and compiler != COMPILERS[0]:
+        if isinstance(target, PythonTarget):
+            key = _key(soabi(), target)
+            return self._kept(key, partial(self._python, target, files))
+        if compiler != COMPILERS[0]:
             target = msgspec.structs.replace(target, tests=())
-        key = _key(target, compiler)
+        bare = msgspec.structs.replace(target, fuzz=None)
+        key = _key(compiler_version(compiler), bare)
+        return self._kept(
+            key,
+            lambda fresh: self._c(
+                program.target(bare, files, tool(compiler), compiler), bare, compiler, fresh
+            ),
+        )
+
+    def fuzzer(self, target: CTarget, files: Files, entry: bytes) -> Built:
+        """The target with libFuzzer in it, built now or before; `entry` is our own, or empty for the recipe's.
+
+        Raises:
+            BuildFailedError, NotFoundError, ConfigError: as `build`.
+        """
+        bare = msgspec.structs.replace(target, tests=())
+        key = _key(compiler_version("clang"), bare, sha256(entry).hexdigest())
+        return self._kept(
+            key,
+            lambda fresh: self._c(program.fuzzer(bare, files, tool("clang"), entry), bare, "clang", fresh),
+        )
+
+    def _kept(self, key: str, make: Callable[[Path], Built]) -> Built:
         place = self._folder / key
         note = place / "built.json"
         if not note.is_file():
             fresh = self._folder / f"{key}.{uuid4().hex}"
             (fresh / "files").mkdir(parents=True, mode=0o755)
             try:
-                built = (
-                    self._python(target, files, fresh)
-                    if isinstance(target, PythonTarget)
-                    else self._c(target, files, fresh, compiler)
-                )
+                built = make(fresh)
                 (fresh / "built.json").write_bytes(msgspec.json.encode(built, enc_hook=str))
                 _open_up(fresh)
                 try:
@@ -127,7 +147,30 @@ class Builder:
             if len(target.sdist) > 1:
                 raise InputError("more than one source distribution", where="target.sdist")
             self._sdist(target, files, into, fresh)
-        return Built(folder=into, kind="python", digest=_digest(into), sanitized=target.sanitize)
+        if target.tests:
+            self._tests(target, files, fresh / "tests")
+        return Built(
+            folder=into, kind="python", digest=_digest(into), sanitized=target.sanitize,
+            tests=tuple(t.name for t in target.tests),
+        )  # fmt: skip
+
+    def _tests(self, target: PythonTarget, files: Files, into: Path) -> None:
+        """The project's tests beside what was built: `src/` as they were published, `needs/` what they need."""
+        (into / "src").mkdir(parents=True)
+        (into / "needs").mkdir()
+        for name, digest in target.test_wheels.items():
+            wheel.unpack(files.read(digest), into / "needs", name)
+        inputs: dict[str, bytes] = {}
+        script = ["mkdir src && cd src"]
+        for n, digest in enumerate(target.test_archives.values()):
+            inputs[f"a{n}"] = files.read(digest)
+            script.append(program.unpack(f"../a{n}"))
+        done = self._run("\n".join(script), inputs, {"PATH": "/usr/bin:/bin"}, ("src/**",), ())
+        _write(done.kept, "src/", into / "src")
+        for name, digest in target.test_files.items():
+            path = into / "src" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(files.read(digest))
 
     def _sdist(self, target: PythonTarget, files: Files, into: Path, fresh: Path) -> None:
         helpers = fresh / "helpers"
@@ -137,7 +180,7 @@ class Builder:
         ((name, digest),) = target.sdist.items()
         archive = "sdist.zip" if name.endswith(".zip") else "sdist.tar"
         script = (
-            f"mkdir src && cd src && {_unpack('../' + archive)}\n"
+            f"mkdir src && cd src && {program.unpack('../' + archive)}\n"
             f"{shlex.quote(python())} setup.py -q build --build-lib /work/out --build-temp /work/tmp\n"
         )
         flags = " ".join(("-fsanitize=address", "-g", "-O1", "-fno-omit-frame-pointer", "-fno-inline"))
@@ -159,43 +202,18 @@ class Builder:
         shutil.rmtree(helpers)
         _write(done.kept, "out/", into)
 
-    def _c(self, target: CTarget, files: Files, fresh: Path, compiler: Compiler) -> Built:
-        program = tool(compiler)
-        inputs: dict[str, bytes] = {}
-        script = ["mkdir src out && cd src"]
-        for n, digest in enumerate(target.archives.values()):
-            inputs[f"a{n}"] = files.read(digest)
-            script.append(_unpack(f"../a{n}"))
-        for n, (name, digest) in enumerate(target.files.items()):
-            inputs[f"f{n}"] = files.read(digest)
-            script.append(
-                f"mkdir -p {shlex.quote(str(PurePosixPath(name).parent))} && cp ../f{n} {shlex.quote(name)}"
-            )
-        for n, digest in enumerate(target.patches.values()):
-            inputs[f"p{n}"] = files.read(digest)
-            # A patch that applies in part, or is applied already, is no patch of this source.
-            script.append(f"patch -p1 -N -F0 --no-backup-if-mismatch -i ../p{n} >&2")
-        common = " ".join((*SANITIZE, STATIC[compiler]))
-        for out, sources, flags in (
-            ("target", target.compile, target.flags),
-            *((f"test-{t.name}", t.compile, t.flags) for t in target.tests),
-        ):
-            words = " ".join(shlex.quote(s) for s in sources)
-            given = [f for f in flags if not f.startswith("-l")]
-            links = [f for f in flags if f.startswith("-l")]
-            script.append(
-                f"{program} {common} {' '.join(map(shlex.quote, given))} -I. {words} "
-                f"{' '.join(map(shlex.quote, links))} -o ../out/{shlex.quote(out)}"
-            )
-        if target.tests:  # tests read files of the source beside them
-            script.append("cd .. && mv src out/src")
+    def _c(self, task: program.Task, target: CTarget, compiler: Compiler, fresh: Path) -> Built:
         environment = {"PATH": "/usr/bin:/bin", "HOME": "/work", "LC_ALL": "C", "SOURCE_DATE_EPOCH": "0"}
-        done = self._run("\n".join(script), inputs, environment, ("out/**",), ())
+        done = self._run(task.script, task.inputs, environment, ("out/**", "marks", "applied"), ())
         into = fresh / "files"
-        _write(done.kept, "out/", into)
+        left = {name: data for name, data in done.kept.items() if name.startswith("out/")}
+        _write(left, "out/", into)
+        marks = program.marks_of(done.kept.get("marks", b""))
+        applied = done.kept.get("applied", b"0").strip()
         return Built(
             folder=into, kind="c", digest=_digest(into), compiler=compiler_version(compiler), sanitized=True,
-            patches=len(target.patches), tests=tuple(t.name for t in target.tests),
+            patches=len(target.patches) + (int(applied) if applied.isdigit() else 0),
+            tests=tuple(t.name for t in target.tests), marks=marks,
         )  # fmt: skip
 
     def _run(
@@ -243,17 +261,9 @@ def place_of(home: Path) -> Path:
     return place
 
 
-def _unpack(archive: str) -> str:
-    return (
-        f"if ! tar xf {archive} --strip-components=1 --no-same-owner --no-same-permissions 2>/dev/null; "
-        f"then rm -rf ./*; unzip -qq {archive} && mv ./*/* .; fi"
-    )
-
-
-def _key(target: Target, compiler: Compiler) -> str:
-    made_by = compiler_version(compiler) if isinstance(target, CTarget) else soabi()
-    said = msgspec.json.encode([VERSION, made_by, SANITIZE, STATIC, sys.version, target], order="sorted")
-    return sha256(said).hexdigest()[:40]
+def _key(made_by: str, target: Target, *more: str) -> str:
+    rules = [VERSION, made_by, program.SANITIZE, program.STATIC, sys.version, target, *more]
+    return sha256(msgspec.json.encode(rules, order="sorted")).hexdigest()[:40]
 
 
 def _write(kept: Mapping[str, bytes], head: str, into: Path) -> None:

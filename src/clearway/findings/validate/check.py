@@ -8,6 +8,7 @@ package that is judged and into nothing else (`drive` holds them to that in the 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -37,6 +38,9 @@ _STEP = {
     "get": {"get", "as", "await"},
     "set": {"set", "to"},
 }
+# Behind objects stand their modules, and behind generators and tracebacks the frames of whoever runs them (`drive`).
+BEHIND = ("__", "gi_", "cr_", "ag_", "tb_", "f_", "co_")
+_SOURCE = re.compile(r"[A-Za-z0-9][\w.+~-]*\.(dsc|tar\.(gz|xz|bz2|lzma)|diff\.gz|asc)")
 _VALUES = ("$", "object", "file", "repeat", "concat", "bytes", "dict", "tuple")
 _FILE_AS = ("bytes", "text", "path", "name")
 
@@ -56,6 +60,8 @@ def check(recipe: r.Recipe, place: str) -> None:
             _relative(name, f"{place}: proof.files")
         if isinstance(proof, r.Steps):
             _steps(proof, secret, f"{place}: proof.steps")
+        elif isinstance(proof, r.Command):
+            _command(proof, f"{place}: proof.argv")
     if secret and secret not in recipe.proof.files:
         raise InputError("the secret's file is none of the proof's", where=f"{place}: oracle.file")
     if isinstance(recipe.oracle, r.Raised) and not isinstance(recipe.proof, r.Steps):
@@ -72,20 +78,33 @@ def check(recipe: r.Recipe, place: str) -> None:
 
 
 def _c(target: r.CTarget, place: str) -> None:
-    for flags in (target.flags, *(t.flags for t in target.tests)):
+    entries = (target, *target.tests, *((target.fuzz,) if target.fuzz is not None else ()))
+    for flags in (e.flags for e in entries):
         for flag in flags:
             if not _FLAG.fullmatch(flag) or any(word in flag for word in _NO_FLAG):
                 raise InputError(
                     f"a compiler flag that is not allowed: {flag[:60]!a}", where=f"{place}: flags"
                 )
     for name in (
-        *target.compile,
-        *(n for t in target.tests for n in t.compile),
+        *(n for e in entries for n in e.compile),
         *target.files,
         *target.patches,
     ):
         _relative(name, place)
-    seen = [t.name for t in target.tests]
+    _tests([t.name for t in target.tests], place)
+    if isinstance(target, r.DebianTarget):
+        for name in target.source:
+            if not _SOURCE.fullmatch(name):
+                raise InputError(
+                    f"not a file of a source package: {name[:80]!a}", where=f"{place}: target.source"
+                )
+        if sum(name.endswith(".dsc") for name in target.source) != 1:
+            raise InputError("a source package has one .dsc", where=f"{place}: target.source")
+        for name in target.series or ():
+            _relative(name, f"{place}: target.series")
+
+
+def _tests(seen: list[str], place: str) -> None:
     for name in seen:
         if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
             raise InputError(f"not a test's name: {name[:60]!a}", where=f"{place}: tests")
@@ -98,8 +117,9 @@ def _python(target: r.PythonTarget, place: str) -> None:
         raise InputError("neither wheels nor a source distribution", where=f"{place}: target")
     if len(target.sdist) > 1:
         raise InputError("more than one source distribution", where=f"{place}: target.sdist")
-    for name in (*target.wheels, *target.sdist, *target.build_wheels):
+    for name in (name for files in r.parts(target) for name in files):
         _relative(name, place)
+    _tests([t.name for t in target.tests], place)
 
 
 def _both(recipe: r.Recipe, place: str) -> None:
@@ -111,14 +131,15 @@ def _both(recipe: r.Recipe, place: str) -> None:
         raise InputError("the patched release is of another package", where=f"{place}: patched")
     same = True
     if isinstance(target, r.CTarget) and isinstance(patched, r.CTarget):
-        same = (target.flags, target.compile, target.tests) == (patched.flags, patched.compile, patched.tests)
+        same = all(getattr(target, n) == getattr(patched, n) for n in ("flags", "compile", "tests", "fuzz"))
     elif isinstance(target, r.PythonTarget) and isinstance(patched, r.PythonTarget):
-        same = target.sanitize == patched.sanitize
+        alike = ("sanitize", "tests", "test_archives", "test_files", "test_wheels")
+        same = all(getattr(target, n) == getattr(patched, n) for n in alike)
     if not same:
         raise InputError(
             "the patched release is built or tested in another way",
             where=f"{place}: patched",
-            mend="the same compile, flags, tests and sanitize on both",
+            mend="the same compile, flags, tests, fuzz and sanitize on both",
         )
 
 
@@ -127,6 +148,17 @@ def _limits(limits: Limits, place: str) -> None:
         value, most = getattr(limits, name), getattr(MOST, name)
         if not 0 <= value <= most:  # also refuses NaN
             raise InputError(f"{name} is over {most:g}", where=place, mend=f"at most {most:g}")
+
+
+def _command(proof: r.Command, where: str) -> None:
+    """`python3 -m` runs a module of the target. One of the interpreter's, such as `timeit`, runs what it is told."""
+    if proof.argv[0] != "python3":
+        return
+    words = proof.argv[1:3]
+    if len(words) < 2 or words[0] != "-m" or not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", words[1]):
+        raise InputError("a command is `target …`, or `python3 -m MODULE …`", where=where)
+    if words[1].partition(".")[0] in sys.stdlib_module_names:
+        raise InputError(f"{words[1][:60]} is the interpreter's module, not the target's", where=where)
 
 
 def _steps(proof: r.Steps, secret: str, place: str) -> None:
@@ -144,6 +176,8 @@ def _steps(proof: r.Steps, secret: str, place: str) -> None:
         if "as" in step and not (isinstance(step["as"], str) and _LABEL.fullmatch(step["as"])):
             raise InputError("a label that is no name", where=where)
         args, kwargs = step.get("args", []), step.get("kwargs", {})
+        if step.get("call") == "iter" and len(args) != 1:
+            raise InputError("iter takes one value here", where=where)
         if not isinstance(args, list) or not isinstance(kwargs, dict):
             raise InputError("args is a list, kwargs an object", where=where)
         for value in (*args, *kwargs.values(), step.get("to")):
@@ -182,7 +216,7 @@ def _value(value: Any, files: Mapping[str, str], secret: str, where: str) -> Non
 def _name(name: Any, where: str) -> None:
     if not isinstance(name, str) or len(name) > 300 or not _NAME.fullmatch(name):
         raise InputError("not a dotted name", where=where)
-    if any(part.startswith("__") for part in name.lstrip("$").split(".")):
+    if any(part.startswith(BEHIND) for part in name.lstrip("$").split(".")):
         raise InputError(f"a name that reaches behind the package: {name[:60]!a}", where=where)
 
 

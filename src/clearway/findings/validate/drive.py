@@ -1,17 +1,25 @@
 """Our harness for a proof that is data: runs the steps of `steps.json` against the package that is installed.
 
-    python3 -I drive.py LIBRARY steps.json SIZE
+    python3 -I drive.py LIBRARY steps.json SIZE SECRET
 
-It runs inside the box and is copied there as it is, so it imports nothing but the standard library. The last step's
-value is written to stdout after the nonce that we draw for each run, an exception's class after another; what a
-package prints by itself is not mistaken for either. A step is one of
+It runs inside the box and is copied there as it is, so it imports nothing but the standard library. On stdout, each
+line after the nonce that we draw for each run, so that what a package prints by itself is not mistaken for it:
+
+    NONCE step package | other     a call begins, of the package or of something else (`len`, a method of a text)
+    NONCE result VALUE             the last step's value
+    NONCE raised CLASS             an exception of the package's ended it
+    NONCE missing                  they could not be walked: a name is not there, or what is not the package's failed
+
+A step is one of
 
     {"call": "jinja2.Environment", "args": [...], "kwargs": {...}, "as": "e", "await": true}
     {"get": "$e.filters.0", "as": "f"}
     {"set": "$e.autoescape", "to": true}
 
 A dotted name is a module's, `$e` what an earlier step was called. It reaches into the package that is judged, and into
-the few things of `OPEN`: a proof that could call what it likes could tell one release from another by its number.
+the few things of `OPEN`: a proof that could call what it likes could tell one release from another by its number, and
+then do by itself what the package is said to do. For the same reason a call of what is not the package's opens nothing
+but the proof's own files, never SECRET (the name of a file that the package alone may read), and starts nothing.
 A value is plain JSON, or one of {"$": "e.x"}, {"object": "os.path.join"}, {"file": "a.txt", "as": "bytes" | "text" |
 "path" | "name"}, {"repeat": [value, 10]} (or {"n": 10}: ten times SIZE), {"concat": [...]}, {"bytes": value},
 {"dict": {...}}, {"tuple": [...]}.
@@ -23,13 +31,46 @@ import asyncio
 import builtins
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FrameType,
+    FunctionType,
+    MethodType,
+    ModuleType,
+    TracebackType,
+)
 from typing import Any
 
 MOST = 1 << 28  # characters of one value
 SHOWN = 2_000
+MISSING = 71
+# Behind objects stand their modules, and behind generators and tracebacks the frames of whoever runs them.
+BEHIND = ("__", "gi_", "cr_", "ag_", "tb_", "f_", "co_")
+REFUSED = {
+    *(
+        "os.rename",
+        "os.link",
+        "os.symlink",
+        "os.system",
+        "os.exec",
+        "os.posix_spawn",
+        "os.fork",
+        "os.forkpty",
+    ),
+    *(
+        "os.remove",
+        "os.truncate",
+        "os.kill",
+        "subprocess.Popen",
+        "ctypes.dlopen",
+        "pty.spawn",
+        "socket.connect",
+    ),
+}
 OPEN = (
     *("io.BytesIO", "io.StringIO", "zipfile.ZipFile", "shutil.copy2"),
     *("bytes", "dict", "int", "iter", "len", "list", "next", "set", "str", "tuple"),
@@ -43,10 +84,18 @@ class OutsideError(Exception):
 class Steps:
     """The names of earlier steps, and what a step says."""
 
-    def __init__(self, size: int, library: str) -> None:
+    def __init__(self, size: int, library: str, nonce: str = "", secret: str = "") -> None:
         self.size = size
         self.library = Path(library).resolve()
         self.names: dict[str, Any] = {}
+        self.nonce = nonce
+        self.work = Path.cwd().resolve()
+        self.secret = (self.work / secret).resolve() if secret else None
+        self.callee: Any = None  # what is being called
+        self.foreign = False  # and whether it is something else than the package's
+        self.through = (
+            False  # whether the last name that was reached leads through something of the package's
+        )
 
     def run(self, steps: list[dict[str, Any]]) -> Any:
         """The value of the last step."""
@@ -59,7 +108,14 @@ class Steps:
             if "call" in step:
                 args = [self.value(a) for a in step.get("args", [])]
                 kwargs = {k: self.value(v) for k, v in step.get("kwargs", {}).items()}
-                result = self.reach(step["call"])(*args, **kwargs)
+                called = self.reach(step["call"])
+                self.inside(called, step["call"])
+                own = self.own(called)
+                word = "package" if own or self.through or any(map(self.own, args)) else "other"
+                print(f"\n{self.nonce} step {word}", flush=True)
+                self.callee, self.foreign = called, not own
+                result = called(*args, **kwargs)
+                self.callee, self.foreign = None, False
             else:
                 result = self.reach(step["get"])
             if step.get("await"):
@@ -70,6 +126,7 @@ class Steps:
 
     def reach(self, text: str) -> Any:
         """What a dotted name means."""
+        self.through = False
         if text in OPEN:
             module, _, name = text.rpartition(".")
             return getattr(importlib.import_module(module) if module else builtins, name)
@@ -79,15 +136,21 @@ class Steps:
         else:
             thing, rest = _imported(text.split("."))
             self.inside(thing, text)
+        through = self.own(thing)
         for name in rest:
-            if name.startswith("__"):
+            if name.startswith(BEHIND) or (isinstance(thing, str) and name.startswith("format")):
                 raise OutsideError(text)
             thing = thing[int(name)] if name.isdigit() else getattr(thing, name)
             self.inside(thing, text)
+            through = through or self.own(thing)
+        self.through = through
         return thing
 
     def inside(self, thing: Any, text: str) -> None:
-        """Nothing, when a module, class or function is the package's own. What objects hold else is theirs."""
+        """Nothing, when a module, class or function is the package's own, or open to all. What objects hold else is
+        theirs."""
+        if text in OPEN:
+            return
         if isinstance(thing, BuiltinFunctionType):
             owner = thing.__self__
             if owner is not None and not isinstance(owner, ModuleType):
@@ -99,10 +162,67 @@ class Steps:
             name = thing.__module__
         else:
             return
-        root = sys.modules.get((name or "").split(".")[0])
-        places = [getattr(root, "__file__", None), *getattr(root, "__path__", ())]
-        if not any(p and self.library in Path(p).resolve().parents for p in places):
+        if not self.owns(name):
             raise OutsideError(text)
+
+    def owns(self, module: str | None) -> bool:
+        """Whether a module of that name lies in the library."""
+        root = sys.modules.get((module or "").split(".")[0])
+        places = [getattr(root, "__file__", None), *getattr(root, "__path__", ())]
+        return any(p and self.library in Path(p).resolve().parents for p in places)
+
+    def own(self, thing: Any) -> bool:
+        """Whether what runs when this is called, or walked through, is the package's."""
+        if isinstance(thing, MethodType):
+            return self.own(thing.__func__) or self.owns(type(thing.__self__).__module__)
+        if isinstance(thing, BuiltinFunctionType):
+            owner = thing.__self__
+            if owner is None or isinstance(owner, ModuleType):
+                return self.owns(thing.__module__ or getattr(owner, "__name__", ""))
+            return self.own(owner)
+        if isinstance(thing, ModuleType):
+            return self.owns(thing.__name__)
+        if isinstance(thing, FunctionType | type):
+            return self.owns(thing.__module__)
+        code = getattr(thing, "gi_code", None) or getattr(thing, "cr_code", None)
+        if isinstance(code, CodeType):
+            return self.holds(code.co_filename)
+        return self.owns(type(thing).__module__)
+
+    def holds(self, path: str) -> bool:
+        """Whether a file is the library's."""
+        return path.startswith(f"{self.library}/")
+
+    def heard(self, event: str, args: tuple[Any, ...]) -> None:
+        """The interpreter's audit hook (PEP 578): what is not the package's opens the proof's own files alone."""
+        if not self.foreign or (event != "open" and event not in REFUSED):
+            return
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            name = frame.f_code.co_filename
+            if self.holds(name) or name.startswith("<frozen importlib"):
+                return
+            frame = frame.f_back
+        if event == "open" and (args[0] == os.devnull or isinstance(args[0], int)):
+            return
+        if event == "open" and isinstance(args[0], str | bytes | os.PathLike):
+            path = Path(os.fsdecode(args[0])).resolve()
+            if self.work in path.parents and path != self.secret:
+                return
+        raise OutsideError(event)
+
+    def theirs(self, error: BaseException) -> bool:
+        """Whether an exception is the package's: a frame of its own raised it or let it through, or compiled code."""
+        trace: TracebackType | None = error.__traceback__
+        while trace is not None:
+            if self.holds(trace.tb_frame.f_code.co_filename):
+                return True
+            trace = trace.tb_next
+        if isinstance(error, OutsideError) or self.callee is None or self.foreign:
+            return False
+        # A function in Python that was not entered was given arguments that it does not have.
+        entered = not isinstance(self.callee, FunctionType | MethodType)
+        return entered or not isinstance(error, TypeError)
 
     def value(self, said: Any) -> Any:
         """What a value means."""
@@ -158,23 +278,28 @@ async def _awaited(thing: Any) -> Any:
     return await thing
 
 
-def main(library: str, steps: str, size: str) -> int:
-    """Runs the steps; 0 with a result, 70 with an exception."""
+def main(library: str, steps: str, size: str, secret: str = "") -> int:
+    """Runs the steps; 0 with a result, 70 with an exception of the package's, 71 when they can't be walked."""
     nonce = sys.stdin.readline().strip()  # taken before anything of the target's runs
     sys.path.insert(0, library)
     said = json.loads(Path(steps).read_text("utf-8"))
+    walk = Steps(int(size), library, nonce, secret)
+    sys.addaudithook(walk.heard)
     try:
-        shown = repr(Steps(int(size), library).run(said))[:SHOWN]
+        shown = repr(walk.run(said))[:SHOWN]
     except Exception as error:  # noqa: BLE001 - whatever the target raises is what is asked for
+        theirs = walk.theirs(error)
+        walk.foreign = False
         kind = type(error)
         sys.stdout.flush()
-        print(f"\n{nonce} raised {kind.__module__}.{kind.__qualname__}", flush=True)
-        print(str(error)[:SHOWN], file=sys.stderr)
-        return 70
+        word = f"raised {kind.__module__}.{kind.__qualname__}" if theirs else "missing"
+        print(f"\n{nonce} {word}", flush=True)
+        print(f"{kind.__qualname__}: {error}"[:SHOWN], file=sys.stderr)
+        return 70 if theirs else MISSING
     sys.stdout.flush()
     print(f"\n{nonce} result {shown}", flush=True)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:4]))
+    sys.exit(main(*sys.argv[1:5]))

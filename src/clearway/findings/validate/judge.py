@@ -4,7 +4,7 @@
     E1        k runs on the vulnerable build; the first one symbolised, the repeats not
     E2        k runs on the patched build
     E3        the project's own tests on both builds, and benign input on both
-    E4        variants of the proof on the patched build, and the proof under the second compiler
+    E4        variants of the proof on the patched build, and the proof under the second compiler (`variants`)
     E5        enough benign input, none of which goes another way
 
 It writes nothing and knows no database: what is done with a ladder is the desk's or the command line's.
@@ -13,28 +13,28 @@ It writes nothing and knows no database: what is done with a ladder is the desk'
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
 
 from msgspec import Struct
 
-from clearway.records.errors import ConfigError
 from clearway.sandbox.run import Backend, Bind, Limits, Run
 
-from . import level, mutate
+from . import level
 from . import recipe as r
 from .build import TARGET, Builder, BuildFailedError, Built
 from .crash import CrashState
 from .files import Files
-from .level import Ladder, Step
+from .fuzz import Fuzzed
+from .level import Ladder, Second, Step
 from .oracle import Seen
-from .tools import COMPILERS, Compiler, has
+from .tools import asan_library, first_interpreter
 from .trial import Shown, trial
+from .variants import Progress, Search
 
-MOST_VARIANTS = 100_000
 _WRITTEN = 256 << 10
-Progress = Callable[[str, int, int], None]  # what, how many of how many
+_TESTS = "/tests"  # where the box sees the tests of a Python package
+_TEST_LIMITS = Limits(cpu_s=60.0, wall_s=90.0)
 
 
 class Subject(Struct, frozen=True, kw_only=True):
@@ -63,9 +63,12 @@ class Judged(Struct, frozen=True, kw_only=True):
     state: CrashState | None = None
     vulnerable: str = ""  # digests of the builds
     patched: str = ""
-    compilers: tuple[str, ...] = ()
+    compilers: tuple[str, ...] = ()  # with the second, where one was used
     seconds: float = 0.0
     variant_seconds: float = 0.0  # that E4 was given
+    fuzzed: Fuzzed | None = None  # by libFuzzer, for E4
+    second: Second | None = None  # another compiler or interpreter, for E4
+    firing: bytes | None = None  # the variant that failed E4: data
     output: bytes = b""  # of the first run: data
     capped: bool = False  # what fired is the reporter's own program, and may be anything
 
@@ -139,7 +142,10 @@ def judge(
             break
     steps.append(
         level.silent(
-            quiet, same_build=patched.digest == vulnerable.digest, holds_patch=_holds(recipe, patched)
+            quiet,
+            same_build=patched.digest == vulnerable.digest,
+            holds_patch=_holds(recipe, patched),
+            looks_away=patched.marks.over(vulnerable.marks),
         )
     )
     if steps[-1].result != "met" or upto < 3:
@@ -148,7 +154,12 @@ def judge(
     if steps[-1].result != "met" or upto < 4:
         return done()
     found["variant_seconds"] = seconds
-    steps.append(_variants(backend, builder, patched, subject, seconds, told))
+    search = Search(backend, builder, (vulnerable, patched), recipe, files, first.seen.state, first, told)
+    answer = search.run(seconds)
+    steps.append(answer.step)
+    found |= {"fuzzed": answer.fuzzed, "second": answer.second, "firing": answer.firing}
+    if isinstance(recipe.target, r.CTarget) and answer.second.build:
+        found["compilers"] = (vulnerable.compiler, answer.second.tool)
     if steps[-1].result == "met" and upto >= 5:
         steps.append(level.differential(len(recipe.benign)))
     return done()
@@ -187,11 +198,11 @@ def _unbroken(
     recipe = subject.recipe
     before: dict[str, bool] = {}
     after: dict[str, bool] = {}
-    if isinstance(recipe.target, r.CTarget):
-        for n, test in enumerate(recipe.target.tests):
-            told("tests", n, len(recipe.target.tests))
-            before[test.name] = _passes(backend, vulnerable, test)
-            after[test.name] = _passes(backend, patched, test)
+    tests: tuple[r.Tests | r.PythonTests, ...] = recipe.target.tests
+    for n, test in enumerate(tests):
+        told("tests", n, len(tests))
+        before[test.name] = _passes(backend, vulnerable, test)
+        after[test.name] = _passes(backend, patched, test)
     ways = []
     for n, proof in enumerate(recipe.benign):
         told("benign input", n, len(recipe.benign))
@@ -200,20 +211,41 @@ def _unbroken(
     return level.unbroken(before, after, ways)
 
 
-def _passes(backend: Backend, built: Built, test: r.Tests) -> bool:
+def _passes(backend: Backend, built: Built, test: r.Tests | r.PythonTests) -> bool:
+    """Whether one of the project's own test programs ends well on a build."""
     if test.name not in built.tests:
         return False
-    done = backend.run(
-        Run(
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/work", "LC_ALL": "C.UTF-8"}
+    if isinstance(test, r.PythonTests):
+        run = _python_test(built, test, environment)
+    else:
+        run = Run(
             argv=(f"{TARGET}/test-{test.name}", *test.argv),
-            env={"PATH": "/usr/bin:/bin", "HOME": "/work", "ASAN_OPTIONS": "detect_leaks=0:symbolize=0"},
+            env=environment | {"ASAN_OPTIONS": "detect_leaks=0:symbolize=0"},
             binds=(Bind(built.folder, TARGET),),
             cwd=f"{TARGET}/src",
-            limits=Limits(cpu_s=60.0, wall_s=90.0),
+            limits=_TEST_LIMITS,
             sanitized=True,
         )
-    )
+    done = backend.run(run)
     return done.ended == "exited" and done.code == 0
+
+
+def _python_test(built: Built, test: r.PythonTests, environment: dict[str, str]) -> Run:
+    """The target's own modules come first: the tests' archive usually has the vulnerable ones in it."""
+    python = first_interpreter()
+    path = f"{TARGET}:{_TESTS}/src:{_TESTS}/needs"
+    more = {"PYTHONPATH": path, "PYTHONHASHSEED": "0", "ASAN_OPTIONS": "detect_leaks=0:symbolize=0"}
+    if built.sanitized:
+        more["LD_PRELOAD"] = asan_library()
+    return Run(
+        argv=(python.path, "-P", "-s", "-S", "-B", "-m", *test.argv),
+        env=environment | more,
+        binds=(Bind(built.folder, TARGET), Bind(built.folder.parent / "tests", _TESTS), *python.binds),
+        cwd=f"{_TESTS}/src",
+        limits=_TEST_LIMITS,
+        sanitized=built.sanitized,
+    )
 
 
 def _way(backend: Backend, built: Built, proof: r.Proof, subject: Subject) -> str:
@@ -223,45 +255,3 @@ def _way(backend: Backend, built: Built, proof: r.Proof, subject: Subject) -> st
     # A steps proof's line carries the nonce of its run; the value alone is compared.
     text = said.encode() if said is not None else shown.outcome.stdout
     return sha256(f"{shown.outcome.ended} {shown.outcome.code}\n".encode() + text).hexdigest()
-
-
-def _variants(
-    backend: Backend,
-    builder: Builder,
-    patched: Built,
-    subject: Subject,
-    seconds: float,
-    told: Progress,
-) -> Step:
-    recipe, files = subject.recipe, subject.files
-    begun = time.monotonic()
-    ends = begun + seconds
-    tried = related = 0
-    for proof, replaced in mutate.proofs(recipe, files, MOST_VARIANTS):
-        shown = trial(backend, patched, proof, recipe.oracle, files, recipe.limits, replaced=replaced)
-        tried += 1
-        related += shown.seen.shows == "fires"
-        if tried % 20 == 0:
-            told("variants", int(time.monotonic() - begun), int(seconds))
-        now = time.monotonic()
-        # A few variants say nothing: slow ones get more time, and not without end.
-        if related or (now >= ends and tried >= level.ENOUGH_VARIANTS) or now >= ends + 4 * seconds + 30:
-            break
-    return level.variants(
-        tried=tried,
-        related=related,
-        seconds=time.monotonic() - begun,
-        second=_second(backend, builder, subject) if tried else None,
-    )
-
-
-def _second(backend: Backend, builder: Builder, subject: Subject) -> Seen | None:
-    """The proof on the vulnerable build of the second compiler; None where there is none for this target."""
-    second: Compiler = COMPILERS[1]
-    if not isinstance(subject.recipe.target, r.CTarget) or not has(second):
-        return None
-    try:
-        built = builder.build(subject.recipe.target, subject.files, second)
-    except (BuildFailedError, ConfigError) as error:
-        return Seen(shows="unclear", why=f"{second} does not build it: {error.what}")
-    return _try(backend, built, subject).seen

@@ -39,6 +39,41 @@ class Step(Struct, frozen=True, kw_only=True):
     of: int = 0
 
 
+class Second(Struct, frozen=True, kw_only=True):
+    """The proof on the vulnerable target as another compiler built it, or under another interpreter, `of` times.
+
+    `lacking` says why there is none; it fails nothing then, and is on record.
+    """
+
+    tool: str = ""  # its own words on its version
+    build: str = ""  # digest of what was run
+    seen: tuple[Seen, ...] = ()
+    of: int = 0
+    lacking: str = ""
+
+    @property
+    def times(self) -> int:
+        """How often it fired."""
+        return sum(s.shows == "fires" for s in self.seen)
+
+    @property
+    def result(self) -> Result:
+        """Met when it fired each time, as often as it was to."""
+        if not self.seen:
+            return "not_tried"
+        return "met" if self.times == len(self.seen) >= self.of else "failed"
+
+    @property
+    def words(self) -> str:
+        """For the reason of a level."""
+        if self.result == "not_tried":
+            return f"no second build: {self.lacking}" if self.lacking else ""
+        if self.result == "met":
+            return f"it fires {self.times} of {self.of} times under {self.tool}"
+        other = next((s.why for s in self.seen if s.shows != "fires"), "")
+        return f"{self.tool} does not see it: {other}"
+
+
 class Ladder(Struct, frozen=True, kw_only=True):
     """All levels that were looked at, lowest first, and the highest that holds."""
 
@@ -88,14 +123,17 @@ def fires(seen: Sequence[Seen], *, capped: bool = False) -> Step:
     return Step(level=1, result="met", times=len(fired), of=len(seen), why=why)
 
 
-def silent(seen: Sequence[Seen], *, same_build: bool, holds_patch: bool) -> Step:
-    """E2 from runs of the same proof on the patched build."""
+def silent(seen: Sequence[Seen], *, same_build: bool, holds_patch: bool, looks_away: bool = False) -> Step:
+    """E2 from runs of the same proof on the patched build; `looks_away` when it tells the sanitizers to."""
     if not seen:
         return Step(level=2, result="not_tried", why="there is no patched build")
     if same_build:
         return Step(level=2, result="failed", of=len(seen), why="the patched build is the vulnerable one")
     if not holds_patch:
         return Step(level=2, result="failed", of=len(seen), why="the patched build does not hold the patch")
+    if looks_away:
+        why = "the patched source tells the sanitizers to look away, or is another program under them"
+        return Step(level=2, result="failed", of=len(seen), why=why)
     quiet = [s for s in seen if s.shows == "silent"]
     if len(quiet) == len(seen):
         return Step(level=2, result="met", times=len(quiet), of=len(seen), why=quiet[0].why)
@@ -134,9 +172,11 @@ def unbroken(before: dict[str, bool], after: dict[str, bool], benign: Sequence[t
     )
 
 
-def variants(*, tried: int, related: int, seconds: float, second: Seen | None) -> Step:
-    """E4 from re-fuzzing the patched build for `seconds`, `related` crashes found, and the proof under a `second`
-    compiler or sanitizer on the vulnerable build (None: there is none for this target)."""
+def variants(
+    *, tried: int, related: int, seconds: float, second: Second, fuzzed: str = "", elsewhere: int = 0
+) -> Step:
+    """E4 from re-fuzzing the patched build: `tried` mutations in so many `seconds`, `related` inputs that still fire,
+    what libFuzzer did or why not (`fuzzed`, in words), `elsewhere` flaws of their own, and the `second` build."""
     if not tried:
         return Step(
             level=4,
@@ -147,17 +187,22 @@ def variants(*, tried: int, related: int, seconds: float, second: Seen | None) -
         why = f"{tried} variants in {seconds:.0f} s: {ENOUGH_VARIANTS} are wanted"
         return Step(level=4, result="not_tried", of=tried, why=why)
     if related:
+        why = f"{related} variants of the proof still fire: the patch blocks the bytes, not the flaw"
         return Step(
-            level=4, result="failed", times=tried - related, of=tried,
-            why=f"{related} variants of the proof still fire: the patch blocks the bytes, not the flaw",
-        )  # fmt: skip
-    if second is not None and second.shows != "fires":
-        return Step(
-            level=4, result="failed", of=tried, why=f"a second compiler does not see it: {second.why}"
+            level=4,
+            result="failed",
+            times=max(tried - related, 0),
+            of=tried,
+            why="; ".join(s for s in (why, fuzzed) if s),
         )
-    return Step(
-        level=4, result="met", times=tried, of=tried, why=f"{tried:,} variants in {seconds:.0f} s, none fires"
-    )
+    if second.result == "failed":
+        return Step(level=4, result="failed", of=tried, why=second.words)
+    said = [f"{tried:,} variants in {seconds:.0f} s, none fires", fuzzed, second.words]
+    if elsewhere:
+        said.append(
+            f"{elsewhere} crashes elsewhere, which the vulnerable build has as well: findings of their own"
+        )
+    return Step(level=4, result="met", times=tried, of=tried, why="; ".join(s for s in said if s))
 
 
 def differential(benign: int) -> Step:

@@ -1,7 +1,7 @@
 """Variants of a proof's bytes, always the same ones: small changes near what fires, for E4.
 
-Not a fuzzer: a coverage-guided one finds more where a target has a harness for it. What these find is a patch that
-blocks the bytes of the proof and not the flaw.
+Not a fuzzer: where a target has an entry for a coverage-guided one, `fuzz` comes after these. What these find is a
+patch that blocks the bytes of the proof and not the flaw, in the ordinary build.
 """
 
 from __future__ import annotations
@@ -34,16 +34,19 @@ _WORTHY = (
     b"4294967295",
 )
 _LONGEST = 1 << 20
+STDIN = ""  # in the place of a file's name: what the program reads from its standard input
 
 
 def seed_of(recipe: r.Recipe, files: Files) -> tuple[str, bytes] | None:
     """The file of the proof that is varied, and its bytes: the largest that a command names or a step reads, and never
-    the one with the secret that is to come out."""
+    the one with the secret that is to come out. `STDIN` where a command names none and reads its standard input."""
     proof = recipe.proof
     secret = recipe.oracle.file if isinstance(recipe.oracle, r.Access) else ""
     names = [n for n in sorted(proof.files) if n != secret]
     if isinstance(proof, r.Command):
         named = [n for n in names if any(n in word for word in proof.argv)]
+        if not named and proof.stdin:
+            return STDIN, files.read(proof.stdin)
         names = named or names
     elif isinstance(proof, r.Steps):
         read = msgspec.json.encode(proof.steps)

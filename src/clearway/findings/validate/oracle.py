@@ -31,24 +31,36 @@ class Seen(Struct, frozen=True, kw_only=True):
 
 
 class Said(Struct, frozen=True):
-    """What our harness reports of its last step: a result, an exception's class, or neither."""
+    """What our harness reports: the last step's result, the class of an exception of the package's, or neither.
+
+    `missing`: the steps could not be walked, which says nothing of the package. `step` is whose the last call was that
+    began: the package's, another's, or "" for none.
+    """
 
     result: str | None = None
     raised: str | None = None
+    missing: bool = False
+    step: Literal["package", "other", ""] = ""
 
 
 def heard(outcome: Outcome, nonce: str) -> Said:
-    """The harness's own line in what a run wrote: the last that begins with this run's nonce."""
-    text = outcome.stdout.decode("utf-8", "replace")
-    for line in reversed(text.splitlines()):
+    """The harness's own lines in what a run wrote: those that begin with this run's nonce; the last ones count."""
+    step: Literal["package", "other", ""] = ""
+    ended = Said()
+    for line in outcome.stdout.decode("utf-8", "replace").splitlines():
         head, _, rest = line.partition(" ")
-        if head == nonce and nonce:
-            kind, _, value = rest.partition(" ")
-            if kind == "result":
-                return Said(result=value)
-            if kind == "raised":
-                return Said(raised=value)
-    return Said()
+        if head != nonce or not nonce:
+            continue
+        kind, _, value = rest.partition(" ")
+        if kind == "step":
+            step, ended = ("package" if value == "package" else "other"), Said()
+        elif kind == "result":
+            ended = Said(result=value)
+        elif kind == "raised":
+            ended = Said(raised=value)
+        elif kind == "missing":
+            ended = Said(missing=True)
+    return Said(result=ended.result, raised=ended.raised, missing=ended.missing, step=step)
 
 
 def look(
@@ -59,6 +71,12 @@ def look(
     state = state_of(report)
     if outcome.ended == "refused":
         return Seen(shows="unclear", why="the box could not be made")
+    if said.missing:
+        return Seen(shows="unclear", why="a step names what is not there, or fails outside of the package")
+    if said.step == "other" and outcome.ended != "exited":
+        return Seen(
+            shows="unclear", why=f"it was stopped ({outcome.ended}) in a call that is not the package's"
+        )
     if isinstance(oracle, r.Sanitizer):
         if state is None or (outcome.ended, outcome.code) != ("signal", signal.SIGABRT):
             return _ended(outcome, "no sanitizer stopped it")
@@ -95,7 +113,7 @@ def look(
     return _ended(outcome, f"{what} did not come out")
 
 
-def growth(oracle: r.Growth, outcomes: Sequence[Outcome]) -> Seen:
+def growth(oracle: r.Growth, outcomes: Sequence[Outcome], said: Said | None = None) -> Seen:
     """What runs on growing sizes show: processor time that grows far faster than the size.
 
     The last size against the first: more than `ratio` times what linear growth would take, or no end within the
@@ -103,6 +121,8 @@ def growth(oracle: r.Growth, outcomes: Sequence[Outcome]) -> Seen:
     """
     if any(o.ended == "refused" for o in outcomes):
         return Seen(shows="unclear", why="the box could not be made")
+    if said is not None and (said.missing or said.step == "other"):
+        return Seen(shows="unclear", why="its last call is not the package's, or names what is not there")
     times = [max(o.cpu_s, 0.02) for o in outcomes]
     if outcomes[0].ended == "cpu":
         return Seen(

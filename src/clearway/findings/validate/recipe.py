@@ -41,6 +41,17 @@ class PythonTarget(
     sdist: Files = {}  # at most one; built without a network
     build_wheels: Files = {}  # what the build needs: setuptools, wheel …
     sanitize: bool = False  # compiled extensions with AddressSanitizer and UBSan
+    test_archives: Files = {}  # where the tests lie, such as the source distribution: unpacked, first folder stripped
+    test_files: Files = {}  # put there as they are, after the archives
+    test_wheels: Files = {}  # what the tests need, such as pytest; the target's own modules come before them
+    tests: Annotated[tuple[PythonTests, ...], Meta(max_length=50)] = ()
+
+
+class PythonTests(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One run of the project's own tests: the words after `python3 -m`, such as `unittest tests.test_url`."""
+
+    name: Name
+    argv: Annotated[tuple[Text, ...], Meta(min_length=1, max_length=50)]
 
 
 class CTarget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="c"):
@@ -56,6 +67,27 @@ class CTarget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag
     )  # relative to /work/src
     flags: Flags = ()
     tests: Annotated[tuple[Tests, ...], Meta(max_length=50)] = ()
+    fuzz: Fuzz | None = (
+        None  # libFuzzer's entry; without one, a program that reads a file or stdin is given ours
+    )
+
+
+class DebianTarget(CTarget, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="debian"):
+    """A program in C or C++ from a Debian source package, unpacked and compiled as any other.
+
+    `source` are the `.dsc` and the files that it names. Of `debian/patches/series` those in `series` are applied, in
+    the series' order: null for all, none for an empty list. `debian/rules` is never run.
+    """
+
+    source: Annotated[Files, Meta(min_length=2)]
+    series: Annotated[tuple[Name, ...], Meta(max_length=500)] | None = None
+
+
+class Fuzz(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An entry for libFuzzer: what is compiled in place of `compile`, with `LLVMFuzzerTestOneInput` in it."""
+
+    compile: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=200)]
+    flags: Flags = ()
 
 
 class Tests(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,7 +99,7 @@ class Tests(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     argv: Annotated[tuple[Text, ...], Meta(max_length=50)] = ()
 
 
-Target = PythonTarget | CTarget
+Target = PythonTarget | CTarget | DebianTarget
 
 
 class Steps(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="steps"):
@@ -190,12 +222,8 @@ def files_of(recipe: Recipe) -> dict[str, str]:
     """Every file that it names: SHA-256 by the part of the recipe and the name, such as "patched/main.c"."""
     found: dict[str, str] = {}
     for part, target in (("target", recipe.target), ("patched", recipe.patched)):
-        named: dict[str, str] = {}
-        if isinstance(target, PythonTarget):
-            named = {**target.wheels, **target.sdist, **target.build_wheels}
-        elif isinstance(target, CTarget):
-            named = {**target.archives, **target.files, **target.patches}
-        found |= {f"{part}/{name}": digest for name, digest in named.items()}
+        if target is not None:
+            found |= {f"{part}/{name}": digest for files in parts(target) for name, digest in files.items()}
     for n, proof in enumerate((recipe.proof, *recipe.benign)):
         part = f"benign-{n}" if n else "proof"
         found |= {f"{part}/{name}": digest for name, digest in proof.files.items()}
@@ -204,6 +232,15 @@ def files_of(recipe: Recipe) -> dict[str, str]:
         if isinstance(proof, Command) and proof.stdin:
             found[f"{part}:stdin"] = proof.stdin
     return found
+
+
+def parts(target: Target) -> tuple[Files, ...]:
+    """All files of a target, in groups; patches last."""
+    if isinstance(target, PythonTarget):
+        tests = (target.test_archives, target.test_files, target.test_wheels)
+        return (target.wheels, target.sdist, target.build_wheels, *tests)
+    source = target.source if isinstance(target, DebianTarget) else {}
+    return source, target.archives, target.files, target.patches
 
 
 def named(recipe: Recipe, digest: str) -> str:
@@ -215,10 +252,9 @@ def published(recipe: Recipe) -> frozenset[str]:
     """The SHA-256 of all that the vulnerable target is made of, and of what the patched one is but for its patches."""
     found: set[str] = set()
     for target in (recipe.target, recipe.patched):
-        if isinstance(target, PythonTarget):
-            found |= {*target.wheels.values(), *target.sdist.values(), *target.build_wheels.values()}
-        elif isinstance(target, CTarget):
-            found |= {*target.archives.values(), *target.files.values()}
-            if target is recipe.target:
-                found |= set(target.patches.values())
+        if target is not None:
+            groups = parts(target)
+            if target is recipe.patched and isinstance(target, CTarget):
+                groups = groups[:-1]
+            found |= {digest for files in groups for digest in files.values()}
     return frozenset(found)

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from clearway.records.errors import InputError, IntegrityError
 
-from . import build, crash, tools
+from . import build, crash, level, tools
 from . import recipe as r
 from .level import Result
 
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from clearway.sandbox.run import Enforcement
 
     from ..desk_key import DeskKey, PublicKey
+    from .fuzz import Fuzzed
     from .judge import Judged
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE: Final = "urn:clearway:predicate:validation:1"
 MOST_BYTES = 1 << 20
+DRIVE = "drive/v2"  # the rules of our harness for steps
 
 
 class Digested(Struct, frozen=True, kw_only=True):
@@ -50,6 +52,30 @@ class Crash(Struct, frozen=True, kw_only=True):
     version: str
     error: str
     frames: tuple[str, ...]
+
+
+class Variants(Struct, frozen=True, kw_only=True, rename="camel"):
+    """How the variants of E4 were made. `lacking` says why libFuzzer was not used: then they are mutations alone.
+
+    `runs` is libFuzzer's own word, which ran in one process with the target.
+    """
+
+    lacking: str = ""
+    engine: str = ""
+    entry: str = ""
+    seed: int = 0
+    slices: int = 0
+    runs: int = 0
+    seconds: float = 0.0
+
+
+class Second(Struct, frozen=True, kw_only=True):
+    """The proof under another compiler or interpreter: fired `times` of `of`. `lacking` says why there was none."""
+
+    tool: str = ""
+    times: int = 0
+    of: int = 0
+    lacking: str = ""
 
 
 class Validation(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -74,6 +100,8 @@ class Validation(Struct, frozen=True, kw_only=True, rename="camel"):
     at: datetime
     seconds: float
     variant_seconds: float = 0.0  # given to the variants of E4
+    variants: Variants | None = None  # of E4 alone
+    second: Second | None = None  # of E4 alone
     finding: str = ""  # its handling id, where the desk has one
     accepted_by: str = ""
 
@@ -96,7 +124,7 @@ def environment_of(enforcement: Enforcement, compilers: Sequence[str]) -> tuple[
         "enforcement": held,
         "compilers": sorted(compilers),
         "python": tools.soabi(),
-        "rules": [build.VERSION, crash.VERSION],
+        "rules": [build.VERSION, crash.VERSION, DRIVE],
     }
     return sha256(msgspec.json.encode(said, order="sorted")).hexdigest(), held
 
@@ -111,8 +139,15 @@ def statements(
     finding: str = "",
 ) -> tuple[Statement, ...]:
     """One statement for each level that was looked at, lowest first."""
-    digest, held = environment_of(enforcement, judged.compilers)
+    environment = {
+        high: environment_of(enforcement, _used(judged.compilers, 4 if high else 0)) for high in (False, True)
+    }
     builds = {k: v for k, v in (("vulnerable", judged.vulnerable), ("patched", judged.patched)) if v}
+    fuzzed, second = judged.fuzzed, judged.second
+    if second is not None and second.build and second.build != judged.vulnerable:
+        builds["vulnerable, second compiler"] = second.build
+    if fuzzed is not None and fuzzed.build:
+        builds["patched, libFuzzer"] = fuzzed.build
     state = judged.state
     found = (
         Crash(key=state.key, version=crash.VERSION, error=state.error, frames=state.frames)
@@ -131,14 +166,31 @@ def statements(
                 target=named(recipe.target), patched=named(recipe.patched) if recipe.patched else "",
                 ids=recipe.ids, oracle=tag(recipe.oracle), proof=tag(recipe.proof),
                 inputs=dict(sorted(r.files_of(recipe).items())), builds=builds, crash=found if step.level else None,
-                environment=digest, enforcement=held, compilers=judged.compilers, at=at,
+                environment=environment[step.level >= 4][0], enforcement=environment[False][1],
+                compilers=_used(judged.compilers, step.level), at=at,
                 seconds=round(judged.seconds, 3), variant_seconds=judged.variant_seconds if step.level == 4 else 0.0,
+                variants=_variants(fuzzed) if step.level == 4 and fuzzed is not None else None,
+                second=_second(second) if step.level == 4 and second is not None else None,
                 finding=finding,
             ),
         )
         for step in judged.ladder.steps
         if step.result != "not_tried"
     )  # fmt: skip
+
+
+def _used(compilers: Sequence[str], at: int) -> tuple[str, ...]:
+    """The compilers that a level rests on: the second one is E4's."""
+    return tuple(compilers) if at >= 4 else tuple(compilers[:1])
+
+
+def _variants(fuzzed: Fuzzed) -> Variants:
+    same = {n: getattr(fuzzed, n) for n in Variants.__struct_fields__}
+    return Variants(**{**same, "seconds": round(fuzzed.seconds, 3)})
+
+
+def _second(second: level.Second) -> Second:
+    return Second(tool=second.tool, times=second.times, of=second.of, lacking=second.lacking)
 
 
 def signed(key: DeskKey, statement: Statement) -> bytes:
@@ -158,6 +210,8 @@ def accepted(before: Statement, by: str, why: str, at: datetime) -> Statement:
         at=at,
         accepted_by=by,
         variant_seconds=0.0,
+        variants=None,
+        second=None,
     )
     return msgspec.structs.replace(before, predicate=told)
 
@@ -222,7 +276,7 @@ def differences(
         theirs = said.builds.get(name, "")
         if theirs and mine and theirs != mine:
             notes.append(f"the {name} build has other bytes here")
-    if environment_of(enforcement, judged.compilers)[0] != said.environment:
+    if environment_of(enforcement, _used(judged.compilers, said.level))[0] != said.environment:
         notes.append("the environment is another one: compilers, kernel or sandbox")
     return against, notes
 

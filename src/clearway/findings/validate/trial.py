@@ -19,8 +19,9 @@ from clearway.sandbox.run import Backend, Bind, Limits, Outcome, Run
 from . import recipe as r
 from .build import TARGET, Built
 from .files import Files
+from .mutate import STDIN
 from .oracle import Said, Seen, growth, heard, look
-from .tools import asan_library, python, python_binds
+from .tools import Interpreter, asan_library, first_interpreter
 
 SECRET = b"{{secret}}"
 # Leaks need ptrace, which no box allows. A failed allocation is the program's to handle.
@@ -50,20 +51,27 @@ def trial(
     *,
     symbolize: bool = False,
     replaced: tuple[str, bytes] | None = None,
+    interpreter: Interpreter | None = None,
 ) -> Shown:
     """Runs the proof once (once for each size where it grows) and looks at it.
 
     `symbolize` names the functions of a crash, which costs most of its time: once a finding is enough. `replaced` puts
-    other bytes in the place of one of its files.
+    other bytes in the place of one of its files, or of its standard input (`mutate.STDIN`). `interpreter` is one for a
+    Python package in place of the first.
+
+    Raises:
+        InputError: the proof is not for this target, or runs something else than the target.
     """
     runs = []
     for size in oracle.sizes if isinstance(oracle, r.Growth) else (1,):
-        runs.append(_once(backend, built, proof, oracle, files, limits, size, symbolize, replaced))
+        runs.append(
+            _once(backend, built, proof, oracle, files, limits, size, symbolize, replaced, interpreter)
+        )
         if runs[-1].outcome.ended != "exited":
             break
     last = runs[-1]
     if isinstance(oracle, r.Growth):
-        seen = growth(oracle, [one.outcome for one in runs])
+        seen = growth(oracle, [one.outcome for one in runs], last.said)
     else:
         seen = look(oracle, last.outcome, last.said, last.secret, last.report)
     return Shown(seen=seen, outcome=last.outcome, said=last.said, report=last.report)
@@ -86,36 +94,45 @@ def _once(
     size: int,
     symbolize: bool,
     replaced: tuple[str, bytes] | None,
+    interpreter: Interpreter | None,
 ) -> _Ran:
     secret, nonce, report = (secrets.token_hex(16) for _ in range(3))
     inputs = {name: files.read(digest) for name, digest in proof.files.items()}
-    if replaced is not None:
+    if replaced is not None and replaced[0] != STDIN:
         inputs[replaced[0]] = replaced[1]
     if isinstance(oracle, r.Access):
         inputs = {name: data.replace(SECRET, secret.encode()) for name, data in inputs.items()}
     stdin = b""
     argv: Sequence[str]
     python_runs = built.kind == "python"
+    runs_it = interpreter or (first_interpreter() if python_runs else None)
+    python = runs_it.path if runs_it is not None else ""
     if isinstance(proof, r.Steps):
         if not python_runs:
             raise InputError("steps are for a Python package", where="proof")
         inputs |= {"drive.py": _driver(), "steps.json": msgspec.json.encode(proof.steps)}
-        argv = (python(), "-I", "-S", "-B", "drive.py", TARGET, "steps.json", str(size))
+        hidden = oracle.file if isinstance(oracle, r.Access) else ""
+        argv = (python, "-I", "-S", "-B", "drive.py", TARGET, "steps.json", str(size), hidden)
         stdin = f"{nonce}\n".encode()
     elif isinstance(proof, r.Command):
         head, *rest = proof.argv
         stdin = files.read(proof.stdin) if proof.stdin else b""
         if head == "target" and not python_runs:
             argv = (f"{TARGET}/target", *rest)
-        elif head == "python3" and rest[:1] == ["-m"]:
-            argv = (python(), "-s", "-S", "-B", *rest)
+        elif head == "python3" and rest[:1] == ["-m"] and python_runs:
+            if not _has(built, rest[1] if len(rest) > 1 else ""):
+                raise InputError("the module is none of the target's", where="proof.argv")
+            # -P, or the module would first be looked for among the proof's files
+            argv = (python, "-P", "-s", "-S", "-B", *rest)
         else:
             raise InputError("a command is `target …`, or `python3 -m …`", where="proof.argv")
     else:
         if proof.language != "python" or not python_runs:
             raise InputError("a script of the reporter's is Python, for a Python package", where="proof")
         inputs["script.py"] = files.read(proof.source)
-        argv = (python(), "-s", "-S", "-B", "script.py", str(size))
+        argv = (python, "-s", "-S", "-B", "script.py", str(size))
+    if replaced is not None and replaced[0] == STDIN:
+        stdin = replaced[1]
     environment = {"PATH": "/usr/bin:/bin", "HOME": "/work", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}
     if python_runs:
         environment["PYTHONPATH"] = TARGET
@@ -131,7 +148,7 @@ def _once(
     outcome = backend.run(
         Run(
             argv=tuple(argv), env=environment, stdin=stdin, inputs=inputs, limits=limits, sanitized=built.sanitized,
-            binds=(Bind(built.folder, TARGET), *(python_binds() if python_runs else ())),
+            binds=(Bind(built.folder, TARGET), *(runs_it.binds if runs_it is not None else ())),
             keep=(f"{report}.*",) if built.sanitized else (),
         )
     )  # fmt: skip
@@ -140,6 +157,12 @@ def _once(
         outcome = msgspec.structs.replace(outcome, stdout=outcome.stdout.replace(nonce.encode(), b""))
     # One process writes one report; a program of many may leave several, and any of them is a sanitizer's.
     return _Ran(outcome, said, secret, b"\n".join(outcome.kept[name] for name in sorted(outcome.kept)))
+
+
+def _has(built: Built, module: str) -> bool:
+    """Whether a module is the target's own, or of what was installed beside it."""
+    top = module.partition(".")[0]
+    return top.isidentifier() and any((built.folder / name).exists() for name in (top, f"{top}.py"))
 
 
 def _driver() -> bytes:
