@@ -60,6 +60,22 @@ NEEDS_NETWORK = COPIES.replace(
     int s = socket(AF_INET, SOCK_STREAM, 0);
     if (s >= 0 && connect(s, (struct sockaddr *)&to, sizeof to) == 0) parse(text);""",
 ).replace(b"#include <stdio.h>", b"#include <stdio.h>\n#include <arpa/inet.h>\n#include <sys/socket.h>")
+# The same flaw in a function that the sanitizer is told not to look at, said in four ways.
+SAFE = COPIES.replace(b"{ strcpy(to, from); }", b"{ while ((*to++ = *from++)) {} }")
+LOOKS_AWAY = {
+    "an attribute": SAFE.replace(b"static void", b'__attribute__((no_sanitize("address"))) static void'),
+    "an attribute made of pieces": SAFE.replace(
+        b"static void", b"#define J(a, b) a##b\n__attribute__((J(no_sanitize_, address))) static void"
+    ),
+    "another program under it": COPIES.replace(
+        b"    parse(text);", b"#ifdef __SANITIZE_ADDRESS__\n    if (n < 16)\n#endif\n    parse(text);"
+    ),
+    "its own interface": COPIES.replace(
+        b"int parse",
+        b"void __asan_set_death_callback(void (*)(void));\nvoid _exit(int);\nstatic void off(void) "
+        b"{ _exit(0); }\nint parse",
+    ).replace(b"    parse(text);", b"    __asan_set_death_callback(off);\n    parse(text);"),
+}
 ENDLESS_OUTPUT = (
     b'#include <stdio.h>\nint main(void) { for (;;) puts("AddressSanitizer: heap-buffer-overflow"); }\n'
 )
@@ -78,6 +94,10 @@ SLEEPS = b"#include <unistd.h>\nint main(void) { for (;;) sleep(1); }\n"
         pytest.param(NEEDS_NETWORK, MENDED, LONG, 0, "does not fire", id="the proof needs the network"),
         pytest.param(ENDLESS_OUTPUT, MENDED, LONG, 0, "stopped", id="the program writes without end"),
         pytest.param(FORKS, MENDED, LONG, 0, "stopped", id="the program is a fork bomb"),
+        *(
+            pytest.param(COPIES, source, LONG, 1, "look away", id=f"the patch tells the sanitizer to look away: {how}")
+            for how, source in LOOKS_AWAY.items()
+        ),
         *(
             pytest.param(FAKE.replace(b"ENDING", ending), MENDED, LONG, 0, "", id=f"a report is printed, then {name}")
             for name, ending in {"it ends well": b"", "it ends ill": b"return 1;", "it aborts": b"abort();"}.items()
@@ -133,6 +153,7 @@ def test_a_target_that_only_the_reporter_has_stays_at_e1(box: Backend, builds: P
 
 TELLS = {
     "toy.py": "import os\nVERSION = '1'\ndef version(): return VERSION\ndef echo(x): print(x); return x\n"
+    "def numbers(): yield 1\ndef builtin(): return eval\n"
 }
 
 
@@ -146,6 +167,11 @@ TELLS = {
         [{"call": "importlib.metadata.version", "args": ["toy"]}],
         [{"call": "io.BytesIO", "as": "b"}, {"call": "$b.read", "as": "r"}, {"call": "builtins.print"}],
         [{"call": "toy.echo", "args": [{"object": "os.system"}]}],
+        [{"call": "toy.builtin", "as": "e"}, {"call": "$e", "args": ["1"]}],
+        [{"get": "toy.VERSION", "as": "v"}, {"call": "$v.format_map", "args": [{"dict": {}}]}],
+        [{"call": "zipfile.ZipFile", "args": ["/tmp/planted", "w"]}],
+        [{"call": "shutil.copy2", "args": ["/target/toy.py", "/tmp/planted"]}],
+        [{"call": "shutil.copy2", "args": ["drive.py", "/tmp/planted"]}],
     ],
     ids=lambda steps: steps[-1]["call"],
 )

@@ -188,7 +188,10 @@ def _alike(seen: Seen, first: Seen) -> Seen:
 def _holds(recipe: r.Recipe, patched: Built) -> bool:
     """Whether the patched build is what it says: each patch was applied, or it is another published release."""
     if isinstance(recipe.patched, r.CTarget) and recipe.patched.patches:
-        return patched.patches == len(recipe.patched.patches)
+        series = len(
+            getattr(recipe.patched, "series", None) or ()
+        )  # of a source package; null for all there are
+        return patched.patches >= len(recipe.patched.patches) + series
     return recipe.patched is not None and recipe.patched != recipe.target
 
 
