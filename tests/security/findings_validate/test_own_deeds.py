@@ -17,11 +17,13 @@ from clearway.sandbox import Backend
 from findings_targets import a_wheel, judged, py_recipe, sha
 
 # Two releases without a flaw that differ in what they have: enough to tell one from the other.
-OLD = a_wheel({"toy.py": "VERSION = '1.2'\ndef echo(x): return x\ndef only_in_old(flag=True): return 1\n"})
+OLD = a_wheel(
+    {"toy.py": "VERSION = '1.2'\ndef echo(x): return x\ndef only_in_old(flag=True): return 1\n", "old.py": ""}
+)
 NEW = a_wheel({"toy.py": "VERSION = '1.3'\ndef echo(x): return x\n"}, version="2")
 SECRET = b"{{secret}}"
 LIMITS = {"cpu_s": 1.0, "wall_s": 20.0}
-BUSY = {"call": "set", "args": [{"repeat": ["abcdefgh", 30_000_000]}]}
+BUSY = [{"call": "set", "args": [{"repeat": ["abcdefgh", 30_000_000]}]}] * 4
 
 
 def forged(steps: list[Any], oracle: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -31,20 +33,20 @@ def forged(steps: list[Any], oracle: dict[str, Any], **more: Any) -> dict[str, A
 @pytest.mark.parametrize(
     ("steps", "oracle"),
     [
-        ([{"get": "toy.only_in_old"}, BUSY], {"kind": "endless"}),
-        ([{"get": "toy.VERSION", "as": "v"}, {"call": "$v.index", "args": ["1.2"]}, BUSY], {"kind": "endless"}),
-        ([{"call": "toy.only_in_old", "kwargs": {"flag": False}}, BUSY], {"kind": "endless"}),
+        ([{"get": "toy.only_in_old"}, *BUSY], {"kind": "endless"}),
+        ([{"get": "toy.VERSION", "as": "v"}, {"call": "$v.index", "args": ["1.2"]}, *BUSY], {"kind": "endless"}),
+        ([{"call": "toy.only_in_old", "kwargs": {"flag": False}}, *BUSY], {"kind": "endless"}),
         (
             [{"get": "toy.only_in_old"}, {"call": "zipfile.ZipFile", "args": ["/tmp/planted", "w"]}],
             {"kind": "file-outside", "path": "/tmp/planted"},
         ),
         (
-            [{"call": "shutil.copy2", "args": ["/target/toy.py", "/tmp/planted"]}],
+            [{"call": "shutil.copy2", "args": ["/target/old.py", "/tmp/planted"]}],
             {"kind": "file-outside", "path": "/tmp/planted"},
         ),
     ],
     ids=["it counts where a name is there", "where a text is found", "where an argument is taken",
-         "it writes a file itself", "it copies the package"],
+         "it writes a file itself", "it copies a file of the package"],
 )  # fmt: skip
 def test_it_stays_below_e2(box: Backend, builds: Path, steps: list[Any], oracle: dict[str, Any]) -> None:
     assert judged(box, builds, forged(steps, oracle), OLD, NEW, upto=2).ladder.level < 2
