@@ -61,16 +61,9 @@ REFUSED = {
         "os.fork",
         "os.forkpty",
     ),
-    *(
-        "os.remove",
-        "os.truncate",
-        "os.kill",
-        "subprocess.Popen",
-        "ctypes.dlopen",
-        "pty.spawn",
-        "socket.connect",
-    ),
+    *("os.remove", "os.truncate", "os.kill", "pty.spawn", "socket.connect"),
 }
+REFUSED_OF = ("ctypes", "subprocess")  # all events of these
 OPEN = (
     *("io.BytesIO", "io.StringIO", "zipfile.ZipFile", "shutil.copy2"),
     *("bytes", "dict", "int", "iter", "len", "list", "next", "set", "str", "tuple"),
@@ -195,7 +188,9 @@ class Steps:
 
     def heard(self, event: str, args: tuple[Any, ...]) -> None:
         """The interpreter's audit hook (PEP 578): what is not the package's opens the proof's own files alone."""
-        if not self.foreign or (event != "open" and event not in REFUSED):
+        if not self.foreign:
+            return
+        if event != "open" and event not in REFUSED and event.partition(".")[0] not in REFUSED_OF:
             return
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
