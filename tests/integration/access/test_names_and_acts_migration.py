@@ -20,7 +20,7 @@ NAMES = "select name from clearway.asset order by asset"
 
 
 def test_taken_back_and_made_again_all_is_as_before(people: People) -> None:
-    module = ScriptDirectory(str(_MIGRATIONS)).get_revision("0037").module
+    module = ScriptDirectory(str(_MIGRATIONS)).get_revision("0039").module
     engine = create_engine("postgresql+psycopg://", creator=lambda: connect(people.url), poolclass=NullPool)
 
     def run(way: str) -> None:
