@@ -87,6 +87,8 @@ def drawn(one: CaseView, now: datetime) -> plot.Drawn | None:
     ends = [plot.Happened(one.opened, "opened"), plot.Happened(now, "today", "now")]
     if one.until is not None and one.released is None:
         ends.append(plot.Happened(one.until, "embargo ends" if one.ends else "agreed to end", "soon"))
+    elif one.proposal is not None and one.released is None:
+        ends.append(plot.Happened(one.proposal.until, "proposed to end", "soon"))
     if one.published is not None:
         ends.append(plot.Happened(one.published, "published", "good"))
     events = [*ends, *steps[-MOST_STEPS:]]

@@ -55,9 +55,10 @@ def case_of(db: Connection, finding: Finding) -> CaseOf | None:
     return None if row is None else CaseOf(**dict(zip(CaseOf.__struct_fields__, row, strict=True)))
 
 
-def steps(one: FindingView, case: CaseOf | None) -> tuple[Step, ...]:
-    """Received, complete, validated, in a case, published: each with where it is."""
-    found = [Step(name="Received", stage="done", words="its receipt is signed", at=one.received)]
+def steps(one: FindingView, case: CaseOf | None, *, signed: bool = False) -> tuple[Step, ...]:
+    """Received, complete, validated, in a case, published: each with where it is. `signed`: its receipt is here."""
+    words = "its receipt is signed" if signed else ""
+    found = [Step(name="Received", stage="done", words=words, at=one.received)]
     if one.state == "withdrawn":
         return (*found, Step(name="Withdrawn", stage="ended", words=one.state_why or "by its reporter"))
     found.append(_complete(one))

@@ -217,7 +217,7 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
         tlp=_marking(),
         one=found,
         case=case,
-        course=course.steps(found, case),
+        course=course.steps(found, case, signed=signed),
         form=form,
         mine=mine,
         desk=desk,
