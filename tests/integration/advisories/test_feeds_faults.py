@@ -333,15 +333,16 @@ def test_an_archive_whose_records_are_of_a_new_schema_is_refused_and_what_stood_
     assert feeds.world.standing() == before
 
 
-EPSS_FAULTS = {
+# What is made of shared data is made when it is asked for: where that is absent, one test is skipped and not all.
+EPSS_FAULTS: dict[str, tuple[bytes | Callable[[], bytes], str]] = {
     "a page": (PAGE, "a web page"),
     "not packed": (b"#model_version:v1,score_date:2026-11-25\ncve,epss,percentile\n", "is no gzip file"),
-    "cut short": (epss_scores(300, "2026-11-25")[:-20], "is cut short"),
+    "cut short": (lambda: epss_scores(300, "2026-11-25")[:-20], "is cut short"),
     "another table": (gzip.compress(b"#a:b,score_date:2026-11-25\nx,y\n1,2\n"), "is no table of EPSS scores"),
     "no date": (gzip.compress(b"#model_version:v1\ncve,epss\nCVE-2024-1,0.1\n"), "bears no date"),
     "a bomb": (gzip.compress(bytes(80 << 20)), "unpacks to more"),
-    "an old day": (epss_scores(300, "2026-11-20"), "an old state is served again"),
-    "fewer": (epss_scores(100, "2026-11-25"), "lists 100 scores, and listed 300 before"),
+    "an old day": (lambda: epss_scores(300, "2026-11-20"), "an old state is served again"),
+    "fewer": (lambda: epss_scores(100, "2026-11-25"), "lists 100 scores, and listed 300 before"),
 }
 
 
@@ -352,7 +353,7 @@ def test_lying_scores_replace_nothing(feeds: Feeds, upstream: Upstream, fault: s
     feeds.good("epss")
     before = feeds.world.standing()
     body, reason = EPSS_FAULTS[fault]
-    upstream.pages["/epss.csv.gz"] = body
+    upstream.pages["/epss.csv.gz"] = body() if callable(body) else body
     assert reason in feeds.pull("epss", LATER).error
     assert feeds.world.standing() == before
 
