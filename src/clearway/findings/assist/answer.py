@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_TEXT = 4_000
 MAX_DOUBTS = 10
+MAX_QUESTIONS = 5  # asked for; a small model would go on with the list until it is cut off
 _MAX_CHARS = 64 << 10
 _FENCE = re.compile(r"\A\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*\Z", re.DOTALL)
 _MARKED_LINK = re.compile(r"!?\[([^\]\n]{0,300})\]\([^)\n]{0,2000}\)")
@@ -88,9 +89,11 @@ def schema(kind: Kind, refs: Sequence[str]) -> dict[str, Any]:
     """The JSON schema of an answer, in the part of the language that endpoints take (`strict`)."""
     text = {"type": "string"}
     if kind == "summary":
-        return _object(summary=text, impact=text, open_questions={"type": "array", "items": text})
+        questions = {"type": "array", "items": text, "maxItems": MAX_QUESTIONS}
+        return _object(summary=text, impact=text, open_questions=questions)
     named = {"type": "string", "enum": list(refs)} if refs else text
-    return _object(duplicates={"type": "array", "items": _object(finding=named, reason=text)})
+    pairs = {"type": "array", "items": _object(finding=named, reason=text), "maxItems": len(refs)}
+    return _object(duplicates=pairs)
 
 
 def read(kind: Kind, said: str, refs: Sequence[str], sent: str) -> Drafted:
