@@ -30,6 +30,7 @@ from . import _asset_names as names
 from ._fields import one_line
 
 MAX_CHARS = 400  # of a name, a title, an owner
+_MOST_SHOWN = 4  # values of one fact in a remark
 _FREE_TEXT = (
     "type",
     "environment",
@@ -42,6 +43,16 @@ _FREE_TEXT = (
     "exposure_since",
     "edge",
 )
+
+
+def _brief(value: object) -> str:
+    return one_line(str(value), 60)
+
+
+def _several(values: set[Any]) -> str:
+    """ "A and B", "A and B and C and D and 3 more": values that differ, in their order."""
+    shown = " and ".join(_brief(value) for value in sorted(values)[:_MOST_SHOWN])
+    return shown + (f" and {len(values) - _MOST_SHOWN} more" if len(values) > _MOST_SHOWN else "")
 
 
 class Asset:
@@ -123,8 +134,8 @@ class Asset:
                     values = ["public"]  # the answer with the earlier due date
                 if field == "edge":
                     values = ["yes"]  # the answer with the duty
-                shown = " and ".join(one_line(str(v), 60) for v in sorted(self.stated[field]))
-                problems.append(f"{self.name}: `{field}` is stated as {shown}; {values[0]} is kept")
+                shown = _several(self.stated[field])
+                problems.append(f"{self.name}: `{field}` is stated as {shown}; {_brief(values[0])} is kept")
             if values:
                 one[field] = values[0]
         if "edge" in one:
@@ -132,7 +143,9 @@ class Asset:
         ids = {of: min(given) for of, given in self.ids.items()}
         for of, given in sorted(self.ids.items()):
             if len(given) > 1:
-                problems.append(f"{self.name}: has {len(given)} values of `{of}`; {min(given)} is kept")
+                problems.append(
+                    f"{self.name}: `{of}` is stated as {_several(given)}; {_brief(min(given))} is kept"
+                )
         if not (self.ids or self.macs or self.digests) and not self._is_linked():
             shown = ", ".join(sorted(self.ips)[:4]) + (", …" if len(self.ips) > 4 else "")
             problems.append(

@@ -30,6 +30,29 @@ def test_tables_of_one_host_name_the_host_its_system_and_its_packages() -> None:
     ]
 
 
+def of_serials(*serials: str) -> tuple[str, ...]:
+    rows = [{"hostname": "web-1", "hardware_serial": s, "uuid": ""} for s in serials]
+    packages = [{"name": "bash", "version": "5.2", "arch": "amd64", "status": "install ok installed"}]
+    data = json.dumps({"system_info": rows, "deb_packages": packages}).encode()
+    (one,) = read_fleet(data, "osquery.json").observed
+    assert one.ids.serial == min(serials)
+    return one.problems
+
+
+def test_a_remark_on_values_that_differ_names_them_and_the_one_that_is_kept() -> None:
+    assert of_serials("7H2KX93") == ()
+    (said,) = of_serials("7H2KX93", "5CG1234XYZ")
+    assert said == "web-1: `serial` is stated as 5CG1234XYZ and 7H2KX93; 5CG1234XYZ is kept"
+
+
+def test_of_many_values_the_remark_names_four_and_says_how_many_more() -> None:
+    (said,) = of_serials(*(f"SERIAL{n:03}" for n in range(20)))
+    assert said == (
+        "web-1: `serial` is stated as SERIAL000 and SERIAL001 and SERIAL002 and SERIAL003 and 16 more; "
+        "SERIAL000 is kept"
+    )
+
+
 def test_debian_packages_carry_their_source_of_which_advisories_speak() -> None:
     libssl, libgcc = only("osquery-tables.json").components[:2]
     assert (libssl.source_name, libssl.source_version) == ("openssl", "3.0.11-1~deb12u2")
