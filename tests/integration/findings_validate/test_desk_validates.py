@@ -22,7 +22,7 @@ from clearway.findings.validate.tasks import tasks
 from clearway.records.errors import ConfigError, ConflictError, ForbiddenError, NotFoundError
 from clearway.sandbox import Backend
 from clearway.store.jobs_worker import run_worker
-from findings_targets import COPIES, LONG, MENDED, MENDS, SHORT, c_recipe, sha
+from findings_targets import BYTES_BLOCKED, COPIES, LONG, MENDED, MENDS, SHORT, c_recipe, sha
 from findings_world import Desk
 from intake_world import PROGRAM, environment
 from site_client import Site, site, words
@@ -46,11 +46,16 @@ VOUCHED = (sha(COPIES), sha(MENDED))
 
 
 def reported(
-    desk: Desk, made: dict[str, Any] | None = None, *, patch: bytes = b"", live: bool = True
+    desk: Desk,
+    made: dict[str, Any] | None = None,
+    *,
+    patch: bytes = b"",
+    live: bool = True,
+    more: tuple[bytes, ...] = (),
 ) -> kept.Finding:
     """A queued finding with a recipe and its files."""
     found = desk.finding(state="queued", live=live)
-    files = [File(kind="source", data=data, name="") for data in FILES]
+    files = [File(kind="source", data=data, name="") for data in (*FILES, *more)]
     raw = json.dumps(made or c_recipe(COPIES, MENDED)).encode()
     files.append(File(kind="attachment", data=raw, name="recipe.json"))
     if patch:
@@ -173,6 +178,29 @@ def test_a_target_that_the_desk_does_not_vouch_for_stays_at_e1(desk: Desk) -> No
         found = wait(desk, number)
     assert found.level == 1
     assert found.patched == ""
+
+
+def test_the_variant_that_still_fires_is_kept_and_downloaded_by_range(desk: Desk, pages: Site) -> None:
+    finding = reported(desk, c_recipe(COPIES, BYTES_BLOCKED), more=(BYTES_BLOCKED,))
+    number = ask(desk, finding, vouched=(*VOUCHED, sha(BYTES_BLOCKED)), seconds=3)
+    with worker(desk):
+        found = wait(desk, number)
+    assert found.level == 3
+    with desk.owner() as db:
+        logs = {a.name: a for a in artefact.listed(db, finding.id, "log")}
+    kept_file = logs[f"validation-{number}-variant"]
+    where = f"/api/v1/findings/{finding.handling}/files/{kept_file.id}"
+    whole = pages.api(desk.finder.secret, "GET", where)
+    assert sha(whole.content) == kept_file.sha256
+    assert whole.headers["etag"] == f'"{kept_file.sha256}"'
+    end = pages.api(desk.finder.secret, "GET", where, 206, range="bytes=-3")
+    assert end.content == whole.content[-3:]
+    past = pages.api(desk.finder.secret, "GET", where, 416, range=f"bytes={len(whole.content)}-")
+    assert past.headers["content-range"] == f"bytes */{len(whole.content)}"
+    pages.api(desk.rival.secret, "GET", where, 404)
+    shown = pages.page(desk.finder.cookie, f"/findings/{finding.handling}/evidence")
+    assert f"/findings/{finding.handling}/files/{kept_file.id}" in shown
+    assert "The variant that still fires" in words(shown)
 
 
 def test_a_patch_of_its_own_takes_the_place_of_the_recipes_fix(desk: Desk) -> None:
@@ -309,3 +337,27 @@ def test_a_worker_that_is_killed_is_resumed_once_and_never_counted_twice(desk: D
     assert len(statements) == 5
     assert attempts == [(2,)]
     assert desk.acts().count("validation.judged") == 1
+
+
+@pytest.mark.slow
+def test_workers_share_what_waits_and_each_validation_is_done_by_one_of_them(desk: Desk) -> None:
+    """As on more machines: processes that share the database and the home's keys, and nothing else."""
+    asked = [ask(desk, reported(desk), upto=2) for _ in range(6)]
+    command = [*PROGRAM, "--home", str(desk.home), "worker"]
+    env = environment(CLEARWAY_DATABASE_URL=desk.people.url)
+    workers = [
+        subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(2)
+    ]
+    try:
+        found = [wait(desk, number, s=90) for number in asked]
+    finally:
+        for one in workers:
+            one.terminate()
+        for one in workers:
+            one.wait(30)
+    assert {one.level for one in found} == {2}
+    with desk.owner() as db:
+        attempts = db.execute("select distinct attempts from clearway.validation").fetchall()
+    assert attempts == [(1,)]
+    assert desk.acts().count("validation.judged") == len(asked)

@@ -42,6 +42,8 @@ DOING = {
     "tests": ("The project's tests run before and after the fix", 3),
     "benign input": ("Harmless input runs on both builds", 3),
     "variants": ("Variants of the proof are tried, in seconds", 4),
+    "libFuzzer": ("libFuzzer looks for variants of the proof, in seconds", 4),
+    "second build": ("The proof runs under a second compiler or interpreter", 4),
 }
 STATES = {"waiting": "waits", "running": "runs", "done": "done", "failed": "could not be tried here"}
 
@@ -139,6 +141,7 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
         may=may and finding.state in ("queued", "judged") and running is None,
         coordinates=may,
         patches=[f for f in files if f.kind == "patch"],
+        firing={f.name: f.id for f in files if f.kind == "log"},
         form=form,
     )
 

@@ -152,7 +152,7 @@ class Search:
             return Second(tool=name, seen=(seen,), of=self._recipe.times)
         seen_all: list[Seen] = []
         for n in range(self._recipe.times):
-            self._told(f"with {name}", n, self._recipe.times)
+            self._told("second build", n, self._recipe.times)
             seen_all.append(self._on(built, self._recipe.proof, None).seen)
             if seen_all[-1].shows != "fires":
                 break
@@ -165,7 +165,7 @@ class Search:
         tool = f"Python {other.version}"
         seen_all: list[Seen] = []
         for n in range(recipe.times):
-            self._told(f"under {tool}", n, recipe.times)
+            self._told("second build", n, recipe.times)
             shown = trial(
                 self._backend, self._vulnerable, recipe.proof, recipe.oracle, self._files, recipe.limits,
                 interpreter=other,
