@@ -70,6 +70,50 @@ def test_the_secret_is_the_packages_alone_to_read(box: Backend, builds: Path, re
     assert "fails outside of the package" in found.ladder.why
 
 
+def test_the_secret_is_in_no_other_file(box: Backend, builds: Path) -> None:
+    proof = {"files": {"outside/a": sha(SECRET), "given": sha(SECRET)}}
+    steps = [{"call": "toy.echo", "args": [{"file": "given"}]}]
+    made = forged(steps, {"kind": "access", "file": "outside/a"}, proof=proof)
+    assert judged(box, builds, made, OLD, NEW, SECRET, upto=1).ladder.level == 0
+    made["proof"] = {
+        "kind": "command",
+        "argv": ["python3", "-m", "toy", "outside/a"],
+        "files": proof["files"],
+    }
+    with pytest.raises(InputError, match="by its name"):
+        recipe.read(json.dumps(made).encode())
+
+
+def test_what_fires_by_chance_is_asked_three_times_at_least(box: Backend, builds: Path) -> None:
+    made = forged([{"call": "toy.only_in_old"}], {"kind": "output", "text": "1"})
+    found = judged(box, builds, made, OLD, NEW, upto=1)
+    assert (found.ladder.steps[1].times, found.ladder.steps[1].of) == (3, 3)
+
+
+def test_twenty_times_the_same_harmless_input_is_one(box: Backend, builds: Path) -> None:
+    harmless = {"kind": "steps", "steps": [{"call": "toy.echo", "args": ["a"]}]}
+    one = a_wheel({"toy.py": "def echo(x): return x\ndef run(x): return open(x).read()\n"})
+    two = a_wheel({"toy.py": "def echo(x): return x\ndef run(x): return ''\n"}, version="2")
+    steps = [{"call": "toy.run", "args": ["x/../outside/a"]}]
+    proof = {"files": {"outside/a": sha(SECRET), "x/y": sha(b"y")}}
+    oracle = {"kind": "access", "file": "outside/a"}
+    made = py_recipe(one, two, steps, oracle, proof=proof, benign=[harmless] * 20, limits=LIMITS)
+    found = judged(box, builds, made, one, two, SECRET, b"y", upto=5, seconds=0.2)
+    assert found.ladder.level == 4, found.ladder
+    assert "1 benign inputs: 20 are wanted" in found.ladder.why
+
+
+def test_what_does_not_run_on_either_build_is_no_harmless_input(box: Backend, builds: Path) -> None:
+    never = {"kind": "steps", "steps": [{"call": "toy.nothing"}]}
+    made = forged(
+        [{"call": "toy.echo", "args": ["1.2"]}, {"get": "toy.VERSION"}], {"kind": "output", "text": "1.2"}
+    )
+    made["benign"] = [never]
+    found = judged(box, builds, made, OLD, NEW, upto=3)
+    assert found.ladder.level == 2
+    assert "no good end" in found.ladder.why
+
+
 def test_what_the_package_itself_opens_is_not_bounded_by_its_caller(box: Backend, builds: Path) -> None:
     """A generator, a callback and a method of the package do as they like, whoever calls them."""
     package = """

@@ -62,6 +62,8 @@ def check(recipe: r.Recipe, place: str) -> None:
             _steps(proof, secret, f"{place}: proof.steps")
         elif isinstance(proof, r.Command):
             _command(proof, f"{place}: proof.argv")
+    if secret and isinstance(recipe.proof, r.Command) and secret in recipe.proof.argv:
+        raise InputError("the program is given the secret's file by its name", where=f"{place}: proof.argv")
     if secret and secret not in recipe.proof.files:
         raise InputError("the secret's file is none of the proof's", where=f"{place}: oracle.file")
     if isinstance(recipe.oracle, r.Raised) and not isinstance(recipe.proof, r.Steps):

@@ -16,6 +16,7 @@ import time
 from functools import partial
 from hashlib import sha256
 
+import msgspec
 from msgspec import Struct
 
 from clearway.sandbox.run import Backend, Bind, Limits, Run
@@ -115,8 +116,9 @@ def judge(
     first = _try(backend, vulnerable, subject, symbolize=True)
     found |= {"state": first.seen.state, "output": _written(first)}
     runs = [first.seen]
-    for n in range(1, recipe.times):
-        told("fires", n, recipe.times)
+    times = max(recipe.times, level.LEAST_RUNS)
+    for n in range(1, times):
+        told("fires", n, times)
         if first.seen.shows != "fires":
             break
         # Repeats without symbols have no names to compare: that a sanitizer stops them for the same error is enough.
@@ -135,8 +137,8 @@ def judge(
         return done()
     found["patched"] = patched.digest
     quiet: list[Seen] = []
-    for n in range(recipe.times):
-        told("silent", n, recipe.times)
+    for n in range(times):
+        told("silent", n, times)
         quiet.append(_try(backend, patched, subject).seen)
         if quiet[-1].shows != "silent":
             break
@@ -161,7 +163,7 @@ def judge(
     if isinstance(recipe.target, r.CTarget) and answer.second.build:
         found["compilers"] = (vulnerable.compiler, answer.second.tool)
     if steps[-1].result == "met" and upto >= 5:
-        steps.append(level.differential(len(recipe.benign)))
+        steps.append(level.differential(len(set(map(msgspec.json.encode, recipe.benign)))))
     return done()
 
 
@@ -252,9 +254,12 @@ def _python_test(built: Built, test: r.PythonTests, environment: dict[str, str])
 
 
 def _way(backend: Backend, built: Built, proof: r.Proof, subject: Subject) -> str:
-    """How a run goes: its end and what it gives, as a digest."""
+    """How a run goes: its end and what it gives, as a digest; "" where it was stopped, or its steps can't be walked:
+    nothing benign ends so."""
     shown = trial(backend, built, proof, r.Signal(), subject.files, subject.recipe.limits)
     said = shown.said.result or shown.said.raised
+    if shown.outcome.ended != "exited" or shown.said.missing:
+        return ""
     # A steps proof's line carries the nonce of its run; the value alone is compared.
     text = said.encode() if said is not None else shown.outcome.stdout
     return sha256(f"{shown.outcome.ended} {shown.outcome.code}\n".encode() + text).hexdigest()

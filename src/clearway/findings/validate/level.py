@@ -26,6 +26,7 @@ Result = Literal["met", "failed", "not_tried"]
 HIGHEST = 6
 ENOUGH_BENIGN = 20
 ENOUGH_VARIANTS = 20
+LEAST_RUNS = 3  # of a proof on a build, however few a recipe asks for: what fires by chance fires once easily
 _NO_VARIANT = "no variant was tried: the proof has no file to vary, or its oracle can't tell"
 
 
@@ -143,7 +144,8 @@ def silent(seen: Sequence[Seen], *, same_build: bool, holds_patch: bool, looks_a
 
 
 def unbroken(before: dict[str, bool], after: dict[str, bool], benign: Sequence[tuple[str, str]] = ()) -> Step:
-    """E3 from the project's tests on both builds, by name, and benign runs as (before, after) digests."""
+    """E3 from the project's tests on both builds, by name, and benign runs as (before, after) digests, "" for one that
+    comes to no end of its own."""
     if not before and not benign:
         return Step(level=3, result="not_tried", why="no test and no benign input is known")
     passed = {name for name, ok in before.items() if ok}
@@ -153,6 +155,10 @@ def unbroken(before: dict[str, bool], after: dict[str, bool], benign: Sequence[t
             level=3, result="failed", times=len(passed) - len(broken), of=len(passed),
             why=f"{len(broken)} of {len(passed)} tests that passed before fail after",
         )  # fmt: skip
+    ill = sum(not a for a, _ in benign)
+    if ill:
+        why = f"{ill} of {len(benign)} benign inputs come to no good end on the vulnerable build"
+        return Step(level=3, result="failed", times=len(benign) - ill, of=len(benign), why=why)
     differ = sum(a != b for a, b in benign)
     if differ:
         return Step(
@@ -206,7 +212,7 @@ def variants(
 
 
 def differential(benign: int) -> Step:
-    """E5 from the number of benign inputs that went the same way on both builds (E3 has compared them)."""
+    """E5 from the number of distinct benign inputs that went the same way on both builds (E3 has compared them)."""
     if benign < ENOUGH_BENIGN:
         return Step(
             level=5, result="not_tried", of=benign, why=f"{benign} benign inputs: {ENOUGH_BENIGN} are wanted"

@@ -63,6 +63,7 @@ class Search:
         self._backend, self._builder, self._told = backend, builder, told
         self._vulnerable, self._patched = builds
         self._recipe, self._files, self._state, self._first = recipe, files, state, first
+        self._times = max(recipe.times, level.LEAST_RUNS)
         self._tried = self._related = self._elsewhere = 0
         self._firing: bytes | None = None
 
@@ -149,14 +150,14 @@ class Search:
             built = self._builder.build(target, self._files, name)
         except (BuildFailedError, ConfigError) as error:
             seen = Seen(shows="unclear", why=f"{name} does not build it: {error.what}")
-            return Second(tool=name, seen=(seen,), of=self._recipe.times)
+            return Second(tool=name, seen=(seen,), of=self._times)
         seen_all: list[Seen] = []
-        for n in range(self._recipe.times):
-            self._told("second build", n, self._recipe.times)
+        for n in range(self._times):
+            self._told("second build", n, self._times)
             seen_all.append(self._on(built, self._recipe.proof, None).seen)
             if seen_all[-1].shows != "fires":
                 break
-        return Second(tool=built.compiler, build=built.digest, seen=tuple(seen_all), of=self._recipe.times)
+        return Second(tool=built.compiler, build=built.digest, seen=tuple(seen_all), of=self._times)
 
     def _second_interpreter(self) -> Second:
         recipe, other = self._recipe, tools.second_interpreter()
@@ -164,8 +165,8 @@ class Search:
             return Second(lacking="there is no second interpreter on this machine")
         tool = f"Python {other.version}"
         seen_all: list[Seen] = []
-        for n in range(recipe.times):
-            self._told("second build", n, recipe.times)
+        for n in range(self._times):
+            self._told("second build", n, self._times)
             shown = trial(
                 self._backend, self._vulnerable, recipe.proof, recipe.oracle, self._files, recipe.limits,
                 interpreter=other,
@@ -176,7 +177,7 @@ class Search:
             seen_all.append(shown.seen)
             if shown.seen.shows != "fires":
                 break
-        return Second(tool=tool, build=self._vulnerable.digest, seen=tuple(seen_all), of=recipe.times)
+        return Second(tool=tool, build=self._vulnerable.digest, seen=tuple(seen_all), of=self._times)
 
     def _fails(self, shown: Shown) -> bool:
         if shown.said.missing or shown.said.raised != self._first.said.raised:
