@@ -165,3 +165,20 @@ def test_a_package_that_does_not_run_under_the_second_interpreter_fails_nothing(
     )
     assert found.ladder.level == 4, found.ladder
     assert "the package does not run under Python" in found.ladder.why
+
+
+@NO_FUZZER
+@pytest.mark.slow
+def test_a_patch_that_floods_the_fuzzer_with_inputs_of_its_own_is_heard_within_bounds(
+    box: Backend, builds: Path
+) -> None:
+    """It writes what libFuzzer would, and ends it. None of it fires; none of it counts, and it is said."""
+    floods = MENDED.replace(
+        b"    parse(text);",
+        b'    if (access("/work/corpus", F_OK) == 0) { for (int i = 0; i < 3000; i++) { char name[64];\n'
+        b'        sprintf(name, "/work/found/crash-%d", i); FILE *f = fopen(name, "w"); if (f) { fputs("x", f);'
+        b" fclose(f); } }\n        _exit(0); }\n    parse(text);",
+    ).replace(b"#include <stdio.h>", b"#include <stdio.h>\n#include <unistd.h>")
+    found = fuzzed(box, builds, COPIES, floods, seconds=6.0)
+    assert found.ladder.level == 4, found.ladder
+    assert "libFuzzer was not used: the patched build ended it at once" in found.ladder.why

@@ -28,11 +28,12 @@ from . import recipe as r
 from . import tools
 from .build import TARGET, Builder, BuildFailedError, Built
 from .files import Files
-from .mutate import STDIN, seed_of
+from .mutate import LONGEST, STDIN, seed_of
 
 SLICE_S = 5.0  # a stop is heard between two
 LEAST_S = 4.0  # to build for it takes about as long
 MOST_SLICES = 1_000
+MOST_FOUND = 5  # of one slice
 _ENTRY = "clearway-input"
 _SEEDS = 0x7FFFFFFF  # libFuzzer reads a seed as an int; 0 draws one
 _MEMORY_MIB = 2048
@@ -175,9 +176,17 @@ class Fuzzer:
                 runs=self._found.runs + (int(counted[1]) if counted else 0),
             )  # fmt: skip
             corpus = outcome.kept.get("corpus.tar", b"")
-            stopped = [data for name, data in outcome.kept.items() if name.startswith("found/")]
+            # libFuzzer stops at its first; a program that leaves more, or longer ones, is not listened to for ever.
+            found = [data for name, data in outcome.kept.items() if name.startswith("found/")]
+            stopped = [data for data in found if len(data) <= LONGEST][:MOST_FOUND]
             yield from stopped
-            if not stopped and not counted:  # it ended in a way of its own: the next ends the same
+            if not counted and (
+                not stopped or not self._found.runs
+            ):  # it ended by itself: the next ends the same
+                if not self._found.runs:
+                    self._found = msgspec.structs.replace(
+                        self._found, lacking="the patched build ended it at once"
+                    )
                 return
 
     def _crashes(self, built: Built, made: Entry) -> bool:
@@ -190,7 +199,7 @@ class Fuzzer:
         return any(outcome.kept.values())
 
     def _slice(self, built: Built, made: Entry, seconds: float, n: int, corpus: bytes) -> Outcome:
-        longest = min(max(4 * len(made.seed), 4096), 1 << 20)
+        longest = min(max(4 * len(made.seed), 4096), LONGEST)
         once = max(1, min(10, int(self._recipe.limits.cpu_s)))
         words = (
             f"-seed={(self._found.seed + n - 1) % _SEEDS + 1}", f"-max_total_time={max(1, round(seconds))}",

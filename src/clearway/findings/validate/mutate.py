@@ -33,7 +33,7 @@ _WORTHY = (
     b"-1",
     b"4294967295",
 )
-_LONGEST = 1 << 20
+LONGEST = 1 << 20
 STDIN = ""  # in the place of a file's name: what the program reads from its standard input
 
 
@@ -104,7 +104,7 @@ def variants(data: bytes, most: int) -> Iterator[bytes]:
     """Up to `most` variants, in one order: first each small change at each place, then several at once."""
     seen = {data}
     for one in _all(data):
-        if len(one) <= _LONGEST and one not in seen:
+        if len(one) <= LONGEST and one not in seen:
             if len(seen) < 10_000:
                 seen.add(one)
             yield one

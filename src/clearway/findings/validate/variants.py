@@ -73,10 +73,12 @@ class Search:
         fuzzer = Fuzzer(self._backend, self._builder, self._recipe, self._files, seconds)
         spent = self._mutate(variants, seconds if fuzzer.lacking else seconds * _SHARE, seconds)
         if not fuzzer.lacking and self._tried and not self._related:
+            begun = time.monotonic()
             if fuzzer.prepare():
+                begun = time.monotonic()
                 self._fuzz(fuzzer, seconds - spent)
-            else:
-                spent += self._mutate(variants, seconds - spent, seconds)
+            if fuzzer.lacking and not self._related:
+                spent += self._mutate(variants, seconds - spent - (time.monotonic() - begun), seconds)
         second = self._second() if self._tried and not self._related else Second()
         step = level.variants(
             tried=self._tried, related=self._related, seconds=spent, second=second,
