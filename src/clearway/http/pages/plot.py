@@ -205,6 +205,7 @@ def _across(title: str, events: Sequence[Happened], now: datetime) -> Markup:
     height = middle + 16 + max(len(ends) // 2, 0) * line_height + (4 if len(ends) > 1 else 0)
     parts = [_open(title, _WIDE, height)]
     parts.append(Markup('<line x1="0" x2="{}" y1="{}" y2="{}" class="axis"/>').format(_WIDE, middle, middle))
+    labels: list[Markup] = []  # over all stems: one that goes by does not strike a label through
     for x, level, centre, event in placed:
         upwards = level % 2 == 0
         rank = level // 2
@@ -213,9 +214,12 @@ def _across(title: str, events: Sequence[Happened], now: datetime) -> Markup:
         parts.append(
             Markup('<path d="M{:.1f} {}L{:.1f} {}" class="stem"/>').format(x, middle, x, edge)
             + Markup('<circle cx="{:.1f}" cy="{}" r="5" class="event {}"/>').format(x, middle, event.kind)
-            + _text(centre, y - 13 if upwards else y, event.what, "middle", "what")
+        )
+        labels.append(
+            _text(centre, y - 13 if upwards else y, event.what, "middle", "what")
             + _text(centre, y if upwards else y + 13, short_day(_day(event.on), now), "middle")
         )
+    parts += labels
     return Markup("").join([*parts, Markup("</svg>")])
 
 
