@@ -17,6 +17,7 @@ import pytest
 from harness import PHONE, Screen
 from playwright.sync_api import expect
 
+from clearway.findings.case import mail
 from findings_desk_world import again
 
 Screens = Callable[..., Screen]
@@ -167,3 +168,7 @@ def test_a_maintainer_without_an_account_answers_by_the_letters_link(screens: Sc
     screen.open(f"/case-mail/{found.link}")
     expect(page.get_by_role("button", name="Send me a new link")).to_be_visible()
     screen.axe()
+    screen.open(f"/case-mail/stop/{mail.stop_token(found.desk.vault, found.mailed.id)}")
+    screen.axe()
+    page.get_by_role("button", name="Stop all letters of this case").click()
+    expect(page.get_by_role("status").filter(has_text="No more letters")).to_be_visible()

@@ -25,13 +25,15 @@ def test_a_question_becomes_a_lease_on_the_calendar_and_in_the_list(pages: Site,
         cookie, "/leases/ask", 303, activity="fuzzing", scope="pkg:pypi/requests@2.31.0\n", label="night run"
     )
     at = answer.headers["location"]
-    shown = words(pages.page(cookie, at))
+    html = pages.page(cookie, at)
+    shown = words(html)
     assert "Fuzzing" in shown
     assert "requests@2.31.0" in shown.replace(" ", "")
     listed = pages.page(cookie, "/leases")
     assert listed.count("night run") >= 1
     assert "Leases by day" in words(listed)
-    fence = shown.split("Fencing token ")[1].split()[0]
+    fence = html.split('name="fence" value="')[1].partition('"')[0]
+    assert fence in shown
     pages.post(cookie, f"{at}/renewal", 303, fence=fence)
     pages.post(cookie, f"{at}/renewal", 409, fence="1")
     pages.post(cookie, f"{at}/release", 303)

@@ -36,9 +36,9 @@ MOST_CHOSEN = 100
 STATES = ("incomplete", "queued", "validating", "judged")
 COLUMNS = (
     Column(key="title", label="Finding", lead=True, wide=True),
-    Column(key="points", label="Rank", number=True),
+    Column(key="points", label="Rank", number=True, term="rank"),
     Column(key="reasons", label="Why here", wide=True),
-    Column(key="level", label="Evidence"),
+    Column(key="level", label="Evidence", term="evidence level"),
     Column(key="package", label="Product"),
     Column(key="state", label="State"),
     Column(key="organisation", label="Reported by"),

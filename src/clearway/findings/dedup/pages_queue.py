@@ -23,7 +23,7 @@ COLUMNS = (
     Column(key="reason", label="Why", wide=True),
     Column(key="score", label="Likelihood", sort="score", number=True),
     Column(key="package", label="Product", sort="package"),
-    Column(key="levels", label="Evidence"),
+    Column(key="levels", label="Evidence", term="evidence level"),
     Column(key="at", label="Since", sort="at"),
 )
 

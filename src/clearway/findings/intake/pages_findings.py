@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 HandlingText = Annotated[str, Parameter(max_length=20)]
 COLUMNS = (
     Column(key="title", label="Finding", lead=True, wide=True),
-    Column(key="handling", label="Handling id"),
+    Column(key="handling", label="Handling id", term="handling id"),
     Column(key="package", label="Product", sort="package"),
     Column(key="state", label="State"),
-    Column(key="level", label="Evidence", sort="level", number=True),
+    Column(key="level", label="Evidence", sort="level", term="evidence level"),
     Column(key="received", label="Received", sort="received"),
     Column(key="organisation", label="Reported by", shown=False),
     Column(key="cwe", label="Class", shown=False),
