@@ -50,6 +50,7 @@ KINDS = {
     "parties": "party",
     "threads": "thread",
     "routes": "line",
+    "assist": "proposal",
 }
 # Named by what everybody may know: the parameters of these hold no id of an organisation's own things.
 PUBLIC_NAMES = {
@@ -61,6 +62,7 @@ PUBLIC_NAMES = {
 NOT_YET = {
     "/api/v1/findings/{handling:str}/validations/{number:int}",
     "/api/v1/findings/{handling:str}/validations/{number:int}/log",
+    "/findings/{handling:str}/evidence/{number:int}/log",
     "/api/v1/cases/{handling:str}/contacts",
     "/api/v1/cases/{handling:str}/draft",
     "/api/v1/cases/{handling:str}/threads/{number:int}",
@@ -99,6 +101,9 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/leases/{reference:str}/release": {},
     "POST /api/v1/leases/controls/{number:int}/stance": {"stance": "own"},
     "POST /api/v1/leases/controls/{number:int}/end": {},
+    "POST /api/v1/findings/{handling:str}/assist": {"kind": "summary"},
+    "POST /api/v1/cases/{handling:str}/assist": {"kind": "summary"},
+    "POST /api/v1/assist/{number:int}/decision": {"outcome": "discarded"},
     "POST /findings/{handling:str}/withdraw": {"why": "so"},
     "POST /leases/{reference:str}/release": {},
     "POST /leases/controls/{number:int}/end": {},

@@ -28,6 +28,11 @@ PARAMETER = re.compile(r"\{([^}:]+)(?::([^}]+))?\}")
 NOWHERE = 987_654_321
 FLAW = "CVE-2026-0001"
 KEV_ADDED = "2026-11-20T00:00:00Z"
+ASSISTED = """url = "http://127.0.0.1:1/v1"
+model = "m"
+place = "inside"
+send = { "AMBER+STRICT" = ["title"] }
+"""
 
 
 class Side:
@@ -145,6 +150,7 @@ class Two:
         ids |= dict.fromkeys(("edge", "known", "joining", "line", "thread"), NOWHERE)
         at = f"/findings/{ids['finding']}"
         made(f"{at}/mark", {"mark": "invalid", "why": "so"})
+        ids["proposal"] = made(f"{at}/assist", {"kind": "summary"})["id"]  # no worker is there to send it
         ids["appeal"] = side.post(f"/api/v1{at}/appeal", {"why": "not so"})["id"]
         case = made("/cases", {"findings": [ids["finding"]]})
         ids["case"] = case["handling"]
@@ -189,6 +195,8 @@ class Two:
 def two_organisations(url: str, folder: Path) -> Iterator[Two]:
     """The application over the database at `url`, with both organisations furnished."""
     world = World(url, folder / "home")
+    world.home.mkdir(parents=True, exist_ok=True)
+    (world.home / "assist.toml").write_text(ASSISTED)
     world.take(
         write(folder / "record.json", osv("PYSEC-2026-1", package("PyPI", "django", "4.2"), aliases=[FLAW])),
         at=datetime.now(UTC) - timedelta(minutes=1),
