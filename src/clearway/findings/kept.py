@@ -25,6 +25,8 @@ from clearway.store import events
 from clearway.store.scalar import scalar
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import psycopg
 
     Connection = psycopg.Connection[Any]
@@ -173,6 +175,12 @@ def one(db: Connection, handling: str, *, lock: bool = False) -> Finding:
     if row is None:
         raise NotFoundError("no such finding", where=plain(handling, 40))
     return _finding(row)
+
+
+def audiences(db: Connection, handlings: Iterable[str]) -> list[int]:
+    """The audience of each of these findings that the caller sees, for the log of what is read."""
+    rows = db.execute("select aud from clearway.finding where handling = any(%s)", (list(handlings),))
+    return [aud for (aud,) in rows]
 
 
 def by_id(db: Connection, finding: int) -> Finding:

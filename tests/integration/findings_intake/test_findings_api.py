@@ -97,6 +97,30 @@ def test_a_file_is_a_download_and_its_reading_is_on_the_log(api: Api, desk: Desk
     assert api.ask(desk.finder, "GET", f"/findings/{other}/files/{proof['id']}").status_code == 404
 
 
+def test_a_finding_and_a_list_of_them_are_read_on_the_log_by_whoever_reads_them(api: Api, desk: Desk) -> None:
+    handling = api.ask(desk.finder, "POST", "/findings", dump(own())).json()["taken"][0]["handling"]
+
+    def told() -> list[tuple[str, int]]:
+        with desk.people.owner() as owner:
+            return owner.execute(
+                "select subject, actor from clearway.log_entry where act = 'content.read' order by entry"
+            ).fetchall()
+
+    for path, subject in {
+        f"/findings/{handling}": f"finding/{handling}",
+        "/findings?limit=1": "list/findings",
+        "/findings.json?live=yes": "list/findings",
+    }.items():
+        before = told()
+        for _ in range(2):
+            assert api.ask(desk.coordinator, "GET", path).status_code == 200, path
+        assert told()[len(before) :] == [(subject, desk.coordinator.person)], path
+    before = told()
+    for _ in range(2):
+        assert api.ask(desk.coordinator, "GET", "/findings.csv").status_code == 200
+    assert told()[len(before) :] == [("list/findings", desk.coordinator.person)] * 2
+
+
 def test_what_is_missing_is_added_over_the_api(api: Api, desk: Desk) -> None:
     sent = api.ask(desk.finder, "POST", "/findings", dump(own(trace=[]))).json()["taken"][0]
     assert [m["gate"] for m in sent["missing"]] == ["trace"]

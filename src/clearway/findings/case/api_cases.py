@@ -218,8 +218,9 @@ def handlers() -> list[HTTPRouteHandler]:
     )  # fmt: skip
     def queue(request: _R) -> Response[bytes]:
         """Findings in no case, ranked, each with the reasons for its place."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = Queue(waiting=triage.queue(db, now()))
+            note.listed("triage", "", findings.audiences(db, (one.handling for one in found.waiting)))
         return etag.response(request, msgspec.json.encode(found), me, "application/json")
 
     @get(
@@ -258,8 +259,10 @@ def handlers() -> list[HTTPRouteHandler]:
     )  # fmt: skip
     def one(request: _R, handling: FromPath[HandlingText]) -> Response[bytes]:
         """Its machines, the status matrix, the open proposal, threads, drafts and history."""
-        with acting(request) as (db, me):
-            found = seen(db, kept.one(db, handling), me)
+        with reading(request) as (db, me, note):
+            case = kept.one(db, handling)
+            found = seen(db, case, me)
+            note(case.subject, [case.aud])
         return etag.thing(request, found, me, found.version)
 
     @post(

@@ -9,6 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, Parameter
 from msgspec import Struct
 
+from clearway.access.reading import reading
 from clearway.formats.report_advisory import Draft, Product
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.pages import Form, done, page
@@ -271,9 +272,10 @@ def _converted(given: dict[str, str], kind: type[PartyAct]) -> PartyAct:
 
 def _shown(request: _R, handling: str, form: Form) -> Response[bytes]:
     vault = vault_of(request)
-    with acting(request) as (db, me):
+    with reading(request) as (db, me, note):
         case = kept.one(db, handling)
         one = seen(db, case, me)
+        note(case.subject, [case.aud])
         names = names_of(one)
         said = talks(db, vault, case, names)
         speaks = speaks_as(me, party.listed(db, case))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from litestar import Request, Response, get, post
 
+from clearway.access.reading import reading
 from clearway.http import csv_out, etag
 from clearway.http.acting import acting, needs
 from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, Tlp, done, page
@@ -63,8 +64,9 @@ def handlers() -> list[HTTPRouteHandler]:
     def told(request: _R) -> Response[bytes]:
         """The same queue for programs, whole."""
         address = Address.of(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             rows = [w for w in triage.queue(db, now()) if _fits(address, w)]
+            note.listed("triage", str(address), findings.audiences(db, (one.handling for one in rows)))
         if not address.path.endswith(".csv"):
             return etag.response(request, msgspec.json.encode(rows), me, "application/json")
         names = [n for n in Waiting.__struct_fields__ if n != "reasons"]
@@ -141,11 +143,12 @@ _ACTS: dict[str, Callable[[Db, Principal, list[Finding], dict[str, str]], Done]]
 
 def _queue(request: _R, form: Form, chosen: Sequence[str] = ()) -> Response[bytes]:
     address = Address.of(request)
-    with acting(request) as (db, _):
+    with reading(request) as (db, _, note):
         rows = triage.queue(db, now())
-    found = [w for w in rows if _fits(address, w)]
-    first = start(address.get("cursor"), len(found))
-    shown = found[first : first + SHOWN]
+        found = [w for w in rows if _fits(address, w)]
+        first = start(address.get("cursor"), len(found))
+        shown = found[first : first + SHOWN]
+        note.listed("triage", str(address), findings.audiences(db, (one.handling for one in shown)))
     return page(
         request,
         "findings/case/triage.html",

@@ -82,9 +82,10 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def one(request: Request[Any, Any, Any], handling: FromPath[HandlingText]) -> Response[bytes]:
         """How it stands, what is missing, its evidence and files; the report's text is in its files."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             finding = kept.one(db, handling)
             found = view(db, finding)
+            note(finding.subject, [finding.aud])
         return etag.thing(request, found, me, finding.version)
 
     @get(

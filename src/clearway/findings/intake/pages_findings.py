@@ -202,9 +202,10 @@ def handlers() -> list[HTTPRouteHandler]:
 
 
 def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Response[bytes]:
-    with acting(request) as (db, me):
+    with reading(request) as (db, me, note):
         finding = kept.one(db, handling)
         found = view(db, finding)
+        note(finding.subject, [finding.aud])
         case = course.case_of(db, finding)
         signed = bool(submit.receipt_of(db, finding.id))
         track = record.of(db, finding.org)
