@@ -74,7 +74,7 @@ def _of_value(data: bytes, value: Any, purl: str, place: str) -> ReportDocument:
     if reported_own.is_own(value):
         return ReportDocument(format=reported_own.FORMAT, reports=(reported_own.read(data, value, place),))
     if reported_sarif.is_sarif(value):
-        return reported_sarif.read(value, purl, place)
+        return reported_sarif.read(data, value, purl, place)
     if reported_csaf.is_csaf(value):
         return reported_csaf.read(data, value, place)
     if reported_vince.is_vince(value):

@@ -4,16 +4,15 @@ Lines such as `Product: …`, `Version: …`, `File: …`, `CWE: …` are read a
 reproduce:` as what they say; whatever else is written is the description. A JSON report of ours among the attachments
 is the report, and the mail's other attachments are its files.
 
-A mail is the most hostile of formats: it is bounded before it is parsed, and whatever the parser raises is an error
-that says so and quotes nothing.
+A mail is the most hostile of formats: it is bounded before it is parsed (`reported_mail_bounds`), and whatever the
+parser raises is an error that says so and quotes nothing.
 """
 
 from __future__ import annotations
 
-import email
+import codecs
 import email.errors
 import email.header
-import email.policy
 import re
 from email.message import Message
 from typing import Any
@@ -22,6 +21,7 @@ import msgspec
 
 from clearway.records.errors import ClearwayError, InputError, TooLargeError
 
+from . import reported_mail_bounds as bounds
 from ._fields import one_line
 from .reported_own import is_own
 from .reported_own import read as read_own
@@ -29,23 +29,29 @@ from .reported_parts import (
     MAX_FILES,
     MAX_TEXT,
     FileKind,
+    Place,
     Reported,
     ReportedFile,
     Reproduction,
     as_json,
     cwe_in,
     identified,
-    place_of,
     prose,
     severity_in,
 )
 
 FORMAT = "mail"
-MAX_BOUNDARIES = 2_000  # lines that may begin a part
-MAX_HEADERS = 100_000  # lines with a colon: each may become an object of the parser's
 MAX_HEADER = 4_000  # characters of one that is decoded
+MAX_NAME = 1_000  # characters of a file's name that are decoded
+MAX_WORDS = 60  # encoded words in what is decoded: 75 characters each at most (RFC 2047 section 2)
 MAX_RECEIVED = 30
 MAX_DEPTH = 20
+# The charsets that mails come in, by Python's names. Its other codecs are none of a mail's: reading one of them costs
+# the square of the text (punycode), or makes it another (unicode_escape).
+_CHARSETS = re.compile(
+    r"(utf-(7|8|16|32)(-[bl]e)?|ascii|iso8859-\d{1,2}|cp\d{3,5}|koi8-[rtu]|gb(2312|k|18030)|big5(hkscs)?|tis-620|"
+    r"euc_(jp|kr|jis_2004|jisx0213)|iso2022_(jp|kr)(_\w{1,4})?|shift_jis(_2004|x0213)?|mac-\w{1,12}|hz|johab|ptcp154|kz1048)"
+)
 # What the standard library's parser is known to raise on broken mails.
 _RAISED = (
     LookupError, ValueError, TypeError, AttributeError, AssertionError, ArithmeticError, RuntimeError,
@@ -86,9 +92,8 @@ def read(data: bytes, place: str = "") -> Reported:
         InputError: it can't be read, or has no words.
         TooLargeError: more parts, headers or attachments than any mail has.
     """
-    _bounded(data, place)
     try:
-        mail = email.message_from_bytes(data, policy=email.policy.compat32)
+        mail = bounds.parsed(data, place)
         body, files = _parts(mail, place)
         subject = _header(mail, "Subject")
         told = _provenance(mail)
@@ -109,19 +114,6 @@ def read(data: bytes, place: str = "") -> Reported:
     return _report(data, body, subject, files, told, place)
 
 
-def _bounded(data: bytes, place: str) -> None:
-    for count, bound, what in (
-        (data.count(b"\n--"), MAX_BOUNDARIES, "parts"),
-        (data.count(b":"), MAX_HEADERS, "lines that look like headers"),
-    ):
-        if count > bound:
-            raise TooLargeError(
-                f"more than {bound:,} {what}",
-                where=place or "mail",
-                mend="send large files in base64, or JSON",
-            )
-
-
 def _parts(mail: Message, place: str) -> tuple[str, list[ReportedFile]]:
     """The text, and what is attached."""
     texts: list[str] = []
@@ -132,8 +124,10 @@ def _parts(mail: Message, place: str) -> tuple[str, list[ReportedFile]]:
         part, depth = todo.pop()
         if depth > MAX_DEPTH:
             raise TooLargeError(f"parts deeper than {MAX_DEPTH} levels", where=place or "mail")
-        inner = part.get_payload()
-        if part.is_multipart() and isinstance(inner, list):
+        if (
+            part.is_multipart()
+        ):  # asked first: the payload of any other would be decoded, by whatever it says it is
+            inner: Any = part.get_payload()
             todo += [(one, depth + 1) for one in reversed(inner) if isinstance(one, Message)]
             continue
         name = _name(part)
@@ -157,16 +151,24 @@ def _text(part: Message) -> str:
     body = part.get_payload(decode=True)
     if not isinstance(body, bytes):
         return ""
+    # No more bytes than can become what is read of a body.
+    charset = part.get_content_charset() or "utf-8"
+    return body[: 16 * MAX_TEXT].decode(charset if _known(charset) else "utf-8", "replace")
+
+
+def _known(charset: str) -> bool:
+    """Whether mails are written in a charset of that name."""
     try:
-        return body.decode(part.get_content_charset() or "utf-8", "replace")
-    except (LookupError, ValueError):  # a charset that nobody knows
-        return body.decode("utf-8", "replace")
+        name = codecs.lookup(charset).name if charset.isascii() and len(charset) <= 40 else ""
+    except (LookupError, ValueError):
+        return False
+    return _CHARSETS.fullmatch(name) is not None
 
 
 def _name(part: Message) -> str:
     """The file's name without folders: it is a label, and never where something is written."""
     found = part.get_filename() or ""
-    return one_line(_decoded(str(found)[:MAX_HEADER]).replace("\\", "/").rpartition("/")[2])
+    return one_line(_decoded(str(found)[:MAX_NAME]).replace("\\", "/").rpartition("/")[2])
 
 
 def _kind(name: str) -> FileKind:
@@ -185,8 +187,14 @@ def _header(mail: Message, name: str) -> str:
 
 
 def _decoded(text: str) -> str:
+    """`text` with its encoded words read; as it stands where they can't be, or are more than any header has."""
+    if text.count("=?") > MAX_WORDS:
+        return text
     try:
-        return str(email.header.make_header(email.header.decode_header(text)))
+        words = email.header.decode_header(text)
+        if not all(_known(charset) for _, charset in words if charset):
+            return text
+        return str(email.header.make_header(words))
     except (LookupError, ValueError, email.errors.HeaderParseError):
         return text
 
@@ -233,7 +241,7 @@ def _report(
             fields.get("package", ""),
             fields.get("release", ""),
         ),
-        where=place_of(one_line(fields.get("file", "")), 0, one_line(fields.get("function", ""))),
+        at=Place(file=one_line(fields.get("file", "")), function=one_line(fields.get("function", ""))),
         cwe=cwe_in(fields.get("cwe", "") or subject),
         severity=severity_in(fields.get("severity", "")),
         reproduction=Reproduction(

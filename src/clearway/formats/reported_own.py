@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from hashlib import sha256
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from clearway.records.errors import InputError
+from clearway.records.errors import InputError, TooLargeError
 
 from ._fields import one_line
 from .reported_parts import (
@@ -23,6 +22,7 @@ from .reported_parts import (
     MAX_STEPS,
     MAX_TEXT,
     FileKind,
+    Place,
     Reported,
     ReportedFile,
     Reproduction,
@@ -32,7 +32,6 @@ from .reported_parts import (
     Step,
     as_json,
     identified,
-    place_of,
     prose,
 )
 
@@ -40,6 +39,9 @@ SCHEMA = "urn:clearway:schema:finding:1"
 FORMAT = "clearway-finding"
 MAX_PROVENANCE = 256 << 10  # bytes
 MAX_HOPS = 50
+_SEE = "see schemas/finding.schema.json"
+# How msgspec begins where it says what was expected alone; its other errors quote what they met.
+_OWN_WORDS = ("Expected ", "Object missing required field ")
 
 Line = Annotated[str, Meta(max_length=300)]
 Long = Annotated[str, Meta(max_length=2_000)]
@@ -206,7 +208,7 @@ def with_more(report: Reported, data: bytes, place: str = "") -> Reported:
     recipe = bytes(kept.reproduction.recipe) if made.recipe is not None else b""
     return msgspec.structs.replace(
         report,
-        **{name: text for name, text in product.items() if text},
+        **{name: given for name, given in product.items() if given and given != Place()},
         cwe=_cwe(more.cwe) or report.cwe,
         trace=_trace(more.trace) or report.trace,
         reproduction=Reproduction(
@@ -225,20 +227,24 @@ def convert(value: Any, kind: Any, place: str) -> Any:
     """`value` as a strict type. Raises InputError that names the field and quotes nothing."""
     try:
         return msgspec.convert(value, kind)
-    except (msgspec.ValidationError, RecursionError) as error:
-        said = re.sub(r"'[^']*'", "", str(error)) if "nvalid" in str(error) else str(error)
-        what, _, path = said.partition(" - at ")
-        field = path.strip("`$. ") or "document"
+    except msgspec.ValidationError as error:
+        # "Expected `str`, got `int` - at `$.title`": the path is behind the last of these, as a value may hold one.
+        what, at, path = str(error).rpartition(" - at `")
+        what, path = (what, path.rstrip("`")) if at else (path, "")
+        field = path.strip("$. ") or "document"
         raise InputError(
-            " ".join(what.split()), where=_at(place, field), mend="see schemas/finding.schema.json"
-        ) from None
+            what if what.startswith(_OWN_WORDS) else "none of the values that may stand here",
+            where=_at(place, field), mend=_SEE,
+        ) from None  # fmt: skip
+    except RecursionError:
+        raise TooLargeError("nested too deep", where=place or "document", mend=_SEE) from None
 
 
 def _raw_parts(data: bytes, place: str) -> _RawParts:
     try:
         return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=_RawParts)
     except (msgspec.MsgspecError, RecursionError):
-        raise InputError("it can't be read", where=place, mend="see schemas/finding.schema.json") from None
+        raise InputError("it can't be read", where=place, mend=_SEE) from None
 
 
 def files_of(files: tuple[OwnFile, ...], place: str) -> tuple[ReportedFile, ...]:
@@ -267,7 +273,7 @@ def _placed(affected: OwnAffected, at: OwnPlace, place: str) -> dict[str, Any]:
         found = identified(affected.purl, affected.ecosystem, affected.name, affected.release)
     except InputError as error:
         raise InputError(error.what, where=_at(place, "affected.purl"), mend=error.mend) from None
-    return {**found, "where": place_of(at.file, at.line, at.function)}
+    return {**found, "at": Place(file=one_line(at.file), line=at.line, function=one_line(at.function))}
 
 
 def _trace(steps: tuple[OwnStep, ...]) -> tuple[Step, ...]:

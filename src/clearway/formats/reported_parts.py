@@ -17,6 +17,7 @@ from .purl import identity, parse
 
 MAX_BYTES = 32 << 20  # of one document, its attachments included
 MAX_REPORTS = 1_000  # in one document
+MAX_VALUES = 1_000_000  # of one JSON document: each is an object in memory, of a hundred bytes and more
 MAX_EXPANDED = 128 << 20  # bytes of all reports of a document and their files
 MAX_FILES = 200  # of one report
 MAX_TEXT = 64 << 10  # characters of a description or of steps
@@ -47,6 +48,19 @@ class RuledOut(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     shape: str
     why: str
+
+
+class Place(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where in the product's code, in its parts: as one text, names with spaces can't be told apart again."""
+
+    file: str = ""
+    line: int = 0
+    function: str = ""
+
+    def __str__(self) -> str:
+        """On one line: "src/parse.c:17 parse_string"."""
+        at = f"{self.file}:{self.line}" if self.file and self.line > 0 else self.file
+        return one_line(" ".join(filter(None, (at, self.function))), 1_000)
 
 
 class ReportedFile(Struct, frozen=True, kw_only=True):
@@ -85,7 +99,7 @@ class Reported(Struct, frozen=True, kw_only=True):
     package: str = ""
     release: str = ""
     purl: str = ""
-    where: str = ""  # "src/parse.c:17 parse_string"
+    at: Place = Place()
     cwe: str = ""
     severity: Severity = ""
     trace: tuple[Step, ...] = ()
@@ -97,6 +111,11 @@ class Reported(Struct, frozen=True, kw_only=True):
     hops: tuple[bytes, ...] = ()
     files: tuple[ReportedFile, ...] = ()
 
+    @property
+    def where(self) -> str:
+        """The place on one line: "src/parse.c:17 parse_string"."""
+        return str(self.at)
+
 
 class ReportDocument(Struct, frozen=True, kw_only=True):
     """All that one document says: its reports, and the parts that are none, with place and reason."""
@@ -106,6 +125,10 @@ class ReportDocument(Struct, frozen=True, kw_only=True):
     set_aside: tuple[SetAside, ...] = ()
 
 
+class TooMuchError(TooLargeError):
+    """The reports of a document hold too much together: nothing more of it is read."""
+
+
 class Sizes:
     """Bounds what the reports of one document hold together: each may hold what the document says once for all."""
 
@@ -113,11 +136,15 @@ class Sizes:
         self._place = place
         self._bytes = 0
 
-    def add(self, report: Reported) -> None:
-        """Counts a report. Raises TooLargeError when they are too much for one document."""
-        self._bytes += len(report.raw) + sum(len(file.data) for file in report.files)
+    def take(self, size: int) -> None:
+        """Counts bytes that are about to be held, also for a report that is then set aside.
+
+        Raises:
+            TooMuchError: they are too many for one document.
+        """
+        self._bytes += size
         if self._bytes > MAX_EXPANDED:
-            raise TooLargeError(
+            raise TooMuchError(
                 f"its reports hold over {MAX_EXPANDED >> 20} MiB together, for each holds what the document says once",
                 where=self._place,
                 mend="send fewer reports a document",
@@ -151,12 +178,6 @@ def severity_in(text: str) -> Severity:
     return next((s for s in SEVERITIES if s == word), "")
 
 
-def place_of(file: str, line: int = 0, function: str = "") -> str:
-    """Where in the code, on one line: "src/parse.c:17 parse_string"."""
-    at = f"{file}:{line}" if file and line > 0 else file
-    return one_line(" ".join(filter(None, (at, function))), 1_000)
-
-
 def identified(purl: str, ecosystem: str, package: str, release: str) -> dict[str, Any]:
     """`purl`, `ecosystem`, `package` and `release` of a product, from its purl where there is one, spelled as OSV does.
 
@@ -171,6 +192,8 @@ def identified(purl: str, ecosystem: str, package: str, release: str) -> dict[st
     }
     if purl:
         try:
+            if len(purl) > 2_000:
+                raise InputError("a purl of thousands of characters")
             known, name, version = identity(parse(purl.strip()))
         except InputError:
             raise InputError(
@@ -195,8 +218,14 @@ def _spelled(ecosystem: str) -> str:
 
 
 def as_json(data: bytes, place: str) -> Any:
-    """The value of a JSON text. Raises InputError; what it says in it is not quoted."""
+    """The value of a JSON text; what it says is quoted in no error.
+
+    Raises:
+        InputError: it is no JSON, or readers would differ in what it says.
+        TooLargeError: it holds more than `MAX_VALUES` values.
+    """
     try:
+        _few_values(data)
         value = strict_json.loads(data, place)
         strict_json.refuse_nul(value, data, place)
     except ClearwayError as error:
@@ -204,9 +233,33 @@ def as_json(data: bytes, place: str) -> Any:
     return value
 
 
+def _few_values(data: bytes) -> None:
+    """Passes for JSON of at most `MAX_VALUES` values: each but the first of its list or object follows a comma.
+
+    Counted before anything is decoded: 30 MiB of `[]` are 1.4 GiB in memory.
+    """
+    if _opened(data) <= MAX_VALUES:
+        return
+    # Commas in texts count for nothing: what stands in quotes is cut out, escaped ones first.
+    bare = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if bare.count(b'"') > 4 * MAX_VALUES or _opened(b"".join(bare.split(b'"')[::2])) > MAX_VALUES:
+        raise TooLargeError(f"more than {MAX_VALUES:,} values", mend="send it in several parts")
+
+
+def _opened(data: bytes) -> int:
+    return data.count(b",") + data.count(b"[") + data.count(b"{")
+
+
 def quiet(error: ClearwayError, place: str) -> InputError:
     """The same error without words of the report: what is sent here may be under embargo, and errors are logged."""
     kind = TooLargeError if isinstance(error, TooLargeError) else InputError
-    what = re.sub(r"(['\"`]).*\1", "…", error.what) if "occurs twice" in error.what else error.what
-    what = re.sub(r" in \$.*", "", what) if "occurs twice" in error.what else what
+    what = next((said for part, said in _QUOTING if part in error.what), error.what)
     return kind(what, where=place, mend=error.mend)
+
+
+# Errors of `strict_json` that say what they met, and what is said in place of it.
+_QUOTING = (
+    (" occurs twice in ", "a key occurs twice in one object"),
+    (" is beyond a double", "a number is beyond a double"),
+    ("invalid UTF-8", "it is not UTF-8"),
+)

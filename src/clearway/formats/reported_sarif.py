@@ -3,7 +3,8 @@
 What SARIF has no words for stands in `properties.clearway` of a result, else of its run: `purl`, `release`,
 `reproduction`, `ruled_out`, `provenance` as in Clearway's own report. Files are the contents of `run.artifacts` that a
 result attaches. A report's own bytes are a document with that one result, its rule and its files, written the same way
-each time: the same result in tomorrow's scan is the same report.
+each time: the same result in tomorrow's scan is the same report. The block of provenance and the recipe stand in it
+byte for byte (`reported_sarif_raw`).
 """
 
 from __future__ import annotations
@@ -11,22 +12,25 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
 import msgspec
+from msgspec import Raw
 
 from clearway.records.errors import ClearwayError, InputError, TooLargeError
 from clearway.records.fleet_input import SetAside
 
 from ._fields import a_list, an_object, objects, one_line, text
-from .reported_own import OwnMore, convert
+from .reported_own import MAX_PROVENANCE, OwnMore, convert
 from .reported_parts import (
     MAX_FILES,
     MAX_LINES,
     MAX_REPORTS,
     MAX_STEPS,
     FileKind,
+    Place,
     ReportDocument,
     Reported,
     ReportedFile,
@@ -35,17 +39,19 @@ from .reported_parts import (
     Severity,
     Sizes,
     Step,
+    TooMuchError,
     cwe_in,
     identified,
-    place_of,
     prose,
     quiet,
     severity_in,
 )
+from .reported_sarif_raw import RawBlock, RawRun, as_sent, raw_runs, recipe_in
 
 FORMAT = "sarif"
 VERSION = "2.1.0"
 _MAX_RULES = 100_000
+_NOTHING: dict[str, Any] = {}  # the rule or artifact that a result does not have
 _DRIVER = ("name", "fullName", "version", "semanticVersion", "organization", "product", "informationUri")
 _KINDS = {"": FORMAT, "fail": FORMAT, "open": FORMAT, "review": FORMAT}
 _FILE_KINDS: dict[str, FileKind] = {
@@ -58,8 +64,8 @@ def is_sarif(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("runs"), list) and "version" in value
 
 
-def read(value: dict[str, Any], purl: str = "", place: str = "") -> ReportDocument:
-    """The reports of a document. `purl` is the product where the document does not say.
+def read(data: bytes, value: dict[str, Any], purl: str = "", place: str = "") -> ReportDocument:
+    """The reports of the document `data`, whose JSON value is `value`; `purl` is the product where it does not say.
 
     Results that are no finding (passed, not applicable, suppressed, gone) and those that can't be read are set aside.
 
@@ -73,8 +79,10 @@ def read(value: dict[str, Any], purl: str = "", place: str = "") -> ReportDocume
     aside: list[SetAside] = []
     count = 0
     size = Sizes(place)
-    for r, run in enumerate(objects(value, "runs")):
-        known = _Run(run)
+    runs = objects(value, "runs")
+    sent = raw_runs(data)
+    for r, run in enumerate(runs):
+        known = _Run(run, sent[r], size)
         for n, result in enumerate(a_list(run, "results")):
             count += 1
             if count > MAX_REPORTS:
@@ -83,20 +91,19 @@ def read(value: dict[str, Any], purl: str = "", place: str = "") -> ReportDocume
                 )
             at = f"{place}runs[{r}].results[{n}]"
             try:
-                report = _report(known, an_object(result, "result"), purl, at)
+                found.append(_report(known, an_object(result, "result"), known.sent.block(n), purl, at))
+            except TooMuchError:
+                raise
             except ClearwayError as error:
                 aside.append(SetAside(at, quiet(error, at).what))
-                continue
-            size.add(report)
-            found.append(report)
     return ReportDocument(format=FORMAT, reports=tuple(found), set_aside=tuple(aside))
 
 
 class _Run:
     """One run with what its results refer to, looked up once: a log may have many of each."""
 
-    def __init__(self, run: dict[str, Any]) -> None:
-        self.run = run
+    def __init__(self, run: dict[str, Any], sent: RawRun, size: Sizes) -> None:
+        self.run, self.sent, self.size = run, sent, size
         self.driver = an_object(an_object(run.get("tool"), "tool").get("driver"), "tool.driver")
         self.rules = objects(self.driver, "rules")
         if len(self.rules) > _MAX_RULES:
@@ -107,6 +114,38 @@ class _Run:
             text(an_object(a.get("location"), "location"), "uri"): a for a in reversed(self.artifacts)
         }
         self.own = _clearway(run)
+        self.own_as_sent = as_sent(self.own, sent.own)
+        self._written: dict[int, Raw] = {}
+        self._cwe: dict[int, str] = {}
+        # What each result's own document holds of the run, written once for all of them.
+        self.driver_written = {n: _written(self.driver[n]) for n in _DRIVER if n in self.driver}
+        self.own_written = _written({"clearway": self.own_as_sent}) if self.own else None
+        origins = "versionControlProvenance"
+        self.origins_written = _written(run[origins]) if origins in run else None
+        names = ("name", "version", "semanticVersion", "organization")
+        told = {
+            "tool": {n: self.driver[n] for n in names if n in self.driver},
+            "origins": objects(run, origins)[:MAX_LINES],
+        }
+        self.told = msgspec.json.encode({k: v for k, v in told.items() if v})
+
+    @cached_property
+    def more(self) -> OwnMore:
+        """The block of the run, for results that have none."""
+        return _more(self.own)
+
+    def cwe_of(self, rule: dict[str, Any]) -> str:
+        """The class that a rule's relationships name."""
+        if id(rule) not in self._cwe:
+            self._cwe[id(rule)] = _related_cwe(rule)
+        return self._cwe[id(rule)]
+
+    def written(self, item: dict[str, Any]) -> Raw:
+        """A rule or artifact of the run as JSON: written once, for many results may refer to it."""
+        found = self._written.get(id(item))
+        if found is None:
+            found = self._written[id(item)] = _written(item)
+        return found
 
     def rule_of(self, result: dict[str, Any]) -> dict[str, Any]:
         """The rule of a result; {} when it has none."""
@@ -117,7 +156,7 @@ class _Run:
             return found
         wanted = text(result, "ruleId") or text(reference, "id")
         # SARIF §3.27.5: a hierarchical id, whose rule may be that of a part of it.
-        return self.rule_by_id.get(wanted) or self.rule_by_id.get(wanted.rpartition("/")[0], {})
+        return self.rule_by_id.get(wanted) or self.rule_by_id.get(wanted.rpartition("/")[0], _NOTHING)
 
     def artifact_of(self, location: dict[str, Any]) -> dict[str, Any]:
         """The artifact at a location; {} when it is not among those of the run."""
@@ -126,22 +165,24 @@ class _Run:
             found: dict[str, Any] = self.artifacts[index]
             return found
         uri = text(location, "uri")
-        return self.artifact_by_uri.get(uri, {}) if uri else {}
+        return self.artifact_by_uri.get(uri, _NOTHING) if uri else _NOTHING
 
 
 def _is_index(value: Any, items: list[Any]) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(items)
 
 
-def _report(known: _Run, result: dict[str, Any], purl: str, place: str) -> Reported:
+def _report(known: _Run, result: dict[str, Any], sent: RawBlock, purl: str, place: str) -> Reported:
     _is_a_finding(result)
     rule = known.rule_of(result)
-    own = {**known.own, **_clearway(result)}
-    more = convert({k: v for k, v in own.items() if k in ("reproduction", "ruled_out")}, OwnMore, place)
+    # First of all, since it is what is counted: all that follows takes time by what it holds.
+    raw = _alone(known, rule, result, sent)
+    mine = _clearway(result)
+    own = {**known.own_as_sent, **as_sent(mine, sent)} if mine else known.own_as_sent
+    more = _more({**known.own, **mine}) if mine else known.more
     said = text(an_object(result.get("message"), "message"), "text")
     short = text(an_object(rule.get("shortDescription"), "shortDescription"), "text")
     file, line, function = _where(next(iter(objects(result, "locations")), {}))
-    raw = _alone(known, rule, result)
     made = more.reproduction
     product = identified(text(own, "purl") or purl, "", text(own, "package"), text(own, "release"))
     return Reported(
@@ -151,8 +192,8 @@ def _report(known: _Run, result: dict[str, Any], purl: str, place: str) -> Repor
         title=one_line(short or said or text(rule, "name") or text(result, "ruleId"), 300) or "A result",
         description=prose(said),
         **product,
-        where=place_of(file, line, function),
-        cwe=_cwe(rule, result),
+        at=Place(file=file, line=line, function=function),
+        cwe=_cwe(known, rule, result),
         severity=_severity(rule, result),
         trace=_trace(result),
         reproduction=Reproduction(
@@ -160,7 +201,7 @@ def _report(known: _Run, result: dict[str, Any], purl: str, place: str) -> Repor
             steps=prose(made.steps),
             expected=prose(made.expected),
             observed=prose(made.observed),
-            recipe=msgspec.json.encode(made.recipe) if made.recipe is not None else b"",
+            recipe=recipe_in(own),
         ),
         ruled_out=tuple(
             RuledOut(shape=one_line(o.shape, 60), why=prose(o.why, 2_000)) for o in more.ruled_out
@@ -169,6 +210,18 @@ def _report(known: _Run, result: dict[str, Any], purl: str, place: str) -> Repor
         provenance=_provenance(known, own),
         files=tuple(_files(known, result)),
     )
+
+
+def _more(own: dict[str, Any]) -> OwnMore:
+    found: OwnMore = convert(
+        {k: v for k, v in own.items() if k in ("reproduction", "ruled_out")}, OwnMore, ""
+    )
+    return found
+
+
+def _written(value: Any) -> Raw:
+    """JSON of a value that is the same each time."""
+    return Raw(msgspec.json.encode(value, order="sorted"))
 
 
 def _is_a_finding(result: dict[str, Any]) -> None:
@@ -212,7 +265,7 @@ def _trace(result: dict[str, Any]) -> tuple[Step, ...]:
     return ()
 
 
-def _cwe(rule: dict[str, Any], result: dict[str, Any]) -> str:
+def _cwe(known: _Run, rule: dict[str, Any], result: dict[str, Any]) -> str:
     for taxon in objects(result, "taxa"):
         component = an_object(taxon.get("toolComponent"), "toolComponent")
         if text(component, "name").upper() in ("CWE", ""):
@@ -225,13 +278,17 @@ def _cwe(rule: dict[str, Any], result: dict[str, Any]) -> str:
         for word in (str(one) for one in named if isinstance(one, str | list)):
             if found := cwe_in(word):
                 return found
+    return known.cwe_of(rule) or cwe_in(text(result, "ruleId"))
+
+
+def _related_cwe(rule: dict[str, Any]) -> str:
     for relation in objects(rule, "relationships"):
         target = an_object(relation.get("target"), "target")
         number = text(target, "id").removeprefix("CWE-")
         is_cwe = text(an_object(target.get("toolComponent"), "toolComponent"), "name").upper() == "CWE"
         if is_cwe and number.isascii() and number.isdigit() and len(number) <= 5:
             return f"CWE-{int(number)}"
-    return cwe_in(text(result, "ruleId"))
+    return ""
 
 
 def _severity(rule: dict[str, Any], result: dict[str, Any]) -> Severity:
@@ -252,15 +309,12 @@ def _severity(rule: dict[str, Any], result: dict[str, Any]) -> Severity:
 
 
 def _provenance(known: _Run, own: dict[str, Any]) -> bytes:
-    """What the document says of where it comes from; its own block of provenance stands for itself."""
-    if isinstance(own.get("provenance"), dict):
-        return msgspec.json.encode(own["provenance"])
-    names = ("name", "version", "semanticVersion", "organization")
-    told = {
-        "tool": {n: known.driver[n] for n in names if n in known.driver},
-        "origins": objects(known.run, "versionControlProvenance")[:MAX_LINES],
-    }
-    return msgspec.json.encode({k: v for k, v in told.items() if v})
+    """What the document says of where it comes from; its own block of provenance stands for itself, as it came."""
+    if isinstance(own.get("provenance"), Raw):
+        if len(own["provenance"]) > MAX_PROVENANCE:
+            raise InputError(f"a block of provenance of more than {MAX_PROVENANCE >> 10} KiB")
+        return bytes(own["provenance"])
+    return known.told
 
 
 def _files(known: _Run, result: dict[str, Any]) -> Iterator[ReportedFile]:
@@ -271,10 +325,10 @@ def _files(known: _Run, result: dict[str, Any]) -> Iterator[ReportedFile]:
         location = an_object(attachment.get("artifactLocation"), "artifactLocation")
         artifact = known.artifact_of(location)
         contents = an_object(artifact.get("contents"), "contents")
+        binary, plain = text(contents, "binary"), text(contents, "text")
+        known.size.take(len(binary) or len(plain))
         try:
-            body = (
-                base64.b64decode(text(contents, "binary"), validate=True) or text(contents, "text").encode()
-            )
+            body = base64.b64decode(binary, validate=True) or plain.encode()
         except (binascii.Error, ValueError):
             raise InputError("an attachment is not base64") from None
         if body:
@@ -294,34 +348,40 @@ def _by_name(name: str) -> FileKind:
     return "patch" if name.lower().endswith((".patch", ".diff")) else "attachment"
 
 
-def _alone(known: _Run, rule: dict[str, Any], result: dict[str, Any]) -> bytes:
-    """A document of this one result: what tells of the scan as a whole, such as its time, is left out."""
-    kept = {name: known.driver[name] for name in _DRIVER if name in known.driver}
-    wanted = [
-        known.artifact_of(an_object(a.get("artifactLocation"), "artifactLocation"))
-        for a in objects(result, "attachments")[:MAX_FILES]
-    ]
-    attachments = [
-        {**a, "artifactLocation": {**an_object(a.get("artifactLocation"), "artifactLocation"), "index": n}}
-        for n, a in enumerate(objects(result, "attachments")[:MAX_FILES])
-    ]
+def _alone(known: _Run, rule: dict[str, Any], result: dict[str, Any], sent: RawBlock) -> bytes:
+    """A document of this one result: what tells of the scan as a whole, such as its time, is left out.
+
+    Raises:
+        TooMuchError: the reports of the document hold too much together.
+    """
+    attached = objects(result, "attachments")[:MAX_FILES]
+    locations = [an_object(a.get("artifactLocation"), "artifactLocation") for a in attached]
+    wanted = [known.written(known.artifact_of(location)) for location in locations]
+    held = sum(map(len, wanted))
+    known.size.take(held)  # before they are put together: one result may name one large file many times
     alone = {
         k: v
         for k, v in result.items()
         if k not in ("ruleIndex", "rule", "guid", "correlationGuid", "attachments")
     }
+    if mine := _clearway(result):
+        alone["properties"] = {**alone["properties"], "clearway": as_sent(mine, sent)}
     if rule:
         alone["ruleIndex"] = 0
-    if attachments:
-        alone["attachments"] = attachments
-    made: dict[str, Any] = {
-        "tool": {"driver": {**kept, **({"rules": [rule]} if rule else {})}},
+    if attached:
+        alone["attachments"] = [
+            {**a, "artifactLocation": {**location, "index": n}}
+            for n, (a, location) in enumerate(zip(attached, locations, strict=True))
+        ]
+    rules = {"rules": [known.written(rule)]} if rule else {}
+    made = {
+        "tool": {"driver": {**known.driver_written, **rules}},
         "results": [alone],
+        "artifacts": wanted or None,
+        "properties": known.own_written,
+        "versionControlProvenance": known.origins_written,
     }
-    if wanted:
-        made["artifacts"] = wanted
-    if known.own:
-        made["properties"] = {"clearway": known.own}
-    if "versionControlProvenance" in known.run:
-        made["versionControlProvenance"] = known.run["versionControlProvenance"]
-    return msgspec.json.encode({"version": VERSION, "runs": [made]}, order="sorted")
+    made = {name: value for name, value in made.items() if value is not None}
+    written = msgspec.json.encode({"version": VERSION, "runs": [made]}, order="sorted")
+    known.size.take(len(written) - held)
+    return written

@@ -11,7 +11,7 @@ import msgspec
 
 from ._fields import objects, one_line
 from .reported_own import OwnFile, convert, files_of
-from .reported_parts import MAX_FILES, MAX_LINES, Reported, Reproduction, cwe_in, identified, prose
+from .reported_parts import MAX_FILES, MAX_LINES, Place, Reported, Reproduction, cwe_in, identified, prose
 
 FORMAT = "vince"
 _TELLING = ("vul_description", "vul_exploit", "vrf_id")
@@ -48,7 +48,7 @@ def read(data: bytes, value: dict[str, Any], place: str = "") -> Reported:
         title=_said(value, "title", 300) or one_line(f"{product or 'Unnamed product'}: {description}", 160),
         description=description,
         **identified(purl, _said(value, "ecosystem", 100), product, version),
-        where=_said(value, "vul_location", 1_000),
+        at=Place(file=_said(value, "vul_location", 300)),
         cwe=cwe_in(_text(value, "cwe") or _text(value, "vul_description")),
         reproduction=Reproduction(
             release=version,

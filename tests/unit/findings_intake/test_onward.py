@@ -79,3 +79,95 @@ def test_hops_are_kept_byte_for_byte_and_bounded() -> None:
         seen = report.hops
     with pytest.raises(TooLargeError, match="50 desks"):
         onward.document(report, finding(), "", desk="one too many")
+
+
+ODD = (
+    b'{ "finders" : [ {"name":"\\u00c5ke  \\/ x", "n": 1.0, "e":1E3, "big": 123456789012345678901234567890} ],'
+    b'\t"z":{"a":[ ] } }'
+)
+
+
+LOG = (
+    '{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"t"}}, "properties": {"clearway": RUN},\n'
+    '"results":[{"message":{"text":"m"},"ruleId":"r","properties":{"tags":[],"clearway": RESULT}}]}]}'
+)
+
+
+def sarif_with(of_run: str, of_result: str) -> bytes:
+    """A log whose run and result have these blocks, as they are written."""
+    return LOG.replace("RUN", of_run).replace("RESULT", of_result).encode()
+
+
+@pytest.mark.parametrize(
+    ("of_run", "of_result"),
+    [
+        ("{}", '{"purl":"pkg:pypi/a@1", "provenance": BLOCK}'),
+        ('{"provenance":BLOCK , "purl":"pkg:pypi/a@1"}', "{}"),
+        ('{"provenance":BLOCK}', '{"purl":"pkg:pypi/a@1"}'),
+        ('{"provenance":{"of":"the run"}}', '{"provenance":BLOCK}'),
+    ],
+    ids=["of the result", "of the run", "of the run, beside a block of the result", "of both"],
+)
+def test_the_provenance_of_a_sarif_log_goes_over_two_desks_byte_for_byte(of_run: str, of_result: str) -> None:
+    block = ODD.decode()
+    report = one(sarif_with(of_run.replace("BLOCK", block), of_result.replace("BLOCK", block)))
+    assert report.provenance == ODD
+    assert one(report.raw).provenance == ODD, "as it is read again from what is sealed"
+    assert one(report.raw).raw == report.raw
+    for desk in ("one", "two"):
+        sent = onward.document(report, finding(), "", desk=desk)
+        assert ODD in sent
+        report = one(sent)
+    assert report.provenance == ODD
+
+
+def test_the_recipe_of_a_sarif_log_is_kept_as_it_was_sent() -> None:
+    recipe = b'{"b":1,   "a":[1.50, 1E2]}'
+    report = one(sarif_with(f'{{"reproduction":{{"recipe":{recipe.decode()}}}}}', "{}"))
+    assert report.reproduction.recipe == one(report.raw).reproduction.recipe == recipe
+
+
+def test_the_provenance_of_each_csaf_vulnerability_is_the_documents_byte_for_byte() -> None:
+    document = csaf()
+    document["vulnerabilities"] *= 2
+    document["vulnerabilities"][1] = {**document["vulnerabilities"][1], "title": "Another"}
+    said = b'[ {"names":["\\u00c5 \\/"],   "n":1E3} ]'
+    document["document"]["acknowledgments"] = "HERE"
+    data = dump(document).replace(b'"HERE"', said)
+    reports = read_reports(data).reports
+    assert len(reports) == 2
+    for report in reports:
+        assert b'"acknowledgments":' + said in report.provenance
+        assert one(report.raw).provenance == report.provenance
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"file": "src/my file.c", "line": 7, "function": "f"},
+        {"file": "", "line": 0, "function": "ns::f(int a)"},
+        {"file": "a b:3 c.py", "line": 12, "function": "operator ()(int a, char *b)"},
+        {"file": "", "line": 9, "function": "f"},
+        {"file": "only a file", "line": 0, "function": ""},
+        {"file": "", "line": 0, "function": ""},
+        {"file": "f" * 300, "line": 10_000_000, "function": "g" * 300},
+    ],
+)
+def test_a_place_is_the_same_behind_two_desks(place: dict[str, Any]) -> None:
+    report = first = one(dump(own(place=place)))
+    for desk in ("one", "two"):
+        sent = onward.document(report, finding(), "", desk=desk)
+        told = {"file": "", "line": 0, "function": "", **json.loads(sent)["place"]}
+        assert told == place
+        report = one(sent)
+    assert (report.at, report.where) == (first.at, first.where)
+
+
+def test_a_place_that_was_added_later_is_handed_on_in_its_parts() -> None:
+    from clearway.formats.reported_own import with_more
+
+    place = {"file": "my file.c", "line": 3, "function": "f(int a)"}
+    more = with_more(one(dump(own())), dump({"place": place}))
+    assert json.loads(onward.document(more, finding(), "", desk="d"))["place"] == place
+    untouched = with_more(more, dump({"cwe": "CWE-1"}))
+    assert untouched.at == more.at

@@ -60,10 +60,6 @@ def document(report: Reported, finding: Finding, receipt: str, *, desk: str) -> 
 
 
 def _facts(report: Reported) -> dict[str, Any]:
-    file, _, function = report.where.partition(" ")
-    name, _, line = file.rpartition(":")
-    known = bool(name) and line.isascii() and line.isdigit() and len(line) < 8
-    place = {"file": name if known else file, "line": int(line) if known else 0, "function": function}
     return {
         "schema": SCHEMA,
         "title": report.title,
@@ -74,7 +70,7 @@ def _facts(report: Reported) -> dict[str, Any]:
             "name": report.package,
             "release": report.release,
         },
-        "place": {k: v[:300] if isinstance(v, str) else v for k, v in place.items()},
+        "place": report.at,
         "cwe": report.cwe,
         "severity": report.severity,
         "trace": report.trace,
