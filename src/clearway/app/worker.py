@@ -80,8 +80,10 @@ def work(
     ready: Callable[[], None] | None = None,
 ) -> None:
     """Runs the jobs and loops of all rooms until `stop` is set; see `store.jobs_worker.run_worker`."""
+    from clearway.records.known_types import make_known
     from clearway.store.jobs_worker import run_worker
 
+    make_known()  # jobs and loops run on threads
     tasks, loops = joined(home, url)
     run_worker(url, tasks, concurrency=concurrency, stop=stop, loops=loops, mint=mint, pace=pace, ready=ready)
 

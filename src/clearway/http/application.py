@@ -8,6 +8,7 @@ from litestar import Litestar
 from litestar.datastructures import State
 
 from clearway import __version__
+from clearway.records.known_types import make_known
 
 from . import openapi, problems
 from .guard import default_deny
@@ -69,6 +70,7 @@ def application(
     application. With `pages`, routes may answer by `http.pages.page`, and errors are pages for those who ask for HTML.
     Without `rates` nobody is told to slow down. `on_ending` is called when the server is asked to end.
     """
+    make_known()  # handlers run on threads
     bounds = limits or Limits()
     framework = Litestar(
         route_handlers=[*routes, *([pages.routes()] if pages else [])],
