@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,19 +41,19 @@ def collected(source: Path) -> set[str]:
         found, more = set[str](), dict(passing)
         for path, tree in trees.items():
             near = nearest(passing, path)
-            for function in ast.walk(tree):
-                if isinstance(function, ast.FunctionDef | ast.Module):
-                    for act in acts(function, near):
-                        known = assigned(function) | assigned(tree)
-                        for text in texts(act, known):
-                            found |= {text}
-                        if isinstance(act, ast.Name) and act.id not in known:
-                            found |= {value for name, value in constants if name == act.id}
-                        if isinstance(function, ast.FunctionDef) and isinstance(act, ast.Name):
-                            place = [a.arg for a in function.args.args].index(act.id) if act.id in [
+            for function in functions(tree):
+                for act in acts(function, near):
+                    known = assigned(function) | assigned(tree)
+                    for text in texts(act, known):
+                        found |= {text}
+                    if isinstance(act, ast.Name) and act.id not in known:
+                        found |= {value for name, value in constants if name == act.id}
+                    if isinstance(function, ast.FunctionDef) and isinstance(act, ast.Name):
+                        place = [a.arg for a in function.args.args].index(act.id) if act.id in [
                                 a.arg for a in function.args.args] else -1  # fmt: skip
-                            if place >= 0 or act.id in [a.arg for a in function.args.kwonlyargs]:
-                                more[function.name, path] = (place, act.id)
+                        if place >= 0 or act.id in [a.arg for a in function.args.kwonlyargs]:
+                            # Of two functions of one name in a file the first counts: each round adds, none takes back.
+                            more.setdefault((function.name, path), (place, act.id))
         if more == passing:
             return {act for act in found if ACT.match(act)}
         passing = more
@@ -69,9 +70,7 @@ def nearest(passing: Passing, path: Path) -> dict[str, tuple[int, str]]:
 
 def acts(function: ast.AST, passing: dict[str, tuple[int, str]]) -> Iterator[ast.expr]:
     """What stands for the act in each call of `append(…, aud=…)`, or of what passes it on to that."""
-    for node in ast.walk(function):
-        if not isinstance(node, ast.Call):
-            continue
+    for node in calls(function):
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         named = {k.arg: k.value for k in node.keywords}
         if name == "append" and "aud" in named and len(node.args) > 1:
@@ -84,6 +83,18 @@ def acts(function: ast.AST, passing: dict[str, tuple[int, str]]) -> Iterator[ast
                 yield node.args[place]
 
 
+# The files are gone through once for each function that passes an act on: what does not change is found once.
+@cache
+def functions(tree: ast.Module) -> list[ast.Module | ast.FunctionDef]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.Module)]
+
+
+@cache
+def calls(function: ast.AST) -> list[ast.Call]:
+    return [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+
+
+@cache
 def assigned(scope: ast.AST) -> dict[str, ast.expr]:
     return {
         target.id: node.value
