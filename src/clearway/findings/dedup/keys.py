@@ -31,7 +31,9 @@ RULES = sha256("\n".join(VERSIONS.values()).encode()).hexdigest()[:16]
 SMALLEST_INPUT = 4  # bytes; an empty or one-letter input is everybody's
 MOST_INPUTS = 200
 _MOST_TEXT = 4_000
-_FILE = re.compile(r"[\w@+.-]*(?:/[\w@+.-]+)+|[\w@+-]+\.[A-Za-z]\w{0,5}\b")
+_MOST_PLACE = 1_000
+# From where a name begins: tried from each of its letters, a long one would cost the square of its length.
+_FILE = re.compile(r"(?<![\w@+.-])[\w@+.-]*(?:/[\w@+.-]+)+|(?<![\w@+-])[\w@+-]+\.[A-Za-z]\w{0,5}\b")
 _LINE = re.compile(r"(?::|#L|, line |\bline )\d+(?:[:-]L?\d+)*")
 _FUNCTION = re.compile(r"[A-Za-z_~][\w:~<>.$]*")
 _NUMBER = re.compile(r"\b(?:0[xX][0-9a-fA-F]+|\d+)[uUlL]*\b")
@@ -100,7 +102,7 @@ def product_of(facts: Facts) -> str:
 
 def place_of(place: str) -> tuple[str, str]:
     """File and function of a place, without line numbers: they change with every edit above them."""
-    text = _LINE.sub(" ", place[:_MOST_TEXT].replace("\\", "/"))
+    text = _LINE.sub(" ", place[:_MOST_PLACE].replace("\\", "/"))
     file = _FILE.search(text)
     name = ""
     if file is not None:

@@ -15,15 +15,16 @@ from msgspec import Struct
 VERSION = "crash/v1"
 FRAMES = 3
 _MOST = 256 << 10  # of a report that is looked at
+_LINE = 8_000  # characters: frames with many template arguments have some thousands, a longer line is none
 
 # "==12==ERROR: AddressSanitizer: heap-buffer-overflow on address 0x… at pc …"
 _ERROR = re.compile(r"^==\d+==\s*ERROR: (\w+Sanitizer): ([\w-]+(?:-[\w]+)*)", re.M)
 _UBSAN = re.compile(r"^(\S+?):\d+(?::\d+)?: runtime error: ([^\n]+)", re.M)
 _ACCESS = re.compile(r"^(READ|WRITE) of size \d+", re.M)
 _SIGNAL_ACCESS = re.compile(r"The signal is caused by a (READ|WRITE) memory access")
-_FRAME = re.compile(
-    r"^\s*#(\d+) 0x[0-9a-f]+ (?:in (.+?) )?(?:\(?(\S+?)(?::\d+)*\)?)?\s*(?:\(BuildId: \w+\))?$", re.M
-)
+# "    #0 0x55… in name /place.c:1:2", "    #1 0x7f… (/lib/libc.so.6+0x1) (BuildId: …)"; the rest is cut up by words.
+_FRAME = re.compile(r"#(\d{1,6}) 0x[0-9a-f]+(?: (.*))?")
+_BUILD = re.compile(r" ?\(BuildId: \w+\)$")
 _IGNORED = re.compile(
     r"^(__asan|__ubsan|__sanitizer|__interceptor|___interceptor|__lsan|__msan|asan_|wrap_"
     r"|_start$|__libc_start|__libc_csu|main$|LLVMFuzzer|fuzzer::|raise$|abort$|__GI_|gsignal|__assert"
@@ -62,6 +63,8 @@ def state_of(report: bytes | str) -> CrashState | None:
     Never raises: the text may be anybody's. Whether the *program* crashed is told by its end (`oracle`), not by this.
     """
     text = (report if isinstance(report, str) else report[:_MOST].decode("utf-8", "replace"))[:_MOST]
+    # Patterns that are quick on a line are not on all text: whoever writes it chooses how long a line is.
+    text = "\n".join(line for line in text.split("\n") if len(line) <= _LINE)
     found = _ERROR.search(text)
     if found is not None:
         rest = text[found.end() :]
@@ -88,19 +91,34 @@ def of_signal(name: str) -> CrashState:
 def _first_stack(text: str) -> tuple[str, ...]:
     frames: list[str] = []
     expected = 0
-    for match in _FRAME.finditer(text):
-        number = int(match[1])
+    for line in text.split("\n"):
+        frame = _frame(line)
+        if frame is None:
+            continue
+        number, name, place = frame
         if number != expected:
             if number == 0:
                 break  # the second stack: who allocated it
             continue
         expected += 1
-        name, place = match[2] or "", match[3] or ""
         name = _plain(name)
         if not name or _IGNORED.match(name) or _LIBRARY.search(place):
             continue
         frames.append(name)
     return tuple(frames)
+
+
+def _frame(line: str) -> tuple[int, str, str] | None:
+    """Number, function ("" without symbols) and place of one line of a stack; None for any other line."""
+    found = _FRAME.fullmatch(line.strip())
+    if found is None:
+        return None
+    rest = _BUILD.sub("", found[2] or "").rstrip()
+    name = ""
+    if rest.startswith("in "):
+        # Arguments and templates have spaces, a place has none.
+        name, _, rest = rest[3:].rpartition(" ")
+    return None if " " in rest else (int(found[1]), name, rest)
 
 
 def _plain(name: str) -> str:
@@ -120,7 +138,7 @@ def _plain(name: str) -> str:
 
 def _kind(words: str) -> str:
     """A UBSan message without its numbers, addresses and types: one bug has one."""
-    words = re.sub(r"\(aka [^)]*\)|(of|for) type", "", re.sub(r"'[^']*'", "", words))
+    words = re.sub(r"\(aka [^)]*\)|(of|for) type", "", re.sub(r"'[^']*'", "", words[:1_000]))
     words = re.sub(r"0x[0-9a-f]+|-?\d+", "", words)
     return re.sub(r"\W+", "-", words).strip("-").lower()[:80]
 

@@ -14,7 +14,7 @@ MOST = 16 << 10  # characters of a text that are looked at
 _MASKED = re.compile(
     r"https?://\S+|www\.\S+"
     r"|\bGHSA(?:-\w{4}){3}\b"
-    r"|\b(?:CVE|PYSEC|OSV|GO|BIT|RUSTSEC|PSF|DSA|DLA|USN|RHSA|HSEC|EEF|ALSA|CWE|CWF)-[\w-]*\d[\w-]*"
+    r"|\b(?:CVE|PYSEC|OSV|GO|BIT|RUSTSEC|PSF|DSA|DLA|USN|RHSA|HSEC|EEF|ALSA|CWE|CWF)-[\w-]{0,40}?\d[\w-]{0,40}"
     r"|\b[0-9a-f]{7,64}\b",
     re.IGNORECASE,
 )

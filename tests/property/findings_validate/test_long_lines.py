@@ -1,0 +1,95 @@
+"""Text of whoever sends a proof is read in time that grows with its length alone: the patterns are tried on long lines."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+import clearway.findings
+from clearway.findings.dedup.hint.words import MOST, Terms
+from clearway.findings.dedup.keys import normalised, place_of
+from clearway.findings.validate.crash import state_of
+from clearway.findings.validate.oracle import heard
+from clearway.sandbox import Outcome
+
+READ = 64 << 10  # bytes of what a program wrote
+# Each of these was, or would be, minutes to hours where a pattern backtracks; in order it is some hundredths of a second.
+BUDGET_S = 10.0
+HEAD = "==1==ERROR: AddressSanitizer: heap-buffer-overflow on address 0x1\n"
+STARTS = (
+    "", HEAD, HEAD + "    #0 0x1 in f ", HEAD + "    #0 0x1 in ", HEAD + "    #0 0x1 (", HEAD + "READ of size ",
+    "a:1: runtime error: ", "==1==ERROR: ", "==1==", "CVE-", "https://", "a",
+)  # fmt: skip
+REPEATED = (
+    ":1", ":", "1", " ", "\t", "(", "(aka ", "'", "<", "(a<b ", "in f ", "#0 0x1 ", "a.b", "/a", "-1", "_avx", "\n#0 0x1 in f ",
+    "/*", "\n# ", "CVE-", "(BuildId: a", "==1==", "\n==1==", "\u00a0", "x.y/", "Sanitizer: ", "(anonymous namespace)::", ".isra",
+    "/libc-", "__str_", "\r", "\x00", "@a.", "[](", "0x", "[", "```", "```\n", "//",
+)  # fmt: skip
+ENDS = (" x y\n", "!")
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Processor time of this process; a pattern is interrupted too."""
+
+    def over(number: int, frame: Any) -> None:
+        raise AssertionError(f"it took more than {seconds:g} s of processor time")
+
+    before = signal.signal(signal.SIGVTALRM, over)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def texts(size: int, repeated: str) -> Iterator[str]:
+    for start in STARTS:
+        for end in ENDS:
+            yield (start + repeated * (size // len(repeated)))[: size - len(end)] + end
+
+
+@pytest.mark.parametrize("repeated", REPEATED)
+def test_what_a_program_wrote_is_read_at_once_however_long_its_lines(repeated: str) -> None:
+    with within(BUDGET_S):
+        for text in texts(READ, repeated):
+            state_of(text)
+    with within(BUDGET_S):
+        heard(Outcome(ended="exited", stdout=(repeated * (READ // len(repeated))).encode()), "nonce")
+
+
+@pytest.mark.parametrize("repeated", REPEATED)
+def test_what_a_report_says_is_read_at_once_however_long_its_lines(repeated: str) -> None:
+    with within(BUDGET_S):
+        for text in texts(MOST, repeated):
+            Terms(text)
+    with within(BUDGET_S):
+        for text in texts(2_000, repeated):
+            place_of(text)
+            normalised(text)
+
+
+def patterns() -> Iterator[tuple[str, re.Pattern[Any]]]:
+    """Every pattern that a module of the findings desk keeps."""
+    for module in pkgutil.walk_packages(clearway.findings.__path__, "clearway.findings."):
+        for name, value in vars(importlib.import_module(module.name)).items():
+            if isinstance(value, re.Pattern):
+                yield f"{module.name}.{name}", value
+
+
+def test_no_pattern_of_the_desk_blows_up() -> None:
+    with within(BUDGET_S * 3):
+        for name, pattern in patterns():
+            for repeated in REPEATED:
+                text = "a" + repeated * (4_000 // len(repeated)) + "!"
+                given: Any = text.encode() if isinstance(pattern.pattern, bytes) else text
+                for found in (pattern.search(given), pattern.match(given), pattern.fullmatch(given)):
+                    assert found is None or found.re is pattern, name
