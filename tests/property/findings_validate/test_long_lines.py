@@ -1,4 +1,4 @@
-"""Text of whoever sends a proof is read in time that grows with its length alone: the patterns are tried on long lines."""
+"""Text of whoever sends a proof is read in time that grows with its length alone: long lines for every pattern."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from clearway.findings.validate.oracle import heard
 from clearway.sandbox import Outcome
 
 READ = 64 << 10  # bytes of what a program wrote
-# Each of these was, or would be, minutes to hours where a pattern backtracks; in order it is some hundredths of a second.
+# Where a pattern backtracks it is minutes to hours; in order it is some tenths of a second.
 BUDGET_S = 10.0
 HEAD = "==1==ERROR: AddressSanitizer: heap-buffer-overflow on address 0x1\n"
 STARTS = (
@@ -28,9 +28,9 @@ STARTS = (
     "a:1: runtime error: ", "==1==ERROR: ", "==1==", "CVE-", "https://", "a",
 )  # fmt: skip
 REPEATED = (
-    ":1", ":", "1", " ", "\t", "(", "(aka ", "'", "<", "(a<b ", "in f ", "#0 0x1 ", "a.b", "/a", "-1", "_avx", "\n#0 0x1 in f ",
-    "/*", "\n# ", "CVE-", "(BuildId: a", "==1==", "\n==1==", "\u00a0", "x.y/", "Sanitizer: ", "(anonymous namespace)::", ".isra",
-    "/libc-", "__str_", "\r", "\x00", "@a.", "[](", "0x", "[", "```", "```\n", "//",
+    ":1", ":", "1", " ", "\t", "(", "(aka ", "'", "<", "(a<b ", "in f ", "#0 0x1 ", "a.b", "/a", "-1", "_avx",
+    "\n#0 0x1 in f ", "/*", "\n# ", "CVE-", "(BuildId: a", "==1==", "\n==1==", "\u00a0", "x.y/", "Sanitizer: ", "(anonymous namespace)::",
+    ".isra", "/libc-", "__str_", "\r", "\x00", "@a.", "[](", "0x", "[", "```", "```\n", "//",
 )  # fmt: skip
 ENDS = (" x y\n", "!")
 
