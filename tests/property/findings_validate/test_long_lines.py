@@ -29,8 +29,8 @@ STARTS = (
 )  # fmt: skip
 REPEATED = (
     ":1", ":", "1", " ", "\t", "(", "(aka ", "'", "<", "(a<b ", "in f ", "#0 0x1 ", "a.b", "/a", "-1", "_avx",
-    "\n#0 0x1 in f ", "/*", "\n# ", "CVE-", "(BuildId: a", "==1==", "\n==1==", "\u00a0", "x.y/", "Sanitizer: ", "(anonymous namespace)::",
-    ".isra", "/libc-", "__str_", "\r", "\x00", "@a.", "[](", "0x", "[", "```", "```\n", "//",
+    "\n#0 0x1 in f ", "/*", "\n# ", "CVE-", "(BuildId: a", "==1==", "\n==1==", "\u00a0", "x.y/", "Sanitizer: ",
+    "(anonymous namespace)::", ".isra", "/libc-", "__str_", "\r", "\x00", "@a.", "[](", "0x", "[", "```", "```\n", "//",
 )  # fmt: skip
 ENDS = (" x y\n", "!")
 
