@@ -13,7 +13,8 @@ import pytest
 from assist_world import STORY, Assist
 from clearway.app.worker import mint
 from clearway.findings import kept as findings
-from clearway.findings.assist import kept, start
+from clearway.findings.assist import gather, kept, start
+from clearway.findings.assist.settings import read
 from clearway.findings.assist.tasks import tasks
 from clearway.findings.case import draft as drafts
 from clearway.findings.case import kept as cases
@@ -179,6 +180,20 @@ def test_what_is_under_embargo_goes_to_an_endpoint_inside_alone(desk: Desk, assi
     assert (found.state, "embargo" in found.why) == ("failed", True)
     assert assist.model.asked == []
     assert "assist.sent" not in desk.acts()
+
+
+def test_what_is_released_may_go_outside_as_its_marking_allows(desk: Desk, assist: Assist) -> None:
+    finding = assist.reported()
+    case = assist.opened(finding)
+    with desk.owner() as db:
+        assert not gather.is_public(db, findings.by_id(db, finding.id))
+        db.execute("update clearway.desk_case set released = now() where case_id = %s", (case.id,))
+        finding = findings.by_id(db, finding.id)
+        assert gather.is_public(db, finding)
+    assist.on(place="outside", url=assist.model.url.replace("http://", "https://"))
+    with desk.acting(desk.coordinator) as db:
+        sent = start.leaving(db, read(assist.home), "summary", finding)
+    assert [(one.ref, one.tlp, one.fields[:1]) for one in sent] == [("F1", "AMBER+STRICT", ("title",))]
 
 
 def test_a_marking_that_is_not_named_sends_nothing(desk: Desk, assist: Assist) -> None:
