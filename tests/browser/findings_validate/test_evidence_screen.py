@@ -25,7 +25,14 @@ pytestmark = pytest.mark.usefixtures("box")  # skips where no box can be made
 
 
 def reported(desk: Desk) -> kept.Finding:
-    found = desk.finding(state="queued", title="Copy without a bound")
+    found = desk.finding(
+        state="queued",
+        title="Copy without a bound",
+        ecosystem="",
+        package="toy",
+        release="1",
+        purl="pkg:generic/toy@1",
+    )
     files = [File(kind="source", data=data, name="") for data in (COPIES, MENDED, LONG, SHORT)]
     files.append(
         File(kind="attachment", data=json.dumps(c_recipe(COPIES, MENDED)).encode(), name="recipe.json")

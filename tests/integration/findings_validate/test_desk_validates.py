@@ -43,6 +43,7 @@ def pages(one_site: Site, desk: Desk) -> Site:
 
 FILES = (COPIES, MENDED, LONG, SHORT)
 VOUCHED = (sha(COPIES), sha(MENDED))
+TOY = {"ecosystem": "", "package": "toy", "release": "1", "purl": "pkg:generic/toy@1"}
 
 
 def reported(
@@ -52,9 +53,10 @@ def reported(
     patch: bytes = b"",
     live: bool = True,
     more: tuple[bytes, ...] = (),
+    **facts: str,
 ) -> kept.Finding:
     """A queued finding with a recipe and its files."""
-    found = desk.finding(state="queued", live=live)
+    found = desk.finding(state="queued", live=live, **{**TOY, **facts})
     files = [File(kind="source", data=data, name="") for data in (*FILES, *more)]
     raw = json.dumps(made or c_recipe(COPIES, MENDED)).encode()
     files.append(File(kind="attachment", data=raw, name="recipe.json"))
@@ -178,6 +180,48 @@ def test_a_target_that_the_desk_does_not_vouch_for_stays_at_e1(desk: Desk) -> No
         found = wait(desk, number)
     assert found.level == 1
     assert found.patched == ""
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"ecosystem": "PyPI", "package": "openlib", "release": "9.9"},
+        {"package": "openlib"},
+        {"release": "9.9"},
+    ],
+    ids=["another ecosystem", "another product", "another release"],
+)
+def test_a_proof_of_something_else_lifts_no_finding_and_tells_of_no_other(
+    desk: Desk, facts: dict[str, str]
+) -> None:
+    finding = reported(desk, **facts)
+    number = ask(desk, finding)
+    with worker(desk):
+        found = wait(desk, number)
+    assert (found.level, found.patched) == (1, "")
+    assert "than the finding's" in found.why
+    with desk.owner() as db:
+        assert db.execute("select count(*) from clearway.overlap_answer").fetchone() == (0,)
+        said = [
+            statement.opened(artefact.read(db, desk.vault, one, logged=False), desk_key.known(db))[
+                0
+            ].predicate
+            for one in artefact.listed(db, finding.id, "statement")
+        ]
+    assert [one.level for one in said] == [0, 1]
+    assert all("than the finding's" in one.capped[0] for one in said)
+    assert said[0].vouched == {"coordinator": ("patched/main.c", "target/main.c")}
+
+
+def test_numbers_beyond_the_databases_are_refused(desk: Desk, pages: Site) -> None:
+    where = f"/api/v1/findings/{reported(desk).handling}/validations"
+    for number in (1 << 63, 1 << 64, 0, -1):
+        pages.api(desk.coordinator.secret, "POST", where, 400, {"patch": number})
+    pages.api(desk.coordinator.secret, "POST", where, 404, {"patch": (1 << 63) - 1})
+    for number in (1 << 63, 1 << 80):
+        pages.api(desk.coordinator.secret, "GET", f"{where}/{number}", 404)
+        answer = {"by": "a", "why": "b"}
+        pages.api(desk.coordinator.secret, "POST", f"{where}/{number}/acceptance", 404, answer)
 
 
 def test_the_variant_that_still_fires_is_kept_and_downloaded_by_range(desk: Desk, pages: Site) -> None:

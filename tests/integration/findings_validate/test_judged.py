@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -228,16 +229,19 @@ def test_the_command_judges_a_folder_and_a_third_party_runs_its_statement_again(
     home = builds / "home"
     home.mkdir(exist_ok=True)
     words = ["--home", str(home), "finding"]
-    assert (
-        main(
-            [*words, "validate", str(folder), "--upto", "E2", "--statements", str(tmp_path / "out"), "--json"]
-        )
-        == 0
-    )
+    asked = [*words, "validate", str(folder), "--upto", "E2", "--json"]
+    assert main([*asked, "--statements", str(tmp_path / "own")]) == 1
+    assert json.loads(capsys.readouterr().out)["level"] == 1, "as at the desk: nobody vouches"
+    own = statement.read(_payload(tmp_path / "own" / "E1.json"))
+    assert own.predicate.vouched == {}
+    assert "nobody vouches that 2 files" in own.predicate.capped[0]
+    assert main([*asked, "--statements", str(tmp_path / "out"), "--vouch"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["level"], said["target"], said["steps"][2]["result"]) == (2, "python:toy@1", "met")
     assert main([*words, "validate", str(folder), "--upto", "E3"]) == 1
-    assert "\x1b" not in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "--vouch" in shown
     proof = [
         "verify",
         str(tmp_path / "out" / "E2.json"),
@@ -247,7 +251,28 @@ def test_the_command_judges_a_folder_and_a_third_party_runs_its_statement_again(
         str(tmp_path / "out" / "desk.pem"),
     ]
     assert main([*words, *proof, "--again", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["again"] is True
+    verified = json.loads(capsys.readouterr().out)
+    assert verified["again"] is True
+    assert verified["vouched"] == {"command line": ["patched/toy-2.whl", "target/toy-1.whl"]}
     (folder / "recipe.json").write_text(json.dumps(made | {"times": 2}))
     assert main([*words, *proof]) == 9
     assert py_target(one)["version"] == "1"
+
+
+def _payload(path: Path) -> bytes:
+    return base64.b64decode(json.loads(path.read_bytes())["payload"])
+
+
+def test_a_wheel_that_is_called_by_another_packages_name_goes_no_further_than_e1(
+    box: Backend, builds: Path
+) -> None:
+    one, two = (
+        a_wheel({"toy.py": "def run(x): return 'bad'\n"}),
+        a_wheel({"toy.py": "def run(x): return 'ok'\n"}),
+    )
+    made = py_recipe(one, two, STEPS, {"kind": "output", "text": "bad"})
+    for target in ("target", "patched"):
+        made[target] |= {"name": "requests"}
+    found = judged(box, builds, made, one, two)
+    assert (found.ladder.level, found.patched) == (1, "")
+    assert "no file of target says that it is the release" in found.ladder.why

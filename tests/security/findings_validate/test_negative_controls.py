@@ -137,7 +137,7 @@ def test_a_crash_of_the_reporters_own_program_stays_at_e1(box: Backend, builds: 
     made["proof"] = {"kind": "script", "language": "python", "source": sha(script)}
     found = judged(box, builds, made, wheel, other, script)
     assert found.ladder.level == 1
-    assert "own program" in found.ladder.steps[1].why
+    assert "program of the reporter's" in found.ladder.steps[1].why
 
 
 def test_a_target_that_only_the_reporter_has_stays_at_e1(box: Backend, builds: Path) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from clearway.http.acts import Db
     from clearway.records.principal import Principal
 
+MOST_NUMBER = (1 << 63) - 1  # of what the database numbers
 HandlingText = Annotated[str, Parameter(max_length=20, description="such as CWF-7Q4K-9M2X")]
 
 
@@ -38,7 +39,7 @@ class Ask(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     upto: Annotated[int, Meta(ge=1, le=5)] = 4
     seconds: Annotated[int, Meta(ge=0, le=3600)] = 30
-    patch: int | None = None
+    patch: Annotated[int, Meta(ge=1, le=MOST_NUMBER)] | None = None
     vouched: Annotated[tuple[Sha256, ...], Meta(max_length=200)] = ()
 
 

@@ -36,7 +36,7 @@ from clearway.store.jobs_retry import LASTING
 from .. import artefact, desk_key, kept
 from ..artefact import File
 from ..intake import overlap
-from . import level, statement, validation
+from . import identity, level, statement, validation
 from . import recipe as r
 from .build import Builder, place_of
 from .files import Folders
@@ -135,8 +135,9 @@ class Desk:
             box = self._box()
             judged = self._judged(job, box, finding, asked, recipe)
             made = statement.statements(
-                recipe, raw, judged, box.enforcement(), datetime.now(UTC), finding=finding.handling
-            )
+                recipe, raw, judged, box.enforcement(), datetime.now(UTC), finding=finding.handling,
+                vouched=self._vouched(asked),
+            )  # fmt: skip
             environment = made[0].predicate.environment
         except _ANSWERS as error:
             why = error.what
@@ -185,6 +186,7 @@ class Desk:
         self, job: Job, box: Backend, finding: Finding, asked: Validation, recipe: r.Recipe
     ) -> Judged:
         fetched = Folders(self.home / FETCHED)
+        doubt = identity.of_finding(recipe, finding.ecosystem, finding.package, finding.release)
         last = [0.0]
 
         def told(what: str, done: int, total: int) -> None:
@@ -200,12 +202,20 @@ class Desk:
         subject = Subject(
             recipe=recipe,
             files=Sealed(job, self.vault, finding, fetched),
-            known=frozenset(asked.vouched) | fetched.digests(),
+            known=frozenset().union(*self._vouched(asked).values()),
+            doubts=(doubt,) if doubt else (),
         )
         return judge(
             box, Builder(box, place_of(self.home)), subject, upto=asked.upto, seconds=float(asked.seconds),
             progress=told,
         )  # fmt: skip
+
+    def _vouched(self, asked: Validation) -> dict[str, frozenset[str]]:
+        """The SHA-256 of what is said to be what is published, by whose word: of a statement's `vouched`."""
+        return {
+            "coordinator": frozenset(asked.vouched),
+            "fetched by the desk": Folders(self.home / FETCHED).digests(),
+        }
 
     def _recipe(self, db: Connection, finding: Finding, asked: Validation) -> bytes | None:
         named = [a for a in artefact.listed(db, finding.id, "attachment", "document") if a.name == RECIPE]

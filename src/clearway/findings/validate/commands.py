@@ -27,6 +27,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     validate.add_argument("folder", metavar="FOLDER", type=Path)
     _shared(validate)
     validate.add_argument(
+        "--vouch", action="store_true",
+        help="you have seen that the target's files in FOLDER are those that are published; else, what is in none of "
+        "--files and the home's corpus/ keeps the proof at E1",
+    )  # fmt: skip
+    validate.add_argument(
         "--upto", default="E4", choices=LEVELS, help="look no further than this (default: E4)"
     )
     validate.add_argument(
@@ -58,7 +63,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _shared(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--files", metavar="DIR", type=Path, action="append", default=[],
-        help="a folder with files that the recipe names by SHA-256; may be given again",
+        help="a folder with files that the recipe names by SHA-256, which you say to be what is published; "
+        "may be given again",
     )  # fmt: skip
     parser.add_argument(
         "--seconds", type=float, default=30.0, help="for the variants of E4 (default: 30, at most 3600)"
@@ -74,8 +80,12 @@ def run_validate(args: argparse.Namespace) -> int:
     from . import statement
 
     upto = int(args.upto[1])
-    judged, recipe, raw = _judged(args, args.folder, upto)
-    made = statement.statements(recipe, raw, judged, backend().enforcement(), SystemClock().now())
+    vouched = _vouched(args)
+    known = frozenset().union(*vouched.values())
+    judged, recipe, raw = _judged(args, args.folder, upto, known)
+    made = statement.statements(
+        recipe, raw, judged, backend().enforcement(), SystemClock().now(), vouched=vouched
+    )
     if args.statements is not None:
         _write(args, made)
     if args.json:
@@ -104,10 +114,10 @@ def run_verify(args: argparse.Namespace) -> int:
     said = found.predicate
     answer: dict[str, Any] = {
         "ok": True, "key": key.key_id, "level": said.level, "result": said.result, "why": said.why, "notes": [],
-        "again": False,
+        "again": False, "vouched": said.vouched, "capped": said.capped,
     }  # fmt: skip
     if args.again:
-        judged, _, _ = _judged(args, args.subject, min(said.level, 5))
+        judged, _, _ = _judged(args, args.subject, min(said.level, 5), statement.known_to(said))
         against, notes = statement.differences(found, judged, backend().enforcement())
         if against:
             raise IntegrityError("; ".join(against), where=str(args.statement))
@@ -119,12 +129,30 @@ def run_verify(args: argparse.Namespace) -> int:
 
     print(f"holds: E{said.level} {said.result}, {plain(said.why)}")
     print(f"signed by {key.key_id[:16]}… at {said.at:%Y-%m-%d %H:%M} UTC; {plain(said.target, 200)}")
+    for role, names in (said.vouched or {}).items():
+        print(f"vouched for by {plain(role, 40)}: {plain(', '.join(names), 400)}")
+    for reason in said.capped:
+        print(f"capped at E1: {plain(reason, 200)}")
     for note in answer["notes"]:
         print(f"note: {note}")
     return 0
 
 
-def _judged(args: argparse.Namespace, folder: Path, upto: int) -> tuple[Judged, Any, bytes]:
+def _vouched(args: argparse.Namespace) -> dict[str, frozenset[str]]:
+    """The SHA-256 of what is said to be what is published, by whose word. A recipe's own folder comes from whoever made
+    the proof."""
+    from .files import Folders
+
+    named = (*args.files, *((args.folder,) if args.vouch else ()))
+    return {
+        "command line": Folders(*named).digests(),
+        "fetched by the desk": Folders(args.home / "corpus").digests(),
+    }
+
+
+def _judged(
+    args: argparse.Namespace, folder: Path, upto: int, known: frozenset[str] | None
+) -> tuple[Judged, Any, bytes]:
     from clearway.records.errors import NotFoundError, UsageError
     from clearway.sandbox import backend
 
@@ -143,7 +171,7 @@ def _judged(args: argparse.Namespace, folder: Path, upto: int) -> tuple[Judged, 
     def told(what: str, done: int, total: int) -> None:
         print(f"\r\033[K{what} {done} of {total}", end="", file=sys.stderr, flush=True)
 
-    subject = judge.Subject(recipe=recipe, files=_folders(args, folder))
+    subject = judge.Subject(recipe=recipe, files=_folders(args, folder), known=known)
     try:
         judged = judge.judge(
             box, builder, subject, upto=upto, seconds=args.seconds, progress=told if shown else None
@@ -227,6 +255,10 @@ def _print_ladder(recipe: Any, judged: Judged) -> None:
     for step in judged.ladder.steps:
         count = f" ({step.times} of {step.of})" if step.of else ""
         print(f"  E{step.level} {words[step.result]:<9} {plain(step.why)}{count}")
+    if judged.capped:
+        print(
+            "  what you have seen to be published counts: --vouch, or --files with the folder that you fetched"
+        )
     if judged.state is not None:
         print(f"  crash: {plain(str(judged.state))}")
     if judged.ladder.level < 1 and judged.output:  # a build that failed, or a proof that does not fire

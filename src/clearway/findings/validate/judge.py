@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from clearway.sandbox.run import Backend, Bind, Limits, Run
 
-from . import level
+from . import identity, level
 from . import recipe as r
 from .build import TARGET, Builder, BuildFailedError, Built
 from .crash import CrashState
@@ -48,13 +48,23 @@ class Subject(Struct, frozen=True, kw_only=True):
     recipe: r.Recipe
     files: Files
     known: frozenset[str] | None = None
+    doubts: tuple[str, ...] = ()  # of who asks, in words: of what the target is, such as another product's
+
+    @property
+    def capped_by(self) -> tuple[str, ...]:
+        """Why nothing above E1 counts, in words that quote nothing; empty where all does."""
+        reasons = list(self.doubts)
+        if isinstance(self.recipe.proof, r.Script):
+            reasons.append("the proof is a program of the reporter's")
+        unknown = len(r.published(self.recipe) - self.known) if self.known is not None else 0
+        if unknown:
+            reasons.append(f"nobody vouches that {unknown} files of the target are what is published")
+        return tuple(reasons)
 
     @property
     def cap(self) -> int:
         """The highest level that counts, whatever is seen."""
-        if isinstance(self.recipe.proof, r.Script):
-            return 1
-        return level.HIGHEST if self.known is None or r.published(self.recipe) <= self.known else 1
+        return 1 if self.capped_by else level.HIGHEST
 
 
 class Judged(Struct, frozen=True, kw_only=True):
@@ -71,7 +81,12 @@ class Judged(Struct, frozen=True, kw_only=True):
     second: Second | None = None  # another compiler or interpreter, for E4
     firing: bytes | None = None  # the variant that failed E4: data
     output: bytes = b""  # of the first run: data
-    capped: bool = False  # what fired is the reporter's own program, and may be anything
+    capped_by: tuple[str, ...] = ()  # why what fired may be anything, so that E1 is the most
+
+    @property
+    def capped(self) -> bool:
+        """Whether what fired may be anything."""
+        return bool(self.capped_by)
 
 
 def judge(
@@ -92,13 +107,20 @@ def judge(
     begun = time.monotonic()
     told = progress or (lambda what, done, total: None)
     recipe, files = subject.recipe, subject.files
-    capped = subject.cap < level.HIGHEST
+    doubts = (*subject.doubts, *identity.doubts(recipe, files)) if upto >= 1 else subject.doubts
+    subject = msgspec.structs.replace(subject, doubts=doubts)
+    capped = "; ".join(subject.capped_by)
     steps: list[Step] = []
     found: dict[str, object] = {}
 
     def done() -> Judged:
-        ladder = level.ladder(steps, cap=subject.cap)
-        return Judged(ladder=ladder, seconds=time.monotonic() - begun, capped=capped, **found)  # type: ignore[arg-type]
+        ladder = level.ladder(steps, cap=subject.cap, why=f"capped at E1: {capped}")
+        return Judged(
+            ladder=ladder,
+            seconds=time.monotonic() - begun,
+            capped_by=subject.capped_by,
+            **found,  # type: ignore[arg-type]
+        )
 
     if upto < 1:
         return done()

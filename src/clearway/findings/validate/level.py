@@ -99,8 +99,8 @@ class Ladder(Struct, frozen=True, kw_only=True):
         return self.steps[-1].why if self.steps else ""
 
 
-def fires(seen: Sequence[Seen], *, capped: bool = False) -> Step:
-    """E1 from runs on the vulnerable build."""
+def fires(seen: Sequence[Seen], *, capped: str = "") -> Step:
+    """E1 from runs on the vulnerable build; `capped` says why nothing higher counts."""
     fired = [s for s in seen if s.shows == "fires"]
     if not seen:
         return Step(level=1, result="not_tried", why="the proof was not run")
@@ -120,7 +120,7 @@ def fires(seen: Sequence[Seen], *, capped: bool = False) -> Step:
             of=len(seen),
             why="each run ends in another crash state",
         )
-    why = fired[0].why + (" (in the reporter's own program: capped here)" if capped else "")
+    why = fired[0].why + (f" (capped at E1: {capped})" if capped else "")
     return Step(level=1, result="met", times=len(fired), of=len(seen), why=why)
 
 
@@ -222,8 +222,8 @@ def differential(benign: int) -> Step:
     )
 
 
-def ladder(steps: Sequence[Step], *, cap: int = HIGHEST) -> Ladder:
-    """The ladder of these steps, E0 first; above `cap` nothing counts, whatever was seen."""
+def ladder(steps: Sequence[Step], *, cap: int = HIGHEST, why: str = "") -> Ladder:
+    """The ladder of these steps, E0 first; above `cap` nothing counts, whatever was seen, and `why` says so."""
     kept = [Step(level=0, result="met", why="the recipe is valid"), *sorted(steps, key=lambda s: s.level)]
     return Ladder(
         steps=tuple(
@@ -232,7 +232,7 @@ def ladder(steps: Sequence[Step], *, cap: int = HIGHEST) -> Ladder:
             else Step(
                 level=s.level,
                 result="not_tried",
-                why="needs a proof under our harness, on files that the desk knows",
+                why=why or "needs a proof under our harness, on files that the desk knows",
             )
             for s in kept
         )

@@ -10,7 +10,7 @@ level is to be the same. What a program wrote is in no statement.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -103,6 +103,9 @@ class Validation(Struct, frozen=True, kw_only=True, rename="camel"):
     variants: Variants | None = None  # of E4 alone
     second: Second | None = None  # of E4 alone
     finding: str = ""  # its handling id, where the desk has one
+    # Which of `inputs` somebody says to be what is published, by role; null in statements from before it was said.
+    vouched: dict[str, tuple[str, ...]] | None = None
+    capped: tuple[str, ...] = ()  # why nothing above E1 counts
     accepted_by: str = ""
 
 
@@ -137,8 +140,10 @@ def statements(
     at: datetime,
     *,
     finding: str = "",
+    vouched: Mapping[str, frozenset[str]] | None = None,
 ) -> tuple[Statement, ...]:
-    """One statement for each level that was looked at, lowest first."""
+    """One statement for each level that was looked at, lowest first; `vouched` are SHA-256 of files by whose word."""
+    words = vouched_names(recipe, vouched or {})
     environment = {
         high: environment_of(enforcement, _used(judged.compilers, 4 if high else 0)) for high in (False, True)
     }
@@ -171,12 +176,27 @@ def statements(
                 seconds=round(judged.seconds, 3), variant_seconds=judged.variant_seconds if step.level == 4 else 0.0,
                 variants=_variants(fuzzed) if step.level == 4 and fuzzed is not None else None,
                 second=_second(second) if step.level == 4 and second is not None else None,
-                finding=finding,
+                finding=finding, vouched=words, capped=judged.capped_by,
             ),
         )
         for step in judged.ladder.steps
         if step.result != "not_tried"
     )  # fmt: skip
+
+
+def vouched_names(recipe: r.Recipe, by: Mapping[str, frozenset[str]]) -> dict[str, tuple[str, ...]]:
+    """What of the target and its fix is said to be what is published, as `r.files_of` names it, by whose word."""
+    counts = r.published(recipe)
+    names = sorted((n, d) for n, d in r.files_of(recipe).items() if d in counts)
+    found = {role: tuple(n for n, digest in names if digest in known) for role, known in by.items()}
+    return {role: held for role, held in found.items() if held}
+
+
+def known_to(said: Validation) -> frozenset[str] | None:
+    """The SHA-256 of what somebody vouched for; None for all, in a statement from before that was said."""
+    if said.vouched is None:
+        return None
+    return frozenset(said.inputs[n] for names in said.vouched.values() for n in names if n in said.inputs)
 
 
 def _used(compilers: Sequence[str], at: int) -> tuple[str, ...]:

@@ -1,0 +1,150 @@
+"""Whether a recipe is about what it names, and a finding about what its recipe is: a proof lifts its own product alone.
+
+Bytes speak for themselves where their format does: a wheel by its METADATA (PEP 427, core metadata), a source
+distribution by its PKG-INFO, a Debian source package by its `.dsc` (`debian`). Archives of C say nothing of what they
+are: who vouches for them says so.
+"""
+
+from __future__ import annotations
+
+import io
+import lzma
+import re
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+
+from clearway.records.errors import VersionUnreadableError
+from clearway.versions import has_keys, is_generic, key, scheme_of
+
+from . import recipe as r
+from .files import Files
+
+_MOST_MEMBERS = 20_000
+_MOST_BYTES = 512 << 20  # that an archive unpacks to
+_MOST_METADATA = 1 << 20
+# Where packages are published that are no programs in C, spelled as OSV does.
+_NO_C = frozenset(
+    {
+        "CRAN", "Bioconductor", "GHC", "GitHub Actions", "Go", "Hackage", "Hex", "Maven", "NuGet", "Packagist", "Pub",
+        "PyPI", "RubyGems", "SwiftURL", "VSCode", "crates.io", "npm",
+    }
+)  # fmt: skip
+
+
+def doubts(recipe: r.Recipe, files: Files) -> tuple[str, ...]:
+    """In which of its files a recipe's releases are others than it says, in words; empty when none is.
+
+    Raises:
+        NotFoundError: a file is not there.
+    """
+    found = []
+    for part, target in (("target", recipe.target), ("patched", recipe.patched)):
+        if isinstance(target, r.PythonTarget) and not any(
+            _same_name(name, target.name) and same_version("PyPI", version, target.version)
+            for name, version in _released(target, files)
+        ):
+            found.append(f"no file of {part} says that it is the release that the recipe names")
+    return tuple(found)
+
+
+def of_finding(recipe: r.Recipe, ecosystem: str, package: str, release: str) -> str:
+    """Why the recipe's target is not what a finding is about, in words of ours; "" when it is.
+
+    A program in C goes by the last part of the package's name: `pkg:github/DaveGamble/cJSON@v1.7.15` is cJSON 1.7.15.
+    What a recipe leaves out of a Debian package stands behind "~without-" in its version.
+    """
+    target, at = recipe.target, ecosystem.partition(":")[0]
+    debian = isinstance(target, r.DebianTarget)
+    if isinstance(target, r.PythonTarget) != (at == "PyPI") or (
+        not isinstance(target, r.PythonTarget) and at in _NO_C
+    ):
+        return "the recipe's target is of another ecosystem than the finding's product"
+    if debian and at not in ("Debian", "Ubuntu", ""):
+        return "the recipe's target is a Debian source package, and the finding's product is none"
+    if not package:
+        return "the finding names no product"
+    whole = _same_name(target.name, package)
+    if not whole and (
+        at == "PyPI" or not _same_name(target.name, re.split(r"[/:]", package.rstrip("/"))[-1])
+    ):
+        return "the recipe's target is another product than the finding's"
+    version = re.sub(r"~without-.*$", "", target.version) if debian else target.version
+    if not same_version(at, version, release):
+        return "the recipe's target is another release than the finding's"
+    return ""
+
+
+def same_version(ecosystem: str, one: str, other: str) -> bool:
+    """Whether two texts are one version there; a "v" before the number is none."""
+    one, other = (re.sub(r"^[vV](?=\d)", "", v.strip()) for v in (one, other))
+    if one == other:
+        return True
+    scheme = scheme_of(ecosystem)
+    if is_generic(scheme) or not has_keys(scheme) or not one or not other:
+        return False
+    try:
+        return key(scheme, one) == key(scheme, other)
+    except VersionUnreadableError:
+        return False
+
+
+def _released(target: r.PythonTarget, files: Files) -> Iterator[tuple[str, str]]:
+    """Name and version as each of its files says."""
+    for digest in target.wheels.values():
+        yield from _metadata(_of_zip(files.read(digest), r"[^/]+\.dist-info/METADATA"))
+    for name, digest in target.sdist.items():
+        data = files.read(digest)
+        yield from _metadata(_of_zip(data, r"[^/]+/PKG-INFO") if name.endswith(".zip") else _of_tar(data))
+
+
+def _metadata(found: list[bytes]) -> Iterator[tuple[str, str]]:
+    """Of one file that is there once: two of them are two claims."""
+    if len(found) != 1:
+        return
+    head = re.split(rb"\r?\n\r?\n", found[0], maxsplit=1)[0].decode("utf-8", "replace")
+    said: dict[str, list[str]] = {}
+    for line in head.splitlines():
+        name, colon, value = line.partition(":")
+        if colon and not line[:1].isspace():
+            said.setdefault(name.strip().lower(), []).append(value.strip())
+    names, versions = said.get("name", []), said.get("version", [])
+    if len(names) == len(versions) == 1:
+        yield names[0], versions[0]
+
+
+def _of_zip(data: bytes, pattern: str) -> list[bytes]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = [m for m in archive.infolist()[:_MOST_MEMBERS] if re.fullmatch(pattern, m.filename)][:2]
+            return [archive.open(m).read(_MOST_METADATA) for m in members]
+    except (
+        zipfile.BadZipFile, EOFError, RuntimeError, ValueError, OSError, zlib.error, lzma.LZMAError,
+    ):  # fmt: skip
+        return []  # what is wrong with it is told where it is unpacked
+
+
+def _of_tar(data: bytes) -> list[bytes]:
+    found: list[bytes] = []
+    left = _MOST_BYTES
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r|*") as archive:
+            for n, member in enumerate(archive):
+                left -= max(member.size, 0)
+                if n >= _MOST_MEMBERS or left < 0:
+                    return []
+                if member.isreg() and re.fullmatch(r"(\./)?[^/]+/PKG-INFO", member.name):
+                    file = archive.extractfile(member)
+                    found.append(file.read(_MOST_METADATA) if file is not None else b"")
+    except (tarfile.TarError, EOFError, ValueError, OSError, zlib.error, lzma.LZMAError):
+        return []
+    return found
+
+
+def _same_name(one: str, other: str) -> bool:
+    return _plain(one) == _plain(other)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()  # PEP 503
