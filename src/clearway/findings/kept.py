@@ -11,7 +11,7 @@ of the database, which knows who may do what (`0014_findings`).
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from msgspec import Struct
@@ -52,6 +52,7 @@ class NewFinding(Struct, frozen=True, kw_only=True):
     place: str = ""
     cwe: str = ""
     severity: Severity = ""
+    publishes: date | None = None  # the day on which its reporter means to publish
     live: bool = True
     state: Literal["received", "incomplete", "queued"] = "received"
     state_why: str = ""
@@ -78,6 +79,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     place: str
     cwe: str
     severity: Severity
+    publishes: date | None
     state: State
     state_why: str
     level: int
@@ -94,8 +96,8 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 
 _COLUMNS = """f.finding, f.handling, f.org, o.slug, f.aud::int, f.person, f.live, encode(f.digest, 'hex'), f.part,
-    f.format, f.title, f.ecosystem, f.package, f.release, f.purl, f.place, f.cwe, f.severity, f.state, f.state_why,
-    f.level, f.level_why, f.case_id, f.received, f.changed, f.version"""
+    f.format, f.title, f.ecosystem, f.package, f.release, f.purl, f.place, f.cwe, f.severity, f.publishes, f.state,
+    f.state_why, f.level, f.level_why, f.case_id, f.received, f.changed, f.version"""
 _SELECT = f"select {_COLUMNS} from clearway.finding f join clearway.organisation o on o.org = f.org"  # noqa: S608
 
 
@@ -129,15 +131,16 @@ def add(db: Connection, new: NewFinding, handling: str = "", *, aud: int = 0) ->
     chosen = handling or new_handling()
     row = db.execute(
         """insert into clearway.finding (handling, org, aud, live, digest, part, format, title, ecosystem, package,
-            release, purl, place, cwe, severity, state, state_why)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            release, purl, place, cwe, severity, publishes, state, state_why)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         on conflict do nothing
         returning finding, handling, org, (select o.slug from clearway.organisation o where o.org = finding.org),
             aud::int, person, live, encode(digest, 'hex'), part, format, title, ecosystem, package, release, purl,
-            place, cwe, severity, state, state_why, level, level_why, case_id, received, changed, version""",
+            place, cwe, severity, publishes, state, state_why, level, level_why, case_id, received, changed, version""",
         (
             chosen, new.org, aud, new.live, new.digest, new.part, new.format, new.title, new.ecosystem,
-            new.package, new.release, new.purl, new.place, new.cwe, new.severity, new.state, new.state_why,
+            new.package, new.release, new.purl, new.place, new.cwe, new.severity, new.publishes,
+            new.state, new.state_why,
         ),
     ).fetchone()  # fmt: skip
     if row is None:

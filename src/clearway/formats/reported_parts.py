@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, date, datetime
 from typing import Any, Literal, get_args
 
+import msgspec
 from msgspec import Struct
 
 from clearway.records.ecosystem import OSV_ECOSYSTEMS, normal_ecosystem, normal_name
@@ -157,6 +159,26 @@ def prose(text: str, limit: int = MAX_TEXT) -> str:
     if cut.isprintable():
         return cut.strip()
     return "".join(c if c.isprintable() or c in _KEPT_LINES else "\ufffd" for c in cut).strip()
+
+
+def publishes(provenance: bytes) -> date | None:
+    """The day, in UTC, on which the reporter means to publish: `embargo.until` of the provenance, as ISO 8601.
+
+    None where it says none, or what is no date: a hint, that no gate asks for.
+    """
+    try:
+        at = datetime.fromisoformat(msgspec.json.decode(provenance, type=_Terms).embargo.until)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).date()
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError, OverflowError):
+        return None
+
+
+class _Embargo(Struct, frozen=True):
+    until: str = ""
+
+
+class _Terms(Struct, frozen=True):
+    embargo: _Embargo = _Embargo()
 
 
 def cwe_in(text: str) -> str:

@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 
 from clearway.findings import artefact, kept
+from clearway.findings.dedup import told
+from clearway.findings.dedup.edge import add, held_by_others
 from clearway.findings.intake import limit, overlap, submit, sweep
 from clearway.records.errors import ForbiddenError, NotFoundError, TooManyRequestsError
 from clearway.records.principal import Membership
@@ -38,7 +40,7 @@ def test_nothing_is_told_before_the_askers_own_reproducer_has_fired(shared: Desk
     _fired(shared, product, "rival")
     mine = shared.finding(package=product)
     with pytest.raises(ForbiddenError), shared.owner() as db:
-        overlap.told(db, mine)
+        overlap.told(db, mine, held_by_others)
     with shared.owner() as db:
         assert overlap.answer_of(db, mine.id) is None
 
@@ -48,26 +50,61 @@ def test_a_trial_is_told_nothing(shared: Desk, product: str) -> None:
     with shared.owner() as db:
         fired = kept.set_level(db, trial, 1, "fires")
         with pytest.raises(ForbiddenError):
-            overlap.told(db, fired)
+            overlap.told(db, fired, held_by_others)
+
+
+def _same(desk: Desk, one: kept.Finding, other: kept.Finding, verdict: str, basis: str) -> int:
+    with desk.owner() as db:
+        return add(db, one.id, other.id, verdict, basis, score=0.9, reason="as a run has shown")  # type: ignore[arg-type]
+
+
+def test_one_place_and_class_are_claims_and_no_evidence(shared: Desk, product: str) -> None:
+    """Else whoever has any proof that fires could ask about one place of the product after the other."""
+    _fired(shared, product, "rival")
+    mine = _fired(shared, product)
+    with shared.owner() as db:
+        assert overlap.told(db, mine, held_by_others).overlaps is False
 
 
 @pytest.mark.parametrize(
-    ("rivals", "held"),
+    ("verdict", "basis", "held"),
     [
-        ({}, True),
-        ({"place": "src/other.c"}, False),
-        ({"package": "another", "purl": "pkg:pypi/another@1"}, False),
-        ({"ecosystem": "npm"}, False),
+        ("same", "cross-run", True),
+        ("likely", "stack", True),
+        ("likely", "crash", True),
+        ("likely", "input", True),
+        ("same", "person", True),
+        ("likely", "context", False),
+        ("likely", "text", False),
+        ("different", "person", False),
+        ("contains", "cross-run", False),
     ],
-    ids=["the same file", "another file", "another product", "the same name in another ecosystem"],
 )
-def test_the_answer_is_yes_for_the_same_place_alone(
-    shared: Desk, product: str, rivals: dict[str, str], held: bool
+def test_the_answer_is_yes_by_what_was_run_or_a_person_said(
+    shared: Desk, product: str, verdict: str, basis: str, held: bool
 ) -> None:
-    _fired(shared, product, "rival", **rivals)
-    mine = _fired(shared, product)
+    theirs, mine = _fired(shared, product, "rival"), _fired(shared, product)
+    _same(shared, theirs, mine, verdict, basis)
     with shared.owner() as db:
-        assert overlap.told(db, mine).overlaps is held
+        assert overlap.told(db, mine, held_by_others).overlaps is held
+    assert shared.acts()[-1] == "finding.overlap_told"
+
+
+def test_a_no_is_put_right_by_evidence_of_what_was_here_when_it_was_asked(shared: Desk, product: str) -> None:
+    theirs, mine = _fired(shared, product, "rival"), _fired(shared, product)
+    with shared.owner() as db:
+        assert overlap.told(db, mine, held_by_others).overlaps is False
+        assert told.correct(db) == 0
+    later = _fired(shared, product, "rival")
+    _same(shared, mine, later, "same", "cross-run")
+    with shared.owner() as db:
+        assert told.correct(db) == 0, "nobody else had it when it was asked"
+    _same(shared, theirs, mine, "same", "cross-run")
+    with shared.owner() as db:
+        assert (told.correct(db), told.correct(db)) == (1, 0)
+        said = overlap.answer_of(db, mine.id)
+    assert said is not None
+    assert said.overlaps
     assert shared.acts()[-1] == "finding.overlap_told"
 
 
@@ -75,16 +112,16 @@ def test_ones_own_findings_and_claims_without_proof_are_no_overlap(shared: Desk,
     shared.finding(shared.rival, package=product)
     _fired(shared, product)
     with shared.owner() as db:
-        assert overlap.told(db, _fired(shared, product)).overlaps is False
+        assert overlap.told(db, _fired(shared, product), held_by_others).overlaps is False
 
 
 def test_the_answer_is_given_once_and_seen_by_the_reporter_and_the_desk(shared: Desk, product: str) -> None:
     mine = _fired(shared, product)
     with shared.owner() as db:
-        first = overlap.told(db, mine)
+        first = overlap.told(db, mine, held_by_others)
     _fired(shared, product, "rival")
     with shared.owner() as db:
-        assert overlap.told(db, mine) == first
+        assert overlap.told(db, mine, held_by_others) == first
     for who, seen in (("finder", True), ("coordinator", True), ("rival", False), ("operator", False)):
         with shared.acting(getattr(shared, who)) as db:
             assert (overlap.answer_of(db, mine.id) is not None) is seen
@@ -95,14 +132,14 @@ def test_an_organisation_gets_so_many_answers_a_day(shared: Desk, product: str) 
     with shared.owner() as db:
         db.execute("update clearway.overlap_answer set asked = asked - interval '25 hours'")
         for one in fired[:-1]:
-            overlap.told(db, one)
+            overlap.told(db, one, held_by_others)
     with pytest.raises(TooManyRequestsError) as caught, shared.owner() as db:
-        overlap.told(db, fired[-1])
+        overlap.told(db, fired[-1], held_by_others)
     assert caught.value.retry_after_s >= 3_600
     with shared.owner() as db:
-        overlap.told(db, _fired(shared, product, "rival"))
+        overlap.told(db, _fired(shared, product, "rival"), held_by_others)
         db.execute("update clearway.overlap_answer set asked = asked - interval '25 hours'")
-        overlap.told(db, fired[-1])
+        overlap.told(db, fired[-1], held_by_others)
 
 
 def test_a_reporter_can_not_write_an_answer(shared: Desk, product: str) -> None:

@@ -32,8 +32,9 @@ def finding(**more: Any) -> kept.Finding:
         **{
             "id": 1, "handling": "CWF-7Q4K-9M2X", "org": 1, "organisation": "lab", "aud": 1, "person": 1, "live": True,
             "digest": "0" * 64, "part": "", "format": "clearway-finding", "title": "t", "ecosystem": "", "package": "",
-            "release": "", "purl": "", "place": "", "cwe": "", "severity": "", "state": "queued", "state_why": "",
-            "level": 0, "level_why": "", "case_id": None, "received": now, "changed": now, "version": 1, **more,
+            "release": "", "purl": "", "place": "", "cwe": "", "severity": "", "publishes": None, "state": "queued",
+            "state_why": "", "level": 0, "level_why": "", "case_id": None, "received": now,
+            "changed": now, "version": 1, **more,
         }
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ since a finding that fired here costs the least time to look at; what the report
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -31,8 +31,9 @@ class Facts(Struct, frozen=True, kw_only=True):
     reporters: int = 1  # organisations that reported about the same package and place
     valid: int = 0  # of its reporter's findings, those that counted as valid
     invalid: int = 0
-    embargo_days: int | None = None  # until the date that the reporter asked for
+    embargo_days: int | None = None  # until the day that the reporter named; below 0 when it has passed
     case_open: bool = False  # its package has an open case
+    known: Literal["", "is", "returns"] = ""  # the desk has said that it is a public flaw, or its return
 
 
 class Reason(Struct, frozen=True):
@@ -83,7 +84,7 @@ def rank(facts: Facts, now: datetime) -> Rank:
     add(min(20, 10 * (facts.reporters - 1)), f"{facts.reporters} organisations report it")
     add(8 if facts.case_open else 0, "its package has an open case")
     if facts.embargo_days is not None:
-        add(max(0, 20 - max(0, facts.embargo_days)), f"the reporter publishes in {facts.embargo_days} days")
+        add(max(0, 20 - max(0, facts.embargo_days)), _publishes(facts.embargo_days))
     add(min(10, (now - facts.received).days), f"waits {(now - facts.received).days} days")
     judged = facts.valid + facts.invalid
     if judged >= 3:
@@ -92,8 +93,22 @@ def rank(facts: Facts, now: datetime) -> Rank:
             f"{facts.valid} of the reporter's {judged} were valid",
         )
     add(-15 * min(2, facts.missing), "something is missing")
+    if facts.known:
+        add(
+            *(
+                (10, "a fixed flaw has come back")
+                if facts.known == "returns"
+                else (-20, "it is public already")
+            )
+        )
     found.sort(key=lambda r: (-abs(r.points), r.words))
     return Rank(sum(r.points for r in found), tuple(found))
+
+
+def _publishes(days: int) -> str:
+    if days < 0:
+        return "the day has passed on which the reporter meant to publish"
+    return f"the reporter publishes in {days} days" if days else "the reporter publishes today"
 
 
 def _evidence(level: int) -> int:

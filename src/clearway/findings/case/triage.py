@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
@@ -47,14 +47,16 @@ def queue(db: Connection, now: datetime) -> list[Waiting]:
     """
     rows = db.execute(
         """select f.finding, f.org, f.handling, o.slug, f.title, f.ecosystem, f.package, f.release, f.place, f.cwe,
-            f.severity, f.state, f.level, f.received
+            f.severity, f.state, f.level, f.received, f.publishes
         from clearway.finding f join clearway.organisation o on o.org = f.org
         where f.finding in (select w.finding from clearway.finding w
             where w.case_id is null and w.live and w.state in ('incomplete', 'queued', 'validating', 'judged')
             order by w.level desc, w.finding limit %s)""",
         (MOST,),
     ).fetchall()
-    lines = [(row[0], row[1], dict(zip(_FACTS, row[2:], strict=True))) for row in rows]
+    lines = [(row[0], row[1], dict(zip(_FACTS, row[2:-1], strict=True))) for row in rows]
+    publishes = {row[0]: row[-1] for row in rows}
+    public = _known(db, [number for number, _, _ in lines])
     missing = _missing(db, [number for number, _, _ in lines])
     reporters = _reporters(db, [facts for _, _, facts in lines])
     marks = _marks(db, {org for _, org, _ in lines})
@@ -63,10 +65,12 @@ def queue(db: Connection, now: datetime) -> list[Waiting]:
     for number, org, facts in lines:
         case = cases.get((facts["ecosystem"], facts["package"]), "")
         valid, invalid = marks.get(org, (0, 0))
+        day = publishes[number]
         known = rank.Facts(
             level=facts["level"], severity=facts["severity"], cwe=facts["cwe"], received=facts["received"],
             missing=missing.get(number, 0), reporters=reporters.get(_place(facts), 1), valid=valid, invalid=invalid,
-            case_open=bool(case),
+            case_open=bool(case), known=public.get(number, ""),
+            embargo_days=None if day is None else (day - now.date()).days,
         )  # fmt: skip
         stood = rank.rank(known, now)
         found.append(Waiting(**facts, points=stood.points, why=stood.why, case=case, reasons=stood.reasons))
@@ -88,6 +92,18 @@ def _missing(db: Connection, findings: list[int]) -> dict[int, int]:
         (findings,),
     )
     return dict(rows.fetchall())
+
+
+def _known(db: Connection, findings: list[int]) -> dict[int, Literal["is", "returns"]]:
+    """Of findings that the desk has said are public flaws, or that are the return of one that was fixed, which."""
+    rows = db.execute(
+        """select e.one, 'returns', 0 as known from clearway.finding_edge e
+        where e.one = any(%(of)s) and e.verdict = 'regression' and e.revoked is null
+        union all select k.finding, k.verdict, k.known from clearway.finding_known k
+        where k.finding = any(%(of)s) and k.verdict in ('is', 'returns') and k.revoked is null order by known""",
+        {"of": findings},
+    )
+    return {number: verdict for number, verdict, _ in rows}  # the newest word counts
 
 
 def _reporters(db: Connection, lines: list[dict[str, Any]]) -> dict[tuple[str, str, str], int]:

@@ -25,7 +25,7 @@ from . import edge
 from .silence import Crossed, cross
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     import psycopg
@@ -162,6 +162,14 @@ def start(db: Connection, one: int, other: int, jobs: Any) -> int:
     pair = {"one": min(one, other), "other": max(one, other)}
     number: int = jobs.defer(db, TASK, pair, once=f"cross {pair['one']} {pair['other']}")
     return number
+
+
+def start_waiting(db: Connection, finding: Finding, others: Iterable[int]) -> None:
+    """Starts the cross-runs that a finding's keys suggest, once its own fix has reached E3; as the owner."""
+    from clearway.store import jobs
+
+    for other in others if finding.level >= LEAST_LEVEL else ():
+        start(db, finding.id, other, jobs)
 
 
 def _keep(db: Connection, a: Finding, b: Finding, said: Crossed) -> None:

@@ -263,17 +263,32 @@ def revoke(db: Connection, finding: Finding, number: int, why: str) -> None:
     _log(db, "duplicate.edge_revoked", members(db, row), None, why, edge=number)
 
 
+# Another organisation's finding that fired and is the same flaw by evidence: what was run, or what a person said. Keys
+# of context and place are made from claims, and suggest alone.
+_HELD = """exists (select from clearway.finding_edge e
+    join clearway.finding o on o.finding = case when e.one = f.finding then e.other else e.one end
+    where f.finding in (e.one, e.other) and e.revoked is null and o.org <> f.org and o.level >= 1
+        and o.state <> 'withdrawn' and (e.verdict in ('same', 'regression')
+            or (e.verdict = 'likely' and e.basis in ('input', 'stack', 'crash'))))"""
+_CORRECTED = "30 days"  # after an answer, evidence does no more to it
+
+
 def held_by_others(db: Connection, finding: Finding) -> bool:
     """Whether another organisation's finding that fired is the same flaw by evidence: a judge for `intake.overlap`."""
-    row = db.execute(
-        """select exists (select from clearway.finding_edge e
-            join clearway.finding f on f.finding = case when e.one = %(of)s then e.other else e.one end
-            where %(of)s in (e.one, e.other) and e.revoked is null and f.org <> %(org)s and f.level >= 1
-                and f.state <> 'withdrawn' and (e.verdict in ('same', 'regression')
-                    or (e.verdict = 'likely' and e.basis in ('input', 'stack', 'crash'))))""",
-        {"of": finding.id, "org": finding.org},
-    ).fetchone()
+    row = db.execute(f"select {_HELD} from clearway.finding f where f.finding = %s", (finding.id,)).fetchone()  # noqa: S608
     return bool(row and row[0])
+
+
+def wrongly_denied(owner: Connection, most: int = 200) -> list[int]:
+    """Findings of which *no* was told and evidence now says that another, received before the answer, was the same."""
+    rows = owner.execute(
+        f"""select f.finding from clearway.overlap_answer a join clearway.finding f on f.finding = a.finding
+        where not a.held and a.asked > clock_timestamp() - interval '{_CORRECTED}' and f.state <> 'withdrawn'
+            and {_HELD.replace("where f.finding", "where o.received < a.asked and f.finding")}
+        order by f.finding limit %s""",  # noqa: S608 - of constants
+        (most,),
+    )
+    return [number for (number,) in rows]
 
 
 def _standing(

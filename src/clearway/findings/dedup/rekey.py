@@ -42,6 +42,8 @@ def stale(owner: Connection, most: int = 200) -> list[int]:
 
 def rekey(owner: Connection, vault: Vault, number: int) -> tuple[Finding, list[int]]:
     """Makes the keys of one finding anew, and the edges that follow; the findings that wait for a cross-run with it."""
+    # One at a time: two who compare the same findings would lock them in two orders.
+    owner.execute("select pg_advisory_xact_lock(hashtextextended('clearway rekey', 0))")
     finding = kept.by_id(owner, number)
     keys = keys_of(_facts(finding), _states(owner, vault, finding), _inputs(owner, finding))
     owner.execute(

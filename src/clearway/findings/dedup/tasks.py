@@ -1,12 +1,14 @@
-"""Beside requests: keys made where they are missing or old, cross-runs of what they suggest, terms learnt anew."""
+"""Beside requests: keys made where they are missing or old, cross-runs of what they suggest, whether others hold it."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from clearway.store.jobs import Spec
 from clearway.store.jobs_retry import Retry
 
+from ..intake import overlap
 from .at_desk import TASK
 
 if TYPE_CHECKING:
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from clearway.store.jobs import Job, Tasks
 
 _AT_ONCE = 500  # findings in one turn of the replay; the next turn goes on
-_CROSS_LEVEL = 3
 
 
 def tasks(home: Path, url: str) -> Tasks:
@@ -23,10 +24,8 @@ def tasks(home: Path, url: str) -> Tasks:
 
     def rekey(job: Job, args: dict[str, Any]) -> None:
         """Makes keys that are missing or were made by other rules, and asks for the cross-runs that they suggest."""
-        from clearway.store import jobs
-
         from ..vault import Vault
-        from . import at_desk, rekey
+        from . import at_desk, rekey, told
 
         vault = Vault.of_home(home)
         with job.owner() as db:
@@ -36,9 +35,20 @@ def tasks(home: Path, url: str) -> Tasks:
                 return
             with job.owner() as db:
                 finding, waiting = rekey.rekey(db, vault, number)
-                for other in waiting if finding.level >= _CROSS_LEVEL else ():
-                    at_desk.start(db, number, other, jobs)
+                at_desk.start_waiting(db, finding, waiting)
             job.progress(n + 1, len(todo), "findings compared")
+        with job.owner() as db:
+            told.correct(db)
+
+    def answer(job: Job, args: dict[str, Any]) -> None:
+        """Tells the reporter of a proof that has fired whether others hold the flaw; never more often than is right."""
+        from clearway.records.errors import ForbiddenError, TooManyRequestsError
+
+        from ..vault import Vault
+        from . import told
+
+        with suppress(ForbiddenError, TooManyRequestsError), job.owner() as db:
+            told.tell(db, Vault.of_home(home), int(args["finding"]))
 
     def cross(job: Job, args: dict[str, Any]) -> None:
         """Tries each of two findings' fixes on the other's proof."""
@@ -56,5 +66,6 @@ def tasks(home: Path, url: str) -> Tasks:
     return {
         "findings.rekey": Spec(rekey, cron="* * * * *"),
         TASK: Spec(cross, Retry(attempts=5)),
+        overlap.TASK: Spec(answer, Retry(attempts=5)),
         "findings.words": Spec(words, cron="17 4 * * *"),
     }

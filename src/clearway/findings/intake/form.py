@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TEXTS = (
     "title", "purl", "release", "file", "line", "function", "cwe", "severity", "description", "steps", "expected",
     "observed", "source_file", "source_function", "source_what", "sink_file", "sink_function", "sink_what", "finder",
+    "publishes",
 )  # fmt: skip
 SHAPE = "shape_"  # before a shape's key, "-" as "_"
 FIELDS = (*TEXTS, *(SHAPE + shape.key.replace("-", "_") for shape in shapes.SHAPES))
@@ -38,8 +39,13 @@ def report(values: Mapping[str, str], files: Iterable[Upload] = ()) -> bytes:
         "severity": _said(values, "severity"),
         **_more(values, files),
     }
+    provenance: dict[str, Any] = {}
     if finder := _said(values, "finder"):
-        made["provenance"] = {"finders": [{"name": finder}]}
+        provenance["finders"] = [{"name": finder}]
+    if until := _said(values, "publishes"):
+        provenance["embargo"] = {"until": until}
+    if provenance:
+        made["provenance"] = provenance
     return msgspec.json.encode(made)
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from clearway.formats.reported_parts import Reported, RuledOut, Step
 
-Name = Literal["product", "release", "reproduction", "trace", "ruled-out", "turn"]
-State = Literal["met", "missing", "waits"]
+Name = Literal["product", "release", "reproduction", "trace", "ruled-out", "turn", "known"]
+State = Literal["met", "missing", "waits", "public"]
 # Names of what is no release: a branch, a commit, "latest".
 _NO_RELEASE = re.compile(
     r"^(main|master|trunk|head|dev|devel|develop|development|nightly|latest|current|tip|unreleased|unknown|n/?a|all|any|\*)$"
@@ -31,7 +31,10 @@ _MIN_STEPS = 20  # characters
 
 
 class Gate(Struct, frozen=True, kw_only=True):
-    """One gate. `what` is what is missing and how to mend it, in the desk's words: it quotes nothing of the report."""
+    """One gate. `what` is what is missing and how to mend it, in the desk's words: it quotes nothing of the report.
+
+    `public`: a coordinator says that it is a flaw which public records have; the reporter may say why it is none.
+    """
 
     gate: Name
     state: State
@@ -49,6 +52,7 @@ TITLES: dict[str, str] = {
     "trace": "From source to sink",
     "ruled-out": "False positives ruled out",
     "turn": "Its turn with the receiver",
+    "known": "Known already",
 }
 
 
@@ -72,6 +76,15 @@ def summary(gates: Iterable[Gate]) -> str:
     """What is missing, on one line, for `state_why`; "" when nothing is."""
     lacking = missing(gates)
     return "" if not lacking else "missing: " + ", ".join(TITLES[gate.gate].lower() for gate in lacking)
+
+
+def known(flaw: str, verdict: str, fixed: Iterable[str]) -> Gate:
+    """The gate of a finding of which the desk has said that it is a public flaw ("is"), or its return ("returns")."""
+    versions = ", ".join(fixed)
+    mended = f", fixed in {versions}" if versions else ""
+    if verdict == "returns":
+        return Gate(gate="known", state="met", what=f"{flaw}{mended}, fires here again: no duplicate of it")
+    return Gate(gate="known", state="public", what=f"it is {flaw}{mended}")
 
 
 def _gate(name: Name, lacking: str) -> Gate:

@@ -3,8 +3,12 @@
 To be told "somebody has that" is to be told where an unpatched flaw is. Who could ask by product and place would
 find embargoed flaws by asking. So the question is answered only for a finding whose proof has fired on the desk's
 own machines: the asker then knows of the flaw without us. It is answered once for a finding and by yes or no; each
-answer is on the log, and an organisation gets a bounded number of them a day. `told` is for the validation to call,
-as the owner, when it has brought a finding to E1 or higher.
+answer is on the log, and an organisation gets a bounded number of them a day. The validation asks (`ask`) when it has
+brought a finding to E1 or higher; a job answers as the owner (`told`), with a judge that knows evidence (`dedup.told`).
+
+What the reporter claims of place and class decides nothing: whoever has any proof that fires could else ask about one
+place after the other. Where evidence that comes later, such as a cross-run, shows that the answer was wrong when it was
+given, it is put right (`correct`).
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from msgspec import Struct
 
 from clearway import ledger
 from clearway.records.errors import ForbiddenError, TooManyRequestsError
+from clearway.store import jobs
 from clearway.store.scalar import scalar
 
 from .. import kept
@@ -29,9 +34,10 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[Any]
 
 PER_DAY = 20  # answers for one organisation in 24 hours
+TASK = "findings.overlap"
 _LEAST_LEVEL = 1
 _DAY_S = 86_400
-# Says, as the owner, whether another's finding is the same flaw. Better evidence than the place comes from `dedup`.
+# Says, as the owner, whether another's finding is the same flaw.
 Judge = Callable[["Connection", "Finding"], bool]
 
 
@@ -42,20 +48,13 @@ class Overlap(Struct, frozen=True, kw_only=True):
     asked: datetime
 
 
-def same_place(db: Connection, finding: Finding) -> bool:
-    """Whether another organisation's finding that fired is of the same product, and of the same file or class."""
-    row = db.execute(
-        """select exists (select from clearway.finding f
-            where f.org <> %s and f.live and f.level >= %s and f.state <> 'withdrawn'
-                and f.ecosystem = %s and f.package = %s and f.package <> ''
-                and ((f.place <> '' and split_part(f.place, ':', 1) = split_part(%s, ':', 1))
-                    or (f.place = '' and f.cwe <> '' and f.cwe = %s)))""",
-        (finding.org, _LEAST_LEVEL, finding.ecosystem, finding.package, finding.place, finding.cwe),
-    ).fetchone()
-    return bool(row and row[0])
+def ask(owner: Connection, finding: Finding) -> None:
+    """Has the question answered by a job, once for `finding`, in the transaction in which its proof has fired."""
+    if finding.live and answer_of(owner, finding.id) is None:
+        jobs.defer(owner, TASK, {"finding": finding.id}, once=f"overlap {finding.handling}")
 
 
-def told(owner: Connection, finding: Finding, judge: Judge = same_place) -> Overlap:
+def told(owner: Connection, finding: Finding, judge: Judge) -> Overlap:
     """The answer for `finding`, made once and kept; on the log for the reporter and the desk, with its event.
 
     Raises:
@@ -93,6 +92,17 @@ def told(owner: Connection, finding: Finding, judge: Judge = same_place) -> Over
     made = answer_of(owner, finding.id)
     assert made is not None
     return made
+
+
+def correct(owner: Connection, finding: Finding) -> None:
+    """Makes the *no* that was told of `finding` a *yes*; on the log, with its event. Nothing where it is none."""
+    changed = owner.execute(
+        "update clearway.overlap_answer set held = true where finding = %s and not held", (finding.id,)
+    ).rowcount
+    if changed:
+        content = {"overlaps": True, "corrected": True}
+        ledger.append(owner, "finding.overlap_told", finding.subject, content, aud=finding.aud)
+        kept.announce(owner, finding, "finding.overlap_told")
 
 
 def answer_of(db: Connection, finding: int) -> Overlap | None:

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from clearway.formats.reported import read_reports
 from clearway.formats.reported_own import with_more
-from clearway.formats.reported_parts import quiet
+from clearway.formats.reported_parts import publishes, quiet
 from clearway.records.errors import ConflictError, InputError, TooLargeError
 from clearway.records.fleet_input import SetAside
 from clearway.store.connect import translated
@@ -173,6 +173,7 @@ class _Intake:
                 place=report.where,
                 cwe=report.cwe,
                 severity=report.severity,
+                publishes=publishes(report.provenance),
                 live=self.live,
                 state=state,
                 state_why=why,
@@ -286,9 +287,16 @@ def reread(db: Connection, desk: Desk, finding: Finding) -> Reported:
 
 
 def gates_of(db: Connection, finding: int) -> tuple[Gate, ...]:
-    """The gates of a finding, in the order in which they are asked."""
+    """The gates of a finding, in the order in which they are asked; `known` where the desk says that it is public."""
     rows = db.execute("select gate, state, what from clearway.finding_gate where finding = %s", (finding,))
     found = {row[0]: gating.Gate(gate=row[0], state=row[1], what=row[2]) for row in rows}
+    said = db.execute(
+        """select flaw, verdict, fixed from clearway.finding_known
+        where finding = %s and verdict in ('is', 'returns') and revoked is null order by known desc limit 1""",
+        (finding,),
+    ).fetchone()
+    if said is not None:
+        found["known"] = gating.known(*said)
     return tuple(found[name] for name in gating.TITLES if name in found)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -52,6 +52,7 @@ class FindingView(Struct, frozen=True, kw_only=True):
     place: str
     cwe: str
     severity: str
+    publishes: date | None
     format: str
     sha256: str
     part: str

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -21,12 +20,10 @@ from clearway import ledger
 from clearway.records.errors import (
     ClearwayError,
     ConfigError,
-    ForbiddenError,
     InputError,
     IntegrityError,
     NotFoundError,
     TooLargeError,
-    TooManyRequestsError,
 )
 from clearway.records.text import plain
 from clearway.sandbox import backend
@@ -272,8 +269,7 @@ class Desk:
             fresh = kept.move(db, fresh, "judged")
         if fresh.live and judged.ladder.level >= 1 and not judged.capped:
             # Its reporter knows of the flaw without us. Who runs a program of their own here knows of nothing.
-            with suppress(ForbiddenError, TooManyRequestsError):
-                overlap.told(db, fresh)
+            overlap.ask(db, fresh)
 
     def _statement(self, number: int, one: statement.Statement) -> File:
         return File(

@@ -1,0 +1,123 @@
+"""What is public already is said at a gate and in the queue; a fixed flaw that returns is a flaw of its own."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from clearway.findings import artefact, kept
+from clearway.findings.artefact import File
+from clearway.findings.case import kept as cases
+from clearway.findings.case import triage
+from clearway.findings.dedup import edge, public, rekey, told
+from clearway.findings.intake import submit
+from findings_dedup_world import Two
+from findings_world import Desk
+from people import Somebody
+from report_documents import dump, own
+
+CRASH = b"""==1==ERROR: AddressSanitizer: heap-buffer-overflow on address 0x602000000011 at pc 0x0 bp 0x0 sp 0x0
+WRITE of size 1 at 0x602000000011 thread T0
+    #0 0x1 in parse_string /src/parse.c:17:5
+    #1 0x2 in parse_value /src/parse.c:90:9
+    #2 0x3 in parse /src/parse.c:120:3
+    #3 0x4 in main /src/main.c:9:1
+"""
+
+
+def fired(desk: Desk, release: str, who: Somebody | None = None) -> kept.Finding:
+    """A finding whose proof has fired here in one crash state, as a validation leaves it."""
+    found = desk.finding(who, release=release, purl=f"pkg:pypi/example@{release}", state="queued")
+    with desk.owner() as db:
+        log = artefact.add(
+            db, desk.vault, found, File(kind="log", data=CRASH, name="v.log", media="text/plain")
+        )
+        db.execute(
+            """insert into clearway.validation (finding, org, aud, upto, seconds, state, level, log)
+            values (%s, %s, %s, 1, 0, 'done', 1, %s)""",
+            (found.id, found.org, found.aud, log.id),
+        )
+        return kept.set_level(db, found, 1, "fires 3 of 3")
+
+
+def queue(desk: Desk) -> dict[str, triage.Waiting]:
+    with desk.acting(desk.coordinator) as db:
+        return {w.handling: w for w in triage.queue(db, datetime.now(UTC))}
+
+
+def test_a_gate_says_what_the_desk_has_said_is_public_and_the_queue_puts_it_last(
+    desk: Desk, two: Two
+) -> None:
+    with desk.acting(desk.finder) as db:
+        taken = submit.submit(db, desk.tools, desk.lab, dump(own())).taken[0]
+        finding = kept.one(db, taken.handling)
+        assert all(g.gate != "known" for g in submit.gates_of(db, finding.id))
+    before = queue(desk)[finding.handling].points
+    with desk.acting(desk.coordinator) as db:
+        number = public.say(db, finding, "CVE-2026-0001", ["1.2.4"], "the same lines")
+    with desk.acting(desk.finder) as db:
+        gate = submit.gates_of(db, finding.id)[-1]
+        assert (gate.gate, gate.state, gate.what) == (
+            "known",
+            "public",
+            "it is CVE-2026-0001, fixed in 1.2.4",
+        )
+        assert submit.submit(db, desk.tools, desk.lab, dump(own())).taken[0].missing == ()
+    assert queue(desk)[finding.handling].points == before - 20
+    assert "it is public already -20" in queue(desk)[finding.handling].why
+    with desk.acting(desk.coordinator) as db:
+        public.take_back(db, finding, number, "other lines")
+    with desk.acting(desk.finder) as db:
+        assert all(g.gate != "known" for g in submit.gates_of(db, finding.id))
+    assert queue(desk)[finding.handling].points == before
+
+
+def test_a_fixed_flaw_that_returns_is_a_regression_with_a_case_of_its_own(desk: Desk) -> None:
+    first = fired(desk, "1.2.3")
+    twin = fired(desk, "1.2.2", desk.rival)
+    with desk.owner() as db:
+        for one in (first, twin):
+            rekey.rekey(db, desk.vault, one.id)
+    with desk.acting(desk.coordinator) as db:
+        assert [e.verdict for e in edge.of(db, first)] == ["likely"], (
+            "before the fix both are one report more"
+        )
+        edge.merge(db, [first, twin], "the same lines")
+        case = cases.add(db, desk.people.house, [first])
+        assert len(cases.findings_of(db, case)) == 2
+        public.say(db, first, "CVE-2026-0001", ["1.2.4"], "published")
+        cases.close(db, cases.by_id(db, case.id), "published")
+    back = fired(desk, "1.3.0", desk.rival)
+    with desk.owner() as db:
+        rekey.rekey(db, desk.vault, back.id)
+    with desk.acting(desk.coordinator) as db:
+        said = [e for e in edge.of(db, back) if e.other == first.handling]
+        assert [(e.verdict, e.one) for e in said] == [("regression", back.handling)]
+        assert edge.group_of(db, back.id) == (back.id,), "no duplicate of what was fixed"
+    waiting = queue(desk)[back.handling]
+    assert "a fixed flaw has come back +10" in waiting.why
+    with desk.acting(desk.coordinator) as db:
+        again = cases.add(db, desk.people.house, [kept.one(db, back.handling)])
+        assert cases.findings_of(db, again) == [back.handling]
+        assert again.id != case.id
+
+
+def test_whether_others_hold_it_is_answered_with_the_keys_of_that_moment(desk: Desk) -> None:
+    theirs, mine = fired(desk, "1.2.3", desk.rival), fired(desk, "1.2.3")
+    with desk.owner() as db:
+        rekey.rekey(db, desk.vault, theirs.id)
+        assert told.tell(db, desk.vault, mine.id).overlaps, (
+            "the same crash state, compared by the answer itself"
+        )
+        assert rekey.stale(db) == [] or theirs.id not in rekey.stale(db)
+
+
+def test_the_day_on_which_its_reporter_publishes_moves_a_finding_up_the_queue(desk: Desk) -> None:
+    soon = (datetime.now(UTC) + timedelta(days=3)).date()
+    with desk.acting(desk.finder) as db:
+        said = own(provenance={"finders": [{"name": "A"}], "embargo": {"until": soon.isoformat()}})
+        (taken,) = submit.submit(db, desk.tools, desk.lab, dump(said)).taken
+        (other,) = submit.submit(db, desk.tools, desk.lab, dump(own(title="No day is named"))).taken
+        assert kept.one(db, taken.handling).publishes == soon
+    found = queue(desk)
+    assert found[taken.handling].points == found[other.handling].points + 17
+    assert "the reporter publishes in 3 days +17" in found[taken.handling].why
