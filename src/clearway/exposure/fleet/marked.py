@@ -7,7 +7,7 @@ the versions are; what takes more than intervals is asked of the judge in memory
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -21,14 +21,23 @@ from .pieces import pieces
 from .word import word
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date
 
     import psycopg
+
+    from clearway.advisories.claims import ClaimRow
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 _CLAIM = msgspec.msgpack.Decoder(Claim)
 _CLAIMS = msgspec.msgpack.Decoder(tuple[Claim, ...])
 _VEX = "vex"
+# Numbers from here on are of what other rooms keep; stored records count from 1.
+_KEPT_ELSEWHERE = 1 << 62
+# The day on which the same was detected, when a newer version of a record has just taken the place of an older one.
+_BEFORE = """(select min(x.detected) from clearway.exposure x join clearway.marked o on o.marked = x.via
+    where x.asset = h.asset and x.pv = v.pv and o.source = m.source and o.record = m.record and o.marked <> m.marked
+        and x.gone >= m.taken - interval '1 minute')"""
 
 
 def take(db: psycopg.Connection[Any], source: str, record: str, aud: int, org: int, day: date) -> int:
@@ -48,21 +57,61 @@ def take(db: psycopg.Connection[Any], source: str, record: str, aud: int, org: i
     rec, tlp = row
     if tlp == "CLEAR":
         raise ConflictError("the record is public", where=record, mend="it is matched already")
-    end(db, source, record)
-    flaw = _flaw(db, rec, record, aud)
-    made = db.execute(
-        """insert into clearway.marked (rec, record, source, aud, flaw, org) values (%s, %s, %s, %s, %s, %s)
-        returning marked""",
-        (rec, record, source, aud, flaw, org),
-    ).fetchone()
-    assert made is not None
-    marked: int = made[0]
     claims = db.execute(
         "select ecosystem, name, body from clearway.claim where rec = %s and ecosystem <> %s", (rec, _VEX)
     ).fetchall()
+    said = [(ecosystem, name, bytes(body)) for ecosystem, name, body in claims]
+    return _take(db, _About(rec, record, source, _named(db, rec, record)), said, aud, org, day)
+
+
+def take_claims(
+    db: psycopg.Connection[Any],
+    source: str,
+    record: str,
+    number: int,
+    flaw: str,
+    claims: Iterable[ClaimRow],
+    aud: int,
+    org: int,
+    day: date,
+) -> int:
+    """As `take`, of what is no stored record: its `claims` about a flaw, under a `number` of the source's own.
+
+    Taking it again puts its newer claims in place; what they find again keeps the day on which it was detected.
+    """
+    said = [(row.ecosystem, row.name, row.body) for row in claims]
+    return _take(db, _About(_KEPT_ELSEWHERE + number, record, source, flaw), said, aud, org, day)
+
+
+class _About(NamedTuple):
+    """What takes part: its number among marked records, its id, who says it, and the flaw's id."""
+
+    rec: int
+    record: str
+    source: str
+    flaw: str
+
+
+def _take(
+    db: psycopg.Connection[Any],
+    about: _About,
+    said: Iterable[tuple[str, str, bytes]],
+    aud: int,
+    org: int,
+    day: date,
+) -> int:
+    end(db, about.source, about.record)
+    flaw = _flaw(db, about.flaw, aud)
+    made = db.execute(
+        """insert into clearway.marked (rec, record, source, aud, flaw, org) values (%s, %s, %s, %s, %s, %s)
+        returning marked""",
+        (about.rec, about.record, about.source, aud, flaw, org),
+    ).fetchone()
+    assert made is not None
+    marked: int = made[0]
     by_package: dict[tuple[str, str], list[Claim]] = {}
-    for ecosystem, name, body in claims:
-        by_package.setdefault((ecosystem, name), []).append(_CLAIM.decode(bytes(body)))
+    for ecosystem, name, body in said:
+        by_package.setdefault((ecosystem, name), []).append(_CLAIM.decode(body))
     packages = dictionary.packages(db, by_package)
     for at, own in by_package.items():
         found = pieces(at[0], own)
@@ -76,18 +125,23 @@ def take(db: psycopg.Connection[Any], source: str, record: str, aud: int, org: i
                 [(marked, packages[at], lo, hi, fixed, body) for lo, hi, fixed in rows],
             )
     appeared = match(db, day, marked=marked)
-    tell(db, "record.marked", f"marked/{marked}", {"record": record, "appeared": appeared}, org=org, aud=aud)
+    # How many appeared, in whosever fleets, is for none of its readers.
+    tell(db, "record.marked", f"marked/{marked}", {"record": about.record}, org=org, aud=aud)
     return appeared
 
 
-def _flaw(db: psycopg.Connection[Any], rec: int, record: str, aud: int) -> int:
-    """The flaw that a record is about: by its CVE where it names one; known to `aud` alone, unless it is public."""
+def _named(db: psycopg.Connection[Any], rec: int, record: str) -> str:
+    """The id of the flaw that a record is about: its CVE where it names one."""
     row = db.execute(
         """select target from clearway.edge where rec = %s and kind = 'same' and target like 'CVE-%%'
         order by target limit 1""",
         (rec,),
     ).fetchone()
-    identifier = row[0] if row else record
+    return row[0] if row else record
+
+
+def _flaw(db: psycopg.Connection[Any], identifier: str, aud: int) -> int:
+    """The flaw of that id; known to `aud` alone, unless it is public."""
     known = db.execute("select flaw from clearway.flaw where id = %s and aud = 0", (identifier,)).fetchone()
     if known is None:
         known = db.execute(
@@ -112,7 +166,7 @@ def withdraw(db: psycopg.Connection[Any], source: str, record: str, org: int) ->
     if row is None:
         raise NotFoundError("no such marked record takes part", where=f"{source}/{record}")
     ended = end(db, source, record)
-    tell(db, "record.unmarked", f"marked/{row[0]}", {"record": record, "ended": ended}, org=org, aud=row[1])
+    tell(db, "record.unmarked", f"marked/{row[0]}", {"record": record}, org=org, aud=row[1])
     return ended
 
 
@@ -136,8 +190,8 @@ def end(db: psycopg.Connection[Any], source: str, record: str) -> int:
     return ended
 
 
-_PLAIN = """select distinct h.asset, v.pv, m.flaw, 1::smallint, a.org, f.id, f.kev, f.kev_due, f.automatable, f.impact,
-    f.ssvc_dated, null::date, m.marked
+_PLAIN = f"""select distinct h.asset, v.pv, m.flaw, 1::smallint, a.org, f.id, f.kev, f.kev_due, f.automatable,
+    f.impact, f.ssvc_dated, {_BEFORE}, m.marked
 from clearway.marked m
 join clearway.marked_interval i on i.marked = m.marked and i.lo is not null
 join clearway.lookup l on l.package = i.package and l.key >= i.lo and l.key < i.hi
@@ -149,9 +203,9 @@ join clearway.flaw f on f.flaw = m.flaw
 where (%(marked)s::int is null or m.marked = %(marked)s) and (%(asset)s::int is null or h.asset = %(asset)s)
     and l.unless is null
     and not exists (select from clearway.exposure e where e.asset = h.asset and e.pv = v.pv and e.flaw = m.flaw
-        and e.via = m.marked and e.gone is null)"""
-_SPECIAL = """select distinct h.asset, v.pv, m.flaw, m.marked, p.ecosystem, p.name, i.body, a.org, f.id, f.kev,
-    f.kev_due, f.automatable, f.impact, f.ssvc_dated
+        and e.via = m.marked and e.gone is null)"""  # noqa: S608 - of constants
+_SPECIAL = f"""select distinct h.asset, v.pv, m.flaw, m.marked, p.ecosystem, p.name, i.body, a.org, f.id, f.kev,
+    f.kev_due, f.automatable, f.impact, f.ssvc_dated, {_BEFORE}
 from clearway.marked m
 join clearway.marked_interval i on i.marked = m.marked
 join clearway.package p on p.package = i.package
@@ -164,7 +218,7 @@ join clearway.flaw f on f.flaw = m.flaw
 where (%(marked)s::int is null or m.marked = %(marked)s) and (%(asset)s::int is null or h.asset = %(asset)s)
     and (i.lo is null or not v.plain or l.unless is not null)
     and not exists (select from clearway.exposure e where e.asset = h.asset and e.pv = v.pv and e.flaw = m.flaw
-        and e.via = m.marked and e.gone is null)"""
+        and e.via = m.marked and e.gone is null)"""  # noqa: S608 - of constants
 
 
 def match(
@@ -178,10 +232,10 @@ def match(
     special = db.execute(_SPECIAL, given).fetchall()
     components = dictionary.components(db, {r[1] for r in special})
     for row in special:
-        host, pv, flaw, via, ecosystem, name, body, org, *facts = row
+        host, pv, flaw, via, ecosystem, name, body, org, *facts = row  # the last of them: detected before
         verdict = word(ecosystem, name, _CLAIMS.decode(bytes(body)), components[pv])
         if verdict:
-            rows.setdefault(via, []).append((host, pv, flaw, verdict, org, *facts, None))
+            rows.setdefault(via, []).append((host, pv, flaw, verdict, org, *facts))
     dater = Dater(db, day, loaded(db))
     made: list[int] = []
     for via, those in rows.items():

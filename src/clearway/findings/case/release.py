@@ -23,7 +23,9 @@ from clearway.records.errors import ConfigError, ConflictError, NotFoundError
 from clearway.store import events
 from clearway.store.jobs import defer
 
-from . import draft, kept, mail
+from .. import kept as findings
+from ..dedup import public
+from . import assets, draft, kept, mail
 from . import settings as setting
 
 if TYPE_CHECKING:
@@ -167,12 +169,40 @@ def publish(owner: Owner, url: str, home: Path, case_id: int, clock: Clock) -> b
         ledger.append(
             db, "case.published", case.subject, {"documents": hashes, "title": case.title}, aud=_PUBLIC
         )
+        _say_known(db, Vault.of_home(home), case)
         if first:
             mail.queue_all(db, case, "released")
         events.emit(
             db, "case.published", case.subject, org=case.org, aud=_PUBLIC, body={"handling": case.handling}
         )
     return True
+
+
+def _say_known(db: Connection, vault: Vault, case: Case) -> None:
+    """Says of the case's findings which public flaw they are, and what fixes it: so that it is told when it returns."""
+    versions = [v.number for v in draft.listed(db, case) if v.released is not None]
+    products = draft.read(db, vault, case, max(versions)).products
+    for handling in kept.findings_of(db, case):
+        finding = findings.one(db, handling)
+        fixed = tuple(
+            dict.fromkeys(
+                p.fixed
+                for p in products
+                if p.fixed and (p.ecosystem, p.name) == (finding.ecosystem, finding.package)
+            )
+        )
+        if finding.state == "withdrawn" or not finding.live:
+            continue
+        said = [
+            s
+            for s in public.statements(db, finding.id)
+            if s.revoked is None and s.reason.startswith(f"published as {case.handling}")
+        ]
+        if any((s.flaw, s.fixed) == (assets.name_of(case), fixed[:20]) for s in said):
+            continue
+        for one in said:
+            public.take_back(db, finding, one.id, "a newer version of the advisory says otherwise")
+        public.say(db, finding, assets.name_of(case), fixed, f"published as {case.handling}")
 
 
 def document(db: Connection, handling: str, kind: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Beside requests: what was released is published, embargoes that ended are followed, CVE ids are asked for."""
+"""Beside requests: cases meet the fleets, what was released is published, ended embargoes followed, CVE ids asked."""
 
 from __future__ import annotations
 
@@ -58,7 +58,16 @@ def tasks(home: Path, url: str, clock: Clock | None = None) -> Tasks:
         with job.owner() as db:
             take_turns(db)
 
+    def match(job: Job, args: Mapping[str, Any]) -> None:
+        """Matches what open cases say against the fleets, for their parties; takes back what is public or closed."""
+        from ..vault import Vault
+        from . import assets
+
+        with job.owner() as db:
+            assets.follow(db, Vault.of_home(home), at.now().date())
+
     return {
+        "findings.case_assets": Spec(match, cron="* * * * *"),
         release.TASK: Spec(publish, Retry(attempts=12)),
         "findings.case_settle": Spec(publish, cron="* * * * *"),
         cve_id.TASK: Spec(number, Retry(attempts=12)),

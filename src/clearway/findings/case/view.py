@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from clearway.access import embargo
 
-from . import draft, escalate, kept, party, states, talk, thread
+from . import assets, draft, escalate, kept, party, states, talk, thread
 from .draft import Version
 from .kept import Acted
 from .talk import Proposal
@@ -47,6 +47,19 @@ class Line(Struct, frozen=True, kw_only=True):
     may: tuple[str, ...]
 
 
+class AssetLine(Struct, frozen=True, kw_only=True):
+    """One of the reader's assets with a component that the case is about; `unknown` where that can't be told yet."""
+
+    exposure: int
+    asset: int
+    asset_name: str
+    component: str
+    version: str
+    verdict: str
+    status: str
+    due: date | None
+
+
 class CaseView(Struct, frozen=True, kw_only=True):
     """One case. `ends` is when the embargo was armed to end, `until` when it was agreed to."""
 
@@ -73,6 +86,8 @@ class CaseView(Struct, frozen=True, kw_only=True):
     changed: datetime
     desk: bool
     findings: tuple[str, ...]
+    assets: tuple[AssetLine, ...]  # of the reader's own fleet
+    more_assets: bool
     parties: tuple[Line, ...]
     proposal: Proposal | None
     threads: tuple[Thread, ...]
@@ -90,6 +105,8 @@ def speaks_as(me: Principal, case_parties: list[party.Party]) -> party.Party | N
     """The party in whose name the caller speaks: the first that is one of its organisations."""
     vendors, reporters = me.orgs("maintain") + me.orgs("coordinate"), me.orgs("submit")
     for one in case_parties:
+        if one.role == "operator":
+            continue  # is told, and negotiates nothing
         if one.member in (vendors if one.role in party.VENDORS else reporters):
             return one
     return None
@@ -104,8 +121,11 @@ def view(db: Connection, case: Case, me: Principal, now: datetime) -> CaseView:
         for n in CaseView.__struct_fields__
         if n in case.__struct_fields__ and n != "embargo"
     }
+    touched, more = assets.listed(db, case)
     return CaseView(
         **same,
+        assets=tuple(AssetLine(component=x.name, **{n: getattr(x, n) for n in _OF_LINE}) for x in touched),
+        more_assets=more,
         embargo=case.em,
         public=case.pxa,
         ends=held.until,
@@ -120,6 +140,9 @@ def view(db: Connection, case: Case, me: Principal, now: datetime) -> CaseView:
         drafts=tuple(draft.listed(db, case)),
         history=tuple(kept.history(db, case)),
     )
+
+
+_OF_LINE = tuple(n for n in AssetLine.__struct_fields__ if n != "component")
 
 
 def _line(one: party.Party, me: Principal, now: datetime, *, desk: bool) -> Line:
