@@ -120,7 +120,7 @@ class NewCase(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class NewParty(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An organisation here, or a name with a mail address; with `ask` it is told of the flaw at once."""
 
-    role: Literal["vendor", "maintainer", "reporter", "coordinator", "patcher"]
+    role: Literal["vendor", "maintainer", "reporter", "coordinator", "patcher", "operator"]
     organisation: Id | None = None
     name: Annotated[str, Meta(max_length=200)] = ""
     email: Annotated[str, Meta(max_length=320)] = ""
@@ -134,7 +134,7 @@ class PartyAct(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     act: Literal[
         "ask", "validate", "invalidate", "accept", "defer", "dispute", "close", "vendor-aware", "fix-ready",
-        "fix-deployed", "answer", "escalate", "leave",
+        "fix-deployed", "answer", "escalate", "leave", "reopen",
     ]  # fmt: skip
     answer: Literal["", "investigating", "affected", "not-affected", "fixed", "disputed", "no-answer"] = ""
     step: Literal["", "remind", "another-contact", "escalate", "unreachable"] = ""

@@ -236,6 +236,19 @@ def handlers() -> list[HTTPRouteHandler]:
 
         return done_once(request, act)
 
+    @post(
+        "/cases/{handling:str}/reopening", opt=needs("coordinate"), sync_to_thread=True, status_code=200,
+        summary="Open a closed case again", responses=gives(CaseView, *WRITE),
+    )  # fmt: skip
+    def reopen(request: _R, handling: FromPath[HandlingText], data: JSONBody[Why]) -> Response[bytes]:
+        """Where it stood, with its reason. An embargo that has ended stays ended."""
+
+        def act(db: Db, me: Principal) -> Made:
+            case = kept.reopen(db, kept.one(db, handling), data.why)
+            return told(db, case, me)
+
+        return done_once(request, act)
+
     @get(
         "/cases/{handling:str}/contacts", opt=needs("coordinate"), sync_to_thread=True,
         summary="Whom to ask", responses=gives(Found, *READ),
@@ -307,6 +320,6 @@ def handlers() -> list[HTTPRouteHandler]:
         return etag.response(request, body, me, "application/json")
 
     return [
-        put, drafted, preview, arm, let_out, observe, number, orphan, close, whom, routes, add_route, end_route,
+        put, drafted, preview, arm, let_out, observe, number, orphan, close, reopen, whom, routes, add_route, end_route,
         document,
     ]  # fmt: skip

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Db = psycopg.Connection[Any]
 
 
-_ROLES = ("vendor", "maintainer", "coordinator", "reporter", "patcher")
+_ROLES = ("vendor", "maintainer", "coordinator", "reporter", "patcher", "operator")
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -47,9 +47,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     opened.add_argument("--title", default="")
     add("show", "a case: its machines, the status matrix, what is open", run_show)
     join = add("party", "add a party, and ask it", run_party)
-    join.add_argument(
-        "--role", default="vendor", choices=("vendor", "maintainer", "coordinator", "reporter", "patcher")
-    )
+    join.add_argument("--role", default="vendor", choices=_ROLES)
     join.add_argument("--org", default="", metavar="SLUG", help="an organisation here")
     join.add_argument("--name", default="", help="with --email: somebody who is reached by mail alone")
     join.add_argument("--email", default="")
@@ -72,6 +70,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     arm.add_argument("--on-exploitation", action="store_true", help="and before, when attacks are seen")
     out = add("release", "end the embargo now and publish; it can't be taken back", run_release)
     out.add_argument("--why", default="released by hand")
+    close = add("close", "close a case: nothing moves in it any more", run_close)
+    close.add_argument("--why", default="")
+    again = add("reopen", "open a closed case again, where it stood", run_reopen)
+    again.add_argument("--why", required=True, help="the reason, for its parties and the log")
     cve = add("cve", "note a CVE id, or ask the numbering authority for one", run_cve)
     cve.add_argument("--id", default="", metavar="CVE-YYYY-NNNN")
     contacts = add("contacts", "how to reach who maintains something", run_contacts, one=False)
@@ -291,6 +293,26 @@ def run_release(args: argparse.Namespace) -> int:
             shown = seen(db, kept.one(db, args.case), me)
     _print_case(args, shown)
     return 0
+
+
+def run_close(args: argparse.Namespace) -> int:
+    """Closes a case; 0."""
+    from . import kept
+
+    def do(db: Db, case: Case, me: Principal) -> None:
+        kept.close(db, case, args.why)
+
+    return _on(args, do)
+
+
+def run_reopen(args: argparse.Namespace) -> int:
+    """Opens a closed case again; 0."""
+    from . import kept
+
+    def do(db: Db, case: Case, me: Principal) -> None:
+        kept.reopen(db, case, args.why)
+
+    return _on(args, do)
 
 
 def run_cve(args: argparse.Namespace) -> int:

@@ -259,9 +259,28 @@ def close(db: Connection, case: Case, why: str) -> Case:
     _check_open(case)
     if case.released is not None and case.published is None:
         raise ConflictError("it is being published", where=case.subject, mend="close it when that is done")
-    changed(db, case, "closed = clock_timestamp()")
-    tell(db, case, "case.closed", {"why": plain(why.strip(), 500)})
-    return by_id(db, case.id)
+    return _stand(db, case, "close", "case.closed", why)
+
+
+def reopen(db: Connection, case: Case, why: str) -> Case:
+    """The case, open again where it stood: its embargo, if that has not ended, its parties, drafts and findings.
+
+    Raises:
+        InputError: no reason is given.
+        ForbiddenError: the caller is no coordinator.
+        ConflictError: it is not closed.
+    """
+    if not why.strip():
+        raise InputError("say why it is opened again", where="why")
+    return _stand(db, case, "reopen", "case.reopened", why)
+
+
+def _stand(db: Connection, case: Case, act: str, told: str, why: str) -> Case:
+    """Opens or closes it; the history and the log say why."""
+    db.execute("select clearway.move_case(%s, null, 'case', %s, %s)", (case.id, act, why.strip()))
+    stands = by_id(db, case.id)
+    tell(db, stands, told, {"why": plain(why.strip(), 500)})
+    return stands
 
 
 def changed(db: Connection, case: Case, what: str, parameters: tuple[object, ...] = ()) -> None:

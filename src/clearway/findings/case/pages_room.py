@@ -242,7 +242,20 @@ def handlers() -> list[HTTPRouteHandler]:
 
         return _did(request, handling, data, do)
 
-    return [room, act, join, propose, consent, decide, open_thread, say, put, number_it, arm, let_out]
+    @post("/cases/{handling:str}/standing", opt=needs("coordinate"), **PAGE)
+    def stand(request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]) -> Response[bytes]:
+        """Closes the case, or opens it again."""
+
+        def do(db: Db, case: Case, me: Principal) -> str:
+            if case.closed is None:
+                kept.close(db, case, data.why)
+                return "The case is closed."
+            kept.reopen(db, case, data.why)
+            return "The case is open again, where it stood."
+
+        return _did(request, handling, data, do)
+
+    return [room, act, join, propose, consent, decide, open_thread, say, put, number_it, arm, let_out, stand]
 
 
 def _did(

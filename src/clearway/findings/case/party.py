@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[Any]
 
-ROLES = ("vendor", "maintainer", "reporter", "coordinator", "patcher")
+ROLES = ("vendor", "maintainer", "reporter", "coordinator", "patcher", "operator")
 VENDORS = ("vendor", "maintainer", "patcher")
 MAX_PARTIES = 300  # of one case
 
@@ -75,8 +75,8 @@ def listed(db: Connection, case: Case) -> list[Party]:
     """The status matrix: every party that has not left, vendors first."""
     rows = db.execute(
         f"""{_SELECT} where p.case_id = %s and p.left_at is null
-        order by array_position(array['vendor', 'maintainer', 'patcher', 'coordinator', 'reporter'], p.role),
-            p.party""",
+        order by array_position(
+            array['vendor', 'maintainer', 'patcher', 'coordinator', 'operator', 'reporter'], p.role), p.party""",
         (case.id,),
     )
     return [_party(row) for row in rows]
@@ -120,6 +120,8 @@ def add(
         raise InputError("there is no such role", where="role", mend=f"one of {', '.join(ROLES)}")
     if (member is None) == (not email):
         raise InputError("a party is an organisation here, or a name with a mail address", where="email")
+    if role == "operator" and member is None:
+        raise InputError("an operator is told of its assets here", where="role", mend="name its organisation")
     if (
         scalar(db, "select count(*)::int from clearway.case_party where case_id = %s", (case.id,))
         >= MAX_PARTIES
@@ -247,6 +249,8 @@ def act(db: Connection, case: Case, party: Party, wanted: str, why: str = "") ->
 
     if wanted == "dispute":
         return answer(db, case, party, "disputed", why)
+    if wanted == "reopen" and not why.strip():
+        raise InputError("say why it is opened again", where="why")
     machine = "report" if wanted in acts("report") else "vendor" if wanted in acts("vendor") else ""
     if not machine or wanted == "notify":
         raise InputError("there is no such act", where="act", mend=f"one of {', '.join(acts('report')[1:])}")

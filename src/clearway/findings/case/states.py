@@ -1,17 +1,19 @@
-"""The three machines of a case: report (one a party), embargo, and case; after CERT/CC's Vultron. Pure.
+"""The machines of a case: report (one a party), embargo, case, and whether it is open; after CERT/CC's Vultron. Pure.
 
     report   start ─notify─> received ─validate─> valid ─accept─> accepted ─close─> closed
                                │ └invalidate/dispute─> invalid        <─defer/accept─> deferred
     embargo  none ─propose─> proposed ─accept─> active ─revise─> revised ─accept/keep─> active ─terminate─> exited
     case     of each vendor  vfd ─vendor-aware─> Vfd ─fix-ready─> VFd ─fix-deployed─> VFD
              of the flaw     pxa: each letter once to P (public), X (exploit public), A (attacks)
+    desk     open <─reopen─ ─close─> closed
 
 Acts are named; each says from where it may be done, where it leads, and by whom. The database holds the same table
 (`case_transition`) and is the one that refuses; a test keeps the two equal.
 
 Where this departs from Vultron: `dispute` is `invalidate` with reasons that travel with the record; a public exploit
 makes the flaw public in one act; and the marking holds what is in a case from its first minute, so the embargo's
-machine is about when that ends, not about whether it is kept.
+machine is about when that ends, not about whether it is kept. A coordinator may open a closed case again, and a closed
+report, with reasons: it stands where it stood, a report at "received"; what was made public or released stays so.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from msgspec import Struct
 
 from clearway.records.errors import ConflictError, ForbiddenError, InputError
 
-Machine = Literal["report", "embargo", "vendor", "public"]
+Machine = Literal["report", "embargo", "vendor", "public", "case"]
 MACHINES: tuple[Machine, ...] = get_args(Machine)
 Who = Literal["desk", "vendor", "reporter"]
 Answer = Literal["not-asked", "no-answer", "investigating", "affected", "not-affected", "fixed", "disputed"]
@@ -77,6 +79,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     *_rows("report", "accept", "valid deferred", "accepted", _VENDOR),
     *_rows("report", "defer", "valid accepted", "deferred", _VENDOR),
     *_rows("report", "close", "invalid deferred accepted", "closed", _VENDOR),
+    *_rows("report", "reopen", "closed", "received", _DESK),
     *_rows("embargo", "propose", "none", "proposed", _ALL),
     *_rows("embargo", "refuse", "proposed", "none", _DESK),
     *_rows("embargo", "accept", "proposed", "active", _DESK),
@@ -88,8 +91,12 @@ TRANSITIONS: tuple[Transition, ...] = (
     *_rows("vendor", "fix-ready", "Vfd", "VFd", _VENDOR),
     *_rows("vendor", "fix-deployed", "VFd", "VFD", _VENDOR),
     *_public(),
+    *_rows("case", "close", "open", "closed", _DESK),
+    *_rows("case", "reopen", "closed", "open", _DESK),
 )
-INITIAL: dict[Machine, str] = {"report": "start", "embargo": "none", "vendor": "vfd", "public": "pxa"}
+INITIAL: dict[Machine, str] = {
+    "report": "start", "embargo": "none", "vendor": "vfd", "public": "pxa", "case": "open",
+}  # fmt: skip
 _TABLE = {(t.machine, t.state, t.act): t for t in TRANSITIONS}
 # Acts with which time is bought; none is once the flaw, an exploit or attacks are known (Vultron, embargo viability).
 _BUYS_TIME = frozenset(("propose", "accept", "revise", "keep"))
