@@ -198,11 +198,27 @@ KEPT: dict[str, tuple[str, str]] = {
         where %(ids)s::text[] is null or v.directive || '/' || v.version = any(%(ids)s::text[])
         order by v.version_id""",
     ),
+    # What of them is kept in clear; a trial is deleted after a week, and nothing to be found.
+    "finding": (
+        "finding",
+        """select f.handling, f.org, f.aud::int, f.handling || ' · ' || f.title, '/findings/' || f.handling,
+        array[f.ecosystem, f.package, f.release, f.purl, f.place, f.cwe]
+        from clearway.finding f where f.live and (%(ids)s::text[] is null or f.handling = any(%(ids)s::text[]))
+        order by f.finding""",
+    ),
+    "case": (
+        "case",
+        """select c.handling, c.org, c.aud::int, c.handling || ' · ' || c.title, '/cases/' || c.handling,
+        array[c.ecosystem, c.package, c.purl, c.cve]
+        from clearway.desk_case c where %(ids)s::text[] is null or c.handling = any(%(ids)s::text[])
+        order by c.case_id""",
+    ),
 }
+_HANDLED = ("finding", "case")  # known by a handling id, not by a number
 
 
 def follow_kept(connect: Connect) -> int:
-    """Brings the documents of assets, triages, reports and directives up to their events; how many were written."""
+    """Brings the documents of what is kept up to its events; how many were written."""
     from clearway.store import events
 
     with connect() as db:
@@ -232,7 +248,7 @@ def follow_kept(connect: Connect) -> int:
 
 
 def _fits(noun: str, identifier: str) -> bool:
-    return noun == "directive" or (identifier.isdecimal() and len(identifier) < 10)
+    return noun in ("directive", *_HANDLED) or (identifier.isdecimal() and len(identifier) < 10)
 
 
 def _kept(connect: Connect, noun: str, ids: list[str] | None) -> int:

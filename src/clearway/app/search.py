@@ -35,6 +35,8 @@ KINDS = {
     "asset": ("Assets", "asset"),
     "component": ("Components", "component"),
     "flaw": ("Flaws", "flaw"),
+    "finding": ("Findings", "finding"),
+    "case": ("Cases", "case"),
     "triage": ("Forensic triages", "triage"),
     "report": ("Reports", "report"),
     "directive": ("Directives", "directive version"),
@@ -50,6 +52,7 @@ _LONGEST = 200  # characters of a question
 _ID = re.compile(r"[A-Za-z][\w.:+-]{3,}")
 _REF = re.compile(r"(asset|triage|report)/(\d{1,9})")
 _PATHS = {"asset": "/assets/", "triage": "/directives/triages/", "report": "/directives/reports/"}
+_HANDLING = re.compile(r"CW([FC])-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}")
 QueryText = Annotated[str, QueryParameter(max_length=_LONGEST, description="words, or an id")]
 
 
@@ -93,6 +96,8 @@ def exact(db: psycopg.Connection[Any], table: Table | None, text: str) -> str:
     if found := _REF.fullmatch(text.casefold()):
         # The path alone: the page says 404 to who may not see it, and so it does for a number that is nobody's.
         return f"{_PATHS[found[1]]}{found[2]}"
+    if (found := _HANDLING.fullmatch(text.upper())) and (path := _handled(db, found)):
+        return path
     if not _ID.fullmatch(text):
         return ""
     spellings = list(dict.fromkeys((text, text.upper(), "GHSA-" + text[5:].lower())))
@@ -112,6 +117,14 @@ def exact(db: psycopg.Connection[Any], table: Table | None, text: str) -> str:
         (spellings, spellings),
     ).fetchone()
     return f"/flaws/{quote(str(row[0]), safe='')}" if row else ""
+
+
+def _handled(db: psycopg.Connection[Any], found: re.Match[str]) -> str:
+    """The page of a finding or case. A case's id is also that of its published advisory, for who sees no more."""
+    if found[1] == "F":
+        return f"/findings/{found[0]}"
+    mine = db.execute("select from clearway.desk_case where handling = %s", (found[0],)).fetchone()
+    return "" if mine is None else f"/cases/{found[0]}"
 
 
 def answer(
