@@ -1,13 +1,15 @@
 """How to reach who maintains something: security.txt (RFC 9116) and a repository's security policy.
 
-What is found is a suggestion for a coordinator: whoever can write a repository's file can name any address in it.
-Fetching goes through `http.outbound`, so neither can lead to a place that this installation does not connect to.
+What is found is a suggestion for a coordinator: whoever can write a repository's file can name any address in it. A
+contact says where it was read, and where a redirect has led (RFC 9116 §5.2). Fetching goes through `http.outbound`, so
+neither can lead to a place that this installation does not connect to.
 """
 
 from __future__ import annotations
 
 import re
 import tempfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
     from clearway.http.outbound import Client
 
 MAX_BYTES = 64 << 10  # of one file
-DEADLINE_S = 15.0
+DEADLINE_S = 15.0  # of one file
+TOTAL_S = 40.0  # of all that is looked at; a page waits for it
 _HOST = re.compile(
     r"(?=.{4,253}$)([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]", re.ASCII
 )
@@ -48,6 +51,9 @@ class SecurityTxt(Struct, frozen=True, kw_only=True):
     expires: datetime | None = None
     policy: str = ""
     languages: str = ""
+    canonical: tuple[
+        str, ...
+    ] = ()  # where it says that it stands; elsewhere it is not to be trusted (§2.5.2)
     signed: bool = False  # it has an OpenPGP signature, which is not checked here
 
     def expired(self, now: datetime) -> bool:
@@ -68,6 +74,7 @@ def read_security_txt(data: bytes, source: str) -> SecurityTxt:
     found: list[Contact] = []
     expires: list[datetime] = []
     said: dict[str, str] = {}
+    canonical: list[str] = []
     for line in text.splitlines():
         name, colon, value = line.partition(":")
         field, value = name.strip().lower(), value.strip()
@@ -77,6 +84,8 @@ def read_security_txt(data: bytes, source: str) -> SecurityTxt:
             found.append(contact)
         elif field == "expires" and (at := _moment(value)) is not None:
             expires.append(at)
+        elif field == "canonical" and len(canonical) < 20:
+            canonical.append(value)
         elif field in ("policy", "preferred-languages"):
             said.setdefault(field, plain(value, 300))
     if not found:
@@ -86,6 +95,7 @@ def read_security_txt(data: bytes, source: str) -> SecurityTxt:
         expires=expires[0] if len(expires) == 1 else None,  # RFC 9116 §2.5.5: never more than once
         policy=said.get("policy", ""),
         languages=said.get("preferred-languages", ""),
+        canonical=tuple(canonical),
         signed=text.lstrip().startswith("-----BEGIN PGP SIGNED MESSAGE-----"),
     )
 
@@ -104,8 +114,8 @@ def read_policy(data: bytes, source: str) -> tuple[Contact, ...]:
     return tuple(found)
 
 
-def places(domain: str = "", repository: str = "") -> tuple[str, ...]:
-    """Where to look, in order: a domain's security.txt, a repository's policies.
+def places(domain: str = "", repository: str = "", *, port: int = 443) -> tuple[str, ...]:
+    """Where to look, in order: a domain's security.txt, a repository's policies. `port` is where web servers listen.
 
     Raises:
         InputError: it is no domain, or no repository at a host whose files can be read so.
@@ -118,40 +128,65 @@ def places(domain: str = "", repository: str = "") -> tuple[str, ...]:
         found += [f"https://{host}/.well-known/security.txt", f"https://{host}/security.txt"]
     if repository:
         found += _policies(repository)
-    return tuple(found)
+    return tuple(found if port == 443 else [_at_port(url, port) for url in found])
 
 
 def look(
-    client: Client, domain: str = "", repository: str = "", *, now: datetime
+    client: Client, domain: str = "", repository: str = "", *, now: datetime, port: int = 443
 ) -> tuple[list[Contact], list[str]]:
-    """(contacts, notes): what is found, and what was looked at without a result. One domain's file is enough.
+    """(contacts, notes): what is found, and what was looked at without a result. One file of each is enough.
 
     Raises:
         InputError: as `places`.
     """
     found: list[Contact] = []
     notes: list[str] = []
+    done: set[bool] = set()  # whether a security.txt, whether a policy has named somebody
+    ends = time.monotonic() + TOTAL_S
     with tempfile.TemporaryDirectory(prefix="clearway-") as folder:
-        for number, url in enumerate(places(domain, repository)):
+        for number, url in enumerate(places(domain, repository, port=port)):
             is_txt = url.endswith("security.txt")
-            if found and (is_txt or any(c.source.startswith("https://raw.") for c in found)):
+            if is_txt in done:
                 continue
-            path = Path(folder) / str(number)
+            left = ends - time.monotonic()
+            if left <= 0:
+                notes.append(f"{url}: not looked at, the others took too long")
+                continue
             try:
-                client.get_to_file(url, path, max_bytes=MAX_BYTES, deadline_s=DEADLINE_S)
-                data = path.read_bytes()
-                if is_txt:
-                    said = read_security_txt(data, url)
-                    if said.expired(now):
-                        notes.append(f"{url}: has expired, or does not say when")
-                    found += said.contacts
-                elif policy := read_policy(data, url):
-                    found += policy
-                else:
-                    notes.append(f"{url}: names no mail address")
+                data, source = _fetched(client, url, Path(folder) / str(number), min(DEADLINE_S, left))
+                named = _named(data, url, source, notes, now) if is_txt else read_policy(data, source)
+                if not named:
+                    notes.append(f"{source}: names nobody to be relied on")
+                    continue
+                found += named
+                done.add(is_txt)
             except (UpstreamError, InputError) as error:
                 notes.append(f"{url}: {plain(error.what, 120)}")
     return found, notes
+
+
+def _fetched(client: Client, url: str, path: Path, deadline_s: float) -> tuple[bytes, str]:
+    """The file, and where it was read: with the address that a redirect has led to."""
+    got = client.get_to_file(url, path, max_bytes=MAX_BYTES, deadline_s=deadline_s)
+    return path.read_bytes(), url if got.url == url else f"{url}, redirected to {plain(got.url, 300)}"
+
+
+def _named(data: bytes, url: str, source: str, notes: list[str], now: datetime) -> tuple[Contact, ...]:
+    """The contacts of a security.txt; () where it says that it stands elsewhere."""
+    said = read_security_txt(data, source)
+    if said.canonical and url not in said.canonical:
+        notes.append(
+            f"{source}: says that it stands elsewhere, and is not to be trusted here (RFC 9116 §2.5.2)"
+        )
+        return ()
+    if said.expired(now):
+        notes.append(f"{source}: has expired, or does not say when")
+    return said.contacts
+
+
+def _at_port(url: str, port: int) -> str:
+    host, slash, path = url.removeprefix("https://").partition("/")
+    return f"https://{host}:{port}{slash}{path}"
 
 
 def _policies(repository: str) -> list[str]:
