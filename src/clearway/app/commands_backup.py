@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import argparse
 
+_DESK = ("vault", "desk", "leases")  # folders of the home whose keys no backup holds
+
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds `backup` and `restore`."""
@@ -66,6 +68,11 @@ def run_backup(args: argparse.Namespace) -> int:
     print(
         f"{args.file}: {size / 1e6:,.1f} MB, as of {manifest.taken}, {manifest.log.size:,} log entries, {keys}"
     )
+    if any((args.home / folder).exists() for folder in _DESK):
+        print(
+            "not in it: the keys of the findings desk (vault/, desk/, leases/), without which sealed reports can't be "
+            "opened: clearway finding keys export FILE"
+        )
     return 0
 
 
@@ -98,6 +105,8 @@ def run_restore(args: argparse.Namespace) -> int:
     if done.lost:
         entries = "1 entry that was" if done.lost == 1 else f"{done.lost:,} entries that were"
         print(f"{entries} signed after the backup: lost, and epoch {done.epoch} says so")
+    if not any((args.home / folder).exists() for folder in _DESK):
+        print("if it had a findings desk, what was sealed opens after: clearway finding keys import FILE")
     if not done.signed:
         print("no key was named: nothing but the file itself says whose it is (--key)")
     return 0

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 MARK = "restore.json"
 _KEY_FILE = f"{HOME}{ledger_keys.FOLDER}/{ledger_keys.LOG_KEY}"
 # What a home may have before: an empty embedded database, the log's keys, the sign-in settings, a mark of ours.
-# `vault` and `desk` are the findings desk's keys, which no backup holds.
-_MAY_BE = frozenset({"postgres", ledger_keys.FOLDER, "sign-in.toml", MARK, "vault", "desk"})
+# `vault`, `desk` and `leases` are the findings desk's keys, which no backup holds.
+_MAY_BE = frozenset({"postgres", ledger_keys.FOLDER, "sign-in.toml", MARK, "vault", "desk", "leases"})
 _ROLES = """
 do $$
 begin

@@ -29,3 +29,6 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         name = f"clearway.findings.{part}.commands"
         if find_spec(f"clearway.findings.{part}") is not None and find_spec(name) is not None:
             import_module(name).add_commands(own)
+    from . import keyring_commands
+
+    keyring_commands.add_commands(own)

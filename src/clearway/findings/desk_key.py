@@ -220,6 +220,16 @@ def _load(path: Path) -> Ed25519PrivateKey:
     return key
 
 
+def checked(pem: bytes, where: str) -> None:
+    """Raises InputError for what is no private key of a desk."""
+    try:
+        key = serialization.load_pem_private_key(pem, None) if len(pem) <= _MAX_KEY_FILE else None
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise InputError("this is no Ed25519 key in PEM", where=where)
+
+
 def _write(path: Path, key: Ed25519PrivateKey) -> None:
     """Writes a key file whole and synced; leaves alone the one that another process was first to write."""
     pem = key.private_bytes(

@@ -44,7 +44,7 @@ TASK = "app.case_letters"  # sent by `app`, which knows the mail server
 LINK_DAYS = 30
 MOST_LINKS = 20  # a party may be sent in a day
 MAX_TRIES = 12
-_SUBJECT = "case-links"  # the vault's
+LINKS = "case-links"  # the vault's
 _ADDRESS = re.compile(
     r"[^@\s\x00-\x20\x7f<>\"(),:;\[\]\\]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII
 )
@@ -304,7 +304,7 @@ def as_html(text: str) -> str:
 
 
 def _sealed(vault: Vault, body: bytes) -> str:
-    return base64.urlsafe_b64encode(vault.seal(_SUBJECT, body, label="link 1")).decode().rstrip("=")
+    return base64.urlsafe_b64encode(vault.seal(LINKS, body, label="link 1")).decode().rstrip("=")
 
 
 def _opened(vault: Vault, token: str) -> bytes:
@@ -312,7 +312,7 @@ def _opened(vault: Vault, token: str) -> bytes:
         raise _unknown()
     try:
         sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        return vault.open(_SUBJECT, sealed, label="link 1")
+        return vault.open(LINKS, sealed, label="link 1")
     except (binascii.Error, ValueError, IntegrityError, NotFoundError):
         raise _unknown() from None
 
