@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from clearway.http import etag
-from clearway.http.acting import SIGNED_IN, acting, doorkeeper
+from clearway.http.acting import SIGNED_IN, acting, doorkeeper, needs
 from clearway.http.acts import done_once
 from clearway.http.idempotency import Made
 from clearway.http.openapi import READ, WRITE, gives
@@ -42,11 +42,17 @@ class Controls(Struct, frozen=True, kw_only=True):
 
 
 class NewControl(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be proven, and how: a network, a host, or *.name."""
+    """What is to be proven, and how: a network, a host, *.name, a repository or a package."""
 
     scope: Annotated[str, Meta(min_length=1, max_length=300)]
     method: Method = "dns-txt"
     organisation: Annotated[str, Meta(max_length=100)] = ""
+
+
+class Confirmed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What shows that it is theirs."""
+
+    why: Annotated[str, Meta(min_length=1, max_length=500)]
 
 
 class Said(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,6 +111,25 @@ def handlers() -> list[HTTPRouteHandler]:
         return etag.thing(request, view(found), me, 0)
 
     @post(
+        "/leases/controls/{number:int}/confirmation",
+        opt=needs("coordinate"),
+        sync_to_thread=True,
+        status_code=200,
+        summary="Confirm whose a package is",
+        responses=gives(ControlView, *WRITE),
+    )
+    def confirmed(
+        request: Request[Any, Any, Any], number: FromPath[int], data: JSONBody[Confirmed]
+    ) -> Response[bytes]:
+        """Of what is claimed by way of the desk, by a coordinator of another organisation; for a year."""
+        clock = tools(request).clock
+
+        def act(db: Db, me: Principal) -> Made:
+            return Made(record=view(control.confirm(db, number, clock.now(), data.why)), status=200)
+
+        return done_once(request, act)
+
+    @post(
         "/leases/controls/{number:int}/stance",
         opt=SIGNED_IN,
         sync_to_thread=True,
@@ -137,7 +162,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
         return done_once(request, act)
 
-    return [listed, begun, checked, said, ended]
+    return [listed, begun, checked, confirmed, said, ended]
 
 
 def view(found: Control) -> ControlView:

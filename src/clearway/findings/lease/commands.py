@@ -70,11 +70,21 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     whose.add_argument("target", metavar="TARGET", help="what it reaches: an address, a network or a host")
     whose.add_argument("--at", default="", metavar="TIME", help="when it was seen (default: now)")
     whose.add_argument("--org", default="", metavar="SLUG")
-    control = add("control", "prove that a network or a name is yours, and say who may scan it", run_control)
+    control = add(
+        "control",
+        "prove that a network, a name, a repository or a package is yours, and say who may scan it",
+        run_control,
+    )
     control.add_argument(
         "scope", nargs="?", default="", metavar="SCOPE", help="begins a proof; without, lists them"
     )
-    control.add_argument("--method", choices=("dns-txt", "well-known"), default="dns-txt")
+    control.add_argument(
+        "--method", choices=("dns-txt", "well-known", "repository-file", "desk"), default="dns-txt"
+    )
+    control.add_argument(
+        "--confirm", type=int, default=0, metavar="NUMBER", help="as a coordinator: it is theirs"
+    )
+    control.add_argument("--why", default="", help="with --confirm: what shows it")
     control.add_argument("--check", type=int, default=0, metavar="NUMBER", help="looks for that proof")
     control.add_argument("--end", type=int, default=0, metavar="NUMBER", help="ends that proof")
     control.add_argument("--say", type=int, default=0, metavar="NUMBER", help="says of that one who may scan")
@@ -200,8 +210,8 @@ def run_control(args: argparse.Namespace) -> int:
     from .at_desk import CONTROLS, home_of, looker
     from .blind import BlindKey
 
-    if sum((bool(args.scope), bool(args.check), bool(args.end), bool(args.say))) > 1:
-        raise UsageError("one at a time: a scope, --check, --end or --say", where="control")
+    if sum((bool(args.scope), bool(args.check), bool(args.end), bool(args.say), bool(args.confirm))) > 1:
+        raise UsageError("one at a time: a scope, --check, --end, --say or --confirm", where="control")
     with opened(args.home) as (pool, _, key, me):
         if args.check:
             with pool.acting(key) as db:
@@ -221,6 +231,8 @@ def run_control(args: argparse.Namespace) -> int:
                 if args.scope:
                     of = home_of(me, args.org, CONTROLS)
                     found = [control.begin(db, BlindKey.of_home(args.home), of, args.scope, args.method)]
+                elif args.confirm:
+                    found = [control.confirm(db, args.confirm, datetime.now(UTC), args.why)]
                 elif args.end:
                     control.end(db, args.end)
                     found = []
@@ -238,7 +250,12 @@ def run_control(args: argparse.Namespace) -> int:
             f"{one.id:>5}  {one.scope:<40} {stands}, {one.stance}{f' {one.max_rate:g}/s' if one.max_rate else ''}"
         )
         if not one.proven:
-            print(f"       put {one.place.content} at {one.place.name or one.place.url}")
+            at = one.place
+            print(
+                f"       put {at.content} at {at.name or at.url}"
+                if at.content
+                else "       a coordinator confirms it"
+            )
     return 0
 
 

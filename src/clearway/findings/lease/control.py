@@ -1,8 +1,11 @@
-"""Proofs of control over networks and names, and what their owners say of being scanned.
+"""Proofs of control over networks, names and software, and what their owners say of being scanned.
 
 An organisation begins a proof, puts the token where `proof.place` says, and has it looked for. From then on, for
 `PROVEN_FOR`, it may scan there itself and have others do so, by name; it may refuse everybody else (`refuse`, the
 opt-out), or cap everybody's rate (`cap`). Without anybody's proof nobody gets a lease for load on hosts at all.
+
+Of a repository or a package the owner may opt out too; else anybody looks at their own copy of it. Where nothing that
+could be put somewhere shows whose a package is, a coordinator of another organisation confirms it (`confirm`).
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from msgspec import Struct
 
 from clearway import ledger
 from clearway.records.errors import ConflictError, InputError, NotFoundError
+from clearway.records.text import plain
 from clearway.store import events
 from clearway.store.scalar import scalar
 
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[Any]
 
 PROVEN_FOR = timedelta(days=90)
+CONFIRMED_FOR = timedelta(days=365)
 RENEWED_BEFORE = timedelta(days=30)
 MAX_RATE = 1_000_000.0
 
@@ -82,7 +87,7 @@ def begin(db: Connection, key: BlindKey, of: Membership, text: str, method: Meth
     """A proof to be put in place; `place` says where.
 
     Raises:
-        InputError: the scope is no network and no name, or that way shows nothing about it.
+        InputError: the scope can't be read, or that way shows nothing about it.
         ForbiddenError: the caller has no right for that in `of`.
     """
     target = scope.parse(text)
@@ -131,13 +136,15 @@ def say(
     """Says how others may scan what is proven, and who is authorised.
 
     Raises:
-        InputError: a rate without a cap or a cap without one; an organisation that is not here.
+        InputError: a rate without a cap or a cap without one, or a cap on software; an organisation that is not here.
         NotFoundError, ForbiddenError, ConflictError: it is not there, not the caller's, or ended.
     """
     if (stance == "cap") != (max_rate is not None) or (max_rate is not None and not 0 < max_rate <= MAX_RATE):
         raise InputError("a cap has a rate above 0, and nothing else has one", where="max_rate")
     if len(authorised) > 200:
         raise InputError("more than 200 organisations", where="authorised")
+    if stance == "cap" and not scope.parse(one(db, number).scope).live:
+        raise InputError("a rate is of hosts", where="stance", mend="refuse it, or let others be")
     one(db, number)
     allowed = sorted({slug.strip() for slug in authorised if slug.strip()})
     scalar(
@@ -168,10 +175,27 @@ def end(db: Connection, number: int) -> Control:
     return found
 
 
+def confirm(db: Connection, number: int, now: datetime, why: str) -> Control:
+    """Says, as a coordinator of another organisation, that what is claimed by way of the desk is theirs; for a year.
+
+    Raises:
+        InputError: no reason is given.
+        NotFoundError, ForbiddenError, ConflictError: it is not there, not the caller's to say, or shown otherwise.
+    """
+    if not why.strip():
+        raise InputError("say what shows that it is theirs", where="why")
+    one(db, number)
+    scalar(db, "select clearway.lease_control_confirm(%s, %s)", (number, now + CONFIRMED_FOR))
+    found = one(db, number)
+    _tell(db, "lease.control_confirmed", found, {"scope": found.scope, "why": plain(why.strip(), 500)})
+    return found
+
+
 def due(owner: Connection, now: datetime) -> list[Control]:
     """Proofs that expire soon, to be looked for again."""
     rows = owner.execute(
-        f"{_SELECT} and c.proven is not null and c.expires between %s and %s order by c.expires limit 500",
+        f"""{_SELECT} and c.method <> 'desk' and c.proven is not null and c.expires between %s and %s
+        order by c.expires limit 500""",
         (now, now + RENEWED_BEFORE),
     )
     return [_control(row) for row in rows]

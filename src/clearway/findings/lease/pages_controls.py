@@ -9,14 +9,14 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from msgspec import Struct
 
-from clearway.http.acting import SIGNED_IN, acting
+from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.pages import Form, Tlp, done, page
 from clearway.records.errors import ConflictError, ForbiddenError, InputError, UpstreamError
 
 from . import control
 from .api_controls import look
 from .at_desk import CONTROLS, home_of, tools
-from .proof import Method
+from .proof import METHODS, Method
 from .rule import Stance
 
 if TYPE_CHECKING:
@@ -33,6 +33,12 @@ class Beginning(Struct, frozen=True):
     scope: str = ""
     method: str = "dns-txt"
     organisation: str = ""
+
+
+class Confirming(Struct, frozen=True):
+    """The form of a coordinator who confirms."""
+
+    why: str = ""
 
 
 class Saying(Struct, frozen=True):
@@ -59,11 +65,13 @@ def handlers() -> list[HTTPRouteHandler]:
         try:
             with acting(request) as (db, me):
                 of = home_of(me, data.organisation, CONTROLS)
-                method: Method = "well-known" if data.method == "well-known" else "dns-txt"
+                method: Method = next((m for m in METHODS if m == data.method), "dns-txt")
                 made = control.begin(db, key, of, data.scope, method)
         except (InputError, ForbiddenError, ConflictError) as error:
             field = error.where if error.where in values else ""
             return _shown(request, Form(values, {field: str(error) if not field else error.what}))
+        if method == "desk":
+            return done(request, _AT, f"A coordinator is to confirm that {made.scope} is yours.")
         return done(request, _AT, f"Put the token for {made.scope} where the list says, then look for it.")
 
     @post(_AT + "/{number:int}/check", opt=SIGNED_IN, **_PAGE)
@@ -74,6 +82,18 @@ def handlers() -> list[HTTPRouteHandler]:
         except (ConflictError, UpstreamError) as error:
             return _shown(request, Form({}, {"": str(error)}))
         return done(request, _AT, f"{found.scope} is proven.")
+
+    @post(_AT + "/{number:int}/confirmation", opt=needs("coordinate"), **_PAGE)
+    def confirmed(
+        request: Request[Any, Any, Any], number: FromPath[int], data: Annotated[Confirming, _FORM]
+    ) -> Response[bytes]:
+        """Says that a package is theirs."""
+        try:
+            with acting(request) as (db, _):
+                found = control.confirm(db, number, tools(request).clock.now(), data.why[:500])
+        except (InputError, ConflictError, ForbiddenError) as error:
+            return _shown(request, Form({}, {"": str(error)}))
+        return done(request, _AT, f"{found.scope} is {found.organisation}'s, by your word.")
 
     @post(_AT + "/{number:int}/stance", opt=SIGNED_IN, **_PAGE)
     def said(
@@ -101,7 +121,7 @@ def handlers() -> list[HTTPRouteHandler]:
             control.end(db, number)
         return done(request, _AT, "The proof is ended, and what it said.")
 
-    return [listed, begun, checked, said, ended]
+    return [listed, begun, checked, confirmed, said, ended]
 
 
 def _shown(request: Request[Any, Any, Any], form: Form) -> Response[bytes]:
@@ -119,7 +139,13 @@ def _shown(request: Request[Any, Any, Any], form: Form) -> Response[bytes]:
         form=form,
         mine=mine,
         own={m.slug for m in mine},
-        methods=[("dns-txt", "A TXT record"), ("well-known", "A file on the web server")],
+        methods=[
+            ("dns-txt", "A TXT record"),
+            ("well-known", "A file on the web server"),
+            ("repository-file", "A file in the repository"),
+            ("desk", "A coordinator confirms it"),
+        ],
+        desk=any(m.kind == "clearinghouse" and "coordinate" in m.rights for m in me.memberships),
         stances=[
             ("own", "Only who is authorised"),
             ("refuse", "Nobody else: an opt-out"),

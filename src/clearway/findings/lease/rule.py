@@ -98,7 +98,7 @@ def decide(
     wanted = tuple(targets)
     known = tuple(controls)
     if activity != "passive":
-        for target in (t for t in wanted if t.live):
+        for target in wanted:
             why = _refusal(target, known, org, rate)
             if why:
                 return Decision("refused", why)
@@ -124,6 +124,8 @@ def _refusal(
     met = [c for c in controls if meets(c.target, target)]
     if any(c.stance == "refuse" and c.org != org and org not in c.authorised for c in met):
         return "opt-out"
+    if not target.live:  # to look at a copy of a program takes nobody's leave
+        return ""
     if not any(covers(c.target, target) and (c.org == org or org in c.authorised) for c in met):
         return "no-proof"
     cap = min((c.max_rate for c in met if c.max_rate is not None), default=None)

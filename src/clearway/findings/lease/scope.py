@@ -220,6 +220,15 @@ def _name(text: str, where: str) -> Target:
     return Target("host", name, "dns", (*steps, _HOST), None)
 
 
+def is_name(text: str) -> bool:
+    """Whether `text` is a host name with two labels or more."""
+    try:
+        _labels(text, "")
+    except InputError:
+        return False
+    return True
+
+
 def _labels(name: str, where: str) -> list[str]:
     try:
         name = (
