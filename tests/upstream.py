@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -57,9 +58,11 @@ class Upstream:
 
 
 @contextlib.contextmanager
-def serving() -> Iterator[Upstream]:
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[Upstream]:
     """A running server; it is gone at the end."""
     server = _Server(("127.0.0.1", 0), _Handler)
+    if tls is not None:  # who shakes hands does so in its own thread
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     world = Upstream(server.server_address[1])
     server.world = world
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

@@ -34,9 +34,11 @@ def resolver(
 ) -> Iterator[Txt]:
     """A resolver on this machine that answers each query so."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-        udp.bind(("127.0.0.1", 0))
-        port = udp.getsockname()[1]
-        tcp.bind(("127.0.0.1", port))
+        tcp.bind(
+            ("127.0.0.1", 0)
+        )  # first: ports of connections that have ended are still taken for TCP alone
+        port = tcp.getsockname()[1]
+        udp.bind(("127.0.0.1", port))
         tcp.listen()
         udp.settimeout(5)
         tcp.settimeout(5)

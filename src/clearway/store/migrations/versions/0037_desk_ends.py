@@ -2,8 +2,8 @@
 
 from clearway.store.ddl import before, run
 
-revision = "0031"
-down_revision = "0030"
+revision = "0037"
+down_revision = "0036"
 branch_labels = None
 depends_on = None
 
