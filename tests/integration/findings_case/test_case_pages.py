@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clearway.app import cli
-from clearway.findings.case import thread
+from clearway.findings.case import assets, thread
+from clearway.formats.report_advisory import Product
 from findings_case_world import Cases
+from fleet_world import Fleet, osv, package
 from site_client import Site, site, words
 
 DRAFT = {
@@ -201,6 +204,51 @@ def test_the_directory_routes_by_purl(cases: Cases, served: Site) -> None:
     assert made["id"] not in [r["id"] for r in left["routes"]]
 
 
+def test_a_case_is_closed_and_opened_again_on_its_page_and_over_the_api(cases: Cases, served: Site) -> None:
+    case, coordinator = cases.opened(package="reopened"), cases.desk.coordinator
+    room = f"/cases/{case.handling}"
+    assert "Open it again" not in words(served.page(coordinator.cookie, room))
+    served.post(coordinator.cookie, f"{room}/standing", why="no flaw")
+    shown = words(served.page(coordinator.cookie, room))
+    assert "Open it again" in shown
+    assert "closed" in shown
+    assert "nothing, or say why" not in shown
+    served.post(coordinator.cookie, f"{room}/standing", 422)
+    api(served, cases.desk.finder, "POST", f"{room}/reopening", 403, {"why": "it is ours"})
+    api(served, coordinator, "POST", f"{room}/reopening", 400, {"why": ""})
+    again = api(served, coordinator, "POST", f"{room}/reopening", 200, {"why": "it is one after all"})
+    assert again["closed"] is None
+    assert [a["act"] for a in again["history"][:2]] == ["reopen", "close"]
+    assert "it is one after all" in words(served.page(coordinator.cookie, room))
+    api(served, coordinator, "POST", f"{room}/reopening", 409, {"why": "again"})
+
+
+def test_an_operator_who_takes_part_sees_its_own_assets_and_no_other_does(cases: Cases, served: Site) -> None:
+    today = datetime.now(UTC).date()
+    fleet = Fleet(cases.world, cases.desk.people, "clinic")
+    fleet.ingest(osv("PYSEC-PAGES", package("PyPI", "beside-pages", "2.0")), at=today)
+    fleet.upload(fleet.asset("ward-7", day=today), "pkg:pypi/wardtool@1.2.3", day=today)
+    case = cases.opened(package="wardtool", purl="pkg:pypi/wardtool@1.2.3")
+    cases.drafted(case, products=(Product(purl="pkg:pypi/wardtool", introduced="1.0", fixed="1.3"),))
+    room, coordinator = f"/cases/{case.handling}", cases.desk.coordinator
+    served.page(fleet.operator.cookie, room, 404)
+    api(served, coordinator, "POST", f"{room}/parties", 201, {"role": "operator", "organisation": fleet.org})
+    with cases.desk.owner() as db:
+        assert assets.follow(db, cases.desk.vault, today) >= 1
+    shown = words(served.page(fleet.operator.cookie, room))
+    assert "Your assets" in shown
+    assert "ward-7 : wardtool 1.2.3" in shown, shown[shown.index("Your assets") :][:400]
+    assert "TLP:RED" in shown
+    assert "ward-7" not in served.page(coordinator.cookie, room)
+    listed = words(served.page(fleet.operator.cookie, "/exposure?sort=due"))
+    assert case.handling in listed
+    assert "ward-7" in words(served.page(fleet.operator.cookie, f"/flaws/{case.handling}"))
+    for other in (coordinator, cases.desk.operator):
+        assert case.handling not in served.page(other.cookie, "/exposure?sort=due")
+    served.page(cases.desk.operator.cookie, f"/flaws/{case.handling}", 404)
+    served.post(fleet.operator.cookie, f"{room}/proposals", 403, until="2027-01-01T09:00", zone="UTC")
+
+
 def test_the_commands_run_a_case(
     cases: Cases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -227,4 +275,7 @@ def test_the_commands_run_a_case(
     assert handling in run("list")
     told = json.loads(run("release", handling, "--why", "out", "--json"))
     assert (told["embargo"], told["published"] is not None) == ("exited", True)
+    run("close", handling, "--why", "it is out")
+    run("reopen", handling, "--why", " ", code=10)
+    assert json.loads(run("reopen", handling, "--why", "the fix does not hold", "--json"))["closed"] is None
     run("show", "CWC-0000-0000", code=6)

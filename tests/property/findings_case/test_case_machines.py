@@ -52,6 +52,10 @@ class ACase(RuleBasedStateMachine):
     def vendor(self, act: str, who: str) -> None:
         self.attempt("vendor", act, who)
 
+    @rule(act=ACTS["case"], who=WHO)
+    def case(self, act: str, who: str) -> None:
+        self.attempt("case", act, who)
+
     @rule(act=ACTS["public"], who=WHO)
     def public(self, act: str, who: str) -> None:
         self.attempt("public", act, who)
@@ -75,6 +79,19 @@ class ACase(RuleBasedStateMachine):
         if "terminate" in self.done["embargo"]:
             assert self.at["embargo"] == "exited"
             assert self.done["embargo"][-1] == "terminate"
+
+    @invariant()
+    def a_case_is_opened_again_only_after_it_was_closed_and_closed_only_while_it_is_open(self) -> None:
+        done = self.done["case"]
+        assert done == [("close", "reopen")[n % 2] for n in range(len(done))]
+        assert self.at["case"] == ("closed" if len(done) % 2 else "open")
+
+    @invariant()
+    def a_closed_report_is_received_anew_and_never_accepted_at_once(self) -> None:
+        done = self.done["report"]
+        for n, act in enumerate(done[:-1]):
+            if act == "reopen":
+                assert done[n + 1] in ("validate", "invalidate", "dispute")
 
     @invariant()
     def no_report_is_accepted_that_was_not_valid(self) -> None:
@@ -174,6 +191,7 @@ FACTS = st.builds(
     invalid=st.integers(0, 9),
     embargo_days=st.none() | st.integers(-5, 90),
     case_open=st.booleans(),
+    known=st.sampled_from(["", "is", "returns"]),
 )
 
 

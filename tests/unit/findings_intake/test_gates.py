@@ -9,6 +9,7 @@ import pytest
 from clearway.findings.intake import gates, limit, shapes
 from clearway.findings.intake.gates import Gate
 from clearway.formats.reported import read_reports
+from clearway.formats.reported_parts import publishes
 from report_documents import CANARY, csaf, dump, mail, own, sarif, vince
 
 
@@ -136,6 +137,50 @@ def test_a_summary_names_what_is_missing() -> None:
     asked = (Gate(gate="trace", state="missing", what="x"), Gate(gate="product", state="met"))
     assert gates.summary(asked) == "missing: from source to sink"
     assert gates.summary(asked[1:]) == ""
+
+
+@pytest.mark.parametrize(
+    ("verdict", "fixed", "state", "what"),
+    [
+        ("is", ("1.2.4",), "public", "it is CVE-2026-1, fixed in 1.2.4"),
+        ("is", (), "public", "it is CVE-2026-1"),
+        (
+            "returns",
+            ("1.2.4", "2.0.1"),
+            "met",
+            "CVE-2026-1, fixed in 1.2.4, 2.0.1, fires here again: no duplicate of it",
+        ),
+    ],
+)
+def test_what_the_desk_has_said_is_public_is_a_gate(
+    verdict: str, fixed: tuple[str, ...], state: str, what: str
+) -> None:
+    gate = gates.known("CVE-2026-1", verdict, fixed)
+    assert (gate.gate, gate.state, gate.what) == ("known", state, what)
+    assert gates.missing([gate]) == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "day"),
+    [
+        (b"", None),
+        (b"{}", None),
+        (b"[]", None),
+        (b"\xff", None),
+        (b"[" * 5_000, None),
+        (b'{"embargo": {"until": null}}', None),
+        (b'{"embargo": {"until": 7}}', None),
+        (b'{"embargo": {"until": "soon"}}', None),
+        (b'{"embargo": "2026-12-24"}', None),
+        (b'{"embargo": {"until": "2026-12-24"}}', "2026-12-24"),
+        (b'{"embargo": {"until": "2026-12-24T09:00"}}', "2026-12-24"),
+        (b'{"embargo": {"until": "2026-12-24T23:30:00-05:00"}}', "2026-12-25"),
+        (b'{"embargo": {"until": "0001-01-01T00:00:00+14:00"}}', None),
+    ],
+)
+def test_the_day_of_publication_is_read_or_left_out(said: bytes, day: str | None) -> None:
+    found = publishes(said)
+    assert (found.isoformat() if found else None) == day
 
 
 def _limit(**more: Any) -> limit.Limit:

@@ -20,6 +20,7 @@ from msgspec import Struct
 from clearway.advisories.claims import claims_of
 from clearway.advisories.vendors import bundled
 from clearway.exposure.fleet import listing, marked
+from clearway.exposure.fleet.follow import alone as fleet_alone
 from clearway.exposure.fleet.wanted import Filter
 from clearway.formats.report_osv import osv_id
 from clearway.records.advisory import Advisory, Affected, Event, Range
@@ -86,7 +87,10 @@ def follow(owner: Connection, vault: Vault, day: date) -> int:
         marked.end(owner, SOURCE, record)
         owner.execute("delete from clearway.case_matching where case_id = %s", (number,))
         changed += 1
-    for number in _waiting(owner):
+    waiting = _waiting(owner)
+    if waiting:  # an inventory that is taken meanwhile would be met by neither
+        fleet_alone(owner)
+    for number in waiting:
         changed += take(owner, vault, kept.by_id(owner, number), day)
     return changed
 
