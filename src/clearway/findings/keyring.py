@@ -184,7 +184,7 @@ def put(home: Path, keys: Keys, wanted: Collection[str]) -> Taken:
     )
 
 
-def log(owner: Connection, act: str, file: bytes) -> None:
+def log_keys(owner: Connection, act: str, file: bytes) -> None:
     """Logs that the keys were exported or imported, by the file's hash; how many there are is nobody's business."""
     ledger.append(owner, act, "desk-keys", {"sha256": sha256(file).hexdigest()}, aud=_CLEAR)
 

@@ -72,7 +72,7 @@ def run_export(args: argparse.Namespace) -> int:
     file = keyring.encrypted(found, recipients=args.recipient, passphrase=passphrase)
     with lease(args.home) as url, Pool(url, size=1) as pool, pool.owner() as db:
         # On the log before anybody has the file: an entry without a file may be, a file without an entry not.
-        keyring.log(db, EXPORTED, file)
+        keyring.log_keys(db, EXPORTED, file)
     with at(path):
         write_first(path, file)
     if args.json:
@@ -118,7 +118,7 @@ def run_import(args: argparse.Namespace) -> int:
         with Pool(url, size=1) as pool:
             with pool.owner() as db:
                 wanted = keyring.needed(db)
-                keyring.log(db, IMPORTED, file)
+                keyring.log_keys(db, IMPORTED, file)
             taken = keyring.put(args.home, keys, wanted)
     if args.json:
         _json(taken)

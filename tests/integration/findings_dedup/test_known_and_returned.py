@@ -105,7 +105,7 @@ def test_whether_others_hold_it_is_answered_with_the_keys_of_that_moment(desk: D
     theirs, mine = fired(desk, "1.2.3", desk.rival), fired(desk, "1.2.3")
     with desk.owner() as db:
         rekey.rekey(db, desk.vault, theirs.id)
-        assert told.tell(db, desk.vault, mine.id).overlaps, (
+        assert told.answer_overlap(db, desk.vault, mine.id).overlaps, (
             "the same crash state, compared by the answer itself"
         )
         assert rekey.stale(db) == [] or theirs.id not in rekey.stale(db)

@@ -91,11 +91,11 @@ def follow(owner: Connection, vault: Vault, day: date) -> int:
     if waiting:  # an inventory that is taken meanwhile would be met by neither
         fleet_alone(owner)
     for number in waiting:
-        changed += take(owner, vault, kept.by_id(owner, number), day)
+        changed += match_case(owner, vault, kept.by_id(owner, number), day)
     return changed
 
 
-def take(owner: Connection, vault: Vault, case: Case, day: date) -> bool:
+def match_case(owner: Connection, vault: Vault, case: Case, day: date) -> bool:
     """Lets one case take part as it says now; whether it could be read here."""
     record = osv_id(case.handling)
     fired = _fired(owner, case)

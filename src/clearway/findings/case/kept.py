@@ -259,7 +259,9 @@ def close(db: Connection, case: Case, why: str) -> Case:
     _check_open(case)
     if case.released is not None and case.published is None:
         raise ConflictError("it is being published", where=case.subject, mend="close it when that is done")
-    return _stand(db, case, "close", "case.closed", why)
+    closed = _stood(db, case, "close", why)
+    tell(db, closed, "case.closed", {"why": plain(why.strip(), 500)})
+    return closed
 
 
 def reopen(db: Connection, case: Case, why: str) -> Case:
@@ -272,15 +274,15 @@ def reopen(db: Connection, case: Case, why: str) -> Case:
     """
     if not why.strip():
         raise InputError("say why it is opened again", where="why")
-    return _stand(db, case, "reopen", "case.reopened", why)
+    again = _stood(db, case, "reopen", why)
+    tell(db, again, "case.reopened", {"why": plain(why.strip(), 500)})
+    return again
 
 
-def _stand(db: Connection, case: Case, act: str, told: str, why: str) -> Case:
-    """Opens or closes it; the history and the log say why."""
-    db.execute("select clearway.move_case(%s, null, 'case', %s, %s)", (case.id, act, why.strip()))
-    stands = by_id(db, case.id)
-    tell(db, stands, told, {"why": plain(why.strip(), 500)})
-    return stands
+def _stood(db: Connection, case: Case, wanted: str, why: str) -> Case:
+    """The case closed, or open again; its history says why."""
+    db.execute("select clearway.move_case(%s, null, 'case', %s, %s)", (case.id, wanted, why.strip()))
+    return by_id(db, case.id)
 
 
 def changed(db: Connection, case: Case, what: str, parameters: tuple[object, ...] = ()) -> None:

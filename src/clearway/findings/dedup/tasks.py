@@ -48,7 +48,7 @@ def tasks(home: Path, url: str) -> Tasks:
         from . import told
 
         with suppress(ForbiddenError, TooManyRequestsError), job.owner() as db:
-            told.tell(db, Vault.of_home(home), int(args["finding"]))
+            told.answer_overlap(db, Vault.of_home(home), int(args["finding"]))
 
     def cross(job: Job, args: dict[str, Any]) -> None:
         """Tries each of two findings' fixes on the other's proof."""

@@ -33,7 +33,7 @@ def judge(vault: Vault) -> Judge:
     return held
 
 
-def tell(owner: Connection, vault: Vault, number: int) -> Overlap:
+def answer_overlap(owner: Connection, vault: Vault, number: int) -> Overlap:
     """Answers the question that the validation of a finding has asked.
 
     Raises:
