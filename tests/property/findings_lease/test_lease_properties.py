@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearway.findings.lease import rule
+from clearway.findings.lease import names, rule
 from clearway.findings.lease.blind import BlindKey
 from clearway.findings.lease.rule import ACTIVITIES, Held, decide
 from clearway.findings.lease.scope import Target, covers, meets, parse
@@ -101,6 +101,58 @@ def test_any_text_is_a_scope_or_refused(text: str) -> None:
     except InputError:
         return
     KEY.target(found)
+
+
+names_of = st.text(
+    st.characters(codec="utf-8", exclude_categories=["C", "Z"], exclude_characters="/@#?%"),
+    min_size=1,
+    max_size=8,
+)
+spelled = st.tuples(
+    st.sampled_from(["", "www."]),
+    st.sampled_from(["", "."]),
+    st.sampled_from(["", ":443", ":0443"]),
+    st.sampled_from(["/", "//", "/./", "/z/../"]),
+    st.sampled_from(["", "/", ".git", ".git/", "/tree/main/src", "/-/blob/main/a.c"]),
+)
+
+
+@given(st.sampled_from(["github.com", "gitlab.com", "git.example.org"]), names_of, names_of, spelled)
+def test_a_repository_is_one_scope_however_its_address_is_written(
+    host: str, owner: str, name: str, spelled: tuple[str, str, str, str, str]
+) -> None:
+    www, dot, port, slash, behind = spelled
+    try:
+        plain = parse(f"git+https://{host}/{owner}/{name}")
+    except InputError:
+        return
+    found = parse(f"https://{www}{host}{dot}{port}{slash}{owner}{slash}{name}{behind}")
+    assert found.steps == plain.steps
+    assert parse(found.text) == found
+
+
+@given(st.text(max_size=40))
+def test_a_path_in_words_reads_back_as_itself(path: str) -> None:
+    assert names.read(names.written(path)) == path
+
+
+@given(st.sampled_from(["github.com/o/n", "gitlab.com/o/n", "example.org/m"]), st.integers(2, 99), segments)
+def test_the_major_version_of_a_go_module_tells_none_apart(module: str, major: int, inside: str) -> None:
+    path = "/".join(part for part in inside.split("/") if part and "*" not in part)
+    one, other = (
+        parse(f"pkg:golang/{module}/{path}".rstrip("/")),
+        parse(f"pkg:golang/{module}/v{major}/{path}".rstrip("/")),
+    )
+    assert one.steps == other.steps
+
+
+@given(four)
+def test_an_ipv4_network_meets_what_stands_for_it_in_ipv6(net: IPv4Network) -> None:
+    value = int(net.network_address)
+    for prefix, behind in (("::ffff:0:0", 0), ("64:ff9b::", 0), ("2002::", 80)):
+        base = int(IPv6Network(prefix).network_address)
+        length = (16 if behind else 96) + net.prefixlen
+        assert names.unmapped(IPv6Network((base | value << behind, length)), "") == net
 
 
 @given(activities, activities, st.booleans())

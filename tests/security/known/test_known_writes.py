@@ -54,6 +54,7 @@ OTHERWISE = {
     "event_horizon": "writes nothing",
     "fleet_clock": "rules of which dates came; of nobody",
     "next_edge_act": "by the desk; a number, of no row",
+    "lease_asked": "a count of an organisation's own questions",
     "lease_whose": "a bounded answer about traffic, to an organisation's own",
 }
 # Those that test it for their callers.

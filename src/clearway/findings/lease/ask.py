@@ -40,14 +40,7 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[Any]
 
-QUESTIONS_AN_HOUR = 5_000  # of one organisation
-OVERLAPS_A_DAY = (
-    200  # distinct questions of one organisation that were answered with share, wait, ours, not ours
-)
-MOST_HELD = 2_000  # leases of one organisation at a time
 TTL_S = 900
-WINDOW_S = 4 * 3_600
-MAX_RATE = 1_000_000.0
 _LONGEST = timedelta(days=31)
 _AHEAD = timedelta(days=92)
 _WORDS = {
@@ -59,7 +52,8 @@ _WORDS = {
     "no-proof": "Nobody has shown that these hosts are yours to scan. Prove control of them (`control`), or have their "
     "owner, who has, authorise your organisation.",
     "rate": "The owner takes less than this rate, or you named none.",
-    "too-many": f"Your organisation holds {MOST_HELD:,} leases. Give some back.",
+    "rate-taken": "Wait, or ask for less: with the leases that are there, it would be more than the owner takes.",
+    "too-many": "Your organisation holds as many leases as one may. Give some back.",
 }
 
 
@@ -87,7 +81,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     """The answer; `lease` for go and share, `until` for wait, `public` for known."""
 
     answer: rule.Answer
-    why: Literal["", "opt-out", "no-proof", "rate", "too-many"] = ""
+    why: Literal["", "opt-out", "no-proof", "rate", "rate-taken", "too-many"] = ""
     words: str
     until: datetime | None = None
     public: Public | None = None
@@ -113,12 +107,12 @@ def ask(
     _check(asked, targets, clock.now().astimezone(UTC))
     public = known.look(table, targets, asked.about) if asked.about and table is not None else None
     if public is not None:
+        bounded(hold.value(db, "select clearway.lease_asked(%s)", (of.org,)))
         return _answered(db, of, asked, kept.audience_of(db, of.org), "known", public=public)
     said = _decided(db, key, of, asked, targets, sources, None)
     if said["answer"] == "audience":  # the organisation's first
         said = _decided(db, key, of, asked, targets, sources, kept.audience_of(db, of.org))
-    if said["answer"] == "bounded":
-        bounded(said["why"])
+    bounded(said)
     aud = said["aud"]
     if "lease" not in said:
         until = datetime.fromisoformat(said["until"]) if said.get("until") else None
@@ -144,22 +138,20 @@ def _decided(
     blinded = [key.target(target) for target in targets]
     facts = {
         "activity": asked.activity,
-        "starts": _text(asked.starts), "until": _text(asked.until), "window_s": WINDOW_S, "ttl_s": asked.ttl_s,
+        "starts": _text(asked.starts), "until": _text(asked.until), "ttl_s": asked.ttl_s,
         "rate": asked.rate, "sealed": asked.sealed, "label": plain(asked.label.strip(), 200),
         "scope": [] if asked.sealed else [target.text for target in targets],
         "sources": [] if asked.sealed else [str(net) for net in sources],
         "authorisation": plain(asked.authorisation.strip(), 300), "reference": hold.new_reference(),
-        "questions": QUESTIONS_AN_HOUR, "overlaps": OVERLAPS_A_DAY, "most": MOST_HELD,
     }  # fmt: skip
     try:
         found: dict[str, Any] = hold.value(
             db,
-            "select clearway.lease_ask(%s, %s, %s, %s::inet[], %s::text[], %s::boolean[], %s::text[], %s::inet[], %b)",
+            "select clearway.lease_ask(%s, %s, %s, %s::inet[], %s::text[], %s::boolean[], %s::inet[])",
             (
                 msgspec.json.encode(facts).decode(), of.org, aud,
                 [None if b.net is None else str(b.net) for b in blinded], [b.path for b in blinded],
-                [b.live for b in blinded], [b.root for b in blinded], [str(key.network(net)) for net in sources],
-                key.digest([asked.activity, *(target.text for target in targets)]),
+                [b.live for b in blinded], [str(key.network(net)) for net in sources],
             ),
         )  # fmt: skip
     except UniqueViolation:  # the same reference was drawn before: one in a million million
@@ -176,15 +168,17 @@ def _answered(
     return Answer(answer=answer, words=_WORDS[more.get("why") or answer], **more)
 
 
-def bounded(why: str) -> None:
-    """Raises TooManyRequestsError with what the organisation has had enough of for now."""
-    if why == "questions":
+def bounded(said: dict[str, Any]) -> None:
+    """Raises TooManyRequestsError where the database says that the organisation has had enough for now."""
+    if said.get("answer") != "bounded":
+        return
+    if said["why"] == "questions":
         raise TooManyRequestsError(
-            f"more than {QUESTIONS_AN_HOUR:,} questions in an hour", where="leases", mend="go on in the next hour",
+            f"more than {said['most']:,} questions in an hour", where="leases", mend="go on in the next hour",
             retry_after_s=3_600,
         )  # fmt: skip
     raise TooManyRequestsError(
-        f"your organisation was told of {OVERLAPS_A_DAY} overlaps in a day", where="leases", mend="ask again tomorrow",
+        f"your organisation was told of {said['most']:,} overlaps in a day", where="leases", mend="ask again tomorrow",
         retry_after_s=86_400,
     )  # fmt: skip
 
@@ -198,9 +192,11 @@ def _check(asked: Asking, targets: tuple[scope.Target, ...], now: datetime) -> N
                 f"{asked.activity} is of hosts, and this is a {target.kind}", where=f"scope[{n}]",
                 mend="name a network or a host, or another activity",
             )  # fmt: skip
+    if asked.sources and not any(target.live for target in targets):
+        raise InputError("addresses are of a scan of hosts", where="sources", mend="leave them out")
     hold.checked_ttl(asked.ttl_s)
-    if asked.rate is not None and not 0 < asked.rate <= MAX_RATE:
-        raise InputError(f"a rate is more than 0 and at most {MAX_RATE:,.0f} requests a second", where="rate")
+    if asked.rate is not None:
+        rule.checked_rate(asked.rate, "rate")
     for name, value in (("starts", asked.starts), ("until", asked.until)):
         if value is not None and value.tzinfo is None:
             raise InputError("the time has no zone", where=name, mend="write 2026-12-01T09:00:00Z")

@@ -60,7 +60,6 @@ class BlindKey:
         if len(key) != KEY_BYTES:
             raise ConfigError(f"a blinding key has {KEY_BYTES} bytes")
         self._steps = _derived(key, b"steps")
-        self._asked = _derived(key, b"asked")
         self._four = CryptoPan(_derived(key, b"ipv4"), 4)
         self._six = CryptoPan(_derived(key, b"ipv6"), 6)
 
@@ -103,10 +102,6 @@ class BlindKey:
             said.update(len(body).to_bytes(4) + body)
             found.append(b32encode(said.digest()[:_TOKEN_BYTES]).decode().lower() + "/")
         return "".join(found)
-
-    def digest(self, words: Sequence[str]) -> bytes:
-        """Tells a question that comes again from another one."""
-        return hmac.new(self._asked, "\n".join(words).encode("utf-8", "surrogatepass"), sha256).digest()
 
 
 class CryptoPan:

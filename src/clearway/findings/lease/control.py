@@ -26,7 +26,7 @@ from clearway.store.scalar import scalar
 from .. import kept
 from . import proof, scope
 from .proof import Method, Place
-from .rule import Stance
+from .rule import Stance, checked_rate
 
 if TYPE_CHECKING:
     import psycopg
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 PROVEN_FOR = timedelta(days=90)
 CONFIRMED_FOR = timedelta(days=365)
 RENEWED_BEFORE = timedelta(days=30)
-MAX_RATE = 1_000_000.0
 
 
 class Control(Struct, frozen=True, kw_only=True):
@@ -57,6 +56,7 @@ class Control(Struct, frozen=True, kw_only=True):
     stance: Stance
     max_rate: float | None
     authorised: tuple[str, ...]
+    withdrew: datetime | None  # when that word last ended leases of others
     version: int
 
     @property
@@ -66,7 +66,7 @@ class Control(Struct, frozen=True, kw_only=True):
 
 
 _SELECT = """select c.control, o.slug, c.scope, c.method, c.token, c.begun, c.proven, c.expires, c.stance, c.max_rate,
-    c.authorised, c.version from clearway.lease_control c join clearway.organisation o on o.org = c.org
+    c.authorised, c.withdrew, c.version from clearway.lease_control c join clearway.organisation o on o.org = c.org
     where c.ended is null"""
 
 
@@ -135,12 +135,16 @@ def say(
 ) -> Control:
     """Says how others may scan what is proven, and who is authorised.
 
+    New questions and renewals are answered by it from then on; what others hold against it ends within a minute.
+
     Raises:
         InputError: a rate without a cap or a cap without one, or a cap on software; an organisation that is not here.
         NotFoundError, ForbiddenError, ConflictError: it is not there, not the caller's, or ended.
     """
-    if (stance == "cap") != (max_rate is not None) or (max_rate is not None and not 0 < max_rate <= MAX_RATE):
-        raise InputError("a cap has a rate above 0, and nothing else has one", where="max_rate")
+    if (stance == "cap") != (max_rate is not None):
+        raise InputError("a cap has a rate, and nothing else has one", where="max_rate")
+    if max_rate is not None:
+        checked_rate(max_rate, "max_rate")
     if len(authorised) > 200:
         raise InputError("more than 200 organisations", where="authorised")
     if stance == "cap" and not scope.parse(one(db, number).scope).live:

@@ -51,15 +51,17 @@ class Lease(Struct, frozen=True, kw_only=True):
     ttl_s: int
     fence: int
     released: datetime | None
-    state: str  # planned, held, released, over
+    withdrawn: str  # why its owner's word ended it: opt-out, no-proof, rate; else ""
+    state: str  # planned, held, released, withdrawn, over
     version: int
 
 
-STATE = """case when l.released is not null then 'released' when l.ends <= clock_timestamp() then 'over'
+STATE = """case when l.withdrawn <> '' then 'withdrawn' when l.released is not null then 'released'
+    when l.lapsed or l.ends <= clock_timestamp() then 'over'
     when l.starts > clock_timestamp() then 'planned' else 'held' end"""
 COLUMNS = f"""l.reference, o.slug as organisation, l.activity, l.exclusive, l.shared, l.sealed, l.scope, l.label,
     l.sources, l.rate, l.authorisation, l.asked, l.starts, l.until, l.ends, l.ttl_s, l.fence, l.released,
-    {STATE} as state, l.version"""
+    l.withdrawn, {STATE} as state, l.version"""
 TABLES = "clearway.lease l join clearway.organisation o on o.org = l.org"
 _SELECT = f"select {COLUMNS} from {TABLES}"  # noqa: S608  texts of ours
 
@@ -103,7 +105,8 @@ def renew(db: Connection, reference: str, fence: int, ttl_s: int | None = None) 
     """The lease with its new end; on the log.
 
     Raises:
-        ConflictError: it is over (what it covered may be another's: ask again), or that is not its fencing token.
+        ConflictError: it is over (what it covered may be another's: ask again), its owner would refuse it today, or
+            that is not its fencing token.
         NotFoundError: there is no such lease for the caller.
         ForbiddenError: it is not the caller's to renew.
         InputError: no such time to live.

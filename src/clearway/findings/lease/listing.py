@@ -9,7 +9,7 @@ from clearway.store.keyset import Column, Source
 from .hold import COLUMNS, STATE, TABLES, Lease
 from .rule import ACTIVITIES
 
-STATES = ("planned", "held", "released", "over")
+STATES = ("planned", "held", "released", "withdrawn", "over")
 
 LEASES = Listing(
     "leases",

@@ -37,7 +37,18 @@ ACTIVITY_WORDS: dict[str, str] = {
     "port": "Port scan",
     "passive": "Passive",
 }
-STATE_WORDS = {"planned": "Planned", "held": "Held", "released": "Given back", "over": "Over"}
+STATE_WORDS = {
+    "planned": "Planned",
+    "held": "Held",
+    "released": "Given back",
+    "withdrawn": "Withdrawn",
+    "over": "Over",
+}
+WITHDRAWN_WORDS = {
+    "opt-out": "The owner does not want it scanned.",
+    "no-proof": "Nobody shows any more that these hosts are yours to scan.",
+    "rate": "The owner takes less than this rate now. Ask again with less.",
+}
 MARKING = Tlp("AMBER+STRICT", "for the organisation that holds it and the coordinators")
 COLUMNS = (
     Column(key="reference", label="Lease", lead=True),
@@ -246,6 +257,7 @@ def _shown(request: Request[Any, Any, Any], reference: str, form: Form) -> Respo
         may=may,
         activities=ACTIVITY_WORDS,
         states=STATE_WORDS,
+        withdrawn=WITHDRAWN_WORDS,
     )
 
 

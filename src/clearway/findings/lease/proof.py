@@ -28,7 +28,7 @@ from msgspec import Struct
 from clearway.formats import purl
 from clearway.records.errors import InputError, UpstreamError
 
-from .scope import is_name
+from .names import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

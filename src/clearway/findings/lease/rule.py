@@ -15,9 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal, get_args
 
 from msgspec import Struct
+
+from clearway.records.errors import InputError
 
 from .scope import Target, covers, meets
 
@@ -30,6 +33,8 @@ _LOAD = frozenset(
     ("fuzzing", "authenticated", "port")
 )  # reaches the hosts, and changes what others measure there
 _NEED_HOSTS = frozenset(("authenticated", "port"))
+# Requests a second. Below the least, a single-precision number may hold nothing of it.
+LEAST_RATE, MAX_RATE = 0.001, 1_000_000.0
 
 
 class Held(Struct, frozen=True, kw_only=True):
@@ -40,6 +45,7 @@ class Held(Struct, frozen=True, kw_only=True):
     starts: datetime
     until: datetime
     ends: datetime
+    rate: float | None = None
 
 
 class Control(Struct, frozen=True, kw_only=True):
@@ -53,10 +59,12 @@ class Control(Struct, frozen=True, kw_only=True):
 
 
 class Decision(Struct, frozen=True):
-    """An answer; `why` for a refusal, `until` for a wait: when what is in the way is over at the latest."""
+    """An answer; `why` for a refusal, or a wait for part of a capped rate; `until` for a wait: when what is in the way
+    is over at the latest.
+    """
 
     answer: Answer
-    why: Literal["", "opt-out", "no-proof", "rate"] = ""
+    why: Literal["", "opt-out", "no-proof", "rate", "rate-taken"] = ""
     until: datetime | None = None
 
 
@@ -79,6 +87,13 @@ def fits(activity: Activity, target: Target) -> bool:
     return target.live or activity not in _NEED_HOSTS
 
 
+def checked_rate(rate: float, where: str) -> float:
+    """`rate` when it is one in requests a second. Raises InputError."""
+    if not LEAST_RATE <= rate <= MAX_RATE:
+        raise InputError(f"a rate is {LEAST_RATE:g} to {MAX_RATE:,.0f} requests a second", where=where)
+    return rate
+
+
 def decide(
     activity: Activity,
     targets: Iterable[Target],
@@ -93,10 +108,12 @@ def decide(
 ) -> Decision:
     """The answer to `org`, which would do `activity` to `targets` from `starts` to `until`.
 
-    A lease reserves its whole window while it is renewed; one that was not renewed by `ends` is no more.
+    A lease reserves its whole window while it is renewed; one that was not renewed by `ends` is no more. What an owner
+    caps is the sum of the rates of all that reaches the owner's hosts at any moment.
     """
     wanted = tuple(targets)
     known = tuple(controls)
+    there = [x for x in held if x.ends > now and x.starts < until and x.until > starts]
     if activity != "passive":
         for target in wanted:
             why = _refusal(target, known, org, rate)
@@ -105,9 +122,7 @@ def decide(
     shared = False
     for target in wanted:
         last: datetime | None = None
-        for lease in held:
-            if lease.ends <= now or lease.starts >= until or lease.until <= starts:
-                continue
+        for lease in there:
             for other in (t for t in lease.targets if meets(t, target)):
                 met = outcome(activity, lease.activity, live=other.live)
                 shared = shared or met == "share"
@@ -115,7 +130,32 @@ def decide(
                     last = lease.until if last is None else max(last, lease.until)
         if last is not None:
             return Decision("wait", "", last)
+    if activity != "passive":
+        live = [t for t in wanted if t.live]
+        caps = [c for c in known if c.max_rate is not None and any(meets(c.target, t) for t in live)]
+        over = [found for c in caps if (found := _over(c, there, starts, until, rate or MAX_RATE))]
+        if over:
+            return Decision("wait", "rate-taken", max(over))
     return Decision("share" if shared else "go")
+
+
+def _over(
+    cap: Control, there: Iterable[Held], starts: datetime, until: datetime, rate: float
+) -> datetime | None:
+    """Until when the leases below a cap are reserved, when `rate` more would be over it at some moment; else None."""
+    met = [
+        x
+        for x in there
+        if x.activity != "passive" and any(t.live and meets(cap.target, t) for t in x.targets)
+    ]
+    moments = [starts, *(x.starts for x in met if starts < x.starts < until)]
+    peak = max(sum(_rate(x.rate) for x in met if x.starts <= at < x.until) for at in moments)
+    return max((x.until for x in met), default=None) if peak + _rate(rate) > _rate(cap.max_rate) else None
+
+
+def _rate(rate: float | None) -> Decimal:
+    """In decimals: sums of tenths are tenths. Who named none counts for all there may be."""
+    return Decimal(f"{MAX_RATE if rate is None else rate:.6g}")
 
 
 def _refusal(

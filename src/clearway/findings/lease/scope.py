@@ -15,29 +15,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_network
 from typing import Literal
-from urllib.parse import unquote
 
 from msgspec import Struct
 
 from clearway.formats import purl
 from clearway.records.ecosystem import normal_name
 from clearway.records.errors import InputError
-from clearway.records.text import plain
+
+from . import names
+from .names import Network as Network
 
 Kind = Literal["package", "repository", "network", "host", "domain"]
-Network = IPv4Network | IPv6Network
-
 MAX_TARGETS = 32
 MAX_CHARS = 1_000
 MAX_STEPS = 24  # deeper paths are cut: they then meet more, never less
 # Whoever holds more than this holds half a continent; and a lock covers what lies below one such network.
 WIDEST = {4: 8, 6: 16}
+# A scan comes from a few addresses: who claims more speaks for others.
+WIDEST_SOURCE = {4: 24, 6: 48}
 _HOST = "="  # the step behind a host's labels: no label
-_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_FORGE_OF = {
+    "github": "github.com",
+    "githubactions": "github.com",
+    "gitlab": "gitlab.com",
+    "bitbucket": "bitbucket.org",
+}
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
-_GIT = re.compile(r"(?:git\+)?https://([^/@#?\s]+)/([^@#?\s]+?)(?:\.git)?/?(?:@([^#\s]+))?(?:#(.*))?")
+_GIT = re.compile(r"(?:git\+)?https://([^/@#?\s]+)/([^@#?\s]+?)/?(?:@([^#?\s]+))?(?:\?[^#\s]*)?(?:#(.*))?")
 _FORMS = "write a purl, git+https://host/owner/name@commit#src/**, a network, a host, or *.example.org"
 
 
@@ -110,15 +116,20 @@ def source(text: str, where: str = "sources") -> Network:
     """An address or network from which somebody scans.
 
     Raises:
-        InputError: it is neither.
+        InputError: it is neither, or wider than `WIDEST_SOURCE`.
     """
     try:
-        found = ip_network(text.strip(), strict=False)
+        read = ip_network(text.strip(), strict=False)
     except ValueError:
         raise InputError("is no address and no network", where=where, mend="such as 192.0.2.7") from None
-    if "%" in text or found.prefixlen < WIDEST[found.version] * 2:
-        raise InputError(f"is wider than /{WIDEST[found.version] * 2}", where=where)
-    return _unmapped(found)
+    found = names.unmapped(read, where)
+    if "%" in text or found.prefixlen < WIDEST_SOURCE[found.version]:
+        raise InputError(
+            f"is wider than /{WIDEST_SOURCE[found.version]}",
+            where=where,
+            mend="name the addresses themselves",
+        )
+    return found
 
 
 def _widest(targets: Iterable[Target]) -> list[Target]:
@@ -139,14 +150,29 @@ def _package(text: str, where: str) -> Target:
         raise InputError(
             "the purl can't be read", where=where, mend="pkg:type/namespace/name@version"
         ) from None
-    if read.type in ("github", "bitbucket", "gitlab") and read.namespace:  # the same as their repositories
-        host = {"github": "github.com", "gitlab": "gitlab.com", "bitbucket": "bitbucket.org"}[read.type]
-        steps = _repository_steps(host, f"{read.namespace}/{read.name}", read.subpath)
-        return Target("repository", purl.to_text(read), "repo", steps, None)
+    words = purl.to_text(read)
+    if read.type in _FORGE_OF and read.namespace:  # the same as their repositories
+        path = f"{read.namespace}/{read.name}"
+        return Target(
+            "repository", words, "repo", _steps(_FORGE_OF[read.type], path, read.subpath, where), None
+        )
+    if read.type == "git":
+        host = names.authority(read.namespace, where)
+        return Target("repository", words, "repo", _steps(host, read.name, read.subpath, where), None)
+    if read.type in ("golang", "swift"):
+        host, base, *folders = names.go_module(f"{read.namespace}/{read.name}")
+        if host:
+            inside = "/".join([*folders, read.subpath])
+            return Target("repository", words, "repo", _steps(host, base, inside, where), None)
+        if read.type == "golang":
+            steps = (names.folded(f"golang/{base}"), *_segments("/".join([*folders, read.subpath])))[
+                :MAX_STEPS
+            ]
+            return Target("package", words, "pkg", steps, None)
     base = normal_name(ecosystem, name) if ecosystem and name else f"{read.namespace}/{read.name}"
     first = f"{read.type}/{base}".lower()
     steps = (first, *_segments(read.subpath))[:MAX_STEPS]
-    return Target("package", purl.to_text(read), "pkg", steps, None)
+    return Target("package", words, "pkg", steps, None)
 
 
 def _repository(text: str, where: str) -> Target:
@@ -155,100 +181,64 @@ def _repository(text: str, where: str) -> Target:
         raise InputError(
             "this is no repository", where=where, mend="git+https://host/owner/name@commit#path/glob/**"
         )
-    authority, path, commit, globs = found[1], unquote(found[2]), found[3] or "", unquote(found[4] or "")
-    host, _, port = authority.lower().partition(":")
-    _labels(host, where)
-    if port and not (port.isascii() and port.isdigit() and len(port) < 6):
-        raise InputError("the repository's port can't be read", where=where)
+    host = names.authority(found[1], where)
+    commit, globs = found[3] or "", names.read(found[4] or "")
     if commit and not _COMMIT.fullmatch(commit):
         raise InputError("a commit is 7 to 64 hexadecimal digits in lower case", where=where)
-    if not path.strip("/") or not path.isprintable() or not globs.isprintable():
+    path, view = names.repository_path(host, names.read(found[2]), where)
+    if not globs.isprintable():
         raise InputError("the repository's path can't be read", where=where)
-    steps = _repository_steps(authority.lower(), path, globs)
-    words = f"git+https://{authority.lower()}/{path.strip('/')}"
+    if view:  # a page of a file: what is behind "#" is a line of it
+        globs = ""
+    words = f"git+https://{host}/{names.written(path)}"
     words += f"@{commit}" if commit else ""
-    return Target("repository", plain(words + (f"#{globs}" if globs else ""), MAX_CHARS), "repo", steps, None)
+    words += f"#{names.written(globs)}" if globs else ""
+    if len(words) > MAX_CHARS:
+        raise InputError(f"the repository has more than {MAX_CHARS:,} characters", where=where)
+    return Target("repository", words, "repo", _steps(host, path, globs, where), None)
 
 
-def _repository_steps(host: str, path: str, globs: str) -> tuple[str, ...]:
+def _steps(host: str, path: str, globs: str, where: str) -> tuple[str, ...]:
     # Forges read their names without case; where one does not, two repositories meet that should not.
-    first = f"{host}/{path.strip('/').removesuffix('.git')}".lower()
-    return (first, *_segments(globs))[:MAX_STEPS]
+    path, _ = names.repository_path(host, path, where)
+    below: list[str] = []
+    if (
+        host == "gitlab.com"
+    ):  # groups inside groups: a Go module's path does not say which of them is the repository
+        path, below = "/".join(path.split("/")[:2]), path.split("/")[2:]
+    return (f"{host}/{names.folded(path)}", *map(names.folded, below), *_segments(globs))[:MAX_STEPS]
 
 
 def _segments(globs: str) -> list[str]:
-    """The segments of a path up to the first that holds a wildcard; "." and ".." end it, since they lead elsewhere."""
-    kept = []
-    for segment in globs.split("/"):
-        if segment in ("", "."):
-            continue
-        if segment == ".." or any(c in segment for c in "*?[]{}!\\"):
+    """The segments of a path, without case, up to the first that holds a wildcard; none when ".." leads elsewhere."""
+    kept: list[str] = []
+    parts = [part for part in globs.split("/") if part not in ("", ".")]
+    for segment in parts if ".." not in parts else ():
+        if any(c in segment for c in "*?[]{}!\\"):
             break
-        kept.append(segment)
+        kept.append(names.folded(segment))
     return kept
 
 
 def _network(text: str, where: str) -> Target:
     try:
-        read = _unmapped(ip_network(text))
+        asked = ip_network(text)
     except ValueError as error:
         told = "host bits are set" if "host bits" in str(error) else "is no network"
         raise InputError(told, where=where, mend="such as 192.0.2.0/24 or 2001:db8::/48") from None
     if "%" in text:
         raise InputError("a zone is of one machine alone", where=where)
+    read = names.unmapped(asked, where)
     if read.prefixlen < WIDEST[read.version]:
         raise InputError(f"is wider than /{WIDEST[read.version]}", where=where, mend="ask for less")
     return Target("network", str(read), "", (), read)
 
 
-def _unmapped(net: Network) -> Network:
-    """An IPv4 network that is written inside IPv6 (RFC 4291 §2.5.5.2) is that network."""
-    if isinstance(net, IPv6Network) and net.prefixlen >= 96:
-        inside = net.network_address.ipv4_mapped
-        if inside is not None:
-            return IPv4Network((int(inside), net.prefixlen - 96))
-    return net
-
-
 def _name(text: str, where: str) -> Target:
     below = text.startswith("*.")
-    labels = _labels(text[2:] if below else text, where)
+    labels = names.host_labels(text[2:] if below else text, where)
     name = ".".join(labels)
     steps = tuple(reversed(labels))
     if below:
         return Target("domain", f"*.{name}", "dns", steps, None)
     return Target("host", name, "dns", (*steps, _HOST), None)
-
-
-def is_name(text: str) -> bool:
-    """Whether `text` is a host name with two labels or more."""
-    try:
-        _labels(text, "")
-    except InputError:
-        return False
-    return True
-
-
-def _labels(name: str, where: str) -> list[str]:
-    try:
-        name = (
-            name.rstrip(".").encode("idna").decode().lower()
-            if not name.isascii()
-            else name.rstrip(".").lower()
-        )
-    except UnicodeError:
-        name = ""
-    labels = name.split(".")
-    try:
-        ip_address(name)
-        numeric = True
-    except ValueError:
-        numeric = labels[-1].isdigit()
-    if (
-        numeric
-        or len(name) > 253
-        or not 2 <= len(labels) < MAX_STEPS
-        or not all(map(_LABEL.fullmatch, labels))
-    ):
-        raise InputError("this is no host name with two labels or more", where=where, mend=_FORMS)
-    return labels

@@ -1,4 +1,5 @@
-"""Beside requests: what has run out is let go, who shares is told so, proofs are looked for again, and counts end."""
+"""Beside requests: what has run out is let go, who shares is told so, owners' words end leases, proofs are looked for
+again, and counts end."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from clearway import ledger
 from clearway.records.errors import ClearwayError
 from clearway.store import events
 from clearway.store.jobs import Spec
+from clearway.store.scalar import scalar
 
 from . import control, hold, scope
 from .at_desk import looker
@@ -30,12 +32,10 @@ _KEPT = "2 days"
 def sweep(owner: Connection) -> int:
     """Lets go what has run out, and forgets old counts; how many targets became free.
 
-    The answers don't wait for it: a lease that has run out is in nobody's way from that moment on.
+    The answers don't wait for it: a lease that has run out is in nobody's way from that moment on. Nor does it wait for
+    them: what is being decided at the moment is left to the next minute.
     """
-    freed = owner.execute(
-        """update clearway.lease_target t set held = false from clearway.lease l
-        where l.lease = t.lease and t.held and (l.ends <= clock_timestamp() or l.released is not null)"""
-    ).rowcount
+    freed = scalar(owner, "select clearway.lease_sweep()")
     owner.execute("delete from clearway.lease_pace where hour < clock_timestamp() - %s::interval", (_KEPT,))
     owner.execute("delete from clearway.lease_told where at < clock_timestamp() - %s::interval", (_KEPT,))
     return freed
@@ -72,6 +72,44 @@ def tell_shared(owner: Connection) -> int:
     return told
 
 
+def withdraw(connect: Connect) -> int:
+    """Ends the leases that owners' words of today would refuse; how many. Their holders are told, and why.
+
+    For questions and renewals an owner's word counts from the moment on at which it is said; what is held ends here.
+    `connect` makes the owner's transactions: one for each control, since each holds the lock of its root.
+    """
+    with connect() as db:
+        changed = db.execute(
+            """select control from clearway.lease_control
+            where spoken >= heard or (expires <= clock_timestamp() and expires > heard) order by control limit 500"""
+        ).fetchall()
+    ended = 0
+    for (number,) in changed:
+        with connect() as db:
+            for reference, org, aud, why in db.execute(
+                "select * from clearway.lease_hear(%s)", (number,)
+            ).fetchall():
+                of = hold.subject(reference)
+                ledger.append(db, "lease.withdrawn", of, {"why": why}, aud=aud)
+                events.emit(
+                    db, "lease.withdrawn", of, org=org, aud=aud, body={"reference": reference, "why": why}
+                )
+                ended += 1
+            _tell_owner(db, number)
+    return ended
+
+
+def _tell_owner(db: Connection, number: int) -> None:
+    """Tells who spoke that leases of others were ended by it: neither whose, nor how many."""
+    told = db.execute(
+        "select org, aud::int from clearway.lease_control where control = %s and withdrew = heard", (number,)
+    ).fetchone()
+    if told is not None:
+        subject = f"lease-control/{number}"
+        ledger.append(db, "lease.control_heard", subject, {}, aud=told[1])
+        events.emit(db, "lease.control_heard", subject, org=told[0], aud=told[1], body={"control": number})
+
+
 def look_again(connect: Connect, looking: Looker, now: datetime) -> tuple[int, int]:
     """Looks again for the proofs that run out soon; how many were found, and how many not. Those run out.
 
@@ -93,11 +131,12 @@ def look_again(connect: Connect, looking: Looker, now: datetime) -> tuple[int, i
 
 
 def _sweep(job: Job, args: Mapping[str, Any]) -> None:
-    """Lets go, tells who shares."""
+    """Lets go, tells who shares, ends what owners refuse."""
     with job.owner() as db:
         sweep(db)
     with job.owner() as db:
         tell_shared(db)
+    withdraw(job.owner)
 
 
 def _look_again(job: Job, args: Mapping[str, Any]) -> None:

@@ -1,6 +1,8 @@
 """ "Is this scan yours?" One call: the address it comes from, when, and what it reaches.
 
-    ours       a lease names that address, covers that target, and was held at that time; its reference says which
+    ours       a lease names that address, covers that target, and was held at that time; its reference says which.
+               That its holder may scan there was proven. That the address is its own is its word
+    claimed    the same, of a lease without such a proof: who only looks on needs none, so anybody can claim that
     not ours   the address or the target is in a lease of that time, and none joins the two
     unknown    no lease says anything: that proves nothing
 
@@ -32,16 +34,17 @@ if TYPE_CHECKING:
 
 _SKEW = timedelta(minutes=5)  # clocks of others
 _WORDS = {
-    "ours": "It is of a participant, who holds this lease for it.",
+    "ours": "A participant whose leave to scan it is proven says that it is theirs: by this lease.",
+    "claimed": "A participant says that it is theirs, by this lease, and has shown no leave to scan it. Anybody can.",
     "not-ours": "No lease of that time joins this address and this target.",
     "unknown": "No lease says anything of it. That proves nothing.",
 }
 
 
 class Whose(Struct, frozen=True, kw_only=True):
-    """The answer; `reference` is the lease's, when it is ours."""
+    """The answer; `reference` is the lease's, when it is ours or claimed."""
 
-    answer: Literal["ours", "not-ours", "unknown"]
+    answer: Literal["ours", "claimed", "not-ours", "unknown"]
     reference: str = ""
     words: str
 
@@ -75,17 +78,14 @@ def whose(
     if not reached.live:
         raise InputError("is no network and no host", where="target")
     blinded = key.target(reached)
-    digest = key.digest(["whose", str(address), reached.text])
     found = hold.value(
         db,
-        "select clearway.lease_whose(%s, %s::inet, %s::inet, %s, %s, %b, %s, %s)",
+        "select clearway.lease_whose(%s, %s::inet, %s::inet, %s, %s)",
         (
             of.org, str(key.network(address)), None if blinded.net is None else str(blinded.net), blinded.path, seen,
-            digest, ask.QUESTIONS_AN_HOUR, ask.OVERLAPS_A_DAY,
         ),
     )  # fmt: skip
-    if found["answer"] == "bounded":
-        ask.bounded(found["why"])
+    ask.bounded(found)
     content = {
         "answer": found["answer"],
         "source": str(address),

@@ -1,0 +1,102 @@
+"""One thing, however its name is written, is one scope."""
+
+from __future__ import annotations
+
+import pytest
+
+from clearway.findings.lease.scope import meets, parse, source
+from clearway.records.errors import InputError
+
+HUB, GIT = "https://github.com/o/n", "git+https://git.example.org/t/x"
+ONE = {
+    "https's own port": (HUB, "https://github.com:443/o/n"),
+    "a port with a zero in front": (HUB, "https://github.com:0443/o/n"),
+    "www": (HUB, "https://www.github.com/o/n"),
+    "a dot behind the host": (HUB, "https://github.com./o/n"),
+    "two slashes": (HUB, "https://github.com/o//n"),
+    "a dot as a folder": (HUB, "https://github.com/o/./n"),
+    "two dots as a folder": (HUB, "https://github.com/o/x/../n"),
+    "a page of a folder": (HUB, "https://github.com/o/n/tree/main/src"),
+    "a line of a page of a file": (f"{HUB}#src/a.c", "https://github.com/o/n/blob/main/src/a.c#L10"),
+    "a page with a tab": (HUB, "https://github.com/o/n?tab=readme"),
+    "a page on a forge with groups": (
+        "https://gitlab.com/g/sub/p",
+        "https://gitlab.com/g/sub/p/-/tree/main/src",
+    ),
+    "a page of any other forge": (GIT, "https://git.example.org/t/x/commits/branch/main"),
+    "a page of a repository that ends in .git": (
+        "https://git.example.org/pub/scm/x",
+        "https://git.example.org/pub/scm/x.git/tree/src",
+    ),
+    "a name in its own script, in capitals": ("https://git.example.org/t/Ünit", "https://git.example.org/t/ünit"),
+    "a letter and its mark": ("https://git.example.org/t/e\u0301", "https://git.example.org/t/\u00e9"),
+    "two dots inside the repository": (f"{HUB}#a/../src", f"{HUB}#src/x"),
+    "a folder in capitals": (f"{HUB}#Src", f"{HUB}#src/x.c"),
+    "a Go module": (HUB, "pkg:golang/github.com/o/n"),
+    "a later major version of it": (HUB, "pkg:golang/github.com/o/n/v2@v2.1.0"),
+    "a package of it": (f"{HUB}#cmd/x", "pkg:golang/github.com/o/n/v3/cmd/x"),
+    "a Go module in a group": ("https://gitlab.com/g/Sub/p", "pkg:golang/gitlab.com/g/Sub/p"),
+    "a Go module by gopkg.in": ("https://github.com/go-yaml/yaml", "pkg:golang/gopkg.in/yaml.v3"),
+    "one with its owner by gopkg.in": (HUB, "pkg:golang/gopkg.in/o/n.v1"),
+    "two majors of a module elsewhere": ("pkg:golang/example.org/m/v2", "pkg:golang/example.org/m"),
+    "a package of a module elsewhere": ("pkg:golang/example.org/m", "pkg:golang/example.org/m/sub/v2"),
+    "a Swift package": (HUB, "pkg:swift/github.com/o/n@1.0.0"),
+    "an action": (HUB, "pkg:githubactions/o/n@v4"),
+    "a purl of a repository": (GIT, "pkg:git/git.example.org/t/x@4f2a9c1"),
+    "sharp s": ("fa\u00df.example", "xn--fa-hia.example"),
+    "an ideographic full stop": ("www\u3002example\u3002org", "www.example.org"),
+    "NAT64": ("192.0.2.1", "64:ff9b::192.0.2.1"),
+    "a network of NAT64": ("192.0.2.7", "64:ff9b::c000:200/120"),
+    "6to4": ("192.0.2.1", "2002:c000:201::/48"),
+    "a host of 6to4": ("192.0.2.0/24", "2002:c000:201:7::1"),
+    "a wide network of 6to4": ("192.0.2.0/24", "2002:c000::/32"),
+}  # fmt: skip
+TWO = {
+    "a port of its own": (HUB, "https://github.com:8443/o/n"),
+    "a repository that is called like a version": ("https://github.com/o/v2", "https://github.com/o/n"),
+    "two modules of one host": ("pkg:golang/k8s.example/api", "pkg:golang/k8s.example/client"),
+    "two folders": (f"{HUB}#src", "pkg:golang/github.com/o/n/lib"),
+    "ss and sharp s as names": ("fa\u00df.example", "fass.example"),
+}
+
+
+@pytest.mark.parametrize(("a", "b"), ONE.values(), ids=ONE)
+def test_it_is_one_thing(a: str, b: str) -> None:
+    assert meets(parse(a), parse(b))
+
+
+@pytest.mark.parametrize(("a", "b"), TWO.values(), ids=TWO)
+def test_they_are_two(a: str, b: str) -> None:
+    assert not meets(parse(a), parse(b))
+
+
+@pytest.mark.parametrize(
+    "text", ["::/16", "64:ff9b::/32", "2002::/16", "2002::/23", "::ffff:0:0/96", "::ffff:0:0/95"]
+)
+def test_a_network_that_holds_ipv4_beside_others_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["https://github.com/o", "https://github.com/..", "https://git.example.org/.git"]
+)
+def test_half_a_repository_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        parse(text)
+
+
+def test_a_scan_comes_from_a_few_addresses() -> None:
+    assert str(source("203.0.113.7/24")) == "203.0.113.0/24"
+    assert str(source("::ffff:203.0.113.0/120")) == "203.0.113.0/24"
+    assert str(source("2001:db8::/48")) == "2001:db8::/48"
+    for text in (
+        "203.0.112.0/23",
+        "203.0.0.0/16",
+        "2001:db8::/47",
+        "::ffff:0:0/96",
+        "::ffff:203.0.112.0/119",
+        "::/0",
+    ):
+        with pytest.raises(InputError):
+            source(text)
