@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from clearway.findings.lease import ask, control, hold, whose
+from clearway.findings.lease import ask, control, hold, tasks, whose
 from clearway.findings.lease.ask import Answer, Asking
 from clearway.findings.lease.at_desk import home_of
 from clearway.findings.lease.blind import BlindKey
@@ -61,6 +61,20 @@ class House(Desk):
     def whose(self, who: Somebody, source: str, target: str, at: datetime | None = None) -> whose.Whose:
         with self.acting(who) as db:
             return whose.whose(db, self.blind, member(db), source, at, target, clock=SystemClock())
+
+    def limit(self, **of: int) -> None:
+        """Other bounds on asking: `questions`, `tellings`, `held`; `clear` puts back what is usual."""
+        with self.owner() as db:
+            for name, most in of.items():
+                db.execute(f"update clearway.lease_limit set {name} = %s".encode(), (most,))
+
+    def clear(self) -> None:
+        super().clear()
+        self.limit(questions=5_000, tellings=200, held=2_000)
+
+    def withdrawn(self) -> int:
+        """What the minute's job ends for owners' words."""
+        return tasks.withdraw(self.owner)
 
     def passes(self, lease: Lease, hours: float) -> None:
         """So much time goes by for that lease."""

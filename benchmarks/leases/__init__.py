@@ -134,7 +134,8 @@ class World:
     def ask(self, text: str, activity: rule.Activity) -> ask.Answer:
         """One question, as one transaction."""
         with self.pool.acting(self.secret) as db:
-            asked = Asking(activity=activity, scope=(text,), sources=("198.51.100.7",))
+            live = activity == "port"
+            asked = Asking(activity=activity, scope=(text,), sources=("198.51.100.7",) if live else ())
             return ask.ask(db, self.key, self.of, asked, table=None, clock=self.clock)
 
     def bare(self) -> None:

@@ -223,10 +223,8 @@ def test_a_sealed_lease_excludes_and_shares_like_any_other_and_is_read_by_nobody
             assert not [row for (row,) in rows if "secret" in row.lower()], table
 
 
-def test_the_bounds_on_asking_hold_whatever_the_answer_would_be(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("clearway.findings.lease.ask.OVERLAPS_A_DAY", 2)
+def test_the_bounds_on_asking_hold_whatever_the_answer_would_be(house: House) -> None:
+    house.limit(tellings=2)
     for n in range(4):
         house.lease(house.rival, f"pkg:pypi/p{n}", activity="fuzzing")
     for _ in range(3):  # the same again tells nothing new
@@ -236,15 +234,13 @@ def test_the_bounds_on_asking_hold_whatever_the_answer_would_be(
         with pytest.raises(TooManyRequestsError, match="overlaps"):
             house.ask(house.finder, f"pkg:pypi/{name}", activity="fuzzing")
     assert house.ask(house.operator, "pkg:pypi/p2", activity="fuzzing").answer == "share"
-    monkeypatch.setattr("clearway.findings.lease.ask.QUESTIONS_AN_HOUR", 1)
+    house.limit(questions=1)
     with pytest.raises(TooManyRequestsError, match="in an hour"):
         house.ask(house.operator, "pkg:pypi/p3", activity="fuzzing")
 
 
-def test_an_organisation_holds_a_bounded_number_of_leases(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("clearway.findings.lease.ask.MOST_HELD", 1)
+def test_an_organisation_holds_a_bounded_number_of_leases(house: House) -> None:
+    house.limit(held=1)
     first = house.lease(house.finder, "pkg:pypi/a", activity="fuzzing")
     assert house.ask(house.finder, "pkg:pypi/b", activity="fuzzing").why == "too-many"
     house.release(house.finder, first)
@@ -255,12 +251,15 @@ UNUSABLE: list[tuple[dict[str, object], str]] = [
     ({"ttl_s": 0}, "ttl_s"),
     ({"ttl_s": 90_000}, "ttl_s"),
     ({"rate": -1.0}, "rate"),
+    ({"rate": 1e-50}, "rate"),
+    ({"rate": 1e40}, "rate"),
     ({"rate": float("nan")}, "rate"),
     ({"starts": datetime.now(UTC) + timedelta(days=93)}, "starts"),
     ({"until": datetime(2020, 1, 1, tzinfo=UTC)}, "until"),
     ({"until": datetime.now(UTC) + timedelta(days=32)}, "until"),
     ({"starts": datetime(2030, 1, 1)}, "starts"),
     ({"sources": ("nowhere",)}, "sources[0]"),
+    ({"sources": ("203.0.113.7",)}, "sources"),
     ({"sources": ("192.0.2.1",) * 33}, "sources"),
     ({"activity": "port"}, "scope[0]"),
 ]
@@ -355,7 +354,12 @@ def test_the_database_answers_as_the_rules_say_over_many_asks(house: House) -> N
         if found.lease is not None:
             held.append(
                 rule.Held(
-                    activity=activity, targets=targets, starts=starts, until=until, ends=found.lease.ends
+                    activity=activity,
+                    targets=targets,
+                    starts=starts,
+                    until=until,
+                    ends=found.lease.ends,
+                    rate=rate,
                 )
             )
             if draw.random() < 0.2:

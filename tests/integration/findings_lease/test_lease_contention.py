@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from clearway.findings.lease import hold
+from clearway.findings.lease import hold, tasks
 from clearway.records.errors import ConflictError
 from clearway.store.principal import Pool
 from lease_house import NET, House, ask_in
@@ -192,3 +193,56 @@ def test_a_renewal_and_a_question_at_the_last_moment_do_not_both_win(house: Hous
             thread.join()
         assert sorted(answers) in (["go", "over"], ["renewed", "wait"], ["over", "wait"]), answers
     assert twice(house) == []
+
+
+def test_the_sweep_leaves_alone_what_is_being_renewed(house: House) -> None:
+    """Renewed in time and committed after the old end, with a sweep between: its scope is still its own."""
+    house.prove(house.finder, authorised=["rival"])
+    lease = house.lease(house.finder, NET, ttl_s=1)
+    with house.acting(house.finder) as db:
+        hold.renew(db, lease.reference, lease.fence, 600)
+        time.sleep(max(0.0, lease.ends.timestamp() - time.time()) + 0.05)
+        with house.owner() as owner:
+            assert tasks.sweep(owner) == 0
+    assert house.ask(house.rival, "192.0.2.7").answer == "wait"
+    with house.owner() as owner:
+        assert tasks.sweep(owner) == 0
+    assert twice(house) == []
+
+
+def test_what_was_freed_stays_over_when_the_clock_is_set_back(house: House) -> None:
+    house.prove(house.finder, authorised=["rival"])
+    swept = house.lease(house.finder, "192.0.2.128/25", ttl_s=600)
+    lease = house.lease(house.finder, "192.0.2.0/28", ttl_s=600)
+    for one in (lease, swept):
+        house.passes(one, 1)
+    house.lease(house.rival, "192.0.2.1")
+    with house.owner() as owner:
+        assert tasks.sweep(owner) == 1
+    for one in (lease, swept):  # an hour back
+        house.passes(one, -1)
+        with pytest.raises(ConflictError, match="over"):
+            house.renew(house.finder, one)
+        with house.acting(house.finder) as db:
+            assert hold.one(db, one.reference).state == "over"
+
+
+def test_a_lease_of_which_a_part_is_another_s_is_not_renewed(house: House) -> None:
+    house.prove(house.finder, authorised=["rival"])
+    lease = house.lease(house.finder, "192.0.2.0/28", "192.0.2.64/28")
+    with house.owner() as db:
+        db.execute("update clearway.lease_target set held = false where n = 2")
+    with pytest.raises(ConflictError, match="over"):
+        house.renew(house.finder, lease)
+
+
+def test_locks_are_taken_in_one_order_whatever_the_collation(house: House) -> None:
+    """Where "100." sorts before "10." in one function and behind it in another, each waits for the other."""
+    with house.owner() as db:
+        locking = db.execute(
+            r"""select proname, prosrc from pg_proc where pronamespace = 'clearway'::regnamespace
+            and prosrc ~ 'advisory_xact_lock[(]hashtextextended[(][a-z.]+, 1815[)]'"""
+        ).fetchall()
+    assert {name for name, _ in locking} == {"lease_lock", "lease_sweep"}
+    for name, source in locking:
+        assert re.search(r'for r in select distinct [a-z.]+ collate "C" .* order by 1 loop', source), name

@@ -76,3 +76,39 @@ def test_what_can_not_be_asked_is_refused(house: House) -> None:
     for source, target, at in unusable:
         with pytest.raises(InputError):
             house.whose(house.operator, source, target, at)
+
+
+def test_a_participant_that_only_looks_on_claims_and_no_more(house: House) -> None:
+    house.prove(house.finder)
+    lease = house.lease(house.rival, "192.0.0.0/8", activity="passive", sources=(STRANGER,))
+    for who in (house.finder, house.operator):
+        found = house.whose(who, STRANGER, "192.0.2.7")
+        assert (found.answer, found.reference) == ("claimed", lease.reference)
+        assert "no leave" in found.words
+
+
+def test_a_proven_lease_goes_before_a_claim(house: House) -> None:
+    house.prove(house.finder)
+    ours = house.lease(house.finder, NET, sources=(SOURCE,))
+    house.lease(house.rival, "192.0.0.0/8", activity="passive", sources=(SOURCE,))
+    assert house.whose(house.operator, SOURCE, "192.0.2.7").reference == ours.reference
+
+
+def test_an_owner_that_only_looks_on_is_proven_too(house: House) -> None:
+    house.prove(house.finder)
+    house.lease(house.finder, NET, activity="passive", sources=(SOURCE,))
+    assert house.whose(house.operator, SOURCE, "192.0.2.7").answer == "ours"
+
+
+def test_the_address_of_a_lease_that_was_given_back_before_says_nothing(house: House) -> None:
+    house.prove(house.finder, "203.0.113.0/24")
+    house.prove(house.rival)
+    house.release(house.rival, house.lease(house.rival, NET, sources=(SOURCE,)))
+    assert house.whose(house.finder, SOURCE, "203.0.113.7").answer == "unknown"
+
+
+def test_whole_networks_are_no_source(house: House) -> None:
+    for source in ("203.0.0.0/16", "::ffff:0:0/96", "::/0", "2001:db8::/32"):
+        with pytest.raises(InputError) as told:
+            house.ask(house.rival, "198.0.0.0/8", activity="passive", sources=(source,))
+        assert told.value.where == "sources[0]"

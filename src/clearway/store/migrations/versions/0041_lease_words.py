@@ -144,6 +144,7 @@ begin
             and t.at > clock_timestamp() - interval '1 day') >= lim.tellings then
         return jsonb_build_object('answer', 'bounded', 'why', 'overlaps', 'most', lim.tellings);
     end if;
+    return null;
 end $$;
 -- A question that is answered from public records alone: counted as any other.
 create function clearway.lease_asked(of_org int) returns jsonb language plpgsql
@@ -372,25 +373,25 @@ end $$;
 -- Frees what has run out, as far as nobody is at work there; how many targets. A part at a time: each holds the locks
 -- of its roots until the transaction ends.
 create function clearway.lease_sweep() returns int language plpgsql set search_path = clearway, pg_temp as $$
-declare l record; r text; free boolean; n int; freed int := 0;
+declare old bigint; r text; free boolean; n int; freed int := 0;
 begin
-    for l in select distinct x.lease from (
+    for old in select distinct x.lease from (
             select t.lease from lease_target t join lease l using (lease)
             where t.held and (l.ends <= clock_timestamp() or l.released is not null) order by t.lease limit 1000) x
             order by x.lease loop
         free := true;
-        for r in select distinct t.root collate "C" from lease_target t where t.lease = l.lease order by 1 loop
+        for r in select distinct t.root collate "C" from lease_target t where t.lease = old order by 1 loop
             free := free and pg_try_advisory_xact_lock(hashtextextended(r, 1815));
             exit when not free;
         end loop;
         continue when not free;
-        update lease_target t set held = false where t.lease = l.lease and t.held
-            and exists (select from lease x where x.lease = l.lease
+        update lease_target t set held = false where t.lease = old and t.held
+            and exists (select from lease x where x.lease = old
                 and (x.ends <= clock_timestamp() or x.released is not null));
         get diagnostics n = row_count;
         freed := freed + n;
         update lease set lapsed = true where n > 0 and released is null
-            and lease in (select x.lease from lease x where x.lease = l.lease for update skip locked);
+            and lease in (select x.lease from lease x where x.lease = old for update skip locked);
     end loop;
     return freed;
 end $$;
@@ -398,8 +399,8 @@ end $$;
 
 WHOSE = """
 -- Whether a scan that somebody sees is of a participant: 'ours' where its leave to scan that was proven, 'claimed'
--- where a participant says so without, as anybody can. That it is not is told only to who controls what was scanned, and
--- where no lease says anything of it the answer is that nothing is known.
+-- where a participant says so without, as anybody can. That it is not is told only to who controls what was scanned;
+-- where no lease says anything of it, nothing is known.
 create function clearway.lease_whose(of_org int, source inet, of_net inet, of_path text, seen timestamptz)
     returns jsonb language plpgsql security definer set search_path = clearway, pg_temp as $$
 declare
@@ -409,7 +410,7 @@ begin
     if actor() <> 0 and not of_org = any(my_orgs('read')) then
         raise 'it is not your organisation' using errcode = 'CW403';
     end if;
-    if masklen(source) < case family(source) when 4 then 32 else 128 end or (of_net is null) = (of_path is null)
+    if masklen(source) < (case family(source) when 4 then 32 else 128 end) or (of_net is null) = (of_path is null)
             or (of_path is not null and of_path !~ '^([a-z2-7]{16}/){1,24}$') then
         raise 'one address and one target are wanted' using errcode = 'CW400';
     end if;
