@@ -20,7 +20,7 @@ union all select 'act', act from clearway.log_act"""
 
 
 def test_taken_back_and_made_again_cases_are_opened_as_before(cases: Cases) -> None:
-    steps = [ScriptDirectory(str(_MIGRATIONS)).get_revision(n).module for n in ("0019", "0040")]
+    steps = [ScriptDirectory(str(_MIGRATIONS)).get_revision(n).module for n in ("0019", "0040", "0041")]
     engine = create_engine(
         "postgresql+psycopg://", creator=lambda: connect(cases.world.url), poolclass=NullPool
     )
@@ -41,7 +41,8 @@ def test_taken_back_and_made_again_cases_are_opened_as_before(cases: Cases) -> N
     cases.drafted(case)
     before = there()
     without = run("downgrade")
-    assert without < before
+    # Functions of leases had other arguments before.
+    assert {one for one in without if "(lease_" not in f"({one[1]}"} < before
     assert not {name for kind, name in without if "case" in name and kind != "act"}
     with cases.desk.owner() as db:
         assert db.execute("select count(*) from clearway.finding where case_id is not null").fetchone() == (
