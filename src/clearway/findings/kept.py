@@ -118,7 +118,8 @@ def audience_of(db: Connection, org: int) -> int:
 
 
 def add(db: Connection, new: NewFinding, handling: str = "", *, aud: int = 0) -> tuple[Finding, bool]:
-    """The finding of a report, and whether it is new: the same bytes from the same organisation are one finding.
+    """The finding of a report, and whether it is new: the same bytes from the same organisation are one finding, unless
+    it was withdrawn.
 
     `handling` is for a caller who has sealed something for it already (`new_handling`), `aud` for one who has asked for
     `audience_of` already. The act is on the log; the event is the caller's, last in its transaction (`announce`).
@@ -160,9 +161,10 @@ def add(db: Connection, new: NewFinding, handling: str = "", *, aud: int = 0) ->
 
 
 def same(db: Connection, org: int, digest: bytes, *, live: bool = True) -> Finding | None:
-    """The finding that these bytes are already, None when they are new."""
+    """The finding that these bytes are already, None when they are new or were withdrawn."""
     row = db.execute(
-        f"{_SELECT} where f.org = %s and f.live = %s and f.digest = %s", (org, live, digest)
+        f"{_SELECT} where f.org = %s and f.live = %s and f.digest = %s and f.state <> 'withdrawn'",
+        (org, live, digest),
     ).fetchone()
     return _finding(row) if row else None
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import NullPool, create_engine
 
 from clearway.findings import artefact, kept
-from clearway.findings.intake import submit
+from clearway.findings.intake import record, submit
 from clearway.store.connect import connect
 from clearway.store.migrate import _MIGRATIONS
 from findings_world import Desk
@@ -22,14 +24,16 @@ union all select 'act', act from clearway.log_act"""
 
 
 def test_taken_back_and_made_again_reports_land_as_before(desk: Desk) -> None:
-    module = ScriptDirectory(str(_MIGRATIONS)).get_revision("0016").module
+    scripts = ScriptDirectory(str(_MIGRATIONS))
+    module = scripts.get_revision("0016").module
+    (marks,) = [s.module for s in scripts.walk_revisions() if s.path.endswith("_marks.py")]
     engine = create_engine(
         "postgresql+psycopg://", creator=lambda: connect(desk.people.url), poolclass=NullPool
     )
 
-    def run(way: str) -> set[tuple[str, str]]:
+    def run(way: str, step: Any = module) -> set[tuple[str, str]]:
         with engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
-            getattr(module, way)()
+            getattr(step, way)()
         return there()
 
     def there() -> set[tuple[str, str]]:
@@ -38,7 +42,8 @@ def test_taken_back_and_made_again_reports_land_as_before(desk: Desk) -> None:
 
     with desk.acting(desk.finder) as db:
         (first,) = submit.submit(db, desk.tools, desk.lab, dump(own())).taken
-    before = there()
+    now = there()
+    before = run("downgrade", marks)
     without = run("downgrade")
     assert without < before
     assert {name for kind, name in before - without if kind == "table"} == {
@@ -46,6 +51,7 @@ def test_taken_back_and_made_again_reports_land_as_before(desk: Desk) -> None:
         "overlap_answer",
     }  # fmt: skip
     assert run("upgrade") == before
+    assert run("upgrade", marks) == now
     with desk.acting(desk.finder) as db:
         (again,) = submit.submit(db, desk.tools, desk.lab, dump(own())).taken
         assert (again.handling, again.new, again.receipt) == (first.handling, False, "")
@@ -53,3 +59,32 @@ def test_taken_back_and_made_again_reports_land_as_before(desk: Desk) -> None:
         assert other.receipt
         document = artefact.listed(db, kept.one(db, first.handling).id, "document")[0]
         assert artefact.read(db, desk.vault, document) == dump(own())
+
+
+def test_the_newest_mark_is_left_when_marks_of_their_own_are_taken_back(desk: Desk) -> None:
+    scripts = ScriptDirectory(str(_MIGRATIONS))
+    (marks,) = [s.module for s in scripts.walk_revisions() if s.path.endswith("_marks.py")]
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: connect(desk.people.url), poolclass=NullPool
+    )
+    found = desk.finding()
+    for mark in ("invalid", "known"):
+        with desk.acting(desk.coordinator) as db:
+            record.give(db, found, mark, "looked at")
+    with desk.acting(desk.finder) as db:
+        record.appeal(db, found, "it is new")
+    for _ in range(2):  # what is sent again once it was withdrawn has the same hash
+        with desk.acting(desk.finder) as db:
+            (taken,) = submit.submit(db, desk.tools, desk.lab, dump(own())).taken
+            kept.move(db, kept.one(db, taken.handling), "withdrawn", "")
+    with engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
+        marks.downgrade()
+    with desk.owner() as db:
+        rows = db.execute("select mark, why from clearway.finding_mark").fetchall()
+        assert rows == [("known", "looked at")]
+    with engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
+        marks.upgrade()
+    with desk.acting(desk.finder) as db:
+        said = record.mark_of(db, found.id)
+        assert said is not None
+        assert (said.mark, len(said.appeals), said.earlier) == ("known", 1, ())

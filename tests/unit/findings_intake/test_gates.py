@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clearway.findings.intake import gates, limit, shapes
+from clearway.findings.intake import gates, limit, releases, shapes
 from clearway.findings.intake.gates import Gate
 from clearway.formats.reported import read_reports
 from clearway.formats.reported_parts import publishes
@@ -67,35 +67,78 @@ def test_what_is_missing_is_named(change: dict[str, Any], names: list[str]) -> N
     assert lacking(dump(changed)) == names
 
 
+ECOSYSTEMS = {"PyPI": "pkg:pypi/example", "npm": "pkg:npm/example", "Go": "pkg:golang/example.org/m", "GIT": "",
+    "Debian": "pkg:deb/debian/example", "Maven": "pkg:maven/org.example/m", "": "", "AlmaLinux": "pkg:rpm/almalinux/x",
+    "crates.io": "pkg:cargo/example"}  # fmt: skip
+
+
+def of_release(shown_on: str, stated: str = "", ecosystem: str = "PyPI") -> list[str]:
+    """The gates that a report lacks, shown on a release, whose product states one."""
+    affected = {"ecosystem": ecosystem, "name": "example", "release": stated}
+    if ECOSYSTEMS[ecosystem]:
+        affected["purl"] = ECOSYSTEMS[ecosystem]
+    changed = own(affected=affected)
+    changed["reproduction"]["release"] = shown_on
+    return [name for name in lacking(dump(changed)) if name != "product"]
+
+
+@pytest.mark.parametrize("ecosystem", ECOSYSTEMS)
 @pytest.mark.parametrize(
     "release",
     [
-        "main",
-        "HEAD",
-        "master",
-        "latest",
-        "nightly",
-        "1.2.dev",
-        "1.3.0-SNAPSHOT",
-        "git abc",
-        "0" * 40,
-        "commit:1",
-        "*",
+        "main", "HEAD", "master", "latest", "nightly", "git abc", "0123456789abcdef" * 2 + "01234567", "commit:1", "*",
+        "abc1234", "deadbeef", "ABC1234", "HEAD~3", "HEAD^", "origin/main", "origin/v2", "refs/heads/main",
+        "refs/heads/v2", "main branch", "latest release", "release latest", "-", "--", "none", "tbd", "TBD", "edge",
+        "nightly-2024-01-01", "unknown", "n/a", "?", "all versions", "every version since 1.0", "branch 2.x", "~1",
+        "today", "trunk@123", "main-2", "latest (1.2.3)",
     ],
-)
-def test_a_branch_or_commit_is_no_release(release: str) -> None:
-    changed = own(affected={"purl": "pkg:pypi/example"})
-    changed["reproduction"]["release"] = release
-    assert lacking(dump(changed)) == ["release"]
+)  # fmt: skip
+def test_what_moves_or_was_not_shipped_is_no_release(release: str, ecosystem: str) -> None:
+    assert of_release(release, ecosystem=ecosystem) == ["release"]
 
 
 @pytest.mark.parametrize(
-    "release", ["1.7.15", "2024.11", "3.0.11-1~deb12u2", "v1", "1.0rc1", "12-RELEASE", "gitlab-16.1"]
-)
-def test_a_version_that_was_shipped_is_one(release: str) -> None:
-    changed = own()
-    changed["reproduction"]["release"] = release
-    assert lacking(dump(changed)) == []
+    ("release", "ecosystem"),
+    [
+        ("1.2.dev", "PyPI"), ("1.3.0-SNAPSHOT", "Maven"), ("1.2-git", ""), ("v2-main", "npm"), ("12-CURRENT", ""),
+        ("1.2 (all platforms)", "PyPI"), ("OpenSSL_1_1_1w", "PyPI"), ("1.2.3, 1.2.4", "npm"), ("bookworm", "Debian"),
+        ("v1.2.3/extra", "npm"), ("gitlab-16.1", "PyPI"),
+    ],
+)  # fmt: skip
+def test_what_is_no_version_of_its_ecosystem_is_no_release(release: str, ecosystem: str) -> None:
+    assert of_release(release, ecosystem=ecosystem) == ["release"]
+
+
+@pytest.mark.parametrize(
+    ("release", "ecosystem"),
+    [
+        ("1.7.15", "PyPI"), ("2024.11", "PyPI"), ("v1", "PyPI"), ("1.0rc1", "PyPI"), ("1.0.0", "npm"),
+        ("13.0.0-canary.5", "npm"), ("3.0.11-1~deb12u2", "Debian"), ("1.2+git20240101-1", "Debian"),
+        ("1.2.3-4.el8", "AlmaLinux"), ("5.3.39", "Maven"), ("v1.2.3", "Go"), ("sdk/core/v1.2.3", "Go"),
+        ("v0.0.0-20240101000000-0123456789ab", "Go"), ("1.0.0", "crates.io"),
+        ("1.2.3", ""), ("v1", ""), ("12-RELEASE", ""), ("gitlab-16.1", ""), ("OpenSSL_1_1_1w", ""), ("REL_15_2", ""),
+        ("jdk-21+35", ""), ("R136a1", ""), ("RELEASE.2024-01-01T00-00-00Z", ""), ("refs/tags/v1.2.3", ""),
+        ("3.4 SP1", ""), ("20240101", ""), ("255", ""),
+    ],
+)  # fmt: skip
+def test_a_version_that_was_shipped_is_one(release: str, ecosystem: str) -> None:
+    assert of_release(release, ecosystem=ecosystem) == []
+
+
+@pytest.mark.parametrize("commit", ["0123456789abcdef0123456789abcdef01234567", "ab" * 32, "AB" * 20])
+def test_a_full_commit_hash_counts_beside_the_release_that_holds_it(commit: str) -> None:
+    assert of_release(commit, "1.7.15") == []
+    for stated in ("", "main", commit):
+        assert of_release(commit, stated) == ["release"]
+    assert of_release(commit[:12], "1.7.15") == ["release"], "part of a hash is not looked up"
+
+
+def test_what_is_said_of_a_release_says_how_to_mend_it_and_quotes_nothing() -> None:
+    for shown_on, word in (("", "give a version"), ("main", "moves"), ("ab" * 20, "beside the full hash"),
+        ("abc1234", "part of a commit"), ("1.2.3.x.y", "its ecosystem writes"), ("-", "such as 1.2.3")):  # fmt: skip
+        said = releases.wrong(shown_on, "", "PyPI")
+        assert word in said
+        assert not shown_on or shown_on not in said.split()
 
 
 def test_shapes_are_asked_by_class() -> None:

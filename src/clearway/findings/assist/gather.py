@@ -16,7 +16,7 @@ from clearway.records.errors import ConflictError, NotFoundError
 from .. import kept as findings
 from ..case import kept as cases
 from ..dedup import edge, rekey
-from ..intake import submit
+from ..intake import sealed
 from .outgoing import MAX_PARTS, Part
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def of_finding(db: Connection, desk: Desk, finding: Finding, ref: str) -> Part:
     """A finding as it could be sent. Its report is opened; that it was sent is the entry of the log."""
     found = outline(db, finding, ref)
     try:
-        report = submit.reread(db, desk, finding)
+        report = sealed.reread(db, desk, finding)
     except ConflictError:  # it came another way, without a document
         return found
     told = {"description": report.description, "reproduction": report.reproduction.steps}

@@ -124,8 +124,10 @@ def _marks(db: Connection, orgs: set[int]) -> dict[int, tuple[int, int]]:
     appeal took away, do not count."""
     rows = db.execute(
         """select m.org, count(*) filter (where m.mark = 'valid')::int, count(*) filter (where m.mark = 'invalid')::int
-        from clearway.finding_mark m where m.org = any(%s) and m.finding not in (
-            select a.finding from clearway.mark_appeal a where a.outcome is distinct from 'refused')
+        from (select distinct on (finding) finding_mark, org, mark from clearway.finding_mark where org = any(%s)
+            order by finding, finding_mark desc) m
+        where not exists (select from clearway.mark_appeal a where a.finding_mark = m.finding_mark
+            and a.outcome is distinct from 'refused')
         group by m.org""",
         (sorted(orgs),),
     )

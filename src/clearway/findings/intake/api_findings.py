@@ -21,9 +21,9 @@ from clearway.ledger import append_read
 from clearway.records.errors import InputError, NotFoundError
 
 from .. import artefact, kept
-from . import onward, record, submit
+from . import onward, record, sealed, submit
 from .api_list import FINDINGS
-from .at_desk import tools
+from .at_desk import add, tools
 from .view import FindingView, view
 
 if TYPE_CHECKING:
@@ -121,9 +121,9 @@ def handlers() -> list[HTTPRouteHandler]:
         """
         if not body:
             raise InputError("the body is empty", where="body", mend="send what is to be added, as JSON")
-        desk = tools(request).desk
+        finding, _ = add(request, handling, body)
         with acting(request) as (db, me):
-            finding, _ = submit.supplement(db, desk, kept.one(db, handling), body)
+            finding = kept.by_id(db, finding.id)
             found = view(db, finding)
         return etag.thing(request, found, me, finding.version)
 
@@ -169,14 +169,15 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def handed_on(request: Request[Any, Any, Any], handling: FromPath[HandlingText]) -> Response[bytes]:
         """A report in our own form, with its provenance byte for byte and our hop behind it. On the log."""
-        desk = tools(request).desk
+        at = tools(request)
         with acting(request) as (db, _):
             finding = kept.one(db, handling)
-            report = submit.reread(db, desk, finding)
-            body = onward.document(
-                report, finding, submit.receipt_of(db, finding.id), desk=desk.key.public.key_id
-            )
+            found = sealed.stored(db, at.desk, finding)
+            signed = submit.receipt_of(db, finding.id)
             append_read(db, [f"{finding.subject}/onward"], finding.aud)
+        with at.readers.room(finding.org, found.size):
+            report = sealed.report_of(found)
+            body = onward.document(report, finding, signed, desk=at.desk.key.public.key_id)
         headers = {"content-disposition": f'attachment; filename="{finding.handling}.json"'}
         return Response(body, media_type="application/json", headers=headers)
 

@@ -19,7 +19,7 @@ from clearway.records.principal import member_of
 from .. import desk_key
 from ..desk_key import PublicKey
 from . import public, submit
-from .at_desk import fetcher, spend_check, spender, tools
+from .at_desk import fetcher, read, sender, spend_check, spender, tools
 from .public import Answer
 from .submit import Submission
 
@@ -83,11 +83,12 @@ def handlers() -> list[HTTPRouteHandler]:
         if not body:
             raise InputError("the body is empty", where="body", mend="send the report itself")
         desk = tools(request).desk
-        with acting(request) as (db, me):
-            home = member_of(me, organisation, "submit")
+        home = member_of(sender(request), organisation, "submit")
+        document = read(request, home.org, body, purl)
+        with acting(request) as (db, _):
             made = submit.submit(
-                db, desk, home.org, body,
-                live=mode == "live", purl=purl, name=filename, spend=spender(request, home.org),
+                db, desk, home.org, body, document=document,
+                live=mode == "live", name=filename, spend=spender(request, home.org),
             )  # fmt: skip
         status = 201 if any(taken.new for taken in made.taken) else 200
         return Response(msgspec.json.encode(made), status_code=status, media_type="application/json")

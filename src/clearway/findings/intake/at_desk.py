@@ -1,4 +1,4 @@
-"""What routes and pages of the intake have in common: the desk's tools, the pace, and public records."""
+"""What routes and pages of the intake have in common: the desk's tools, reading reports, the pace, public records."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import math
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from clearway.http.acting import doorkeeper
+from clearway.formats.reported import read_reports
+from clearway.http.acting import acting, doorkeeper
 from clearway.http.ratelimit import Buckets, Policy, address
 from clearway.records.errors import TooManyRequestsError
 
-from .. import desk_key
+from .. import desk_key, kept
 from ..desk_key import DeskKey
 from ..vault import Vault
+from . import sealed, submit
 from .reach import public_records
+from .readers import Readers
 from .submit import Desk
 
 if TYPE_CHECKING:
@@ -21,12 +24,19 @@ if TYPE_CHECKING:
 
     from litestar import Request
 
+    from clearway.formats.reported_parts import ReportDocument
+    from clearway.records.principal import Principal
+
+    from ..kept import Finding
+    from .gates import Gate
     from .public import Refs
 
     Asked = Request[Any, Any, Any]
 
 # Of one organisation at one server process. Twice what a laboratory needs that has thousands to send.
 PACE = Policy("submissions", 2_000, 60)
+# KiB of one organisation at one server process: what a minute's reports may hold with their files.
+BYTES = Policy("submitted KiB", 256 << 10, 60)
 # Questions about what is public, by the asker's address: each reads records.
 CHECKS = Policy("checks", 300, 60)
 _STATE = "findings_intake"
@@ -40,6 +50,8 @@ class Tools:
         home = request.app.state.home
         self.desk = Desk(Vault.of_home(home), DeskKey.of_home(home))
         self.pace = Buckets(PACE)
+        self.bytes = Buckets(BYTES)
+        self.readers = Readers()
         self.checks = Buckets(CHECKS)
         with doorkeeper(request).pool.owner() as owner:
             desk_key.register(owner, self.desk.key)
@@ -58,6 +70,56 @@ def tools(request: Asked) -> Tools:
             found = Tools(request)
             request.app.state[_STATE] = found
         return found
+
+
+def sender(request: Asked) -> Principal:
+    """Who sends a report, as the guard has let them in: asked before the report is read, in no transaction."""
+    me = doorkeeper(request).of(request)
+    assert me is not None  # the route needs a right
+    return me
+
+
+def read(request: Asked, org: int, data: bytes, purl: str = "") -> ReportDocument:
+    """What the document `data` of `org` reports. Read in no transaction, and large ones a few at a time.
+
+    Raises:
+        InputError, TooLargeError: it can't be read.
+        BusyError: there is no room for a large document now.
+        TooManyRequestsError: the organisation has sent too many bytes for now.
+    """
+    at = tools(request)
+    _spend_bytes(at, org, len(data))
+    with at.readers.room(org, len(data)):
+        return read_reports(data, purl=purl)
+
+
+def add(request: Asked, handling: str, data: bytes) -> tuple[Finding, tuple[Gate, ...]]:
+    """The finding with what `data` adds to it, and its gates: `submit.supplement`, read in no transaction.
+
+    Raises:
+        As `read` and `submit.supplement`.
+    """
+    at = tools(request)
+    with acting(request) as (db, _):
+        finding = kept.one(db, handling)
+        submit.takes_more(finding)
+        before = sealed.stored(db, at.desk, finding)
+    _spend_bytes(at, finding.org, len(data))
+    with at.readers.room(finding.org, len(data) + before.size):
+        ready = sealed.added(before, data)
+    with acting(request) as (db, _):
+        return submit.supplement(db, at.desk, kept.one(db, handling), data, ready)
+
+
+def _spend_bytes(at: Tools, org: int, size: int) -> None:
+    stand = at.bytes.take(org, max(1, size >> 10))
+    if stand.refused:
+        wait = max(1, math.ceil((size >> 10) * BYTES.window_s / BYTES.quota))
+        raise TooManyRequestsError(
+            f"more than {BYTES.quota >> 10} MiB in {BYTES.window_s} s",
+            mend=f"go on in {wait} s",
+            retry_after_s=wait,
+        )
 
 
 def spender(request: Asked, org: int) -> Callable[[int], None]:

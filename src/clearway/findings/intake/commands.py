@@ -97,6 +97,7 @@ def run_submit(args: argparse.Namespace) -> int:
     import time
     from pathlib import Path
 
+    from clearway.formats.reported import read_reports
     from clearway.records.errors import ClearwayError, UsageError
     from clearway.records.principal import member_of
 
@@ -118,9 +119,10 @@ def run_submit(args: argparse.Namespace) -> int:
             began = time.monotonic()
             try:
                 data = _bytes(name)
+                document = read_reports(data, purl=args.purl)
                 with pool.acting(key) as db:
                     done: Submission | ClearwayError = submit.submit(
-                        db, tools, home.org, data, live=not args.test, purl=args.purl, name=_label(name)
+                        db, tools, home.org, data, document=document, live=not args.test, name=_label(name)
                     )
             except ClearwayError as error:
                 done = error

@@ -7,12 +7,11 @@ ruled out? A gate says that something was given, not that it is true: that is th
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from . import shapes
+from . import releases, shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,12 +20,6 @@ if TYPE_CHECKING:
 
 Name = Literal["product", "release", "reproduction", "trace", "ruled-out", "turn", "known"]
 State = Literal["met", "missing", "waits", "public"]
-# Names of what is no release: a branch, a commit, "latest".
-_NO_RELEASE = re.compile(
-    r"^(main|master|trunk|head|dev|devel|develop|development|nightly|latest|current|tip|unreleased|unknown|n/?a|all|any|\*)$"
-    r"|^[0-9a-f]{40}$|^(git|commit|branch|sha)[:\s_-]|(^|[.+~-])(git|dev|snapshot)([.+~-]?[0-9a-f]*)$",
-    re.IGNORECASE,
-)
 _MIN_STEPS = 20  # characters
 
 
@@ -60,7 +53,7 @@ def judge(report: Reported) -> tuple[Gate, ...]:
     """Every gate for a report, in the order in which they are asked."""
     return (
         _gate("product", _product(report)),
-        _gate("release", _release(report.reproduction.release or report.release)),
+        _gate("release", releases.wrong(report.reproduction.release, report.release, report.ecosystem)),
         _gate("reproduction", _reproduction(report)),
         _gate("trace", _trace(report.trace)),
         _gate("ruled-out", _ruled_out(report.ruled_out, report.cwe, report.where)),
@@ -97,14 +90,6 @@ def _product(report: Reported) -> str:
     if report.package:
         return "the product is named without its ecosystem: give a purl, such as pkg:pypi/name@1.2.3"
     return "no product is named: give a purl, such as pkg:pypi/name@1.2.3"
-
-
-def _release(release: str) -> str:
-    if not release:
-        return "no release is named on which it was reproduced: give a version that was shipped"
-    if _NO_RELEASE.search(release.strip()):
-        return "a branch, commit or moving name is no release: reproduce it on a version that was shipped"
-    return ""
 
 
 def _reproduction(report: Reported) -> str:

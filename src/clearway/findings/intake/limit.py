@@ -156,11 +156,17 @@ def confirm(db: Connection, number: int, *, holds: bool) -> None:
     _tell(db, "intake.limit_confirmed" if holds else "intake.limit_refused", kept, org)
 
 
-def turn(db: Connection, org: int, ecosystem: str, package: str) -> Gate:
-    """Whether it is the turn of another report of `org` about a product, or it waits."""
+def turn(db: Connection, org: int, ecosystem: str, package: str, *, of: int = 0) -> Gate:
+    """Whether it is the turn of another report of `org` about a product, or it waits.
+
+    `of` is the finding that is asked about, where it is one already: it does not stand in its own way.
+    """
     if package:
         for limit in of_product(db, ecosystem, package):
-            if limit.per_reporter is not None and _sent(db, org, ecosystem, package) >= limit.per_reporter:
+            if (
+                limit.per_reporter is not None
+                and _sent(db, org, ecosystem, package, of) >= limit.per_reporter
+            ):
                 return Gate(gate="turn", state="waits", what=_words(limit.per_reporter))
     return Gate(gate="turn", state="met")
 
@@ -181,8 +187,8 @@ def _words(share: int) -> str:
     )
 
 
-def _sent(db: Connection, org: int, ecosystem: str, package: str) -> int:
-    return scalar(db, "select clearway.sent_lately(%s, %s, %s)", (org, ecosystem, package))
+def _sent(db: Connection, org: int, ecosystem: str, package: str, but: int) -> int:
+    return scalar(db, "select clearway.sent_lately(%s, %s, %s, %s)", (org, ecosystem, package, but))
 
 
 def _tell(db: Connection, act: str, limit: Limit, org: int) -> None:

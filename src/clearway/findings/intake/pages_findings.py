@@ -12,7 +12,7 @@ from clearway.access.reading import reading
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, Tlp, done, page
-from clearway.records.errors import ConflictError, ForbiddenError, InputError
+from clearway.records.errors import BusyError, ConflictError, ForbiddenError, InputError, TooManyRequestsError
 
 from .. import kept
 from ..assist.settings import assisted
@@ -21,7 +21,7 @@ from . import course, gates, record, shapes, submit
 from . import form as forms
 from .api_findings import sealed_file
 from .api_list import FINDINGS
-from .at_desk import tools
+from .at_desk import add
 from .pages_parts import FILES, FORM, PAGE, STATE_WORDS, texts, uploads, wrong
 from .view import view
 
@@ -122,9 +122,8 @@ def handlers() -> list[HTTPRouteHandler]:
         values = texts(data, forms.FIELDS)
         try:
             body = forms.supplement(values, uploads(data))
-            with acting(request) as (db, _):
-                finding, asked = submit.supplement(db, tools(request).desk, kept.one(db, handling), body)
-        except (InputError, ConflictError) as error:
+            finding, asked = add(request, handling, body)
+        except (InputError, ConflictError, TooManyRequestsError, BusyError) as error:
             return _shown(request, handling, wrong(values, error))
         lacking = gates.missing(asked)
         words = "It lacks nothing any more." if not lacking else f"Added; {gates.summary(asked)}."
@@ -163,7 +162,7 @@ def handlers() -> list[HTTPRouteHandler]:
         try:
             with acting(request) as (db, _):
                 record.give(db, kept.one(db, handling), data.mark, data.because)  # type: ignore[arg-type]  # checked there
-        except InputError as error:
+        except (InputError, ConflictError) as error:
             return _shown(request, handling, wrong({"mark": data.mark, "because": data.because}, error))
         return done(request, f"/findings/{handling}", "It is said. The reporter sees it, and may appeal.")
 

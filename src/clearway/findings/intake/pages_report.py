@@ -9,12 +9,12 @@ from litestar import Request, Response, get, post
 from clearway.formats.reported_parts import SEVERITIES
 from clearway.http.acting import acting, doorkeeper, needs
 from clearway.http.pages import Form, done, page
-from clearway.records.errors import ClearwayError, InputError, TooManyRequestsError
+from clearway.records.errors import BusyError, ClearwayError, InputError, TooManyRequestsError
 from clearway.records.principal import member_of
 
 from . import form as forms
 from . import shapes, submit
-from .at_desk import spender, tools
+from .at_desk import read, sender, spender, tools
 from .pages_parts import FILES, PAGE, chosen, texts, uploads, wrong
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ def handlers() -> list[HTTPRouteHandler]:
                 name, body = documents[0]
             else:
                 name, body = "", forms.report(values, uploads(data))
-            with acting(request) as (db, me):
-                home = member_of(me, values["organisation"], "submit")
+            home = member_of(sender(request), values["organisation"], "submit")
+            document = read(request, home.org, body, values["purl"].strip() if documents else "")
+            with acting(request) as (db, _):
                 made = submit.submit(
-                    db, tools(request).desk, home.org, body,
-                    live=values["mode"] != "test", purl=values["purl"].strip() if documents else "", name=name,
-                    spend=spender(request, home.org),
+                    db, tools(request).desk, home.org, body, document=document,
+                    live=values["mode"] != "test", name=name, spend=spender(request, home.org),
                 )  # fmt: skip
-        except (InputError, TooManyRequestsError) as error:
+        except (InputError, TooManyRequestsError, BusyError) as error:
             return _form(request, _wrong(values, error, bool(documents)))
         return _done(request, values, made)
 

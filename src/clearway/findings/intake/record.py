@@ -1,8 +1,10 @@
 """How a reporter's findings have turned out: shown to the reporter and the desk, and open to appeal.
 
-A mark is a coordinator's word on one finding: valid, known before, a duplicate, invalid. The reporter may appeal; while
-the appeal is open, and after one that was granted, the mark does not count. The record holds figures alone, and nobody
-is refused by it: who is new has none, which is not a bad one.
+A mark is a coordinator's word on one finding: valid, known before, a duplicate, invalid. Each stays; the newest counts.
+The reporter may appeal against it once; while the appeal is open, and after it was granted, that mark does not count,
+and a later one may be appealed anew. While an appeal is open there is no new mark, and it is decided by another
+coordinator than who gave the mark. The record holds figures alone, and nobody is refused by it: who is new has none,
+which is not a bad one.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from msgspec import Struct
 
 from clearway import ledger
-from clearway.records.errors import ConflictError, ForbiddenError, InputError, NotFoundError
+from clearway.records.errors import ForbiddenError, InputError, NotFoundError
 from clearway.store.scalar import scalar
 
 from .. import kept
@@ -59,21 +61,34 @@ class Appeal(Struct, frozen=True, kw_only=True):
     decided: datetime | None
 
 
-class Mark(Struct, frozen=True, kw_only=True):
-    """What a coordinator said of a finding, whether it counts, and the appeals against it."""
+class EarlierMark(Struct, frozen=True, kw_only=True):
+    """What was said of a finding before, and the appeals against that."""
 
+    mark: MarkName
+    why: str
+    at: datetime
+    appeals: tuple[Appeal, ...] = ()
+
+
+class Mark(Struct, frozen=True, kw_only=True):
+    """What a coordinator said of a finding last, whether it counts, the appeals against it, and earlier marks."""
+
+    id: int
     mark: MarkName
     why: str
     at: datetime
     counts: bool
     appeals: tuple[Appeal, ...] = ()
+    earlier: tuple[EarlierMark, ...] = ()  # newest first
 
 
 _RECORD = """
 with of as (
-    select f.*, m.mark, exists (select from clearway.mark_appeal a where a.finding = f.finding
+    select f.*, m.mark, exists (select from clearway.mark_appeal a where a.finding_mark = m.finding_mark
         and a.outcome is distinct from 'refused') as appealed
-    from clearway.finding f left join clearway.finding_mark m on m.finding = f.finding where f.org = %s and f.live
+    from clearway.finding f left join lateral (select * from clearway.finding_mark x where x.finding = f.finding
+        order by x.finding_mark desc limit 1) m on true
+    where f.org = %s and f.live
 )
 select o.slug, count(of.finding), count(*) filter (where state = 'incomplete'),
     count(*) filter (where state = 'withdrawn'), count(*) filter (where level >= 1), count(*) filter (where level >= 2),
@@ -97,74 +112,76 @@ def of(db: Connection, org: int) -> Record:
 
 
 def mark_of(db: Connection, finding: int) -> Mark | None:
-    """What was said of a finding, None when nothing was."""
-    row = db.execute(
-        "select mark, why, at from clearway.finding_mark where finding = %s", (finding,)
-    ).fetchone()
-    if row is None:
+    """What was said of a finding last, None when nothing was; with what was said before."""
+    rows = db.execute(
+        "select finding_mark, mark, why, at from clearway.finding_mark where finding = %s "
+        "order by finding_mark desc",
+        (finding,),
+    ).fetchall()
+    if not rows:
         return None
-    appeals = tuple(
-        Appeal(id=r[0], why=r[1], at=r[2], outcome=r[3], reason=r[4], decided=r[5])
-        for r in db.execute(
-            "select appeal, why, at, outcome, reason, decided from clearway.mark_appeal "
-            "where finding = %s order by appeal",
-            (finding,),
-        )
+    appeals: dict[int, list[Appeal]] = {}
+    for r in db.execute(
+        "select finding_mark, appeal, why, at, outcome, reason, decided from clearway.mark_appeal "
+        "where finding = %s order by appeal",
+        (finding,),
+    ):
+        one = Appeal(id=r[1], why=r[2], at=r[3], outcome=r[4], reason=r[5], decided=r[6])
+        appeals.setdefault(r[0], []).append(one)
+    (number, mark, why, at), *before = rows
+    against = tuple(appeals.get(number, ()))
+    return Mark(
+        id=number,
+        mark=mark,
+        why=why,
+        at=at,
+        counts=all(appeal.outcome == "refused" for appeal in against),
+        appeals=against,
+        earlier=tuple(
+            EarlierMark(mark=m, why=w, at=t, appeals=tuple(appeals.get(n, ()))) for n, m, w, t in before
+        ),
     )
-    counts = all(appeal.outcome == "refused" for appeal in appeals)
-    return Mark(mark=row[0], why=row[1], at=row[2], counts=counts, appeals=appeals)
 
 
-def give(db: Connection, finding: Finding, mark: MarkName, why: str) -> None:
-    """A coordinator says how a finding counts, in place of what was said before.
+def give(db: Connection, finding: Finding, mark: MarkName, why: str) -> int:
+    """A coordinator says how a finding counts from now on; the number of the mark.
 
     Raises:
         ForbiddenError: the caller is no coordinator of a clearinghouse.
+        ConflictError: an appeal against what was said before is open.
         InputError: no such mark, or no reason.
     """
     if mark not in MARKS:
         raise InputError("no such mark", where="mark", mend=f"one of {', '.join(MARKS)}")
-    db.execute(
-        """insert into clearway.finding_mark (finding, org, aud, mark, why) values (%s, %s, %s, %s, %s)
-        on conflict (finding) do update set mark = excluded.mark, why = excluded.why""",
-        (finding.id, finding.org, finding.aud, mark, _words(why, "why")[:2_000]),
-    )
-    ledger.append(db, "finding.marked", finding.subject, {"mark": mark}, aud=finding.aud)
+    said = _words(why, "why")[:2_000]
+    number = scalar(db, "select clearway.mark_finding(%s, %s, %s)", (finding.id, mark, said))
+    ledger.append(db, "finding.marked", finding.subject, {"mark": mark, "number": number}, aud=finding.aud)
     kept.announce(db, finding, "finding.marked")
+    return number
 
 
 def appeal(db: Connection, finding: Finding, why: str) -> int:
-    """The reporter's appeal against the mark of a finding; its number. While it is open the mark does not count.
+    """The reporter's appeal against the newest mark of a finding; its number. While it is open that does not count.
 
     Raises:
-        ConflictError: there is no mark, or an appeal is open, or one was decided against the same mark.
+        ConflictError: there is no mark, or there was an appeal against it.
         ForbiddenError: the finding is not the caller's.
         InputError: no reason.
     """
+    number = scalar(db, "select clearway.appeal_mark(%s, %s)", (finding.id, _words(why, "why")))
     said = mark_of(db, finding.id)
-    if said is None:
-        raise ConflictError("nothing was said of this finding that could be appealed", where=finding.subject)
-    if any(one.outcome is None for one in said.appeals):
-        raise ConflictError("an appeal is open", where=finding.subject, mend="wait for its outcome")
-    if any(one.outcome == "refused" and one.at > said.at for one in said.appeals):
-        raise ConflictError("an appeal against this was refused", where=finding.subject)
-    number = scalar(
-        db,
-        "insert into clearway.mark_appeal (finding, org, aud, why) values (%s, %s, %s, %s) returning appeal",
-        (finding.id, finding.org, finding.aud, _words(why, "why")),
-    )
-    ledger.append(
-        db, "finding.appealed", finding.subject, {"mark": said.mark, "appeal": number}, aud=finding.aud
-    )
+    assert said is not None
+    told = {"mark": said.mark, "number": said.id, "appeal": number}
+    ledger.append(db, "finding.appealed", finding.subject, told, aud=finding.aud)
     kept.announce(db, finding, "finding.appealed")
     return number
 
 
 def decide(db: Connection, number: int, outcome: Outcome, reason: str) -> None:
-    """A coordinator, not the one who gave the mark, decides an appeal.
+    """A coordinator decides an appeal, who neither gave the mark that it is against nor made the appeal.
 
     Raises:
-        ForbiddenError: the caller is no coordinator, or gave the mark.
+        ForbiddenError: the caller is no coordinator, or one of these.
         NotFoundError: there is no such appeal that the caller may see.
         ConflictError: it is decided.
         InputError: no such outcome, or no reason.

@@ -1,7 +1,8 @@
 """From what was sent to findings: each report lands with its receipt, or is set aside with its place and reason.
 
-    1. The document is read whole (`formats.reported`); what is broken in it is set aside.
-    2. A report whose bytes are known is the finding it was; it changes nothing, and its receipt is handed out again.
+    1. The document is read whole (`formats.reported`), before the transaction; what is broken in it is set aside.
+    2. A report whose bytes are known is the finding it was, unless that was withdrawn; it changes nothing, and its
+       receipt is handed out again.
     3. A new one gets a handling id and a key of its own; its bytes and files are sealed, its gates judged.
     4. What lacks nothing is queued for validation; what lacks something is incomplete, and each lack is named; what is
        over the reporter's share at the receiver waits.
@@ -12,7 +13,7 @@ All is one transaction of the caller's, each report a savepoint in it: what one 
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -20,9 +21,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from clearway.formats.reported import read_reports
-from clearway.formats.reported_own import with_more
 from clearway.formats.reported_parts import publishes, quiet
-from clearway.records.errors import ConflictError, InputError, TooLargeError
+from clearway.records.errors import ClearwayError, ConflictError, InputError, TooLargeError
 from clearway.records.fleet_input import SetAside
 from clearway.store.connect import translated
 from clearway.store.scalar import scalar
@@ -34,6 +34,7 @@ from ..vault import Vault
 from . import gates as gating
 from . import limit, receipt
 from .gates import Gate
+from .sealed import SUPPLEMENT, added, stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,11 +44,11 @@ if TYPE_CHECKING:
     from clearway.formats.reported_parts import ReportDocument, Reported
 
     from ..kept import Finding
+    from .sealed import Added
 
     Connection = psycopg.Connection[Any]
 
 RECIPE = "recipe.json"
-SUPPLEMENT = "application/vnd.clearway.finding-supplement+json"
 _MEDIA = {"mail": "message/rfc822"}
 _LABEL = "submission"
 
@@ -85,21 +86,23 @@ def submit(
     org: int,
     data: bytes,
     *,
+    document: ReportDocument | None = None,
     live: bool = True,
-    purl: str = "",
     name: str = "",
     spend: Callable[[int], None] | None = None,
 ) -> Submission:
     """Takes the document `data` in for the organisation `org`; with `live` false as a trial that goes no further.
 
-    `purl` is the product where the document does not say which, `name` the file's, as a label. `spend` is asked for
-    as many reports as there are before the first is kept, and raises when that is too many for now.
+    `document` is what the caller has read of it, `name` the file's, as a label. `spend` is asked for as many reports as
+    there are before the first is kept, and raises when that is too many for now. When this raises, nothing may be
+    committed: the keys of what it had sealed are destroyed.
 
     Raises:
         InputError, TooLargeError: the document can't be read as a whole.
         ForbiddenError: the caller may not submit for `org`.
     """
-    document = read_reports(data, purl=purl)
+    if document is None:
+        document = read_reports(data)
     if spend is not None:
         spend(len(document.reports) + len(document.set_aside))
     aud = kept.audience_of(db, org)
@@ -107,19 +110,23 @@ def submit(
     aside = list(document.set_aside)
     new: list[Finding] = []
     intake = _Intake(db, desk, org, aud, live, document, data, name)
-    for report in document.reports:
-        try:
-            with translated(), intake.savepoint():
-                one, finding = intake.take(report)
-        except (InputError, TooLargeError, ConflictError) as error:
-            told = quiet(error, report.place or error.where)
-            aside.append(SetAside(told.where, f"{told.what} ({told.mend})" if told.mend else told.what))
-            continue
-        taken.append(one)
-        if finding is not None:
-            new.append(finding)
-    for finding in new:
-        kept.announce(db, finding, "finding.received" if live else "finding.tried")
+    try:
+        for report in document.reports:
+            try:
+                with translated(), intake.savepoint():
+                    one, finding = intake.take(report)
+            except (InputError, TooLargeError, ConflictError) as error:
+                told = quiet(error, report.place or error.where)
+                aside.append(SetAside(told.where, f"{told.what} ({told.mend})" if told.mend else told.what))
+                continue
+            taken.append(one)
+            if finding is not None:
+                new.append(finding)
+        for finding in new:
+            kept.announce(db, finding, "finding.received" if live else "finding.tried")
+    except BaseException:
+        intake.forget()
+        raise
     return Submission(format=document.format, taken=tuple(taken), set_aside=tuple(aside))
 
 
@@ -140,18 +147,26 @@ class _Intake:
         self.db, self.desk, self.org, self.aud, self.live = db, desk, org, aud, live
         self.document, self.data, self.name = document, data, name
         self._number = 0
+        self._sealed: list[str] = []  # the vault's subjects that were made for this document
         self._limited: dict[tuple[str, str], bool] = {}
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """One report's share of the transaction, undone as a whole when it fails."""
-        before = self._number
+        before, sealed = self._number, len(self._sealed)
         try:
             with self.db.transaction():
                 yield
         except BaseException:
             self._number = before
+            self.forget(sealed)
             raise
+
+    def forget(self, after: int = 0) -> None:
+        """Destroys the keys of what was sealed since `after` such: their rows are not there, or will not be."""
+        while len(self._sealed) > after:
+            with suppress(ClearwayError):  # a key that stays opens nothing
+                self.desk.vault.destroy(self._sealed.pop())
 
     def take(self, report: Reported) -> tuple[Taken, Finding | None]:
         """The report as it landed, and its finding when that is new."""
@@ -182,6 +197,7 @@ class _Intake:
         )
         if not fresh:
             return _again(self.db, finding, report.place), None
+        self._sealed.append(finding.subject)
         artefact.add_all(self.db, self.desk.vault, finding, _files(report, self.name), first=True)
         _keep_gates(self.db, finding, asked)
         signed = receipt.make(self.desk.key, finding, asked)
@@ -206,6 +222,8 @@ class _Intake:
         if not self._number:
             whole = len(self.document.reports) == 1 and self.document.reports[0].raw == self.data
             seal = "" if whole else f"submission/{token_hex(16)}"
+            if seal:
+                self._sealed.append(seal)
             sealed = None if whole else self.desk.vault.seal(seal, self.data, label=_LABEL)
             self._number = scalar(
                 self.db,
@@ -220,31 +238,38 @@ class _Intake:
         return self._number
 
 
-def supplement(db: Connection, desk: Desk, finding: Finding, data: bytes) -> tuple[Finding, tuple[Gate, ...]]:
-    """Adds to a finding that lacks something what `data` says (`OwnMore`); the finding as it is then, and its gates.
-
-    Raises:
-        InputError: the supplement can't be read.
-        ConflictError: the finding lacks nothing, or is past that.
-        ForbiddenError: the caller may not submit for its organisation.
-    """
+def takes_more(finding: Finding) -> None:
+    """Passes for a finding that something may be added to. Raises ConflictError."""
     if finding.state not in ("received", "incomplete"):
         raise ConflictError(
             f"the finding is {finding.state}: it takes no more",
             where=finding.subject,
             mend="send a report of its own",
         )
+
+
+def supplement(
+    db: Connection, desk: Desk, finding: Finding, data: bytes, ready: Added | None = None
+) -> tuple[Finding, tuple[Gate, ...]]:
+    """Adds to a finding that lacks something what `data` says (`OwnMore`); the finding as it is then, and its gates.
+
+    `ready` is what the caller has read of it before the transaction; read anew when the finding has changed since.
+
+    Raises:
+        InputError: the supplement can't be read.
+        ConflictError: the finding lacks nothing, or is past that.
+        ForbiddenError: the caller may not submit for its organisation.
+    """
+    takes_more(finding)
     # Two who add at once do so one after the other. Rules hide a row to be written that is judged by now.
-    if (
-        db.execute("select from clearway.finding where finding = %s for update", (finding.id,)).fetchone()
-        is None
-    ):
+    row = db.execute(
+        "select version from clearway.finding where finding = %s for update", (finding.id,)
+    ).fetchone()
+    if row is None:
         raise ConflictError("the finding takes no more", where=finding.subject, mend="look at it again")
-    before = reread(db, desk, finding)
-    try:
-        report = with_more(before, data)
-    except (InputError, TooLargeError) as error:
-        raise quiet(error, error.where or "supplement") from None
+    if ready is None or ready.version != row[0]:
+        ready = added(stored(db, desk, finding), data)
+    before, report = ready.before, ready.after
     count = sum(file.media == SUPPLEMENT for file in artefact.listed(db, finding.id, "attachment"))
     name = f"supplement-{count + 1}.json"
     more = [File(kind="attachment", data=data, name=name, media=SUPPLEMENT)]
@@ -259,31 +284,14 @@ def supplement(db: Connection, desk: Desk, finding: Finding, data: bytes) -> tup
             changed = clock_timestamp(), version = version + 1 where finding = %s""",
         (report.ecosystem, report.package, report.release, report.purl, report.where, report.cwe, finding.id),
     )
-    asked = (*gating.judge(report), limit.turn(db, finding.org, report.ecosystem, report.package))
+    turn = limit.turn(db, finding.org, report.ecosystem, report.package, of=finding.id)
+    asked = (*gating.judge(report), turn)
     _keep_gates(db, finding, asked)
     state, why = _state(asked)
     if state == "received":  # it waits; nothing moves yet
         state, why = "incomplete", why or "waits its turn with the receiver"
     moved = kept.move(db, kept.by_id(db, finding.id), state, why)
     return moved, asked
-
-
-def reread(db: Connection, desk: Desk, finding: Finding) -> Reported:
-    """The report of a finding with what was added to it, read again from what is sealed. Not an entry of the log.
-
-    Raises:
-        NotFoundError: its document, or the key of it, is not here.
-        IntegrityError: what is kept is not what was sealed.
-    """
-    (document,) = artefact.listed(db, finding.id, "document")[:1] or (None,)
-    if document is None:
-        raise ConflictError("the document of this finding is gone", where=finding.subject)
-    raw = artefact.read(db, desk.vault, document, logged=False)
-    report = read_reports(raw, purl=finding.purl).reports[0]
-    for more in artefact.listed(db, finding.id, "attachment"):
-        if more.media == SUPPLEMENT:
-            report = with_more(report, artefact.read(db, desk.vault, more, logged=False))
-    return report
 
 
 def gates_of(db: Connection, finding: int) -> tuple[Gate, ...]:

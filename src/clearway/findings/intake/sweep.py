@@ -43,7 +43,7 @@ def turns(owner: Connection) -> int:
     moved = 0
     for (number,) in waiting:
         finding = kept.by_id(owner, number)
-        if limit.turn(owner, finding.org, finding.ecosystem, finding.package).met:
+        if limit.turn(owner, finding.org, finding.ecosystem, finding.package, of=number).met:
             owner.execute(
                 "update clearway.finding_gate set state = 'met', what = '' where finding = %s and gate = 'turn'",
                 (number,),
