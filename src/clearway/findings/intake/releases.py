@@ -14,7 +14,9 @@ from clearway.versions import has_keys, is_generic, key, scheme_of
 
 MISSING = "no release is named on which it was reproduced: give a version that was shipped"
 _MOVES = "a branch, a tag that moves or a build of the day is no release: reproduce it on a version that was shipped"
-_COMMIT = "a commit is no release: name the shipped version that holds it as the product's, beside the full hash"
+_COMMIT = (
+    "a commit is no release: name the shipped version that holds it as the product's, beside the full hash"
+)
 _SHORT = (
     "part of a commit hash is no release: give a version that was shipped, with the full hash in place of it"
 )
