@@ -22,6 +22,7 @@ from clearway.formats.inventory import read_inventory
 from clearway.http.acting import SESSION_COOKIE_PLAIN
 from clearway.http.application import Application
 from clearway.http.csrf import token
+from clearway.http.ratelimit import Policy, Rates
 from fleet_world import document
 from intake_world import World, kev, osv, package, write
 from people import People, Somebody
@@ -40,10 +41,18 @@ ELSEWHERE = osv(
 OTHER_WORD = osv("GHSA-aaaa-bbbb-cccc", package("PyPI", "django", "4.1.9"), aliases=["CVE-2026-0001"])
 
 
+# A tool that asks as fast as it can, from one address and partly without rights, is not what is told to slow down here.
+UNHURRIED = Rates(
+    address=Policy("address", 1_000_000, 1),
+    principal=Policy("principal", 1_000_000, 1),
+    failures=Policy("failures", 1_000_000, 1),
+)
+
+
 def application(url: str, home: str) -> Application:
     """The server's application; for `harness.served`."""
     folder = Path(home)
-    return build(folder / TABLE_FILE, StoredRecords(url), workspace=Workspace(folder, url))
+    return build(folder / TABLE_FILE, StoredRecords(url), workspace=Workspace(folder, url), rates=UNHURRIED)
 
 
 class Site:

@@ -50,7 +50,7 @@ def known(site: fleet_site.Site, who: Somebody) -> str:
 
     name = f"of {who.person}"
     triage = {
-        "asset": "gateway",
+        "asset": f"gateway {name}",
         "flaw": "CVE-2026-0001",
         "component": "a",
         "kev_added": "2026-11-20T00:00:00Z",

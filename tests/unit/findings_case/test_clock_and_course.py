@@ -23,13 +23,14 @@ CASE = CaseView(
     handling="CWC-7Q4K-9M2X", title="Overflow", ecosystem="PyPI", package="example", purl="", embargo="active",
     public="pxa", until=datetime(2026, 12, 4, 16, tzinfo=UTC), zone="Europe/Paris", ends=None, on_exploitation=False,
     frozen="", unviable="", orphan="", cve="", cve_state="", released=None, published=None, closed=None,
-    opened=NOW - timedelta(days=9), changed=NOW, desk=True, findings=(), parties=(), proposal=None, threads=(),
+    opened=NOW - timedelta(days=9), changed=NOW, desk=True, findings=(), assets=(), more_assets=False, parties=(),
+    proposal=None, threads=(),
     drafts=(), history=(), version=1,
 )  # fmt: skip
 FINDING = FindingView(
     handling="CWF-7Q4K-9M2X", organisation="lab", live=True, state="queued", state_why="", level=0, level_why="",
     title="Overflow", ecosystem="PyPI", package="example", release="1", purl="", place="", cwe="", severity="",
-    format="mail", sha256="", part="", received=NOW, changed=NOW, gates=(), missing=(), files=(),
+    publishes=None, format="mail", sha256="", part="", received=NOW, changed=NOW, gates=(), missing=(), files=(),
 )  # fmt: skip
 
 
