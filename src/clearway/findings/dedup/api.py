@@ -135,7 +135,7 @@ def handlers() -> list[HTTPRouteHandler]:
         opt=needs("coordinate"),
         sync_to_thread=True,
         status_code=201,
-        summary="Undo a merge or a split",
+        summary="Undo a merge, a split or an undo",
         responses=gives(Act, *WRITE, status=201),
     )
     def undo(
@@ -144,11 +144,10 @@ def handlers() -> list[HTTPRouteHandler]:
         number: FromPath[int],
         data: JSONBody[Reason],
     ) -> Response[bytes]:
-        """What the act said is revoked, what it revoked is said again."""
+        """What the act said is revoked, what it revoked is said again. An undo is undone by its number too."""
 
         def act(db: Db, me: Principal) -> Made:
-            kept.one(db, handling)
-            return Made(record=Act(edge.undo(db, number, data.why)), status=201)
+            return Made(record=Act(edge.undo(db, kept.one(db, handling), number, data.why)), status=201)
 
         return done_once(request, act)
 

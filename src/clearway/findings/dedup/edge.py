@@ -20,6 +20,7 @@ from clearway.store.scalar import scalar
 from .. import kept
 from . import cluster
 from .cluster import Basis, Tie, Verdict
+from .undo import Row, Saying, base_of, change, in_force
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[Any]
 
-MOST = 500  # findings of one group that one act may touch
-_REACH = 5_000  # edges that are followed to find a group
+MOST = 1_000  # findings of one group that one act may touch: as many as a case has
+_REACH = 5_000  # findings that are followed to find a group
 
 
 class Edge(Struct, frozen=True, kw_only=True):
@@ -104,25 +105,40 @@ def group_of(db: Connection, finding: int) -> tuple[int, ...]:
     Raises:
         TooLargeError: more is joined to it than can be looked at.
     """
-    rows = db.execute(
-        """with recursive met (finding) as (
-            values (%(of)s::bigint)
-            union select case when e.one = m.finding then e.other else e.one end
-            from met m join clearway.finding_edge e on m.finding in (e.one, e.other)
-            where e.revoked is null and e.verdict = 'same')
-        select e.one, e.other, e.verdict, e.basis from clearway.finding_edge e
-        where e.revoked is null and e.verdict in ('same', 'different', 'contains')
-            and e.one in (select finding from met) and e.other in (select finding from met)
-        order by e.edge limit %(most)s""",
-        {"of": finding, "most": _REACH + 1},
-    ).fetchall()
-    if len(rows) > _REACH:
-        raise TooLargeError(
-            "too much is joined to it", where=f"finding/{finding}", mend="split it into its parts first"
+    return groups_of(db, [finding])[finding]
+
+
+def groups_of(db: Connection, findings: Sequence[int]) -> dict[int, tuple[int, ...]]:
+    """The group of each of these findings (`group_of`).
+
+    Raises:
+        TooLargeError: more is joined to them than can be looked at.
+    """
+    # Findings are followed, not edges: of a flaw that many reported alike there are far more edges.
+    met = [
+        number
+        for (number,) in db.execute(
+            """with recursive met (finding) as (
+                select unnest(%(of)s::bigint[])
+                union select n.finding from met m cross join lateral (
+                    select e.other from clearway.finding_edge e
+                    where e.one = m.finding and e.revoked is null and e.verdict = 'same'
+                    union all select e.one from clearway.finding_edge e
+                    where e.other = m.finding and e.revoked is null and e.verdict = 'same') n (finding))
+            select finding from met limit %(most)s""",
+            {"of": list(findings), "most": _REACH + len(findings) + 1},
         )
+    ]
+    if len(met) > _REACH + len(findings):
+        where = f"finding/{findings[0]}"
+        raise TooLargeError("too much is joined to it", where=where, mend="split it into its parts first")
+    rows = db.execute(
+        """select distinct one, other, verdict, basis from clearway.finding_edge
+        where revoked is null and verdict in ('same', 'different', 'contains') and one = any(%s) and other = any(%s)""",
+        (met, met),
+    )
     ties = [Tie(one=a, other=b, verdict=v, basis=basis) for a, b, v, basis in rows]
-    reached = {finding, *(t.one for t in ties), *(t.other for t in ties)}
-    return next(group for group in cluster.groups(reached, ties) if finding in group)
+    return {number: group for group in cluster.groups(met, ties) for number in group}
 
 
 def members(db: Connection, group: Sequence[int]) -> list[Finding]:
@@ -148,7 +164,7 @@ def merge(db: Connection, findings: Sequence[Finding], why: str) -> int:
     Raises:
         InputError: fewer than two, or no reason.
         ForbiddenError: the caller is no coordinator.
-        ConflictError: they are one already.
+        ConflictError: they are one already, or are in two open cases.
     """
     if len({f.id for f in findings}) < 2:
         raise InputError("a merge is of two findings or more", where="with")
@@ -158,6 +174,7 @@ def merge(db: Connection, findings: Sequence[Finding], why: str) -> int:
         raise ConflictError("they are one already", where=findings[0].subject)
     everybody = sorted({number for part in parts for number in part})
     _bounded(everybody)
+    _in_one_case(db, everybody)
     act = scalar(db, "select clearway.next_edge_act()")
     for number in _standing(db, everybody, "different", across=parts):
         _revoke(db, number, why, act)
@@ -213,36 +230,59 @@ def split(db: Connection, finding: Finding, why: str) -> int:
     return act
 
 
-def undo(db: Connection, act: int, why: str) -> int:
-    """Undoes a merge or a split: what it said is revoked, what it revoked is said again; the number of this act.
+def undo(db: Connection, finding: Finding, act: int, why: str) -> int:
+    """Undoes a merge or a split of this finding, or an undo of one; the number of this act.
+
+    What stands afterwards is what follows from the acts that are not undone, in whichever order they were (`undo`).
 
     Raises:
-        NotFoundError: there is no such act, or the caller may not see all of it.
+        NotFoundError: the finding has no such act, or the caller may not see all of it.
         ConflictError: it was undone already.
     """
     _reasoned(why)
-    said = db.execute(
-        "select edge, one, other, revoked is null from clearway.finding_edge where act = %s order by edge",
-        (act,),
+    undone = _undone(db, [act])
+    base = base_of(act, undone)
+    touched = db.execute(
+        "select one, other, act, revoked_act from clearway.finding_edge where act = %(act)s or revoked_act = %(act)s",
+        {"act": base},
     ).fetchall()
-    lost = db.execute(
-        """select one, other, verdict, basis, score, reason from clearway.finding_edge where revoked_act = %s
-        order by edge""",
-        (act,),
-    ).fetchall()
-    if not said and not lost:
-        raise NotFoundError("no such act", where=f"act {act}")
-    standing = [number for number, _, _, stands in said if stands]
-    if not standing:
+    everybody = sorted({number for row in touched for number in row[:2]})
+    if finding.id not in everybody:
+        raise NotFoundError("the finding has no such act", where=f"act {act}")
+    if not in_force(act, undone):
         raise ConflictError("it was undone already", where=f"act {act}")
-    made = scalar(db, "select clearway.next_edge_act()")
-    for number in standing:
-        _revoke(db, number, why, made)
-    for one, other, verdict, basis, score, reason in lost:
-        add(db, one, other, verdict, basis, score=score, reason=reason, act=made)
-    everybody = sorted({n for _, one, other, _ in said for n in (one, other)})
+    made = scalar(db, "select clearway.undo_edge_act(%s)", (act,))
+    rows = _sayings(db, everybody, sorted({row[2] for row in touched if row[2] is not None}))
+    acts = {n for row in rows for n in (row.saying.act, row.revoked_act) if n is not None}
+    follows = change(base, rows, _undone(db, [*acts, base]))
+    for row in follows.revoke:
+        _revoke(db, row.edge, why, made)
+    for row in follows.again:
+        said = row.saying
+        add(
+            db, said.one, said.other, said.verdict, said.basis,  # type: ignore[arg-type]
+            score=row.score, reason=row.reason, act=said.act,
+        )  # fmt: skip
     _log(db, "duplicate.undone", members(db, everybody), made, why, undid=act)
     return made
+
+
+def _undone(db: Connection, acts: Sequence[int]) -> dict[int, int]:
+    return dict(db.execute("select act, undid from clearway.edge_undos(%s)", (list(acts),)).fetchall())
+
+
+def _sayings(db: Connection, findings: Sequence[int], acts: Sequence[int]) -> list[Row]:
+    """All that these acts, or none, have said by a person of these findings, the oldest first."""
+    rows = db.execute(
+        """select edge, act, one, other, verdict, basis, revoked is not null, revoked_act, score, reason
+        from clearway.finding_edge where basis = 'person' and (act = any(%s) or act is null)
+            and one = any(%s) and other = any(%s) order by edge""",
+        (list(acts), list(findings), list(findings)),
+    )
+    return [
+        Row(edge=n, saying=Saying(*said), revoked=revoked, revoked_act=by, score=score, reason=reason)
+        for n, *said, revoked, by, score, reason in rows
+    ]
 
 
 def revoke(db: Connection, finding: Finding, number: int, why: str) -> None:
@@ -327,6 +367,22 @@ def _log(db: Connection, what: str, found: list[Finding], act: int | None, why: 
         aud=aud,
         body={"findings": [f.handling for f in found[:50]]},
     )
+
+
+def _in_one_case(db: Connection, findings: Sequence[int]) -> None:
+    """Raises ConflictError where these are in several open cases: one flaw has one."""
+    rows = db.execute(
+        """select distinct c.handling from clearway.finding f join clearway.desk_case c using (case_id)
+        where f.finding = any(%s) and c.closed is null and c.published is null order by 1 limit 10""",
+        (list(findings),),
+    )
+    cases = [handling for (handling,) in rows]
+    if len(cases) > 1:
+        raise ConflictError(
+            f"they are in {len(cases)} open cases: {', '.join(cases)}",
+            where="with",
+            mend="take the findings out of all but one of them, or close it, first",
+        )
 
 
 def _reasoned(why: str) -> None:

@@ -20,14 +20,16 @@ from ..validate.crash import CrashState
 Kind = Literal["input", "stack", "crash", "context", "place"]
 KINDS: tuple[Kind, ...] = get_args(Kind)  # strongest first
 VERSIONS: dict[Kind, str] = {
-    "input": "clearway/input/v1",
+    "input": "clearway/input/v2",
     "stack": f"clearway/stack/{CRASH}",
     "crash": f"clearway/{CRASH}",
     "context": "clearway/context/v1",
     "place": "clearway/place/v1",
 }
+# Which runs make a key of what was run: those of a proof under our harness, on files that the desk knows.
+EVIDENCE = "clearway/evidence/v2"
 # What a finding's keys were made by: when this changes, they are made anew.
-RULES = sha256("\n".join(VERSIONS.values()).encode()).hexdigest()[:16]
+RULES = sha256("\n".join((EVIDENCE, *VERSIONS.values())).encode()).hexdigest()[:16]
 SMALLEST_INPUT = 4  # bytes; an empty or one-letter input is everybody's
 MOST_INPUTS = 200
 _MOST_TEXT = 4_000
@@ -61,10 +63,22 @@ class Facts(Struct, frozen=True, kw_only=True):
 
 
 class Input(Struct, frozen=True):
-    """One input of its proof."""
+    """What its proof is given: one file, or all of them together (`input_of`)."""
 
     sha256: str
     size: int
+
+
+def input_of(files: Sequence[Input]) -> Input | None:
+    """All that a proof is given as one input, so that a file beside the one that counts is not a guess more; None for
+    a proof that is given nothing."""
+    distinct = sorted({(file.sha256, file.size) for file in files})
+    if not distinct:
+        return None
+    if len(distinct) == 1:
+        return Input(*distinct[0])
+    joined = sha256("\n".join(digest for digest, _ in distinct).encode()).hexdigest()
+    return Input(joined, sum(size for _, size in distinct))
 
 
 def keys_of(facts: Facts, states: Iterable[CrashState] = (), inputs: Sequence[Input] = ()) -> tuple[Key, ...]:

@@ -7,20 +7,26 @@ touched.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from clearway.records.errors import ClearwayError
+from clearway.store.scalar import scalar
 
 from .. import artefact, kept
 from ..validate.crash import CrashState, state_of
+from ..validate.recipe import Command, read
 from . import edge
-from .cascade import Keyed, Relation, relate, returns
-from .keys import RULES, VERSIONS, Facts, Input, Key, keys_of
+from .cascade import Keyed, Relation, hubs, proofs, relate, returns
+from .keys import RULES, SMALLEST_INPUT, VERSIONS, Facts, Input, Key, input_of, keys_of
 
 if TYPE_CHECKING:
     import psycopg
 
     from ..kept import Finding
+    from ..validate.recipe import Proof
     from ..vault import Vault
 
     Connection = psycopg.Connection[Any]
@@ -30,11 +36,19 @@ MOST_OTHERS = 200  # findings with one key that are compared, the oldest first
 _KEY_BASES = ["input", "stack", "crash", "context", "place"]
 
 
+# What speaks of a finding besides its facts, as a number that grows with each change of it.
+_EVIDENCE = """(select coalesce(sum(v.version), 0) from clearway.validation v
+        where v.finding = f.finding and v.state = 'done')
+    + (select count(*) + count(k.revoked) from clearway.finding_known k where k.finding = f.finding)"""
+
+
 def stale(owner: Connection, most: int = 200) -> list[int]:
-    """Findings whose keys are not made, or were made by other rules or from other facts; oldest first."""
+    """Findings whose keys are not made, or were made by other rules, facts or evidence, or before it was said which
+    public flaw they are; oldest first."""
     rows = owner.execute(
-        """select f.finding from clearway.finding f left join clearway.finding_keyed k on k.finding = f.finding
-        where k.finding is null or k.rules <> %s or k.facts <> f.version order by f.finding limit %s""",
+        f"""select f.finding from clearway.finding f left join clearway.finding_keyed d on d.finding = f.finding
+        where d.finding is null or d.rules <> %s or d.facts <> f.version or d.evidence <> {_EVIDENCE}
+        order by f.finding limit %s""",  # noqa: S608 - of a constant
         (RULES, most),
     )
     return [number for (number,) in rows]
@@ -45,7 +59,9 @@ def rekey(owner: Connection, vault: Vault, number: int) -> tuple[Finding, list[i
     # One at a time: two who compare the same findings would lock them in two orders.
     owner.execute("select pg_advisory_xact_lock(hashtextextended('clearway rekey', 0))")
     finding = kept.by_id(owner, number)
-    keys = keys_of(_facts(finding), _states(owner, vault, finding), _inputs(owner, finding))
+    # Counted before it is read: what is added meanwhile makes the keys stale again.
+    counted = scalar(owner, f"select {_EVIDENCE} from clearway.finding f where f.finding = %s", (number,))  # noqa: S608
+    keys = keys_of(_facts(finding), *_shown(owner, vault, finding))
     owner.execute(
         "delete from clearway.finding_key where finding = %s and version = any(%s)",
         (finding.id, list(VERSIONS.values())),
@@ -62,9 +78,10 @@ def rekey(owner: Connection, vault: Vault, number: int) -> tuple[Finding, list[i
         if verdict == "likely" and not _crossed(owner, finding.id, other):
             waiting.append(other)
     owner.execute(
-        """insert into clearway.finding_keyed (finding, rules, facts) values (%s, %s, %s)
-        on conflict (finding) do update set rules = excluded.rules, facts = excluded.facts, at = clock_timestamp()""",
-        (finding.id, RULES, finding.version),
+        """insert into clearway.finding_keyed (finding, rules, facts, evidence) values (%s, %s, %s, %s)
+        on conflict (finding) do update set rules = excluded.rules, facts = excluded.facts,
+            evidence = excluded.evidence, at = clock_timestamp()""",
+        (finding.id, RULES, finding.version, counted),
     )
     return finding, waiting
 
@@ -81,23 +98,39 @@ def alike(db: Connection, finding: Finding, most: int = 50) -> list[tuple[int, R
     return sorted(found, key=lambda f: (-f[1].score, f[0]))[:most]
 
 
+class _Other(Struct, frozen=True):
+    number: int
+    org: int
+    ecosystem: str
+    release: str
+
+
 Suggested = tuple[Any, Relation, int, int]  # verdict, why, and the two in the edge's direction
 
 
 def _suggested(owner: Connection, finding: Finding, keys: frozenset[Key]) -> dict[int, Suggested]:
-    numbers = _sharing(owner, finding, keys)
-    theirs = _keys(owner, numbers)
-    mine = Keyed(keys=keys, fired=finding.level >= 1)
+    # With those that it is joined to by keys, so that none is let go because there are too many to look at.
+    numbers = dict.fromkeys([*_sharing(owner, finding, keys), *_joined(owner, finding)])
+    theirs, fired = _keys(owner, list(numbers)), _fired(owner, [finding.id, *numbers])
+    mine = Keyed(keys=keys, fired=finding.id in fired)
+    others = _others(owner, list(numbers))
+    seen = {n: Keyed(keys=theirs.get(n, frozenset()), fired=n in fired) for n in others}
+    shown = {n: (others[n].org, proofs(k)) for n, k in seen.items()} | {
+        finding.id: (finding.org, proofs(mine))
+    }
+    first = hubs(shown)
+    me = _Other(finding.id, finding.org, finding.ecosystem, finding.release)
     found: dict[int, Suggested] = {}
-    for number in numbers:
-        other = kept.by_id(owner, number)
-        relation = relate(mine, Keyed(keys=theirs.get(number, frozenset()), fired=other.level >= 1))
+    for number, other in others.items():
+        relation = relate(mine, seen[number])
         if relation is None or relation.score < LEAST:
             continue
-        older, newer = (other, finding) if other.id < finding.id else (finding, other)
-        if newer.level >= 1 and returns(newer.ecosystem, newer.release, _fixes(owner, older.id)):
-            found[number] = ("regression", relation, newer.id, older.id)
-        else:
+        older, newer = (other, me) if number < finding.id else (me, other)
+        if newer.number in fired and returns(newer.ecosystem, newer.release, _fixes(owner, older.number)):
+            found[number] = ("regression", relation, newer.number, older.number)
+        elif relation.verdict != "same" or any(
+            (n, proof) in first for proof in proofs(mine) & proofs(seen[number]) for n in (finding.id, number)
+        ):
             found[number] = (relation.verdict, relation, finding.id, number)
     return found
 
@@ -124,27 +157,38 @@ def _facts(finding: Finding) -> Facts:
     )  # fmt: skip
 
 
-def _states(owner: Connection, vault: Vault, finding: Finding) -> list[CrashState]:
-    """The crash states of its validations that fired, read anew from what the first run wrote."""
+def _shown(owner: Connection, vault: Vault, finding: Finding) -> tuple[list[CrashState], list[Input]]:
+    """The crash states and the inputs of its proofs that fired under our harness on files that the desk knows.
+
+    A state is what a sanitizer reported to the desk, as the verdict was read from: what a program printed is no part of
+    it. An input is what the recipe that was judged gives to the proof: what else was sent beside it is none.
+    """
     rows = owner.execute(
-        """select log from clearway.validation where finding = %s and state = 'done' and level >= 1
-            and log is not null order by validation""",
+        """select log, reported, recipe from clearway.validation
+        where finding = %s and state = 'done' and level >= 1 and uncapped order by validation desc limit 20""",
         (finding.id,),
     ).fetchall()
-    found = []
-    for (number,) in rows[-20:]:
-        try:
-            data = artefact.read(owner, vault, artefact.one(owner, number), logged=False)
-        except ClearwayError:
-            continue  # its key is in another home: its other keys stand
-        state = state_of(data)
-        if state is not None:
-            found.append(state)
-    return found
+    states, inputs = [], []
+    for log, reported, recipe in rows:
+        with suppress(
+            ClearwayError
+        ):  # its key is in another home, or it was taken away: its other keys stand
+            if log is not None and reported:
+                said = artefact.read(owner, vault, artefact.one(owner, log), logged=False)
+                states.append(state_of(said[:reported]))
+        with suppress(ClearwayError):
+            if recipe:
+                raw = artefact.read(owner, vault, artefact.by_sha256(owner, finding.id, recipe), logged=False)
+                inputs.append(input_of(_given(owner, finding, read(raw).proof)))
+    return [s for s in states if s is not None], [i for i in inputs if i is not None]
 
 
-def _inputs(owner: Connection, finding: Finding) -> list[Input]:
-    return [Input(file.sha256, file.bytes) for file in artefact.listed(owner, finding.id, "input")]
+def _given(owner: Connection, finding: Finding, proof: Proof) -> list[Input]:
+    digests = {*proof.files.values()}
+    if isinstance(proof, Command) and proof.stdin:
+        digests.add(proof.stdin)
+    sizes = {a.sha256: a.bytes for a in artefact.listed(owner, finding.id)}
+    return [Input(digest, sizes.get(digest, SMALLEST_INPUT)) for digest in digests]
 
 
 def _sharing(db: Connection, finding: Finding, keys: frozenset[Key]) -> list[int]:
@@ -179,6 +223,35 @@ def _fixes(owner: Connection, finding: int) -> list[str]:
         (finding,),
     )
     return [version for (version,) in rows]
+
+
+def _others(owner: Connection, findings: list[int]) -> dict[int, _Other]:
+    rows = owner.execute(
+        """select finding, org, ecosystem, release from clearway.finding
+        where finding = any(%s) and state <> 'withdrawn'""",
+        (findings,),
+    )
+    return {row[0]: _Other(*row) for row in rows}
+
+
+def _joined(owner: Connection, finding: Finding) -> list[int]:
+    """Those that its keys have joined it to."""
+    rows = owner.execute(
+        """select case when one = %(of)s then other else one end from clearway.finding_edge
+        where %(of)s in (one, other) and revoked is null and basis = any(%(bases)s)""",
+        {"of": finding.id, "bases": _KEY_BASES},
+    )
+    return [number for (number,) in rows]
+
+
+def _fired(owner: Connection, findings: list[int]) -> frozenset[int]:
+    """Of these, whose proof has fired under our harness on files that the desk knows."""
+    rows = owner.execute(
+        """select distinct finding from clearway.validation
+        where finding = any(%s) and state = 'done' and level >= 1 and uncapped""",
+        (findings,),
+    )
+    return frozenset(number for (number,) in rows)
 
 
 def _crossed(owner: Connection, one: int, other: int) -> bool:

@@ -81,6 +81,9 @@ class Judged(Struct, frozen=True, kw_only=True):
     second: Second | None = None  # another compiler or interpreter, for E4
     firing: bytes | None = None  # the variant that failed E4: data
     output: bytes = b""  # of the first run: data
+    reported: int = (
+        0  # bytes of it, from the first on, that are the sanitizer's report, which `state` is read from
+    )
     capped_by: tuple[str, ...] = ()  # why what fired may be anything, so that E1 is the most
 
     @property
@@ -137,6 +140,8 @@ def judge(
     }
     first = _try(backend, vulnerable, subject, symbolize=True)
     found |= {"state": first.seen.state, "output": _written(first)}
+    if first.seen.state is not None:
+        found["reported"] = min(len(first.report), _WRITTEN)
     runs = [first.seen]
     times = max(recipe.times, level.LEAST_RUNS)
     for n in range(1, times):

@@ -199,11 +199,13 @@ def finish(
     row = owner.execute(
         """update clearway.validation set state = 'done', ended = clock_timestamp(), level = %s, why = %s, recipe = %s,
             crash = %s, crash_state = %s, vulnerable = %s, patched = %s, environment = %s, log = %s, doing = '',
+            uncapped = %s, reported = %s,
             version = version + 1
         where validation = %s and state in ('waiting', 'running') returning finding, org, aud""",
         (
             max(judged.ladder.level, 0), judged.ladder.why[:2000], recipe, state.key if state else "",
-            str(state)[:2000] if state else "", judged.vulnerable, judged.patched, environment, log, number,
+            str(state)[:2000] if state else "", judged.vulnerable, judged.patched, environment, log,
+            not judged.capped, judged.reported, number,
         ),
     ).fetchone()  # fmt: skip
     if row is None:
