@@ -6,9 +6,9 @@ import pytest
 
 from clearway.findings import kept
 from clearway.findings.dedup import edge, public
-from clearway.findings.dedup.rekey import rekey, stale
+from clearway.findings.dedup.rekey import stale
 from clearway.records.errors import ConflictError, ForbiddenError, InputError, NotFoundError
-from findings_dedup_world import Two
+from findings_dedup_world import Two, fired, replay
 from findings_world import Desk
 
 
@@ -134,12 +134,6 @@ def test_a_reason_is_wanted_and_one_finding_is_no_merge(desk: Desk) -> None:
         edge.split(db, a, "x")
 
 
-def replay(desk: Desk) -> None:
-    with desk.owner() as db:
-        for number in stale(db):
-            rekey(db, desk.vault, number)
-
-
 def test_keys_suggest_and_merge_nothing(desk: Desk, two: Two) -> None:
     ours, theirs = two.ours, two.theirs
     replay(desk)
@@ -186,9 +180,10 @@ def test_a_fixed_flaw_that_fires_in_a_later_release_has_come_back(desk: Desk, tw
         public.say(db, ours, "CVE-2024-1", ["1.2.4"], "the advisory names the function")
     with desk.owner() as db:
         db.execute(
-            "update clearway.finding set release = '1.3.0', level = 1, version = version + 1 where finding = %s",
+            "update clearway.finding set release = '1.3.0', version = version + 1 where finding = %s",
             (theirs.id,),
         )
+    fired(desk, theirs)
     replay(desk)
     with desk.acting(desk.coordinator) as db:
         found = edge.of(db, theirs)

@@ -55,6 +55,7 @@ OTHERWISE = {
     "fleet_clock": "rules of which dates came; of nobody",
     "next_edge_act": "by the desk; a number, of no row",
     "lease_asked": "a count of an organisation's own questions",
+    "undo_edge_act": "by the desk; a number and which it undoes, of no row",
     "lease_whose": "a bounded answer about traffic, to an organisation's own",
 }
 # Those that test it for their callers.

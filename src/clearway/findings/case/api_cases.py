@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import FromPath, JSONBody, Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, Parameter
 from msgspec import Meta, Struct
 
 from clearway.access.reading import reading
@@ -87,9 +87,10 @@ CASES = Listing(
 
 
 class Queue(Struct, frozen=True, kw_only=True):
-    """What waits for a coordinator, the best rank first."""
+    """What waits for a coordinator, the best rank first; `total` is how many wait, of which the best are told."""
 
     waiting: list[Waiting]
+    total: int
 
 
 class QueueLine(Struct, frozen=True, kw_only=True):
@@ -115,6 +116,7 @@ class NewCase(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     findings: Annotated[list[Annotated[str, Meta(max_length=20)]], Meta(min_length=1, max_length=1_000)]
     title: Annotated[str, Meta(max_length=300)] = ""
+    along: bool = False  # with what else is the same flaw; without, that is refused and named
 
 
 class NewParty(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -219,7 +221,7 @@ def handlers() -> list[HTTPRouteHandler]:
     def queue(request: _R) -> Response[bytes]:
         """Findings in no case, ranked, each with the reasons for its place."""
         with reading(request) as (db, me, note):
-            found = Queue(waiting=triage.queue(db, now()))
+            found = Queue(waiting=triage.queue(db, now()), total=triage.waiting(db))
             note.listed("triage", "", findings.audiences(db, (one.handling for one in found.waiting)))
         return etag.response(request, msgspec.json.encode(found), me, "application/json")
 
@@ -248,7 +250,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
         def act(db: Db, me: Principal) -> Made:
             chosen = [findings.one(db, h) for h in dict.fromkeys(data.findings)]
-            made = kept.add(db, kept.desk_of(me), chosen, data.title)
+            made = kept.add(db, kept.desk_of(me), chosen, data.title, along=data.along)
             return told(db, made, me, 201)
 
         return done_once(request, act)
@@ -270,11 +272,16 @@ def handlers() -> list[HTTPRouteHandler]:
         summary="Put a finding into the case", responses=gives(CaseView, *WRITE),
     )  # fmt: skip
     def take(
-        request: _R, handling: FromPath[HandlingText], finding: FromPath[HandlingText]
+        request: _R,
+        handling: FromPath[HandlingText],
+        finding: FromPath[HandlingText],
+        along: FromQuery[bool] = False,
     ) -> Response[bytes]:
+        """`along` with what else is the same flaw and in no case; without, that is refused and named."""
+
         def act(db: Db, me: Principal) -> Made:
             case = kept.one(db, handling)
-            kept.take(db, case, findings.one(db, finding))
+            kept.take(db, case, findings.one(db, finding), along=along)
             return told(db, case, me)
 
         return done_once(request, act)

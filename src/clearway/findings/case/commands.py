@@ -45,6 +45,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     opened = add("open", "open a case from findings", run_open, one=False)
     opened.add_argument("finding", nargs="+", metavar="CWF-XXXX-XXXX")
     opened.add_argument("--title", default="")
+    opened.add_argument("--along", action="store_true", help="with what else is the same flaw")
     add("show", "a case: its machines, the status matrix, what is open", run_show)
     join = add("party", "add a party, and ask it", run_party)
     join.add_argument("--role", default="vendor", choices=_ROLES)
@@ -136,7 +137,7 @@ def run_open(args: argparse.Namespace) -> int:
 
     with opened(args.home) as (pool, _, key, me), pool.acting(key) as db:
         chosen = [findings.one(db, handling) for handling in dict.fromkeys(args.finding)]
-        made = kept.add(db, kept.desk_of(me), chosen, args.title)
+        made = kept.add(db, kept.desk_of(me), chosen, args.title, along=args.along)
         shown = seen(db, made, me)
     _print_case(args, shown)
     return 0

@@ -98,18 +98,21 @@ def desk_of(me: Principal) -> int:
     return found[0]
 
 
-def add(db: Connection, org: int, chosen: Sequence[Finding], title: str = "") -> Case:
+def add(db: Connection, org: int, chosen: Sequence[Finding], title: str = "", *, along: bool = False) -> Case:
     """A new case of these findings, with an embargo of its own that holds from now on. `org` keeps it.
 
     Title and package are the first finding's unless `title` says otherwise; nothing of the reports' text is shared.
+    One flaw has one case: what else is the same flaw (`dedup.edge`) is named, and taken `along` when the caller says
+    so, since each reporter becomes a party.
 
     Raises:
         InputError: no finding is named, or no title.
         ForbiddenError: the caller does not coordinate there.
-        ConflictError: a finding is in another case, is withdrawn, or is a trial.
+        ConflictError: a finding is in another case, is withdrawn, or is a trial; others are the same flaw.
     """
     if not chosen or len(chosen) > MAX_FINDINGS:
         raise InputError(f"a case is opened from 1 to {MAX_FINDINGS:,} findings", where="findings")
+    taken = _one_flaw(db, chosen, along=along)
     first = chosen[0]
     named = plain(title.strip() or first.title, 300)
     handling = findings.new_handling().replace("CWF", "CWC")
@@ -130,22 +133,30 @@ def add(db: Connection, org: int, chosen: Sequence[Finding], title: str = "") ->
         db,
         made,
         "case.opened",
-        {"findings": [f.handling for f in chosen], "embargo": embargo.one(db, held).uid},
+        {"findings": [f.handling for f in taken], "embargo": embargo.one(db, held).uid},
     )
-    for finding in _one_flaw(db, chosen):
-        take(db, made, finding)
+    for finding in taken:
+        _put(db, made, finding)
     return by_id(db, made.id)
 
 
-def take(db: Connection, case: Case, finding: Finding) -> None:
-    """Puts a finding into the case; its reporter becomes a party when it is none yet.
+def take(db: Connection, case: Case, *chosen: Finding, along: bool = False) -> list[Finding]:
+    """Puts findings into the case, `along` with what else is the same flaw; those that it took. The reporters become
+    parties where they are none yet.
 
     Raises:
         ForbiddenError, ConflictError: as `add`.
     """
+    _check_open(case)
+    taken = _one_flaw(db, chosen, along=along, into=case)
+    for finding in taken:
+        _put(db, case, finding)
+    return taken
+
+
+def _put(db: Connection, case: Case, finding: Finding) -> None:
     from . import party
 
-    _check_open(case)
     db.execute("select clearway.case_finding(%s, %s)", (finding.id, case.id))
     tell(db, case, "case.finding_added", {"finding": finding.handling})
     known = {p.member for p in party.listed(db, case) if p.role == "reporter"}
@@ -153,17 +164,44 @@ def take(db: Connection, case: Case, finding: Finding) -> None:
         party.add(db, case, role="reporter", member=finding.org)
 
 
-def _one_flaw(db: Connection, chosen: Sequence[Finding]) -> list[Finding]:
-    """The chosen findings, and those that are one flaw with them and in no case: one flaw, one case (`dedup.edge`)."""
-    found = {f.id: f for f in chosen}
-    for finding in chosen:
-        for number in edge.group_of(db, finding.id):
-            if number in found:
-                continue
-            other = findings.by_id(db, number)
-            if other.case_id is None and other.live and other.state not in ("closed", "withdrawn"):
-                found[number] = other
-    return list(found.values())
+def _one_flaw(
+    db: Connection, chosen: Sequence[Finding], *, along: bool, into: Case | None = None
+) -> list[Finding]:
+    """The chosen findings, and with `along` those that are the same flaw and in no case.
+
+    Raises:
+        ConflictError: some are the same flaw and not chosen, or in another open case.
+    """
+    groups = edge.groups_of(db, [f.id for f in chosen])
+    named = {f.id for f in chosen}
+    found = [findings.by_id(db, n) for n in sorted({n for g in groups.values() for n in g} - named)]
+    _nowhere_else(db, found, into)
+    free = [f for f in found if f.case_id is None and f.live and f.state not in ("closed", "withdrawn")]
+    if free and not along:
+        several = "1 more finding is" if len(free) == 1 else f"{len(free):,} more findings are"
+        names = ", ".join(f"{f.handling} of {f.organisation}" for f in free[:20])
+        raise ConflictError(
+            f"{several} the same flaw: {names}{', …' if len(free) > 20 else ''}",
+            where="findings",
+            mend="take them along, which makes their reporters parties, or split them off first",
+        )
+    return [*chosen, *free]
+
+
+def _nowhere_else(db: Connection, found: Sequence[Finding], into: Case | None) -> None:
+    """Raises ConflictError where one of these is in an open case that is not `into`."""
+    rows = db.execute(
+        """select handling from clearway.desk_case where case_id = any(%s) and case_id is distinct from %s
+            and closed is null and published is null order by case_id limit 5""",
+        (sorted({f.case_id for f in found if f.case_id is not None}), into.id if into else None),
+    )
+    cases = [handling for (handling,) in rows]
+    if cases:
+        raise ConflictError(
+            f"the same flaw is in {', '.join(cases)}",
+            where="findings",
+            mend="put it there, or split it off first",
+        )
 
 
 def findings_of(db: Connection, case: Case) -> list[str]:

@@ -62,7 +62,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
     @get(["/cases/triage.json", "/cases/triage.csv"], opt=needs("coordinate"), **PAGE)
     def told(request: _R) -> Response[bytes]:
-        """The same queue for programs, whole."""
+        """The same queue for programs, as far as it is ranked."""
         address = Address.of(request)
         with reading(request) as (db, me, note):
             rows = [w for w in triage.queue(db, now()) if _fits(address, w)]
@@ -79,7 +79,7 @@ def handlers() -> list[HTTPRouteHandler]:
         """One act on the chosen findings: a case of them, a validation of each, or that they are one flaw."""
         given = data.get("id", [])
         chosen = [c for c in (given if isinstance(given, list) else [given]) if isinstance(c, str)]
-        values = {name: str(data.get(name, "")).strip()[:2000] for name in ("into", "why")}
+        values = {name: str(data.get(name, "")).strip()[:2000] for name in ("into", "why", "along")}
         try:
             with acting(request) as (db, me):
                 taken = _chosen(db, chosen)
@@ -103,11 +103,11 @@ def _chosen(db: Db, handlings: Sequence[str]) -> list[Finding]:
 def _case(db: Db, me: Principal, taken: list[Finding], values: dict[str, str]) -> Done:
     if values["into"]:
         case = kept.one(db, values["into"])
-        for each in taken:
-            kept.take(db, case, each)
+        more = len(kept.take(db, case, *taken, along=bool(values["along"])))
     else:
-        case = kept.add(db, kept.desk_of(me), taken)
-    return f"/cases/{case.handling}", f"{case.handling} has {len(taken)} more.", {}
+        case = kept.add(db, kept.desk_of(me), taken, along=bool(values["along"]))
+        more = len(kept.findings_of(db, case))
+    return f"/cases/{case.handling}", f"{case.handling} has {more} more.", {}
 
 
 def _validate(db: Db, me: Principal, taken: list[Finding], values: dict[str, str]) -> Done:
@@ -144,7 +144,7 @@ _ACTS: dict[str, Callable[[Db, Principal, list[Finding], dict[str, str]], Done]]
 def _queue(request: _R, form: Form, chosen: Sequence[str] = ()) -> Response[bytes]:
     address = Address.of(request)
     with reading(request) as (db, _, note):
-        rows = triage.queue(db, now())
+        rows, waiting = triage.queue(db, now()), triage.waiting(db)
         found = [w for w in rows if _fits(address, w)]
         first = start(address.get("cursor"), len(found))
         shown = found[first : first + SHOWN]
@@ -155,8 +155,8 @@ def _queue(request: _R, form: Form, chosen: Sequence[str] = ()) -> Response[byte
         status_code=422 if form.errors else 200,
         tlp=Tlp("AMBER+STRICT", "each finding is for its reporter and the coordinators") if rows else None,
         form=form,
-        waiting=len(rows),
-        most=triage.MOST,
+        waiting=waiting,
+        ranked=len(rows),
         rules=rank.RULES,
         states=STATE_WORDS,
         facets=_facets(rows),

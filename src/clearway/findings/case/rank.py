@@ -14,8 +14,8 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_CLAIMED = {"critical": 4, "high": 3, "medium": 2, "low": 1}
-_RUNS_CODE = frozenset(
+CLAIMED = {"critical": 4, "high": 3, "medium": 2, "low": 1}
+RUNS_CODE = frozenset(
     ("CWE-787", "CWE-125", "CWE-416", "CWE-119", "CWE-120", "CWE-122", "CWE-78", "CWE-94", "CWE-502")
 )
 
@@ -79,8 +79,8 @@ def rank(facts: Facts, now: datetime) -> Rank:
             found.append(Reason(points, words))
 
     add(_evidence(facts.level), _LEVELS[min(facts.level, 6)])
-    add(_CLAIMED.get(facts.severity, 0), f"claimed {facts.severity}")
-    add(5 if facts.cwe in _RUNS_CODE else 0, f"{facts.cwe} is of a class that runs code")
+    add(CLAIMED.get(facts.severity, 0), f"claimed {facts.severity}")
+    add(5 if facts.cwe in RUNS_CODE else 0, f"{facts.cwe} is of a class that runs code")
     add(min(20, 10 * (facts.reporters - 1)), f"{facts.reporters} organisations report it")
     add(8 if facts.case_open else 0, "its package has an open case")
     if facts.embargo_days is not None:

@@ -6,8 +6,13 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 from msgspec import Struct
 
+from clearway.records.errors import TooLargeError
+from clearway.store.scalar import scalar
+
+from ..dedup import edge
 from . import rank
 
 if TYPE_CHECKING:
@@ -15,11 +20,12 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[Any]
 
-MOST = 500  # of those that wait longest and are proven best; what is ranked is shown whole
+MOST = 500  # that are told
+_RANKED = 2_000  # that are ranked: those with the most points by what each of them says of itself
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
-    """One finding of the queue. `case` is an open case of its package, "" without one."""
+    """One finding of the queue. `case` is an open case of the same flaw (`same_flaw`) or of its package, or ""."""
 
     handling: str
     organisation: str
@@ -36,11 +42,15 @@ class Waiting(Struct, frozen=True, kw_only=True):
     points: int
     why: str
     case: str
+    same_flaw: bool = False
     reasons: tuple[rank.Reason, ...] = ()  # what `points` is the sum of, the heaviest first
 
 
 def queue(db: Connection, now: datetime) -> list[Waiting]:
     """What waits for a coordinator, as far as the caller sees it: the best rank first, then the longest wait.
+
+    Of more than are ranked, those are that have the most points of their own, whatever others say of them; of those,
+    the best are told, and `waiting` says how many there are.
 
     Each fact is asked once for all that wait, in a statement of its own: together in one, policies keep the planner
     from knowing how many rows there will be, and it answers in hundreds of milliseconds instead of ten.
@@ -51,9 +61,18 @@ def queue(db: Connection, now: datetime) -> list[Waiting]:
         from clearway.finding f join clearway.organisation o on o.org = f.org
         where f.finding in (select w.finding from clearway.finding w
             where w.case_id is null and w.live and w.state in ('incomplete', 'queued', 'validating', 'judged')
-            order by w.level desc, w.finding limit %s)""",
-        (MOST,),
-    ).fetchall()
+            order by case when w.level < 1 then 0 else 25 + 5 * least(w.level, 6) end
+                + coalesce((%(claimed)s::jsonb ->> w.severity)::int, 0)
+                + case when w.cwe = any(%(runs_code)s) then 5 else 0 end
+                + least(10, extract(day from %(now)s - w.received)::int)
+                + case when w.publishes is null then 0
+                    else greatest(0, 20 - greatest(0, w.publishes - (%(now)s at time zone 'UTC')::date)) end
+                desc, w.finding limit %(most)s)""",
+        {
+            "claimed": msgspec.json.encode(rank.CLAIMED).decode(), "runs_code": sorted(rank.RUNS_CODE), "now": now,
+            "most": _RANKED,
+        },
+    ).fetchall()  # fmt: skip
     lines = [(row[0], row[1], dict(zip(_FACTS, row[2:-1], strict=True))) for row in rows]
     publishes = {row[0]: row[-1] for row in rows}
     public = _known(db, [number for number, _, _ in lines])
@@ -61,9 +80,10 @@ def queue(db: Connection, now: datetime) -> list[Waiting]:
     reporters = _reporters(db, [facts for _, _, facts in lines])
     marks = _marks(db, {org for _, org, _ in lines})
     cases = _cases(db, [facts for _, _, facts in lines])
+    twins = _twins(db, [number for number, _, _ in lines])
     found = []
     for number, org, facts in lines:
-        case = cases.get((facts["ecosystem"], facts["package"]), "")
+        case = twins.get(number) or cases.get((facts["ecosystem"], facts["package"]), "")
         valid, invalid = marks.get(org, (0, 0))
         day = publishes[number]
         known = rank.Facts(
@@ -73,11 +93,27 @@ def queue(db: Connection, now: datetime) -> list[Waiting]:
             embargo_days=None if day is None else (day - now.date()).days,
         )  # fmt: skip
         stood = rank.rank(known, now)
-        found.append(Waiting(**facts, points=stood.points, why=stood.why, case=case, reasons=stood.reasons))
-    return sorted(found, key=lambda w: (-w.points, w.received))
+        found.append(
+            Waiting(
+                **facts, points=stood.points, why=stood.why, case=case, same_flaw=number in twins,
+                reasons=stood.reasons,
+            )
+        )  # fmt: skip
+    return sorted(found, key=lambda w: (-w.points, w.received))[:MOST]
 
 
-_FACTS = tuple(n for n in Waiting.__struct_fields__ if n not in ("points", "why", "case", "reasons"))
+def waiting(db: Connection) -> int:
+    """How many wait, as far as the caller sees them."""
+    return scalar(
+        db,
+        """select count(*) from clearway.finding w
+        where w.case_id is null and w.live and w.state in ('incomplete', 'queued', 'validating', 'judged')""",
+    )
+
+
+_FACTS = tuple(
+    n for n in Waiting.__struct_fields__ if n not in ("points", "why", "case", "same_flaw", "reasons")
+)
 
 
 def _place(facts: dict[str, Any]) -> tuple[str, str, str]:
@@ -132,6 +168,22 @@ def _marks(db: Connection, orgs: set[int]) -> dict[int, tuple[int, int]]:
         (sorted(orgs),),
     )
     return {org: (valid, invalid) for org, valid, invalid in rows}
+
+
+def _twins(db: Connection, findings: list[int]) -> dict[int, str]:
+    """The open case of each of these findings whose flaw has one."""
+    try:
+        groups = edge.groups_of(db, findings)
+    except TooLargeError:
+        return {}  # each of them says so when it is opened
+    together = sorted({n for group in groups.values() if len(group) > 1 for n in group})
+    rows = db.execute(
+        """select f.finding, c.handling from clearway.finding f join clearway.desk_case c using (case_id)
+        where f.finding = any(%s) and c.closed is null and c.published is null""",
+        (together,),
+    )
+    cases = dict(rows.fetchall())
+    return {n: cases[m] for n in findings for m in groups[n] if m in cases}
 
 
 def _cases(db: Connection, lines: list[dict[str, Any]]) -> dict[tuple[str, str], str]:

@@ -147,7 +147,7 @@ def handlers() -> list[HTTPRouteHandler]:
         """What the act said is revoked, what it revoked is said again. An undo is undone by its number too."""
 
         def act(db: Db, me: Principal) -> Made:
-            return Made(record=Act(edge.undo(db, kept.one(db, handling), number, data.why)), status=201)
+            return Made(record=Act(edge.undo(db, number, data.why, kept.one(db, handling))), status=201)
 
         return done_once(request, act)
 

@@ -29,8 +29,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     split = add("split", "say that a finding is a flaw of its own", run_split)
     split.add_argument("handling", metavar="CWF-XXXX-XXXX")
     split.add_argument("--why", required=True)
-    undo = add("undo", "undo a merge or a split", run_undo)
-    undo.add_argument("act", type=int, metavar="NUMBER", help="as `merge` and `split` print it")
+    undo = add("undo", "undo a merge, a split or an undo", run_undo)
+    undo.add_argument("act", type=int, metavar="NUMBER", help="as `merge`, `split` and `undo` print it")
     undo.add_argument("--why", required=True)
 
 

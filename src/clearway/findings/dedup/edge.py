@@ -230,16 +230,18 @@ def split(db: Connection, finding: Finding, why: str) -> int:
     return act
 
 
-def undo(db: Connection, finding: Finding, act: int, why: str) -> int:
-    """Undoes a merge or a split of this finding, or an undo of one; the number of this act.
+def undo(db: Connection, act: int, why: str, finding: Finding | None = None) -> int:
+    """Undoes a merge or a split, or an undo of one; the number of this act. With `finding`, one of that finding's.
 
     What stands afterwards is what follows from the acts that are not undone, in whichever order they were (`undo`).
 
     Raises:
-        NotFoundError: the finding has no such act, or the caller may not see all of it.
+        NotFoundError: there is no such act, or the finding has none; or the caller may not see all of it.
         ConflictError: it was undone already.
     """
     _reasoned(why)
+    if not 0 < act < 2**63:
+        raise NotFoundError("no such act", where=f"act {act}")
     undone = _undone(db, [act])
     base = base_of(act, undone)
     touched = db.execute(
@@ -247,8 +249,8 @@ def undo(db: Connection, finding: Finding, act: int, why: str) -> int:
         {"act": base},
     ).fetchall()
     everybody = sorted({number for row in touched for number in row[:2]})
-    if finding.id not in everybody:
-        raise NotFoundError("the finding has no such act", where=f"act {act}")
+    if not everybody or (finding is not None and finding.id not in everybody):
+        raise NotFoundError("no such act", where=f"act {act}")
     if not in_force(act, undone):
         raise ConflictError("it was undone already", where=f"act {act}")
     made = scalar(db, "select clearway.undo_edge_act(%s)", (act,))

@@ -99,7 +99,7 @@ def _split(db: Db, finding: Finding, data: Acting) -> Did:
 
 
 def _undo(db: Db, finding: Finding, data: Acting) -> Did:
-    edge.undo(db, finding, _number(data.number), data.why.strip() or "undone on the page")
+    edge.undo(db, _number(data.number), data.why.strip() or "undone on the page", finding)
     return "It is undone.", 0
 
 

@@ -2,14 +2,14 @@
 
 from clearway.store.ddl import before, run
 
-revision = "0050"
-down_revision = "0039"
+revision = "0045"
+down_revision = "0041"
 branch_labels = None
 depends_on = None
 
 TABLES = """
--- Whether a proof ran under our harness on files that the desk knows, and how much of its log, from the first byte on, is
--- the sanitizer's own report: what keys are made of.
+-- Whether a proof ran under our harness on files that the desk knows, and how much of its log, from the first byte on,
+-- is the sanitizer's own report: what keys are made of.
 alter table clearway.validation add column uncapped boolean not null default false;
 alter table clearway.validation add column reported int not null default 0 check (reported >= 0);
 update clearway.validation set uncapped = true where state = 'done' and level >= 2;
