@@ -124,7 +124,7 @@ def test_what_is_one_flaw_comes_into_one_case_with_each_reporter(cases: Cases) -
     with cases.acting(desk.finder) as db:
         findings.move(db, findings.one(db, gone.handling), "withdrawn", "wrong")
     with cases.acting() as db:
-        case = kept.add(db, cases.house, [findings.one(db, one.handling)])
+        case = kept.add(db, cases.house, [findings.one(db, one.handling)], along=True)
         assert kept.findings_of(db, case) == [one.handling, other.handling]
         assert {p.organisation for p in party.listed(db, case)} == {"lab", "rival"}
     for who in (desk.finder, desk.rival):

@@ -4,39 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from clearway.findings import artefact, kept
-from clearway.findings.artefact import File
+from clearway.findings import kept
 from clearway.findings.case import kept as cases
 from clearway.findings.case import triage
 from clearway.findings.dedup import edge, public, rekey, told
 from clearway.findings.intake import submit
 from findings_dedup_world import Two
+from findings_dedup_world import fired as ran
+from findings_targets import LONG
 from findings_world import Desk
 from people import Somebody
 from report_documents import dump, own
 
-CRASH = b"""==1==ERROR: AddressSanitizer: heap-buffer-overflow on address 0x602000000011 at pc 0x0 bp 0x0 sp 0x0
-WRITE of size 1 at 0x602000000011 thread T0
-    #0 0x1 in parse_string /src/parse.c:17:5
-    #1 0x2 in parse_value /src/parse.c:90:9
-    #2 0x3 in parse /src/parse.c:120:3
-    #3 0x4 in main /src/main.c:9:1
-"""
-
-
-def fired(desk: Desk, release: str, who: Somebody | None = None) -> kept.Finding:
+def fired(desk: Desk, release: str, who: Somebody | None = None, given: bytes = LONG) -> kept.Finding:
     """A finding whose proof has fired here in one crash state, as a validation leaves it."""
     found = desk.finding(who, release=release, purl=f"pkg:pypi/example@{release}", state="queued")
-    with desk.owner() as db:
-        log = artefact.add(
-            db, desk.vault, found, File(kind="log", data=CRASH, name="v.log", media="text/plain")
-        )
-        db.execute(
-            """insert into clearway.validation (finding, org, aud, upto, seconds, state, level, log)
-            values (%s, %s, %s, 1, 0, 'done', 1, %s)""",
-            (found.id, found.org, found.aud, log.id),
-        )
-        return kept.set_level(db, found, 1, "fires 3 of 3")
+    return ran(desk, found, given=given)
 
 
 def queue(desk: Desk) -> dict[str, triage.Waiting]:
@@ -73,7 +56,7 @@ def test_a_gate_says_what_the_desk_has_said_is_public_and_the_queue_puts_it_last
 
 def test_a_fixed_flaw_that_returns_is_a_regression_with_a_case_of_its_own(desk: Desk) -> None:
     first = fired(desk, "1.2.3")
-    twin = fired(desk, "1.2.2", desk.rival)
+    twin = fired(desk, "1.2.2", desk.rival, b"another input")
     with desk.owner() as db:
         for one in (first, twin):
             rekey.rekey(db, desk.vault, one.id)
@@ -82,7 +65,7 @@ def test_a_fixed_flaw_that_returns_is_a_regression_with_a_case_of_its_own(desk: 
             "before the fix both are one report more"
         )
         edge.merge(db, [first, twin], "the same lines")
-        case = cases.add(db, desk.people.house, [first])
+        case = cases.add(db, desk.people.house, [first], along=True)
         assert len(cases.findings_of(db, case)) == 2
         public.say(db, first, "CVE-2026-0001", ["1.2.4"], "published")
         cases.close(db, cases.by_id(db, case.id), "published")

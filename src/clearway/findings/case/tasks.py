@@ -11,6 +11,7 @@ from clearway.store.jobs_retry import Retry
 
 from . import cve_id, kept, party, release
 from . import settings as setting
+from .withdrawn import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +66,10 @@ def tasks(home: Path, url: str, clock: Clock | None = None) -> Tasks:
 
         with job.owner() as db:
             assets.follow(db, Vault.of_home(home), at.now().date())
+    def withdrawn(job: Job, args: Mapping[str, Any]) -> None:
+        """Lets reporters leave whose findings of a case are all withdrawn."""
+        with job.owner() as db:
+            sweep(db)
 
     return {
         "findings.case_assets": Spec(match, cron="* * * * *"),
@@ -73,6 +78,7 @@ def tasks(home: Path, url: str, clock: Clock | None = None) -> Tasks:
         cve_id.TASK: Spec(number, Retry(attempts=12)),
         "findings.case_cve_publish": Spec(number, cron="*/10 * * * *"),
         "findings.case_turns": Spec(turns, cron="23 * * * *"),
+        "findings.case_withdrawn": Spec(withdrawn, cron="* * * * *"),
     }
 
 
