@@ -16,6 +16,7 @@ from findings_world import Desk
 from people import Somebody
 from report_documents import dump, own
 
+
 def fired(desk: Desk, release: str, who: Somebody | None = None, given: bytes = LONG) -> kept.Finding:
     """A finding whose proof has fired here in one crash state, as a validation leaves it."""
     found = desk.finding(who, release=release, purl=f"pkg:pypi/example@{release}", state="queued")

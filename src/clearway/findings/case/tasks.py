@@ -66,6 +66,7 @@ def tasks(home: Path, url: str, clock: Clock | None = None) -> Tasks:
 
         with job.owner() as db:
             assets.follow(db, Vault.of_home(home), at.now().date())
+
     def withdrawn(job: Job, args: Mapping[str, Any]) -> None:
         """Lets reporters leave whose findings of a case are all withdrawn."""
         with job.owner() as db:
