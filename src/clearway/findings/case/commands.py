@@ -103,7 +103,9 @@ def run_triage(args: argparse.Namespace) -> int:
     from .at_desk import now
 
     with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
-        waiting = triage.queue(db, now())
+        waiting, total = triage.queue(db, now()), triage.waiting(db)
+    if total > len(waiting):
+        print(f"{len(waiting):,} of {total:,} that wait: those with the most points", file=sys.stderr)
     if args.json:
         _json(waiting)
         return 0

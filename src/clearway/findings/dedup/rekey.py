@@ -37,9 +37,10 @@ _KEY_BASES = ["input", "stack", "crash", "context", "place"]
 
 
 # What speaks of a finding besides its facts, as a number that grows with each change of it.
-_EVIDENCE = """(select coalesce(sum(v.version), 0) from clearway.validation v
-        where v.finding = f.finding and v.state = 'done')
-    + (select count(*) + count(k.revoked) from clearway.finding_known k where k.finding = f.finding)"""
+_JUDGED = """select v.finding, sum(v.version) as n from clearway.validation v where v.state = 'done' and {}
+    group by v.finding"""
+_SAID = """select k.finding, count(*) + count(k.revoked) as n from clearway.finding_known k where {}
+    group by k.finding"""
 
 
 def stale(owner: Connection, most: int = 200) -> list[int]:
@@ -47,11 +48,23 @@ def stale(owner: Connection, most: int = 200) -> list[int]:
     public flaw they are; oldest first."""
     rows = owner.execute(
         f"""select f.finding from clearway.finding f left join clearway.finding_keyed d on d.finding = f.finding
-        where d.finding is null or d.rules <> %s or d.facts <> f.version or d.evidence <> {_EVIDENCE}
-        order by f.finding limit %s""",  # noqa: S608 - of a constant
+        left join ({_JUDGED.format("true")}) v on v.finding = f.finding
+        left join ({_SAID.format("true")}) k on k.finding = f.finding
+        where d.finding is null or d.rules <> %s or d.facts <> f.version
+            or d.evidence <> coalesce(v.n, 0) + coalesce(k.n, 0)
+        order by f.finding limit %s""",  # noqa: S608 - of constants
         (RULES, most),
     )
     return [number for (number,) in rows]
+
+
+def _evidence(owner: Connection, finding: int) -> int:
+    return scalar(
+        owner,
+        f"""select coalesce(sum(n), 0)::bigint from (
+            ({_JUDGED.format("v.finding = %(of)s")}) union all ({_SAID.format("k.finding = %(of)s")})) s""",  # noqa: S608
+        {"of": finding},
+    )
 
 
 def rekey(owner: Connection, vault: Vault, number: int) -> tuple[Finding, list[int]]:
@@ -60,7 +73,7 @@ def rekey(owner: Connection, vault: Vault, number: int) -> tuple[Finding, list[i
     owner.execute("select pg_advisory_xact_lock(hashtextextended('clearway rekey', 0))")
     finding = kept.by_id(owner, number)
     # Counted before it is read: what is added meanwhile makes the keys stale again.
-    counted = scalar(owner, f"select {_EVIDENCE} from clearway.finding f where f.finding = %s", (number,))  # noqa: S608
+    counted = _evidence(owner, number)
     keys = keys_of(_facts(finding), *_shown(owner, vault, finding))
     owner.execute(
         "delete from clearway.finding_key where finding = %s and version = any(%s)",
