@@ -3,7 +3,7 @@
 from clearway.store.ddl import before, run
 
 revision = "0045"
-down_revision = "0041"
+down_revision = "0042"
 branch_labels = None
 depends_on = None
 
