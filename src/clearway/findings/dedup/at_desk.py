@@ -130,7 +130,7 @@ class Desk:
             row = db.execute(
                 """select encode(p.sha256, 'hex') from clearway.validation v
                 left join clearway.artefact p on p.artefact = v.patch
-                where v.finding = %s and v.state = 'done' and v.level >= %s
+                where v.finding = %s and v.state = 'done' and v.revoked is null and v.level >= %s
                 order by v.level desc, v.validation desc limit 1""",
                 (number, LEAST_LEVEL),
             ).fetchone()

@@ -14,11 +14,13 @@ from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.acts import done_once
 from clearway.http.idempotency import Made
 from clearway.http.openapi import READ, WRITE, gives, problems_of
+from clearway.records.clock import SystemClock
 from clearway.records.errors import NotFoundError
 
 from .. import artefact, kept
+from ..desk_key import DeskKey
 from ..vault import Vault
-from . import validation
+from . import revoked, validation
 from .recipe import Sha256
 from .validation import Validation
 
@@ -50,6 +52,25 @@ class Acceptance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     why: Annotated[str, Meta(min_length=1, max_length=2000)]
 
 
+class Revocation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why the evidence is taken back."""
+
+    why: Annotated[str, Meta(min_length=1, max_length=2000)]
+
+
+class Unvouching(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The SHA-256 of files that were vouched for, and why that no longer holds."""
+
+    files: Annotated[tuple[Sha256, ...], Meta(min_length=1, max_length=200)]
+    why: Annotated[str, Meta(min_length=1, max_length=2000)]
+
+
+class Unvouched(Struct, frozen=True):
+    """The validations that rested on the files: taken back with them."""
+
+    validations: tuple[int, ...]
+
+
 class StepView(Struct, frozen=True, kw_only=True):
     """One level: E1 to E6. `times` of `of` runs, tests or variants said so; `statement` is a file of the finding."""
 
@@ -63,7 +84,8 @@ class StepView(Struct, frozen=True, kw_only=True):
 
 
 class ValidationView(Struct, frozen=True, kw_only=True):
-    """One validation. `level` is the highest that holds with all below it, null while it runs."""
+    """One validation. `level` is the highest that holds with all below it, null while it runs; since `revoked` it
+    counts for nothing, and its statements no longer hold."""
 
     id: int
     handling: str
@@ -86,6 +108,8 @@ class ValidationView(Struct, frozen=True, kw_only=True):
     patched: str
     environment: str
     log: int | None
+    revoked: datetime | None
+    revoked_why: str
     steps: tuple[StepView, ...]
 
 
@@ -218,6 +242,75 @@ def handlers() -> list[HTTPRouteHandler]:
     return [ask, listed, one, log, accept]
 
 
+def revoking() -> list[HTTPRouteHandler]:
+    """The routes by which the desk takes evidence back, and tells what it took back."""
+
+    @post(
+        "/findings/{handling:str}/validations/{number:int}/revocation",
+        opt=needs("coordinate"),
+        sync_to_thread=True,
+        status_code=200,
+        summary="Take a validation back",
+        responses=gives(ValidationView, *WRITE),
+    )
+    def revoke(
+        request: Request[Any, Any, Any],
+        handling: FromPath[HandlingText],
+        number: FromPath[int],
+        data: JSONBody[Revocation],
+    ) -> Response[bytes]:
+        """It counts for nothing from now on, its statements are revoked, and the finding has the level that is left."""
+
+        def act(db: Db, me: Principal) -> Made:
+            finding = validation.revoke(db, kept.one(db, handling), number, data.why)
+            return Made(record=view(finding.handling, validation.one(db, finding.id, number)), status=200)
+
+        return done_once(request, act)
+
+    @post(
+        "/findings/{handling:str}/vouching/revocation",
+        opt=needs("coordinate"),
+        sync_to_thread=True,
+        status_code=200,
+        summary="Take a vouching back",
+        responses=gives(Unvouched, *WRITE),
+    )
+    def unvouch(
+        request: Request[Any, Any, Any], handling: FromPath[HandlingText], data: JSONBody[Unvouching]
+    ) -> Response[bytes]:
+        """Every validation that rests on one of the files is taken back with it."""
+
+        def act(db: Db, me: Principal) -> Made:
+            taken = validation.unvouch(db, kept.one(db, handling), data.files, data.why)
+            return Made(record=Unvouched(taken), status=200)
+
+        return done_once(request, act)
+
+    @get(
+        "/findings/{handling:str}/revocations",
+        opt=SIGNED_IN,
+        sync_to_thread=True,
+        media_type="application/json",
+        summary="Statements that were taken back",
+        responses=problems_of(*READ),
+    )
+    def revocations(request: Request[Any, Any, Any], handling: FromPath[HandlingText]) -> Response[bytes]:
+        """A DSSE envelope, signed now: for `clearway finding verify --revocations`. Empty when none was."""
+        home = request.app.state.home
+        with acting(request) as (db, _):
+            finding = kept.one(db, handling)
+            told = revoked.listed(
+                db, Vault.of_home(home), finding, validation.listed(db, finding.id), SystemClock().now()
+            )
+        return Response(
+            revoked.signed(DeskKey.of_home(home, make=False), told),
+            media_type="application/json",
+            headers={"cache-control": "no-store"},
+        )
+
+    return [revoke, unvouch, revocations]
+
+
 def routes() -> ControllerRouterHandler:
     """The routes of this part."""
-    return Router("/api/v1", route_handlers=handlers(), tags=["findings"])
+    return Router("/api/v1", route_handlers=[*handlers(), *revoking()], tags=["findings"])

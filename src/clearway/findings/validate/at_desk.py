@@ -158,7 +158,12 @@ class Desk:
             found = validation.by_id(db, number)
             finding = kept.by_id(db, found.finding)
             before = next((s for s in found.steps if s.level == 4), None)
-            if found.level not in (4, 5) or before is None or before.statement is None:
+            if (
+                found.level not in (4, 5)
+                or found.revoked is not None
+                or before is None
+                or before.statement is None
+            ):
                 return
             data = artefact.read(db, self.vault, artefact.one(db, before.statement), logged=False)
             told, _ = statement.opened(data, desk_key.known(db))
@@ -177,7 +182,8 @@ class Desk:
                 db, "validation.accepted", finding.subject,
                 {"validation": number, "statement": added.sha256}, aud=finding.aud,
             )  # fmt: skip
-            kept.set_level(db, finding, 6, step.why)
+            now = validation.best(db, finding.id)
+            kept.set_level(db, finding, now.level, now.why)
 
     def _judged(
         self, job: Job, box: Backend, finding: Finding, asked: Validation, recipe: r.Recipe
@@ -261,10 +267,10 @@ class Desk:
             },
             aud=finding.aud,
         )  # fmt: skip
-        reached, why = validation.best(db, finding.id) or (0, "")
+        now = validation.best(db, finding.id)
         fresh = kept.by_id(db, finding.id)
-        if (fresh.level, fresh.level_why) != (reached, why):
-            fresh = kept.set_level(db, fresh, reached, why)
+        if (fresh.level, fresh.level_why) != (now.level, now.why):
+            fresh = kept.set_level(db, fresh, now.level, now.why)
         if fresh.state == "validating":
             fresh = kept.move(db, fresh, "judged")
         if fresh.live and judged.ladder.level >= 1 and not judged.capped:

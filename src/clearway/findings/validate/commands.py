@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import argparse
+    from datetime import datetime
 
+    from ..desk_key import PublicKey
     from .files import Folders
     from .judge import Judged
     from .statement import Statement
@@ -54,6 +56,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     verify.add_argument(
         "--key", metavar="PEM", type=Path, action="append", default=[],
         help="a public key of the desk that signed it; may be given again; default: this home's own",
+    )  # fmt: skip
+    verify.add_argument(
+        "--revocations", metavar="FILE", type=Path,
+        help="the desk's signed list of what it took back of this finding, from GET /api/v1/findings/…/revocations",
     )  # fmt: skip
     verify.add_argument("--again", action="store_true", help="build and run it again, and compare")
     _shared(verify)
@@ -109,12 +115,14 @@ def run_verify(args: argparse.Namespace) -> int:
 
     keys = [desk_key.public_key(_read(p).decode("ascii", "replace")) for p in args.key]
     keys = keys or [desk_key.DeskKey.of_home(args.home, make=False).public]
-    found, key = statement.opened(_read(args.statement, statement.MOST_BYTES * 2), keys)
+    envelope = _read(args.statement, statement.MOST_BYTES * 2)
+    found, key = statement.opened(envelope, keys)
     statement.same_subject(found, _read(args.subject / "recipe.json"))
     said = found.predicate
     answer: dict[str, Any] = {
         "ok": True, "key": key.key_id, "level": said.level, "result": said.result, "why": said.why, "notes": [],
-        "again": False, "vouched": said.vouched, "capped": said.capped,
+        "again": False, "not_revoked_at": _not_revoked(args, envelope, found, keys),
+        "vouched": said.vouched, "capped": said.capped,
     }  # fmt: skip
     if args.again:
         judged, _, _ = _judged(args, args.subject, min(said.level, 5), statement.known_to(said))
@@ -133,9 +141,32 @@ def run_verify(args: argparse.Namespace) -> int:
         print(f"vouched for by {plain(role, 40)}: {plain(', '.join(names), 400)}")
     for reason in said.capped:
         print(f"capped at E1: {plain(reason, 200)}")
+    if answer["not_revoked_at"] is not None:
+        print(f"not taken back as of {answer['not_revoked_at']:%Y-%m-%d %H:%M} UTC")
     for note in answer["notes"]:
         print(f"note: {note}")
     return 0
+
+
+def _not_revoked(
+    args: argparse.Namespace, envelope: bytes, found: Statement, keys: list[PublicKey]
+) -> datetime | None:
+    """When the desk still held to the statement; None when nobody says. Raises IntegrityError: it was taken back."""
+    if args.revocations is None:
+        return None
+    from clearway.records.errors import InputError, IntegrityError
+    from clearway.records.text import plain
+
+    from . import revoked
+
+    told = revoked.opened(_read(args.revocations, revoked.MOST_BYTES * 2), keys)
+    if told.finding != found.predicate.finding:
+        raise InputError("the list is of another finding than the statement", where=str(args.revocations))
+    taken = revoked.of(told, envelope)
+    if taken is not None:
+        why = f"the desk took it back on {taken.at:%Y-%m-%d}: {plain(taken.why)}"
+        raise IntegrityError(why, where=str(args.statement))
+    return told.at
 
 
 def _vouched(args: argparse.Namespace) -> dict[str, frozenset[str]]:

@@ -64,6 +64,13 @@ class Accepting(Struct, frozen=True):
     why: str = ""
 
 
+class Revoking(Struct, frozen=True):
+    """The form that takes evidence back: the number of a validation, or "vouched" for all that rests on such files."""
+
+    which: str = ""
+    revoke_why: str = ""
+
+
 def handlers() -> list[HTTPRouteHandler]:
     """The routes of this file."""
 
@@ -112,7 +119,32 @@ def handlers() -> list[HTTPRouteHandler]:
             )
         return done(request, f"/findings/{finding.handling}/evidence", "The acceptance is being signed.")
 
-    return [shown, ask, accept]
+    @post("/findings/{handling:str}/evidence/revocation", opt=needs("coordinate"), **PAGE)
+    def revoke(
+        request: Request[Any, Any, Any],
+        handling: FromPath[HandlingText],
+        data: Annotated[Revoking, FORM],
+    ) -> Response[bytes]:
+        """Takes evidence back."""
+        values = {"which": data.which, "revoke_why": data.revoke_why}
+        why = data.revoke_why.strip()[:2000]
+        try:
+            if not why:
+                raise InputError("why it is taken back", where="revoke_why")
+            with acting(request) as (db, _):
+                finding = kept.one(db, handling)
+                if data.which == "vouched":
+                    files = {d for v in validation.listed(db, finding.id) for d in v.vouched}
+                    validation.unvouch(db, finding, files, why)
+                else:
+                    validation.revoke(db, finding, _number(data.which, "which", 1, 1 << 62), why)
+        except (InputError, ConflictError) as error:
+            return _shown(
+                request, handling, Form(values, {error.where if error.where in values else "": str(error)})
+            )
+        return done(request, f"/findings/{finding.handling}/evidence", "It was taken back.")
+
+    return [shown, ask, accept, revoke]
 
 
 def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Response[bytes]:
@@ -120,6 +152,7 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
         finding = kept.one(db, handling)
         found = validation.listed(db, finding.id)
         files = artefact.listed(db, finding.id)
+        standing = validation.best(db, finding.id)
     may = any("coordinate" in m.rights for m in me.memberships)
     running = next((v for v in found if v.state in ("waiting", "running")), None)
     doing, about = DOING.get(running.doing, (running.doing, 1)) if running and running.doing else ("", 0)
@@ -130,7 +163,7 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
         tlp=Tlp("AMBER+STRICT", "for the reporter's organisation and the coordinators"),
         one=finding,
         found=found,
-        best=_best(found),
+        best=next((v for v in found if v.id == standing.validation), None),
         running=running,
         doing=doing,
         about=about,
@@ -144,11 +177,6 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
         firing={f.name: f.id for f in files if f.kind == "log"},
         form=form,
     )
-
-
-def _best(found: list[validation.Validation]) -> validation.Validation | None:
-    done = [v for v in found if v.state == "done"]
-    return max(done, key=lambda v: (v.level or 0, v.id), default=None)
 
 
 def _published(db: Any, finding: int) -> tuple[str, ...]:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 
 from clearway import ledger
-from clearway.records.errors import ConflictError, NotFoundError
+from clearway.records.errors import ConflictError, InputError, NotFoundError
 from clearway.store import jobs
 from clearway.store.scalar import scalar
 
 from .. import kept
+from .standing import Standing, Tried, standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,12 +77,14 @@ class Validation(Struct, frozen=True, kw_only=True):
     environment: str
     log: int | None
     version: int
+    revoked: datetime | None
+    revoked_why: str
     steps: tuple[KeptStep, ...] = ()
 
 
 _SELECT = """select v.validation, v.finding, v.org, v.aud::int, v.asked, v.upto, v.seconds, v.patch, v.vouched, v.state,
     v.doing, v.done, v.total, v.begun, v.ended, v.level, v.why, v.recipe, v.crash, v.crash_state, v.vulnerable,
-    v.patched, v.environment, v.log, v.version from clearway.validation v"""
+    v.patched, v.environment, v.log, v.version, v.revoked, v.revoked_why from clearway.validation v"""
 
 
 def ask(
@@ -136,6 +139,10 @@ def accept(db: Connection, finding: Finding, number: int, name: str, why: str) -
         )
     if found.level == 6:
         raise ConflictError("it is accepted already", where=f"validation {number}")
+    if found.revoked is not None or best(db, finding.id).level < 4:
+        raise ConflictError(
+            "what it says no longer holds: it was taken back, or a repeat fails", where=f"validation {number}"
+        )
     ledger.append(
         db,
         "validation.accepting",
@@ -144,6 +151,63 @@ def accept(db: Connection, finding: Finding, number: int, name: str, why: str) -
         aud=finding.aud,
     )
     jobs.defer(db, ACCEPT, {"validation": number, "by": name, "why": why}, lock=finding.subject)
+
+
+def revoke(db: Connection, finding: Finding, number: int, why: str) -> Finding:
+    """Takes one validation back, for a reason: it counts for nothing from now on, and its statements are revoked.
+
+    Answers with the finding, whose level is what its other evidence comes to. On the log.
+
+    Raises:
+        ForbiddenError: the caller is no coordinator.
+        ConflictError: it was taken back already.
+        NotFoundError: the finding has no such validation.
+    """
+    one(db, finding.id, number)
+    taken = _revoke(db, finding, [number], why)
+    ledger.append(
+        db, "validation.revoked", finding.subject, {"validations": taken, "why": why}, aud=finding.aud
+    )
+    return _levelled(db, finding)
+
+
+def unvouch(db: Connection, finding: Finding, files: Iterable[str], why: str) -> tuple[int, ...]:
+    """Takes back that these files, by SHA-256, are what is published, and with it every validation that rests on one;
+    their numbers. On the log. A validation that is asked for later vouches anew.
+
+    Raises:
+        ForbiddenError, ConflictError: as `revoke`; nothing that stands rests on them.
+    """
+    digests = sorted({digest.lower() for digest in files})
+    rows = db.execute(
+        "select validation from clearway.validation where finding = %s and vouched && %s and revoked is null",
+        (finding.id, digests),
+    ).fetchall()
+    taken = _revoke(db, finding, [row[0] for row in rows], why)
+    ledger.append(
+        db, "validation.unvouched", finding.subject,
+        {"files": digests, "validations": taken, "why": why}, aud=finding.aud,
+    )  # fmt: skip
+    _levelled(db, finding)
+    return tuple(taken)
+
+
+def _revoke(db: Connection, finding: Finding, numbers: list[int], why: str) -> list[int]:
+    if not why.strip():
+        raise InputError("why it is taken back", where="why")
+    row = db.execute(
+        "select clearway.revoke_validations(%s, %s::bigint[], %s)", (finding.id, numbers, why)
+    ).fetchone()
+    return list(row[0]) if row else []
+
+
+def _levelled(db: Connection, finding: Finding) -> Finding:
+    """The finding at the level that its evidence comes to now."""
+    now, fresh = best(db, finding.id), kept.by_id(db, finding.id)
+    why = now.why if now.validation is not None else "the evidence that it had was taken back"
+    if (fresh.level, fresh.level_why) != (now.level, why):
+        fresh = kept.set_level(db, fresh, now.level, why)
+    return fresh
 
 
 def listed(db: Connection, finding: int) -> list[Validation]:
@@ -247,14 +311,16 @@ def fail(owner: Connection, number: int, why: str) -> bool:
     )
 
 
-def best(db: Connection, finding: int) -> tuple[int, str] | None:
-    """The highest level that one of the finding's validations reached, and why it goes no further."""
-    row = db.execute(
-        """select level, why from clearway.validation where finding = %s and state = 'done'
-        order by level desc, validation desc limit 1""",
+def best(db: Connection, finding: int) -> Standing:
+    """What the finding's validations come to, without those that were taken back."""
+    rows = db.execute(
+        """select v.validation, v.recipe, v.level, v.why,
+            (select min(s.level) from clearway.validation_step s
+             where s.validation = v.validation and s.result = 'failed' and s.level >= 1)
+        from clearway.validation v where v.finding = %s and v.state = 'done' and v.revoked is null""",
         (finding,),
-    ).fetchone()
-    return (row[0], row[1]) if row else None
+    )
+    return standing(Tried(id=i, recipe=r, level=n, why=w, failed=f) for i, r, n, w, f in rows)
 
 
 def _one(db: Connection, where: str, values: tuple[Any, ...], number: int) -> Validation:
