@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -136,7 +137,7 @@ def test_a_validation_climbs_is_kept_and_its_statements_verify(desk: Desk, pages
 
         shown = words(pages.page(desk.finder.cookie, f"/findings/{finding.handling}/evidence"))
         assert "E4" in shown
-        assert "variants in 1 s, none fires" in shown
+        assert re.search(r"variants in \d+ s, none fires", shown)
         assert "Validate it" not in shown
         evidence = f"/findings/{finding.handling}/evidence"
         assert "Accept it" in words(pages.page(desk.coordinator.cookie, evidence))

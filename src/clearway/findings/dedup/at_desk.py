@@ -16,9 +16,9 @@ from clearway.sandbox import backend
 from clearway.store.scalar import scalar
 
 from .. import artefact, kept
+from ..validate import apart
 from ..validate import at_desk as validate_desk
 from ..validate import recipe as r
-from ..validate.build import Builder, place_of
 from ..validate.files import Folders
 from ..validate.judge import Subject, judge
 from . import edge
@@ -105,7 +105,8 @@ class Desk:
                 validate_desk.Sealed(job, self.vault, fixed.finding, fetched),
             )
             subject = Subject(recipe=msgspec.structs.replace(tried.recipe, patched=fixed.fix), files=files)
-            ladder = judge(box, Builder(box, place_of(self.home)), subject, upto=2).ladder
+            with apart.builder(box, self.home, fetched.digests()) as builder:
+                ladder = judge(box, builder, subject, upto=2).ladder
         except ConfigError:
             raise  # another machine may be able to
         except ClearwayError:

@@ -33,9 +33,8 @@ from clearway.store.jobs_retry import LASTING
 from .. import artefact, desk_key, kept
 from ..artefact import File
 from ..intake import overlap
-from . import identity, level, statement, validation
+from . import apart, identity, level, statement, validation
 from . import recipe as r
-from .build import Builder, place_of
 from .files import Folders
 from .judge import Judged, Subject, judge
 
@@ -208,10 +207,8 @@ class Desk:
             known=frozenset().union(*self._vouched(asked).values()),
             doubts=(doubt,) if doubt else (),
         )
-        return judge(
-            box, Builder(box, place_of(self.home)), subject, upto=asked.upto, seconds=float(asked.seconds),
-            progress=told,
-        )  # fmt: skip
+        with apart.builder(box, self.home, fetched.digests()) as builder:
+            return judge(box, builder, subject, upto=asked.upto, seconds=float(asked.seconds), progress=told)
 
     def _vouched(self, asked: Validation) -> dict[str, frozenset[str]]:
         """The SHA-256 of what is said to be what is published, by whose word: of a statement's `vouched`."""

@@ -187,16 +187,16 @@ def _judged(
     from clearway.records.errors import NotFoundError, UsageError
     from clearway.sandbox import backend
 
-    from . import judge
+    from . import apart, judge
     from . import recipe as recipes
-    from .build import Builder, place_of
+    from .files import Folders
 
     if not 0 <= args.seconds <= 3600:
         raise UsageError("--seconds is between 0 and 3600")
     raw = _read(folder / "recipe.json")
     recipe = recipes.read(raw, str(folder / "recipe.json"))
     box = backend()
-    builder = Builder(box, place_of(args.home))
+    published = Folders(*args.files, args.home / "corpus").digests()
     shown = sys.stderr.isatty() and not args.quiet and not args.json
 
     def told(what: str, done: int, total: int) -> None:
@@ -204,9 +204,10 @@ def _judged(
 
     subject = judge.Subject(recipe=recipe, files=_folders(args, folder), known=known)
     try:
-        judged = judge.judge(
-            box, builder, subject, upto=upto, seconds=args.seconds, progress=told if shown else None
-        )
+        with apart.builder(box, args.home, published) as builder:
+            judged = judge.judge(
+                box, builder, subject, upto=upto, seconds=args.seconds, progress=told if shown else None
+            )
     except NotFoundError as error:
         name = recipes.named(recipe, error.where)
         raise NotFoundError(error.what, where=name, mend=f"{error.mend}: {error.where}") from None

@@ -13,6 +13,7 @@ It writes nothing and knows no database: what is done with a ladder is the desk'
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
 
@@ -23,6 +24,7 @@ from clearway.sandbox.run import Backend, Bind, Limits, Run
 
 from . import identity, level
 from . import recipe as r
+from .bound import TOTAL_S, Bounded, TimeUpError
 from .build import TARGET, Builder, BuildFailedError, Built
 from .crash import CrashState
 from .files import Files
@@ -100,8 +102,11 @@ def judge(
     upto: int = 4,
     seconds: float = 30.0,
     progress: Progress | None = None,
+    total_s: float = TOTAL_S,
 ) -> Judged:
     """The evidence up to level `upto`; `seconds` are for the variants of E4. A level that fails ends it.
+
+    After `total_s` and twice `seconds` no further run begins: the level that is then open was not tried.
 
     Raises:
         NotFoundError: a file that the recipe names is not there.
@@ -125,6 +130,31 @@ def judge(
             **found,  # type: ignore[arg-type]
         )
 
+    bounded = Bounded(backend, total_s + 2 * seconds)
+    try:
+        return _climb(bounded, builder, subject, upto, seconds, told, steps, found, done)
+    except TimeUpError:
+        why = (
+            f"the {total_s + 2 * seconds:,.0f} seconds of a whole validation were used up before it was shown"
+        )
+        steps.append(Step(level=len(steps) + 1, result="not_tried", why=why))
+        return done()
+
+
+def _climb(
+    backend: Backend,
+    builder: Builder,
+    subject: Subject,
+    upto: int,
+    seconds: float,
+    told: Progress,
+    steps: list[Step],
+    found: dict[str, object],
+    done: Callable[[], Judged],
+) -> Judged:
+    """Level by level; `steps` and `found` hold what was found when it is broken off."""
+    recipe, files = subject.recipe, subject.files
+    capped = "; ".join(subject.capped_by)
     if upto < 1:
         return done()
     try:
