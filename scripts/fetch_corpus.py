@@ -1,11 +1,12 @@
 """Fetches what the recipes of `corpus/` are made of into a folder, by the ordinary clients and checked by SHA-256.
 
-    python scripts/fetch_corpus.py [--into DIR] [CVE-…]
+    python scripts/fetch_corpus.py [--into DIR] [--records FILE…] [CVE-…]
 
 Wheels come by pip and are not executed. pip asks a source distribution for its name by running its build script: only
 bytes whose hash a recipe names get so far. Debian's sources come by apt from the mirrors that this machine uses. What
 can't be had is named, and its recipes are skipped; the rest stands. Then each pair is held against the OSV records that
-are bundled: that they call the one release affected and the other not.
+are bundled, and against those of `--records`: that they call the one release affected and the other not. A pair that no
+record names is said to be unchecked.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import tempfile
 from collections import defaultdict
 from hashlib import sha256
 from pathlib import Path
+
+import zstandard
 
 from clearway.findings.validate import published, recipe
 
@@ -125,10 +128,32 @@ def by_apt(folder: Path, name: str) -> None:
             shutil.copyfile(path, folder / path.name)
 
 
+def records_of(path: Path, read: dict[str, recipe.Recipe]) -> list[dict[str, object]]:
+    """The records of a file that name a flaw of the recipes; CVE records in the shape of OSV's."""
+    data = path.read_bytes()
+    if path.suffix == ".zst":
+        with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:
+            data = reader.read()
+    ids = [name.encode() for one in read.values() for name in one.ids]
+    found = []
+    for line in data.splitlines():
+        if any(name in line for name in ids):
+            record = json.loads(line)
+            found.append(published.of_cve(record) if "cveMetadata" in record else record)
+    return found
+
+
 def main() -> int:
     """0 when all is there and every record agrees."""
     parser = argparse.ArgumentParser(description="Fetches the files of the corpus, and holds it against OSV.")
     parser.add_argument("--into", type=Path, default=default())
+    parser.add_argument(
+        "--records",
+        type=Path,
+        action="append",
+        default=[],
+        help="more OSV or CVE records: JSON lines, plain or .zst",
+    )
     parser.add_argument("only", nargs="*", metavar="CVE")
     asked = parser.parse_args()
     asked.into.mkdir(parents=True, exist_ok=True)
@@ -147,13 +172,18 @@ def main() -> int:
     for title, names in missing.items():
         print(f"skipped {title}: not to be had: {', '.join(names)}", file=sys.stderr)
     records = []
-    for path in (ROOT / "data" / "facts" / name for name in FACTS):
-        records += [json.loads(line) for line in path.read_bytes().splitlines()] if path.is_file() else []
-    wrong = 0
+    for path in (*(ROOT / "data" / "facts" / name for name in FACTS), *asked.records):
+        records += records_of(path, read) if path.is_file() else []
+    wrong = checked = 0
     for title, one in read.items():
-        count, against = published.disagreements(one, records)
+        count, against = published.disagreements(one, {r["id"]: r for r in records}.values())
         wrong += sum(a.partition(":")[0] not in CONTRADICTED for a in against)
-        print(f"{title}: {count} records" + "".join(f"; against it: {a}" for a in against))
+        checked += bool(count)
+        print(
+            f"{title}: {f'{count} records' if count else 'unchecked, no record says'}"
+            + "".join(f"; against it: {a}" for a in against)
+        )
+    print(f"{checked} of {len(read)} pairs are checked against a record")
     print(f"{len(read) - len(missing)} of {len(read)} recipes have their files in {asked.into}")
     return 1 if missing or wrong else 0
 

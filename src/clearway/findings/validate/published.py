@@ -1,4 +1,4 @@
-"""Whether a recipe's releases agree with what is published of its flaw: OSV records, read as plain JSON. Pure.
+"""Whether a recipe's releases agree with what is published of its flaw: OSV and CVE records, read as plain JSON. Pure.
 
 The recipe says "this release has it, that one has not"; so does each record that names the flaw, by ranges and lists.
 """
@@ -16,6 +16,9 @@ from clearway.versions.ranges import contains
 from .recipe import PythonTarget, Recipe
 
 _SCHEME = scheme_of("PyPI")
+# Bitnami's and the CVE List's names and versions are upstream's; a record is looked at for its id, never for its name.
+_PLACES = ("PyPI", "Bitnami", "CVE")
+_BOUND = re.compile(r"(<=|<|>=)\s*([\w.+-]+)")
 
 
 def names(record: Mapping[str, Any], recipe: Recipe) -> bool:
@@ -47,8 +50,36 @@ def disagreements(recipe: Recipe, records: Iterable[Mapping[str, Any]]) -> tuple
     return count, against
 
 
+def of_cve(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A CVE record (JSON 5) in the shape of an OSV record, with what its ranges say; "n/a" says nothing."""
+    affected = []
+    for one in record.get("containers", {}).get("cna", {}).get("affected", ()):
+        ranges = [r for version in one.get("versions", ()) if (r := _events(version))]
+        if ranges:
+            name = str(one.get("product", "")).rpartition("/")[2]
+            affected.append({"package": {"ecosystem": "CVE", "name": name}, "ranges": ranges})
+    return {"id": record.get("cveMetadata", {}).get("cveId", ""), "affected": affected}
+
+
+def _events(version: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A range of a CVE record: `version` to `lessThan`, or both as ">= 4.4.0, < 4.66.3" in `version`."""
+    if version.get("status") != "affected":
+        return None
+    start, bounds = str(version.get("version", "")), {}
+    for sign, at in _BOUND.findall(start):
+        bounds[sign] = at
+    if not bounds:
+        bounds = {">=": start, "<": version.get("lessThan", ""), "<=": version.get("lessThanOrEqual", "")}
+    end = {"fixed": bounds["<"]} if bounds.get("<") else {"last_affected": bounds.get("<=")}
+    if not next(iter(end.values())):
+        return None
+    first = bounds.get(">=", "0")
+    first = first if re.match(r"\d", first) else "0"
+    return {"type": "ECOSYSTEM", "events": [{"introduced": first}, end]}
+
+
 def _same(package: Mapping[str, Any], name: str) -> bool:
-    return package.get("ecosystem") == "PyPI" and _plain(package.get("name", "")) == _plain(name)
+    return package.get("ecosystem") in _PLACES and _plain(package.get("name", "")) == _plain(name)
 
 
 def _plain(name: str) -> str:
@@ -57,7 +88,7 @@ def _plain(name: str) -> str:
 
 def _covers(affected: Mapping[str, Any], version: str) -> bool:
     for one in affected.get("ranges", ()):
-        if one.get("type") != "ECOSYSTEM":
+        if one.get("type") not in ("ECOSYSTEM", "SEMVER"):
             continue
         events = [Event(kind=kind, version=at) for event in one["events"] for kind, at in event.items()]
         if contains(_SCHEME, version, intervals(_SCHEME, events)) is not None:
