@@ -2,8 +2,8 @@
 
 from clearway.store.ddl import run
 
-revision = "0043"
-down_revision = "0041"
+revision = "0046"
+down_revision = "0045"
 branch_labels = None
 depends_on = None
 
