@@ -207,10 +207,15 @@ def run_person_add(args: argparse.Namespace) -> int:
             db, org.org, args.name, args.role, email=args.email, kind="service" if args.service else "person"
         )
         code = "" if args.service else invitation.invite(db, made.person, org.org, now=now)
+        row = db.execute("select clearway.may('administer', %s)", (org.org,)).fetchone()
+        mine = row is not None and row[0]
     if args.service:
-        words = (
-            f"service {made.person}; make it a token: clearway access token make LABEL --person {made.person}"
-        )
+        command = f"clearway access token make LABEL --person {made.person}"
+        # Who runs the installation adds people to each organisation, and speaks for none but their own.
+        words = f"service {made.person}; make it a token: {command}" if mine else (
+            f"service {made.person}; an administrator of {org.slug} makes its token, signed in or with a token of "
+            f"their own in CLEARWAY_TOKEN: {command}"
+        )  # fmt: skip
     else:
         words = f"person {made.person}; their one-time code, good for seven days: {code}"
     return _told(args, {"person": made.person, "code": code or None}, words)
@@ -265,19 +270,32 @@ def run_person_bar(args: argparse.Namespace) -> int:
 
 def run_token_make(args: argparse.Namespace) -> int:
     """Makes a token; its secret goes to standard output alone."""
+    from clearway.records.errors import NotFoundError
+    from clearway.store.connect import translated
+
     from . import credential
 
     with _acting(args) as db:
         row = db.execute("select clearway.me()").fetchone()
         assert row is not None
-        made = credential.make_token(
-            db,
-            args.person or int(row[0]),
-            label=args.label,
-            scopes=args.scope or None,
-            life=timedelta(days=max(args.days, 0)),
-            now=_now(),
-        )
+        try:
+            with translated():
+                made = credential.make_token(
+                    db,
+                    args.person or int(row[0]),
+                    label=args.label,
+                    scopes=args.scope or None,
+                    life=timedelta(days=max(args.days, 0)),
+                    now=_now(),
+                )
+        except NotFoundError:
+            if not args.person:
+                raise
+            raise NotFoundError(
+                "no service of that number is yours to make tokens for",
+                where="--person",
+                mend="an administrator of its organisation makes them: signed in, or with CLEARWAY_TOKEN",
+            ) from None
     if not args.json and not args.quiet:
         print(f"{made.public_id}, good until {made.expires:%Y-%m-%d}; shown this once:", file=sys.stderr)
     told = {"public_id": made.public_id, "secret": made.secret, "expires": made.expires}

@@ -9,6 +9,7 @@ Keys are named as TUF and in-toto name them: by the SHA-256 of the key's canonic
 from __future__ import annotations
 
 import os
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,8 @@ FOLDER = "desk"
 KEY = "desk.key"
 MAX_ENVELOPE = 32 << 20  # bytes
 _MAX_KEY_FILE = 1 << 14
+_MAX_KEYS = 100
+_PEM = re.compile(r"-----BEGIN [A-Z ]{1,40}-----[^-]{0,16384}-----END [A-Z ]{1,40}-----")
 _CLEAR = 0  # the audience of what everybody may read
 
 
@@ -131,6 +134,34 @@ def public_key(pem: str) -> PublicKey:
     if not isinstance(key, Ed25519PublicKey):
         raise InputError("the desk's keys are Ed25519", where="key")
     return _public(key)
+
+
+def public_keys(data: bytes) -> list[PublicKey]:
+    """The public keys of a file: PEM texts one after the other, or what `GET /api/v1/findings/keys` answers.
+
+    Raises:
+        InputError: it holds none, more than 100, or one that is no Ed25519 key.
+    """
+    if len(data) > _MAX_KEYS * _MAX_KEY_FILE:
+        raise InputError(f"more than {_MAX_KEYS} keys", where="key")
+    if data.lstrip()[:1] == b"{":
+        try:
+            texts = [key.public for key in msgspec.json.decode(data, type=_Keys).keys]
+        except (msgspec.MsgspecError, RecursionError):
+            raise InputError("these are no public keys of a desk", where="key") from None
+    else:
+        texts = _PEM.findall(data.decode("utf-8", "replace"))
+    if not 0 < len(texts) <= _MAX_KEYS:
+        raise InputError("this is no public key in PEM", where="key", mend=f"1 to {_MAX_KEYS} of them")
+    return [public_key(text) for text in texts]
+
+
+class _Text(Struct):
+    public: str
+
+
+class _Keys(Struct):
+    keys: list[_Text]
 
 
 def register(owner: Connection, key: DeskKey) -> None:

@@ -60,6 +60,26 @@ def test_an_organisation_gets_people_a_service_and_a_token(
     told(capsys, home, "org", "list", code=4)
 
 
+def test_who_adds_a_service_is_told_who_makes_its_token(
+    home: Path,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def said(*words: str, code: int = 0) -> str:
+        assert cli.main(["--home", str(home), "access", *words]) == code
+        shown = capsys.readouterr()
+        return shown.out + shown.err
+
+    told(capsys, home, "org", "add", "riverside")
+    elsewhere = said("person", "add", "riverside", "scanner", "--role", "operator", "--service")
+    assert "an administrator of riverside makes its token" in elsewhere
+    number = elsewhere.split(";")[0].split()[-1]
+    refused = said("token", "make", "ci", "--person", number, code=6)
+    assert "an administrator of its organisation" in refused
+    own = said("person", "add", "local", "collector", "--role", "operator", "--service")
+    assert "make it a token: clearway access token make LABEL --person" in own
+    assert said("token", "make", "ci", "--person", own.split(";")[0].split()[-1])
+
+
 def test_an_embargo_is_kept_from_the_command_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
     told(capsys, home, "org", "add", "lab-a", "--kind", "lab")
     made = told(capsys, home, "embargo", "add", "local", "Gateway")

@@ -11,6 +11,7 @@ import pytest
 
 import table_home
 from clearway.findings import commands
+from clearway.findings.desk_key import DeskKey
 from clearway.records.errors import ClearwayError, ConfigError, InputError, IntegrityError, NotFoundError
 from database import home, made_home  # noqa: F401
 from report_documents import CANARY, dump, own, sarif
@@ -72,6 +73,12 @@ def test_a_report_is_sent_followed_and_its_receipt_verified_elsewhere(
     with pytest.raises(InputError):
         run(nowhere, "receipt", "verify", report, "--key", key)
 
+    assert run(home, "receipt", "key", "--all") == 0
+    every = tmp_path / "every.pem"
+    every.write_text(DeskKey.of_home(tmp_path / "before").public.public + capfd.readouterr().out)
+    assert run(nowhere, "receipt", "verify", receipt, "--key", key, "--key", every) == 0
+    assert run(nowhere, "receipt", "verify", receipt, "--key", every) == 0
+    capfd.readouterr()
     assert run(home, "receipt", "show", handling) == 0
     assert capfd.readouterr().out.strip() == receipt.read_text().strip()
     assert said(home, capfd, "withdraw", handling, "--why", "a mistake")["state"] == "withdrawn"

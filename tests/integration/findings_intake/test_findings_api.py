@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
@@ -15,7 +16,8 @@ from clearway.advisories.table import TABLE_FILE
 from clearway.app.server import build
 from clearway.app.workspace import Workspace
 from clearway.findings.desk_key import PublicKey
-from clearway.findings.intake import receipt
+from clearway.findings.intake import at_desk, receipt, sealed
+from clearway.findings.intake.readers import SMALL
 from clearway.formats.reported import read_reports
 from findings_world import Desk, Template
 from people import Somebody
@@ -218,3 +220,66 @@ def test_a_list_is_filtered_and_its_csv_runs_nothing(api: Api, desk: Desk) -> No
     assert [i["title"] for i in items] == ["=HYPERLINK(1)"]
     table = api.ask(desk.coordinator, "GET", "/findings.csv").text
     assert "'=HYPERLINK(1)" in table
+
+
+def test_a_large_report_finds_room_or_is_told_to_come_again_and_others_are_answered(
+    api: Api, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, large = (
+        dump(own(files=[{"name": "core", "kind": "input", "text": "x" * SMALL}])) for _ in range(2)
+    )
+    begun, go_on = threading.Event(), threading.Event()
+    real = at_desk.read_reports
+
+    def read(data: bytes, **more: Any) -> Any:
+        if data == slow:
+            begun.set()
+            assert go_on.wait(60)
+        return real(data, **more)
+
+    monkeypatch.setattr(at_desk, "read_reports", read)
+    first: list[Any] = []
+    reading = threading.Thread(target=lambda: first.append(api.ask(desk.finder, "POST", "/findings", slow)))
+    reading.start()
+    try:
+        assert begun.wait(60)
+        busy = api.ask(desk.finder, "POST", "/findings", large)
+        assert (busy.status_code, busy.headers["retry-after"]) == (503, "1")
+        assert "few at a time" in busy.json()["detail"]
+        assert api.ask(desk.finder, "POST", "/findings", dump(own())).status_code == 201
+        assert api.ask(desk.rival, "POST", "/findings", large).status_code == 201
+        assert api.ask(desk.finder, "GET", "/me").status_code == 200
+    finally:
+        go_on.set()
+        reading.join()
+    assert first[0].status_code == 201
+    assert api.ask(desk.finder, "POST", "/findings", large).status_code == 201
+
+
+def test_a_report_is_read_in_no_transaction(api: Api, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def looked(module: Any) -> None:
+        real = module.read_reports
+
+        def read(*data: Any, **more: Any) -> Any:
+            with desk.owner() as db:
+                row = db.execute(
+                    "select count(*) from pg_stat_activity where datname = current_database() "
+                    "and state like 'idle in transaction%%'"
+                ).fetchone()
+            seen.append(row[0] if row else -1)
+            return real(*data, **more)
+
+        monkeypatch.setattr(module, "read_reports", read)
+
+    looked(at_desk)
+    looked(sealed)
+    (taken,) = api.ask(desk.finder, "POST", "/findings", dump(own(trace=[]))).json()["taken"]
+    more = dump({"trace": whole()["trace"]})
+    assert (
+        api.ask(desk.finder, "POST", f"/findings/{taken['handling']}/supplement", more).json()["state"]
+        == "queued"
+    )
+    assert api.ask(desk.finder, "GET", f"/findings/{taken['handling']}/onward").status_code == 200
+    assert seen == [0, 0, 0]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearway.findings.desk_key import DeskKey, PublicKey, opened, payload_of, public_key
+from clearway.findings.desk_key import DeskKey, PublicKey, opened, payload_of, public_key, public_keys
 from clearway.findings.vault import OVERHEAD_BYTES, Vault
 from clearway.records.errors import ConfigError, InputError, IntegrityError, NotFoundError
 
@@ -180,3 +180,16 @@ def test_a_desk_key_that_others_can_read_or_that_is_missing_is_not_used(tmp_path
         DeskKey.of_home(tmp_path)
     with pytest.raises(ConfigError, match="no key of the desk"):
         DeskKey.of_home(tmp_path / "empty", make=False)
+
+
+def test_a_file_may_hold_every_key_that_signs_or_has_signed(tmp_path: Path) -> None:
+    known = [DeskKey.of_home(tmp_path / name).public for name in ("old", "new")]
+    pem = "".join(key.public for key in known).encode()
+    answer = json.dumps({"keys": [{"key_id": k.key_id, "public": k.public, "retired": None} for k in known]})
+    for data in (pem, b"# the desk's\r\n" + pem, answer.encode()):
+        assert [key.key_id for key in public_keys(data)] == [key.key_id for key in known]
+    envelope = DeskKey.of_home(tmp_path / "old").envelope("text/x", b"said")
+    assert opened(envelope, public_keys(pem), "text/x")[1].key_id == known[0].key_id
+    for data in (b"", b"{}", b'{"keys": []}', b"no key", pem * 51, pem[:40], b'{"keys": [{"public": "x"}]}'):
+        with pytest.raises(InputError):
+            public_keys(data)

@@ -78,8 +78,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     verify.add_argument("receipt", metavar="RECEIPT", help="- reads from standard input")
     verify.add_argument(
-        "--key", default="", metavar="PEM", help="the desk's public key (default: this home's)"
-    )
+        "--key", action="append", default=[], metavar="FILE",
+        help="the desk's public keys, those that it had before too: PEM, or the answer of /api/v1/findings/keys; "
+        "may be given several times (default: this home's)",
+    )  # fmt: skip
     verify.add_argument("--report", default="", metavar="FILE", help="and that it is about this report")
     verify.add_argument("--json", action="store_true")
     verify.set_defaults(func=run_verify)
@@ -88,6 +90,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     show.add_argument("--json", action="store_true", help="the same: a receipt is JSON")
     show.set_defaults(func=run_receipt)
     key = kinds.add_parser("key", help="the desk's public key, to verify with")
+    key.add_argument("--all", action="store_true", help="and those that it had before, from the database")
     key.add_argument("--json", action="store_true")
     key.set_defaults(func=run_key)
 
@@ -298,12 +301,12 @@ def run_verify(args: argparse.Namespace) -> int:
     """Verifies a receipt; raises IntegrityError (exit code 9) when it does not hold."""
     import msgspec
 
-    from ..desk_key import DeskKey, public_key
+    from ..desk_key import DeskKey, public_keys
     from . import receipt
 
     envelope = _bytes(args.receipt)
     if args.key:
-        keys = [public_key(_bytes(args.key).decode("utf-8", "replace"))]
+        keys = [key for name in args.key for key in public_keys(_bytes(name))]
     else:
         keys = [DeskKey.of_home(args.home, make=False).public]
     found, by = receipt.verified(envelope, keys, _bytes(args.report) if args.report else None)
@@ -333,11 +336,20 @@ def run_receipt(args: argparse.Namespace) -> int:
 
 
 def run_key(args: argparse.Namespace) -> int:
-    """Prints the desk's public key, PEM."""
+    """Prints the desk's public key, PEM; with `--all` each that signs or has signed, oldest first."""
     import msgspec
 
+    from .. import desk_key
     from ..desk_key import DeskKey
 
+    if args.all:
+        with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
+            found = desk_key.known(db)
+        print(
+            msgspec.json.encode({"keys": found}).decode() if args.json else "".join(k.public for k in found),
+            end="\n" if args.json else "",
+        )
+        return 0
     public = DeskKey.of_home(args.home, make=False).public
     if args.json:
         print(msgspec.json.encode({"key_id": public.key_id, "public": public.public}).decode())
