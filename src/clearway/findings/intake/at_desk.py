@@ -84,8 +84,7 @@ def read(request: Asked, org: int, data: bytes, purl: str = "") -> ReportDocumen
 
     Raises:
         InputError, TooLargeError: it can't be read.
-        BusyError: there is no room for a large document now.
-        TooManyRequestsError: the organisation has sent too many bytes for now.
+        TooManyRequestsError: there is no room for a large document now, or the organisation has sent too many bytes.
     """
     at = tools(request)
     _spend_bytes(at, org, len(data))

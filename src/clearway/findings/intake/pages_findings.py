@@ -12,7 +12,7 @@ from clearway.access.reading import reading
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, Tlp, done, page
-from clearway.records.errors import BusyError, ConflictError, ForbiddenError, InputError, TooManyRequestsError
+from clearway.records.errors import ConflictError, ForbiddenError, InputError, TooManyRequestsError
 
 from .. import kept
 from ..assist.settings import assisted
@@ -123,7 +123,7 @@ def handlers() -> list[HTTPRouteHandler]:
         try:
             body = forms.supplement(values, uploads(data))
             finding, asked = add(request, handling, body)
-        except (InputError, ConflictError, TooManyRequestsError, BusyError) as error:
+        except (InputError, ConflictError, TooManyRequestsError) as error:
             return _shown(request, handling, wrong(values, error))
         lacking = gates.missing(asked)
         words = "It lacks nothing any more." if not lacking else f"Added; {gates.summary(asked)}."

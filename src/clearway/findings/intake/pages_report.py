@@ -9,7 +9,7 @@ from litestar import Request, Response, get, post
 from clearway.formats.reported_parts import SEVERITIES
 from clearway.http.acting import acting, doorkeeper, needs
 from clearway.http.pages import Form, done, page
-from clearway.records.errors import BusyError, ClearwayError, InputError, TooManyRequestsError
+from clearway.records.errors import ClearwayError, InputError, TooManyRequestsError
 from clearway.records.principal import member_of
 
 from . import form as forms
@@ -51,7 +51,7 @@ def handlers() -> list[HTTPRouteHandler]:
                     db, tools(request).desk, home.org, body, document=document,
                     live=values["mode"] != "test", name=name, spend=spender(request, home.org),
                 )  # fmt: skip
-        except (InputError, TooManyRequestsError, BusyError) as error:
+        except (InputError, TooManyRequestsError) as error:
             return _form(request, _wrong(values, error, bool(documents)))
         return _done(request, values, made)
 

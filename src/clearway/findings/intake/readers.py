@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from clearway.records.errors import BusyError
+from clearway.records.errors import TooManyRequestsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SMALL = 256 << 10  # bytes; a report with a proof of concept and a patch is smaller
 AT_ONCE = 2
+_RETRY_S = 2  # a large document is read in about a second
 
 
 class Readers:
@@ -33,16 +34,17 @@ class Readers:
         """While the block runs the organisation `org` reads a document of `size` bytes.
 
         Raises:
-            BusyError: it reads another large one, or as many do as there is room for.
+            TooManyRequestsError: it reads another large one, or as many do as there is room for.
         """
         if size <= SMALL:
             yield
             return
         with self._lock:
             if org in self._reading or len(self._reading) >= self._at_once:
-                raise BusyError(
+                raise TooManyRequestsError(
                     f"documents over {SMALL >> 10} KiB are read a few at a time, and there is no room now",
                     mend="send it again in a few seconds; one after the other is faster than several at once",
+                    retry_after_s=_RETRY_S,
                 )
             self._reading.add(org)
         try:
