@@ -11,6 +11,7 @@ from clearway.findings.artefact import File
 from clearway.findings.case import kept as cases
 from clearway.findings.dedup import edge, public
 from clearway.findings.dedup.rekey import stale
+from clearway.findings.validate import validation
 from clearway.records.errors import ConflictError
 from findings_dedup_world import CRASH, Two, fired, replay
 from findings_targets import COPIES, MENDED, c_recipe, sha
@@ -41,6 +42,19 @@ def test_the_same_input_in_the_same_crash_state_is_the_same_flaw(desk: Desk, two
         fired(desk, one)
     replay(desk)
     assert standing(desk, two.ours) == [("same", "input")]
+
+
+def test_evidence_that_the_desk_took_back_makes_no_key_and_joins_nobody(desk: Desk, two: Two) -> None:
+    for one in (two.ours, two.theirs):
+        fired(desk, one)
+    replay(desk)
+    assert standing(desk, two.ours) == [("same", "input")]
+    with desk.acting(desk.coordinator) as db:
+        (wrong,) = validation.listed(db, two.theirs.id)
+        assert validation.revoke(db, two.theirs, wrong.id, "the input was another's").level == 0
+    replay(desk)
+    assert kinds(desk, two.theirs) == {"context", "place"}
+    assert standing(desk, two.ours) == [("likely", "context")]
 
 
 def test_a_program_of_the_reporters_own_that_prints_a_report_makes_no_key_of_it(desk: Desk, two: Two) -> None:

@@ -178,7 +178,8 @@ def _shown(owner: Connection, vault: Vault, finding: Finding) -> tuple[list[Cras
     """
     rows = owner.execute(
         """select log, reported, recipe from clearway.validation
-        where finding = %s and state = 'done' and level >= 1 and uncapped order by validation desc limit 20""",
+        where finding = %s and state = 'done' and level >= 1 and uncapped and revoked is null
+        order by validation desc limit 20""",
         (finding.id,),
     ).fetchall()
     states, inputs = [], []
@@ -261,7 +262,7 @@ def _fired(owner: Connection, findings: list[int]) -> frozenset[int]:
     """Of these, whose proof has fired under our harness on files that the desk knows."""
     rows = owner.execute(
         """select distinct finding from clearway.validation
-        where finding = any(%s) and state = 'done' and level >= 1 and uncapped""",
+        where finding = any(%s) and state = 'done' and level >= 1 and uncapped and revoked is null""",
         (findings,),
     )
     return frozenset(number for (number,) in rows)
