@@ -59,6 +59,7 @@ USER_AGENT = "Clearway"
 _FOR_ANYBODY = frozenset(
     ("accept", "accept-encoding", "user-agent", "if-none-match", "if-modified-since", "range", "if-range")
 )
+_WITH_BODY = ("POST", "PUT")
 _OURS = frozenset(
     ("host", "content-length", "connection", "transfer-encoding", "user-agent", "accept-encoding")
 )
@@ -238,8 +239,31 @@ class Client:
         Raises:
             RefusedError, SlowError, UpstreamError: no answer came.
         """
+        return self._sent("POST", url, body, headers, deadline_s, most_bytes)
+
+    def put(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        deadline_s: float,
+        *,
+        most_bytes: int = ANSWER_BYTES,
+    ) -> Answer:
+        """As `post`, with PUT: what is there is replaced."""
+        return self._sent("PUT", url, body, headers, deadline_s, most_bytes)
+
+    def _sent(
+        self,
+        method: str,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        deadline_s: float,
+        most_bytes: int,
+    ) -> Answer:
         budget = Budget(deadline_s, self._pace, shown(url))
-        with self._hops("POST", url, _lower(headers), body, 0, budget) as (answer, at):
+        with self._hops(method, url, _lower(headers), body, 0, budget) as (answer, at):
             said = b""
             for chunk in answer.chunks():
                 said += chunk
@@ -282,10 +306,10 @@ class Client:
         sent = {
             "host": url.netloc.decode("ascii"),
             "user-agent": self._user_agent,
-            "accept-encoding": "identity" if "range" in headers or method == "POST" else "gzip",
+            "accept-encoding": "identity" if "range" in headers or method in _WITH_BODY else "gzip",
             **{k: v for k, v in headers.items() if k not in _OURS},
         }
-        if method == "POST":
+        if method in _WITH_BODY:
             sent["content-length"] = str(len(body))
         self.requests += 1
         return _Response(

@@ -271,6 +271,27 @@ def test_the_commands_run_a_case(
     run("draft", handling, str(file), "--summary", "first")
     run("cve", handling, "--id", "CVE-2026-6666")
     assert json.loads(run("preview", handling))["document"]["tracking"]["id"] == handling
+    file.write_text(json.dumps({**DRAFT, "description": "C1 \x9b31m and \u202e direction"}))
+    run("draft", handling, str(file), "--summary", "hostile", code=10)
+    file.write_text(json.dumps(DRAFT))
+    run("draft", handling, str(file), "--summary", "again")
+    vendor = json.loads(run("show", handling, "--json"))["parties"][0]["id"]
+    run("answer", handling, str(vendor), "not-affected", "--why", "another build")
+    run("escalate", handling, str(vendor), "remind", code=7)
+    run("orphan", handling, "vendor", "--why", "nobody", code=7)
+    run("thread", handling, "The fix")
+    topic = json.loads(run("threads", handling, "--json"))[0]["id"]
+    run("say", handling, str(topic), "It is in 1.2.4.")
+    assert "It is in 1.2.4." in run("read", handling, str(topic))
+    run("propose", handling, "2027-04-01T12:00")
+    run("consent", handling, "agrees", "--party", str(vendor))
+    run("refuse", handling, "--why", "too late")
+    assert "embargo  keep: revised -> active" in run("history", handling)
+    run("observe", handling, "exploit-published", "--why", "a talk")
+    again = queued(cases, package="cli", title="Another flaw")
+    assert run("remove", handling, again, code=6) == ""
+    run("routes")
+    run("leave", handling, str(vendor), "--why", "it left")
     run("arm", handling)
     assert handling in run("list")
     told = json.loads(run("release", handling, "--why", "out", "--json"))

@@ -13,9 +13,19 @@ import pytest
 
 from clearway.findings.case import cve_id, kept, release, tasks
 from clearway.findings.case import settings as setting
+from clearway.findings.case.kept import Case
 from clearway.http.outbound import Client, Networks
 from clearway.records.clock import SystemClock
-from clearway.records.errors import ConfigError, ConflictError, ForbiddenError, InputError, UpstreamError
+from clearway.records.errors import (
+    ClearwayError,
+    ConfigError,
+    ConflictError,
+    ForbiddenError,
+    InputError,
+    IntegrityError,
+    UpstreamError,
+)
+from clearway.store.jobs_retry import Retry
 from findings_case_world import SETTINGS, Cases
 
 ORG = "11111111-2222-4333-8444-555555555555"
@@ -63,6 +73,15 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(said)
 
+    def do_PUT(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.asked.append((self.path, dict(self.headers), body))
+        self.server.published[self.path.split("/")[3]] = body["cnaContainer"]
+        self.send_response(200)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
     def log_message(self, *_: Any) -> None: ...
 
 
@@ -103,9 +122,9 @@ def test_an_id_is_asked_for_reserved_and_published_with_the_case(
     case = cases.opened()
     cases.drafted(case)
     with cases.acting() as db:
-        assert cve_id.ask(db, case).cve_state == "requested"
+        assert cve_id.ask(db, case, cases.desk.home).cve_state == "requested"
     with pytest.raises(ConflictError), cases.acting() as db:
-        cve_id.ask(db, cases.again(case))
+        cve_id.ask(db, cases.again(case), cases.desk.home)
     given = tasks.reserve(cases.desk.owner, client, found, case.id, SystemClock())
     path, headers, _ = services.asked[-1]
     assert (
@@ -133,13 +152,98 @@ def test_an_id_is_asked_for_reserved_and_published_with_the_case(
     assert tasks.tell_cna(cases.desk.owner, client, found, cases.desk.home) == 0
 
 
-def test_a_record_that_is_there_already_is_left_as_it_is(
+def test_a_record_that_is_there_already_is_replaced(
     services: Services, found: setting.Settings, client: Client
 ) -> None:
     assert found.cna is not None
     cve_id.publish(client, found.cna, "CVE-2026-1111", {"title": "first"})
     cve_id.publish(client, found.cna, "CVE-2026-1111", {"title": "again"})
-    assert services.published["CVE-2026-1111"] == {"title": "first"}
+    assert services.published["CVE-2026-1111"] == {"title": "again"}
+
+
+def out(cases: Cases, case: Case) -> None:
+    """Released, or its newest draft as a revision; and published."""
+    with cases.acting() as db:
+        one, now = kept.by_id(db, case.id), datetime.now(UTC)
+        if one.published is None:
+            release.release(db, cases.desk.vault, one, cases.desk.home, "out", now=now)
+        else:
+            release.update(db, cases.desk.vault, one, cases.desk.home, now=now)
+    release.publish(cases.desk.owner, cases.world.url, cases.world.home, case.id, SystemClock())
+
+
+def test_a_record_that_the_authority_refuses_keeps_no_other_from_it_and_is_named_at_its_case(
+    cases: Cases, services: Services, found: setting.Settings, client: Client
+) -> None:
+    both = [cases.opened(), cases.opened()]
+    for case, cve in zip(both, ("CVE-2026-90001", "CVE-2026-90002"), strict=True):
+        cases.drafted(case)
+        with cases.acting() as db:
+            cve_id.assign(db, kept.by_id(db, case.id), cve)
+        out(cases, case)
+    services.answers = [(400, b'{"error":"BAD_JSON"}')]
+    with pytest.raises(ConfigError, match="BAD_JSON"):
+        tasks.tell_cna(cases.desk.owner, client, found, cases.desk.home)
+    assert [cases.again(c).cve_state for c in both] == ["reserved", "published"]
+    assert "BAD_JSON" in cases.again(both[0]).cve_problem
+    assert tasks.tell_cna(cases.desk.owner, client, found, cases.desk.home) == 1
+    assert [cases.again(c).cve_problem for c in both] == ["", ""]
+
+
+def test_a_revision_goes_to_the_authority_too(
+    cases: Cases, services: Services, found: setting.Settings, client: Client
+) -> None:
+    case = cases.opened()
+    cases.drafted(case)
+    with cases.acting() as db:
+        cve_id.assign(db, kept.by_id(db, case.id), "CVE-2026-90003")
+    out(cases, case)
+    assert tasks.tell_cna(cases.desk.owner, client, found, cases.desk.home) == 1
+    cases.drafted(case, title="A better title")
+    assert tasks.tell_cna(cases.desk.owner, client, found, cases.desk.home) == 0, "it is not published yet"
+    out(cases, case)
+    assert tasks.tell_cna(cases.desk.owner, client, found, cases.desk.home) == 1
+    assert services.published["CVE-2026-90003"]["title"] == "A better title"
+    assert tasks.tell_cna(cases.desk.owner, client, found, cases.desk.home) == 0
+
+
+def test_without_an_authority_no_id_is_asked_for_and_one_may_still_be_noted(cases: Cases) -> None:
+    case = cases.opened()
+    with pytest.raises(ConfigError, match="no numbering authority"), cases.acting() as db:
+        cve_id.ask(db, case, cases.desk.home)
+    assert cases.again(case).cve_state == ""
+    with cases.acting() as db:
+        assert cve_id.assign(db, case, "CVE-2026-90004").cve_state == "reserved"
+
+
+def test_an_answer_without_an_id_is_asked_for_once_and_a_person_goes_on(
+    cases: Cases, services: Services, found: setting.Settings, client: Client
+) -> None:
+    case = cases.opened()
+    with cases.acting() as db:
+        cve_id.ask(db, case, cases.desk.home)
+    services.answers = [(200, b"{}")]
+    with pytest.raises(ClearwayError) as told:
+        tasks.reserve(cases.desk.owner, client, found, case.id, SystemClock())
+    again = Retry(attempts=12).next(1, told.value, datetime.now(UTC))
+    assert again is None, "asking again would reserve another"
+    assert "names no CVE id" in cases.again(case).cve_problem
+    with cases.acting() as db:
+        noted = cve_id.assign(db, kept.by_id(db, case.id), "CVE-2026-90005")
+    assert (noted.cve, noted.cve_state, noted.cve_problem) == ("CVE-2026-90005", "reserved", "")
+
+
+def test_one_cve_id_is_of_one_case(cases: Cases) -> None:
+    first, second = cases.opened(), cases.opened()
+    with cases.acting() as db:
+        cve_id.assign(db, first, "CVE-2026-90006")
+    with pytest.raises(ConflictError, match="another case") as told, cases.acting() as db:
+        cve_id.assign(db, second, "CVE-2026-90006")
+    assert told.value.where == f"case/{first.handling}"
+    with cases.acting() as db:
+        kept.close(db, kept.by_id(db, first.id), "it is the other one")
+    with cases.acting() as db:
+        assert cve_id.assign(db, second, "CVE-2026-90006").cve == "CVE-2026-90006"
 
 
 @pytest.mark.parametrize(
@@ -148,10 +252,10 @@ def test_a_record_that_is_there_already_is_left_as_it_is(
         ((500, b"oops"), UpstreamError),
         ((429, b"{}"), UpstreamError),
         ((401, b'{"error":"UNAUTHORIZED"}'), ConfigError),
-        ((200, b"no json"), UpstreamError),
-        ((200, b'{"cve_ids":[]}'), UpstreamError),
-        ((200, b'{"cve_ids":[{"cve_id":"CVE-1; drop"}]}'), UpstreamError),
-        ((200, b'{"cve_ids":' + b"[" * 2_000), UpstreamError),
+        ((200, b"no json"), IntegrityError),
+        ((200, b'{"cve_ids":[]}'), IntegrityError),
+        ((200, b'{"cve_ids":[{"cve_id":"CVE-1; drop"}]}'), IntegrityError),
+        ((200, b'{"cve_ids":' + b"[" * 2_000), IntegrityError),
     ],
 )  # fmt: skip
 def test_an_answer_that_gives_no_id_is_none(

@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
 from msgspec.structs import replace
 from referencing import Registry, Resource
 
-from clearway.formats import csaf, cve, osv, report_csaf, report_cve, report_osv
+from clearway.formats import csaf, cve, osv, report_check, report_csaf, report_cve, report_osv
 from clearway.formats.report_advisory import (
     Advisory,
     Credit,
@@ -30,9 +32,9 @@ from clearway.formats.report_advisory import (
     Revision,
     tidied,
 )
+from clearway.formats.report_csaf_tests import MANDATORY, failures
 from clearway.records.errors import InputError
-from clearway.versions import vers
-from csaf_tests import MANDATORY, failures
+from clearway.versions import intervals, key, vers
 from shared import shared
 
 AT = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -246,3 +248,107 @@ def test_what_no_document_can_be_made_of_is_refused_with_its_place(more: dict[st
     with pytest.raises(InputError) as told:
         draft(**more)
     assert told.value.where == place
+
+
+PYPI = {"purl": "pkg:pypi/example"}
+
+
+@pytest.mark.parametrize(
+    ("product", "place"),
+    [
+        ({**PYPI, "introduced": "2.0", "fixed": "1.0"}, "products[0].fixed"),
+        ({**PYPI, "introduced": "1.0", "fixed": "1.0.0"}, "products[0].fixed"),
+        ({**PYPI, "introduced": "1.10", "fixed": "1.9"}, "products[0].fixed"),
+        ({**PYPI, "introduced": "1.0", "last_affected": "0.5"}, "products[0].last_affected"),
+        ({**PYPI, "fixed": "1.0", "versions": ("0.9",)}, "products[0].introduced"),
+        ({"purl": "pkg:npm/example", "introduced": "abc", "fixed": "zzz"}, "products[0].introduced"),
+        ({"purl": "pkg:npm/example", "introduced": "0", "fixed": "not!a!version"}, "products[0].fixed"),
+        ({**PYPI, "introduced": "1.0|<5", "fixed": "6"}, "products[0].introduced"),
+        ({**PYPI, "introduced": "0", "fixed": ">=1"}, "products[0].fixed"),
+        ({**PYPI, "versions": ("<2.0",)}, "products[0].versions[0]"),
+        ({**PYPI, "versions": ("1.0", "all")}, "products[0].versions[1]"),
+        ({**PYPI, "versions": ("",)}, "products[0].versions[0]"),
+        ({**PYPI, "introduced": "1", "fixed": "2.0", "versions": ("2",)}, "products[0].versions[0]"),
+        ({"vendor": "Acme", "name": "Box", "versions": ("all",)}, "products[0].versions[0]"),
+        ({"vendor": "Acme", "name": "Box", "introduced": "2", "fixed": "1"}, "products[0].fixed"),
+        ({**PYPI, "ecosystem": "npm", "introduced": "0"}, "products[0].ecosystem"),
+        ({**PYPI, "name": "other", "introduced": "0"}, "products[0].name"),
+        (
+            {"purl": "pkg:deb/debian/curl?distro=debian-12", "ecosystem": "Debian:11", "introduced": "0"},
+            "products[0].ecosystem",
+        ),
+        ({"vendor": "V\x1b[31m", "name": "N", "introduced": "1"}, "products[0].vendor"),
+    ],
+)  # fmt: skip
+def test_a_range_that_readers_would_take_for_another_is_refused(product: dict[str, Any], place: str) -> None:
+    with pytest.raises(InputError) as told:
+        draft(products=(Product(**product),))
+    assert told.value.where == place
+
+
+@pytest.mark.parametrize(
+    "product",
+    [
+        {**PYPI, "introduced": "1.0", "last_affected": "1.0"},
+        {**PYPI, "introduced": "1.9", "fixed": "1.10"},
+        {**PYPI, "introduced": "1!1.0", "fixed": "1!2.0"},
+        {"purl": "pkg:deb/debian/curl", "ecosystem": "Debian:12", "introduced": "0", "fixed": "7.88.1-10~deb12u1"},
+        {"purl": "pkg:pypi/Foo_Bar", "name": "foo.bar", "introduced": "0"},
+        {"purl": "pkg:generic/box", "ecosystem": "OSS-Fuzz", "name": "box", "introduced": "0"},
+        {"purl": "pkg:alpm/arch/pacman", "introduced": "1:5.0-1", "fixed": "1:6.0-1"},
+    ],
+)  # fmt: skip
+def test_a_range_in_the_order_of_its_ecosystem_is_taken(product: dict[str, Any]) -> None:
+    assert draft(products=(Product(**product),)).products[0].introduced == product["introduced"]
+
+
+def test_a_version_is_not_fixed_by_one_range_and_affected_by_another() -> None:
+    ranges = (Product(**PYPI, introduced="1.0", fixed="2.0"), Product(**PYPI, introduced="1.5", fixed="1.8"))
+    with pytest.raises(InputError, match="another range") as told:
+        draft(products=ranges)
+    assert told.value.where == "products[1].fixed"
+    apart = (Product(**PYPI, introduced="1.0", fixed="1.5"), Product(**PYPI, introduced="1.6", fixed="1.8"))
+    assert draft(products=apart).products == tuple(tidied(draft(products=apart)).products)
+
+
+@pytest.mark.parametrize("char", ["\x00", "\x1b", "\x9b", "\u202e", "\u2066"])
+@pytest.mark.parametrize("place", ["title", "description", "solution", "workaround"])
+def test_controls_and_turns_of_direction_are_refused_where_they_stand(place: str, char: str) -> None:
+    with pytest.raises(InputError, match="control or direction") as told:
+        draft(**{place: f"a{char}b"})
+    assert told.value.where == place
+
+
+def test_prose_has_lines_and_tabs_and_a_title_has_none() -> None:
+    assert draft(description="one\n\ttwo\r\nthree").description == "one\n\ttwo\r\nthree"
+    with pytest.raises(InputError, match="control"):
+        draft(title="one\ntwo")
+
+
+@given(st.lists(st.integers(0, 30), min_size=4, max_size=4))
+def test_what_is_taken_is_affected_where_it_is_introduced_and_not_where_it_is_fixed(parts: list[int]) -> None:
+    start, end = f"{parts[0]}.{parts[1]}", f"{parts[2]}.{parts[3]}"
+    try:
+        made = draft(products=(Product(**PYPI, introduced=start, fixed=end),))
+    except InputError:
+        assert key("pypi", start) >= key("pypi", end)
+        return
+    read = osv.advisory(json.loads(report_osv.document(advisory(made))))
+    (interval,) = intervals("pypi", read.affected[0].ranges[0].events)
+    assert interval.lo <= key("pypi", start) < interval.hi <= key("pypi", end)
+
+
+@every
+def test_what_is_published_is_read_back_by_our_own_intake(sample: Advisory) -> None:
+    made = {"csaf": report_csaf.document(sample), "osv": report_osv.document(sample)}
+    report_check.check({**made, **({"cve": report_cve.document(sample)} if sample.cve else {})})
+
+
+def test_a_document_that_breaks_a_mandatory_test_is_refused_with_the_test() -> None:
+    document = json.loads(report_csaf.document(SAMPLES["no fix"]))
+    document["document"]["tracking"]["version"] = "2"
+    with pytest.raises(InputError, match=r"6\.1\.16"):
+        report_check.check({"csaf": json.dumps(document).encode()})
+    nul = report_osv.document(SAMPLES["no fix"]).replace(b"A string", b"A\\u0000string")
+    with pytest.raises(InputError, match=r"(?i)nul"):
+        report_check.check({"osv": nul})

@@ -22,7 +22,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 CASE = CaseView(
     handling="CWC-7Q4K-9M2X", title="Overflow", ecosystem="PyPI", package="example", purl="", embargo="active",
     public="pxa", until=datetime(2026, 12, 4, 16, tzinfo=UTC), zone="Europe/Paris", ends=None, on_exploitation=False,
-    frozen="", unviable="", orphan="", cve="", cve_state="", released=None, published=None, closed=None,
+    frozen="", unviable="", orphan="", cve="", cve_state="", cve_problem="", released=None, published=None, closed=None,
     opened=NOW - timedelta(days=9), changed=NOW, desk=True, findings=(), assets=(), more_assets=False, parties=(),
     proposal=None, threads=(),
     drafts=(), history=(), version=1,

@@ -19,7 +19,6 @@ from clearway.http.filters import flag, text
 from clearway.http.idempotency import Made
 from clearway.http.listing import Listing, paths
 from clearway.http.openapi import READ, WRITE, gives
-from clearway.records.errors import ForbiddenError
 from clearway.store.keyset import Column, Source
 
 from .. import kept as findings
@@ -27,7 +26,7 @@ from . import kept, party, talk, thread, triage
 from .at_desk import now, seen, told, vault_of
 from .thread import Message
 from .triage import Waiting
-from .view import CaseView, is_desk, speaks_as
+from .view import CaseView, keeps, speaks_as
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -141,6 +140,12 @@ class PartyAct(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     answer: Literal["", "investigating", "affected", "not-affected", "fixed", "disputed", "no-answer"] = ""
     step: Literal["", "remind", "another-contact", "escalate", "unreachable"] = ""
     why: Words = ""
+
+
+class Removed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a finding is taken out, for the log."""
+
+    why: Annotated[str, Meta(max_length=500)] = ""
 
 
 class NewProposal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -287,6 +292,26 @@ def handlers() -> list[HTTPRouteHandler]:
         return done_once(request, act)
 
     @post(
+        "/cases/{handling:str}/findings/{finding:str}/removal", opt=needs("coordinate"), sync_to_thread=True,
+        status_code=200, summary="Take a finding out of the case", responses=gives(CaseView, *WRITE),
+    )  # fmt: skip
+    def take_out(
+        request: _R,
+        handling: FromPath[HandlingText],
+        finding: FromPath[HandlingText],
+        data: JSONBody[Removed],
+    ) -> Response[bytes]:
+        """It waits in triage again; its reporter is no party any more when it has no other finding in the case. Not of
+        a case that is released: what is public stays as it is."""
+
+        def act(db: Db, me: Principal) -> Made:
+            case = kept.one(db, handling)
+            kept.take_out(db, case, findings.one(db, finding), data.why)
+            return told(db, case, me)
+
+        return done_once(request, act)
+
+    @post(
         "/cases/{handling:str}/parties", opt=needs("coordinate"), sync_to_thread=True, status_code=201,
         summary="Add a party", responses=gives(Numbered, *WRITE, status=201),
     )  # fmt: skip
@@ -332,7 +357,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
         def act(db: Db, me: Principal) -> Made:
             case = kept.one(db, handling)
-            speaker = None if is_desk(me) else party.must_speak(speaks_as(me, party.listed(db, case))).id
+            speaker = None if keeps(me, case) else party.must_speak(speaks_as(me, party.listed(db, case))).id
             talk.propose(db, case, talk.moment(data.until), data.zone, now=now(), why=data.why, party=speaker)
             return told(db, case, me)
 
@@ -413,21 +438,22 @@ def handlers() -> list[HTTPRouteHandler]:
             case = kept.one(db, handling)
             found = thread.one(db, case, number)
             speaker = (
-                data.party if is_desk(me) else party.must_speak(speaks_as(me, party.listed(db, case))).id
+                data.party if keeps(me, case) else party.must_speak(speaks_as(me, party.listed(db, case))).id
             )
             return Made(record=Numbered(thread.say(db, vault, case, found, data.text, speaker=speaker)))
 
         return done_once(request, act)
 
     return [
-        listed, queue, mine, add, one, take, join, party_act, propose, consent, decide, open_thread, read, say,
+        listed, queue, mine, add, one, take, take_out, join, party_act, propose, consent, decide, open_thread, read,
+        say,
     ]  # fmt: skip
 
 
 def acted(db: Db, case: Case, one: party.Party, data: PartyAct, me: Principal) -> None:
     """Does what `data` names for a party; raises as `party` does."""
-    if data.act in ("ask", "escalate", "leave") and not is_desk(me):
-        raise ForbiddenError("a coordinator does that", where=f"party/{one.id}")
+    if data.act in ("ask", "escalate", "leave"):
+        kept.check_keeper(db, case)
     if data.act == "ask":
         party.ask(db, case, one, level=kept.level_of(db, case))
     elif data.act == "escalate":
@@ -448,7 +474,7 @@ def consented(db: Db, case: Case, me: Principal, said: str, why: str, number: in
     if proposal is None:
         raise NotFoundError("no proposal is open", where=case.subject)
     if number is None:
-        if is_desk(me):
+        if keeps(me, case):
             raise InputError("say for which party", where="party")
         number = party.must_speak(speaks_as(me, party.listed(db, case))).id
     talk.consent(db, case, proposal, number, said, why)

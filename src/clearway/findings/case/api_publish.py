@@ -15,8 +15,7 @@ from clearway.http.acts import done_once
 from clearway.http.guard import PUBLIC
 from clearway.http.idempotency import Made
 from clearway.http.openapi import READ, WRITE, gives
-from clearway.ledger import append_read
-from clearway.records.errors import InputError, NotFoundError
+from clearway.records.errors import InputError
 
 from . import contacts, cve_id, draft, kept, release, route, tasks
 from . import settings as setting
@@ -124,8 +123,7 @@ def handlers() -> list[HTTPRouteHandler]:
         vault = vault_of(request)
         with acting(request) as (db, me):
             case = kept.one(db, handling)
-            found = draft.read(db, vault, case)
-            append_read(db, [f"{case.subject}/draft"], case.aud)
+            found = draft.shown(db, vault, case)
         return etag.response(request, msgspec.json.encode(found), me, "application/json")
 
     @get(
@@ -137,13 +135,9 @@ def handlers() -> list[HTTPRouteHandler]:
         vault, home = vault_of(request), home_of(request)
         with acting(request) as (db, me):
             case = kept.one(db, handling)
-            made = draft.documents(draft.advisory(db, vault, case, setting.read(home).publisher, now()))
-            append_read(db, [f"{case.subject}/draft"], case.aud)
-        if kind not in made:
-            raise NotFoundError(
-                "the case has no such document", where="kind", mend=f"one of {', '.join(made)}"
-            )
-        return etag.response(request, made[kind], me, "application/json")
+            publisher = setting.read(home).publisher
+            body = draft.previewed(db, vault, case, publisher, now(), kind)
+        return etag.response(request, body, me, "application/json")
 
     @post(
         "/cases/{handling:str}/arm", opt=needs("coordinate"), sync_to_thread=True, status_code=200,
@@ -200,12 +194,15 @@ def handlers() -> list[HTTPRouteHandler]:
         summary="Request or assign a CVE id", responses=gives(CaseView, *WRITE),
     )  # fmt: skip
     def number(request: _R, handling: FromPath[HandlingText], data: JSONBody[Cve]) -> Response[bytes]:
+        """With `cve` an id that was given is noted; without, `[cna]` of the settings is asked for one."""
+        home = home_of(request)
+
         def act(db: Db, me: Principal) -> Made:
             case = kept.one(db, handling)
             if data.cve:
                 cve_id.assign(db, case, data.cve)
             else:
-                cve_id.ask(db, case)
+                cve_id.ask(db, case, home)
             return told(db, case, me)
 
         return done_once(request, act)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from clearway.access.here import opened
 
+from .commands_acts import add_acts
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
@@ -81,9 +83,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     contacts.add_argument("--domain", default="", help="whose security.txt is read")
     contacts.add_argument("--repository", default="", metavar="URL", help="whose security policy is read")
     contacts.add_argument("--purl", default="", help="whom the directory names for it")
+    add_acts(add)
 
 
-def _on(args: argparse.Namespace, do: Callable[[Db, Case, Principal], None]) -> int:
+def on_case(args: argparse.Namespace, do: Callable[[Db, Case, Principal], None]) -> int:
     """Does something with one case and shows how it then stands."""
     from . import kept
     from .at_desk import seen
@@ -119,7 +122,7 @@ def run_list(args: argparse.Namespace) -> int:
     """The cases, the newest first; 0."""
     with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
         rows = db.execute(
-            "select handling, em, pxa, cve, title from clearway.desk_case order by case_id desc limit 200"
+            "select handling, em, pxa, cve, title from clearway.desk_case order by case_id desc"
         ).fetchall()
     if args.json:
         _json(
@@ -147,7 +150,7 @@ def run_open(args: argparse.Namespace) -> int:
 
 def run_show(args: argparse.Namespace) -> int:
     """Shows a case; 0."""
-    return _on(args, lambda db, case, me: None)
+    return on_case(args, lambda db, case, me: None)
 
 
 def run_party(args: argparse.Namespace) -> int:
@@ -167,7 +170,7 @@ def run_party(args: argparse.Namespace) -> int:
         if args.ask:
             party.ask(db, kept.by_id(db, case.id), made, level=kept.level_of(db, case))
 
-    return _on(args, do)
+    return on_case(args, do)
 
 
 def run_act(args: argparse.Namespace) -> int:
@@ -181,7 +184,7 @@ def run_act(args: argparse.Namespace) -> int:
         else:
             party.act(db, case, one, args.act, args.why)
 
-    return _on(args, do)
+    return on_case(args, do)
 
 
 def run_propose(args: argparse.Namespace) -> int:
@@ -192,7 +195,7 @@ def run_propose(args: argparse.Namespace) -> int:
 
     from . import party, talk
     from .at_desk import now
-    from .view import is_desk, speaks_as
+    from .view import keeps, speaks_as
 
     try:
         until = datetime.fromisoformat(args.until)
@@ -200,10 +203,10 @@ def run_propose(args: argparse.Namespace) -> int:
         raise UsageError("this is no time", where="TIME", mend="such as 2026-12-24T09:00") from None
 
     def do(db: Db, case: Case, me: Principal) -> None:
-        speaker = None if is_desk(me) else party.must_speak(speaks_as(me, party.listed(db, case))).id
+        speaker = None if keeps(me, case) else party.must_speak(speaks_as(me, party.listed(db, case))).id
         talk.propose(db, case, until, args.zone, now=now(), why=args.why, party=speaker)
 
-    return _on(args, do)
+    return on_case(args, do)
 
 
 def run_agree(args: argparse.Namespace) -> int:
@@ -214,7 +217,7 @@ def run_agree(args: argparse.Namespace) -> int:
     def do(db: Db, case: Case, me: Principal) -> None:
         talk.accept(db, case, now=now())
 
-    return _on(args, do)
+    return on_case(args, do)
 
 
 def run_draft(args: argparse.Namespace) -> int:
@@ -236,13 +239,11 @@ def run_draft(args: argparse.Namespace) -> int:
     def do(db: Db, case: Case, me: Principal) -> None:
         draft.put(db, Vault.of_home(args.home), case, found, args.summary)
 
-    return _on(args, do)
+    return on_case(args, do)
 
 
 def run_preview(args: argparse.Namespace) -> int:
-    """Prints a document; 0."""
-    from clearway.records.errors import NotFoundError
-
+    """Prints a document; that it was read is on the log; 0."""
     from ..vault import Vault
     from . import draft, kept
     from . import settings as setting
@@ -251,10 +252,8 @@ def run_preview(args: argparse.Namespace) -> int:
     with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
         case = kept.one(db, args.case)
         publisher = setting.read(args.home).publisher
-        made = draft.documents(draft.advisory(db, Vault.of_home(args.home), case, publisher, now()))
-    if args.kind not in made:
-        raise NotFoundError("the case has no such document", where="--kind", mend=f"one of {', '.join(made)}")
-    sys.stdout.buffer.write(made[args.kind] + b"\n")
+        body = draft.previewed(db, Vault.of_home(args.home), case, publisher, now(), args.kind)
+    sys.stdout.buffer.write(body + b"\n")
     return 0
 
 
@@ -268,22 +267,18 @@ def run_arm(args: argparse.Namespace) -> int:
         vault = Vault.of_home(args.home)
         release.arm(db, vault, case, args.home, now=now(), on_exploitation=args.on_exploitation)
 
-    return _on(args, do)
+    return on_case(args, do)
 
 
 def run_release(args: argparse.Namespace) -> int:
     """Ends the embargo and publishes at once; 0."""
     from clearway.records.clock import SystemClock
-    from clearway.records.errors import ForbiddenError
 
     from ..vault import Vault
     from . import kept, release
     from .at_desk import now, seen
-    from .view import is_desk
 
     with opened(args.home) as (pool, url, key, me):
-        if not is_desk(me):
-            raise ForbiddenError("a coordinator of a clearinghouse does that")
         with pool.acting(key) as db:
             case = kept.one(db, args.case)
             vault = Vault.of_home(args.home)
@@ -305,7 +300,7 @@ def run_close(args: argparse.Namespace) -> int:
     def do(db: Db, case: Case, me: Principal) -> None:
         kept.close(db, case, args.why)
 
-    return _on(args, do)
+    return on_case(args, do)
 
 
 def run_reopen(args: argparse.Namespace) -> int:
@@ -315,7 +310,7 @@ def run_reopen(args: argparse.Namespace) -> int:
     def do(db: Db, case: Case, me: Principal) -> None:
         kept.reopen(db, case, args.why)
 
-    return _on(args, do)
+    return on_case(args, do)
 
 
 def run_cve(args: argparse.Namespace) -> int:
@@ -326,9 +321,9 @@ def run_cve(args: argparse.Namespace) -> int:
         if args.id:
             cve_id.assign(db, case, args.id)
         else:
-            cve_id.ask(db, case)
+            cve_id.ask(db, case, args.home)
 
-    return _on(args, do)
+    return on_case(args, do)
 
 
 def run_contacts(args: argparse.Namespace) -> int:
@@ -389,7 +384,7 @@ def _json(what: Any) -> None:
     sys.stdout.write(msgspec.json.encode(what).decode() + "\n")
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, limit: int = 400) -> str:
     from clearway.records.text import plain
 
-    return plain(text)
+    return plain(text, limit)

@@ -6,24 +6,23 @@ part, its revisions. So the same draft gives other documents once a vendor dispu
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
-from clearway.formats import report_csaf, report_cve, report_osv
-from clearway.formats.report_advisory import Advisory, Dispute, Draft, Involved, Revision, tidied
-from clearway.records.errors import ForbiddenError, InputError, IntegrityError, NotFoundError, TooLargeError
+from clearway.formats import report_check, report_csaf, report_cve, report_osv
+from clearway.formats.report_advisory import Advisory, Dispute, Draft, Involved, Publisher, Revision, tidied
+from clearway.ledger import append_read
+from clearway.records.errors import ConflictError, InputError, IntegrityError, NotFoundError, TooLargeError
 from clearway.records.text import plain
 
 from . import kept, party
 
 if TYPE_CHECKING:
     import psycopg
-
-    from clearway.formats.report_advisory import Publisher
 
     from ..vault import Vault
     from .kept import Case
@@ -32,6 +31,11 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[Any]
 
 MAX_BYTES = 1 << 20
+# Stands for the publisher and the CVE id that a case may yet get, where documents are made to try a draft.
+_ANYBODY = Publisher(
+    name="-", namespace="https://example.org", org_id="00000000-0000-4000-8000-000000000000", short_name="-"
+)
+_ANY_CVE = "CVE-1999-0000"
 _DECODER = msgspec.json.Decoder(Draft)
 _STATUS = {
     "not-asked": "not_contacted", "no-answer": "contact_attempted", "investigating": "in_progress",
@@ -68,14 +72,18 @@ def put(db: Connection, vault: Vault, case: Case, draft: Draft, summary: str) ->
     """Keeps the next version of the draft; its number.
 
     Raises:
-        ForbiddenError: the caller is no coordinator.
-        InputError: it can't become a document, or no summary is given.
+        ForbiddenError: the caller does not coordinate for the clearinghouse that keeps the case.
+        InputError: no documents that validate and are read back could be made of it, or no summary is given.
+        ConflictError: the case is closed.
     """
     kept.check_open(case)
+    case = kept.locked(db, case)
     words = plain(summary.strip(), 300)
     if not words:
         raise InputError("say what this version changes", where="summary")
-    data = msgspec.json.encode(tidied(draft))
+    draft = tidied(draft)
+    _tried(case, draft, words)
+    data = msgspec.json.encode(draft)
     versions = listed(db, case)
     number = versions[-1].number + 1 if versions else 1
     digest = sha256(data).digest()
@@ -93,7 +101,7 @@ def put(db: Connection, vault: Vault, case: Case, draft: Draft, summary: str) ->
         ),
     ).fetchone()
     if row is None:
-        raise ForbiddenError(
+        raise ConflictError(
             "somebody else has just added a version", where=case.subject, mend="read it again"
         )
     kept.tell(db, case, "case.drafted", {"number": number, "sha256": digest.hex(), "summary": words})
@@ -109,8 +117,30 @@ def listed(db: Connection, case: Case) -> list[Version]:
     return [Version(number=n, summary=s, at=a, released=r) for n, s, a, r in rows]
 
 
+def shown(db: Connection, vault: Vault, case: Case, number: int = 0) -> Draft:
+    """A version of the draft for somebody to read: an entry of the log. Raises as `read`."""
+    found = read(db, vault, case, number)
+    append_read(db, [f"{case.subject}/draft"], case.aud)
+    return found
+
+
+def previewed(
+    db: Connection, vault: Vault, case: Case, publisher: Publisher, at: datetime, kind: str
+) -> bytes:
+    """A document as it would be released at `at`, for somebody to read: an entry of the log.
+
+    Raises:
+        NotFoundError: there is no draft, or none of that kind would be made of it.
+    """
+    made = documents(advisory(db, vault, case, publisher, at))
+    if kind not in made:
+        raise NotFoundError("the case has no such document", where="kind", mend=f"one of {', '.join(made)}")
+    append_read(db, [f"{case.subject}/draft"], case.aud)
+    return made[kind]
+
+
 def read(db: Connection, vault: Vault, case: Case, number: int = 0) -> Draft:
-    """A version of the draft, the newest by default.
+    """A version of the draft, the newest by default. For `shown` where it is read by somebody: this is on no log.
 
     Raises:
         NotFoundError: there is none.
@@ -163,6 +193,20 @@ def advisory(
         ),
         involved=tuple(_involved(p) for p in parties if p.role in party.VENDORS),
     )
+
+
+def _tried(case: Case, draft: Draft, summary: str) -> None:
+    """Makes the documents as a release would, and reads them back: what could not be published is not kept."""
+    at = datetime.now(UTC)
+    known = Advisory(
+        id=case.handling,
+        draft=draft,
+        publisher=_ANYBODY,
+        published=case.released or at,
+        revisions=(Revision(number=1, at=at, summary=summary),),
+        cve=case.cve or _ANY_CVE,
+    )
+    report_check.check(documents(known))
 
 
 def documents(made: Advisory) -> dict[str, bytes]:

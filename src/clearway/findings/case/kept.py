@@ -7,7 +7,7 @@ what (`0019_cases`), and each act is an entry of the log.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[Any]
 
+_KEEPER = "a coordinator of the clearinghouse that keeps the case does that"
 MAX_FINDINGS = 1_000  # of one case
 
 
@@ -56,6 +57,8 @@ class Case(Struct, frozen=True, kw_only=True):
     orphan: str
     cve: str
     cve_state: str
+    cve_problem: str
+    told: int  # the version of the draft whose publication is on the log, 0 for none
     released: datetime | None
     published: datetime | None
     closed: datetime | None
@@ -82,8 +85,8 @@ class Acted(Struct, frozen=True, kw_only=True):
 
 
 _SELECT = """select c.case_id, c.handling, c.org, c.aud::int, c.open_aud::int, c.embargo, c.title, c.ecosystem,
-    c.package, c.purl, c.em, c.pxa, c.until, c.zone, c.orphan, c.cve, c.cve_state, c.released, c.published, c.closed,
-    c.opened, c.changed, c.version from clearway.desk_case c"""
+    c.package, c.purl, c.em, c.pxa, c.until, c.zone, c.orphan, c.cve, c.cve_state, c.cve_problem, c.told,
+    c.released, c.published, c.closed, c.opened, c.changed, c.version from clearway.desk_case c"""
 
 
 def desk_of(me: Principal) -> int:
@@ -162,6 +165,33 @@ def _put(db: Connection, case: Case, finding: Finding) -> None:
     known = {p.member for p in party.listed(db, case) if p.role == "reporter"}
     if finding.org not in known:
         party.add(db, case, role="reporter", member=finding.org)
+
+
+def take_out(db: Connection, case: Case, finding: Finding, why: str) -> None:
+    """Takes a finding out of the case: it waits in triage again. A reporter with no other finding in it is no party.
+
+    Raises:
+        ForbiddenError: the caller does not coordinate for the clearinghouse that keeps the case.
+        NotFoundError: it is not in the case.
+        ConflictError: the case is closed, or released: what is public stays as it is.
+    """
+    from . import party
+
+    _check_open(case)
+    if finding.case_id != case.id:
+        raise NotFoundError("the finding is not in this case", where=finding.handling)
+    check_keeper(db, case)
+    db.execute("select clearway.case_finding(%s, null)", (finding.id,))
+    # For its reporter and the coordinators: which findings there are is not the parties'.
+    words = {"finding": finding.handling, "why": plain(why.strip(), 500)}
+    ledger.append(db, "case.finding_removed", case.subject, words, aud=finding.aud)
+    left = db.execute(
+        "select from clearway.finding where case_id = %s and org = %s limit 1", (case.id, finding.org)
+    ).fetchone()
+    if left is None:
+        for one in party.listed(db, case):
+            if one.role == "reporter" and one.member == finding.org:
+                party.leave(db, case, one, "its finding was taken out of the case")
 
 
 def _one_flaw(
@@ -288,7 +318,9 @@ def history(db: Connection, case: Case) -> list[Acted]:
 
 
 def close(db: Connection, case: Case, why: str) -> Case:
-    """Closes the case: nothing moves in it any more. What is under its embargo stays so until that ends.
+    """Closes the case: nothing moves in it any more. What is under its embargo stays so until somebody ends that: one
+    that was armed is disarmed, since nothing could be published at its hour. Findings of a case that is not public
+    wait in triage again.
 
     Raises:
         ForbiddenError: the caller is no coordinator.
@@ -297,13 +329,23 @@ def close(db: Connection, case: Case, why: str) -> Case:
     _check_open(case)
     if case.released is not None and case.published is None:
         raise ConflictError("it is being published", where=case.subject, mend="close it when that is done")
+    check_keeper(db, case)
+    held = embargo.one(db, case.embargo)
+    if held.ended_by is None and (held.until is not None or held.on_exploitation):
+        embargo.arm(db, case.embargo, None, now=datetime.now(UTC))
     closed = _stood(db, case, "close", why)
     tell(db, closed, "case.closed", {"why": plain(why.strip(), 500)})
+    if case.released is None:
+        for (number,) in db.execute(
+            "select finding from clearway.finding where case_id = %s order by finding", (case.id,)
+        ).fetchall():
+            db.execute("select clearway.case_finding(%s, null)", (number,))
     return closed
 
 
 def reopen(db: Connection, case: Case, why: str) -> Case:
-    """The case, open again where it stood: its embargo, if that has not ended, its parties, drafts and findings.
+    """The case, open again where it stood: its embargo, if that has not ended, its parties and drafts, and those of its
+    findings that no other case has taken meanwhile. An embargo that was armed is to be armed again.
 
     Raises:
         InputError: no reason is given.
@@ -314,6 +356,12 @@ def reopen(db: Connection, case: Case, why: str) -> Case:
         raise InputError("say why it is opened again", where="why")
     again = _stood(db, case, "reopen", why)
     tell(db, again, "case.reopened", {"why": plain(why.strip(), 500)})
+    for (number,) in db.execute(
+        """select finding from clearway.finding where was_case = %s and case_id is null and state <> 'withdrawn'
+        order by finding""",
+        (case.id,),
+    ).fetchall():
+        db.execute("select clearway.case_finding(%s, %s)", (number, case.id))
     return again
 
 
@@ -335,7 +383,28 @@ def changed(db: Connection, case: Case, what: str, parameters: tuple[object, ...
         (*parameters, case.id),
     ).fetchone()
     if row is None:
-        raise ForbiddenError("a coordinator does that", where=case.subject)
+        raise ForbiddenError(_KEEPER, where=case.subject)
+
+
+def check_keeper(db: Connection, case: Case) -> None:
+    """Raises ForbiddenError for who does not coordinate for the clearinghouse that keeps the case.
+
+    Coordinators of another one read every case, so that one flaw is seen as one; they act in it as a party or not at
+    all. The database holds to the same.
+    """
+    if db.execute("select clearway.keeps_case(%s)", (case.org,)).fetchone() != (True,):
+        raise ForbiddenError(_KEEPER, where=case.subject)
+
+
+def locked(db: Connection, case: Case) -> Case:
+    """The case as it stands now, locked for the rest of the transaction: who does the same at once comes after.
+
+    Raises:
+        ForbiddenError: as `check_keeper`.
+    """
+    check_keeper(db, case)
+    db.execute("select from clearway.desk_case where case_id = %s for update", (case.id,))
+    return by_id(db, case.id)
 
 
 def check_version(case: Case, version: int) -> None:

@@ -16,7 +16,7 @@ from clearway.http.pages import Form, done, page
 from clearway.records.errors import ConfigError, ConflictError, InputError, NotFoundError
 
 from ..assist.settings import assisted
-from . import clock, cve_id, draft, kept, party, release, route, talk, thread
+from . import clock, credits, cve_id, draft, kept, pages_acts, party, release, route, talk, thread
 from .api_cases import PartyAct, acted, consented
 from .at_desk import home_of, now, seen, vault_of
 from .pages_parts import (
@@ -32,7 +32,7 @@ from .pages_parts import (
     state_words,
     talks,
 )
-from .view import is_desk, speaks_as
+from .view import keeps, speaks_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,9 @@ class Typed(Struct, frozen=True):
 
     act: str = ""
     step: str = ""
+    answer: str = ""
     why: str = ""
+    on_exploitation: str = ""
     until: str = ""
     zone: str = ""
     said: str = ""
@@ -89,11 +91,12 @@ def handlers() -> list[HTTPRouteHandler]:
 
         def do(db: Db, case: Case, me: Principal) -> str:
             one = party.one(db, case, number)
-            wanted = {"act": "escalate" if data.step else data.act, "step": data.step, "why": data.why}
+            does = "escalate" if data.step else "answer" if data.answer else data.act
+            wanted = {"act": does, "step": data.step, "answer": data.answer, "why": data.why}
             acted(db, case, one, _converted(wanted, PartyAct), me)
-            return f"{one.name}: {(data.step or data.act).replace('-', ' ')}."
+            return f"{one.name}: {(data.step or data.answer or data.act).replace('-', ' ')}."
 
-        return _did(request, handling, data, do)
+        return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/parties", opt=needs("coordinate"), **PAGE)
     def join(request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]) -> Response[bytes]:
@@ -111,7 +114,7 @@ def handlers() -> list[HTTPRouteHandler]:
             made = party.add(db, case, role=data.role, member=member, name=data.name, email=data.email)
             return f"{made.name} is a party. It is told when you ask it."
 
-        return _did(request, handling, data, do)
+        return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/proposals", opt=SIGNED_IN, **PAGE)
     def propose(
@@ -121,24 +124,27 @@ def handlers() -> list[HTTPRouteHandler]:
 
         def do(db: Db, case: Case, me: Principal) -> str:
             until = talk.moment(data.until)
-            speaker = None if is_desk(me) else party.must_speak(speaks_as(me, party.listed(db, case))).id
+            speaker = None if keeps(me, case) else party.must_speak(speaks_as(me, party.listed(db, case))).id
             talk.propose(db, case, until, data.zone.strip(), now=now(), why=data.why, party=speaker)
             return "It is proposed; each party may say whether it agrees."
 
-        return _did(request, handling, data, do)
+        return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/consent", opt=SIGNED_IN, **PAGE)
     def consent(
         request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]
     ) -> Response[bytes]:
-        """What the reader's party says to the proposal."""
+        """What the reader's party says to the proposal, or what a party without an account has told the desk."""
 
         def do(db: Db, case: Case, me: Principal) -> str:
-            speaker = party.must_speak(speaks_as(me, party.listed(db, case)))
+            if data.party and keeps(me, case):
+                speaker = party.one(db, case, _number(data.party))
+            else:
+                speaker = party.must_speak(speaks_as(me, party.listed(db, case)))
             consented(db, case, me, data.said, data.why, speaker.id)
             return f"{speaker.name} {data.said}."
 
-        return _did(request, handling, data, do)
+        return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/decision", opt=needs("coordinate"), **PAGE)
     def decide(
@@ -153,7 +159,7 @@ def handlers() -> list[HTTPRouteHandler]:
             talk.refuse(db, case, data.why)
             return "The proposal is refused."
 
-        return _did(request, handling, data, do)
+        return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/threads", opt=needs("coordinate"), **PAGE)
     def open_thread(
@@ -170,7 +176,7 @@ def handlers() -> list[HTTPRouteHandler]:
             thread.add(db, case, data.topic, to=to)
             return "The thread is open."
 
-        return _did(request, handling, data, do)
+        return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/threads/{number:int}", opt=SIGNED_IN, **PAGE)
     def say(
@@ -180,11 +186,11 @@ def handlers() -> list[HTTPRouteHandler]:
         vault = vault_of(request)
 
         def do(db: Db, case: Case, me: Principal) -> str:
-            speaker = None if is_desk(me) else party.must_speak(speaks_as(me, party.listed(db, case))).id
+            speaker = None if keeps(me, case) else party.must_speak(speaks_as(me, party.listed(db, case))).id
             thread.say(db, vault, case, thread.one(db, case, number), data.text, speaker=speaker)
             return "Sent."
 
-        return _did(request, handling, data, do)
+        return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/drafts", opt=needs("coordinate"), **PAGE)
     def put(request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]) -> Response[bytes]:
@@ -197,21 +203,22 @@ def handlers() -> list[HTTPRouteHandler]:
             )
             return f"Version {number} is kept."
 
-        return _did(request, handling, data, do)
+        return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/cve", opt=needs("coordinate"), **PAGE)
     def number_it(
         request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]
     ) -> Response[bytes]:
         """Notes a CVE id, or asks for one."""
+        home = home_of(request)
 
         def do(db: Db, case: Case, me: Principal) -> str:
             if data.cve.strip():
                 return f"{cve_id.assign(db, case, data.cve).cve} is noted."
-            cve_id.ask(db, case)
+            cve_id.ask(db, case, home)
             return "A CVE id is asked for."
 
-        return _did(request, handling, data, do)
+        return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/arm", opt=needs("coordinate"), **PAGE)
     def arm(request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]) -> Response[bytes]:
@@ -219,10 +226,10 @@ def handlers() -> list[HTTPRouteHandler]:
         vault, home = vault_of(request), home_of(request)
 
         def do(db: Db, case: Case, me: Principal) -> str:
-            release.arm(db, vault, case, home, now=now())
+            release.arm(db, vault, case, home, now=now(), on_exploitation=data.on_exploitation == "yes")
             return "It is armed."
 
-        return _did(request, handling, data, do)
+        return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/release", opt=needs("coordinate"), **PAGE)
     def let_out(
@@ -240,7 +247,7 @@ def handlers() -> list[HTTPRouteHandler]:
             release.release(db, vault, case, home, data.why or "released by hand", now=now())
             return "The embargo has ended; the advisory is being published."
 
-        return _did(request, handling, data, do)
+        return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/standing", opt=needs("coordinate"), **PAGE)
     def stand(request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]) -> Response[bytes]:
@@ -253,13 +260,16 @@ def handlers() -> list[HTTPRouteHandler]:
             kept.reopen(db, case, data.why)
             return "The case is open again, where it stood."
 
-        return _did(request, handling, data, do)
+        return did(request, handling, data, do)
 
-    return [room, act, join, propose, consent, decide, open_thread, say, put, number_it, arm, let_out, stand]
+    return [
+        room, act, join, propose, consent, decide, open_thread, say, put, number_it, arm, let_out, stand,
+        *pages_acts.handlers(did),
+    ]  # fmt: skip
 
 
-def _did(
-    request: _R, handling: str, data: Typed, do: Callable[[Db, Case, Principal], str]
+def did(
+    request: _R, handling: str, data: Struct, do: Callable[[Db, Case, Principal], str]
 ) -> Response[bytes]:
     """Does it and goes back to the room; what is wrong is shown there, with what was typed."""
     try:
@@ -270,10 +280,15 @@ def _did(
         if isinstance(error, NotFoundError) and error.what == "no such case":
             raise
         values = {k: v for k, v in msgspec.structs.asdict(data).items() if v and k != "phrase"}
-        field = error.where if error.where in Typed.__struct_fields__ else ""
+        field = error.where if error.where in data.__struct_fields__ else ""
         told = f"{error.what}: {error.mend}" if error.mend else error.what
         return _shown(request, handling, Form(values, {field: told}))
     return done(request, f"/cases/{handling}", words)
+
+
+def _number(typed: str) -> int:
+    """A party's number as it was typed; 0, which is none, for what is no number."""
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 16 else 0
 
 
 def _converted(given: dict[str, str], kind: type[PartyAct]) -> PartyAct:
@@ -318,8 +333,9 @@ def _shown(request: _R, handling: str, form: Form) -> Response[bytes]:
 def _skeleton(db: Db, request: _R, case: Case, one: CaseView) -> str:
     """The newest draft to go on from, or what the case already knows."""
     if one.drafts:
-        found = draft.read(db, vault_of(request), case)
+        found = draft.shown(db, vault_of(request), case)
     else:
         product = Product(purl=case.purl, ecosystem=case.ecosystem, name=case.package, introduced="0")
-        found = Draft(title=case.title, description="…", products=(product,))
+        named = credits.given(db, home_of(request), case)
+        found = Draft(title=case.title, description="…", products=(product,), credits=named)
     return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()

@@ -116,6 +116,7 @@ def add(
         ForbiddenError: the caller is no coordinator.
     """
     kept.check_open(case)
+    kept.check_keeper(db, case)
     if role not in ROLES:
         raise InputError("there is no such role", where="role", mend=f"one of {', '.join(ROLES)}")
     if (member is None) == (not email):
@@ -173,7 +174,8 @@ def contacts(db: Connection, party: int) -> list[tuple[str, str]]:
 
 
 def leave(db: Connection, case: Case, party: Party, why: str) -> None:
-    """Takes a party out: from its next request on it sees nothing of the case."""
+    """Takes a party out: from its next request on it sees nothing of the case. Raises ForbiddenError as `add`."""
+    kept.check_keeper(db, case)
     db.execute(
         "update clearway.case_party set left_at = clock_timestamp(), version = version + 1 where party = %s",
         (party.id,),
@@ -193,6 +195,7 @@ def ask(db: Connection, case: Case, party: Party, *, level: int = 0) -> Party:
         ConflictError: it was asked before.
         InputError: it is no vendor.
     """
+    kept.check_keeper(db, case)
     if party.role not in VENDORS:
         raise InputError("a reporter is not asked", where=f"party/{party.id}")
     if party.rm != "start":
@@ -239,7 +242,7 @@ def answer(db: Connection, case: Case, party: Party, said: str, why: str = "") -
 
 
 def act(db: Connection, case: Case, party: Party, wanted: str, why: str = "") -> Party:
-    """An act of the report's or the vendor's machine for a party; accepting validates first.
+    """An act of the report's or the vendor's machine for a party; accepting validates first, a fix accepts first.
 
     Raises:
         InputError: there is no such act, or a dispute without reasons.
@@ -254,6 +257,10 @@ def act(db: Connection, case: Case, party: Party, wanted: str, why: str = "") ->
     machine = "report" if wanted in acts("report") else "vendor" if wanted in acts("vendor") else ""
     if not machine or wanted == "notify":
         raise InputError("there is no such act", where="act", mend=f"one of {', '.join(acts('report')[1:])}")
+    if wanted in ("fix-ready", "fix-deployed") and party.rm in ("received", "invalid", "valid", "deferred"):
+        # A fix is the word of somebody who has taken the report for true: both are on record.
+        for each in path(party.rm, "accept"):
+            kept.move(db, case, "report", each, why, party=party.id)
     for each in path(party.rm, wanted) if machine == "report" else (wanted,):
         kept.move(db, case, machine, each, why, party=party.id)
     if wanted == "accept" and party.answer in ("not-asked", "no-answer", "investigating"):
@@ -269,6 +276,7 @@ def take_step(db: Connection, case: Case, party: Party, step: Step, now: datetim
     Raises:
         ConflictError: it is not due.
     """
+    kept.check_keeper(db, case)
     at = now or datetime.now(UTC)
     if not step or escalate.due(party.standing, at) != step:
         raise ConflictError("that step is not due", where=f"party/{party.id}")

@@ -10,6 +10,7 @@ Each step is done once: killed anywhere, the next run goes on with the documents
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,8 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from clearway import ledger
 from clearway.access import embargo
-from clearway.records.errors import ConfigError, ConflictError, NotFoundError
+from clearway.formats import report_check
+from clearway.records.errors import ClearwayError, ConfigError, ConflictError, NotFoundError
 from clearway.store import events
+from clearway.store.connect import translated
 from clearway.store.jobs import defer
 
 from .. import kept as findings
@@ -29,7 +32,7 @@ from . import assets, draft, kept, mail
 from . import settings as setting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
     import psycopg
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     Owner = Callable[[], AbstractContextManager[Connection]]
 
 TASK = "findings.case_release"
+_LOG = logging.getLogger(__name__)
 _PUBLIC = 0  # the audience of what everybody may read
 
 
@@ -52,10 +56,11 @@ def ready(db: Connection, vault: Vault, case: Case, home: Path, now: datetime) -
     Raises:
         NotFoundError: there is no draft.
         ConfigError: it is not said who publishes.
-        InputError: the draft can't become a document.
+        InputError: no documents that validate and are read back can be made of it.
     """
-    made = draft.advisory(db, vault, case, setting.read(home).publisher, now)
-    return tuple(draft.documents(made))
+    made = draft.documents(draft.advisory(db, vault, case, setting.read(home).publisher, now))
+    report_check.check(made)
+    return tuple(made)
 
 
 def arm(
@@ -68,6 +73,7 @@ def arm(
         NotFoundError, ConfigError, InputError: as `ready`: what ends must have something to publish.
     """
     kept.check_open(case)
+    case = kept.locked(db, case)
     if case.until is None or case.em not in ("active", "revised"):
         raise ConflictError("no day is agreed", where=case.subject, mend="propose one, and accept it")
     ready(db, vault, case, home, now)
@@ -85,8 +91,12 @@ def release(db: Connection, vault: Vault, case: Case, home: Path, why: str, *, n
         ForbiddenError: the caller is no coordinator.
     """
     kept.check_open(case)
+    case = kept.locked(db, case)
     if case.released is not None:
-        raise ConflictError("it is released", where=case.subject)
+        raise ConflictError(
+            "it is released", where=case.subject,
+            mend="" if case.published else "what waits to be published is its newest draft: write one to change it",
+        )  # fmt: skip
     ready(db, vault, case, home, now)
     embargo.release(db, case.embargo, why)
     moved = _moved(db, case, why)
@@ -105,6 +115,7 @@ def observe(
         ConflictError: it was recorded before.
         NotFoundError, ConfigError, InputError: the embargo would end with nothing to publish.
     """
+    kept.check_keeper(db, case)
     moved = kept.move(db, case, "public", act, why)
     held = embargo.one(db, case.embargo)
     if held.on_exploitation and held.ended_by is None and moved.released is None:
@@ -118,6 +129,8 @@ def update(db: Connection, vault: Vault, case: Case, home: Path, *, now: datetim
     Raises:
         ConflictError: it is not published, or has nothing new.
     """
+    kept.check_open(case)
+    case = kept.locked(db, case)
     if case.published is None:
         raise ConflictError("it is not published yet", where=case.subject)
     versions = draft.listed(db, case)
@@ -134,16 +147,46 @@ def update(db: Connection, vault: Vault, case: Case, home: Path, *, now: datetim
 
 
 def settle(owner: Connection) -> list[int]:
-    """Lets the machines follow embargoes that have ended by themselves or elsewhere; the cases that wait to publish."""
+    """Lets the machines follow embargoes that have ended by themselves or elsewhere; the cases that wait to publish.
+
+    Each case by itself: one that can't follow is left out, and tried again the next time.
+    """
     waiting = []
     for case in kept.ended(owner):
-        if case.released is None:
-            moved = _moved(owner, case, "the embargo has ended")
-            at = embargo.one(owner, case.embargo).ended_at or datetime.now(UTC)
-            kept.changed(owner, moved, "released = %s", (at.astimezone(UTC).replace(microsecond=0),))
-            kept.tell(owner, moved, "case.released", {"why": "the embargo has ended"})
+        try:
+            with owner.transaction(), translated():
+                _follow(owner, case)
+        except ClearwayError as problem:
+            _LOG.warning("%s does not follow its embargo: %s", case.subject, problem)
+            continue
         waiting.append(case.id)
     return waiting
+
+
+def _follow(owner: Connection, case: Case) -> None:
+    if case.released is None:
+        moved = _moved(owner, case, "the embargo has ended")
+        at = embargo.one(owner, case.embargo).ended_at or datetime.now(UTC)
+        kept.changed(owner, moved, "released = %s", (at.astimezone(UTC).replace(microsecond=0),))
+        kept.tell(owner, moved, "case.released", {"why": "the embargo has ended"})
+
+
+def publish_all(owner: Owner, url: str, home: Path, waiting: Iterable[int], clock: Clock) -> int:
+    """Publishes each of these cases by itself; how many. One that can't be published keeps no other from it.
+
+    Raises:
+        ClearwayError: the first that failed, once all were tried.
+    """
+    done, first = 0, None
+    for number in waiting:
+        try:
+            done += publish(owner, url, home, number, clock)
+        except ClearwayError as problem:
+            _LOG.warning("case %d is not published: %s", number, problem)
+            first = first or problem
+    if first is not None:
+        raise first
+    return done
 
 
 def publish(owner: Owner, url: str, home: Path, case_id: int, clock: Clock) -> bool:
@@ -156,15 +199,18 @@ def publish(owner: Owner, url: str, home: Path, case_id: int, clock: Clock) -> b
     from ..vault import Vault
 
     with owner() as db:
-        made = _kept_documents(db, Vault.of_home(home), kept.by_id(db, case_id), home)
+        number, made = _kept_documents(
+            db, Vault.of_home(home), kept.locked(db, kept.by_id(db, case_id)), home
+        )
     if not made:
         return False
     _take_in(url, home, made, clock)
     with owner() as db:
-        case = kept.by_id(db, case_id)
+        case = kept.locked(db, kept.by_id(db, case_id))
+        if case.told >= number:
+            return True  # another has published it meanwhile, and told
         first = case.published is None
-        if first:
-            kept.changed(db, case, "published = %s", (clock.now(),))
+        kept.changed(db, case, "published = coalesce(published, %s), told = %s", (clock.now(), number))
         hashes = {name: sha256(body).hexdigest() for name, body in made.items()}
         ledger.append(
             db, "case.published", case.subject, {"documents": hashes, "title": case.title}, aud=_PUBLIC
@@ -229,29 +275,41 @@ def _moved(db: Connection, case: Case, why: str) -> Case:
     return case
 
 
-def _kept_documents(db: Connection, vault: Vault, case: Case, home: Path) -> dict[str, bytes]:
-    """The newest released draft's documents by file name, made once; empty where nothing waits."""
+def _kept_documents(db: Connection, vault: Vault, case: Case, home: Path) -> tuple[int, dict[str, bytes]]:
+    """The newest released draft's number and its documents by file name, made once; 0 and none where nothing waits.
+
+    As long as a case is not published its newest draft is what is to be: one that can't be published is replaced by
+    the next, as a revision where documents of it stood.
+    """
     if case.released is None:
-        return {}
+        return 0, {}
     versions = draft.listed(db, case)
     if not versions:
-        return {}  # it ended without a draft: the case says so, and the next draft goes out
-    if case.published is None and all(v.released is None for v in versions):
+        return 0, {}  # it ended without a draft: the case says so, and the next draft goes out
+    if case.published is None and versions[-1].released is None:
         db.execute(
             "update clearway.case_draft set released = %s where case_id = %s and number = %s",
             (case.released, case.id, versions[-1].number),
         )
+        db.execute(
+            """update clearway.case_draft d set released = null where d.case_id = %s and d.number < %s and not exists (
+                select from clearway.case_document k where k.case_id = d.case_id and k.number = d.number)""",
+            (case.id, versions[-1].number),
+        )
         versions = draft.listed(db, case)
     number = max(v.number for v in versions if v.released is not None)
     if not _rows(db, case, number):
-        made = draft.advisory(db, vault, case, setting.read(home).publisher, case.released, number)
-        for kind, body in draft.documents(made).items():
+        made = draft.documents(
+            draft.advisory(db, vault, case, setting.read(home).publisher, case.released, number)
+        )
+        report_check.check(made)
+        for kind, body in made.items():
             db.execute(
                 """insert into clearway.case_document (case_id, number, kind, org, aud, handling, body, sha256)
                 values (%s, %s, %s, %s, %s, %s, %b, %s)""",
                 (case.id, number, kind, case.org, case.open_aud, case.handling, body, sha256(body).digest()),
             )
-    return {f"{case.handling}.{kind}.json": body for kind, body in _rows(db, case, number)}
+    return number, {f"{case.handling}.{kind}.json": body for kind, body in _rows(db, case, number)}
 
 
 def _rows(db: Connection, case: Case, number: int) -> list[tuple[str, bytes]]:

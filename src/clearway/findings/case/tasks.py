@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from clearway.records.clock import Clock, SystemClock
+from clearway.records.errors import ClearwayError, UpstreamError
+from clearway.records.text import plain
 from clearway.store.jobs import Spec
 from clearway.store.jobs_retry import Retry
 
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[Any]
 
+_MOST_SILENT = (
+    3  # tries in a row without an answer, after which the numbering authority is left alone for this time
+)
+
 
 def tasks(home: Path, url: str, clock: Clock | None = None) -> Tasks:
     """The tasks, for the home that holds the vault, the settings and the advisory table."""
@@ -38,10 +45,7 @@ def tasks(home: Path, url: str, clock: Clock | None = None) -> Tasks:
         else:
             with job.owner() as db:
                 waiting = release.settle(db)
-        for number in waiting:
-            release.publish(job.owner, url, home, number, at)
-            if job.stopping:
-                return
+        release.publish_all(job.owner, url, home, takewhile(lambda _: not job.stopping, waiting), at)
 
     def number(job: Job, args: Mapping[str, Any]) -> None:
         """Gets a CVE id for one case, or publishes the records of those that are public."""
@@ -101,7 +105,12 @@ def reserve(owner: Any, outside: Client, found: Settings, number: int, clock: Cl
         case = kept.by_id(db, number)
     if case.cve_state != "requested":
         return ""
-    given = cve_id.reserve(outside, found.cna, clock.now().year)
+    try:
+        given = cve_id.reserve(outside, found.cna, clock.now().year)
+    except ClearwayError as problem:
+        with owner() as db:
+            _problem(db, number, problem)
+        raise
     with owner() as db:
         case = kept.by_id(db, number)
         if case.cve_state != "requested":
@@ -111,29 +120,54 @@ def reserve(owner: Any, outside: Client, found: Settings, number: int, clock: Cl
 
 
 def tell_cna(owner: Any, outside: Client, found: Settings, home: Path) -> int:
-    """Publishes the CNA containers of cases that are public and whose id is reserved; how many.
+    """Publishes the CNA containers of cases that are public, and those of their revisions; how many.
+
+    One that the authority refuses is noted with the case and tried again the next time, after the others.
 
     Raises:
-        ConfigError, UpstreamError: as `cve_id.publish`.
+        ConfigError, UpstreamError: as `cve_id.publish`; the first, once the others were tried.
     """
     import msgspec
 
     assert found.cna is not None
     with owner() as db:
         rows = db.execute(
-            """select c.case_id, c.cve, d.body from clearway.desk_case c
-            join lateral (select body from clearway.case_document d where d.case_id = c.case_id and d.kind = 'cve'
-                order by number desc limit 1) d on true
-            where c.cve_state = 'reserved' and c.published is not null order by c.case_id limit 50"""
+            """select c.case_id, c.cve, c.cve_state = 'published', d.number, d.body from clearway.desk_case c
+            join lateral (select number, body from clearway.case_document d
+                where d.case_id = c.case_id and d.kind = 'cve' order by number desc limit 1) d on true
+            where c.cve_state in ('reserved', 'published') and c.published is not null and d.number > c.cve_told
+                and d.number <= c.told
+            order by c.cve_problem <> '', c.case_id limit 50"""
         ).fetchall()
-    for number, cve, body in rows:
+    told, silent, first = 0, 0, None
+    for number, cve, again, version, body in rows:
         container = msgspec.json.decode(bytes(body))["containers"]["cna"]
-        cve_id.publish(outside, found.cna, cve, container)
+        try:
+            cve_id.publish(outside, found.cna, cve, container, again=again)
+        except ClearwayError as problem:
+            first = first or problem
+            with owner() as db:
+                _problem(db, number, problem)
+            silent = silent + 1 if isinstance(problem, UpstreamError) else 0
+            if silent == _MOST_SILENT:
+                break  # it is down: each try would cost the whole time that an answer may take
+            continue
         with owner() as db:
             case = kept.by_id(db, number)
-            kept.changed(db, case, "cve_state = 'published'")
-            kept.tell(db, case, "case.cve_published", {"cve": cve})
-    return len(rows)
+            kept.changed(db, case, "cve_state = 'published', cve_told = %s, cve_problem = ''", (version,))
+            kept.tell(db, case, "case.cve_published", {"cve": cve, "number": version})
+        told, silent = told + 1, 0
+    if first is not None:
+        raise first
+    return told
+
+
+def _problem(db: Connection, number: int, problem: ClearwayError) -> None:
+    """Notes what is wrong with the case's CVE id, for the desk to see."""
+    case = kept.by_id(db, number)
+    words = plain(f"{problem.what}: {problem.mend}".rstrip(": "), 300)
+    if case.cve_problem != words:
+        kept.changed(db, case, "cve_problem = %s", (words,))
 
 
 def take_turns(db: Connection) -> int:

@@ -61,7 +61,8 @@ class AssetLine(Struct, frozen=True, kw_only=True):
 
 
 class CaseView(Struct, frozen=True, kw_only=True):
-    """One case. `ends` is when the embargo was armed to end, `until` when it was agreed to."""
+    """One case. `ends` is when the embargo was armed to end, `until` when it was agreed to; `desk` whether the caller
+    acts in it for the clearinghouse that keeps it."""
 
     handling: str
     title: str
@@ -79,6 +80,7 @@ class CaseView(Struct, frozen=True, kw_only=True):
     orphan: str
     cve: str
     cve_state: str
+    cve_problem: str  # what the numbering authority said against it, for the desk
     released: datetime | None
     published: datetime | None
     closed: datetime | None
@@ -101,6 +103,13 @@ def is_desk(me: Principal) -> bool:
     return any(m.kind == "clearinghouse" and "coordinate" in m.rights for m in me.memberships)
 
 
+def keeps(me: Principal, case: Case) -> bool:
+    """Whether the caller coordinates for the clearinghouse that keeps the case: those alone act for the desk in it."""
+    return any(
+        m.org == case.org and m.kind == "clearinghouse" and "coordinate" in m.rights for m in me.memberships
+    )
+
+
 def speaks_as(me: Principal, case_parties: list[party.Party]) -> party.Party | None:
     """The party in whose name the caller speaks: the first that is one of its organisations."""
     vendors, reporters = me.orgs("maintain") + me.orgs("coordinate"), me.orgs("submit")
@@ -115,11 +124,11 @@ def speaks_as(me: Principal, case_parties: list[party.Party]) -> party.Party | N
 def view(db: Connection, case: Case, me: Principal, now: datetime) -> CaseView:
     """`case` as far as the caller may see it."""
     held = embargo.one(db, case.embargo)
-    desk = is_desk(me)
+    desk = keeps(me, case)
     same = {
         n: getattr(case, n)
         for n in CaseView.__struct_fields__
-        if n in case.__struct_fields__ and n != "embargo"
+        if n in case.__struct_fields__ and n not in ("embargo", "cve_problem")
     }
     touched, more = assets.listed(db, case)
     return CaseView(
@@ -128,6 +137,7 @@ def view(db: Connection, case: Case, me: Principal, now: datetime) -> CaseView:
         more_assets=more,
         embargo=case.em,
         public=case.pxa,
+        cve_problem=case.cve_problem if desk else "",
         ends=held.until,
         on_exploitation=held.on_exploitation,
         frozen=held.frozen,

@@ -1,6 +1,8 @@
 """Mandatory tests of CSAF 2.1 (§6.1) that a security advisory of ours could break, each a function of a document.
 
-What each finds are the places that break it, empty when it holds. That these agree with OASIS's own examples is tested.
+What each finds are the places that break it, empty when it holds. They run on every document before it is kept as a
+draft's or released; that these agree with OASIS's own examples is tested.
+https://docs.oasis-open.org/csaf/csaf/v2.1/
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+# What a single version does not hold (6.1.31).
+RANGE_WORDS = re.compile(r"(^|\s)(after|all|before|earlier|later|prior|versions)(\s|$)|[<>]", re.I)
 _STATUS = {
     "affected": ("first_affected", "known_affected", "last_affected"),
     "not affected": ("known_not_affected",),
@@ -63,14 +67,17 @@ def _named(document: dict[str, Any]) -> Iterator[str]:
 
 
 def missing_definition(document: dict[str, Any]) -> list[str]:
+    """Product ids that are named and not defined (6.1.1)."""
     return sorted(set(_named(document)) - set(_defined(document)))
 
 
 def defined_twice(document: dict[str, Any]) -> list[str]:
+    """Product ids that are defined more than once (6.1.2)."""
     return [name for name, n in Counter(_defined(document)).items() if n > 1]
 
 
 def contradicting_status(document: dict[str, Any]) -> list[str]:
+    """Products that are in two groups of status (6.1.6)."""
     found = []
     for v in document.get("vulnerabilities", ()):
         status = v.get("product_status", {})
@@ -92,6 +99,7 @@ def _key(number: str) -> tuple[int, ...]:
 
 
 def history_unsorted(document: dict[str, Any]) -> list[str]:
+    """Dates that go back while the revisions go up (6.1.14)."""
     history = document["document"]["tracking"]["revision_history"]
     ordered = sorted(history, key=lambda r: _key(r["number"]))
     dates = [_date(r["date"]) for r in ordered]
@@ -99,6 +107,7 @@ def history_unsorted(document: dict[str, Any]) -> list[str]:
 
 
 def version_is_not_latest(document: dict[str, Any]) -> list[str]:
+    """The document's version where it is not the newest revision's (6.1.16)."""
     tracking = document["document"]["tracking"]
     ordered = sorted(tracking["revision_history"], key=lambda r: (_date(r["date"]), _key(r["number"])))
     latest = ordered[-1]["number"]
@@ -109,6 +118,7 @@ def version_is_not_latest(document: dict[str, Any]) -> list[str]:
 
 
 def revision_zero(document: dict[str, Any]) -> list[str]:
+    """Revisions before 1 of a document that is released (6.1.18)."""
     tracking = document["document"]["tracking"]
     if tracking["status"] not in ("final", "interim"):
         return []
@@ -116,6 +126,7 @@ def revision_zero(document: dict[str, Any]) -> list[str]:
 
 
 def draft_version(document: dict[str, Any]) -> list[str]:
+    """A version of a draft in a document that is none (6.1.17)."""
     tracking = document["document"]["tracking"]
     version = tracking["version"]
     draft = version == "0" or version.startswith("0.") or "-" in version.partition("+")[0]
@@ -123,6 +134,7 @@ def draft_version(document: dict[str, Any]) -> list[str]:
 
 
 def missing_in_history(document: dict[str, Any]) -> list[str]:
+    """The major revisions where one is left out (6.1.21)."""
     history = document["document"]["tracking"]["revision_history"]
     first = _key(min(history, key=lambda r: (_date(r["date"]), _key(r["number"])))["number"])[0]
     majors = sorted({_key(r["number"])[0] for r in history})
@@ -130,16 +142,19 @@ def missing_in_history(document: dict[str, Any]) -> list[str]:
 
 
 def revision_twice(document: dict[str, Any]) -> list[str]:
+    """Revisions that are listed more than once (6.1.22)."""
     counted = Counter(r["number"] for r in document["document"]["tracking"]["revision_history"])
     return [number for number, n in counted.items() if n > 1]
 
 
 def cve_twice(document: dict[str, Any]) -> list[str]:
+    """CVE ids of more than one vulnerability (6.1.23)."""
     counted = Counter(v["cve"] for v in document.get("vulnerabilities", ()) if "cve" in v)
     return [cve for cve, n in counted.items() if n > 1]
 
 
 def involvement_twice(document: dict[str, Any]) -> list[str]:
+    """A party and date that are named more than once (6.1.24)."""
     found = []
     for v in document.get("vulnerabilities", ()):
         counted = Counter(
@@ -151,21 +166,23 @@ def involvement_twice(document: dict[str, Any]) -> list[str]:
 
 
 def mixed_versioning(document: dict[str, Any]) -> list[str]:
+    """The versions where whole numbers and semantic ones are mixed (6.1.30)."""
     tracking = document["document"]["tracking"]
     texts = [tracking["version"], *(r["number"] for r in tracking["revision_history"])]
     return texts if len({t.isdigit() for t in texts}) > 1 else []
 
 
-def same_branch_name(document: dict[str, Any]) -> list[str]:
+def range_as_version(document: dict[str, Any]) -> list[str]:
     """A range is written as a range (6.1.31): a `product_version` holds no words or signs of one."""
-    signs = re.compile(r"(^|\s)(<|>|<=|>=|after|all|before|earlier|later|prior|versions)(\s|$)|[<>]", re.I)
     return [
         b["name"] for b in _branches(document.get("product_tree", {}))
-        if b["category"] == "product_version" and signs.search(b["name"])
+        if b["category"] == "product_version" and RANGE_WORDS.search(b["name"])
     ]  # fmt: skip
 
 
 def too_deep(document: dict[str, Any]) -> list[str]:
+    """The depth of branches over 30 (6.1.34)."""
+
     def depth(holder: dict[str, Any]) -> int:
         return max((1 + depth(b) for b in holder.get("branches", ())), default=0)
 
@@ -209,7 +226,7 @@ MANDATORY: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "6.1.23": cve_twice,
     "6.1.24": involvement_twice,
     "6.1.30": mixed_versioning,
-    "6.1.31": same_branch_name,
+    "6.1.31": range_as_version,
     "6.1.34": too_deep,
     "6.1.35": contradicting_remedies,
 }
