@@ -333,6 +333,59 @@ def test_reading_the_draft_is_on_the_log_from_the_page_and_the_api(cases: Cases,
     assert read() == 2
 
 
+def test_every_act_of_a_case_is_on_its_page(cases: Cases, served: Site) -> None:
+    case, stray = cases.opened(), cases.desk.finding(cases.desk.rival)
+    made, mailed = cases.vendor(case), cases.by_mail(case)
+    cases.drafted(case)
+    with cases.acting() as db:
+        kept.take(db, kept.by_id(db, case.id), findings.one(db, stray.handling))
+    at, desk = f"/cases/{case.handling}", cases.desk.coordinator.cookie
+    shown = served.page(desk, at)
+    for act in (
+        "/observations",
+        "/orphan",
+        f"/findings/{stray.handling}/removal",
+        "/standing",
+        "/draft",
+        "/cve",
+    ):
+        assert f"{at}{act}" in shown, act
+    theirs = served.page(cases.desk.maintainer.cookie, at)
+    assert 'name="answer" value="not-affected"' in theirs
+    assert 'value="leave"' not in theirs
+    served.post(
+        cases.desk.maintainer.cookie, f"{at}/parties/{made.id}", answer="not-affected", why="Not built in."
+    )
+    served.post(desk, f"{at}/findings/{stray.handling}/removal", why="another flaw")
+    served.post(desk, f"{at}/orphan", 422, patcher="vendor", why="nobody")
+    served.post(desk, f"{at}/orphan", 422, patcher="no-such-house", why="nobody")
+    served.post(desk, f"{at}/proposals", until="2027-02-01T09:00", zone="UTC")
+    served.post(desk, f"{at}/consent", party=str(mailed.id), said="agrees", why="by telephone")
+    served.post(desk, f"{at}/consent", 422, party="x", said="agrees")
+    served.post(desk, f"{at}/decision", outcome="accept")
+    served.post(desk, f"{at}/arm", on_exploitation="yes")
+    served.post(desk, f"{at}/cve", 422)
+    served.post(desk, f"{at}/parties/{mailed.id}", act="leave")
+    served.post(desk, f"{at}/observations", 422, act="nonsense")
+    served.post(desk, f"{at}/observations", act="attacks-observed", why="seen in traffic")
+    with cases.acting() as db:
+        after = kept.by_id(db, case.id)
+        assert (after.em, after.pxa, after.cve_state) == ("exited", "PxA", "")
+        assert [p.answer for p in party.listed(db, after) if p.id == made.id] == ["not-affected"]
+        assert mailed.id not in [p.id for p in party.listed(db, after)]
+        assert stray.handling not in kept.findings_of(db, after)
+
+
+def test_another_clearinghouse_is_shown_no_form_of_the_desk(
+    cases: Cases, served: Site, elsewhere: Somebody
+) -> None:
+    case = cases.opened()
+    cases.vendor(case)
+    shown = served.page(elsewhere.cookie, f"/cases/{case.handling}")
+    assert "<form" not in shown.partition("<h1>")[2].partition("</main>")[0]
+    served.post(elsewhere.cookie, f"/cases/{case.handling}/standing", 403, why="theirs")
+
+
 def test_the_document_is_served_where_its_own_reference_says(cases: Cases, served: Site) -> None:
     case = cases.opened()
     cases.drafted(case)
