@@ -2,8 +2,8 @@
 
 from clearway.store.ddl import before, run
 
-revision = "0046"
-down_revision = "0045"
+revision = "0047"
+down_revision = "0046"
 branch_labels = None
 depends_on = None
 
