@@ -14,7 +14,7 @@ from .watch import Seen
 _SIGNALS = 64
 # SIGXCPU at the soft limit, SIGKILL a second later: believed when about that much was used. The kernel samples the
 # time that it compares with a limit, and reports the exact one: on a machine with stolen time they differ by a tenth.
-_SPENT = {24: 0.5, 9: 0.75}
+_SPENT = {24: 0.7, 9: 0.75}
 
 
 def outcome_of(

@@ -20,13 +20,14 @@ from . import recipe as r
 
 MOST_DEPTH = 16  # of a value in a step
 MOST_VALUES = 10_000  # in all steps
+LEAST_ENDLESS_S = 2.0  # of processor time: an interpreter and its imports take some tenths of it by themselves
 # The most that a recipe may ask for.
 MOST = Limits(
     cpu_s=60.0, wall_s=300.0, memory_mib=4096, processes=256, open_files=1024, file_mib=512, work_mib=1024,
     output_bytes=16 << 20, keep_bytes=64 << 20,
 )  # fmt: skip
 
-# No plugins, no response files, and nothing that turns a sanitizer on or off: both builds have ours.
+# No plugins, and nothing that turns a sanitizer on or off: both builds have ours.
 _FLAG = re.compile(
     r"-(O[0-3sgz]?|g|D[A-Za-z_]\w*(=[\w.+-]*)?|I[\w./-]+|std=[\w+]+|l[\w+.-]+|f[\w=,-]+|W[\w=,-]*|pthread|m[\w=-]+)"
 )
@@ -40,6 +41,9 @@ _STEP = {
 }
 # Behind objects stand their modules, and behind generators and tracebacks the frames of whoever runs them (`drive`).
 BEHIND = ("__", "gi_", "cr_", "ag_", "tb_", "f_", "co_")
+# What a compiler is given. No other files: a linker script names functions anew, "@opts" is read as options, and both
+# may be what a patch changes.
+_COMPILED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*\.(c|cc|cpp|cxx|c\+\+|C)")
 _SOURCE = re.compile(r"[A-Za-z0-9][\w.+~-]*\.(dsc|tar\.(gz|xz|bz2|lzma)|diff\.gz|asc)")
 _VALUES = ("$", "object", "file", "repeat", "concat", "bytes", "dict", "tuple")
 _FILE_AS = ("bytes", "text", "path", "name")
@@ -62,10 +66,15 @@ def check(recipe: r.Recipe, place: str) -> None:
             _steps(proof, secret, f"{place}: proof.steps")
         elif isinstance(proof, r.Command):
             _command(proof, f"{place}: proof.argv")
-    if secret and isinstance(recipe.proof, r.Command) and secret in recipe.proof.argv:
+    if secret and isinstance(recipe.proof, r.Command) and any(_plainly(w) == secret for w in recipe.proof.argv):
         raise InputError("the program is given the secret's file by its name", where=f"{place}: proof.argv")
     if secret and secret not in recipe.proof.files:
         raise InputError("the secret's file is none of the proof's", where=f"{place}: oracle.file")
+    if isinstance(recipe.oracle, r.Endless) and recipe.limits.cpu_s < LEAST_ENDLESS_S:
+        raise InputError(
+            f"{recipe.limits.cpu_s:g} s are too short to tell what does not end from what starts slowly",
+            where=f"{place}: limits.cpu_s", mend=f"at least {LEAST_ENDLESS_S:g}",
+        )  # fmt: skip
     if isinstance(recipe.oracle, r.Raised) and not isinstance(recipe.proof, r.Steps):
         raise InputError("an exception is seen in a proof of steps", where=f"{place}: oracle")
     if isinstance(recipe.oracle, r.Raised) and recipe.oracle.exception.startswith("__main__."):
@@ -87,11 +96,13 @@ def _c(target: r.CTarget, place: str) -> None:
                 raise InputError(
                     f"a compiler flag that is not allowed: {flag[:60]!a}", where=f"{place}: flags"
                 )
-    for name in (
-        *(n for e in entries for n in e.compile),
-        *target.files,
-        *target.patches,
-    ):
+    for name in (n for e in entries for n in e.compile):
+        _relative(name, place)
+        if not _COMPILED.fullmatch(name):
+            raise InputError(
+                f"no source file in C or C++: {name[:80]!a}", where=f"{place}: compile", mend="main.c, lib/x.cc"
+            )
+    for name in (*target.files, *target.patches):
         _relative(name, place)
     _tests([t.name for t in target.tests], place)
     if isinstance(target, r.DebianTarget):
@@ -222,7 +233,12 @@ def _name(name: Any, where: str) -> None:
         raise InputError(f"a name that reaches behind the package: {name[:60]!a}", where=where)
 
 
+def _plainly(word: str) -> str:
+    """A file's name in /work without what leads nowhere. What climbs ("x/../a") is the program's to refuse."""
+    return str(PurePosixPath(word)).removeprefix("/work/")
+
+
 def _relative(name: str, place: str) -> None:
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or name.startswith("-") or "\0" in name or not path.parts:
+    if path.is_absolute() or ".." in path.parts or name.startswith(("-", "@")) or "\0" in name or not path.parts:
         raise InputError(f"not a relative file name: {name[:80]!a}", where=place)

@@ -78,8 +78,12 @@ def look(
             shows="unclear", why=f"it was stopped ({outcome.ended}) in a call that is not the package's"
         )
     if isinstance(oracle, r.Sanitizer):
-        if state is None or (outcome.ended, outcome.code) != ("signal", signal.SIGABRT):
+        if state is None:
             return _ended(outcome, "no sanitizer stopped it")
+        if (outcome.ended, outcome.code) != ("signal", signal.SIGABRT) and not oracle.child:
+            # A server whose child crashed, or a program that caught its own end: never silent.
+            why = "a sanitizer stopped a process of it, and it did not end by that (oracle.child takes this as firing)"
+            return Seen(shows="unclear", why=why, state=state)
         if oracle.error and oracle.error != state.error:
             return Seen(shows="unclear", why="a sanitizer stopped it for another error", state=state)
         return Seen(shows="fires", why=f"{state.error}", state=state)
@@ -116,8 +120,9 @@ def look(
 def growth(oracle: r.Growth, outcomes: Sequence[Outcome], said: Said | None = None) -> Seen:
     """What runs on growing sizes show: processor time that grows far faster than the size.
 
-    The last size against the first: more than `ratio` times what linear growth would take, or no end within the
-    limit where the first size ended. Times under 20 ms are the start of the program and count as 20 ms.
+    The last size that was run against the first: more than `ratio` times what linear growth would take, whether it
+    came to its end or was stopped there. A limit below that tells nothing: what is linear meets it as well. Times under
+    20 ms are the start of the program and count as 20 ms.
     """
     if any(o.ended == "refused" for o in outcomes):
         return Seen(shows="unclear", why="the box could not be made")
@@ -129,7 +134,13 @@ def growth(oracle: r.Growth, outcomes: Sequence[Outcome], said: Said | None = No
             shows="unclear", why="the smallest size did not end either: choose smaller sizes", cpu_s=times[0]
         )
     if outcomes[-1].ended == "cpu":
-        return Seen(shows="fires", why="a larger size did not end within its processor time", cpu_s=times[-1])
+        wanted = times[0] * oracle.ratio * oracle.sizes[len(outcomes) - 1] / oracle.sizes[0]
+        if times[-1] >= wanted:
+            return Seen(
+                shows="fires", why="a larger size did not end within its processor time", cpu_s=times[-1]
+            )
+        why = f"it was stopped after {times[-1]:.2f} s, where linear growth may take {wanted:.2f} s: raise limits.cpu_s"
+        return Seen(shows="unclear", why=why, cpu_s=times[-1])
     if outcomes[-1].ended != "exited" or len(outcomes) < len(oracle.sizes):
         return Seen(shows="unclear", why=f"it was stopped ({outcomes[-1].ended})", cpu_s=times[-1])
     linear = oracle.sizes[-1] / oracle.sizes[0]

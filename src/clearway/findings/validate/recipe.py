@@ -131,9 +131,13 @@ Proof = Steps | Command | Script
 class Sanitizer(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="sanitizer"
 ):
-    """AddressSanitizer or UBSan stops the program; `error` narrows it ("heap-buffer-overflow")."""
+    """AddressSanitizer or UBSan stops the program; `error` narrows it ("heap-buffer-overflow").
+
+    `child`: what is stopped may be a process that the program started, and went on without, as a server does.
+    """
 
     error: Annotated[str, Meta(max_length=80)] = ""
+    child: bool = False
 
 
 class Signal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="signal"):
@@ -165,9 +169,9 @@ class Endless(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag
 class FileOutside(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="file-outside"
 ):
-    """A file appears in the box where the program was given nothing to write."""
+    """A file appears in the box where the program was given nothing to write: its own folder is /work."""
 
-    path: Annotated[str, Meta(pattern="^/(tmp|work)/", max_length=300)]
+    path: Annotated[str, Meta(pattern="^/(tmp|dev/shm)/", max_length=300)]
 
 
 class Output(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="output"):
