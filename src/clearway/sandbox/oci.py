@@ -1,12 +1,13 @@
 """The backend for those who have a container runtime: podman, docker or nerdctl, by their common command line.
 
-One container a run, from an image that the operator names and that has `sleep` and `tar`:
+One container a run, from an image that the operator names and that has `sleep`, `cat` and `tar`:
 
 1. `run --detach` with everything closed: no network, read-only, no capabilities, no new privileges, an ordinary
    user, sized tmpfs for /work and /tmp, bounds of memory, processes, files and CPU.
 2. `exec tar -x` puts the inputs into /work.
 3. `exec` runs the program; its streams are taken up to the bound, and the clock runs.
-4. `exec tar -c` hands back what is kept; the stream is read as hostile.
+4. `exec cat` and `exec tar -v` tell of processor time (the container's own cgroup) and of what was left in /tmp and
+   /dev/shm; `exec tar -c` hands back what is kept. All of it is read as hostile.
 5. `rm --force`, always.
 
 The runtime's own seccomp profile holds, and its word is what an outcome's status rests on. That a box was killed for
@@ -30,7 +31,7 @@ from msgspec import Struct
 
 from clearway.records.errors import ConfigError, InputError, UpstreamError
 
-from .keep import MAX_ENTRIES
+from .keep import MAX_ENTRIES, MAX_STRAY
 from .pack import packed, unpacked
 from .run import SCRATCH_MIB, WORK, Ended, Enforcement, Outcome, Run, checked
 
@@ -41,6 +42,8 @@ _ANSWER_S = 60.0  # of the runtime itself
 _USER = "65534:65534"
 _SPARE = 3  # sleep, and what the runtime starts beside the program
 _PIECE = 1 << 16
+_SPENT = 0.7  # of its limit, for SIGXCPU to be the kernel's: anybody can raise it
+_COUNTED = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpuacct/cpuacct.usage")  # cgroup v2, and v1
 _OOM = ("inspect", "--format", "{{.State.OOMKilled}}")
 
 
@@ -76,7 +79,7 @@ class Oci:
             raise ConfigError(
                 "no image for the boxes",
                 where=ENV_IMAGE,
-                mend="name a local image by digest; it needs sleep, tar and the tools of the recipes",
+                mend="name a local image by digest; it needs sleep, cat, tar and the tools of the recipes",
             )
         self._runtime = path
         answer = self._call("version", "--format", "{{.Client.Version}}", deadline_s=15)
@@ -150,6 +153,7 @@ class Oci:
                 wall_s=seen.wall_s,
                 why=why,
             )
+        cpu_s = counted(self._call("exec", name, "cat", *_COUNTED).stdout)
         killed = self._call(*_OOM, name).stdout.strip() == b"true"
         ended: Ended = "exited"
         code = -1 if code is None else code
@@ -159,7 +163,7 @@ class Oci:
             ended, why, code = "refused", _said(seen), -1
         elif 128 < code <= 192:
             ended, code = "signal", code - 128
-            if code == 24:  # SIGXCPU
+            if code == 24 and cpu_s >= run.limits.cpu_s * _SPENT:  # SIGXCPU
                 ended, code, why = "cpu", -1, f"used {run.limits.cpu_s:g} s of CPU in one process"
         kept, unkept = self._kept(run, name)
         return Outcome(
@@ -168,6 +172,8 @@ class Oci:
             stdout=seen.stdout,
             stderr=seen.stderr,
             wall_s=seen.wall_s,
+            cpu_s=cpu_s,
+            stray=self._stray(name),
             kept=kept,
             unkept=unkept,
             why=why,
@@ -196,6 +202,12 @@ class Oci:
         )
         return unpacked(answer.stdout, run.limits.keep_bytes)
 
+    def _stray(self, name: str) -> tuple[str, ...]:
+        """What lies in the container outside /work, as a box of our own tells it: the names of files."""
+        said = self._call("exec", name, "tar", "-cvf", "/dev/null", "-C", "/", "./tmp", "./dev/shm").stdout
+        lines = said.decode("utf-8", "replace").splitlines()[:MAX_STRAY]
+        return tuple(line[1:] for line in lines if line.startswith("./") and not line.endswith("/"))
+
     def _call(
         self, *words: str, stdin: bytes = b"", deadline_s: float = _ANSWER_S, most: int = 1 << 20
     ) -> Streams:
@@ -216,6 +228,15 @@ class Oci:
 
 
 _PASSED = ("PATH", "HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST", "CONTAINER_HOST", "DBUS_SESSION_BUS_ADDRESS")
+
+
+def counted(said: bytes) -> float:
+    """Seconds of processor time from a cgroup's own files, all processes of a container together; 0.0 without."""
+    for line in said.decode("ascii", "replace").splitlines():
+        name, _, value = line.rpartition(" ")
+        if name in ("usage_usec", "") and value.isascii() and value.isdigit() and len(value) <= 18:
+            return int(value) / (1e6 if name else 1e9)
+    return 0.0
 
 
 def create_argv(run: Run, name: str, image: str) -> list[str]:

@@ -15,7 +15,7 @@ import pytest
 
 from clearway.records.errors import ConfigError, InputError
 from clearway.sandbox import Bind, Limits, Run
-from clearway.sandbox.oci import Oci, create_argv
+from clearway.sandbox.oci import Oci, counted, create_argv
 from clearway.sandbox.pack import packed, unpacked
 
 RUNTIME = """#!/usr/bin/python3 -I
@@ -33,7 +33,9 @@ elif words[0] == "exec":
     words = words[1:]
     while words[0].startswith("-"):
         words = words[1 if words[0] == "--interactive" else 2:]
-    words = [w.replace("/work", folder + "/work") if w == "/work" else w for w in words[1:]]
+    here = {"/work": "/work", "/": "/root"}
+    words = [folder + here[w] if w in here else w for w in words[1:]]
+    words = [w.replace("/sys/fs/cgroup", folder) for w in words]
     done = subprocess.run(words, cwd=folder + "/work").returncode
     sys.exit(done if done >= 0 else 128 - done)
 """
@@ -44,7 +46,8 @@ def runtime(tmp_path: Path) -> Path:
     place = tmp_path / "podman"
     place.write_text(RUNTIME)
     place.chmod(place.stat().st_mode | stat.S_IXUSR)
-    (tmp_path / "work").mkdir()
+    for name in ("work", "root/tmp", "root/dev/shm"):
+        (tmp_path / name).mkdir(parents=True)
     return place
 
 
@@ -70,7 +73,7 @@ def test_a_container_is_closed_in_every_way_before_the_program_comes_in(runtime,
         b"data",
         {"in": b"data"},
     )
-    *_, run, fill, program, _, kept, removed = asked(runtime)
+    *_, run, fill, program, _, _, kept, _, removed = asked(runtime)
     assert run[0] == "run"
     line = " ".join(run)
     for words in (
@@ -114,6 +117,41 @@ def test_how_a_program_ended_is_told_and_its_container_is_removed(runtime, scrip
     assert (outcome.ended, outcome.code) == (ended, code)
     assert len(outcome.stdout) <= limits.output_bytes
     assert asked(runtime)[-1][0] == "rm"
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "seconds"),
+    [
+        ("cpu.stat", "usage_usec 1500000\nuser_usec 7\nsystem_usec 9\n", 1.5),
+        ("cpuacct/cpuacct.usage", "2500000000\n", 2.5),
+        ("other", "", 0.0),
+    ],
+    ids=["cgroup v2", "cgroup v1", "none"],
+)
+def test_processor_time_is_the_containers_own_account(runtime, name, said, seconds):
+    (runtime.parent / name).parent.mkdir(exist_ok=True)
+    (runtime.parent / name).write_text(said)
+    raises = Run(argv=("sh", "-c", "kill -24 $$"), limits=Limits(cpu_s=2.0))
+    outcome = Oci(str(runtime), "image").run(raises)
+    assert outcome.cpu_s == seconds
+    # SIGXCPU without the time spent is a signal that anybody raises.
+    assert (outcome.ended, outcome.code) == (("cpu", -1) if seconds > 1.4 else ("signal", 24))
+
+
+def test_what_is_left_outside_is_told(runtime):
+    root = runtime.parent / "root"
+    (root / "tmp" / "deep").mkdir()
+    for name in ("tmp/outside", "tmp/deep/er", "dev/shm/too"):
+        (root / name).write_text("x")
+    outcome = Oci(str(runtime), "image").run(Run(argv=("true",)))
+    assert sorted(outcome.stray) == ["/dev/shm/too", "/tmp/deep/er", "/tmp/outside"]
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"usage_usec x\n", b"usage_usec " + b"9" * 40, b"\xff\xfe", "usage_usec \u0663".encode()]
+)
+def test_an_account_that_is_none_is_no_time(said):
+    assert counted(said) == 0.0
 
 
 def test_death_for_memory_is_the_runtimes_word(runtime):

@@ -125,7 +125,7 @@ def test_what_fires_now_and_then_proves_nothing(box: Backend, builds: Path) -> N
 
 
 def test_what_only_waits_does_not_run_without_end(box: Backend, builds: Path) -> None:
-    made = c_recipe(SLEEPS, MENDED, oracle={"kind": "endless"}, limits={"cpu_s": 0.5, "wall_s": 1.5})
+    made = c_recipe(SLEEPS, MENDED, oracle={"kind": "endless"}, limits={"cpu_s": 2.0, "wall_s": 1.5})
     found = judged(box, builds, made, SLEEPS, MENDED, LONG, SHORT, upto=2)
     assert (found.ladder.level, found.state) == (0, None)
 

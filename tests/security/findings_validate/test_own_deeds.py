@@ -22,8 +22,8 @@ OLD = a_wheel(
 )
 NEW = a_wheel({"toy.py": "VERSION = '1.3'\ndef echo(x): return x\n"}, version="2")
 SECRET = b"{{secret}}"
-LIMITS = {"cpu_s": 1.0, "wall_s": 20.0}
-BUSY = [{"call": "set", "args": [{"repeat": ["abcdefgh", 30_000_000]}]}] * 4
+LIMITS = {"cpu_s": 2.0, "wall_s": 20.0}
+BUSY = [{"call": "set", "args": [{"repeat": ["abcdefgh", 30_000_000]}]}] * 8
 
 
 def forged(steps: list[Any], oracle: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pytest
+
 from clearway.findings.validate import level
 from clearway.findings.validate.crash import CrashState
 from clearway.findings.validate.oracle import Seen
@@ -47,9 +51,20 @@ def test_e4_needs_variants_and_the_second_compiler_where_there_is_one() -> None:
     assert level.variants(tried=0, related=0, seconds=1, second=sees).result == "not_tried"
 
 
-def test_e5_needs_enough_benign_input() -> None:
-    assert level.differential(20).result == "met"
-    assert level.differential(19).result == "not_tried"
+@pytest.mark.parametrize(
+    ("sizes", "proof", "result"),
+    [
+        pytest.param(range(1, 21), 40, "met", id="twenty, up to half of the proof's size"),
+        pytest.param(range(1, 20), 38, "not_tried", id="nineteen"),
+        pytest.param(range(1, 21), 41, "not_tried", id="none comes near to the proof's size"),
+        pytest.param([30] * 20, 40, "not_tried", id="all of one size"),
+        pytest.param([0] * 20, 0, "met", id="the target is given no bytes"),
+    ],
+)
+def test_e5_needs_enough_benign_input_of_many_sizes(sizes: Sequence[int], proof: int, result: str) -> None:
+    step = level.differential(sizes, proof)
+    assert step.result == result
+    assert step.of == len(sizes)
 
 
 def test_a_gap_ends_the_ladder_and_a_cap_hides_what_is_above() -> None:

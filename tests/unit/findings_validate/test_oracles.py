@@ -72,8 +72,12 @@ def test_a_printed_report_is_none(outcome: Outcome) -> None:
     assert look(r.Sanitizer(), outcome).shows != "fires"
 
 
-def test_a_report_of_a_program_that_goes_on_is_no_stop() -> None:
-    assert look(r.Sanitizer(), WELL, report=REPORT).shows == "silent"
+def test_a_report_of_a_program_that_goes_on_is_neither_a_stop_nor_silence() -> None:
+    assert look(r.Sanitizer(), WELL, report=REPORT).shows == "unclear"
+    assert look(r.Sanitizer(), Outcome(ended="wall"), report=REPORT).shows == "unclear"
+    assert look(r.Sanitizer(child=True), WELL, report=REPORT).shows == "fires"
+    assert look(r.Sanitizer(child=True), WELL, report=b"").shows == "silent"
+    assert look(r.Sanitizer(child=True), WELL, report=b"no report").shows == "silent"
 
 
 def test_a_signal_is_the_kernels_word() -> None:
@@ -105,6 +109,9 @@ def test_growth_is_far_beyond_linear_or_it_is_none(times: tuple[float, ...], sho
 def test_growth_of_what_was_stopped() -> None:
     ok, cpu = Outcome(ended="exited", code=0, cpu_s=0.1), Outcome(ended="cpu", cpu_s=3)
     assert growth(r.Growth(), [ok, cpu]).shows == "fires"
+    linear = Outcome(ended="cpu", cpu_s=0.15)  # met a limit that what is linear meets as well
+    assert growth(r.Growth(sizes=(1, 2, 16)), [ok, linear]).shows == "unclear"
+    assert growth(r.Growth(sizes=(1, 2, 16)), [ok, ok, Outcome(ended="cpu", cpu_s=4)]).shows == "unclear"
     assert growth(r.Growth(), [cpu]).shows == "unclear"
     assert growth(r.Growth(), [ok, Outcome(ended="wall", cpu_s=1)]).shows == "unclear"
     assert growth(r.Growth(), [ok, ok]).shows == "unclear"

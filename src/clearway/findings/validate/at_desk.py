@@ -119,7 +119,7 @@ class Desk:
                 return
             finding = kept.by_id(db, asked.finding)
             validation.begin(db, number)
-            raw = self._recipe(db, finding, asked)
+            raw, sent = self._recipe(db, finding, asked)
         judged: Judged
         recipe: r.Recipe | None = None
         environment = ""
@@ -129,10 +129,11 @@ class Desk:
                 raise NotFoundError("the finding has no recipe", where=RECIPE)
             recipe = r.read(raw)
             box = self._box()
-            judged = self._judged(job, box, finding, asked, recipe)
+            vouched = self._vouched(asked, sent, raw)
+            judged = self._judged(job, box, finding, asked, recipe, raw, vouched)
             made = statement.statements(
                 recipe, raw, judged, box.enforcement(), datetime.now(UTC), finding=finding.handling,
-                vouched=self._vouched(asked),
+                vouched=vouched,
             )  # fmt: skip
             environment = made[0].predicate.environment
         except _ANSWERS as error:
@@ -185,7 +186,14 @@ class Desk:
             kept.set_level(db, finding, now.level, now.why)
 
     def _judged(
-        self, job: Job, box: Backend, finding: Finding, asked: Validation, recipe: r.Recipe
+        self,
+        job: Job,
+        box: Backend,
+        finding: Finding,
+        asked: Validation,
+        recipe: r.Recipe,
+        raw: bytes,
+        vouched: dict[str, frozenset[str]],
     ) -> Judged:
         fetched = Folders(self.home / FETCHED)
         doubt = identity.of_finding(recipe, finding.ecosystem, finding.package, finding.release)
@@ -204,31 +212,36 @@ class Desk:
         subject = Subject(
             recipe=recipe,
             files=Sealed(job, self.vault, finding, fetched),
-            known=frozenset().union(*self._vouched(asked).values()),
+            known=frozenset().union(*vouched.values()),
+            document=sha256(raw).hexdigest(),
             doubts=(doubt,) if doubt else (),
         )
         with apart.builder(box, self.home, fetched.digests()) as builder:
             return judge(box, builder, subject, upto=asked.upto, seconds=float(asked.seconds), progress=told)
 
-    def _vouched(self, asked: Validation) -> dict[str, frozenset[str]]:
-        """The SHA-256 of what is said to be what is published, by whose word: of a statement's `vouched`."""
-        return {
+    def _vouched(self, asked: Validation, sent: str, raw: bytes) -> dict[str, frozenset[str]]:
+        """The SHA-256 of what is said to be what is published, by whose word: of a statement's `vouched`. Who has read
+        the recipe as it was `sent` has read it with the desk's own patch in it as well."""
+        by = {
             "coordinator": frozenset(asked.vouched),
             "fetched by the desk": Folders(self.home / FETCHED).digests(),
         }
+        document = sha256(raw).hexdigest()
+        return {role: known | {document} if sent in known else known for role, known in by.items()}
 
-    def _recipe(self, db: Connection, finding: Finding, asked: Validation) -> bytes | None:
+    def _recipe(self, db: Connection, finding: Finding, asked: Validation) -> tuple[bytes | None, str]:
+        """The recipe to judge, and the SHA-256 of the one that was sent; None and "" without one."""
         named = [a for a in artefact.listed(db, finding.id, "attachment", "document") if a.name == RECIPE]
         if not named:
-            return None
-        raw = artefact.read(db, self.vault, named[-1], logged=False)
+            return None, ""
+        raw, sent = artefact.read(db, self.vault, named[-1], logged=False), named[-1].sha256
         if asked.patch is None:
-            return raw
+            return raw, sent
         patch = artefact.one(db, asked.patch)
         try:
-            return _with_patch(raw, patch.sha256)
+            return _with_patch(raw, patch.sha256), sent
         except ClearwayError:
-            return raw  # what is wrong with it is told where it is read
+            return raw, sent  # what is wrong with it is told where it is read
 
     def _keep(
         self,

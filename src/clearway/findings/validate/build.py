@@ -35,7 +35,7 @@ from .files import Files
 from .recipe import CTarget, Proof, PythonTarget, Target
 from .tools import COMPILERS, Compiler, compiler_version, python, python_binds, soabi, tool
 
-VERSION = "build/v3"  # of these rules: another number builds anew
+VERSION = "build/v4"  # of these rules: another number builds anew
 TARGET = "/target"  # where the box sees what was built
 BUILD_LIMITS = Limits(
     cpu_s=240.0, wall_s=300.0, memory_mib=2048, processes=256, open_files=1024, work_mib=1024, file_mib=256
@@ -84,8 +84,11 @@ class Builder:
             self._ways[key] = find()
         return self._ways[key]
 
-    def build(self, target: Target, files: Files, compiler: Compiler = "gcc") -> Built:
-        """The target, built now or before; its test programs with the first compiler alone.
+    def build(
+        self, target: Target, files: Files, compiler: Compiler = "gcc", *, base: Target | None = None
+    ) -> Built:
+        """The target, built now or before; its test programs with the first compiler alone. For a patched target,
+        `base` is the one without: the patches that this one lacks change no test (`program.target`).
 
         Raises:
             BuildFailedError: the build ended otherwise than well.
@@ -98,11 +101,13 @@ class Builder:
         if compiler != COMPILERS[0]:
             target = msgspec.structs.replace(target, tests=())
         bare = msgspec.structs.replace(target, fuzz=None)
-        key = _key(compiler_version(compiler), bare)
+        before = _shared(bare, base) if bare.tests else len(bare.patches)
+        more = () if before == len(bare.patches) else (f"tests from before patch {before}",)
+        key = _key(compiler_version(compiler), bare, *more)
         return self._kept(
             key,
             lambda fresh: self._c(
-                program.target(bare, files, tool(compiler), compiler), bare, compiler, fresh
+                program.target(bare, files, tool(compiler), compiler, before), bare, compiler, fresh
             ),
         )
 
@@ -264,6 +269,14 @@ def place_of(home: Path) -> Path:
 def _key(made_by: str, target: Target, *more: str) -> str:
     rules = [VERSION, made_by, program.SANITIZE, program.STATIC, sys.version, target, *more]
     return sha256(msgspec.json.encode(rules, order="sorted")).hexdigest()[:40]
+
+
+def _shared(target: CTarget, base: Target | None) -> int:
+    """How many of a target's patches, from the first on, are the base's as well; all without a base."""
+    if not isinstance(base, CTarget):
+        return len(target.patches)
+    pairs = list(zip(target.patches.values(), base.patches.values(), strict=False))
+    return next((n for n, (one, other) in enumerate(pairs) if one != other), len(pairs))
 
 
 def _write(kept: Mapping[str, bytes], head: str, into: Path) -> None:

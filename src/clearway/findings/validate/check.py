@@ -20,7 +20,9 @@ from . import recipe as r
 
 MOST_DEPTH = 16  # of a value in a step
 MOST_VALUES = 10_000  # in all steps
-LEAST_ENDLESS_S = 2.0  # of processor time: an interpreter and its imports take some tenths of it by themselves
+LEAST_ENDLESS_S = (
+    2.0  # of processor time: an interpreter and its imports take some tenths of it by themselves
+)
 # The most that a recipe may ask for.
 MOST = Limits(
     cpu_s=60.0, wall_s=300.0, memory_mib=4096, processes=256, open_files=1024, file_mib=512, work_mib=1024,
@@ -31,6 +33,8 @@ MOST = Limits(
 _FLAG = re.compile(
     r"-(O[0-3sgz]?|g|D[A-Za-z_]\w*(=[\w.+-]*)?|I[\w./-]+|std=[\w+]+|l[\w+.-]+|f[\w=,-]+|W[\w=,-]*|pthread|m[\w=-]+)"
 )
+_MAKES = re.compile(r"-[Dfm]")  # makes another program of the same sources
+_PROGRAMS = (".py", ".pyc", ".pyw", ".pyz", ".pth", ".so", ".zip", ".whl", ".egg")
 _NO_FLAG = ("plugin", "sanitize", "-Wl,", "-Wp,", "-Wa,", "specs", "-fuse-ld", "-flto")
 _NAME = re.compile(r"\$?[A-Za-z_]\w*(\.\w+)*")
 _LABEL = re.compile(r"[A-Za-z_]\w{0,60}")
@@ -66,7 +70,11 @@ def check(recipe: r.Recipe, place: str) -> None:
             _steps(proof, secret, f"{place}: proof.steps")
         elif isinstance(proof, r.Command):
             _command(proof, f"{place}: proof.argv")
-    if secret and isinstance(recipe.proof, r.Command) and any(_plainly(w) == secret for w in recipe.proof.argv):
+    if (
+        secret
+        and isinstance(recipe.proof, r.Command)
+        and any(_plainly(w) == secret for w in recipe.proof.argv)
+    ):
         raise InputError("the program is given the secret's file by its name", where=f"{place}: proof.argv")
     if secret and secret not in recipe.proof.files:
         raise InputError("the secret's file is none of the proof's", where=f"{place}: oracle.file")
@@ -88,6 +96,31 @@ def check(recipe: r.Recipe, place: str) -> None:
         raise InputError("sizes are between 1 and 1,048,576", where=f"{place}: oracle.sizes")
 
 
+def to_read(recipe: r.Recipe) -> tuple[str, ...]:
+    """Why a person has to have read a recipe before more than E1 counts, in words that quote nothing of it.
+
+    Files may be what is published, and the proof still be the reporter's own doing: two releases differ in much that is
+    no flaw, a flag of the compiler makes a program that nobody ships, and some modules run what they are given.
+    """
+    found = []
+    if isinstance(recipe.oracle, r.Output | r.Raised):
+        found.append("nobody has read the recipe, and only a reader tells whether such an output is a flaw")
+    if isinstance(recipe.target, r.CTarget) and any(_MAKES.match(flag) for flag in recipe.target.flags):
+        found.append(
+            "nobody has read the recipe, and its compiler flags may make a program that is not shipped"
+        )
+    proof = recipe.proof
+    if isinstance(proof, r.Command) and proof.argv[0] == "python3":
+        own = _same(proof.argv[2].partition(".")[0], recipe.target.name)
+        if not own or any(name.lower().endswith(_PROGRAMS) for name in proof.files):
+            found.append("nobody has read the recipe, and its command may run what the reporter wrote")
+    return tuple(found)
+
+
+def _same(module: str, package: str) -> bool:
+    return re.sub(r"[-_.]+", "_", module).lower() == re.sub(r"[-_.]+", "_", package).lower()
+
+
 def _c(target: r.CTarget, place: str) -> None:
     entries = (target, *target.tests, *((target.fuzz,) if target.fuzz is not None else ()))
     for flags in (e.flags for e in entries):
@@ -100,7 +133,9 @@ def _c(target: r.CTarget, place: str) -> None:
         _relative(name, place)
         if not _COMPILED.fullmatch(name):
             raise InputError(
-                f"no source file in C or C++: {name[:80]!a}", where=f"{place}: compile", mend="main.c, lib/x.cc"
+                f"no source file in C or C++: {name[:80]!a}",
+                where=f"{place}: compile",
+                mend="main.c, lib/x.cc",
             )
     for name in (*target.files, *target.patches):
         _relative(name, place)
@@ -240,5 +275,11 @@ def _plainly(word: str) -> str:
 
 def _relative(name: str, place: str) -> None:
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or name.startswith(("-", "@")) or "\0" in name or not path.parts:
+    if (
+        path.is_absolute()
+        or ".." in path.parts
+        or name.startswith(("-", "@"))
+        or "\0" in name
+        or not path.parts
+    ):
         raise InputError(f"not a relative file name: {name[:80]!a}", where=place)

@@ -30,8 +30,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _shared(validate)
     validate.add_argument(
         "--vouch", action="store_true",
-        help="you have seen that the target's files in FOLDER are those that are published; else, what is in none of "
-        "--files and the home's corpus/ keeps the proof at E1",
+        help="you have seen that the target's files in FOLDER are those that are published, and have read its recipe; "
+        "else, what is in none of --files and the home's corpus/ keeps the proof at E1",
     )  # fmt: skip
     validate.add_argument(
         "--upto", default="E4", choices=LEVELS, help="look no further than this (default: E4)"
@@ -125,7 +125,7 @@ def run_verify(args: argparse.Namespace) -> int:
         "vouched": said.vouched, "capped": said.capped,
     }  # fmt: skip
     if args.again:
-        judged, _, _ = _judged(args, args.subject, min(said.level, 5), statement.known_to(said))
+        judged, _, _ = _judged(args, args.subject, min(said.level, 5), statement.known_to(found))
         against, notes = statement.differences(found, judged, backend().enforcement())
         if against:
             raise IntegrityError("; ".join(against), where=str(args.statement))
@@ -184,6 +184,8 @@ def _vouched(args: argparse.Namespace) -> dict[str, frozenset[str]]:
 def _judged(
     args: argparse.Namespace, folder: Path, upto: int, known: frozenset[str] | None
 ) -> tuple[Judged, Any, bytes]:
+    from hashlib import sha256
+
     from clearway.records.errors import NotFoundError, UsageError
     from clearway.sandbox import backend
 
@@ -202,7 +204,8 @@ def _judged(
     def told(what: str, done: int, total: int) -> None:
         print(f"\r\033[K{what} {done} of {total}", end="", file=sys.stderr, flush=True)
 
-    subject = judge.Subject(recipe=recipe, files=_folders(args, folder), known=known)
+    document = sha256(raw).hexdigest()
+    subject = judge.Subject(recipe=recipe, files=_folders(args, folder), known=known, document=document)
     try:
         with apart.builder(box, args.home, published) as builder:
             judged = judge.judge(

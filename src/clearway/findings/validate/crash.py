@@ -25,6 +25,10 @@ _SIGNAL_ACCESS = re.compile(r"The signal is caused by a (READ|WRITE) memory acce
 # "    #0 0x55… in name /place.c:1:2", "    #1 0x7f… (/lib/libc.so.6+0x1) (BuildId: …)"; the rest is cut up by words.
 _FRAME = re.compile(r"#(\d{1,6}) 0x[0-9a-f]+(?: (.*))?")
 _BUILD = re.compile(r" ?\(BuildId: \w+\)$")
+# What `trial` has a sanitizer add to each frame, with symbols or without: module and offset.
+FORMAT = "    #%n %p %F %L @%m+%o"
+_AT = re.compile(r" @(\S*)\+(0x[0-9a-f]+)$")
+_SITE = 8  # frames: enough to tell two places apart
 _IGNORED = re.compile(
     r"^(__asan|__ubsan|__sanitizer|__interceptor|___interceptor|__lsan|__msan|asan_|wrap_"
     r"|_start$|__libc_start|__libc_csu|main$|LLVMFuzzer|fuzzer::|raise$|abort$|__GI_|gsignal|__assert"
@@ -83,6 +87,29 @@ def state_of(report: bytes | str) -> CrashState | None:
     return CrashState(error="ubsan:" + _kind(found[2]), frames=frames[:FRAMES], stack=frames)
 
 
+def site_of(report: bytes, within: str) -> tuple[str, ...]:
+    """Where a sanitizer stopped a program, without symbols: offsets of the innermost frames in files below `within`.
+
+    Equal for two runs of one build that end at one place, whatever addresses they were given; empty without a stack.
+    """
+    found: list[str] = []
+    expected = 0
+    for line in report[:_MOST].decode("utf-8", "replace").split("\n"):
+        number = _FRAME.fullmatch(line.strip()) if len(line) <= _LINE else None
+        if number is None:
+            continue
+        if int(number[1]) == 0 and expected:
+            break
+        expected += 1
+        at = _AT.search(number[2] or "")
+        if at is None or not at[1].startswith(within):
+            continue
+        site = f"{at[1].removeprefix(within)}+{at[2]}"
+        if site not in found[-1:]:  # functions that were inlined share one
+            found.append(site)
+    return tuple(found[:_SITE])
+
+
 def of_signal(name: str) -> CrashState:
     """The state of a program without sanitizers that a signal ended."""
     return CrashState(error=name)
@@ -113,7 +140,7 @@ def _frame(line: str) -> tuple[int, str, str] | None:
     found = _FRAME.fullmatch(line.strip())
     if found is None:
         return None
-    rest = _BUILD.sub("", found[2] or "").rstrip()
+    rest = _BUILD.sub("", _AT.sub("", found[2] or "")).rstrip()
     name = ""
     if rest.startswith("in "):
         # Arguments and templates have spaces, a place has none.

@@ -13,7 +13,7 @@ It writes nothing and knows no database: what is done with a ladder is the desk'
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import sha256
 
@@ -22,11 +22,11 @@ from msgspec import Struct
 
 from clearway.sandbox.run import Backend, Bind, Limits, Run
 
-from . import identity, level
+from . import benign, check, identity, level
 from . import recipe as r
 from .bound import TOTAL_S, Bounded, TimeUpError
 from .build import TARGET, Builder, BuildFailedError, Built
-from .crash import CrashState
+from .crash import CrashState, site_of
 from .files import Files
 from .fuzz import Fuzzed
 from .level import Ladder, Second, Step
@@ -38,18 +38,22 @@ from .variants import Progress, Search
 _WRITTEN = 256 << 10
 _TESTS = "/tests"  # where the box sees the tests of a Python package
 _TEST_LIMITS = Limits(cpu_s=60.0, wall_s=90.0)
+APART = 10  # times as long must it take where it fires, for oracles of time
+STARTS_S = 0.5  # of processor time: to start an interpreter and import takes up to so long
 
 
 class Subject(Struct, frozen=True, kw_only=True):
     """What is judged.
 
     `known` are the hashes of files that come from where they are published, or that the desk has taken as its own; None
-    for all. A target that is the reporter's alone proves nothing of anybody's product: such a proof is capped at E1.
+    for all. A target that is the reporter's alone proves nothing of anybody's product: such a proof is capped at E1. So
+    is one whose meaning lies in the recipe (`check.to_read`), unless `document`, the recipe's own hash, is known too.
     """
 
     recipe: r.Recipe
     files: Files
     known: frozenset[str] | None = None
+    document: str = ""
     doubts: tuple[str, ...] = ()  # of who asks, in words: of what the target is, such as another product's
 
     @property
@@ -61,6 +65,8 @@ class Subject(Struct, frozen=True, kw_only=True):
         unknown = len(r.published(self.recipe) - self.known) if self.known is not None else 0
         if unknown:
             reasons.append(f"nobody vouches that {unknown} files of the target are what is published")
+        if self.known is not None and self.document not in self.known:
+            reasons += check.to_read(self.recipe)
         return tuple(reasons)
 
     @property
@@ -178,8 +184,14 @@ def _climb(
         told("fires", n, times)
         if first.seen.shows != "fires":
             break
-        # Repeats without symbols have no names to compare: that a sanitizer stops them for the same error is enough.
-        runs.append(_alike(_try(backend, vulnerable, subject).seen, first.seen))
+        # Repeats without symbols have no names to compare: that they end for one error at one place is as good.
+        again = _try(backend, vulnerable, subject)
+        if first.seen.state is not None and _elsewhere(again, first):
+            runs.append(_try(backend, vulnerable, subject, symbolize=True).seen)
+            if runs[-1].state is not None and runs[-1].state.key != first.seen.state.key:
+                break
+        else:
+            runs.append(_alike(again.seen, first.seen))
     steps.append(level.fires(runs, capped=capped))
     if steps[-1].result != "met" or upto < 2 or capped:
         return done()
@@ -187,7 +199,7 @@ def _climb(
         steps.append(level.silent((), same_build=False, holds_patch=False))
         return done()
     try:
-        patched = builder.build(recipe.patched, files)
+        patched = builder.build(recipe.patched, files, base=recipe.target)
     except BuildFailedError as error:
         steps.append(Step(level=2, result="failed", why=f"the patch: {error.what}"))
         found["output"] = error.said
@@ -196,7 +208,7 @@ def _climb(
     quiet: list[Seen] = []
     for n in range(times):
         told("silent", n, times)
-        quiet.append(_try(backend, patched, subject).seen)
+        quiet.append(slower(_try(backend, patched, subject, uncaught=True).seen, runs, recipe.oracle))
         if quiet[-1].shows != "silent":
             break
     steps.append(
@@ -220,15 +232,18 @@ def _climb(
     if isinstance(recipe.target, r.CTarget) and answer.second.build:
         found["compilers"] = (vulnerable.compiler, answer.second.tool)
     if steps[-1].result == "met" and upto >= 5:
-        steps.append(level.differential(len(set(map(msgspec.json.encode, recipe.benign)))))
+        steps.append(level.differential(*benign.sizes(recipe, files)))
     return done()
 
 
-def _try(backend: Backend, built: Built, subject: Subject, *, symbolize: bool = False) -> Shown:
+def _try(
+    backend: Backend, built: Built, subject: Subject, *, symbolize: bool = False, uncaught: bool = False
+) -> Shown:
     recipe = subject.recipe
     return trial(
-        backend, built, recipe.proof, recipe.oracle, subject.files, recipe.limits, symbolize=symbolize
-    )
+        backend, built, recipe.proof, recipe.oracle, subject.files, recipe.limits, symbolize=symbolize,
+        uncaught=uncaught,
+    )  # fmt: skip
 
 
 def _written(shown: Shown) -> bytes:
@@ -242,6 +257,25 @@ def _alike(seen: Seen, first: Seen) -> Seen:
     if seen.state is None or first.state is None or seen.state.error != first.state.error:
         return seen
     return Seen(shows=seen.shows, why=seen.why, state=first.state, cpu_s=seen.cpu_s)
+
+
+def _elsewhere(again: Shown, first: Shown) -> bool:
+    """Whether a repeat was stopped at another place. A stack that ran over ends wherever its end was met."""
+    state = again.seen.state
+    if state is None or not again.report or state.error == "stack-overflow":
+        return False
+    return site_of(again.report, TARGET) != site_of(first.report, TARGET)
+
+
+def slower(quiet: Seen, runs: Sequence[Seen], oracle: r.Oracle) -> Seen:
+    """A silent run that took nearly as long as those that fired says nothing: where the limit stood decided it."""
+    if not isinstance(oracle, r.Endless | r.Growth) or quiet.shows != "silent" or quiet.cpu_s <= STARTS_S:
+        return quiet
+    fired = min(s.cpu_s for s in runs)
+    if quiet.cpu_s * APART <= fired:
+        return quiet
+    why = f"it took {quiet.cpu_s:.2f} s, and {fired:.2f} s where it fires: less than {APART} times as long"
+    return Seen(shows="unclear", why=why, cpu_s=quiet.cpu_s)
 
 
 def _holds(recipe: r.Recipe, patched: Built) -> bool:

@@ -25,6 +25,7 @@ from .oracle import Seen
 Result = Literal["met", "failed", "not_tried"]
 HIGHEST = 6
 ENOUGH_BENIGN = 20
+ENOUGH_SIZES = 3
 ENOUGH_VARIANTS = 20
 LEAST_RUNS = 3  # of a proof on a build, however few a recipe asks for: what fires by chance fires once easily
 _NO_VARIANT = "no variant was tried: the proof has no file to vary, or its oracle can't tell"
@@ -211,15 +212,25 @@ def variants(
     return Step(level=4, result="met", times=tried, of=tried, why="; ".join(s for s in said if s))
 
 
-def differential(benign: int) -> Step:
-    """E5 from the number of distinct benign inputs that went the same way on both builds (E3 has compared them)."""
-    if benign < ENOUGH_BENIGN:
+def differential(sizes: Sequence[int], proof: int) -> Step:
+    """E5 from the sizes of the distinct benign inputs that went the same way on both builds (E3 has compared them), and
+    that of the proof, in bytes.
+
+    A patch that refuses whatever is larger than they are goes the same way on all of them: their sizes are to differ,
+    and to come up to half of the proof's. The proof's own size is not asked for: where it is the flaw, nothing of it is
+    benign.
+    """
+    count = len(sizes)
+    if count < ENOUGH_BENIGN:
         return Step(
-            level=5, result="not_tried", of=benign, why=f"{benign} benign inputs: {ENOUGH_BENIGN} are wanted"
+            level=5, result="not_tried", of=count, why=f"{count} benign inputs: {ENOUGH_BENIGN} are wanted"
         )
-    return Step(
-        level=5, result="met", times=benign, of=benign, why=f"{benign} benign inputs, none goes another way"
-    )
+    least, most = min(sizes), max(sizes)
+    said = f"{count} benign inputs of {least:,} to {most:,} bytes (the proof has {proof:,})"
+    if len(set(sizes)) < min(ENOUGH_SIZES, proof) or 2 * most < proof:
+        why = f"{said}: {ENOUGH_SIZES} sizes are wanted, up to half of the proof's"
+        return Step(level=5, result="not_tried", of=count, why=why)
+    return Step(level=5, result="met", times=count, of=count, why=f"{said}, none goes another way")
 
 
 def ladder(steps: Sequence[Step], *, cap: int = HIGHEST, why: str = "") -> Ladder:

@@ -128,6 +128,8 @@ def growth(oracle: r.Growth, outcomes: Sequence[Outcome], said: Said | None = No
         return Seen(shows="unclear", why="the box could not be made")
     if said is not None and (said.missing or said.step == "other"):
         return Seen(shows="unclear", why="its last call is not the package's, or names what is not there")
+    if all(o.cpu_s <= 0 for o in outcomes):
+        return Seen(shows="unclear", why="the sandbox does not count processor time here")
     times = [max(o.cpu_s, 0.02) for o in outcomes]
     if outcomes[0].ended == "cpu":
         return Seen(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath, Parameter
@@ -15,6 +16,7 @@ from clearway.records.errors import ConflictError, InputError
 
 from .. import artefact, kept
 from . import pages_log, validation
+from .statement import READ as RECIPE
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -55,6 +57,7 @@ class Asking(Struct, frozen=True):
     seconds: str = "30"
     patch: str = ""
     vouched: str = ""
+    read: str = ""
 
 
 class Accepting(Struct, frozen=True):
@@ -84,13 +87,13 @@ def handlers() -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], handling: FromPath[HandlingText], data: Annotated[Asking, FORM]
     ) -> Response[bytes]:
         """Starts one."""
-        values = {"upto": data.upto, "seconds": data.seconds, "patch": data.patch, "vouched": data.vouched}
+        values = msgspec.to_builtins(data)
         try:
             upto, seconds = _number(data.upto, "upto", 1, 5), _number(data.seconds, "seconds", 0, 3600)
             patch = _number(data.patch, "patch", 1, 1 << 62) if data.patch.strip() else None
             with acting(request) as (db, _):
                 finding = kept.one(db, handling)
-                vouched = _published(db, finding.id) if data.vouched else ()
+                vouched = _vouched(db, finding.id, published=bool(data.vouched), read=bool(data.read))
                 validation.ask(db, finding, upto=upto, seconds=seconds, patch=patch, vouched=vouched)
         except (InputError, ConflictError) as error:
             return _shown(
@@ -179,10 +182,14 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
     )
 
 
-def _published(db: Any, finding: int) -> tuple[str, ...]:
-    """What the reporter sent as sources and inputs: the desk has seen that they are what is published."""
-    kinds = ("source", "attachment", "harness", "input")
-    return tuple(sorted({f.sha256 for f in artefact.listed(db, finding, *kinds)}))[:200]  # type: ignore[arg-type]
+def _vouched(db: Any, finding: int, *, published: bool, read: bool) -> tuple[str, ...]:
+    """Of what the reporter sent: the sources and inputs where the desk has seen that they are what is published, the
+    recipe where it has read it."""
+    kinds = ("source", "attachment", "harness", "input", "document")
+    sent = artefact.listed(db, finding, *kinds)  # type: ignore[arg-type]
+    found = {f.sha256 for f in sent if published and f.name != RECIPE and f.kind != "document"}
+    recipes = [f.sha256 for f in sent if read and f.name == RECIPE]
+    return (*recipes[-1:], *sorted(found))[:200]
 
 
 def _number(text: str, name: str, least: int, most: int) -> int:

@@ -37,6 +37,15 @@ _PATCH = (
 )
 
 
+# The files that sources are made of, of the tree itself, a line each.
+_NEEDED = "{} | tr -d '\\\\' | tr ' ' '\\n' | grep -v -e ':$' -e '^$' | sort -u > {}"
+# To the tests' tree: of what the patched target is made of, what it was made of before, and what is new.
+_CODE = (
+    'while IFS= read -r one; do if grep -qxF -e "$one" ../before || [ ! -e "../tests/$one" ]; then '
+    'mkdir -p "../tests/$(dirname "$one")" && cp "$one" "../tests/$one"; fi; done < ../after; cd ../tests'
+)
+
+
 class Task(Struct, frozen=True, kw_only=True):
     """A script for /bin/sh, and the files that it reads in /work."""
 
@@ -56,28 +65,39 @@ class Marks(Struct, frozen=True, kw_only=True):
         return self.said > other.said or self.apart > other.apart
 
 
-def target(made: CTarget, files: Files, program: str, compiler: Compiler) -> Task:
+def target(made: CTarget, files: Files, program: str, compiler: Compiler, before: int | None = None) -> Task:
     """Compiles the target and its test programs with `program`.
+
+    The tests are those of the tree after the first `before` patches (all of them by default): of what the others
+    change it takes the files that the target is made of, and new ones. A patch that rewrites a test is judged by the
+    test that it rewrites.
 
     Raises:
         InputError: a source package is not what it says.
         NotFoundError: a file of the recipe is not there.
     """
     inputs: dict[str, bytes] = {}
-    script = _sources(made, files, inputs)
+    tests_first = before is not None and before < len(made.patches) and bool(made.tests)
+    script = _sources(made, files, inputs, before if tests_first else None)
+    if tests_first and before is not None:
+        needs = f"{program} -MM -w {_options(made.flags)} -I. {_words(made.compile)}"
+        script += [_NEEDED.format(needs, "../before"), "mkdir ../tests && cp -a . ../tests"]
+        script += [_PATCH.format(f"../p{n}") for n in range(before, len(made.patches))]
+        script.append(_NEEDED.format(needs, "../after"))
     for source in made.compile if compiler == "gcc" else ():
         script += _marked(program, _options(made.flags), source)
     common = " ".join((*SANITIZE, STATIC[compiler]))
-    for out, sources, flags in (
-        ("target", made.compile, made.flags),
-        *((f"test-{t.name}", t.compile, t.flags) for t in made.tests),
-    ):
-        script.append(
-            f"{program} {common} {_options(flags)} -I. {_words(sources)} {_libraries(flags)} "
-            f"-o ../out/{shlex.quote(out)}"
+    compiles = [
+        f"{program} {common} {_options(flags)} -I. {_words(sources)} {_libraries(flags)} "
+        f"-o ../out/{shlex.quote(out)}"
+        for out, sources, flags in (
+            ("target", made.compile, made.flags),
+            *((f"test-{t.name}", t.compile, t.flags) for t in made.tests),
         )
+    ]
+    script += [compiles[0], *([_CODE] if tests_first else []), *compiles[1:]]
     if made.tests:  # tests read files of the source beside them
-        script.append("cd .. && mv src out/src")
+        script.append('cd .. && mv "$OLDPWD" out/src')
     return Task(script="\n".join(script), inputs=inputs)
 
 
@@ -122,8 +142,8 @@ def unpack(archive: str) -> str:
     )
 
 
-def _sources(made: CTarget, files: Files, inputs: dict[str, bytes]) -> list[str]:
-    """Puts all sources under /work/src, patched; the shell stands there."""
+def _sources(made: CTarget, files: Files, inputs: dict[str, bytes], patches: int | None = None) -> list[str]:
+    """Puts all sources under /work/src, with the first `patches` (all by default); the shell stands there."""
     script = ["mkdir out", ": > marks", "echo 0 > applied"]
     if isinstance(made, DebianTarget):
         script += debian.unpacking(made, files, inputs)
@@ -141,7 +161,8 @@ def _sources(made: CTarget, files: Files, inputs: dict[str, bytes]) -> list[str]
         )
     for n, digest in enumerate(made.patches.values()):
         inputs[f"p{n}"] = files.read(digest)
-        script.append(_PATCH.format(f"../p{n}"))
+        if patches is None or n < patches:
+            script.append(_PATCH.format(f"../p{n}"))
     return script
 
 

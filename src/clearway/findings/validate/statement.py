@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE: Final = "urn:clearway:predicate:validation:1"
+READ = "recipe.json"  # among the subjects; in `vouched`, by whom the recipe was read
 MOST_BYTES = 1 << 20
 DRIVE = "drive/v2"  # the rules of our harness for steps
 
@@ -103,7 +104,8 @@ class Validation(Struct, frozen=True, kw_only=True, rename="camel"):
     variants: Variants | None = None  # of E4 alone
     second: Second | None = None  # of E4 alone
     finding: str = ""  # its handling id, where the desk has one
-    # Which of `inputs` somebody says to be what is published, by role; null in statements from before it was said.
+    # Which of `inputs` somebody says to be what is published, and READ where the recipe was read, by role; null in
+    # statements from before it was said.
     vouched: dict[str, tuple[str, ...]] | None = None
     capped: tuple[str, ...] = ()  # why nothing above E1 counts
     accepted_by: str = ""
@@ -143,7 +145,7 @@ def statements(
     vouched: Mapping[str, frozenset[str]] | None = None,
 ) -> tuple[Statement, ...]:
     """One statement for each level that was looked at, lowest first; `vouched` are SHA-256 of files by whose word."""
-    words = vouched_names(recipe, vouched or {})
+    words = vouched_names(recipe, vouched or {}, sha256(recipe_bytes).hexdigest())
     environment = {
         high: environment_of(enforcement, _used(judged.compilers, 4 if high else 0)) for high in (False, True)
     }
@@ -160,7 +162,7 @@ def statements(
         else None
     )
     subject = (
-        Digested(name="recipe.json", digest={"sha256": sha256(recipe_bytes).hexdigest()}),
+        Digested(name=READ, digest={"sha256": sha256(recipe_bytes).hexdigest()}),
         *(Digested(name=f"build/{name}", digest={"sha256": value}) for name, value in builds.items()),
     )
     return tuple(
@@ -184,19 +186,25 @@ def statements(
     )  # fmt: skip
 
 
-def vouched_names(recipe: r.Recipe, by: Mapping[str, frozenset[str]]) -> dict[str, tuple[str, ...]]:
-    """What of the target and its fix is said to be what is published, as `r.files_of` names it, by whose word."""
+def vouched_names(
+    recipe: r.Recipe, by: Mapping[str, frozenset[str]], document: str = ""
+) -> dict[str, tuple[str, ...]]:
+    """What of the target and its fix is said to be what is published, as `r.files_of` names it, by whose word; and
+    `READ` by whose word the recipe, whose SHA-256 is `document`, was read."""
     counts = r.published(recipe)
     names = sorted((n, d) for n, d in r.files_of(recipe).items() if d in counts)
+    names += [(READ, document)] if document else []
     found = {role: tuple(n for n, digest in names if digest in known) for role, known in by.items()}
     return {role: held for role, held in found.items() if held}
 
 
-def known_to(said: Validation) -> frozenset[str] | None:
+def known_to(statement: Statement) -> frozenset[str] | None:
     """The SHA-256 of what somebody vouched for; None for all, in a statement from before that was said."""
+    said = statement.predicate
     if said.vouched is None:
         return None
-    return frozenset(said.inputs[n] for names in said.vouched.values() for n in names if n in said.inputs)
+    inputs = said.inputs | {s.name: s.digest.get("sha256", "") for s in statement.subject if s.name == READ}
+    return frozenset(inputs[n] for names in said.vouched.values() for n in names if n in inputs)
 
 
 def _used(compilers: Sequence[str], at: int) -> tuple[str, ...]:
@@ -267,7 +275,7 @@ def same_subject(statement: Statement, recipe_bytes: bytes) -> None:
         InputError: `recipe_bytes` are no recipe.
     """
     digest = sha256(recipe_bytes).hexdigest()
-    if not any(s.name == "recipe.json" and s.digest.get("sha256") == digest for s in statement.subject):
+    if not any(s.name == READ and s.digest.get("sha256") == digest for s in statement.subject):
         raise IntegrityError("the statement is about another recipe", where="subject")
     if statement.predicate.inputs != r.files_of(r.read(recipe_bytes)):
         raise IntegrityError("the statement names other files than the recipe", where="predicate.inputs")

@@ -2,11 +2,15 @@
 
 A sanitizer writes its report to a file whose name is drawn for the run, and ends the program by SIGABRT. What a program
 prints that looks like a report (because its input says so, or it wants to) is neither.
+
+The target lies in a folder whose name is drawn as well: a proof that could name a file of one release alone, such as a
+module that the next one lacks, would have the package's own `open` tell them apart.
 """
 
 from __future__ import annotations
 
 import secrets
+import signal
 from collections.abc import Sequence
 from importlib import resources
 
@@ -18,6 +22,7 @@ from clearway.sandbox.run import Backend, Bind, Limits, Outcome, Run
 
 from . import recipe as r
 from .build import TARGET, Built
+from .crash import FORMAT
 from .files import Files
 from .mutate import STDIN
 from .oracle import Said, Seen, growth, heard, look
@@ -25,8 +30,10 @@ from .tools import Interpreter, asan_library, first_interpreter
 
 SECRET = b"{{secret}}"
 # Leaks need ptrace, which no box allows. A failed allocation is the program's to handle.
-_ASAN = "detect_leaks=0:abort_on_error=1:allocator_may_return_null=1:disable_coredump=1"
-_UBSAN = "halt_on_error=1:print_stacktrace=1:abort_on_error=1"
+_ASAN = "detect_leaks=0:allocator_may_return_null=1:disable_coredump=1"
+_UBSAN = "halt_on_error=1:print_stacktrace=1"
+_DIES = {False: "abort_on_error=1", True: "abort_on_error=0:exitcode=113"}
+_EXIT = 113
 _SIGNALS = (
     "handle_segv=0:handle_abort=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0"  # left to the kernel
 )
@@ -52,12 +59,14 @@ def trial(
     symbolize: bool = False,
     replaced: tuple[str, bytes] | None = None,
     interpreter: Interpreter | None = None,
+    uncaught: bool = False,
 ) -> Shown:
     """Runs the proof once (once for each size where it grows) and looks at it.
 
     `symbolize` names the functions of a crash, which costs most of its time: once a finding is enough. `replaced` puts
     other bytes in the place of one of its files, or of its standard input (`mutate.STDIN`). `interpreter` is one for a
-    Python package in place of the first.
+    Python package in place of the first. `uncaught` has a sanitizer end the program where no handler of the program's
+    is called: a patch that catches SIGABRT would have the last word otherwise.
 
     Raises:
         InputError: the proof is not for this target, or runs something else than the target.
@@ -65,7 +74,9 @@ def trial(
     runs = []
     for size in oracle.sizes if isinstance(oracle, r.Growth) else (1,):
         runs.append(
-            _once(backend, built, proof, oracle, files, limits, size, symbolize, replaced, interpreter)
+            _once(
+                backend, built, proof, oracle, files, limits, size, symbolize, replaced, interpreter, uncaught
+            )
         )
         if runs[-1].outcome.ended != "exited":
             break
@@ -95,8 +106,10 @@ def _once(
     symbolize: bool,
     replaced: tuple[str, bytes] | None,
     interpreter: Interpreter | None,
+    uncaught: bool,
 ) -> _Ran:
-    secret, nonce, report = (secrets.token_hex(16) for _ in range(3))
+    secret, nonce, report, drawn = (secrets.token_hex(16) for _ in range(4))
+    place = f"{TARGET}-{drawn}"
     inputs = {name: files.read(digest) for name, digest in proof.files.items()}
     if replaced is not None and replaced[0] != STDIN:
         inputs[replaced[0]] = replaced[1]
@@ -113,13 +126,13 @@ def _once(
             raise InputError("steps are for a Python package", where="proof")
         inputs |= {"drive.py": _driver(), "steps.json": msgspec.json.encode(proof.steps)}
         hidden = oracle.file if isinstance(oracle, r.Access) else ""
-        argv = (python, "-I", "-S", "-B", "drive.py", TARGET, "steps.json", str(size), hidden)
+        argv = (python, "-I", "-S", "-B", "drive.py", place, "steps.json", str(size), hidden)
         stdin = f"{nonce}\n".encode()
     elif isinstance(proof, r.Command):
         head, *rest = proof.argv
         stdin = files.read(proof.stdin) if proof.stdin else b""
         if head == "target" and not python_runs:
-            argv = (f"{TARGET}/target", *rest)
+            argv = (f"{place}/target", *rest)
         elif head == "python3" and rest[:1] == ["-m"] and python_runs:
             if not _has(built, rest[1] if len(rest) > 1 else ""):
                 raise InputError("the module is none of the target's", where="proof.argv")
@@ -136,9 +149,9 @@ def _once(
         stdin = replaced[1]
     environment = {"PATH": "/usr/bin:/bin", "HOME": "/work", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}
     if python_runs:
-        environment["PYTHONPATH"] = TARGET
+        environment["PYTHONPATH"] = place
     if built.sanitized:
-        common = f"symbolize={int(symbolize)}:log_path=/work/{report}"
+        common = f'symbolize={int(symbolize)}:log_path=/work/{report}:{_DIES[uncaught]}:stack_trace_format="{FORMAT}"'
         if isinstance(oracle, r.Signal):
             common += f":{_SIGNALS}"
         environment |= {"ASAN_OPTIONS": f"{_ASAN}:{common}", "UBSAN_OPTIONS": f"{_UBSAN}:{common}"}
@@ -149,15 +162,22 @@ def _once(
     outcome = backend.run(
         Run(
             argv=tuple(argv), env=environment, stdin=stdin, inputs=inputs, limits=limits, sanitized=built.sanitized,
-            binds=(Bind(built.folder, TARGET), *(runs_it.binds if runs_it is not None else ())),
+            binds=(Bind(built.folder, place), *(runs_it.binds if runs_it is not None else ())),
             keep=(f"{report}.*",) if built.sanitized else (),
         )
     )  # fmt: skip
-    said = heard(outcome, nonce) if isinstance(proof, r.Steps) else Said()
-    if isinstance(proof, r.Steps):  # the run's own number is no output
-        outcome = msgspec.structs.replace(outcome, stdout=outcome.stdout.replace(nonce.encode(), b""))
     # One process writes one report; a program of many may leave several, and any of them is a sanitizer's.
-    return _Ran(outcome, said, secret, b"\n".join(outcome.kept[name] for name in sorted(outcome.kept)))
+    wrote = b"\n".join(outcome.kept[name] for name in sorted(outcome.kept))
+    outcome = msgspec.structs.replace(  # what was drawn is no output
+        outcome, stdout=outcome.stdout.replace(place.encode(), TARGET.encode()),
+        stderr=outcome.stderr.replace(place.encode(), TARGET.encode()),
+    )  # fmt: skip
+    if uncaught and (outcome.ended, outcome.code) == ("exited", _EXIT):  # as a sanitizer was told to
+        outcome = msgspec.structs.replace(outcome, ended="signal", code=int(signal.SIGABRT))
+    said = heard(outcome, nonce) if isinstance(proof, r.Steps) else Said()
+    if isinstance(proof, r.Steps):
+        outcome = msgspec.structs.replace(outcome, stdout=outcome.stdout.replace(nonce.encode(), b""))
+    return _Ran(outcome, said, secret, wrote.replace(place.encode(), TARGET.encode()))
 
 
 def _has(built: Built, module: str) -> bool:

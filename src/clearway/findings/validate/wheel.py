@@ -65,6 +65,9 @@ def _place(member: zipfile.ZipInfo, place: str) -> Path | None:
     if mode and not (stat.S_ISREG(mode) or stat.S_IFMT(mode) == 0):
         return None  # no links, no devices
     parts = path.parts
+    if parts[0].endswith(".dist-info"):
+        # For the package itself: importlib.metadata takes the name before the first "-". The place tells no release.
+        parts = (f"{parts[0].partition('-')[0].removesuffix('.dist-info')}.dist-info", *parts[1:])
     if parts[0].endswith(".data"):
         if len(parts) < 3 or parts[1] not in _DATA:
             return None
