@@ -126,7 +126,9 @@ def test_growth_is_measured_on_three_sizes(box: Backend, builds: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "oracle"),
     [
-        ("def run(x):\n    while True: pass\n", "def run(x): pass\n", {"kind": "endless"}),
+        pytest.param(
+            "def run(x):\n    while True: pass\n", "def run(x): pass\n", {"kind": "endless"}, marks=pytest.mark.slow
+        ),
         ("def run(x): open('/tmp/a', 'w')\n", "def run(x): pass\n", {"kind": "file-outside", "path": "/tmp/a"}),
         ("class E(Exception): 1\ndef run(x): raise E\n", "def run(x): 1\n", {"kind": "raised", "exception": "toy.E"}),
         ("def run(x): return x\n", "def run(x): return ''\n", {"kind": "output", "text": "aaa"}),

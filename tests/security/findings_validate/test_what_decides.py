@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from clearway.findings.validate import recipe as r
 from clearway.findings.validate.build import Builder
 from clearway.findings.validate.files import Given
 from clearway.findings.validate.judge import Subject, slower
