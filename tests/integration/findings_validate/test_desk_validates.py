@@ -185,6 +185,53 @@ def test_a_target_that_the_desk_does_not_vouch_for_stays_at_e1(desk: Desk) -> No
     assert found.patched == ""
 
 
+def test_a_recipe_whose_flags_make_the_program_waits_for_a_reader(desk: Desk, pages: Site) -> None:
+    made = c_recipe(COPIES, None)
+    made["target"]["flags"] = ["-DNDEBUG"]
+    finding = reported(desk, made, patch=MENDS)
+    with desk.owner() as db:
+        (patch,) = artefact.listed(db, finding.id, "patch")
+        (document,) = (a for a in artefact.listed(db, finding.id, "attachment") if a.name == "recipe.json")
+    where = f"/findings/{finding.handling}/evidence"
+    with worker(desk):
+        found = wait(desk, ask(desk, finding, patch=patch.id, upto=2))
+        assert found.level == 1
+        assert "nobody has read the recipe" in found.why
+        asked = {"upto": "2", "seconds": "1", "patch": str(patch.id), "vouched": "yes", "read": "yes"}
+        pages.post(desk.coordinator.cookie, where, **asked)
+        with desk.owner() as db:
+            newest = max(validation.listed(db, finding.id), key=lambda v: v.id)
+        assert document.sha256 in newest.vouched
+        found = wait(desk, newest.id)
+    assert found.level == 2, found.why
+    with desk.owner() as db:
+        last = artefact.one(db, next(s.statement for s in found.steps if s.level == 2) or 0)
+        told, _ = statement.opened(artefact.read(db, desk.vault, last, logged=False), desk_key.known(db))
+    assert "recipe.json" in (told.predicate.vouched or {})["coordinator"]
+    assert statement.known_to(told) >= {
+        *VOUCHED[:1],
+        found.recipe,
+    }  # of the recipe with the desk's patch in it
+
+
+def test_the_targets_files_alone_do_not_say_that_the_recipe_was_read(desk: Desk, pages: Site) -> None:
+    finding = reported(desk)
+    pages.post(
+        desk.coordinator.cookie,
+        f"/findings/{finding.handling}/evidence",
+        upto="1",
+        seconds="1",
+        vouched="yes",
+    )
+    with desk.owner() as db:
+        (document,) = (a for a in artefact.listed(db, finding.id, "attachment") if a.name == "recipe.json")
+        (asked,) = validation.listed(db, finding.id)
+    assert document.sha256 not in asked.vouched
+    assert set(VOUCHED) <= set(asked.vouched)
+    with worker(desk):
+        assert wait(desk, asked.id).level == 1
+
+
 @pytest.mark.parametrize(
     "facts",
     [
