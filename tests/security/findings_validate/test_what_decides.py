@@ -82,6 +82,10 @@ def test_a_crash_in_a_child_is_no_silence_and_fires_where_the_recipe_says_so(
     assert found.ladder.level == 2
     assert found.state is not None
     assert found.state.frames == ("keep", "parse")
+    made = c_recipe(
+        FORKS, mended, oracle={"kind": "sanitizer", "child": True}, benign=[command(SHORT), command(LONG)]
+    )
+    assert "1 of 2 benign inputs come to no good end" in judged(box, builds, made, *blobs, upto=3).ladder.why
     renamed = FORKS.replace(b"kept %s", b"held %s")
     assert judged(box, builds, c_recipe(renamed, FORKS), renamed, *blobs, upto=2).ladder.level == 0
 

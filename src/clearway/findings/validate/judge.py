@@ -345,11 +345,11 @@ def _python_test(built: Built, test: r.PythonTests, environment: dict[str, str])
 
 
 def _way(backend: Backend, built: Built, proof: r.Proof, subject: Subject) -> str:
-    """How a run goes: its end and what it gives, as a digest; "" where it was stopped, or its steps can't be walked:
-    nothing benign ends so."""
+    """How a run goes: its end and what it gives, as a digest; "" where it was stopped, a sanitizer stopped a process of
+    it, or its steps can't be walked: nothing benign ends so."""
     shown = trial(backend, built, proof, r.Signal(), subject.files, subject.recipe.limits)
     said = shown.said.result or shown.said.raised
-    if shown.outcome.ended != "exited" or shown.said.missing:
+    if shown.outcome.ended != "exited" or shown.said.missing or shown.report:
         return ""
     # A steps proof's line carries the nonce of its run; the value alone is compared.
     text = said.encode() if said is not None else shown.outcome.stdout
