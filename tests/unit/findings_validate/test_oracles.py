@@ -111,7 +111,7 @@ def test_growth_of_what_was_stopped() -> None:
     assert growth(r.Growth(), [ok, cpu]).shows == "fires"
     linear = Outcome(ended="cpu", cpu_s=0.15)  # met a limit that what is linear meets as well
     assert growth(r.Growth(sizes=(1, 2, 16)), [ok, linear]).shows == "unclear"
-    assert growth(r.Growth(sizes=(1, 2, 16)), [ok, ok, Outcome(ended="cpu", cpu_s=4)]).shows == "unclear"
+    assert growth(r.Growth(sizes=(1, 2, 16)), [ok, ok, Outcome(ended="cpu", cpu_s=2)]).shows == "unclear"
     assert growth(r.Growth(), [cpu]).shows == "unclear"
     assert growth(r.Growth(), [ok, Outcome(ended="wall", cpu_s=1)]).shows == "unclear"
     assert growth(r.Growth(), [ok, ok]).shows == "unclear"

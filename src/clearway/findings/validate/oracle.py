@@ -18,6 +18,8 @@ from clearway.sandbox.run import Outcome
 from . import recipe as r
 from .crash import CrashState, of_signal, state_of
 
+LEAST_S = 0.02  # of processor time: the start of a program
+BEYOND = 1.5  # of what linear growth takes: runs of one length differ by less
 Shows = Literal["fires", "silent", "unclear"]
 
 
@@ -117,12 +119,18 @@ def look(
     return _ended(outcome, f"{what} did not come out")
 
 
+def steep(oracle: r.Growth, first_s: float, n: int) -> float:
+    """Seconds of processor time that the size number `n` does not take where growth is linear and the first took
+    `first_s`, start of the program included: a run that was stopped after so much shows growth."""
+    return max(first_s, LEAST_S) * BEYOND * oracle.sizes[n] / oracle.sizes[0]
+
+
 def growth(oracle: r.Growth, outcomes: Sequence[Outcome], said: Said | None = None) -> Seen:
     """What runs on growing sizes show: processor time that grows far faster than the size.
 
-    The last size that was run against the first: more than `ratio` times what linear growth would take, whether it
-    came to its end or was stopped there. A limit below that tells nothing: what is linear meets it as well. Times under
-    20 ms are the start of the program and count as 20 ms.
+    The last size against the first: more than `ratio` times what linear growth would take. One that was stopped took
+    longer than it says, so that it has to be beyond linear alone (`steep`): a limit below that is met by what is
+    linear as well. Times under 20 ms are the start of the program and count as 20 ms.
     """
     if any(o.ended == "refused" for o in outcomes):
         return Seen(shows="unclear", why="the box could not be made")
@@ -130,13 +138,13 @@ def growth(oracle: r.Growth, outcomes: Sequence[Outcome], said: Said | None = No
         return Seen(shows="unclear", why="its last call is not the package's, or names what is not there")
     if all(o.cpu_s <= 0 for o in outcomes):
         return Seen(shows="unclear", why="the sandbox does not count processor time here")
-    times = [max(o.cpu_s, 0.02) for o in outcomes]
+    times = [max(o.cpu_s, LEAST_S) for o in outcomes]
     if outcomes[0].ended == "cpu":
         return Seen(
             shows="unclear", why="the smallest size did not end either: choose smaller sizes", cpu_s=times[0]
         )
     if outcomes[-1].ended == "cpu":
-        wanted = times[0] * oracle.ratio * oracle.sizes[len(outcomes) - 1] / oracle.sizes[0]
+        wanted = steep(oracle, times[0], len(outcomes) - 1)
         if times[-1] >= wanted:
             return Seen(
                 shows="fires", why="a larger size did not end within its processor time", cpu_s=times[-1]

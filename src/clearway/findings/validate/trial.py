@@ -22,10 +22,11 @@ from clearway.sandbox.run import Backend, Bind, Limits, Outcome, Run
 
 from . import recipe as r
 from .build import TARGET, Built
+from .check import MOST
 from .crash import FORMAT
 from .files import Files
 from .mutate import STDIN
-from .oracle import Said, Seen, growth, heard, look
+from .oracle import Said, Seen, growth, heard, look, steep
 from .tools import Interpreter, asan_library, first_interpreter
 
 SECRET = b"{{secret}}"
@@ -71,8 +72,10 @@ def trial(
     Raises:
         InputError: the proof is not for this target, or runs something else than the target.
     """
-    runs = []
+    runs: list[_Ran] = []
     for size in oracle.sizes if isinstance(oracle, r.Growth) else (1,):
+        if runs and isinstance(oracle, r.Growth):
+            limits = _longer(limits, steep(oracle, runs[0].outcome.cpu_s, len(runs)))
         runs.append(
             _once(
                 backend, built, proof, oracle, files, limits, size, symbolize, replaced, interpreter, uncaught
@@ -86,6 +89,13 @@ def trial(
     else:
         seen = look(oracle, last.outcome, last.said, last.secret, last.report)
     return Shown(seen=seen, outcome=last.outcome, said=last.said, report=last.report)
+
+
+def _longer(limits: Limits, cpu_s: float) -> Limits:
+    """Limits with room for so much processor time, up to what a recipe may ask for."""
+    cpu_s = min(max(limits.cpu_s, cpu_s), MOST.cpu_s)
+    wall_s = min(max(limits.wall_s, 5 * cpu_s), MOST.wall_s)
+    return msgspec.structs.replace(limits, cpu_s=cpu_s, wall_s=wall_s)
 
 
 class _Ran(Struct, frozen=True):
