@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,13 @@ from clearway.findings.dedup import edge
 from clearway.findings.kept import Finding
 from clearway.records.errors import ConflictError, NotFoundError
 from findings_case_world import NOW, Cases
+from site_client import Site, site, words
+
+
+@pytest.fixture(scope="module")
+def served(cases: Cases) -> Iterator[Site]:
+    with site(cases.desk.home, cases.world.url) as made:
+        yield made
 
 
 def again(cases: Cases, finding: Finding) -> Finding:
@@ -96,3 +104,35 @@ def test_a_reporter_whose_findings_are_all_withdrawn_takes_no_part_any_more(case
     with pytest.raises(NotFoundError), cases.acting(desk.rival) as db:
         kept.one(db, case.handling)
     assert cases.again(case, desk.finder).id == case.id
+
+
+def test_page_and_api_name_what_is_the_same_flaw_before_they_take_it(cases: Cases, served: Site) -> None:
+    coordinator = cases.desk.coordinator
+    first, twin = pair(cases)
+    with cases.acting() as db:
+        edge.merge(db, [first, twin], "one loop")
+    refused = served.post(coordinator.cookie, "/cases/triage", 422, id=first.handling)
+    assert f"{twin.handling} of rival" in words(refused.text)
+    body = {"findings": [first.handling]}
+    problem = served.api(coordinator.secret, "POST", "/api/v1/cases", 409, body).json()
+    assert twin.handling in problem["detail"]
+    room = served.post(coordinator.cookie, "/cases/triage", id=first.handling, along="yes").headers[
+        "location"
+    ]
+    assert twin.handling in words(served.page(coordinator.cookie, room))
+    other, its_twin = pair(cases)
+    with cases.acting() as db:
+        edge.merge(db, [other, its_twin], "one loop")
+    body = {"findings": [other.handling], "along": True}
+    made = served.api(coordinator.secret, "POST", "/api/v1/cases", 201, body).json()
+    assert set(made["findings"]) == {other.handling, its_twin.handling}
+
+
+def test_the_undo_of_an_act_is_at_the_address_of_its_findings_alone(cases: Cases, served: Site) -> None:
+    first, twin = pair(cases)
+    stranger = cases.desk.finding()
+    with cases.acting() as db:
+        act = edge.merge(db, [first, twin], "one loop")
+    for finding, status in ((stranger, 404), (twin, 201)):
+        path = f"/api/v1/findings/{finding.handling}/duplicates/{act}/undo"
+        served.api(cases.desk.coordinator.secret, "POST", path, status, {"why": "another loop"})
