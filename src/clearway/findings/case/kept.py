@@ -222,7 +222,7 @@ def _nowhere_else(db: Connection, found: Sequence[Finding], into: Case | None) -
     """Raises ConflictError where one of these is in an open case that is not `into`."""
     rows = db.execute(
         """select handling from clearway.desk_case where case_id = any(%s) and case_id is distinct from %s
-            and closed is null and published is null order by case_id limit 5""",
+            and closed is null order by case_id limit 5""",
         (sorted({f.case_id for f in found if f.case_id is not None}), into.id if into else None),
     )
     cases = [handling for (handling,) in rows]

@@ -179,7 +179,7 @@ def _twins(db: Connection, findings: list[int]) -> dict[int, str]:
     together = sorted({n for group in groups.values() if len(group) > 1 for n in group})
     rows = db.execute(
         """select f.finding, c.handling from clearway.finding f join clearway.desk_case c using (case_id)
-        where f.finding = any(%s) and c.closed is null and c.published is null""",
+        where f.finding = any(%s) and c.closed is null""",
         (together,),
     )
     cases = dict(rows.fetchall())

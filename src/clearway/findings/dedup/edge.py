@@ -375,7 +375,7 @@ def _in_one_case(db: Connection, findings: Sequence[int]) -> None:
     """Raises ConflictError where these are in several open cases: one flaw has one."""
     rows = db.execute(
         """select distinct c.handling from clearway.finding f join clearway.desk_case c using (case_id)
-        where f.finding = any(%s) and c.closed is null and c.published is null order by 1 limit 10""",
+        where f.finding = any(%s) and c.closed is null order by 1 limit 10""",
         (list(findings),),
     )
     cases = [handling for (handling,) in rows]
