@@ -145,3 +145,19 @@ def test_opening_a_case_names_what_is_the_same_flaw_and_takes_it_when_that_is_sa
             cases.add(db, desk.people.house, [two.ours])
         case = cases.add(db, desk.people.house, [two.ours], along=True)
         assert cases.findings_of(db, case) == [two.ours.handling, two.theirs.handling]
+
+
+def test_evidence_that_the_desk_takes_back_makes_no_key(desk: Desk, two: Two) -> None:
+    for one in (two.ours, two.theirs):
+        fired(desk, one)
+    replay(desk)
+    assert standing(desk, two.ours) == [("same", "input")]
+    with desk.owner() as db:
+        db.execute(
+            """update clearway.validation set revoked = clock_timestamp(), revoked_why = 'other files',
+                version = version + 1 where finding = %s""",
+            (two.theirs.id,),
+        )
+    replay(desk)
+    assert kinds(desk, two.theirs) == {"context", "place"}
+    assert standing(desk, two.ours) == [("likely", "context")]
