@@ -117,3 +117,32 @@ def test_the_command_line_asks_renews_lists_and_gives_back(
     assert clearway("whose", "198.51.100.7", "192.0.2.9").startswith("unknown")
     assert clearway("ask", NET, "--activity", "port", code=5).startswith("refused")
     assert "in-addr.arpa" in clearway("control", NET)
+
+
+def test_a_withdrawn_lease_and_its_owners_proof_say_so_on_their_pages(pages: Site, house: House) -> None:
+    owned = house.prove(house.finder, authorised=["rival"])
+    theirs = house.lease(house.rival, NET)
+    pages.post(house.finder.cookie, f"/leases/controls/{owned.id}/stance", 303, stance="refuse")
+    at = f"/leases/{theirs.reference}"
+    shown = pages.post(house.rival.cookie, f"{at}/renewal", 409, fence=str(theirs.fence)).text
+    assert "does not want it scanned" in words(shown)
+    assert "were ended" not in words(pages.page(house.finder.cookie, "/leases/controls"))
+    assert house.withdrawn() == 1
+    assert "Leases of others were ended by it" in words(pages.page(house.finder.cookie, "/leases/controls"))
+    html = pages.page(house.rival.cookie, at)
+    assert "Withdrawn" in words(html)
+    assert "The owner does not want it scanned." in words(html)
+    assert "Renew it" not in html
+    listed = words(pages.page(house.rival.cookie, "/leases?state=withdrawn"))
+    assert theirs.reference in listed.replace(" ", "")
+    assert theirs.reference not in words(pages.page(house.rival.cookie, "/leases?state=held")).replace(
+        " ", ""
+    )
+
+
+def test_a_claim_is_told_as_one(pages: Site, house: House) -> None:
+    house.lease(house.rival, "192.0.0.0/8", activity="passive", sources=("203.0.113.7",))
+    shown = pages.post(
+        house.finder.cookie, "/leases/whose", 200, source="203.0.113.7", target="192.0.2.7"
+    ).text
+    assert "Somebody claims it" in words(shown)

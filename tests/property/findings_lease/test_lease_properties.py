@@ -196,6 +196,36 @@ def test_whoever_asks_in_whatever_order_two_that_exclude_each_other_never_hold_o
             assert not (together and alone and any(meets(a, b) for a in one.targets for b in other.targets))
 
 
+capped = st.tuples(
+    st.lists(st.integers(0, 30), min_size=1, max_size=2),
+    st.integers(0, 9),
+    st.integers(1, 9),
+    st.integers(1, 60),
+)
+
+
+@given(st.lists(capped, max_size=20))
+def test_whoever_asks_in_whatever_order_a_cap_is_never_passed(
+    asked: list[tuple[list[int], int, int, int]],
+) -> None:
+    cap = rule.Control(org="x", target=parse("192.0.2.0/27"), stance="cap", max_rate=5.0)
+    controls = [rule.Control(org="x", target=parse("192.0.2.0/24")), cap]
+    held: list[Held] = []
+    for hosts, start, length, tenths in asked:
+        wanted = tuple(parse(f"192.0.2.{n}") for n in hosts)
+        starts, until, rate = NOW + timedelta(hours=start), NOW + timedelta(hours=start + length), tenths / 10
+        found = decide("port", wanted, starts, until, held, controls, org="x", rate=rate, now=NOW)
+        if found.answer == "go":
+            held.append(
+                Held(activity="port", targets=wanted, starts=starts, until=until, ends=until, rate=rate)
+            )
+        assert found.answer != "refused" or rate > 5.0
+        assert found.why != "rate-taken" or found.until is not None
+    for moment in range(19):
+        at = NOW + timedelta(hours=moment)
+        assert round(sum(x.rate or 0 for x in held if x.starts <= at < x.until), 6) <= 5.0
+
+
 @given(activities, st.lists(live_targets, min_size=1, max_size=2), st.booleans())
 def test_no_load_on_hosts_without_proof_of_control(
     activity: rule.Activity, wanted: list[Target], proven: bool

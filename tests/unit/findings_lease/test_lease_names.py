@@ -79,9 +79,18 @@ def test_a_network_that_holds_ipv4_beside_others_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["https://github.com/o", "https://github.com/..", "https://git.example.org/.git"]
+    "text",
+    [
+        "https://github.com/o",
+        "https://github.com/..",
+        "https://git.example.org/.git",
+        "https://git.example.org:0/t/x",
+        "https://git.example.org:65536/t/x",
+        "https://git.example.org:00009999999/t/x",
+        "https://git.example.org:4a/t/x",
+    ],
 )
-def test_half_a_repository_is_refused(text: str) -> None:
+def test_half_a_repository_and_a_port_that_is_none_are_refused(text: str) -> None:
     with pytest.raises(InputError):
         parse(text)
 

@@ -286,8 +286,9 @@ def _line(lease: Lease) -> str:
 
     scope = "(sealed)" if lease.sealed else ", ".join(lease.scope)
     label = f"  {lease.label}" if lease.label else ""
+    label += f"  ({lease.withdrawn})" if lease.withdrawn else ""
     until = f"until {lease.until:%Y-%m-%d %H:%M} UTC"
-    return plain(f"{lease.reference}  {lease.state:<8} {lease.activity:<13} {until}  {scope}{label}", 400)
+    return plain(f"{lease.reference}  {lease.state:<9} {lease.activity:<13} {until}  {scope}{label}", 400)
 
 
 def _print(found: Any) -> None:

@@ -91,9 +91,9 @@ def authority(text: str, where: str) -> str:
     labels = host_labels(host, where)
     if labels[0] == "www" and len(labels) > 2:
         labels = labels[1:]
-    if port and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65_536):
+    number = int(port) if port.isascii() and port.isdigit() and len(port) < 8 else 0 if port else 443
+    if not 0 < number < 65_536:
         raise InputError("the repository's port can't be read", where=where)
-    number = int(port or 443)
     return ".".join(labels) + ("" if number == 443 else f":{number}")
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[Any]
 
 _KEPT = "2 days"
+_PART, _PARTS = 1_000, 20  # targets that one sweep frees at most, and sweeps in a minute
 
 
 def sweep(owner: Connection) -> int:
@@ -132,8 +133,10 @@ def look_again(connect: Connect, looking: Looker, now: datetime) -> tuple[int, i
 
 def _sweep(job: Job, args: Mapping[str, Any]) -> None:
     """Lets go, tells who shares, ends what owners refuse."""
-    with job.owner() as db:
-        sweep(db)
+    for _ in range(_PARTS):
+        with job.owner() as db:
+            if sweep(db) < _PART:
+                break
     with job.owner() as db:
         tell_shared(db)
     withdraw(job.owner)
