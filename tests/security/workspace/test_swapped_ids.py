@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from two_organisations import NOWHERE, PARAMETER, Side, Two, two_organisations
+from two_organisations import DRAFT, NOWHERE, PARAMETER, Side, Two, two_organisations
 
 from intake_world import drop_database, new_database
 
@@ -49,26 +49,16 @@ KINDS = {
     "case-documents": "case",
     "parties": "party",
     "threads": "thread",
-    "routes": "line",
     "assist": "proposal",
 }
 # Named by what everybody may know: the parameters of these hold no id of an organisation's own things.
 PUBLIC_NAMES = {
     "identifier", "provider", "place", "flaw", "name", "directive", "kind", "version", "org", "aud", "job",
     "identities", "token",
-    "limits",  # what receivers take is read by everybody who is signed in
+    "limits", "routes",  # what receivers take, and whom to ask, is read by everybody who is signed in
 }  # fmt: skip
-# What neither organisation has of its own yet, or coordinators of the clearinghouse alone read.
-NOT_YET = {
-    "/api/v1/findings/{handling:str}/validations/{number:int}",
-    "/api/v1/findings/{handling:str}/validations/{number:int}/log",
-    "/findings/{handling:str}/evidence/{number:int}/log",
-    "/api/v1/cases/{handling:str}/contacts",
-    "/api/v1/cases/{handling:str}/draft",
-    "/api/v1/cases/{handling:str}/threads/{number:int}",
-    "/api/v1/cases/{handling:str}/preview/{kind:str}",
-    "/api/v1/case-documents/{handling:str}/{kind:str}",
-}
+# What is there once a case is released, and then everybody's.
+NOT_YET = {"/api/v1/case-documents/{handling:str}/{kind:str}"}
 # Those that are handed about by name.
 NO_HANDLINGS = {"finding": "CWF-0000-0000", "case": "CWC-0000-0000", "lease": "CWL-0000-0000"}
 WHO_MAY_KNOW_ORGANISATIONS = re.compile(r"/organisations/\{org:int\}")
@@ -95,7 +85,28 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/findings/{handling:str}/mark": {"mark": "invalid", "why": "so"},
     "POST /api/v1/findings/{handling:str}/split": {"why": "so"},
     "POST /api/v1/findings/{handling:str}/validations": {"upto": 4},
+    "POST /api/v1/findings/{handling:str}/validations/{number:int}/acceptance": {"by": "me", "why": "so"},
     "POST /api/v1/findings/{handling:str}/known": {"flaw": "CVE-2026-0001", "why": "so"},
+    "POST /api/v1/findings/{handling:str}/known/{number:int}/revocation": {"why": "so"},
+    "POST /api/v1/findings/{handling:str}/edges/{number:int}/revocation": {"why": "so"},
+    "POST /api/v1/findings/{handling:str}/duplicates/{number:int}/undo": {"why": "so"},
+    "POST /api/v1/findings/{handling:str}/merge": {"findings": ["CWF-0000-0000"], "why": "so"},
+    "POST /api/v1/findings/{handling:str}/cross-runs": {"other": "CWF-0000-0000"},
+    "POST /api/v1/findings/appeals/{number:int}/decision": {"outcome": "granted", "reason": "so"},
+    "POST /api/v1/cases/{handling:str}/arm": {},
+    "POST /api/v1/cases/{handling:str}/release": {"why": "so"},
+    "POST /api/v1/cases/{handling:str}/observations": {"act": "attacks-observed"},
+    "POST /api/v1/cases/{handling:str}/cve": {"cve": "CVE-2026-0001"},
+    "POST /api/v1/cases/{handling:str}/orphan": {"patcher": 1, "why": "so"},
+    "POST /api/v1/cases/{handling:str}/close": {"why": "so"},
+    "POST /api/v1/cases/{handling:str}/drafts": DRAFT,
+    "POST /api/v1/cases/{handling:str}/parties": {"role": "vendor", "organisation": 1},
+    "POST /api/v1/cases/{handling:str}/parties/{number:int}/acts": {"act": "answer", "answer": "affected"},
+    "POST /api/v1/cases/{handling:str}/embargo/proposals": {"until": "2126-01-01T00:00:00Z"},
+    "POST /api/v1/cases/{handling:str}/embargo/consent": {"said": "agrees"},
+    "POST /api/v1/cases/{handling:str}/embargo/decision": {"outcome": "accept"},
+    "POST /api/v1/cases/{handling:str}/threads": {"topic": "so"},
+    "POST /api/v1/cases/{handling:str}/threads/{number:int}/messages": {"text": "so"},
     "POST /api/v1/findings/limits/{number:int}/end": {},
     "POST /api/v1/leases/{reference:str}/renewal": {"fence": 1},
     "POST /api/v1/leases/{reference:str}/release": {},

@@ -17,8 +17,12 @@ from clearway.advisories.stored_records import StoredRecords
 from clearway.advisories.table import TABLE_FILE
 from clearway.app.server import build
 from clearway.app.workspace import Workspace
+from clearway.findings import artefact, kept
+from clearway.findings.artefact import File
+from clearway.findings.vault import Vault
 from clearway.ledger.sequencer import integrate_all, signer_of
 from clearway.store.connect import connect
+from findings_case_world import SETTINGS
 from fleet_world import document
 from intake_world import World, osv, package, write
 from people import People, Somebody
@@ -28,6 +32,12 @@ PARAMETER = re.compile(r"\{([^}:]+)(?::([^}]+))?\}")
 NOWHERE = 987_654_321
 FLAW = "CVE-2026-0001"
 KEV_ADDED = "2026-11-20T00:00:00Z"
+DRAFT = {
+    "title": "Overflow",
+    "description": "A string without an end is read beyond its buffer.",
+    "products": [{"purl": "pkg:pypi/example", "introduced": "1.0", "fixed": "1.2.4"}],
+    "cwe": "CWE-787",
+}
 ASSISTED = """url = "http://127.0.0.1:1/v1"
 model = "m"
 place = "inside"
@@ -122,8 +132,8 @@ class Side:
 class Two:
     """`ours` and `theirs`, and the application between them."""
 
-    def __init__(self, client: TestClient[Any], app: Any, people: People) -> None:
-        self.client, self.app, self.people = client, app, people
+    def __init__(self, client: TestClient[Any], app: Any, people: People, vault: Vault) -> None:
+        self.client, self.app, self.people, self.vault = client, app, people, vault
         sides = []
         for slug in ("aqua", "borea"):
             org = people.org(slug)
@@ -138,27 +148,41 @@ class Two:
         return self.client.request(method, path, headers=headers, follow_redirects=False, **more)
 
     def coordinate(self, side: Side) -> None:
-        """What the clearinghouse makes of that organisation's finding; `NOWHERE` for what takes more than that."""
+        """What the clearinghouse makes of that organisation's finding."""
         desk = self.people.somebody(self.people.house, "coordinator", name=f"Desk for {side.slug}")
 
-        def made(path: str, body: Any) -> Any:
-            answer = self.ask(desk, "POST", f"/api/v1{path}", json=body)
+        def asked(method: str, path: str, body: Any = None) -> Any:
+            answer = self.ask(desk, method, f"/api/v1{path}", json=body)
             assert answer.status_code in (200, 201, 202), (path, answer.text)
             return answer.json()
 
+        def made(path: str, body: Any) -> Any:
+            return asked("POST", path, body)
+
         ids = side.ids
-        ids |= dict.fromkeys(("edge", "known", "joining", "line", "thread"), NOWHERE)
         at = f"/findings/{ids['finding']}"
+        ids["validation"] = made(f"{at}/validations", {"upto": 1})["id"]  # no worker is there to run it
+        self.logged(str(ids["finding"]), int(ids["validation"]))
+        second = side.post("/api/v1/findings", {**own(), "title": f"second report of {side.slug}"})
+        merge = {"findings": [second["taken"][0]["handling"]], "why": "so"}
+        ids["joining"] = made(f"{at}/merge", merge)["act"]
+        ids["edge"] = asked("GET", f"{at}/duplicates")["edges"][0]["id"]
+        ids["known"] = made(f"{at}/known", {"flaw": FLAW, "why": "so"})["known"][0]["id"]
         made(f"{at}/mark", {"mark": "invalid", "why": "so"})
-        ids["proposal"] = made(f"{at}/assist", {"kind": "summary"})["id"]  # no worker is there to send it
+        ids["proposal"] = made(f"{at}/assist", {"kind": "summary"})["id"]  # nor to send it
         ids["appeal"] = side.post(f"/api/v1{at}/appeal", {"why": "not so"})["id"]
-        case = made("/cases", {"findings": [ids["finding"]]})
-        ids["case"] = case["handling"]
-        ids["party"] = side.get(f"/api/v1/cases/{case['handling']}").json()["parties"][0]["id"]
-        ids["validation"] = NOWHERE
-        threads = side.get(f"/api/v1/cases/{case['handling']}").json().get("threads")
-        if threads:
-            ids["thread"] = threads[0]["id"]
+        case = made("/cases", {"findings": [ids["finding"]]})["handling"]
+        ids["case"] = case
+        ids["party"] = side.get(f"/api/v1/cases/{case}").json()["parties"][0]["id"]
+        ids["thread"] = made(f"/cases/{case}/threads", {"topic": f"thread of {side.slug}"})["id"]
+        made(f"/cases/{case}/drafts?summary=first", DRAFT)
+
+    def logged(self, finding: str, number: int) -> None:
+        """What a worker would have kept of the first run."""
+        with self.people.owner() as db:
+            log = File(kind="log", data=b"ran", name="validation.log", media="text/plain")
+            added = artefact.add(db, self.vault, kept.one(db, finding), log)
+            db.execute("update clearway.validation set log = %s where validation = %s", (added.id, number))
 
     def routes(self) -> Iterator[tuple[str, str]]:
         """(method, path template) of every route that names something by an id."""
@@ -197,6 +221,7 @@ def two_organisations(url: str, folder: Path) -> Iterator[Two]:
     world = World(url, folder / "home")
     world.home.mkdir(parents=True, exist_ok=True)
     (world.home / "assist.toml").write_text(ASSISTED)
+    (world.home / "cases.toml").write_text(SETTINGS)
     world.take(
         write(folder / "record.json", osv("PYSEC-2026-1", package("PyPI", "django", "4.2"), aliases=[FLAW])),
         at=datetime.now(UTC) - timedelta(minutes=1),
@@ -206,7 +231,7 @@ def two_organisations(url: str, folder: Path) -> Iterator[Two]:
     app = build(world.home / TABLE_FILE, StoredRecords(url), workspace=workspace)
     try:
         with TestClient(app, base_url="http://127.0.0.1:8437", raise_server_exceptions=False) as client:  # type: ignore[arg-type]
-            two = Two(client, app, people)
+            two = Two(client, app, people, Vault.of_home(world.home))
             two.ours.furnish()
             two.theirs.furnish()
             for side in (two.ours, two.theirs):
