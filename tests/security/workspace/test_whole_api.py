@@ -17,6 +17,7 @@ from database import server  # noqa: F401
 from intake_world import World, drop_database, new_database
 from live_server import Live
 from people import Somebody
+from report_documents import own
 
 WHO = {"everything": ROLES, "operator": ("operator",), "auditor": ("auditor",)}
 
@@ -77,8 +78,43 @@ def known(site: fleet_site.Site, who: Somebody) -> str:
     return "[parameters]\n" + "".join(f'"path.{key}" = {json.dumps(value)}\n' for key, value in ids.items())
 
 
+def of_the_desk(site: fleet_site.Site, finder: Somebody, coordinator: Somebody) -> str:
+    """Settings that name a finding, a lease and a case in the middle of its work."""
+
+    def made(path: str, body: dict[str, Any], who: Somebody = coordinator) -> Any:
+        answer = site.ask("POST", f"/api/v1/{path}", who, json=body)
+        assert answer.status_code in (201, 202), answer.text
+        return answer.json()
+
+    first, second = (
+        made("findings", {**own(), "title": f"report {n} of {finder.person}"}, finder)["taken"][0]["handling"]
+        for n in range(2)
+    )
+    validation = made(f"findings/{first}/validations", {"upto": 1})["id"]
+    joining = made(f"findings/{first}/merge", {"findings": [second], "why": "so"})["act"]
+    flaw = made(f"findings/{first}/known", {"flaw": "CVE-2026-0001", "why": "so"})["known"][0]["id"]
+    case = made("cases", {"findings": [first]})["handling"]
+    talk = made(f"cases/{case}/threads", {"topic": "the flaw"})["id"]
+    vendor = made(f"cases/{case}/parties", {"role": "vendor", "organisation": site.hospital})["id"]
+    asked = made("leases", {"activity": "fuzzing", "scope": ["pkg:pypi/leased@1"]}, finder)
+    lease = asked["lease"]["reference"]
+    numbers = {
+        "validations/": validation, "duplicates/": joining, "known/": flaw, "threads/": talk, "parties/": vendor,
+    }  # fmt: skip
+    settings = [
+        ("findings/[{]handling", "handling", first), ("cases/[{]handling", "handling", case),
+        ("case-documents/[{]handling", "handling", case), ("leases/[{]reference", "reference", lease),
+        *((f"{part}[{{]number", "number", number) for part, number in numbers.items()),
+    ]  # fmt: skip
+    return "".join(
+        f"[[operations]]\ninclude-path-regex = '{place}'\n"
+        f'[operations.parameters]\n"path.{name}" = {json.dumps(value)}\n'
+        for place, name, value in settings
+    )
+
+
 def fuzz(
-    live: Live, who: Somebody, folder: Path, examples: int, seconds: int, settings: str
+    live: Live, who: Somebody, folder: Path, examples: int, seconds: int, settings: str, only: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """At most about `seconds`; what it has not found by then it has not found."""
     (folder / "schemathesis.toml").write_text(settings)
@@ -92,6 +128,7 @@ def fuzz(
             # It never ends by itself; and two that take the token's own rights away.
             *("--exclude-path", "/api/v1/events/live", "--exclude-path", "/api/v1/sign-out"),
             *("--exclude-path-regex", "/(tokens|sessions)/.*/revoke|/people/.*/active|/members/.*/roles"),
+            *(("--include-path-regex", only) if only else ()),
             *("--header", f"Authorization: Bearer {who.secret}"),
             *("--generation-database", "none", "--max-failures", "20", "--request-timeout", "30"),
         ],
@@ -117,6 +154,30 @@ def test_no_route_fails_or_answers_with_what_is_not_documented(
     site, live = served
     somebody = site.people.somebody(site.water, *WHO[role], name=f"{role} {examples} {told}")
     done = fuzz(live, somebody, tmp_path, examples, seconds, known(site, somebody) if told else "")
+    assert done.returncode == 0, done.stdout[-12_000:] + done.stderr
+    assert live.process.poll() is None
+    assert "Traceback" not in live.log.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("house", [True, False], ids=["a coordinator of the clearinghouse", "a finder"])
+def test_no_route_of_the_desk_fails_where_the_ids_are_real(
+    served: tuple[fleet_site.Site, Live], tmp_path: Path, house: bool
+) -> None:
+    """What the desk does to findings and cases, and what their finder may, beyond "there is no such case"."""
+    site, live = served
+    finder = site.people.somebody(site.water, "finder", name=f"Finder {house}")
+    coordinator = site.people.somebody(site.people.house, "coordinator", name=f"Desk {house}")
+    settings = of_the_desk(site, finder, coordinator)
+    done = fuzz(
+        live,
+        coordinator if house else finder,
+        tmp_path,
+        20,
+        60,
+        settings,
+        only="/(findings|cases|leases|case-)",
+    )
     assert done.returncode == 0, done.stdout[-12_000:] + done.stderr
     assert live.process.poll() is None
     assert "Traceback" not in live.log.read_text()
