@@ -14,6 +14,7 @@ import pytest
 import fleet_site
 from clearway.access.person import ROLES
 from database import server  # noqa: F401
+from findings_case_world import SETTINGS
 from intake_world import World, drop_database, new_database
 from live_server import Live
 from people import Somebody
@@ -29,6 +30,8 @@ def served(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
     try:
         site = fleet_site.Site(World(url, folder / "home"))
         try:
+            site.world.home.mkdir(parents=True, exist_ok=True)
+            (site.world.home / "cases.toml").write_text(SETTINGS)
             site.ingest(fleet_site.DJANGO, fleet_site.FLASK)
             fleet_site.furnish(site)
             with fleet_site.over(site, folder / "log") as live:
@@ -98,18 +101,24 @@ def of_the_desk(site: fleet_site.Site, finder: Somebody, coordinator: Somebody) 
     vendor = made(f"cases/{case}/parties", {"role": "vendor", "organisation": site.hospital})["id"]
     asked = made("leases", {"activity": "fuzzing", "scope": ["pkg:pypi/leased@1"]}, finder)
     lease = asked["lease"]["reference"]
+    control = made("leases/controls", {"scope": "water.example.org"}, finder)["id"]
+    shown = site.ask("GET", f"/api/v1/findings/{first}", finder).json()
+    edge = site.ask("GET", f"/api/v1/findings/{first}/duplicates", coordinator).json()["edges"][0]["id"]
     numbers = {
-        "validations/": validation, "duplicates/": joining, "known/": flaw, "threads/": talk, "parties/": vendor,
+        "validations": (first, validation), "duplicates": (first, joining), "known": (first, flaw),
+        "edges": (first, edge), "files": (first, shown["files"][0]["id"]), "threads": (case, talk),
+        "parties": (case, vendor), "controls": ("", control),
     }  # fmt: skip
+    # Of the tables that match an operation the first one counts.
     settings = [
-        ("findings/[{]handling", "handling", first), ("cases/[{]handling", "handling", case),
-        ("case-documents/[{]handling", "handling", case), ("leases/[{]reference", "reference", lease),
-        *((f"{part}[{{]number", "number", number) for part, number in numbers.items()),
+        *((f"/{part}/[{{]number", {"handling": h, "number": n}) for part, (h, n) in numbers.items()),
+        ("/findings/[{]handling", {"handling": first}), ("/cases/[{]handling", {"handling": case}),
+        ("/case-documents/", {"handling": case}), ("/leases/[{]reference", {"reference": lease}),
     ]  # fmt: skip
     return "".join(
-        f"[[operations]]\ninclude-path-regex = '{place}'\n"
-        f'[operations.parameters]\n"path.{name}" = {json.dumps(value)}\n'
-        for place, name, value in settings
+        f"[[operations]]\ninclude-path-regex = '{place}'\n[operations.parameters]\n"
+        + "".join(f'"path.{name}" = {json.dumps(value)}\n' for name, value in named.items())
+        for place, named in settings
     )
 
 

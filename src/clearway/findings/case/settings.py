@@ -77,6 +77,12 @@ def read(home: Path) -> Settings:
         ConfigError: there are none, or they can't be used.
     """
     path = home / FILE
+    if not path.is_file():
+        raise ConfigError(
+            "it is not said who publishes",
+            where=str(path),
+            mend=f"write name and namespace into {path.name} in the home",
+        )
     try:
         found = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Settings)
         cna = found.cna
@@ -85,12 +91,6 @@ def read(home: Path) -> Settings:
             if cna.key_file and not key:
                 key = (home / cna.key_file).read_text("utf-8").strip()
             found = msgspec.structs.replace(found, cna=msgspec.structs.replace(cna, key=key))
-    except FileNotFoundError as error:
-        raise ConfigError(
-            "it is not said who publishes",
-            where=str(error.filename or path),
-            mend="write name and namespace into it",
-        ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise ConfigError(f"the settings of cases can't be used: {error}", where=str(path)) from error
     _check(found, str(path))

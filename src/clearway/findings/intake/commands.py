@@ -1,4 +1,4 @@
-"""`clearway finding submit|check|status|list|supplement|withdraw|receipt`: reports from the command line."""
+"""`clearway finding submit|check|status|supplement|withdraw|receipt`: reports from the command line."""
 
 from __future__ import annotations
 
