@@ -62,6 +62,7 @@ NOT_YET = {"/api/v1/case-documents/{handling:str}/{kind:str}"}
 # Those that are handed about by name.
 NO_HANDLINGS = {"finding": "CWF-0000-0000", "case": "CWC-0000-0000", "lease": "CWL-0000-0000"}
 WHO_MAY_KNOW_ORGANISATIONS = re.compile(r"/organisations/\{org:int\}")
+# What a route takes, where an empty body is refused before anything is looked up.
 BODIES: dict[str, Any] = {
     "PUT /api/v1/assets/{asset:int}": {"name": "taken over", "details": {}},
     "POST /api/v1/assets/{asset:int}/exposure": {"exposure": "internal"},
@@ -72,6 +73,8 @@ BODIES: dict[str, Any] = {
     "PATCH /api/v1/embargoes/{which:int}": {"until": "2126-01-01T00:00:00Z"},
     "POST /api/v1/embargoes/{which:int}/parties": {"person": 1},
     "POST /api/v1/embargoes/{which:int}/release": {"why": "so"},
+    "POST /api/v1/embargoes/{which:int}/flaws": {"flaw": "CVE-2026-0001", "about": True},
+    "POST /settings/approvals/{which:int}": {"verdict": "approved"},
     "POST /api/v1/approvals/{which:int}/decision": {"verdict": "approved"},
     "PUT /api/v1/markings/{kind:str}/{number:int}": {"tlp": "GREEN", "why": "so"},
     "POST /markings/{kind:str}/{number:int}": {"tlp": "GREEN", "why": "so", "aud": "2"},
@@ -112,6 +115,8 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/leases/{reference:str}/release": {},
     "POST /api/v1/leases/controls/{number:int}/stance": {"stance": "own"},
     "POST /api/v1/leases/controls/{number:int}/end": {},
+    "POST /api/v1/leases/controls/{number:int}/confirmation": {"why": "so"},
+    "POST /leases/controls/{number:int}/confirmation": {"why": "so"},
     "POST /api/v1/findings/{handling:str}/assist": {"kind": "summary"},
     "POST /api/v1/cases/{handling:str}/assist": {"kind": "summary"},
     "POST /api/v1/assist/{number:int}/decision": {"outcome": "discarded"},
@@ -229,8 +234,6 @@ def test_an_id_of_another_organisation_answers_as_one_that_nobody_has(two: Two) 
 def test_an_id_of_another_organisation_is_404_wherever_the_rest_of_the_request_is_right(two: Two) -> None:
     wrong = []
     for method, template in _private(two):
-        if method != "GET" and f"{method} {template}" not in BODIES:
-            continue
         answer = _try(two, two.ours, method, template, _ids(two.theirs))
         if answer.status_code != 404:
             wrong.append(f"{method} {template}: {answer.status_code} {answer.text[:200]}")
