@@ -164,14 +164,14 @@ class Two:
         ids["validation"] = made(f"{at}/validations", {"upto": 1})["id"]  # no worker is there to run it
         self.logged(str(ids["finding"]), int(ids["validation"]))
         second = side.post("/api/v1/findings", {**own(), "title": f"second report of {side.slug}"})
-        merge = {"findings": [second["taken"][0]["handling"]], "why": "so"}
-        ids["joining"] = made(f"{at}/merge", merge)["act"]
+        one_flaw = second["taken"][0]["handling"]
+        ids["joining"] = made(f"{at}/merge", {"findings": [one_flaw], "why": "so"})["act"]
         ids["edge"] = asked("GET", f"{at}/duplicates")["edges"][0]["id"]
         ids["known"] = made(f"{at}/known", {"flaw": FLAW, "why": "so"})["known"][0]["id"]
         made(f"{at}/mark", {"mark": "invalid", "why": "so"})
         ids["proposal"] = made(f"{at}/assist", {"kind": "summary"})["id"]  # nor to send it
         ids["appeal"] = side.post(f"/api/v1{at}/appeal", {"why": "not so"})["id"]
-        case = made("/cases", {"findings": [ids["finding"]]})["handling"]
+        case = made("/cases", {"findings": [ids["finding"], one_flaw]})["handling"]
         ids["case"] = case
         ids["party"] = side.get(f"/api/v1/cases/{case}").json()["parties"][0]["id"]
         ids["thread"] = made(f"/cases/{case}/threads", {"topic": f"thread of {side.slug}"})["id"]
