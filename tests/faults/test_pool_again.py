@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clearway.records.errors import UpstreamError
-from clearway.store import principal
+from clearway.store import principal, processes
 from clearway.store.principal import PUBLIC, Pool
 from clearway.store.server import lease, status
 
@@ -44,7 +44,10 @@ def test_who_waits_while_the_server_is_away_is_served_when_it_is_back(
         inside.wait(20)
         for thread in several:
             thread.join(20)
-        os.kill(status(home).pid, signal.SIGKILL)
+        there = status(home)
+        os.kill(there.pid, signal.SIGKILL)
+        # What a backend still answers, or breaks off as its server dies, is nobody's waiting.
+        assert processes.wait_until(lambda: not processes.of_cluster(Path(there.data)), 20)
         # The first finds three dead connections and waits for a fourth; the second comes while that is tried.
         waiting = [threading.Thread(target=ask) for _ in range(2)]
         for thread in waiting:

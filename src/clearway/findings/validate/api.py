@@ -290,9 +290,8 @@ def revoking() -> list[HTTPRouteHandler]:
         "/findings/{handling:str}/revocations",
         opt=SIGNED_IN,
         sync_to_thread=True,
-        media_type="application/json",
         summary="Statements that were taken back",
-        responses=problems_of(*READ),
+        responses=gives(dict[str, Any], *READ),
     )
     def revocations(request: Request[Any, Any, Any], handling: FromPath[HandlingText]) -> Response[bytes]:
         """A DSSE envelope, signed now: for `clearway finding verify --revocations`. Empty when none was."""
