@@ -55,6 +55,7 @@ KINDS = {
 PUBLIC_NAMES = {
     "identifier", "provider", "place", "flaw", "name", "directive", "kind", "version", "org", "aud", "job",
     "identities", "token",
+    "csaf",  # published
     "limits", "routes",  # what receivers take, and whom to ask, is read by everybody who is signed in
 }  # fmt: skip
 # What is there once a case is released, and then everybody's.
