@@ -90,6 +90,8 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/findings/{handling:str}/split": {"why": "so"},
     "POST /api/v1/findings/{handling:str}/validations": {"upto": 4},
     "POST /api/v1/findings/{handling:str}/validations/{number:int}/acceptance": {"by": "me", "why": "so"},
+    "POST /api/v1/findings/{handling:str}/validations/{number:int}/revocation": {"why": "so"},
+    "POST /api/v1/findings/{handling:str}/vouching/revocation": {"files": ["a" * 64], "why": "so"},
     "POST /api/v1/findings/{handling:str}/known": {"flaw": "CVE-2026-0001", "why": "so"},
     "POST /api/v1/findings/{handling:str}/known/{number:int}/revocation": {"why": "so"},
     "POST /api/v1/findings/{handling:str}/edges/{number:int}/revocation": {"why": "so"},
@@ -238,7 +240,7 @@ def test_an_id_of_another_organisation_is_404_wherever_the_rest_of_the_request_i
         answer = _try(two, two.ours, method, template, _ids(two.theirs))
         if answer.status_code != 404:
             wrong.append(f"{method} {template}: {answer.status_code} {answer.text[:200]}")
-    assert wrong == []
+    assert wrong == [], "say in BODIES what these take"
 
 
 def test_the_same_ids_in_the_hands_of_their_own_organisation_are_found(two: Two) -> None:
