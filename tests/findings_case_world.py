@@ -45,10 +45,13 @@ class Cases:
             made = party.add(db, case, role="vendor", member=self.desk.vendor)
             return party.ask(db, kept.by_id(db, case.id), made) if asked else made
 
-    def by_mail(self, case: Case, email: str = "security@example.org") -> Party:
+    def by_mail(self, case: Case, email: str = "security@example.org", *, told: bool = True) -> Party:
+        """`told`: as if its letter had been sent; it still waits."""
         with self.acting() as db:
             made = party.add(db, case, role="maintainer", name="A maintainer", email=email)
-            return party.ask(db, kept.by_id(db, case.id), made)
+            asked = party.ask(db, kept.by_id(db, case.id), made)
+        with self.desk.owner() as db:
+            return party.told(db, kept.by_id(db, case.id), asked) if told else asked
 
     def again(self, case: Case, who: Somebody | None = None) -> Case:
         with self.acting(who) as db:

@@ -95,8 +95,20 @@ def set_party(
         raise InputError("a party is a person or an organisation", where="party")
     kept = one(db, embargo)
     db.execute("select clearway.set_recipient(%s, %s, %s, %s)", (kept.recipients, person, org, party))
+    note_party(db, embargo, person=person, org=org, party=party)
+
+
+def note_party(
+    db: psycopg.Connection[Any],
+    embargo: int,
+    *,
+    person: int | None = None,
+    org: int | None = None,
+    party: bool = True,
+) -> None:
+    """Puts on the log that somebody was made a party, or is no longer one."""
     act = "embargo.party_added" if party else "embargo.party_removed"
-    _log(db, act, kept, {"person": person, "org": org})
+    _log(db, act, one(db, embargo), {"person": person, "org": org})
 
 
 def name_flaw(db: psycopg.Connection[Any], embargo: int, flaw: str, *, about: bool = True) -> Embargo:

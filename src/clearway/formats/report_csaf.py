@@ -6,6 +6,7 @@ One vulnerability a document. A product's versions are a `product_version_range`
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from .report_csaf_cwe import NAMES, VERSION
@@ -139,19 +140,27 @@ def _flat(ids: list[list[str]]) -> list[str]:
 
 
 def _involvements(advisory: Advisory) -> list[dict[str, Any]]:
-    """One for the publisher, and each vendor's; party and date are together unique (CSAF 2.1, test 6.1.24)."""
+    """One for the publisher, and each vendor's; party and date are together unique (CSAF 2.1, test 6.1.24).
+
+    Vendors that stand alike since the same second share one; of those that stand otherwise, the later ones are dated a
+    second on, for nobody is left out.
+    """
     found: list[dict[str, Any]] = [
         {"party": "coordinator", "status": "completed", "date": moment(advisory.published),
          "summary": f"{advisory.publisher.name} coordinated the disclosure."}
     ]  # fmt: skip
-    seen: set[tuple[str, str]] = set()
+    dated: dict[str, dict[str, Any]] = {}
     for involved in advisory.involved:
-        at = moment(involved.at or advisory.published)
-        if ("vendor", at) in seen:
+        at = involved.at or advisory.published
+        while (other := dated.get(moment(at))) is not None and other["status"] != involved.status:
+            at += timedelta(seconds=1)
+        if other is not None:
+            other["summary"] += f"; {involved.party}"
             continue
-        seen.add(("vendor", at))
-        found.append({"party": "vendor", "status": involved.status, "date": at, "summary": involved.party})
-    return found
+        dated[moment(at)] = {
+            "party": "vendor", "status": involved.status, "date": moment(at), "summary": involved.party,
+        }  # fmt: skip
+    return [*found, *dated.values()]
 
 
 def _tree(products: tuple[Product, ...]) -> tuple[list[dict[str, Any]], list[list[str]], list[str]]:

@@ -21,7 +21,6 @@ from clearway.records.errors import (
     InputError,
     NotFoundError,
     TooManyRequestsError,
-    UpstreamError,
 )
 from findings_case_world import Cases, a_draft
 from mail_server import Letters
@@ -177,6 +176,10 @@ def test_a_new_link_goes_to_the_same_address_and_not_without_end(
         found = mail.look(db, cases.desk.vault, token, datetime.now(UTC))
         for _ in range(mail.MOST_LINKS):
             mail.make_link(db, cases.desk.vault, found.party, datetime.now(UTC))
+    for _ in range(mail.MOST_LINKS - 1):  # one was asked for above; links that pages carry count for nothing
+        with cases.desk.owner() as db:
+            mail.ask_again(db, cases.desk.vault, token, datetime.now(UTC))
+            db.execute("update clearway.case_letter set failed = 'lost' where sent is null")
     with pytest.raises(TooManyRequestsError), cases.desk.owner() as db:
         mail.ask_again(db, cases.desk.vault, token, datetime.now(UTC))
 
@@ -226,28 +229,6 @@ def test_a_link_opens_once_and_expires_and_dies_with_its_party(cases: Cases) -> 
         mail.look(db, cases.desk.vault, token, now)
 
 
-def test_a_letter_is_sent_again_after_a_failure_and_never_to_a_refused_address(
-    cases: Cases, letters: tuple[Letters, int]
-) -> None:
-    handler, port = letters
-    cases.by_mail(cases.opened(), "later@example.org")
-    handler.answers = ["451 come again"]
-    with pytest.raises(UpstreamError):
-        sent(cases, port)
-    sent(cases, port)
-    assert handler.kept[-1]["To"].addresses[0].addr_spec == "later@example.org"
-    handler.refused.add("gone@example.org")
-    cases.by_mail(cases.opened(), "gone@example.org")
-    before = len(handler.kept)
-    sent(cases, port)
-    assert len(handler.kept) == before
-    with cases.desk.owner() as db:
-        failed = db.execute(
-            "select failed from clearway.case_letter where failed like '%%for good%%'"
-        ).fetchall()
-    assert failed
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -263,6 +244,9 @@ def test_a_letter_is_sent_again_after_a_failure_and_never_to_a_refused_address(
         "a@b..c",
         "a,b@c",
         "x" * 65 + "@a",
+        "ä@example.org",
+        ".a@example.org",
+        "a.@example.org",
     ],
 )
 def test_what_is_no_address_gets_no_letter(text: str) -> None:

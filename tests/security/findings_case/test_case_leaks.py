@@ -197,7 +197,7 @@ def test_the_pages_of_a_link_are_kept_by_nobody_between(cases: Cases, served: Si
         token = mail.make_link(db, cases.desk.vault, mailed.id, datetime.now(UTC))
     for answer in (served.http.get(f"/case-mail/{token}"), served.http.post(f"/case-mail/{token}")):
         assert answer.headers["cache-control"] == "no-store"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
 
 
 def test_another_site_can_use_no_link(cases: Cases, served: Site) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import FromPath, FromQuery, JSONBody, Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, Parameter, QueryParameter
 from msgspec import Meta, Struct
 
 from clearway.access.reading import reading
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _R = Request[Any, Any, Any]
 HandlingText = Annotated[str, Parameter(max_length=20, description="such as CWC-7Q4K-9M2X")]
 Words = Annotated[str, Meta(max_length=4_000)]
+Before = Annotated[int, QueryParameter(ge=0, le=2**53, description="messages before that one; 0: the newest")]
 Id = Annotated[int, Meta(ge=1, le=2**53)]
 
 
@@ -146,6 +147,13 @@ class Removed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why a finding is taken out, for the log."""
 
     why: Annotated[str, Meta(max_length=500)] = ""
+
+
+class NewContact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another mail address of a party, and where it is from."""
+
+    email: Annotated[str, Meta(min_length=3, max_length=320)]
+    source: Annotated[str, Meta(max_length=200)] = ""
 
 
 class NewProposal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -316,7 +324,7 @@ def handlers() -> list[HTTPRouteHandler]:
         summary="Add a party", responses=gives(Numbered, *WRITE, status=201),
     )  # fmt: skip
     def join(request: _R, handling: FromPath[HandlingText], data: JSONBody[NewParty]) -> Response[bytes]:
-        """An organisation sees the case from now on; a mail address is for the coordinators alone."""
+        """A vendor sees the case once it is asked, others from now on; a mail address is for the coordinators alone."""
 
         def act(db: Db, me: Principal) -> Made:
             case = kept.one(db, handling)
@@ -342,6 +350,22 @@ def handlers() -> list[HTTPRouteHandler]:
         def act(db: Db, me: Principal) -> Made:
             case = kept.one(db, handling)
             acted(db, case, party.one(db, case, number), data, me)
+            return told(db, case, me)
+
+        return done_once(request, act)
+
+    @post(
+        "/cases/{handling:str}/parties/{number:int}/contacts", opt=needs("coordinate"), sync_to_thread=True,
+        status_code=200, summary="Another mail address of a party", responses=gives(CaseView, *WRITE),
+    )  # fmt: skip
+    def reach(
+        request: _R, handling: FromPath[HandlingText], number: FromPath[int], data: JSONBody[NewContact]
+    ) -> Response[bytes]:
+        """Letters go to it from now on; a link that was sent to another is renewed there alone."""
+
+        def act(db: Db, me: Principal) -> Made:
+            case = kept.one(db, handling)
+            party.reach(db, case, party.one(db, case, number), data.email, data.source)
             return told(db, case, me)
 
         return done_once(request, act)
@@ -415,13 +439,19 @@ def handlers() -> list[HTTPRouteHandler]:
         "/cases/{handling:str}/threads/{number:int}", opt=SIGNED_IN, sync_to_thread=True,
         summary="What was said in a thread", responses=gives(Talk, *READ),
     )  # fmt: skip
-    def read(request: _R, handling: FromPath[HandlingText], number: FromPath[int]) -> Response[bytes]:
-        """Sealed until it is read; that it was read is on the log."""
+    def read(
+        request: _R, handling: FromPath[HandlingText], number: FromPath[int], before: Before = 0
+    ) -> Response[bytes]:
+        """Sealed until it is read; that it was read is on the log. The newest 500 messages; `before` goes on."""
         vault = vault_of(request)
         with acting(request) as (db, me):
             case = kept.one(db, handling)
             found = thread.one(db, case, number)
-            said = Talk(thread=found.id, topic=found.topic, messages=thread.read(db, vault, case, found))
+            said = Talk(
+                thread=found.id,
+                topic=found.topic,
+                messages=thread.read(db, vault, case, found, before=before),
+            )
         return etag.response(request, msgspec.json.encode(said), me, "application/json")
 
     @post(
@@ -438,15 +468,17 @@ def handlers() -> list[HTTPRouteHandler]:
             case = kept.one(db, handling)
             found = thread.one(db, case, number)
             speaker = (
-                data.party if keeps(me, case) else party.must_speak(speaks_as(me, party.listed(db, case))).id
+                data.party
+                if keeps(me, case)
+                else party.must_speak(speaks_as(me, party.listed(db, case), found.party)).id
             )
             return Made(record=Numbered(thread.say(db, vault, case, found, data.text, speaker=speaker)))
 
         return done_once(request, act)
 
     return [
-        listed, queue, mine, add, one, take, take_out, join, party_act, propose, consent, decide, open_thread, read,
-        say,
+        listed, queue, mine, add, one, take, take_out, join, party_act, reach, propose, consent, decide, open_thread,
+        read, say,
     ]  # fmt: skip
 
 

@@ -253,6 +253,8 @@ def run_preview(args: argparse.Namespace) -> int:
         case = kept.one(db, args.case)
         publisher = setting.read(args.home).publisher
         body = draft.previewed(db, Vault.of_home(args.home), case, publisher, now(), args.kind)
+    if sys.stdout.isatty():  # what parties wrote steers no terminal; the document is the same, other bytes
+        body = _safe(body.decode()).encode()
     sys.stdout.buffer.write(body + b"\n")
     return 0
 
@@ -369,6 +371,7 @@ def _print_case(args: argparse.Namespace, shown: Any) -> None:
     )
     for p in shown.parties:
         due = f"  due: {p.due}" if p.due else ""
+        due += f"  letter {_plain(p.letter)}" if p.letter else ""
         print(f"  {p.id:5d}  {p.role:11s} {_plain(p.name)}: {p.report}, {p.vendor}, {p.answer}{due}")
     if shown.proposal is not None:
         print(f"  proposed: {shown.proposal.until:%Y-%m-%dT%H:%MZ} ({shown.proposal.zone})")
@@ -381,7 +384,16 @@ def _print_case(args: argparse.Namespace, shown: Any) -> None:
 def _json(what: Any) -> None:
     import msgspec
 
-    sys.stdout.write(msgspec.json.encode(what).decode() + "\n")
+    text = msgspec.json.encode(what).decode()
+    sys.stdout.write((_safe(text) if sys.stdout.isatty() else text) + "\n")
+
+
+def _safe(text: str) -> str:
+    """JSON with escapes for what a terminal could take as a command: C1 controls, changes of direction."""
+    return "".join(
+        c if c == "\n" or c.isprintable() else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else "\ufffd"
+        for c in text
+    )
 
 
 def _plain(text: str, limit: int = 400) -> str:

@@ -178,7 +178,7 @@ def advisory(
     if wanted.released is None:
         when = max(at, revisions[-1].at) if revisions else at
         revisions.append(Revision(number=len(revisions) + 1, at=when, summary=wanted.summary))
-    parties = party.listed(db, case)
+    parties = party.listed(db, case, left=True)
     return Advisory(
         id=case.handling,
         draft=read(db, vault, case, wanted.number),

@@ -43,5 +43,9 @@ def due(standing: Standing, now: datetime) -> Step:
 
 
 def orphaned(vendors: Iterable[Standing]) -> bool:
-    """Whether nobody maintains the product as far as is known: no vendor at all, or each one unreachable."""
-    return all(v.taken == "unreachable" for v in vendors if v.role in ("vendor", "maintainer"))
+    """Whether nobody maintains the product as far as is known: no vendor at all, or each unreachable and silent."""
+    return all(
+        v.taken == "unreachable" and v.answer == "no-answer"
+        for v in vendors
+        if v.role in ("vendor", "maintainer")
+    )

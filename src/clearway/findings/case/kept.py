@@ -136,7 +136,7 @@ def add(db: Connection, org: int, chosen: Sequence[Finding], title: str = "", *,
         db,
         made,
         "case.opened",
-        {"findings": [f.handling for f in taken], "embargo": embargo.one(db, held).uid},
+        {"embargo": embargo.one(db, held).uid},
     )
     for finding in taken:
         _put(db, made, finding)
@@ -161,7 +161,8 @@ def _put(db: Connection, case: Case, finding: Finding) -> None:
     from . import party
 
     db.execute("select clearway.case_finding(%s, %s)", (finding.id, case.id))
-    tell(db, case, "case.finding_added", {"finding": finding.handling})
+    # For its reporter and the coordinators: how many others have reported, and under which ids, is not the parties'.
+    tell(db, case, "case.finding_added", {"finding": finding.handling}, aud=finding.aud)
     known = {p.member for p in party.listed(db, case) if p.role == "reporter"}
     if finding.org not in known:
         party.add(db, case, role="reporter", member=finding.org)
@@ -413,13 +414,17 @@ def check_version(case: Case, version: int) -> None:
         raise StaleError("it was changed meanwhile", where=case.subject, mend="read it again")
 
 
-def tell(db: Connection, case: Case, act: str, said: Mapping[str, object]) -> int:
-    """Puts an act on the log and announces it, for the case's parties and the coordinators; the log's entry."""
-    entry = ledger.append(db, act, case.subject, dict(said), aud=case.aud)
+def tell(db: Connection, case: Case, act: str, said: Mapping[str, object], *, aud: int | None = None) -> int:
+    """Puts an act on the log and announces it, for the case's parties and the coordinators; the log's entry.
+
+    `aud`: for these alone instead.
+    """
+    readers = case.aud if aud is None else aud
+    entry = ledger.append(db, act, case.subject, dict(said), aud=readers)
     # A party acts for itself, and the case is the house's: its event is in nobody's name.
     desk = db.execute("select clearway.is_desk()").fetchone() == (True,)
     events.emit(
-        db, act, case.subject, org=case.org if desk else None, aud=case.aud, body={"handling": case.handling}
+        db, act, case.subject, org=case.org if desk else None, aud=readers, body={"handling": case.handling}
     )
     return entry
 

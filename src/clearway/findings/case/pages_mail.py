@@ -16,7 +16,13 @@ from clearway import ledger
 from clearway.http.acting import doorkeeper
 from clearway.http.guard import PUBLIC
 from clearway.http.pages import Form, Tlp, page
-from clearway.records.errors import ConflictError, InputError, NotFoundError
+from clearway.records.errors import (
+    ConflictError,
+    InputError,
+    NotFoundError,
+    TooLargeError,
+    TooManyRequestsError,
+)
 
 from . import draft, kept, mail, party, talk, thread
 from .at_desk import now, vault_of
@@ -41,7 +47,8 @@ OPTIONS = (
     ("agrees", "We agree to the day that is proposed"),
     ("disagrees", "We do not agree to the day that is proposed"),
 )
-_ACTS = {key for key, _ in OPTIONS}
+# Who is no vendor has nothing to say of a product.
+_ANYBODY = ("", "agrees", "disagrees")
 
 
 class Reply(Struct, frozen=True):
@@ -105,7 +112,7 @@ def handlers() -> list[HTTPRouteHandler]:
             with owner() as db:
                 case = kept.by_id(db, found.case_id)
                 answered(db, vault, case, party.one(db, case, found.party), data.act, data.text)
-        except (InputError, ConflictError, NotFoundError) as error:
+        except (InputError, ConflictError, NotFoundError, TooLargeError, TooManyRequestsError) as error:
             told = f"{error.what}: {error.mend}" if error.mend else error.what
             form = Form({"act": data.act, "text": data.text}, {"": told})
         with owner() as db:
@@ -114,15 +121,22 @@ def handlers() -> list[HTTPRouteHandler]:
     return [ask_stop, stop, look, opened, again, answer]
 
 
+def options_of(one: Party) -> tuple[tuple[str, str], ...]:
+    """What a party may answer, each with its words."""
+    return tuple(o for o in OPTIONS if one.role in party.VENDORS or o[0] in _ANYBODY)
+
+
 def answered(db: Db, vault: Any, case: Case, one: Party, act: str, text: str) -> None:
     """What a party without an account says: an act of its own line, consent, a message. The owner's transaction.
+
+    Its words are a message to the coordinators alone. Only a dispute's are reasons that all parties read.
 
     Raises:
         InputError: there is no such act, or nothing is said, or a dispute gives no reasons.
         ConflictError: the act is none of its state.
     """
     words = text.strip()
-    if act not in _ACTS:
+    if act not in (key for key, _ in options_of(one)):
         raise InputError("there is no such answer", where="act")
     if not act and not words:
         raise InputError("nothing is said", where="text")
@@ -131,11 +145,11 @@ def answered(db: Db, vault: Any, case: Case, one: Party, act: str, text: str) ->
         proposal = talk.opened(db, case)
         if proposal is None:
             raise InputError("no day is proposed", where="act")
-        talk.consent(db, case, proposal, one.id, act, words[:2000])
+        talk.consent(db, case, proposal, one.id, act)
     elif act in ("investigating", "not-affected"):
-        party.answer(db, case, one, act, words[:4000])
+        party.answer(db, case, one, act)
     elif act:
-        party.act(db, case, one, act, words[:4000])
+        party.act(db, case, one, act, words[:4000] if act == "dispute" else "")
     if words:
         mine = next((t for t in thread.listed(db, case) if t.party == one.id), None)
         mine = mine or thread.add(db, kept.by_id(db, case.id), f"With {one.name}"[:200], to=one.id)
@@ -153,7 +167,7 @@ def _open(request: _R, db: Db, found: mail.Opened, form: Form, words: str = "") 
     return _page(
         request,
         "open",
-        mail.make_link(db, vault, one.id, now()),
+        mail.make_link(db, vault, one.id, now(), found.contact),
         case.handling,
         words,
         form=form,
@@ -165,7 +179,7 @@ def _open(request: _R, db: Db, found: mail.Opened, form: Form, words: str = "") 
         shown=shown,
         talks=talks(db, vault, case, {p.id: p.name for p in parties}, only=one.id),
         names={p.id: p.name for p in parties},
-        options=OPTIONS,
+        options=options_of(one),
     )
 
 
@@ -189,7 +203,8 @@ def _page(
         else Tlp("AMBER+STRICT", "for the parties of this case and the coordinators"),
         **more,
     )
-    # Whoever follows a link out of here does not learn the token, and no cache keeps the page.
-    made.headers["referrer-policy"] = "no-referrer"
+    # Whoever follows a link out of here does not learn the token, and no cache keeps the page. With "no-referrer" the
+    # page's own forms would be sent as from nowhere ("Origin: null"), and refused.
+    made.headers["referrer-policy"] = "same-origin"
     made.headers["cache-control"] = "no-store"
     return made

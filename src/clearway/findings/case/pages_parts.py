@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PAGE: dict[str, Any] = {"sync_to_thread": True, "include_in_schema": False}
 FORM: Any = Body(media_type=RequestEncodingType.URL_ENCODED)
 SHOWN = 50  # rows of a page
+MESSAGES = 20  # of a thread, that a page shows at once: each may have 20,000 characters
 EMS = {
     "none": "No day agreed", "proposed": "A day is proposed", "active": "Embargo agreed",
     "revised": "A new day is proposed", "exited": "Embargo ended",
@@ -45,6 +46,8 @@ class Talk(Struct, frozen=True, kw_only=True):
     only: str
     open: bool
     messages: list[Message]
+    count: int = 0  # of all its messages
+    before: int = 0  # the first one shown, where there are older ones; 0 where there are none
 
 
 def start(typed: str, size: int) -> int:
@@ -68,20 +71,35 @@ def state_words(machine: str, state: str) -> str:
 
 
 def talks(
-    db: Db, vault: Vault, case: Case, names: dict[int | None, str], only: int | None = None
+    db: Db,
+    vault: Vault,
+    case: Case,
+    names: dict[int | None, str],
+    only: int | None = None,
+    *,
+    older: tuple[int, int] = (0, 0),
 ) -> list[Talk]:
-    """The threads that the caller may see; reading them is on the log. `only` leaves those of that party and of all."""
+    """The threads that the caller may see; reading them is on the log. `only` leaves those of that party and of all.
+
+    Of each the newest messages, and of the thread that `older` names those before that message.
+    """
     found: list[Talk] = []
     for one in thread.listed(db, case):
         if only is not None and one.party not in (None, only):
             continue
+        messages = thread.read(
+            db, vault, case, one, before=older[1] if one.id == older[0] else 0, most=MESSAGES
+        )
+        more = len(messages) == MESSAGES and one.messages > MESSAGES
         found.append(
             Talk(
                 id=one.id,
                 topic=one.topic,
                 only=names.get(one.party, "one party") if one.party is not None else "",
-                open=not found,
-                messages=thread.read(db, vault, case, one),
+                open=not found if not older[0] else one.id == older[0],
+                messages=messages,
+                count=one.messages,
+                before=messages[0].id if more else 0,
             )
         )
     return found

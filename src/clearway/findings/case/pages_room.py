@@ -6,14 +6,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import FromPath, Parameter
+from litestar.params import FromPath, Parameter, QueryParameter
 from msgspec import Struct
 
 from clearway.access.reading import reading
 from clearway.formats.report_advisory import Draft, Product
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.pages import Form, done, page
-from clearway.records.errors import ConfigError, ConflictError, InputError, NotFoundError
+from clearway.records.errors import (
+    ConfigError,
+    ConflictError,
+    InputError,
+    NotFoundError,
+    TooLargeError,
+    TooManyRequestsError,
+)
 
 from ..assist.settings import assisted
 from . import clock, credits, cve_id, draft, kept, pages_acts, party, release, route, talk, thread
@@ -47,7 +54,8 @@ if TYPE_CHECKING:
 
 _R = Request[Any, Any, Any]
 HandlingText = Annotated[str, Parameter(max_length=20)]
-_WRONG = (InputError, ConflictError, NotFoundError, ConfigError)
+Number = Annotated[int, QueryParameter(ge=0, le=2**53)]
+_WRONG = (InputError, ConflictError, NotFoundError, ConfigError, TooLargeError, TooManyRequestsError)
 
 
 class Typed(Struct, frozen=True):
@@ -79,9 +87,26 @@ def handlers() -> list[HTTPRouteHandler]:
     """The routes of this file."""
 
     @get("/cases/{handling:str}", opt=SIGNED_IN, **PAGE)
-    def room(request: _R, handling: FromPath[HandlingText]) -> Response[bytes]:
-        """One case. That its threads were read is on the log."""
-        return _shown(request, handling, Form())
+    def room(
+        request: _R,
+        handling: FromPath[HandlingText],
+        thread: Number = 0,
+        before: Number = 0,
+    ) -> Response[bytes]:
+        """One case; of a `thread` the messages before one. That its threads were read is on the log."""
+        return _shown(request, handling, Form(), (thread, before))
+
+    @post("/cases/{handling:str}/parties/{number:int}/contacts", opt=needs("coordinate"), **PAGE)
+    def reach(
+        request: _R, handling: FromPath[HandlingText], number: FromPath[int], data: Annotated[Typed, FORM]
+    ) -> Response[bytes]:
+        """Adds a mail address of a party."""
+
+        def do(db: Db, case: Case, me: Principal) -> str:
+            one = party.reach(db, case, party.one(db, case, number), data.email)
+            return f"{one.name}: letters go to that address from now on."
+
+        return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/parties/{number:int}", opt=SIGNED_IN, **PAGE)
     def act(
@@ -112,7 +137,12 @@ def handlers() -> list[HTTPRouteHandler]:
                     raise InputError("no such organisation", where="organisation")
                 member = row[0]
             made = party.add(db, case, role=data.role, member=member, name=data.name, email=data.email)
-            return f"{made.name} is a party. It is told when you ask it."
+            told = (
+                "It is told when you ask it."
+                if made.role in party.VENDORS
+                else "It sees the case from now on."
+            )
+            return f"{made.name} is a party. {told}"
 
         return did(request, handling, data, do)
 
@@ -186,8 +216,10 @@ def handlers() -> list[HTTPRouteHandler]:
         vault = vault_of(request)
 
         def do(db: Db, case: Case, me: Principal) -> str:
-            speaker = None if keeps(me, case) else party.must_speak(speaks_as(me, party.listed(db, case))).id
-            thread.say(db, vault, case, thread.one(db, case, number), data.text, speaker=speaker)
+            found = thread.one(db, case, number)
+            parties = party.listed(db, case)
+            speaker = None if keeps(me, case) else party.must_speak(speaks_as(me, parties, found.party)).id
+            thread.say(db, vault, case, found, data.text, speaker=speaker)
             return "Sent."
 
         return did(request, handling, data, do)
@@ -263,7 +295,7 @@ def handlers() -> list[HTTPRouteHandler]:
         return did(request, handling, data, do)
 
     return [
-        room, act, join, propose, consent, decide, open_thread, say, put, number_it, arm, let_out, stand,
+        room, reach, act, join, propose, consent, decide, open_thread, say, put, number_it, arm, let_out, stand,
         *pages_acts.handlers(did),
     ]  # fmt: skip
 
@@ -298,14 +330,14 @@ def _converted(given: dict[str, str], kind: type[PartyAct]) -> PartyAct:
         raise InputError("there is no such act", where="act") from error
 
 
-def _shown(request: _R, handling: str, form: Form) -> Response[bytes]:
+def _shown(request: _R, handling: str, form: Form, older: tuple[int, int] = (0, 0)) -> Response[bytes]:
     vault = vault_of(request)
     with reading(request) as (db, me, note):
         case = kept.one(db, handling)
         one = seen(db, case, me)
         note(case.subject, [case.aud])
         names = names_of(one)
-        said = talks(db, vault, case, names)
+        said = talks(db, vault, case, names, older=older)
         speaks = speaks_as(me, party.listed(db, case))
         asked = route.of_package(db, case.ecosystem, case.package) if one.desk else []
         skeleton = _skeleton(db, request, case, one) if one.desk else ""

@@ -1,7 +1,8 @@
 """Who takes part in a case, and how each stands: an organisation here, or somebody who is reached by mail alone.
 
 "No answer" is a state of its own, with the day since when: silence is never read as anything else. A receiver's own
-limits hold (`intake.limit`): a party over them waits its turn, and the matrix says so.
+limits hold (`intake.limit`): a party over them waits its turn, and the matrix says so. A vendor reads the case from
+the moment on at which it is told, which is when it is asked, or its letter was sent; the others from when they join.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 ROLES = ("vendor", "maintainer", "reporter", "coordinator", "patcher", "operator")
 VENDORS = ("vendor", "maintainer", "patcher")
 MAX_PARTIES = 300  # of one case
+MAX_CONTACTS = 12  # mail addresses of one party
 
 
 class Party(Struct, frozen=True, kw_only=True):
@@ -71,13 +73,16 @@ _SELECT = """select p.party, p.role, p.member, coalesce(o.slug, ''), p.name, p.p
     from clearway.case_party p left join clearway.organisation o on o.org = p.member"""
 
 
-def listed(db: Connection, case: Case) -> list[Party]:
-    """The status matrix: every party that has not left, vendors first."""
+def listed(db: Connection, case: Case, *, left: bool = False) -> list[Party]:
+    """The status matrix: every party that has not left, vendors first. `left`: and those that left with a dispute.
+
+    A dispute travels with the record, whatever became of who said it.
+    """
     rows = db.execute(
-        f"""{_SELECT} where p.case_id = %s and p.left_at is null
+        f"""{_SELECT} where p.case_id = %s and (p.left_at is null or (%s and p.answer = 'disputed'))
         order by array_position(
             array['vendor', 'maintainer', 'patcher', 'coordinator', 'operator', 'reporter'], p.role), p.party""",
-        (case.id,),
+        (case.id, left),
     )
     return [_party(row) for row in rows]
 
@@ -108,7 +113,9 @@ def add(
     product: str = "",
     source: str = "",
 ) -> Party:
-    """A new party: an organisation (`member`), which sees the case from now on, or a name with a mail address.
+    """A new party: an organisation (`member`), or a name with a mail address. A vendor sees the case once it is asked.
+
+    Others see it from now on; who is reached by mail gets a letter.
 
     Raises:
         InputError: neither or both, no such role, or no mail address.
@@ -142,10 +149,12 @@ def add(
     if made is None:
         raise ConflictError("it is a party already", where="member")
     if member is not None:
-        embargo.set_party(db, case.embargo, org=member)
+        _door(db, case, member)
     else:
         add_contact(db, case, made[0], email, source)
     kept.tell(db, case, "party.added", {"party": made[0], "role": role, "name": named})
+    if member is None and role not in VENDORS:
+        _letter(db, case, "joined", made[0])
     return one(db, case, made[0])
 
 
@@ -165,6 +174,28 @@ def add_contact(db: Connection, case: Case, party: int, email: str, source: str 
     )
 
 
+def reach(db: Connection, case: Case, party: Party, email: str, source: str = "") -> Party:
+    """The party with another mail address: letters go to the newest from now on.
+
+    Raises:
+        InputError: it is no address, or the party has an account.
+        ConflictError: it has the address already, or a dozen others; or the case is closed.
+        ForbiddenError: the caller is no coordinator.
+    """
+    kept.check_open(case)
+    if not party.by_mail:
+        raise InputError("it is no party by mail", where=f"party/{party.id}")
+    had = contacts(db, party.id)
+    if len(had) >= MAX_CONTACTS or any(address == email.strip() for address, _ in had):
+        raise ConflictError(
+            "it has that address, or too many", where="email", mend=f"another, at most {MAX_CONTACTS}"
+        )
+    add_contact(db, case, party.id, email, source)
+    aud = audience.of(db, Marking(tlp="AMBER+STRICT", org=case.org))
+    kept.tell(db, case, "party.contact_added", {"party": party.id}, aud=aud)
+    return one(db, case, party.id)
+
+
 def contacts(db: Connection, party: int) -> list[tuple[str, str]]:
     """(address, where it is from) of a party, the newest first; empty for who may not know."""
     rows = db.execute(
@@ -180,16 +211,16 @@ def leave(db: Connection, case: Case, party: Party, why: str) -> None:
         "update clearway.case_party set left_at = clock_timestamp(), version = version + 1 where party = %s",
         (party.id,),
     )
-    others = [p for p in listed(db, case) if p.member == party.member]
-    if party.member is not None and not others:
-        embargo.set_party(db, case.embargo, org=party.member, party=False)
+    if party.member is not None:
+        _door(db, case, party.member)
     kept.tell(db, case, "party.left", {"party": party.id, "why": plain(why, 500)})
 
 
 def ask(db: Connection, case: Case, party: Party, *, level: int = 0) -> Party:
     """Tells a vendor of the flaw: from now on it is "no answer" until it answers. Over its limit it waits its turn.
 
-    `level` is the highest level of evidence among the case's findings.
+    Who is reached by mail is told when its letter was sent, and not before (`told`). `level` is the highest level of
+    evidence among the case's findings.
 
     Raises:
         ConflictError: it was asked before.
@@ -197,7 +228,9 @@ def ask(db: Connection, case: Case, party: Party, *, level: int = 0) -> Party:
     """
     kept.check_keeper(db, case)
     if party.role not in VENDORS:
-        raise InputError("a reporter is not asked", where=f"party/{party.id}")
+        raise InputError(
+            f"a {party.role} is not asked", where=f"party/{party.id}", mend=f"ask one of {', '.join(VENDORS)}"
+        )
     if party.rm != "start":
         raise ConflictError("it was asked before", where=f"party/{party.id}")
     if wait := _waits(db, case, party, level):
@@ -207,6 +240,18 @@ def ask(db: Connection, case: Case, party: Party, *, level: int = 0) -> Party:
         )
         kept.tell(db, case, "party.waits", {"party": party.id, "why": wait})
         return one(db, case, party.id)
+    if party.by_mail:
+        _letter(db, case, "asked", party.id)
+        return one(db, case, party.id)
+    return told(db, case, party)
+
+
+def told(db: Connection, case: Case, party: Party) -> Party:
+    """The vendor as it stands once it knows of the flaw: it may read the case, and its silence counts from now on.
+
+    Raises:
+        ConflictError: it was told before.
+    """
     db.execute(
         "update clearway.case_party set waits = '', version = version + 1 where party = %s", (party.id,)
     )
@@ -214,11 +259,22 @@ def ask(db: Connection, case: Case, party: Party, *, level: int = 0) -> Party:
     if party.vfd == "vfd":
         kept.move(db, case, "vendor", "vendor-aware", party=party.id)
     db.execute("select clearway.answer_case(%s, 'no-answer', '')", (party.id,))
-    if party.by_mail:
-        from .mail import queue_all
-
-        queue_all(db, case, "asked", only=party.id)
+    if party.member is not None:
+        _door(db, case, party.member)
     return one(db, case, party.id)
+
+
+def _door(db: Connection, case: Case, member: int) -> None:
+    """Lets an organisation read the case, or no longer, by how its parties stand; on the log where that changes."""
+    opens = db.execute("select clearway.case_door(%s, %s)", (case.id, member)).fetchone()
+    if opens is not None and opens[0] is not None:
+        embargo.note_party(db, case.embargo, org=member, party=opens[0])
+
+
+def _letter(db: Connection, case: Case, kind: str, party: int) -> None:
+    from .mail import queue_all
+
+    queue_all(db, case, kind, only=party)
 
 
 def answer(db: Connection, case: Case, party: Party, said: str, why: str = "") -> Party:
@@ -263,7 +319,7 @@ def act(db: Connection, case: Case, party: Party, wanted: str, why: str = "") ->
             kept.move(db, case, "report", each, why, party=party.id)
     for each in path(party.rm, wanted) if machine == "report" else (wanted,):
         kept.move(db, case, machine, each, why, party=party.id)
-    if wanted == "accept" and party.answer in ("not-asked", "no-answer", "investigating"):
+    if wanted == "accept" and party.answer not in ("affected", "fixed"):
         db.execute("select clearway.answer_case(%s, 'affected', '')", (party.id,))
     if wanted == "fix-ready":
         db.execute("select clearway.answer_case(%s, 'fixed', '')", (party.id,))
@@ -284,9 +340,7 @@ def take_step(db: Connection, case: Case, party: Party, step: Step, now: datetim
         "update clearway.case_party set step = %s, version = version + 1 where party = %s", (step, party.id)
     )
     if party.by_mail and step in ("remind", "another-contact"):
-        from .mail import queue_all
-
-        queue_all(db, case, "reminded", only=party.id)
+        _letter(db, case, "reminded", party.id)
     kept.tell(db, case, "party.escalated", {"party": party.id, "step": step})
     return one(db, case, party.id)
 

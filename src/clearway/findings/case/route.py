@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from clearway import ledger
-from clearway.access.marking import GREEN_AUD
+from clearway.access import audience
+from clearway.access.marking import GREEN_AUD, Marking
 from clearway.formats.purl import identity, parse
 from clearway.records.errors import ForbiddenError, InputError, NotFoundError
 from clearway.records.text import plain
@@ -125,6 +126,8 @@ def add(
     if (member is None) == (not email.strip()):
         raise InputError("give an organisation here, or a mail address", where="email")
     address = checked_address(email) if email.strip() else ""
+    # A mail address is the coordinators', as a party's addresses are; whom of those here one asks is for everybody.
+    aud = audience.of(db, Marking(tlp="AMBER+STRICT", org=org)) if address else GREEN_AUD
     if member is not None:
         known = db.execute("select name from clearway.organisation where org = %s", (member,)).fetchone()
         if known is None:
@@ -133,14 +136,12 @@ def add(
     row = db.execute(
         """insert into clearway.vendor_route (org, aud, ecosystem, pattern, member, name, email, source)
         values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing returning route""",
-        (org, GREEN_AUD, plain(ecosystem.strip(), 100), text, member, plain(name.strip() or address, 200), address,
+        (org, aud, plain(ecosystem.strip(), 100), text, member, plain(name.strip() or address, 200), address,
          plain(source, 200)),
     ).fetchone()  # fmt: skip
     if row is None:
         raise InputError("that line is there already", where="pattern")
-    ledger.append(
-        db, "route.added", f"route/{row[0]}", {"ecosystem": ecosystem, "pattern": text}, aud=GREEN_AUD
-    )
+    ledger.append(db, "route.added", f"route/{row[0]}", {"ecosystem": ecosystem, "pattern": text}, aud=aud)
     return next(r for r in listed(db) if r.id == row[0])
 
 
@@ -151,11 +152,14 @@ def end(db: Connection, number: int) -> None:
         NotFoundError: there is none of that number.
         ForbiddenError: the caller is no coordinator.
     """
-    if not any(r.id == number for r in listed(db)):
+    held = db.execute(
+        "select aud::int from clearway.vendor_route where route = %s and ended is null", (number,)
+    ).fetchone()
+    if held is None:
         raise NotFoundError("no such line", where=f"route/{number}")
     row = db.execute(
         "update clearway.vendor_route set ended = clock_timestamp() where route = %s returning 1", (number,)
     ).fetchone()
     if row is None:
         raise ForbiddenError("a coordinator does that", where=f"route/{number}")
-    ledger.append(db, "route.ended", f"route/{number}", {}, aud=GREEN_AUD)
+    ledger.append(db, "route.ended", f"route/{number}", {}, aud=held[0])

@@ -74,7 +74,9 @@ def propose(
         raise ConflictError(
             "another proposal is open", where=case.subject, mend="say that you disagree, and why"
         )
-    kept.move(db, case, "embargo", "revise" if case.em == "active" else "propose", why, party=None)
+    if case.em not in ("proposed", "revised"):  # these wait for a proposal already
+        kept.move(db, case, "embargo", "revise" if case.em == "active" else "propose", why, party=None)
+    kept.check_open(case)
     number = scalar(
         db,
         """insert into clearway.case_proposal (case_id, org, aud, party, until, zone, why)
@@ -129,9 +131,12 @@ def refuse(db: Connection, case: Case, why: str = "") -> Case:
         NotFoundError: none is open.
     """
     found = opened(db, case)
-    if found is None:
+    if found is None and case.em not in ("proposed", "revised"):
         raise NotFoundError("no proposal is open", where=case.subject)
-    db.execute("update clearway.case_proposal set state = 'refused' where proposal = %s", (found.id,))
+    if found is not None:
+        db.execute("update clearway.case_proposal set state = 'refused' where proposal = %s", (found.id,))
+        if case.em not in ("proposed", "revised"):  # one without a move behind it goes, and moves nothing
+            return kept.by_id(db, case.id)
     return kept.move(db, case, "embargo", "refuse" if case.em == "proposed" else "keep", why)
 
 

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from clearway import ledger
-from clearway.records.errors import ForbiddenError, InputError, IntegrityError, NotFoundError, TooLargeError
+from clearway.records.errors import (
+    ForbiddenError,
+    InputError,
+    IntegrityError,
+    NotFoundError,
+    TooLargeError,
+    TooManyRequestsError,
+)
 from clearway.records.text import plain
 from clearway.store.scalar import scalar
 
@@ -28,6 +35,9 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[Any]
 
 MAX_CHARS = 20_000  # of one message
+MAX_MESSAGES = 100  # of one party in a day
+MAX_BYTES = 400_000  # of these together
+MOST_SHOWN = 500  # messages that are read at once
 
 
 class Thread(Struct, frozen=True, kw_only=True):
@@ -103,6 +113,7 @@ def say(
     Raises:
         InputError: it is empty.
         TooLargeError: it is longer than 20,000 characters.
+        TooManyRequestsError: the party has said a hundred messages, or 400 kB, in a day.
         ForbiddenError: the caller may not speak there, or not in that name.
     """
     kept.check_open(case)
@@ -117,6 +128,8 @@ def say(
         raise InputError("the message is no text", where="text") from None
     if speaker is None and not _is_desk(db):
         raise ForbiddenError("say for which party you speak", where="party")
+    if speaker is not None:
+        _bounded(db, speaker, len(data))
     digest = sha256(data).digest()
     sealed = vault.seal(case.subject, data, label=_label(thread.id, digest.hex()))
     row = db.execute(
@@ -133,8 +146,33 @@ def say(
     return int(row[0])
 
 
-def read(db: Connection, vault: Vault, case: Case, thread: Thread, *, logged: bool = True) -> list[Message]:
-    """The messages of a thread, oldest first, at most the newest 500. That they were read is on the log.
+def _bounded(db: Connection, speaker: int, size: int) -> None:
+    """Everybody who takes part reads what one party says: it says so much in a day."""
+    row = db.execute(
+        """select count(*)::int, coalesce(sum(bytes), 0)::int from clearway.case_message
+        where party = %s and at > clock_timestamp() - interval '1 day'""",
+        (speaker,),
+    ).fetchone()
+    assert row is not None
+    if row[0] >= MAX_MESSAGES or row[1] + size > MAX_BYTES:
+        raise TooManyRequestsError(
+            "that is much for one day", where="text", mend="go on tomorrow", retry_after_s=3600
+        )
+
+
+def read(
+    db: Connection,
+    vault: Vault,
+    case: Case,
+    thread: Thread,
+    *,
+    logged: bool = True,
+    before: int = 0,
+    most: int = MOST_SHOWN,
+) -> list[Message]:
+    """The messages of a thread, oldest first: the newest `most`, or of those before the message `before`.
+
+    That they were read is on the log.
 
     Raises:
         IntegrityError: what is kept is not what was said.
@@ -142,9 +180,10 @@ def read(db: Connection, vault: Vault, case: Case, thread: Thread, *, logged: bo
     """
     rows = db.execute(
         """select message, party, sealed, encode(sha256, 'hex'), at from (
-            select * from clearway.case_message where thread = %s order by message desc limit 500) m
+            select * from clearway.case_message where thread = %s and (%s = 0 or message < %s)
+            order by message desc limit %s) m
         order by message""",
-        (thread.id,),
+        (thread.id, before, before, max(1, min(most, MOST_SHOWN))),
     ).fetchall()
     found = []
     for number, speaker, sealed, digest, at in rows:

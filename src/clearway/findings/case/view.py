@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from clearway.access import embargo
 
-from . import assets, draft, escalate, kept, party, states, talk, thread
+from . import assets, draft, escalate, kept, mail, party, states, talk, thread
 from .draft import Version
 from .kept import Acted
 from .talk import Proposal
@@ -45,6 +45,7 @@ class Line(Struct, frozen=True, kw_only=True):
     stopped: bool
     mine: bool
     may: tuple[str, ...]
+    letter: str = ""  # the newest, for the desk: "waits", or "failed: " and why; "" once it was sent
 
 
 class AssetLine(Struct, frozen=True, kw_only=True):
@@ -110,21 +111,26 @@ def keeps(me: Principal, case: Case) -> bool:
     )
 
 
-def speaks_as(me: Principal, case_parties: list[party.Party]) -> party.Party | None:
-    """The party in whose name the caller speaks: the first that is one of its organisations."""
+def speaks_as(me: Principal, case_parties: list[party.Party], only: int | None = None) -> party.Party | None:
+    """The party in whose name the caller speaks: the first that is one of its organisations.
+
+    `only`: in a thread with that party, that one where it is one of them; an organisation may be vendor and reporter.
+    """
     vendors, reporters = me.orgs("maintain") + me.orgs("coordinate"), me.orgs("submit")
-    for one in case_parties:
-        if one.role == "operator":
-            continue  # is told, and negotiates nothing
-        if one.member in (vendors if one.role in party.VENDORS else reporters):
-            return one
-    return None
+    mine = [
+        p
+        for p in case_parties
+        # An operator is told, and negotiates nothing.
+        if p.role != "operator" and p.member in (vendors if p.role in party.VENDORS else reporters)
+    ]
+    return next((p for p in mine if p.id == only), mine[0] if mine else None)
 
 
 def view(db: Connection, case: Case, me: Principal, now: datetime) -> CaseView:
     """`case` as far as the caller may see it."""
     held = embargo.one(db, case.embargo)
     desk = keeps(me, case)
+    letters = mail.letters_of(db, case) if desk else {}
     same = {
         n: getattr(case, n)
         for n in CaseView.__struct_fields__
@@ -144,7 +150,9 @@ def view(db: Connection, case: Case, me: Principal, now: datetime) -> CaseView:
         unviable=states.unviable(case.pxa) if case.em not in ("exited",) else "",
         desk=desk,
         findings=tuple(kept.findings_of(db, case)),
-        parties=tuple(_line(p, me, now, desk=desk) for p in party.listed(db, case)),
+        parties=tuple(
+            _line(p, me, now, desk=desk, letter=letters.get(p.id, "")) for p in party.listed(db, case)
+        ),
         proposal=talk.opened(db, case),
         threads=tuple(thread.listed(db, case)),
         drafts=tuple(draft.listed(db, case)),
@@ -155,7 +163,7 @@ def view(db: Connection, case: Case, me: Principal, now: datetime) -> CaseView:
 _OF_LINE = tuple(n for n in AssetLine.__struct_fields__ if n != "component")
 
 
-def _line(one: party.Party, me: Principal, now: datetime, *, desk: bool) -> Line:
+def _line(one: party.Party, me: Principal, now: datetime, *, desk: bool, letter: str) -> Line:
     mine = speaks_as(me, [one]) is not None
     may: tuple[str, ...] = ()
     if (desk or mine) and one.role in party.VENDORS:
@@ -179,6 +187,7 @@ def _line(one: party.Party, me: Principal, now: datetime, *, desk: bool) -> Line
         answered=one.answered,
         step=one.step,
         due=escalate.due(one.standing, now) if desk else "",
+        letter=letter,
         stopped=one.stopped is not None,
         mine=mine,
         may=may,
