@@ -13,6 +13,7 @@ class Letters:
 
     def __init__(self) -> None:
         self.kept: list[EmailMessage] = []
+        self.raw: list[bytes] = []
         self.encrypted: list[bool] = []
         self.answers: list[str] = []
         self.refused: set[str] = set()
@@ -29,5 +30,6 @@ class Letters:
         found = message_from_bytes(envelope.content, policy=default)
         assert isinstance(found, EmailMessage)
         self.kept.append(found)
+        self.raw.append(bytes(envelope.content))
         self.encrypted.append(bool(session.ssl or server.transport.get_extra_info("sslcontext")))
         return "250 OK"

@@ -98,6 +98,10 @@ def test_a_case_runs_by_mail_alone(cases: Cases, served: Site, letters: tuple[Le
     for secret in ("secret place", "example package", "parse_string", "pkg:"):
         assert secret not in letter.as_string(), "nothing under embargo lies in other people's systems"
     assert case.handling in text
+    # RFC 8058 §3.1, as it is on the wire: a URI in angle brackets, of which nothing is encoded or folded away.
+    (header,) = re.findall(rb"^List-Unsubscribe: (.*)\r$", handler.raw[-1], re.MULTILINE)
+    assert re.fullmatch(rb"<http://clearway\.local/case-mail/stop/[\w-]+>", header)
+    assert max(len(line) for line in handler.raw[-1].split(b"\r\n")) <= 998  # RFC 5322 §2.1.1
     looked = served.page("", link)
     assert "secret place" not in looked, "who only looks sees nothing"
     assert "Open it" in served.page("", link), "and uses nothing up"

@@ -21,7 +21,8 @@ union all select 'act', act from clearway.log_act"""
 
 def test_taken_back_and_made_again_cases_are_opened_as_before(cases: Cases) -> None:
     steps = [
-        ScriptDirectory(str(_MIGRATIONS)).get_revision(n).module for n in ("0019", "0040", "0041", "0047")
+        ScriptDirectory(str(_MIGRATIONS)).get_revision(n).module
+        for n in ("0019", "0040", "0041", "0047", "0050")
     ]
     engine = create_engine(
         "postgresql+psycopg://", creator=lambda: connect(cases.world.url), poolclass=NullPool

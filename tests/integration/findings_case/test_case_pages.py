@@ -283,6 +283,13 @@ def test_the_commands_run_a_case(
     topic = json.loads(run("threads", handling, "--json"))[0]["id"]
     run("say", handling, str(topic), "It is in 1.2.4.")
     assert "It is in 1.2.4." in run("read", handling, str(topic))
+    run("say", handling, str(topic), "C1 \x9b31m and \u202e direction")
+    with monkeypatch.context() as terminal:
+        terminal.setattr("sys.stdout.isatty", lambda: True)
+        shown = run("read", handling, str(topic), "--json")
+    assert "\x9b" not in shown
+    assert "\u202e" not in shown
+    assert json.loads(shown) == json.loads(run("read", handling, str(topic), "--json"))
     run("propose", handling, "2027-04-01T12:00")
     run("consent", handling, "agrees", "--party", str(vendor))
     run("refuse", handling, "--why", "too late")

@@ -6,7 +6,7 @@ import io
 import json
 import re
 import tarfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -106,6 +106,22 @@ SAMPLES = {
         )
     ),
 }
+STATUSES = ("open", "disputed", "in_progress", "completed", "contact_attempted", "not_contacted")
+
+
+@given(st.lists(st.tuples(st.sampled_from(STATUSES), st.integers(0, 3)), max_size=12))
+def test_no_vendor_is_left_out_and_no_two_are_of_one_date(stand: list[tuple[str, int]]) -> None:
+    involved = tuple(
+        Involved(party=f"vendor {n}", status=status, at=AT + timedelta(seconds=second))  # type: ignore[arg-type]
+        for n, (status, second) in enumerate(stand)
+    )
+    made = json.loads(report_csaf.document(advisory(involved=involved)))
+    found = [i for i in made["vulnerabilities"][0]["involvements"] if i["party"] == "vendor"]
+    said = {name: i["status"] for i in found for name in i["summary"].split("; ")}
+    assert said == {i.party: i.status for i in involved}
+    assert len({i["date"] for i in found}) == len(found), "CSAF 2.1, test 6.1.24"
+
+
 every = pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES.keys())
 
 

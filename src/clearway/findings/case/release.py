@@ -10,6 +10,7 @@ Each step is done once: killed anywhere, the next run goes on with the documents
 
 from __future__ import annotations
 
+import json
 import logging
 import tempfile
 from contextlib import contextmanager
@@ -213,7 +214,7 @@ def publish(owner: Owner, url: str, home: Path, case_id: int, clock: Clock) -> b
         kept.changed(db, case, "published = coalesce(published, %s), told = %s", (clock.now(), number))
         hashes = {name: sha256(body).hexdigest() for name, body in made.items()}
         ledger.append(
-            db, "case.published", case.subject, {"documents": hashes, "title": case.title}, aud=_PUBLIC
+            db, "case.published", case.subject, {"documents": hashes, "title": _title(made)}, aud=_PUBLIC
         )
         _say_known(db, Vault.of_home(home), case)
         if first:
@@ -265,6 +266,15 @@ def document(db: Connection, handling: str, kind: str) -> bytes:
     if row is None:
         raise NotFoundError("no such document", where="advisory")
     return bytes(row[0])
+
+
+def _title(made: dict[str, bytes]) -> str:
+    """The advisory's own title: the case's is a reporter's, and for its parties."""
+    for body in made.values():
+        said = json.loads(body)
+        if "document" in said:
+            return str(said["document"]["title"])
+    return ""
 
 
 def _moved(db: Connection, case: Case, why: str) -> Case:

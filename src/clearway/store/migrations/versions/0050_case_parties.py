@@ -7,8 +7,8 @@ from alembic import op
 
 from clearway.store.ddl import before, run
 
-revision = "0041"
-down_revision = "0040"
+revision = "0050"
+down_revision = "0041"
 branch_labels = None
 depends_on = None
 
