@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .vendors import VendorMap
 
 # Raised when a reader, a version order or a rule of derivation changes.
-_RULES = 4
+_RULES = 5
 VEX = "vex"  # the claim ecosystem under which VEX statements are kept, by product
 
 
@@ -112,6 +112,7 @@ def _advisories(advisories: tuple[Advisory, ...], vendors: VendorMap) -> Derived
             withdrawn=_iso(advisory.withdrawn) or ("rejected" if advisory.rejected else ""),
             packages=packages,
             title=advisory.title[:120],
+            disputed=advisory.disputes,
         )
         ecosystems = tuple(dict.fromkeys(p[0] for p in packages))
         heads.append(Head(note.id, note.source, bool(note.withdrawn), ecosystems))

@@ -49,3 +49,4 @@ class RecordNote(Struct, frozen=True, array_like=True):
     withdrawn: str = ""
     packages: tuple[tuple[str, str], ...] = ()
     title: str = ""
+    disputed: tuple[tuple[str, str], ...] = ()  # (by whom, why)

@@ -146,6 +146,7 @@ def _source(note: RecordNote, said: list[dict[str, Any]], *, bundles: bool) -> d
         "published": note.published or None,
         "modified": note.modified or None,
         "bundles": bundles,
+        "disputed": [{"by": by, "why": why} for by, why in note.disputed],
         "affected": said,
     }
 
@@ -234,6 +235,12 @@ def show(found: dict[str, Any], out: TextIO) -> None:
         for entry in source["affected"][:20] or [None]:
             grid.add_row(*(Text(t) for t in _line(source, entry)))
     console.print(grid)
+    for source in found["sources"]:
+        for said in source["disputed"]:
+            words = f"{source['record']} is disputed by {said['by']}" + (
+                f": {said['why']}" if said["why"] else ""
+            )
+            console.print(Text(plain(words, 1_300), style="bold"))
     for disagreement in found["disagreements"]:
         console.print(Text("disagreement: " + plain(disagreement["text"], 600), style="bold"))
     for event in found["timeline"]:

@@ -36,6 +36,7 @@ _FLAGS = frozenset((  # CSAF 2.0 §3.2.3.5
     "component_not_present", "inline_mitigations_already_exist", "vulnerable_code_cannot_be_controlled_by_adversary",
     "vulnerable_code_not_in_execute_path", "vulnerable_code_not_present",
 ))  # fmt: skip
+MOST_DISPUTES = 20  # of one vulnerability
 
 
 def documents(record: dict[str, Any], *, vex: bool) -> tuple[str, str, tuple[Advisory | VexDocument, ...]]:
@@ -74,6 +75,7 @@ def documents(record: dict[str, Any], *, vex: bool) -> tuple[str, str, tuple[Adv
                 title=title,
                 affected=_affected(vulnerability, products, groups),
                 scores=_scores(vulnerability, source),
+                disputes=_disputes(vulnerability),
                 **shared,  # type: ignore[arg-type]
             )
         )
@@ -82,6 +84,19 @@ def documents(record: dict[str, Any], *, vex: bool) -> tuple[str, str, tuple[Adv
     if vex:
         statements.append(_vex(document, tracking, tracking_id, source, vulnerabilities, products, groups))
     return source, tracking_id, tuple(statements)
+
+
+def _disputes(vulnerability: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Whose involvement is "disputed" (CSAF 2.0 §3.2.3.6): by name where it has one; the reasons are in prose."""
+    found = vulnerability.get("involvements")
+    disputing = (
+        [i for i in found if isinstance(i, dict) and i.get("status") == "disputed"]
+        if isinstance(found, list)
+        else []
+    )
+    return tuple(
+        (one_line(str(i.get("summary") or i.get("party") or ""), 200), "") for i in disputing[:MOST_DISPUTES]
+    )
 
 
 def source_of(document: dict[str, Any]) -> str:

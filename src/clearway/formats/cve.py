@@ -71,12 +71,19 @@ def advisory(record: dict[str, Any]) -> Advisory:
         modified=modified,
         withdrawn=(moment(meta, "dateRejected") or modified) if state == "REJECTED" else None,
         rejected=state == "REJECTED",
+        # CVE record format, `tags`; the reasons are in prose.
+        disputes=tuple((source, "") for source, container in voices if _disputed(container)),
         affected=tuple(affected),
         scores=tuple(scores),
         ssvc=tuple(ssvc),
         kev=tuple(kev),
         references=tuple(dict.fromkeys(references)),
     )
+
+
+def _disputed(container: dict[str, Any]) -> bool:
+    tags = container.get("tags")
+    return isinstance(tags, list) and "disputed" in tags
 
 
 def source_of(container: dict[str, Any], meta: dict[str, Any]) -> str:

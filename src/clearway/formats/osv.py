@@ -23,6 +23,7 @@ SOURCES = {
     "RXSA": "rocky", "ROOT": "root", "RSEC": "r-consortium", "RUSTSEC": "rustsec", "SUSE": "suse",
     "UBUNTU": "ubuntu", "USN": "ubuntu", "V8": "v8",
 }  # fmt: skip
+MOST_DISPUTES = 20  # of one record
 _EVENTS = ("introduced", "fixed", "last_affected", "limit")
 _TYPES: dict[str, RangeType] = {"SEMVER": "SEMVER", "ECOSYSTEM": "ECOSYSTEM", "GIT": "GIT"}
 _DUPLICATE = re.compile(r"duplicate of (?:\[)?((?:GHSA|CVE|PYSEC|GO|RUSTSEC|OSV)-[\w-]{4,40})")
@@ -57,12 +58,25 @@ def advisory(record: dict[str, Any]) -> Advisory:
         published=moment(record, "published"),
         modified=moment(record, "modified"),
         withdrawn=withdrawn,
+        disputes=_disputes(specific),
         affected=tuple(_affected(item) for item in affected),
         scores=_scores(record, specific, affected, source),
         references=tuple(
             dict.fromkeys(text(r, "url") for r in objects(record, "references") if r.get("url"))
         ),
         licence=text(specific, "license") if isinstance(specific.get("license"), str) else "",
+    )
+
+
+def _disputes(specific: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Who disputes the record, where its database says so under `disputed_by`; anything else there says nothing."""
+    found = specific.get("disputed_by")
+    said = found if isinstance(found, list) else []
+    return tuple(
+        (one_line(who, 200), one_line(why if isinstance(why, str) else "", 1_000))
+        for item in said[:MOST_DISPUTES]
+        if isinstance(item, dict) and isinstance(who := item.get("party"), str) and who
+        for why in (item.get("why"),)
     )
 
 

@@ -144,6 +144,7 @@ class Advisory(Struct, frozen=True, kw_only=True, omit_defaults=True):
     modified: datetime | None = None
     withdrawn: datetime | None = None
     rejected: bool = False  # CVE state REJECTED
+    disputes: tuple[tuple[str, str], ...] = ()  # (who disputes the record, and why: "" where it does not say)
     affected: tuple[Affected, ...] = ()
     scores: tuple[Score, ...] = ()
     ssvc: tuple[Ssvc, ...] = ()

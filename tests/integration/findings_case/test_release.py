@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ import psycopg
 import pytest
 
 from clearway.access import clockwatch, embargo
+from clearway.advisories.table import Table
+from clearway.advisories.view import show, view
 from clearway.findings.case import cve_id, draft, kept, party, release, talk
 from clearway.findings.case.kept import Case
 from clearway.formats.report_advisory import Product
@@ -19,6 +22,7 @@ from clearway.records.clock import SystemClock
 from clearway.records.errors import ConfigError, ConflictError, ForbiddenError, NotFoundError
 from findings_case_world import Cases, a_draft
 from fleet_world import Fleet, osv, package
+from site_client import site, words
 
 
 @contextmanager
@@ -206,3 +210,25 @@ def test_drafts_are_sealed_and_read_by_the_parties(cases: Cases) -> None:
         assert draft.read(db, cases.desk.vault, case).title.startswith("Heap buffer")
     with pytest.raises(NotFoundError), cases.acting(cases.desk.operator) as db:
         draft.read(db, cases.desk.vault, case)
+
+
+def test_a_dispute_is_read_where_the_flaw_is(cases: Cases) -> None:
+    case = cases.opened(package="argued", purl="pkg:pypi/argued@1.2.3")
+    vendor = cases.vendor(case)
+    cases.drafted(case, products=(Product(purl="pkg:pypi/argued", introduced="1.0", fixed="1.2.4"),))
+    with cases.acting(cases.desk.maintainer) as db:
+        party.answer(
+            db, cases.again(case), party.one(db, case, vendor.id), "disputed", "Works as documented."
+        )
+    released(cases, case)
+    assert published(cases, case)
+    found = view(Table.of_home(cases.world.home), f"x_{case.handling}")
+    (source,) = [s for s in found["sources"] if s["record"] == f"x_{case.handling}"]
+    assert source["disputed"] == [{"by": "Vendor", "why": "Works as documented."}]
+    shown = io.StringIO()
+    show(found, shown)
+    assert "is disputed by Vendor: Works as documented." in shown.getvalue()
+    with site(cases.desk.home, cases.world.url) as served:
+        at = served.page(cases.desk.operator.cookie, f"/flaws/x_{case.handling}", 303)
+        page = words(served.page(cases.desk.operator.cookie, at))
+    assert "by Vendor : Works as documented." in page

@@ -257,3 +257,25 @@ def test_a_tree_deeper_than_any_real_one_is_refused() -> None:
         branch = {"category": "product_family", "name": "f", "branches": [branch]}
     with pytest.raises(InputError, match="deeper than"):
         decode(record([], {"branches": [branch]}))
+
+
+@pytest.mark.parametrize(
+    ("involvements", "disputes"),
+    [
+        ([{"party": "vendor", "status": "disputed", "summary": "Acme"}], (("Acme", ""),)),
+        (
+            [{"party": "vendor", "status": "disputed"}, {"party": "other", "status": "open"}],
+            (("vendor", ""),),
+        ),
+        (["text", {"status": "completed"}], ()),
+        ("disputed", ()),
+        (None, ()),
+    ],
+)
+def test_who_disputes_is_read_from_involvements(
+    involvements: Any, disputes: tuple[tuple[str, str], ...]
+) -> None:
+    found = decode(record([{"cve": "CVE-2024-1", "involvements": involvements}], tree()))
+    (advisory,) = found.item if isinstance(found.item, tuple) else (found.item,)
+    assert isinstance(advisory, Advisory)
+    assert advisory.disputes == disputes

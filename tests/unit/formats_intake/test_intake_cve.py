@@ -230,3 +230,13 @@ def test_ssvc_without_a_known_point_is_none() -> None:
 def test_a_bad_record_is_refused_by_field(meta: dict[str, str], says: str) -> None:
     with pytest.raises(InputError, match=says):
         decode({}, **meta)
+
+
+@pytest.mark.parametrize(
+    ("tags", "disputes"),
+    [(["disputed"], (("cve:acme", ""),)), (["x_other"], ()), ("disputed", ()), (None, ())],
+)
+def test_a_record_that_its_authority_tags_as_disputed_is(
+    tags: Any, disputes: tuple[tuple[str, str], ...]
+) -> None:
+    assert decode({"tags": tags}).disputes == disputes

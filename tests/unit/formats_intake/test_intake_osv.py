@@ -194,3 +194,20 @@ def test_raw_bytes_are_kept_and_a_byte_order_mark_is_noted() -> None:
     assert isinstance(decoded, intake.Decoded)
     assert decoded.raw == data
     assert decoded.notes == ("it starts with a byte-order mark",)
+
+
+@pytest.mark.parametrize(
+    ("said", "disputes"),
+    [
+        ([{"party": "Vendor", "why": "A  feature,\nit is."}], (("Vendor", "A feature, it is."),)),
+        ([{"party": "Vendor"}, {"party": "Other", "why": 7}], (("Vendor", ""), ("Other", ""))),
+        ([{"why": "nobody"}, "text", {"party": ""}, {"party": 3}], ()),
+        ("Vendor", ()),
+        (None, ()),
+        ([{"party": "V"}] * 100, (("V", ""),) * osv.MOST_DISPUTES),
+    ],
+)
+def test_who_disputes_a_record_is_kept_and_anything_else_says_nothing(
+    said: Any, disputes: tuple[tuple[str, str], ...]
+) -> None:
+    assert decode({**BASE, "database_specific": {"disputed_by": said}}).disputes == disputes
