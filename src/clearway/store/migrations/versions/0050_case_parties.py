@@ -8,7 +8,7 @@ from alembic import op
 from clearway.store.ddl import before, run
 
 revision = "0050"
-down_revision = "0045"
+down_revision = "0046"
 branch_labels = None
 depends_on = None
 
