@@ -8,7 +8,7 @@ from alembic import op
 from clearway.store.ddl import before, run
 
 revision = "0050"
-down_revision = "0046"
+down_revision = "0047"
 branch_labels = None
 depends_on = None
 
@@ -18,8 +18,8 @@ create function clearway.case_door(of_case bigint, whose int) returns boolean la
     security definer set search_path = clearway, pg_temp as $$
 declare c desk_case := locked_case(of_case); door int; opens boolean; stood boolean;
 begin
-    if actor() <> 0 and not is_desk() then
-        raise 'a coordinator says who takes part' using errcode = 'CW403';
+    if not keeps_case(c.org) then
+        raise 'a coordinator of its clearinghouse says who takes part' using errcode = 'CW403';
     end if;
     select list into door from embargo where embargo = c.embargo;
     opens := exists (select from case_party p where p.case_id = of_case and p.member = whose and p.left_at is null
