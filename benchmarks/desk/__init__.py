@@ -38,7 +38,7 @@ def run() -> dict[str, Any]:
         world = World(url, home)
         with _client(home, url) as http:
             least = _timed(http, world.coordinator, "/leases/whose")
-            rows = [
+            rows: list[dict[str, Any]] = [
                 {"page": page, "as": role, **_timed(http, secret, path), "to the least page": 0.0}
                 for page, role, secret, path in pages(world)
             ]
@@ -86,7 +86,7 @@ def pages(world: World) -> list[tuple[str, str, str, str]]:
 
 def _client(home: Path, url: str) -> TestClient[Any]:
     app = build(home / TABLE_FILE, StoredRecords(url), workspace=Workspace(home, url))
-    return TestClient(app, base_url="http://clearway.local")  # type: ignore[arg-type]
+    return TestClient(app, base_url="http://clearway.local")
 
 
 def _timed(http: TestClient[Any], secret: str, path: str) -> dict[str, float]:

@@ -164,7 +164,7 @@ class World:
             _copy(
                 db, """clearway.desk_case (handling, org, aud, open_aud, embargo, title, ecosystem, package, purl, em,
                     until, zone, opened)""",
-                (self._case(n, *auds[n], held[n]) for n in range(CASES)),
+                (self._case(n, aud, open_aud, held[n]) for n, (aud, open_aud) in enumerate(auds)),
             )  # fmt: skip
             made = db.execute("select case_id, aud::int from clearway.desk_case order by 1").fetchall()
             _copy(
