@@ -29,7 +29,7 @@ from .cosigning import keep, time_of
 from .leaf import STRIDE
 from .merkle import HASH_BYTES
 from .note import signature
-from .page_seen import tell_read
+from .page_seen import tell_listed, tell_read
 from .proofs import Proof
 from .tiles import ENTRIES
 
@@ -206,7 +206,7 @@ def routes() -> ControllerRouterHandler:
         asked = ENTRIES_LIST.asked(request)
         with acting(request) as (db, me):
             page = ENTRIES_LIST.read(db, me, asked, sealer(request))
-            tell_read(db, "ledger/entries", (e.aud for e in page.items if e.content))
+            tell_listed(db, "ledger/entries", (e.aud for e in page.items if e.content))
         return ENTRIES_LIST.answer(request, page, me)
 
     @get(

@@ -115,7 +115,7 @@ def handlers() -> list[HTTPRouteHandler]:
         asked = ENTRIES_LIST.asked(request)
         with acting(request) as (db, me):
             found = ENTRIES_LIST.read(db, me, asked, sealer(request))
-            page_seen.tell_read(db, "ledger/entries", (e.aud for e in found.items if e.content))
+            page_seen.tell_listed(db, "ledger/entries", (e.aud for e in found.items if e.content))
         return ENTRIES_LIST.answer(request, found, me)
 
     @get("/audit/{entry:int}", opt=SIGNED_IN, **_PAGE)

@@ -32,7 +32,8 @@ class Found:
         indexed(fleet)
         with people.acting(self.coordinator) as db:
             self.case = cases.add(db, people.house, [self.finding], "Overflow in the zlibber library")
-            party.add(db, self.case, role="vendor", member=self.maintainer.org)
+            made = party.add(db, self.case, role="vendor", member=self.maintainer.org)
+            party.ask(db, cases.by_id(db, self.case.id), made)  # who is not asked yet reads nothing of it
         indexed(fleet)
 
 

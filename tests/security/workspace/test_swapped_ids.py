@@ -65,6 +65,7 @@ NO_HANDLINGS = {"finding": "CWF-0000-0000", "case": "CWC-0000-0000", "lease": "C
 WHO_MAY_KNOW_ORGANISATIONS = re.compile(r"/organisations/\{org:int\}")
 # What a route takes, where an empty body is refused before anything is looked up.
 BODIES: dict[str, Any] = {
+    "POST /api/v1/cases/{handling:str}/parties/{number:int}/contacts": {"email": "other@example.org"},
     "PUT /api/v1/assets/{asset:int}": {"name": "taken over", "details": {}},
     "POST /api/v1/assets/{asset:int}/exposure": {"exposure": "internal"},
     "POST /api/v1/assets/{asset:int}/inventories": b'["pkg:pypi/django@4.1"]',

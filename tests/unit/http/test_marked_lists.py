@@ -16,13 +16,14 @@ from clearway.directives.api_reports import REPORTS
 from clearway.directives.api_triages import TRIAGES
 from clearway.exposure.fleet.api_asset_list import ASSETS
 from clearway.findings.case.api_cases import CASES
+from clearway.findings.dedup.pairs import PAIRS
 from clearway.findings.intake.api_list import FINDINGS
 from clearway.findings.lease.listing import LEASES
 from clearway.http.listing import Listing
 from clearway.http.webhook_api import DELIVERIES, WEBHOOKS
 from clearway.ledger.api import ENTRIES_LIST
 
-MARKED = (ASSETS, FINDINGS, CASES, LEASES, TRIAGES, REPORTS)
+MARKED = (ASSETS, FINDINGS, CASES, LEASES, TRIAGES, REPORTS, PAIRS)
 # Accounts and settings, what everybody may see, and the log's entries, whose reading their routes tell themselves.
 OPEN = (
     APPROVALS, SESSIONS, TOKENS, EMBARGOES, ORGANISATIONS, CLIENTS, MEMBERS, LISTS, RECIPIENTS, ASIDE, VERSIONS,
@@ -55,6 +56,6 @@ def test_every_list_of_the_product_is_one_or_the_other() -> None:
     assert names == {
         "ASSETS", "FINDINGS", "CASES", "LEASES", "TRIAGES", "REPORTS", "APPROVALS", "SESSIONS", "TOKENS", "EMBARGOES",
         "ORGANISATIONS", "CLIENTS", "MEMBERS", "LISTS", "RECIPIENTS", "ASIDE", "VERSIONS", "WEBHOOKS", "DELIVERIES",
-        "ENTRIES_LIST",
+        "ENTRIES_LIST", "PAIRS",
     }  # fmt: skip
     assert not any(one.marked for one in OPEN)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Response, get
 
-from clearway.http.acting import acting, needs
+from clearway.access.reading import reading
+from clearway.http.acting import needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Table, Tlp, page
 
@@ -35,8 +36,9 @@ def handlers() -> list[HTTPRouteHandler]:
     def listed(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The list."""
         asked = pairs.PAIRS.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = pairs.PAIRS.read(db, me, asked, sealer(request))
+            note.page(found)
         return page(
             request,
             "findings/dedup/pairs.html",
@@ -60,8 +62,9 @@ def handlers() -> list[HTTPRouteHandler]:
     def told(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The same list for programs."""
         asked = pairs.PAIRS.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = pairs.PAIRS.read(db, me, asked, sealer(request))
+            note.page(found)
         return pairs.PAIRS.answer(request, found, me)
 
     return [listed, told]

@@ -70,4 +70,5 @@ PAIRS = Listing(
         "basis": choice("e.basis = any(%s)", BASES, "e.basis <> all(%s)"),
         "package": text("a.package = any(%s)"),
     },
+    aud="e.aud",
 )
