@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import NullPool, create_engine
-
 from clearway.access import audience
 from clearway.access.marking import own
-from clearway.store.connect import connect
-from clearway.store.migrate import _MIGRATIONS
 from people import People
+from steps import Steps
 
 FUNCTIONS = """select p.oid::regprocedure::text, p.prosrc, has_function_privilege('clearway_app', p.oid, 'execute'),
     has_function_privilege('public', p.oid, 'execute')
@@ -20,12 +14,7 @@ NAMES = "select name from clearway.asset order by asset"
 
 
 def test_taken_back_and_made_again_all_is_as_before(people: People) -> None:
-    module = ScriptDirectory(str(_MIGRATIONS)).get_revision("0039").module
-    engine = create_engine("postgresql+psycopg://", creator=lambda: connect(people.url), poolclass=NullPool)
-
-    def run(way: str) -> None:
-        with engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
-            getattr(module, way)()
+    steps = Steps(people.url, "0039")
 
     a, b = people.org("a"), people.org("b")
     with people.owner() as db:
@@ -37,7 +26,7 @@ def test_taken_back_and_made_again_all_is_as_before(people: People) -> None:
                     (org, audience.of(db, own(org)), name),
                 )
         kept = db.execute(NAMES).fetchall()
-    run("downgrade")
+    steps.down()
     with people.owner() as db:
         between = {row[0]: row[1] for row in db.execute(FUNCTIONS)}
         renamed = [name for (name,) in db.execute(NAMES)]
@@ -46,7 +35,7 @@ def test_taken_back_and_made_again_all_is_as_before(people: People) -> None:
     assert "fleet_taken(integer,text[])" in between
     assert [name for name in renamed if len(name) < 20] == ["gw", "gw (2)", "gw", "gw (6)"]
     assert all(len(name) <= 300 for name in renamed)
-    run("upgrade")
+    steps.up()
     with people.owner() as db:
         assert db.execute(FUNCTIONS).fetchall() == before
         assert len(db.execute(NAMES).fetchall()) == len(kept)

@@ -5,15 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
 
-from clearway.store.connect import connect
-from clearway.store.migrate import _MIGRATIONS
 from fleet_world import DAY, Fleet, osv, package
+from steps import Steps
 
 COLUMNS = """select table_name, column_name, data_type, is_nullable from information_schema.columns
     where table_schema = 'clearway' order by 1, 2"""
@@ -33,21 +27,15 @@ def whole(fleet: Fleet) -> Fleet:
 
 
 def test_taken_down_and_put_up_again_the_tables_and_their_rows_are_the_same(whole: Fleet) -> None:
-    url = whole.world.url
-    module: Any = ScriptDirectory(str(_MIGRATIONS)).get_revision("0013").module
-    engine = create_engine("postgresql+psycopg://", creator=lambda: connect(url), poolclass=NullPool)
-
-    def run(way: str) -> None:
-        with engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
-            getattr(module, way)()
+    steps = Steps(whole.world.url, "0013")
 
     def shape() -> list[list[tuple[Any, ...]]]:
         return [whole.world.sql(query) for query in (COLUMNS, FUNCTIONS, CONSTRAINTS)]
 
     before, shown = shape(), whole.lines()
-    run("downgrade")
+    steps.down()
     assert whole.world.sql("select to_regclass('clearway.asset_said')") == [(None,)]
-    run("upgrade")
+    steps.up()
     assert shape() == before
     assert whole.lines() == shown
     assert len(whole.world.sql("select from clearway.asset_said")) == 1

@@ -6,20 +6,14 @@ from datetime import date
 from typing import Any
 
 import pytest
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
 
 from clearway.directives import load
 from clearway.exposure.fleet import asset, flawview, follow, inventory, observe, page_flaw, status
 from clearway.exposure.fleet.report_rows import PROVIDER
 from clearway.records.errors import NotFoundError
 from clearway.records.fleet_input import AssetIds, Detection, Observed, Witness
-from clearway.store.connect import connect
-from clearway.store.migrate import _MIGRATIONS
 from fleet_world import DAY, Fleet, osv, package
+from steps import Steps, since
 
 OLD = date(2026, 11, 10)
 RANGE = package("PyPI", "rg1", "2.0")
@@ -158,17 +152,7 @@ def test_an_asset_is_over_on_its_day(mine: Fleet) -> None:
 def test_the_step_can_be_taken_down_and_put_up_again(fleet: Fleet, step: str) -> None:
     fleet.ingest(osv("PYSEC-1", package("PyPI", "django", "4.2"), aliases=["CVE-2026-0001"]))
     fleet.upload(_scan(fleet, "CVE-2027-4242", "secretpkg").asset, "pkg:pypi/django@4.1")
-    # A later step may have made a function of this one anew, so it goes down first.
-    scripts = ScriptDirectory(str(_MIGRATIONS))
-    modules: list[Any] = [found.module for found in scripts.iterate_revisions("heads", step, inclusive=True)]
-    engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: connect(fleet.world.url), poolclass=NullPool
-    )
-
-    def run(way: str) -> None:
-        with engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
-            for module in modules if way == "downgrade" else modules[::-1]:
-                getattr(module, way)()
+    steps = Steps(fleet.world.url, *since(step))
 
     def shape() -> list[list[tuple[Any, ...]]]:
         return [
@@ -185,10 +169,10 @@ def test_the_step_can_be_taken_down_and_put_up_again(fleet: Fleet, step: str) ->
         ]
 
     before, shown = shape(), fleet.lines()
-    run("downgrade")
+    steps.down()
     assert "fleet_missing(integer)" in str(
         fleet.world.sql("select oid::regprocedure::text from pg_proc where proname = 'fleet_missing'")
     )
-    run("upgrade")
+    steps.up()
     assert shape() == before
     assert fleet.lines() == shown

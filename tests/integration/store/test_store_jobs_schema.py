@@ -7,19 +7,15 @@ from typing import Any
 
 import procrastinate
 import psycopg
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from alembic.script import ScriptDirectory
 from jobs_workers import (
     a_database,  # noqa: F401
     an_empty_queue,  # noqa: F401
     sql,
 )
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
 
 from clearway.store import jobs
 from clearway.store.connect import connect
+from steps import Steps
 
 PACKAGE = Path(procrastinate.__file__).parent / "sql" / "schema.sql"
 MIGRATIONS = Path(jobs.__file__).parent / "migrations"
@@ -76,20 +72,14 @@ def test_a_session_with_another_search_path_starts_jobs_just_the_same(queue: str
 
 
 def test_taken_down_and_put_up_again_the_queue_is_whole(queue: str) -> None:
-    module = ScriptDirectory(str(MIGRATIONS)).get_revision("0004").module
-    engine = create_engine("postgresql+psycopg://", creator=lambda: connect(queue), poolclass=NullPool)
-
-    def run(way: str) -> None:
-        with engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
-            getattr(module, way)()
-
+    steps = Steps(queue, "0004")
     start_one(queue)
     before = _held(queue, "clearway_jobs")
-    run("downgrade")
+    steps.down()
     assert sql(queue, "select from pg_namespace where nspname = 'clearway_jobs'") == []
     ours = "select relname from pg_class where relname like %s and relnamespace = 'clearway'::regnamespace"
     assert sql(queue, ours, "job%") == []
-    run("upgrade")
+    steps.up()
     assert _held(queue, "clearway_jobs") == before
     start_one(queue)
 
