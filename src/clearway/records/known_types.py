@@ -75,5 +75,10 @@ class _Knowing(Loader):
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         for found in [*vars(module).values()]:
-            if isinstance(found, type) and issubclass(found, msgspec.Struct):
+            # What it has from another module was made known by that one's import.
+            if (
+                isinstance(found, type)
+                and issubclass(found, msgspec.Struct)
+                and found.__module__ == module.__name__
+            ):
                 _know(found)

@@ -15,9 +15,8 @@ from clearway.http.acts import done_once
 from clearway.http.idempotency import Made
 from clearway.http.openapi import READ, WRITE, gives, problems_of
 from clearway.records.clock import SystemClock
-from clearway.records.errors import NotFoundError
 
-from .. import artefact, kept
+from .. import kept
 from ..desk_key import DeskKey
 from ..vault import Vault
 from . import revoked, validation
@@ -211,10 +210,7 @@ def handlers() -> list[HTTPRouteHandler]:
         with acting(request) as (db, _):
             finding = kept.one(db, handling)
             found = validation.one(db, finding.id, number)
-            if found.log is None:
-                raise NotFoundError("it has no log", where=f"validation {number}")
-            kept_log = artefact.one(db, found.log)
-            data = artefact.read(db, Vault.of_home(request.app.state.home), kept_log)
+            kept_log, data = validation.log_of(db, Vault.of_home(request.app.state.home), found)
         return partial.download(request, data, f"{finding.handling}-{number}.log", kept_log.sha256)
 
     @post(

@@ -9,9 +9,8 @@ from litestar.params import FromPath, Parameter
 
 from clearway.http.acting import SIGNED_IN, acting
 from clearway.http.pages import Address, Tlp, page
-from clearway.records.errors import NotFoundError
 
-from .. import artefact, kept
+from .. import kept
 from ..vault import Vault
 from . import validation
 
@@ -36,9 +35,7 @@ def handlers() -> list[HTTPRouteHandler]:
         with acting(request) as (db, _):
             finding = kept.one(db, handling)
             found = validation.one(db, finding.id, number)
-            if found.log is None:
-                raise NotFoundError("it has no log", where=f"validation {number}")
-            data = artefact.read(db, Vault.of_home(request.app.state.home), artefact.one(db, found.log))
+            _, data = validation.log_of(db, Vault.of_home(request.app.state.home), found)
         first = start(Address.of(request).get("from"), len(data))
         return page(
             request,

@@ -18,7 +18,7 @@ from clearway.records.errors import ConflictError, InputError, NotFoundError
 from clearway.store import jobs
 from clearway.store.scalar import scalar
 
-from .. import kept
+from .. import artefact, kept
 from .standing import Standing, Tried, standing
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from ..artefact import Artefact
     from ..kept import Finding
+    from ..vault import Vault
     from .judge import Judged
     from .level import Step
 
@@ -227,6 +229,18 @@ def one(db: Connection, finding: int, number: int) -> Validation:
 def by_id(db: Connection, number: int) -> Validation:
     """The validation of that number. Raises NotFoundError."""
     return _one(db, "v.validation = %s", (number,), number)
+
+
+def log_of(db: Connection, vault: Vault, found: Validation) -> tuple[Artefact, bytes]:
+    """What its first run wrote, and the file that it is kept as; that it was read is on the log.
+
+    Raises:
+        NotFoundError: it has none.
+    """
+    if found.log is None:
+        raise NotFoundError("it has no log", where=f"validation {found.id}")
+    kept_log = artefact.one(db, found.log)
+    return kept_log, artefact.read(db, vault, kept_log)
 
 
 def begin(owner: Connection, number: int) -> None:
