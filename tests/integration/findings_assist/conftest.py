@@ -9,37 +9,17 @@ import pytest
 import model_server
 from assist_world import Assist
 from database import server  # noqa: F401
-from findings_world import Desk, Template
-from site_client import Site, site
-
-
-@pytest.fixture(scope="session")
-def desk_template(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:  # noqa: F811
-    made = Template(server, tmp_path_factory.mktemp("template") / "home")
-    yield made
-    made.close()
+from desk_fixtures import desk, desk_and_world, desk_made, desk_template, one_site  # noqa: F401
+from findings_world import Desk
+from intake_world import World
 
 
 @pytest.fixture(scope="module")
-def one_desk(desk_template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    for desk, _ in desk_template.copy(tmp_path_factory.mktemp("desk") / "home"):
-        (desk.home / "cases.toml").write_text(
-            'name = "Example"\nnamespace = "https://clearing.example.org"\n'
-        )
-        desk.clear()
-        yield desk
-
-
-@pytest.fixture(scope="module")
-def one_site(one_desk: Desk) -> Iterator[Site]:
-    with site(one_desk.home, one_desk.people.url) as made:
-        yield made
-
-
-@pytest.fixture
-def desk(one_desk: Desk) -> Desk:
-    one_desk.clear()
-    return one_desk
+def one_desk(desk_made: tuple[Desk, World]) -> Desk:  # noqa: F811
+    """The module's desk, which says who publishes."""
+    one, _ = desk_made
+    (one.home / "cases.toml").write_text('name = "Example"\nnamespace = "https://clearing.example.org"\n')
+    return one
 
 
 @pytest.fixture
@@ -49,5 +29,5 @@ def model() -> Iterator[model_server.ModelServer]:
 
 
 @pytest.fixture
-def assist(desk: Desk, model: model_server.ModelServer) -> Assist:
+def assist(desk: Desk, model: model_server.ModelServer) -> Assist:  # noqa: F811
     return Assist(desk, model)

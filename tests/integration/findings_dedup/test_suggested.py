@@ -20,8 +20,10 @@ NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def one_known(made: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, World]]:
-    for desk, world in made.copy(tmp_path_factory.mktemp("known") / "home"):
+def one_known(
+    desk_template: Template, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Desk, World]]:
+    for desk, world in desk_template.copy(tmp_path_factory.mktemp("known") / "home"):
         world.take(
             write(
                 world.home / "records.jsonl",

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from database import server  # noqa: F401
-from findings_world import Desk, Template
-
-
-@pytest.fixture(scope="session")
-def desk_template(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:  # noqa: F811
-    made = Template(server, tmp_path_factory.mktemp("template") / "home")
-    yield made
-    made.close()
+from desk_fixtures import desk_made, desk_template, one_desk  # noqa: F401
+from findings_world import Desk
 
 
 @pytest.fixture(scope="module")
-def desk(desk_template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    for made, _ in desk_template.copy(tmp_path_factory.mktemp("desk") / "home"):
-        yield made
+def desk(one_desk: Desk) -> Desk:  # noqa: F811
+    """One for all tests of the module: what each reports stays."""
+    return one_desk
