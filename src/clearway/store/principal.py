@@ -19,6 +19,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from clearway.records.errors import ClearwayError, UpstreamError
 
+from . import batch
 from .cluster import LOGIN, USER
 from .connect import connect, translated
 
@@ -42,7 +43,7 @@ _TRY_S = 0.2
 _KEY = re.compile("[0-9a-f]{64}")
 # In a session that is as new, but for the role, which every transaction sets itself. Sent with the statement that names
 # the principal, before any of them is answered: one round trip.
-_BEGIN = ("reset all", "begin")
+_BEGIN: tuple[batch.Statement, ...] = ((b"reset all", None), (b"begin", None))
 _SET = "select set_config('role', 'clearway_app', true), set_config('clearway.principal', %s, true)"
 
 
@@ -149,12 +150,9 @@ class Pool:
             one = stack.enter_context(ExitStack())
             db = one.enter_context(_connection(self._app))
             try:
-                with db.pipeline():
-                    for text in _BEGIN:
-                        db.execute(text)
-                    db.execute(setting, (key,))
+                batch.execute(db, (*_BEGIN, (setting, (key.encode(),))))
             except OperationalError:
-                if not left or not db.broken:
+                if not left or not db.closed:
                     raise
                 one.close()
             else:
@@ -179,7 +177,7 @@ def _setting(settings: Mapping[str, str]) -> bytes:
     it left goes here. All in the statement that names the principal: one more set_config costs a microsecond.
     """
     each = (sql.SQL(", set_config({}, {}, true)").format(k, v) for k, v in settings.items())
-    whole = sql.SQL(_SET) + sql.SQL(", pg_advisory_unlock_all()") + sql.SQL("").join(each)
+    whole = sql.SQL(_SET.replace("%s", "$1")) + sql.SQL(", pg_advisory_unlock_all()") + sql.SQL("").join(each)
     return whole.as_bytes()
 
 
