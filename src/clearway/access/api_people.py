@@ -88,6 +88,7 @@ class PersonChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     name: Name | UnsetType = UNSET
     time_zone: Word | UnsetType = UNSET
     digest: Literal["never", "daily", "weekly"] | UnsetType = UNSET
+    desk_mail: Literal["never", "at-once", "digest"] | UnsetType = UNSET
 
 
 class Activity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -108,7 +109,7 @@ MEMBERS = Listing(
     "members",
     Member,
     Source(
-        "p.person, p.kind, p.name, p.email, p.org, p.active, p.time_zone, p.digest, m.roles, p.version",
+        "p.person, p.kind, p.name, p.email, p.org, p.active, p.time_zone, p.digest, p.desk_mail, m.roles, p.version",
         """(select s.org as in_org, s.person, array_agg(s.role order by s.role) as roles
             from clearway.membership s group by s.org, s.person) m join clearway.person p using (person)""",
     ),
@@ -268,7 +269,7 @@ def _people() -> list[HTTPRouteHandler]:
         responses=gives(Member, *WRITE),
     )
     def change_person(request: _R, who: FromPath[int], data: JSONBody[PersonChange]) -> Response[bytes]:
-        """A name, a time zone, how often the digest comes."""
+        """A name, a time zone, how often the digest comes, and letters about cases and findings."""
 
         def act(db: Db, _: Principal, expected: Expected) -> tuple[Member, int]:
             whom = person.one(db, number(who)).person
@@ -277,7 +278,13 @@ def _people() -> list[HTTPRouteHandler]:
             ).fetchone()
             version = locked(db, f"person/{whom}", row, expected)
             found = person.change(
-                db, whom, version, name=data.name, time_zone=data.time_zone, digest=data.digest
+                db,
+                whom,
+                version,
+                name=data.name,
+                time_zone=data.time_zone,
+                digest=data.digest,
+                desk_mail=data.desk_mail,
             )
             return found, found.version
 

@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from clearway import ledger
 from clearway.http.acting import IN_PERSON, SIGNED_IN, acting, doorkeeper, viewer
@@ -25,6 +25,7 @@ from .sign_in import origin
 _R = Request[Any, Any, Any]
 _REFUSED = (InputError, ConflictError, ForbiddenError, NotFoundError)
 DIGESTS = {"weekly": "every week", "daily": "every day", "never": "never"}
+DESK_MAIL = {"never": "never", "at-once": "at once", "digest": "once a day"}
 _ACCOUNT = "/settings/account"
 
 
@@ -49,7 +50,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
     @post(_ACCOUNT, opt=SIGNED_IN, **PAGE)
     def change(request: _R, data: Annotated[Sent, FORM]) -> Response[bytes]:
-        """Changes name, time zone and digest."""
+        """Changes name, time zone, digest and letters."""
         try:
             with acting(request) as (db, me):
                 before = person.one(db, me.person)
@@ -61,12 +62,14 @@ def handlers() -> list[HTTPRouteHandler]:
                     name=text(data, "name"),
                     time_zone=text(data, "time_zone"),
                     digest=text(data, "digest"),
+                    desk_mail=text(data, "desk_mail") or UNSET,
                 )
         except _REFUSED as error:
-            return _account(request, about=wrong(data, error, "name", "time_zone", "digest"))
+            return _account(request, about=wrong(data, error, "name", "time_zone", "digest", "desk_mail"))
         _forget(request)
         back = {
             "version": str(version + 1), "name": before.name, "time_zone": before.time_zone, "digest": before.digest,
+            "desk_mail": before.desk_mail,
         }  # fmt: skip
         return done(request, _ACCOUNT, "Your account is changed.", undo=_ACCOUNT, fields=back)
 
@@ -168,6 +171,7 @@ def _account(request: _R, *, about: Form | None = None, tokening: Form | None = 
         passkeys=can_passkey,
         zones=[(zone, zone.replace("_", " ")) for zone in sorted(available_timezones())],
         digests=list(DIGESTS.items()),
+        desk_mails=list(DESK_MAIL.items()),
         reach=[(key, label) for key, (label, _) in REACH.items()],
         lives=list(LIVES.items()),
     )

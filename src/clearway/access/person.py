@@ -33,6 +33,7 @@ ROLES = (
     "administrator",
 )
 DIGESTS = ("never", "daily", "weekly")
+DESK_MAIL = ("never", "at-once", "digest")  # letters about cases and findings
 
 
 class Member(Struct, frozen=True, kw_only=True):
@@ -46,6 +47,7 @@ class Member(Struct, frozen=True, kw_only=True):
     active: bool = True
     time_zone: str = "UTC"
     digest: str = "weekly"
+    desk_mail: str = "never"
     roles: tuple[str, ...] = ()
     version: int = 1
 
@@ -126,10 +128,11 @@ def members(db: psycopg.Connection[Any], org: int) -> tuple[Member, ...]:
     """Who belongs to `org`, with their roles there, by name; empty for an organisation not one's own."""
     rows = db.execute(
         """select to_jsonb(m) from (
-            select p.person, p.kind, p.name, p.email, p.org, p.active, p.time_zone, p.digest, p.version,
+            select p.person, p.kind, p.name, p.email, p.org, p.active, p.time_zone, p.digest, p.desk_mail, p.version,
                 array_agg(s.role order by s.role) as roles
             from clearway.membership s join clearway.person p using (person) where s.org = %s
-            group by p.person, p.kind, p.name, p.email, p.org, p.active, p.time_zone, p.digest, p.version
+            group by p.person, p.kind, p.name, p.email, p.org, p.active, p.time_zone, p.digest, p.desk_mail,
+                p.version
             order by lower(p.name), p.person) m""",
         (org,),
     )
@@ -144,7 +147,8 @@ def one(db: psycopg.Connection[Any], person: int) -> Member:
     """
     row = db.execute(
         """select jsonb_build_object('person', person, 'kind', kind, 'name', name, 'email', email, 'org', org,
-            'active', active, 'time_zone', time_zone, 'digest', digest, 'version', version)
+            'active', active, 'time_zone', time_zone, 'digest', digest, 'desk_mail', desk_mail,
+            'version', version)
         from clearway.person where person = %s and kind <> 'public'""",
         (person,),
     ).fetchone()
@@ -161,12 +165,13 @@ def change(
     name: str | UnsetType = UNSET,
     time_zone: str | UnsetType = UNSET,
     digest: str | UnsetType = UNSET,
+    desk_mail: str | UnsetType = UNSET,
 ) -> Member:
     """A person with what is given changed: by themselves, or a service by its administrator.
 
     Raises:
         ConflictError: it is no longer at `version`.
-        InputError: no such time zone or rhythm of digests.
+        InputError: no such time zone, or rhythm of digests or letters.
         NotFoundError: nobody of that number, or not the caller's to change.
     """
     before = one(db, person)
@@ -180,10 +185,15 @@ def change(
         raise InputError(
             f"no such rhythm: {plain(rhythm, 20)}", where="digest", mend=f"one of {', '.join(DIGESTS)}"
         )
+    letters = before.desk_mail if desk_mail is UNSET else desk_mail
+    if letters not in DESK_MAIL:
+        raise InputError(
+            f"no such rhythm: {plain(letters, 20)}", where="desk_mail", mend=f"one of {', '.join(DESK_MAIL)}"
+        )
     row = db.execute(
-        """update clearway.person set name = %s, time_zone = %s, digest = %s, version = version + 1
+        """update clearway.person set name = %s, time_zone = %s, digest = %s, desk_mail = %s, version = version + 1
         where person = %s and version = %s returning version""",
-        (before.name if name is UNSET else named(name), zone, rhythm, person, version),
+        (before.name if name is UNSET else named(name), zone, rhythm, letters, person, version),
     ).fetchone()
     if row is None:
         if before.version != version:

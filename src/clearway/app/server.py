@@ -57,7 +57,9 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 1.5  # for requests in work when the server is told to end
 START_SECONDS = 20.0
 HEADER_MS = 15_000  # for the head of a request; also how long an idle connection is kept
-HEADER_BYTES = 64 << 10  # of a request's head; the server knows at most 100 fields
+# Of a request's head; above `http.address`, which refuses with words. The server knows at most 100 fields, and no
+# address over 65,534 bytes.
+HEADER_BYTES = 128 << 10
 CONNECTIONS = 1_024
 # A request arrives on a thread of its own, which waits this long for a busy interpreter (5 ms otherwise).
 SWITCH_SECONDS = 0.001

@@ -77,8 +77,20 @@ def tasks(home: Path, url: str, clock: Clock | None = None) -> dict[str, Spec]:
 
         case_mail.send_waiting(job.owner, Vault.of_home(home), settings.base_url, post, at.now)
 
+    def news(job: Job, args: dict[str, Any]) -> None:
+        """Letters about cases and findings to members who asked for them; without mail settings nothing waits."""
+        from . import desk_news, mail
+
+        settings = mail.read(home)
+        if settings is None:
+            return
+        with job.owner() as db:
+            desk_news.start(db, at.now(), settings.hour)
+        desk_news.send_waiting(settings, job.owner, job.acting, at.now, lambda: job.stopping)
+
     return {
         "app.case_letters": Spec(case_letters, Retry(attempts=12), cron="*/5 * * * *"),
+        "app.desk_news": Spec(news, cron="* * * * *"),
         "app.digests": Spec(digests, cron="*/10 * * * *"),
         "app.digest": Spec(one, Retry(attempts=12)),
     }

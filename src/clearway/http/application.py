@@ -10,7 +10,8 @@ from litestar.datastructures import State
 from clearway import __version__
 from clearway.records.known_types import make_known
 
-from . import openapi, problems
+from . import address, openapi, problems
+from .address import Addresses
 from .guard import default_deny
 from .head import Head
 from .headers import SecurityHeaders
@@ -40,7 +41,8 @@ class Application:
     ) -> None:
         self.framework = framework
         self._on_ending = on_ending
-        bounded: ASGIApp = Bounds(Head(framework), limits)
+        pages = framework.state.get("pages") is not None
+        bounded: ASGIApp = Bounds(Addresses(Head(framework), pages=pages), limits)
         self._layers: ASGIApp = SecurityHeaders(bounded if rates is None else RateLimits(bounded, rates))
 
     def ending(self) -> None:
@@ -50,6 +52,10 @@ class Application:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await self._layers(scope, receive, send)
+
+
+def _of_pages(pages: Pages) -> list[ControllerRouterHandler]:
+    return [pages.routes(), address.route()]
 
 
 def application(
@@ -73,7 +79,7 @@ def application(
     make_known()  # handlers run on threads
     bounds = limits or Limits()
     framework = Litestar(
-        route_handlers=[*routes, *([pages.routes()] if pages else [])],
+        route_handlers=[*routes, *(_of_pages(pages) if pages else [])],
         state=State({**(state or {}), **({"pages": pages} if pages else {})}),
         guards=[default_deny(guard)],
         exception_handlers={Exception: problems.handle},

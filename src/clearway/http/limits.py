@@ -1,6 +1,6 @@
 """Bounds on every request: size and time of its body, time to answer, and how many at once.
 
-The size of the headers, and the time that they may take, are bounded by the server in front
+The size of address and headers is bounded by `address`, and the time that they may take by the server in front
 (`app.server`); the depth of JSON by `json_request`. A stream of live events is no request in work once it has begun: it
 has bounds of its own (`sse`).
 """

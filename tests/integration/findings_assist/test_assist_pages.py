@@ -208,9 +208,14 @@ def test_the_command_does_the_same(
     assert "TLP:AMBER+STRICT  title, product, place, class, description" in told
     assert "TLP:GREEN         nothing" in told
     assert "sk-of-the-tests" not in told
+    there = tmp_path / "request.json"
+    previewed = cli(assist, who, monkeypatch, finding.handling, "--preview", "summary")
+    assert f"goes   {finding.handling} as F1, TLP:AMBER+STRICT: title, product" in previewed
+    cli(assist, who, monkeypatch, finding.handling, "--preview", "summary", "--body", str(there))
     number = json.loads(cli(assist, who, monkeypatch, finding.handling, "--summary", "--json"))["id"]
     assert "waiting" in cli(assist, who, monkeypatch, finding.handling)
     assist.run(number)
+    assert assist.model.raw == [there.read_bytes()]
     assert "drafted by a model (extractive-1), not checked" in cli(assist, who, monkeypatch, finding.handling)
     text = tmp_path / "mine.txt"
     text.write_text("The parser\nover-reads.\n")

@@ -188,6 +188,36 @@ def test_a_flood_of_header_fields_is_refused(live: Live, fields: bytes) -> None:
     assert memory_mib(live) - before < 16
 
 
+@pytest.mark.parametrize("path", [b"/v1/vulns/PYSEC-1", b"/no/such/page", b"/health/live"])
+@pytest.mark.parametrize("size", [17 << 10, 40 << 10, 63 << 10])
+def test_an_address_that_is_too_long_is_refused_with_words(live: Live, path: bytes, size: int) -> None:
+    filters = b"&".join([b"tier=3D"] * (size // 8))
+    answer = raw(live, b"GET " + path + b"?" + filters + b" HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 414")
+    assert b"content-type: application/problem+json" in head
+    assert b"content-security-policy" in head
+    told = json.loads(body)
+    assert (told["type"], told["status"]) == ("urn:clearway:problem:address-too-long", 414)
+    assert "may have 16,384: set fewer filters" in told["detail"]
+
+
+def test_an_address_within_the_bound_is_read(live: Live) -> None:
+    filters = b"&".join([b"tier=3D"] * 2_000)
+    answer = raw(live, b"GET /health/live?" + filters + b" HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200")
+
+
+def test_headers_that_are_too_large_are_refused_with_words(live: Live) -> None:
+    fields = b"".join(b"x-%d: " % n + b"y" * 1_000 + b"\r\n" for n in range(60))
+    answer = raw(live, b"GET /v1/vulns/X HTTP/1.1\r\nhost: a\r\nconnection: close\r\n" + fields + b"\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 431")
+    told = json.loads(body)
+    assert (told["type"], told["code"]) == ("urn:clearway:problem:headers-too-large", 3)
+    assert "may have 49,152" in told["detail"]
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from litestar import Request, Response, Router, get, post
-from litestar.params import FromPath, JSONBody, Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, Parameter
 from msgspec import Meta, Struct
 
 from clearway.http import etag
@@ -20,6 +20,7 @@ from ..intake.record import desk_only
 from ..vault import Vault
 from . import kept, start
 from .outgoing import Kind
+from .preview import Preview, preview
 from .settings import known
 from .view import Assistance, ProposalView, Settled, endpoint, proposal, view
 
@@ -136,6 +137,38 @@ def handlers() -> list[HTTPRouteHandler]:
 
         return done_once(request, act)
 
+    @get(
+        "/findings/{handling:str}/assist/preview",
+        opt=needs("coordinate"),
+        sync_to_thread=True,
+        summary="What a model would get of a finding, byte for byte",
+        responses=gives(Preview, *READ),
+    )
+    def preview_of_finding(
+        request: _R, handling: FromPath[HandlingText], kind: FromQuery[Kind] = "summary"
+    ) -> Response[bytes]:
+        """Nothing is sent. Its `sha256` is that of the log's `assist.sent` when nothing changes in between."""
+        with acting(request) as (db, me):
+            about = findings.one(db, handling)
+            found = preview(db, doorkeeper(request).pool.owner, home_of(request), kind, about)
+        return etag.thing(request, found, me, about.version)
+
+    @get(
+        "/cases/{handling:str}/assist/preview",
+        opt=needs("coordinate"),
+        sync_to_thread=True,
+        summary="What a model would get of a case, byte for byte",
+        responses=gives(Preview, *READ),
+    )
+    def preview_of_case(
+        request: _R, handling: FromPath[HandlingText], kind: FromQuery[Kind] = "summary"
+    ) -> Response[bytes]:
+        """As of a finding."""
+        with acting(request) as (db, me):
+            about = cases.one(db, handling)
+            found = preview(db, doorkeeper(request).pool.owner, home_of(request), kind, about)
+        return etag.thing(request, found, me, about.version)
+
     @post(
         "/assist/{number:int}/decision",
         opt=needs("coordinate"),
@@ -159,7 +192,9 @@ def handlers() -> list[HTTPRouteHandler]:
 
         return done_once(request, act)
 
-    return [settled, of_finding, ask_of_finding, of_case, ask_of_case, decide]
+    return [
+        settled, of_finding, ask_of_finding, of_case, ask_of_case, preview_of_finding, preview_of_case, decide,
+    ]  # fmt: skip
 
 
 def home_of(request: _R) -> Path:

@@ -30,6 +30,7 @@ from ..desk_key import DeskKey
 from ..intake.submit import Desk as IntakeDesk
 from ..vault import Vault
 from . import answer, budget, endpoint, gather, kept, outgoing
+from .compose import composed
 from .settings import Settings, key, read
 
 if TYPE_CHECKING:
@@ -78,20 +79,17 @@ def _draft(home: Path, job: Job, found: Proposal) -> None:
         if not scalar(db, "select clearway.is_desk()::int"):
             raise ForbiddenError("who asked is no coordinator any more")
         parts = gather.parts(db, IntakeDesk(vault, DeskKey.of_home(home)), found)
-    leaving = outgoing.leaving(settings, parts)
-    refs = outgoing.refs(leaving)
-    if found.kind == "duplicates" and not refs:
-        raise ConflictError("there is no finding to compare it with")
-    body = outgoing.request(settings, found.kind, parts, answer.schema(found.kind, refs))
+    made = composed(settings, found.kind, parts)
+    body = made.body
     secret = key(home, settings)
     booked = outgoing.tokens_at_most(body, settings)
     with job.owner() as db:
         names = _names(db, found, parts)
         budget.take(db, settings, booked)
-        kept.sending(db, found, settings, body, _fields(leaving, names))
+        kept.sending(db, found, settings, body, _fields(made.leaving, names))
     job.progress(1, 3, "the model drafts")
     said = _asked(job, settings, secret, body, booked)
-    drafted = answer.read(found.kind, said.text, refs, outgoing.told(settings, parts))
+    drafted = answer.read(found.kind, said.text, made.refs, outgoing.told(settings, parts))
     with job.owner() as db:
         took = said.tokens if said.tokens is not None else booked
         kept.proposed(db, vault, found, _named(drafted, names), took, settings.keep_days)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from clearway.store.principal import Pool
 
     from ..vault import Vault
+    from .preview import Preview
     from .view import Assistance, Endpoint, ProposalView
 
     Connection = psycopg.Connection[Any]
@@ -28,12 +29,22 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     acts.add_argument("--settings", action="store_true", help="which model, and what may be sent to it")
     acts.add_argument("--summary", action="store_true", help="ask for a summary")
     acts.add_argument("--duplicates", action="store_true", help="ask which findings may be the same flaw")
+    acts.add_argument(
+        "--preview",
+        choices=["summary", "duplicates"],
+        help="what would be sent, byte for byte, and what stays here; nothing is sent",
+    )
     acts.add_argument("--accept", type=int, metavar="NUMBER", help="take a summary as your own text")
     acts.add_argument("--discard", type=int, metavar="NUMBER", help="put a proposal away")
     parser.add_argument(
         "--text",
         metavar="FILE",
         help="with --accept: your text, `-` for standard input; without, the draft as it is",
+    )
+    parser.add_argument(
+        "--body",
+        metavar="FILE",
+        help="with --preview: write the request's body there, `-` for standard output",
     )
     parser.add_argument("--json", action="store_true")
     parser.set_defaults(func=run)
@@ -55,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("a finding or a case is wanted", mend="give its handling id, or --settings")
     if args.text is not None and args.accept is None:
         raise UsageError("--text is what --accept takes")
+    if args.body is not None and (args.preview is None or args.json):
+        raise UsageError("--body is what --preview writes, without --json")
     own = _text(args.text) if args.text is not None else None
     with lease(args.home) as url:
         migrate(url)
@@ -84,6 +97,17 @@ def _act(args: argparse.Namespace, db: Connection, pool: Pool, vault: Vault, own
         if args.handling.upper().startswith("CWC-")
         else findings.one(db, args.handling)
     )
+    if args.preview is not None:
+        from .preview import preview
+
+        shown_first = preview(db, pool.owner, args.home, args.preview, about)
+        if args.json:
+            _json(shown_first)
+        elif args.body is not None:
+            _written(args.body, shown_first)
+        else:
+            _previewed(shown_first)
+        return
     if args.summary or args.duplicates:
         kind: Any = "summary" if args.summary else "duplicates"
         number = start.ask(db, pool.owner, args.home, kind, about)
@@ -134,6 +158,39 @@ def _shown(found: Assistance) -> None:
     for one in found.proposals:
         for line in _lines(one):
             print(line)
+
+
+def _previewed(found: Preview) -> None:
+    from clearway.records.text import plain
+
+    print(f"{plain(found.model, 80)} at {plain(found.url, 300)}, {found.place} the house")
+    if found.refused:
+        print(f"it would not be sent: {plain(found.refused, 500)}")
+    for one in found.sends:
+        print(f"  goes   {one.about} as {one.ref}, TLP:{one.tlp}: {', '.join(one.fields)}")
+    for left in found.left_out:
+        print(f"  stays  {left.about}: {left.what} ({left.because}: {plain(left.why, 500)})")
+    if found.body:
+        print(f"{found.bytes:,} bytes, sha256 {found.sha256}; at most {found.tokens_at_most:,} tokens")
+        print(plain(found.body, len(found.body)))
+
+
+def _written(name: str, found: Preview) -> None:
+    import sys
+    from pathlib import Path
+
+    from clearway.records.errors import ConflictError, InputError
+
+    if not found.body:
+        raise ConflictError(f"nothing would be sent: {found.refused}", where=found.handling)
+    if name == "-":
+        sys.stdout.buffer.write(found.body.encode())
+        return
+    try:
+        Path(name).write_bytes(found.body.encode())
+    except OSError as error:
+        raise InputError(f"the body can't be written: {error.strerror}", where=name) from None
+    print(f"{found.bytes:,} bytes, sha256 {found.sha256}")
 
 
 def _lines(one: ProposalView) -> list[str]:

@@ -52,6 +52,11 @@ class _Answer(Struct):
     usage: _Usage | None = None
 
 
+def address(settings: Settings) -> str:
+    """Where a request goes."""
+    return f"{settings.url.rstrip('/')}/chat/completions"
+
+
 def complete(settings: Settings, key: str, body: bytes) -> Completion:
     """What the model says to `body`; raises as this file's head says."""
     # To think is not to be silent: the whole time is for the first byte.
@@ -66,7 +71,7 @@ def ask(outside: Client, settings: Settings, key: str, body: bytes) -> Completio
         headers["authorization"] = f"Bearer {key}"
     try:
         answer = outside.post(
-            f"{settings.url.rstrip('/')}/chat/completions",
+            address(settings),
             body,
             headers,
             float(settings.timeout_s),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from clearway.access import audience
@@ -35,6 +36,14 @@ OF_CASE = 5  # findings of a case that its summary is made from: those with the 
 MOST_BESIDE = MAX_PARTS - 1
 
 
+class MadeOf(Struct, frozen=True, kw_only=True):
+    """What parts are read from: a finding or a case, and the numbers of the findings beside it, in their order."""
+
+    finding: int | None
+    case_id: int | None
+    given: tuple[int, ...]
+
+
 def of_case(db: Connection, case: Case) -> list[Finding]:
     """The findings that a summary of the case is made from, the most proven first."""
     found = [findings.one(db, handling) for handling in cases.findings_of(db, case)]
@@ -55,7 +64,7 @@ def candidates(db: Connection, finding: Finding) -> list[Finding]:
     return [findings.by_id(db, number) for number in wanted[:MOST_BESIDE]]
 
 
-def parts(db: Connection, desk: Desk, found: Proposal) -> list[Part]:
+def parts(db: Connection, desk: Desk, found: Proposal | MadeOf) -> list[Part]:
     """The parts of a proposal, the one that it is about first.
 
     Raises:

@@ -62,6 +62,15 @@ class Leaving(Struct, frozen=True, kw_only=True):
     fields: tuple[Field, ...]
 
 
+class Cut(Struct, frozen=True, kw_only=True):
+    """A text that is too long to be sent whole, in characters."""
+
+    ref: str
+    field: Field
+    had: int
+    kept: int
+
+
 def leaving(settings: Settings, parts: Sequence[Part]) -> tuple[Leaving, ...]:
     """What of each part is sent, each by its own marking; parts of which nothing may be are left out.
 
@@ -138,6 +147,19 @@ def told(settings: Settings, parts: Sequence[Part]) -> str:
         found.append(said)
     text = msgspec.json.encode(found).decode()
     return text.translate(_ESCAPED)
+
+
+def cuts(settings: Settings, parts: Sequence[Part]) -> tuple[Cut, ...]:
+    """What of what is sent is cut for its length. Raises as `leaving`."""
+    left = {one.ref: one.fields for one in leaving(settings, parts)}
+    most = _share(settings, [part for part in parts if part.ref in left], left)
+    found = []
+    for part in parts:
+        for name in left.get(part.ref, ()):
+            value, limit = part.values.get(name, ""), most if name in _LONG else _SHORT_CHARS
+            if len(value) > limit:
+                found.append(Cut(ref=part.ref, field=name, had=len(value), kept=limit))
+    return tuple(found)
 
 
 def _share(settings: Settings, parts: Sequence[Part], left: Mapping[str, Sequence[Field]]) -> int:

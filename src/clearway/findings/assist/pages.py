@@ -25,6 +25,7 @@ from ..case import kept as cases
 from ..intake.record import desk_only
 from . import kept, start
 from .api import home_of, vault_of
+from .preview import preview
 from .view import Assistance, ProposalView, view
 
 if TYPE_CHECKING:
@@ -85,7 +86,17 @@ def handlers() -> list[HTTPRouteHandler]:
         """One act: ask for a summary, take, put away."""
         return _did(request, "cases", handling, data)
 
-    return [of_finding, act_on_finding, of_case, act_on_case]
+    @get("/findings/{handling:str}/assist/preview", opt=needs("coordinate"), **PAGE)
+    def preview_of_finding(request: _R, handling: FromPath[HandlingText]) -> Response[bytes]:
+        """What would be sent of a finding, byte for byte; `?kind=` says for what."""
+        return _preview(request, "findings", handling)
+
+    @get("/cases/{handling:str}/assist/preview", opt=needs("coordinate"), **PAGE)
+    def preview_of_case(request: _R, handling: FromPath[HandlingText]) -> Response[bytes]:
+        """What would be sent of a case."""
+        return _preview(request, "cases", handling)
+
+    return [of_finding, act_on_finding, of_case, act_on_case, preview_of_finding, preview_of_case]
 
 
 def _about(db: Db, where: str, handling: str) -> findings.Finding | cases.Case:
@@ -158,6 +169,24 @@ def _shown(request: _R, where: str, handling: str, form: Form) -> Response[bytes
         form=form,
         wrong=wrong,
         drafts=where == "cases",
+    )
+
+
+def _preview(request: _R, where: str, handling: str) -> Response[bytes]:
+    kind: Any = Address.of(request).get("kind") or "summary"
+    if kind not in ("summary", "duplicates"):
+        raise InputError("there is no such draft", where="kind", mend="summary or duplicates")
+    with acting(request) as (db, _):
+        about = _about(db, where, handling)
+        found = preview(db, doorkeeper(request).pool.owner, home_of(request), kind, about)
+    return page(
+        request,
+        "findings/assist/preview.html",
+        tlp=_marking(where),
+        where=where,
+        title=about.title,
+        found=found,
+        fields=_FIELDS,
     )
 
 

@@ -14,7 +14,7 @@ from . import budget, gather, kept, outgoing
 from .settings import FILE, Settings, known
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -47,7 +47,7 @@ def leaving(db: Connection, settings: Settings, kind: Kind, about: Finding | Cas
         ForbiddenError: by the settings nothing of it may be.
         ConflictError: there is nothing to compare it with.
     """
-    return outgoing.leaving(settings, _outline(db, kind, about, _beside(db, kind, about)))
+    return outgoing.leaving(settings, outline(db, kind, about, beside(db, kind, about)))
 
 
 def ask(db: Connection, owner: Owner, home: Path, kind: Kind, about: Finding | Case) -> int:
@@ -60,8 +60,8 @@ def ask(db: Connection, owner: Owner, home: Path, kind: Kind, about: Finding | C
         InputError: what is asked for is none of a case.
     """
     settings = must_be_on(home)
-    beside = _beside(db, kind, about)
-    outgoing.leaving(settings, _outline(db, kind, about, beside))
+    others = beside(db, kind, about)
+    outgoing.leaving(settings, outline(db, kind, about, others))
     with owner() as other:
         refused = budget.refusal(
             budget.used(other, settings), settings, settings.answer_tokens, budget.now(other)
@@ -69,8 +69,8 @@ def ask(db: Connection, owner: Owner, home: Path, kind: Kind, about: Finding | C
     if refused is not None:
         raise refused
     if isinstance(about, cases.Case):
-        return kept.ask(db, kind, case=about, beside=beside)
-    return kept.ask(db, kind, finding=about, beside=beside)
+        return kept.ask(db, kind, case=about, beside=others)
+    return kept.ask(db, kind, finding=about, beside=others)
 
 
 def take(db: Connection, vault: Vault, found: Proposal, text: str, *, into_draft: bool = False) -> Proposal:
@@ -105,7 +105,13 @@ def subject_of(db: Connection, found: Proposal) -> str:
     return f"/{what}s/{handling}"
 
 
-def _beside(db: Connection, kind: Kind, about: Finding | Case) -> list[Finding]:
+def beside(db: Connection, kind: Kind, about: Finding | Case) -> list[Finding]:
+    """The findings that a proposal is made from beside what it is about.
+
+    Raises:
+        InputError: what is asked for is none of a case.
+        ConflictError: there is nothing to compare it with.
+    """
     if isinstance(about, cases.Case):
         if kind != "summary":
             raise InputError("duplicates are suggested for findings", where="kind")
@@ -120,8 +126,17 @@ def _beside(db: Connection, kind: Kind, about: Finding | Case) -> list[Finding]:
     return found
 
 
-def _outline(db: Connection, kind: Kind, about: Finding | Case, beside: list[Finding]) -> list[Part]:
+def made_of(about: Finding | Case, others: Sequence[Finding]) -> gather.MadeOf:
+    """What the parts of a proposal about it are read from."""
+    given = tuple(f.id for f in others)
+    if isinstance(about, cases.Case):
+        return gather.MadeOf(finding=None, case_id=about.id, given=given)
+    return gather.MadeOf(finding=about.id, case_id=None, given=given)
+
+
+def outline(db: Connection, kind: Kind, about: Finding | Case, others: list[Finding]) -> list[Part]:
+    """The parts as they could be sent, without what is sealed."""
     first = (
         gather.outline_case(db, about) if isinstance(about, cases.Case) else gather.outline(db, about, "F1")
     )
-    return [first, *(gather.outline(db, f, f"F{at}") for at, f in enumerate(beside, 2))]
+    return [first, *(gather.outline(db, f, f"F{at}") for at, f in enumerate(others, 2))]

@@ -423,9 +423,11 @@ def tell(db: Connection, case: Case, act: str, said: Mapping[str, object], *, au
     entry = ledger.append(db, act, case.subject, dict(said), aud=readers)
     # A party acts for itself, and the case is the house's: its event is in nobody's name.
     desk = db.execute("select clearway.is_desk()").fetchone() == (True,)
+    did = {name: said[name] for name in ("machine", "act") if name in said}
     events.emit(
-        db, act, case.subject, org=case.org if desk else None, aud=readers, body={"handling": case.handling}
-    )
+        db, act, case.subject, org=case.org if desk else None, aud=readers,
+        body={"handling": case.handling, **did},
+    )  # fmt: skip
     return entry
 
 

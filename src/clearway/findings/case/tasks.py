@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[Any]
 
+SOON = timedelta(days=3)  # before an embargo ends, its case's members are told
 _MOST_SILENT = (
     3  # tries in a row without an answer, after which the numbering authority is left alone for this time
 )
@@ -76,12 +77,18 @@ def tasks(home: Path, url: str, clock: Clock | None = None) -> Tasks:
         with job.owner() as db:
             sweep(db)
 
+    def soon(job: Job, args: Mapping[str, Any]) -> None:
+        """Tells the members of a case once that its embargo ends within three days."""
+        with job.owner() as db:
+            tell_soon(db, at.now())
+
     return {
         "findings.case_assets": Spec(match, cron="* * * * *"),
         release.TASK: Spec(publish, Retry(attempts=12)),
         "findings.case_settle": Spec(publish, cron="* * * * *"),
         cve_id.TASK: Spec(number, Retry(attempts=12)),
         "findings.case_cve_publish": Spec(number, cron="*/10 * * * *"),
+        "findings.case_soon": Spec(soon, cron="7 * * * *"),
         "findings.case_turns": Spec(turns, cron="23 * * * *"),
         "findings.case_withdrawn": Spec(withdrawn, cron="* * * * *"),
     }
@@ -183,6 +190,22 @@ def take_turns(db: Connection) -> int:
         case = kept.by_id(db, case_id)
         asked += party.ask(db, case, party.one(db, case, number), level=level).rm != "start"
     return asked
+
+
+def tell_soon(db: Connection, now: datetime) -> int:
+    """Tells of each embargo whose agreed end is at most `SOON` away, once for each such end; how many."""
+    rows = db.execute(
+        """select case_id from clearway.desk_case where closed is null and released is null
+            and em in ('active', 'revised') and until > %s and until <= %s and soon_told is distinct from until
+        order by case_id limit 500 for update""",
+        (now, now + SOON),
+    ).fetchall()
+    for (number,) in rows:
+        case = kept.by_id(db, number)
+        assert case.until is not None
+        db.execute("update clearway.desk_case set soon_told = until where case_id = %s", (number,))
+        kept.tell(db, case, "case.embargo_soon", {"until": case.until.isoformat(), "zone": case.zone})
+    return len(rows)
 
 
 def now() -> datetime:

@@ -22,6 +22,7 @@ from clearway.records.errors import (
     TooManyRequestsError,
 )
 from clearway.records.text import plain
+from clearway.store import events
 from clearway.store.scalar import scalar
 
 from . import kept
@@ -142,6 +143,11 @@ def say(
     ledger.append(db, "message.added", subject, {"party": speaker, "sha256": digest.hex()}, aud=thread.aud)
     from .mail import queue_all
 
+    org = case.org if _is_desk(db) else None  # a party acts for itself, and the case is the house's
+    events.emit(
+        db, "message.added", case.subject, org=org, aud=thread.aud,
+        body={"handling": case.handling, "thread": thread.id},
+    )  # fmt: skip
     queue_all(db, case, "said", only=thread.party, but=speaker)
     return int(row[0])
 
