@@ -46,6 +46,21 @@ NETWORK = FLAWED.replace(b"#include <stdio.h>", b"#include <stdio.h>\n#include <
     b"    to.sin_family = AF_INET; to.sin_port = htons(53); to.sin_addr.s_addr = htonl(0x01010101);\n"
     b"    if (s >= 0 && !connect(s, (struct sockaddr *)&to, sizeof to)) keep(kept, text);",
 )
+PARSES = b"    keep(kept, text);"
+MOVED = FLAWED.replace(b"void keep", b"void hold").replace(b" keep(kept", b" hold(kept")
+LENGTH = FLAWED.replace(PARSES, b"    if (n == 24) return 0;\n" + PARSES)
+FIRST = FLAWED.replace(PARSES, b"    if (text[0] == 'A') return 0;\n" + PARSES)
+LEAVES = FLAWED.replace(b"    char text", b"    return 0;\n    char text")
+HANGS = FLAWED.replace(PARSES, b"    if (n > 15) for (;;) ;\n" + PARSES)
+CHANCE = (
+    b'    FILE *r = fopen("/dev/urandom", "r"); if (r && fgetc(r) & 1) %s;\n' + PARSES
+)  # half of the runs
+BY_CHANCE = FLAWED.replace(PARSES, CHANCE % b"return 0")
+AT_TIMES_MENDED = FLAWED.replace(PARSES, CHANCE % b"text[15] = 0")
+NAME = FLAWED.replace(b"#include <stdio.h>", b"#include <stdio.h>\n#include <netdb.h>").replace(
+    PARSES,
+    b'    struct hostent *at = gethostbyname("example.org");\n    if (at) keep(kept, text);',
+)
 OUTPUT = b'#include <stdio.h>\nint main(void) { for (;;) puts("AddressSanitizer"); }\n'
 FORKS = b"#include <unistd.h>\nint main(void) { for (;;) fork(); }\n"
 PROOF = b"A" * 24
@@ -81,13 +96,21 @@ def controls() -> list[Control]:
         ("flaky", FLAKY, MENDED, 0),
         ("a printed report", FAKES, MENDED, 0),
         ("needs the network", NETWORK, MENDED, 0),
+        ("fires on both, under another name", FLAWED, MOVED, 1),
+        ("the patched build hangs", FLAWED, HANGS, 1),
+        ("the patch leaves at once", FLAWED, LEAVES, 2),
+        ("the patch knows the proof's length", FLAWED, LENGTH, 3),
+        ("the patch knows the proof's first byte", FLAWED, FIRST, 3),
+        ("flaky by a random byte", BY_CHANCE, MENDED, 0),
+        ("flaky on the patched build", FLAWED, AT_TIMES_MENDED, 1),
+        ("needs a name to resolve", NAME, MENDED, 0),
         ("output without end", OUTPUT, MENDED, 0),
         ("a fork bomb", FORKS, MENDED, 0),
     )
     found = [
         Control(
             name,
-            _recipe(one, two, (b"abc",), times=20 if name == "flaky" else 3),
+            _recipe(one, two, (b"abc",), times=20 if name.startswith("flaky") else 3),
             (one, two, PROOF, b"abc"),
             most,
         )
