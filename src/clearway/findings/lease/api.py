@@ -117,7 +117,10 @@ def _handlers() -> list[HTTPRouteHandler]:
         responses=gives(Whose, *WRITE),
     )
     def is_it_ours(request: Request[Any, Any, Any], data: JSONBody[WhoseRequest]) -> Response[bytes]:
-        """`ours` with the lease's reference, `not-ours` (to who controls the target), or `unknown`. On the log."""
+        """`ours`, `claimed` or `withdrawn` with a reference; `not-ours` (to who controls the target); or `unknown`.
+
+        On the log.
+        """
         desk = tools(request)
 
         def act(db: Db, me: Principal) -> Made:

@@ -7,7 +7,8 @@
     known     no lease: what is looked for is public
 
 Who is there is never said, nor how many, nor what exactly they look at. Since the answer itself tells that somebody is
-there, an organisation is told so of a bounded number of scopes a day, and each answer is on the log.
+there, an organisation is told so of a bounded number of scopes a day, and each answer is on the log: without the scope,
+where there is no lease. One statement decides, keeps the lease, and writes entry and event (`lease_ask`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from psycopg.errors import UniqueViolation
 from clearway import ledger
 from clearway.records.errors import ConflictError, InputError, TooManyRequestsError
 from clearway.records.text import plain
-from clearway.store import events
 
 from .. import kept
 from . import hold, known, rule, scope
@@ -108,21 +108,19 @@ def ask(
     public = known.look(table, targets, asked.about) if asked.about and table is not None else None
     if public is not None:
         bounded(hold.value(db, "select clearway.lease_asked(%s)", (of.org,)))
-        return _answered(db, of, asked, kept.audience_of(db, of.org), "known", public=public)
+        content = {"answer": "known", "why": "", "activity": asked.activity}
+        aud = kept.audience_of(db, of.org)
+        ledger.append(db, "lease.answered", f"organisation/{of.slug}", content, aud=aud)
+        return Answer(answer="known", words=_WORDS["known"], public=public)
     said = _decided(db, key, of, asked, targets, sources, None)
     if said["answer"] == "audience":  # the organisation's first
         said = _decided(db, key, of, asked, targets, sources, kept.audience_of(db, of.org))
     bounded(said)
-    aud = said["aud"]
     if "lease" not in said:
         until = datetime.fromisoformat(said["until"]) if said.get("until") else None
-        return _answered(db, of, asked, aud, said["answer"], why=said["why"], until=until)
+        words = _WORDS[said["why"] or said["answer"]]
+        return Answer(answer=said["answer"], why=said["why"], words=words, until=until)
     made = msgspec.convert(said["lease"], Lease)
-    content = {"answer": said["answer"], "activity": made.activity, "scope": list(made.scope), "sealed": made.sealed,
-               "until": made.until.isoformat(), "authorisation": made.authorisation}  # fmt: skip
-    ledger.append(db, "lease.granted", hold.subject(made.reference), content, aud=aud)
-    body = {"reference": made.reference, "state": made.state}
-    events.emit(db, "lease.granted", hold.subject(made.reference), org=of.org, aud=aud, body=body)
     return Answer(answer=said["answer"], words=_WORDS[said["answer"]], lease=made)
 
 
@@ -157,15 +155,6 @@ def _decided(
     except UniqueViolation:  # the same reference was drawn before: one in a million million
         raise ConflictError("the reference is taken", mend="ask again") from None
     return found
-
-
-def _answered(
-    db: Connection, of: Membership, asked: Asking, aud: int, answer: rule.Answer, **more: Any
-) -> Answer:
-    """An answer without a lease, on the log: without the scope, which is nobody's business any more."""
-    content = {"answer": answer, "why": more.get("why", ""), "activity": asked.activity}
-    ledger.append(db, "lease.answered", f"organisation/{of.slug}", content, aud=aud)
-    return Answer(answer=answer, words=_WORDS[more.get("why") or answer], **more)
 
 
 def bounded(said: dict[str, Any]) -> None:

@@ -9,6 +9,15 @@ and the tests hold the two equal.
     authenticated   -                          alone
     port            -                          alone
     passive         in nobody's way            in nobody's way
+
+What an owner says reaches as far:
+
+                          own            refuse      cap             beside whoever the owner authorised
+    load on hosts         no-proof       opt-out     no-proof, rate  (fuzzing, authenticated, port, source review there)
+    a copy of a program   goes           opt-out     -               (source review, fuzzing)
+    passive, with the     goes           opt-out     goes            (its packets come to hosts; else as the next)
+      addresses it comes from
+    passive               goes           goes        goes            (nothing comes to anybody)
 """
 
 from __future__ import annotations
@@ -104,21 +113,22 @@ def decide(
     *,
     org: str = "",
     rate: float | None = None,
+    reaches: bool = False,
     now: datetime,
 ) -> Decision:
     """The answer to `org`, which would do `activity` to `targets` from `starts` to `until`.
 
     A lease reserves its whole window while it is renewed; one that was not renewed by `ends` is no more. What an owner
-    caps is the sum of the rates of all that reaches the owner's hosts at any moment.
+    caps is the sum of the rates of all that reaches the owner's hosts at any moment. `reaches`: it names addresses that
+    it comes from, so that it comes to hosts even where it is passive.
     """
     wanted = tuple(targets)
     known = tuple(controls)
     there = [x for x in held if x.ends > now and x.starts < until and x.until > starts]
-    if activity != "passive":
-        for target in wanted:
-            why = _refusal(target, known, org, rate)
-            if why:
-                return Decision("refused", why)
+    for target in wanted:
+        why = _refusal(activity, target, known, org, rate, reaches=reaches)
+        if why:
+            return Decision("refused", why)
     shared = False
     for target in wanted:
         last: datetime | None = None
@@ -159,12 +169,20 @@ def _rate(rate: float | None) -> Decimal:
 
 
 def _refusal(
-    target: Target, controls: Iterable[Control], org: str, rate: float | None
+    activity: Activity,
+    target: Target,
+    controls: Iterable[Control],
+    org: str,
+    rate: float | None,
+    *,
+    reaches: bool,
 ) -> Literal["", "opt-out", "no-proof", "rate"]:
     met = [c for c in controls if meets(c.target, target)]
-    if any(c.stance == "refuse" and c.org != org and org not in c.authorised for c in met):
+    refused = any(c.stance == "refuse" and c.org != org and org not in c.authorised for c in met)
+    # Who only looks on needs no leave; whose packets come to hosts that nobody may scan does not only look on.
+    if refused and (activity != "passive" or (reaches and target.live)):
         return "opt-out"
-    if not target.live:  # to look at a copy of a program takes nobody's leave
+    if activity == "passive" or not target.live:  # to look at a copy of a program takes nobody's leave
         return ""
     if not any(covers(c.target, target) and (c.org == org or org in c.authorised) for c in met):
         return "no-proof"

@@ -74,10 +74,11 @@ def tell_shared(owner: Connection) -> int:
 
 
 def withdraw(connect: Connect) -> int:
-    """Ends the leases that owners' words of today would refuse; how many. Their holders are told, and why.
+    """Ends the leases that owners' words of today would refuse, as far as that has not been done; how many.
 
-    For questions and renewals an owner's word counts from the moment on at which it is said; what is held ends here.
-    `connect` makes the owner's transactions: one for each control, since each holds the lock of its root.
+    What an owner says or ends has ended them already, in the same transaction; this is for proofs that were shown or
+    have run out since. Holders and owners are told (`lease_hear`). `connect` makes the owner's transactions: one for
+    each control, since each holds the lock of its root.
     """
     with connect() as db:
         changed = db.execute(
@@ -87,28 +88,8 @@ def withdraw(connect: Connect) -> int:
     ended = 0
     for (number,) in changed:
         with connect() as db:
-            for reference, org, aud, why in db.execute(
-                "select * from clearway.lease_hear(%s)", (number,)
-            ).fetchall():
-                of = hold.subject(reference)
-                ledger.append(db, "lease.withdrawn", of, {"why": why}, aud=aud)
-                events.emit(
-                    db, "lease.withdrawn", of, org=org, aud=aud, body={"reference": reference, "why": why}
-                )
-                ended += 1
-            _tell_owner(db, number)
+            ended += scalar(db, "select clearway.lease_hear(%s)", (number,))
     return ended
-
-
-def _tell_owner(db: Connection, number: int) -> None:
-    """Tells who spoke that leases of others were ended by it: neither whose, nor how many."""
-    told = db.execute(
-        "select org, aud::int from clearway.lease_control where control = %s and withdrew = heard", (number,)
-    ).fetchone()
-    if told is not None:
-        subject = f"lease-control/{number}"
-        ledger.append(db, "lease.control_heard", subject, {}, aud=told[1])
-        events.emit(db, "lease.control_heard", subject, org=told[0], aud=told[1], body={"control": number})
 
 
 def look_again(connect: Connect, looking: Looker, now: datetime) -> tuple[int, int]:

@@ -3,6 +3,7 @@
     ours       a lease names that address, covers that target, and was held at that time; its reference says which.
                That its holder may scan there was proven. That the address is its own is its word
     claimed    the same, of a lease without such a proof: who only looks on needs none, so anybody can claim that
+    withdrawn  as ours, but by then that leave had been taken back, or its proof had run out; its holder is told
     not ours   the address or the target is in a lease of that time, and none joins the two
     unknown    no lease says anything: that proves nothing
 
@@ -36,15 +37,16 @@ _SKEW = timedelta(minutes=5)  # clocks of others
 _WORDS = {
     "ours": "A participant whose leave to scan it is proven says that it is theirs: by this lease.",
     "claimed": "A participant says that it is theirs, by this lease, and has shown no leave to scan it. Anybody can.",
+    "withdrawn": "A participant had this lease for it, and no longer: by then its leave was taken back or over.",
     "not-ours": "No lease of that time joins this address and this target.",
     "unknown": "No lease says anything of it. That proves nothing.",
 }
 
 
 class Whose(Struct, frozen=True, kw_only=True):
-    """The answer; `reference` is the lease's, when it is ours or claimed."""
+    """The answer; `reference` is the lease's, when it is ours, claimed or withdrawn."""
 
-    answer: Literal["ours", "claimed", "not-ours", "unknown"]
+    answer: Literal["ours", "claimed", "withdrawn", "not-ours", "unknown"]
     reference: str = ""
     words: str
 
