@@ -345,10 +345,14 @@ def test_the_database_answers_as_the_rules_say_over_many_asks(house: House) -> N
         starts = now + timedelta(hours=draw.randrange(1, 30))
         until = starts + timedelta(hours=draw.randrange(1, 6))
         rate = draw.choice([None, 4.0, 9.0])
+        sources = ("198.51.100.7",) if any(t.live for t in targets) and draw.random() < 0.4 else ()
         wanted = rule.decide(
-            activity, targets, starts, until, held, controls, org=names[who.key], rate=rate, now=now
+            activity, targets, starts, until, held, controls, org=names[who.key], rate=rate,
+            reaches=bool(sources), now=now,
+        )  # fmt: skip
+        found = house.ask(
+            who, *scope, activity=activity, starts=starts, until=until, rate=rate, sources=sources
         )
-        found = house.ask(who, *scope, activity=activity, starts=starts, until=until, rate=rate)
         assert (found.answer, found.why) == (wanted.answer, wanted.why), (scope, activity)
         seen.add(found.answer)
         if found.lease is not None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from clearway.findings.lease import control, hold
 from clearway.records.errors import InputError
 from lease_house import NET, House
 
@@ -112,3 +113,75 @@ def test_whole_networks_are_no_source(house: House) -> None:
         with pytest.raises(InputError) as told:
             house.ask(house.rival, "198.0.0.0/8", activity="passive", sources=(source,))
         assert told.value.where == "sources[0]"
+
+
+def test_leave_that_was_taken_back_is_told_from_that_moment_on(house: House) -> None:
+    owned = house.prove(house.finder, authorised=["rival"])
+    lease = house.lease(house.rival, NET, sources=(SOURCE,))
+    before = datetime.now(UTC)
+    with house.acting(house.finder) as db:
+        control.say(db, owned.id, "own")
+    for who in (house.finder, house.operator):
+        found = house.whose(who, SOURCE, "192.0.2.7")
+        assert (found.answer, found.reference) == ("withdrawn", lease.reference)
+        assert "taken back" in found.words
+        assert house.whose(who, SOURCE, "192.0.2.7", before).answer == "ours", "it was then"
+    assert house.whose(house.finder, STRANGER, "192.0.2.7").answer == "unknown"
+
+
+def test_a_proof_that_is_ended_is_told_at_once_and_one_that_runs_out_before_anybody_looks(
+    house: House,
+) -> None:
+    owned = house.prove(house.finder)
+    one = house.lease(house.finder, NET, sources=(SOURCE,))
+    assert house.whose(house.operator, SOURCE, "192.0.2.7").answer == "ours"
+    with house.acting(house.finder) as db:
+        control.end(db, owned.id)
+    assert house.whose(house.operator, SOURCE, "192.0.2.7").answer == "withdrawn"
+    house.prove(house.finder)
+    other = house.lease(house.finder, NET, sources=(SOURCE,))
+    assert house.whose(house.operator, SOURCE, "192.0.2.7").reference == other.reference, (
+        "a lease goes before"
+    )
+    before = datetime.now(UTC)
+    with house.owner() as db:
+        db.execute("update clearway.lease_control set expires = clock_timestamp() where ended is null")
+        assert hold.one(db, other.reference).state == "held", "the minute's job comes"
+    found = house.whose(house.operator, SOURCE, "192.0.2.7")
+    assert (found.answer, found.reference) == ("withdrawn", other.reference)
+    assert house.whose(house.operator, SOURCE, "192.0.2.7", before).reference == other.reference
+    assert house.withdrawn() == 1
+    after = datetime.now(UTC)
+    for at, answer in ((before, "ours"), (after, "withdrawn")):
+        assert house.whose(house.operator, SOURCE, "192.0.2.7", at).answer == answer
+    assert one.reference != other.reference
+
+
+def test_who_only_looks_on_claims_once_the_proof_is_gone(house: House) -> None:
+    owned = house.prove(house.finder)
+    lease = house.lease(house.finder, NET, activity="passive", sources=(SOURCE,))
+    assert house.whose(house.operator, SOURCE, "192.0.2.7").answer == "ours"
+    with house.acting(house.finder) as db:
+        control.end(db, owned.id)
+    found = house.whose(house.operator, SOURCE, "192.0.2.7")
+    assert (found.answer, found.reference) == ("claimed", lease.reference)
+
+
+def test_a_lease_that_is_over_stays_its_holders_for_the_time_it_was_held(house: House) -> None:
+    owned = house.prove(house.finder, authorised=["rival"])
+    lease = house.lease(house.rival, NET, sources=(SOURCE,))
+    before = datetime.now(UTC)
+    house.release(house.rival, lease)
+    with house.acting(house.finder) as db:
+        control.say(db, owned.id, "refuse")
+    assert house.whose(house.finder, SOURCE, "192.0.2.7", before).answer == "ours"
+    assert house.whose(house.operator, SOURCE, "192.0.2.7").answer == "unknown"
+
+
+def test_after_its_window_a_withdrawn_lease_says_nothing(house: House) -> None:
+    owned = house.prove(house.finder, authorised=["rival"])
+    lease = house.lease(house.rival, NET, sources=(SOURCE,))
+    with house.acting(house.finder) as db:
+        control.say(db, owned.id, "refuse")
+    house.passes(lease, 5)
+    assert house.whose(house.operator, SOURCE, "192.0.2.7").answer == "unknown"

@@ -226,6 +226,25 @@ def test_whoever_asks_in_whatever_order_a_cap_is_never_passed(
         assert round(sum(x.rate or 0 for x in held if x.starts <= at < x.until), 6) <= 5.0
 
 
+@given(activities, targets, st.booleans(), st.sampled_from([None, 1.0, 9.0]))
+def test_what_an_owner_refuses_is_had_by_nobody_else_and_by_whom_it_names(
+    activity: rule.Activity, target: Target, reaches: bool, rate: float | None
+) -> None:
+    if not rule.fits(activity, target):
+        return
+    until = NOW + timedelta(hours=1)
+
+    def why(org: str) -> str:
+        said = [rule.Control(org="x", target=target, stance="refuse", authorised=frozenset({"friend"}))]
+        return decide(
+            activity, [target], NOW, until, [], said, org=org, rate=rate, reaches=reaches, now=NOW
+        ).why
+
+    comes = target.live and reaches
+    assert (why("stranger") == "opt-out") == (activity != "passive" or comes)
+    assert why("x") == why("friend") == ""
+
+
 @given(activities, st.lists(live_targets, min_size=1, max_size=2), st.booleans())
 def test_no_load_on_hosts_without_proof_of_control(
     activity: rule.Activity, wanted: list[Target], proven: bool

@@ -86,7 +86,9 @@ def test_the_applications_role_reads_nothing_of_what_is_looked_up(house: House) 
             db.execute(f"select from clearway.{table}".encode())
         assert isinstance(told.value.__cause__, psycopg.errors.InsufficientPrivilege)
     for call in (
-        "clearway.lease_refused(1, 'port', null, '{}', '{}', '{}', now())", "clearway.lease_sweep()",
+        "clearway.lease_refused(1, 'port', true, null, '{}', '{}', '{}', now())", "clearway.lease_sweep()",
+            "clearway.lease_leave(1, null, 'a', now())", "clearway.lease_control_lock(1)",
+            "clearway.event_put('a.made', 'a/1', 1, 0, '{}')", "clearway.log_own('a.made', 'a/1', '', 0)",
         "clearway.lease_free(null, 'a', now())", "clearway.lease_hear(1)", "clearway.lease_lock('{}')",
         "clearway.lease_load(null, 'a', now(), now(), now(), null)", "clearway.lease_root_of(null, 'a', true)",
         "clearway.lease_met(null, 'a', now(), now(), now())", "clearway.lease_controls(null, 'a', now())",

@@ -135,7 +135,7 @@ def say(
 ) -> Control:
     """Says how others may scan what is proven, and who is authorised.
 
-    New questions and renewals are answered by it from then on; what others hold against it ends within a minute.
+    New questions and renewals are answered by it from then on; what others hold against it ends in this transaction.
 
     Raises:
         InputError: a rate without a cap or a cap without one, or a cap on software; an organisation that is not here.
@@ -168,7 +168,7 @@ def say(
 
 
 def end(db: Connection, number: int) -> Control:
-    """Ends a proof of one's own, and with it what it said; as it was.
+    """Ends a proof of one's own, and with it what it said and the leases that stood by it; as it was.
 
     Raises:
         NotFoundError, ForbiddenError, ConflictError: it is not there, not the caller's, or ended.

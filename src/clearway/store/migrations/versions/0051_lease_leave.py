@@ -381,8 +381,8 @@ end $$;
 WHOSE = """
 -- Whether a scan that somebody sees is of a participant: 'ours' where its leave to scan that was proven, 'withdrawn'
 -- where that leave had been taken back or had run out by then, 'claimed' where a participant says so without, as
--- anybody can. That it is not is told only to who controls what was scanned; where no lease says anything of it, nothing
--- is known.
+-- anybody can. That it is not is told only to who controls what was scanned; where no lease says anything of it,
+-- nothing is known.
 create or replace function clearway.lease_whose(of_org int, source inet, of_net inet, of_path text, seen timestamptz)
     returns jsonb language plpgsql security definer set search_path = clearway, pg_temp as $$
 declare
