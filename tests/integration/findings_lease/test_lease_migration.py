@@ -53,7 +53,7 @@ def test_taken_back_and_made_again_leases_are_held_as_before(alone: House) -> No
 def test_taken_back_alone_the_newest_step_leaves_the_functions_before_it(alone: House) -> None:
     house = alone
     before = functions(house)
-    steps = Steps(house.people.url, *since("0051"))
+    steps = Steps(house.people.url, *since("0053"))
     steps.down()
     between = functions(house)
     assert "event_put" not in str(between)

@@ -6,8 +6,8 @@ event. A refusal is of what comes to the owner's hosts: so of passive looking to
 
 from clearway.store.ddl import before, run
 
-revision = "0051"
-down_revision = "0050"
+revision = "0053"
+down_revision = "0051"
 branch_labels = None
 depends_on = None
 
