@@ -19,7 +19,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -32,7 +32,7 @@ from .filter import digest, programs
 from .handles import Launched, Pipe, memory, pair, readable, sealed
 from .keeper import FIRST_FD, INFO_FD, STAGE
 from .run import WRITABLE, Enforcement, Limits, Outcome, Run, checked
-from .spawn import Keeper, Started, keeper
+from .spawn import Started, start
 from .watch import follow
 
 _START_S = 20.0  # for making a box; only a machine without room needs longer
@@ -147,7 +147,7 @@ class Bubblewrap:
         out, err = Pipe(held), Pipe(held)
         before = group.read() if group else Counters(0, 0, 0)
         stdin = sealed(run.stdin, held)
-        launched = self.launch(run, user, group, (stdin, out.box, err.box), keeper(), held)
+        launched = self.launch(run, user, group, (stdin, out.box, err.box), start, held)
         out.close_box()
         err.close_box()
         folders = mounted(launched, err.ours, held)
@@ -171,7 +171,7 @@ class Bubblewrap:
         user: int | None,
         group: Group | None,
         streams: tuple[int, int, int],
-        by: Keeper,
+        begin: Callable[[dict[str, Any], Sequence[int]], Started],
         held: contextlib.ExitStack,
     ) -> Launched:
         """Starts a box that waits at its gate. What it holds open here is closed with `held`, and kills it."""
@@ -196,7 +196,7 @@ class Bubblewrap:
             "fresh": numbers.of(self._fixed.all),
             "stage": staged,
         }
-        box = by.start(request, [*streams, *numbers.fds])
+        box = begin(request, [*streams, *numbers.fds])
         held.callback(box.close)
         ready_box.close()
         gate_box.close()

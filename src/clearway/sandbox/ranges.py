@@ -70,7 +70,7 @@ class Box:
         with theirs:
             waits = Run(argv=(_CAT,), limits=limits, loopback=True)
             streams = (theirs.fileno(), theirs.fileno(), self._errors.box)
-            self._launched = made.launch(waits, self._user, self._group, streams, by, held)
+            self._launched = made.launch(waits, self._user, self._group, streams, by.start, held)
         self._errors.close_box()
         self._box: Started = self._launched.box
         self._held = held

@@ -123,6 +123,7 @@ class Keeper:
                 cwd="/",
             )
         self._control = ours
+        self._lost = False  # killed, though not yet waited for
         self.owner = os.getpid()
 
     def start(self, request: dict[str, Any], fds: Sequence[int]) -> Started:
@@ -137,6 +138,7 @@ class Keeper:
                 socket.send_fds(self._control, [json.dumps(request).encode()], [theirs.fileno(), *fds])
             except OSError as error:
                 ours.close()
+                self._lost = True
                 raise UpstreamError(
                     f"the process that keeps the boxes does not answer: {error.strerror}", where="sandbox"
                 ) from error
@@ -144,7 +146,7 @@ class Keeper:
 
     @property
     def alive(self) -> bool:
-        return self.owner == os.getpid() and self._process.poll() is None
+        return not self._lost and self.owner == os.getpid() and self._process.poll() is None
 
     def close(self) -> None:
         """Ends it, and all its boxes."""
@@ -174,6 +176,18 @@ def keeper() -> Keeper:
             atexit.register(_close)
         _keeper.append(Keeper())
         return _keeper[0]
+
+
+def start(request: dict[str, Any], fds: Sequence[int]) -> Started:
+    """`Keeper.start` of this process's keeper. When that was killed before it took the request, a new one takes it.
+
+    Raises:
+        UpstreamError: the new one is gone as well.
+    """
+    try:
+        return keeper().start(request, fds)
+    except UpstreamError:
+        return keeper().start(request, fds)
 
 
 def _close() -> None:

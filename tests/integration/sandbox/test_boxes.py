@@ -198,11 +198,23 @@ def test_a_killed_keeper_is_named_and_the_next_run_has_a_new_one(boxes):
     thread.start()
     while not alive(f"sleep\0{word}"):
         time.sleep(0.01)
-    os.kill(spawning.keeper()._process.pid, signal.SIGKILL)
+    keeper = spawning.keeper()._process.pid
+    os.kill(keeper, signal.SIGKILL)
     thread.join(10)
     assert "ended" in str(raised[0])
+    os.waitid(os.P_PID, keeper, os.WEXITED | os.WNOWAIT)  # its sockets close one after the other
     assert gone(f"sleep\0{word}")
     assert boxes.run(Run(argv=("/bin/true",))).code == 0
+
+
+def test_a_request_that_finds_its_keeper_dead_is_taken_by_a_new_one(boxes, monkeypatch):
+    boxes.run(Run(argv=("/bin/true",)))
+    dead = spawning.keeper()
+    os.kill(dead._process.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, dead._process.pid, os.WEXITED | os.WNOWAIT)
+    monkeypatch.setattr(dead._process, "poll", lambda: None)  # as in the moment before it can be waited for
+    assert boxes.run(Run(argv=("/bin/true",))).code == 0
+    assert spawning.keeper() is not dead
 
 
 def test_nothing_is_left_when_the_controller_is_killed():
@@ -304,7 +316,7 @@ def test_a_box_at_its_gate_gives_up_when_nobody_is_left_to_open_it(boxes):
         f"asked = Run(argv=('/bin/sleep', '{word}'))\n"
         "null = os.open('/dev/null', os.O_RDWR)\n"
         "with made.user() as user:\n"
-        "    launched = made.launch(asked, user, None, (null, null, null), spawn.keeper(), held)\n"
+        "    launched = made.launch(asked, user, None, (null, null, null), spawn.start, held)\n"
         "    bubblewrap.mounted(launched, null, held)\n"
         "    os.kill(spawn.keeper()._process.pid, signal.SIGKILL)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -371,7 +383,9 @@ def test_a_box_that_is_let_go_at_any_moment_of_its_start_leaves_nothing():
         with made.user() as user:
             for wait in range(25):
                 with contextlib.ExitStack() as held:
-                    made.launch(Run(argv=("/bin/sleep", word)), user, None, (null, null, null), keeper, held)
+                    made.launch(
+                        Run(argv=("/bin/sleep", word)), user, None, (null, null, null), keeper.start, held
+                    )
                     time.sleep(wait / 2000)
         children = Path(f"/proc/{keeper._process.pid}/task/{keeper._process.pid}/children")
         until = time.monotonic() + 5
