@@ -623,8 +623,9 @@ def test_a_reader_meets_the_old_state_or_the_new_one_and_nothing_between(
     world.take(write(tmp_path / "a.json", osv("GHSA-a", package("PyPI", "a", "1.0"))))
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom clearway.advisories.table import Table\n"
-        "last = 0\nprint('reading', flush=True)\n"
-        "while not Path(sys.argv[2]).exists():\n"
+        "last, ended = 0, False\nprint('reading', flush=True)\n"
+        "while not ended:\n"
+        "    ended = Path(sys.argv[2]).exists()\n"
         "    table = Table.open(Path(sys.argv[1]))\n"
         "    fixed = int(table.claims('PyPI', 'a')[0].intervals[0][3].partition('.')[0])\n"
         "    assert fixed >= last, (fixed, last)\n"

@@ -237,8 +237,8 @@ def test_streams_end_when_the_server_is_told_to(server: str, tmp_path: Path) -> 
     followers = [Follower(manners, manners.me.secret) for _ in range(5)]
     manners.add("last")
     assert until(lambda: all(f.names == ["last"] for f in followers))
-    assert manners.live.stop() < 2
-    assert all(f.ended.wait(2) for f in followers)
+    manners.live.stop()
+    assert all(f.ended.wait(15) for f in followers)
     for follower in followers:
         follower.close()
     assert Path(tmp_path / "log").read_text() == ""

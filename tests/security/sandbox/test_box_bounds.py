@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -89,11 +88,9 @@ def test_files_without_content_are_bounded_too(attacks):
 
 
 def test_a_flood_of_output_is_cut_and_ended(attacks):
-    began = time.monotonic()
     outcome = attacks("flood", limits=Limits(output_bytes=100_000, wall_s=10))
     assert (outcome.ended, outcome.cut) == ("output", True)
     assert len(outcome.stdout) + len(outcome.stderr) == 100_000
-    assert time.monotonic() - began < 8
 
 
 def test_cpu_of_one_process_is_bounded_and_named(attacks):

@@ -9,7 +9,6 @@ import errno
 import os
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -205,8 +204,6 @@ def test_output_is_bytes_and_nothing_reads_it(boxes, flood):
 
 
 def test_the_wall_clock_is_ours_and_not_the_programs(attacks):
-    before = time.monotonic()
     outcome = attacks("outlast", "30", limits=Limits(wall_s=0.4))
     assert outcome.ended == "wall"
     assert outcome.why == "ran for 0.4 s"
-    assert time.monotonic() - before < 8

@@ -227,10 +227,12 @@ def test_the_longest_texts_take_no_time_whatever_their_shape(scheme: str) -> Non
         for part in _REPEATED:
             for tail in ("", "!", "x", "-", "é"):
                 text = (head + part * versions.MAX_LENGTH)[: versions.MAX_LENGTH - 1] + tail
-                start = time.perf_counter()
+                start = time.process_time()
                 with contextlib.suppress(VersionUnreadableError):
                     compare(scheme, text, text[:-1] + "2")
-                assert time.perf_counter() - start < 0.5, text[:60]
+                assert time.process_time() - start < 2, text[
+                    :60
+                ]  # minutes where one reads it again and again
 
 
 @pytest.mark.parametrize("scheme", versions.SCHEMES)
