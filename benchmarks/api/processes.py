@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks._measure import program
@@ -49,6 +49,15 @@ def cpu_s(pid: int) -> float:
     """Processor seconds of `pid` so far, user and system."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def children_cpu_s(pid: int) -> float:
+    """Processor seconds of the descendants of `pid` that live, such as a database's backends."""
+    total = 0.0
+    for child in _tree(pid)[1:]:
+        with suppress(OSError):
+            total += cpu_s(child)
+    return total
 
 
 def _tree(pid: int) -> list[int]:
