@@ -4,9 +4,10 @@
 
 Wheels come by pip and are not executed. pip asks a source distribution for its name by running its build script: only
 bytes whose hash a recipe names get so far. Debian's sources come by apt from the mirrors that this machine uses. What
-can't be had is named, and its recipes are skipped; the rest stands. Then each pair is held against the OSV records that
-are bundled, and against those of `--records`: that they call the one release affected and the other not. A pair that no
-record names is said to be unchecked.
+can't be had is named, and its recipes are skipped; the rest stands. What each file was fetched as stands beside them,
+in `fetched.json`: one without is fetched again, since it counts for nothing at a desk. Then each pair is held against
+the OSV records that are bundled, and against those of `--records`: that they call the one release affected and the
+other not. A pair that no record names is said to be unchecked.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import zstandard
 
-from clearway.findings.validate import published, recipe
+from clearway.findings.validate import debian, fetched, published, recipe
+from clearway.records.errors import ClearwayError
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT / "corpus"
@@ -69,6 +72,14 @@ def there(folder: Path, name: str, digest: str) -> bool:
     return path.is_file() and sha256(path.read_bytes()).hexdigest() == digest
 
 
+def take(out: Path, folder: Path, origins: dict[str, list[fetched.Origin]]) -> None:
+    """Copies what was fetched into `out` to the folder, with the notes of what it is."""
+    for path in sorted(out.iterdir()):
+        if path.is_file() and sha256(path.read_bytes()).hexdigest() in origins:
+            shutil.copyfile(path, folder / path.name)
+    fetched.write(folder, origins)
+
+
 def requirement(name: str) -> tuple[str, str]:
     """Project and version of a wheel's or a source distribution's file name."""
     if name.endswith(".whl"):
@@ -91,14 +102,42 @@ def by_pip(folder: Path, files: dict[str, str]) -> None:
     for one in rounds:
         wheels = all(name.endswith(".whl") for name, _ in one.values())
         lines = [f"{'=='.join(requirement(name))} --hash=sha256:{digest}" for name, digest in one.values()]
-        with tempfile.NamedTemporaryFile("w", suffix=".txt") as listed:
-            listed.write("\n".join(lines))
-            listed.flush()
+        with tempfile.TemporaryDirectory() as place:  # beside nothing that pip could take for fetched
+            listed, out = Path(place, "wanted.txt"), Path(place, "out")
+            listed.write_text("\n".join(lines), "utf-8")
+            out.mkdir()
             subprocess.run(
-                [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes", "-d", str(folder),
-                 "--only-binary" if wheels else "--no-binary", ":all:", "-r", listed.name],
+                [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes", "-d", str(out),
+                 "--only-binary" if wheels else "--no-binary", ":all:", "-r", str(listed)],
                 check=False,
             )  # fmt: skip
+            take(out, folder, dict(of_index(out, one.values())))
+
+
+def of_index(out: Path, asked: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list[fetched.Origin]]]:
+    """What pip has fetched, as the project and version that it was asked for."""
+    for name, digest in asked:
+        if there(out, name, digest):
+            project, version = requirement(name)
+            yield digest, [fetched.Origin(ecosystem="PyPI", name=project, version=version, file=name)]
+
+
+def of_packages(out: Path) -> dict[str, list[fetched.Origin]]:
+    """What apt has fetched: each `.dsc`, and the files that it lists where they are those that it lists."""
+    found: dict[str, list[fetched.Origin]] = defaultdict(list)
+    for path in sorted(out.glob("*.dsc")):
+        data = path.read_bytes()
+        try:
+            said = debian.read(data, path.name)
+        except ClearwayError as error:
+            print(f"{path.name}: {error}", file=sys.stderr)
+            continue
+        files = {path.name: sha256(data).hexdigest(), **said.files}
+        for name, digest in files.items():
+            if there(out, name, digest):
+                origin = fetched.Origin(ecosystem="Debian", name=said.source, version=said.version, file=name)
+                found[digest].append(origin)
+    return found
 
 
 def by_apt(folder: Path, name: str) -> None:
@@ -124,8 +163,7 @@ def by_apt(folder: Path, name: str) -> None:
         ]
         for act in (("update",), ("source", "--download-only", package)):
             subprocess.run(["apt-get", *words, *act], cwd=Path(place, "out"), check=False)
-        for path in Path(place, "out").iterdir():
-            shutil.copyfile(path, folder / path.name)
+        take(Path(place, "out"), folder, of_packages(Path(place, "out")))
 
 
 def records_of(path: Path, read: dict[str, recipe.Recipe]) -> list[dict[str, object]]:
@@ -158,7 +196,13 @@ def main() -> int:
     asked = parser.parse_args()
     asked.into.mkdir(parents=True, exist_ok=True)
     read = recipes(asked.only)
-    lacking = {n: d for one in read.values() for n, d in wanted(one).items() if not there(asked.into, n, d)}
+    noted = fetched.read(asked.into).files
+    lacking = {
+        n: d
+        for one in read.values()
+        for n, d in wanted(one).items()
+        if d not in noted or not there(asked.into, n, d)
+    }
     # A source package is asked for once, by the name that its files begin with.
     from_apt = {n: d for n, d in lacking.items() if ".orig." in n or n.endswith(".dsc") or ".debian." in n}
     by_pip(asked.into, {n: d for n, d in lacking.items() if n not in from_apt})
@@ -169,6 +213,16 @@ def main() -> int:
         for name, digest in wanted(one).items():
             if not there(asked.into, name, digest):
                 missing[title].append(name)
+    noted = fetched.read(asked.into).files
+    bare = {n for one in read.values() for n, d in wanted(one).items() if d not in noted} - {
+        n for names in missing.values() for n in names
+    }
+    if bare:
+        print(
+            f"{len(bare)} files are there from before, and could not be fetched again: without a note of what they "
+            "were fetched as they count for nothing at a desk",
+            file=sys.stderr,
+        )
     for title, names in missing.items():
         print(f"skipped {title}: not to be had: {', '.join(names)}", file=sys.stderr)
     records = []

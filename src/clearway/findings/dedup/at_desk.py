@@ -104,7 +104,8 @@ class Desk:
                 validate_desk.Sealed(job, self.vault, tried.finding, fetched),
                 validate_desk.Sealed(job, self.vault, fixed.finding, fetched),
             )
-            subject = Subject(recipe=msgspec.structs.replace(tried.recipe, patched=fixed.fix), files=files)
+            recipe = msgspec.structs.replace(tried.recipe, patched=fixed.fix)
+            subject = Subject(recipe=recipe, files=files, fix_of_another=True)
             with apart.builder(box, self.home, fetched.digests()) as builder:
                 ladder = judge(box, builder, subject, upto=2).ladder
         except ConfigError:

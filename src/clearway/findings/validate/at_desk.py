@@ -1,7 +1,8 @@
 """The desk's validations: a finding's sealed files judged, and what was found kept, once, with signed statements.
 
 1. The recipe is the newest `recipe.json` of the finding; with a patch that was asked for, its fix is the target and it.
-2. Files come from the vault, and from `corpus/` of the home, where the desk keeps what it fetched itself.
+2. Files come from the vault, and from `corpus/` of the home, where the desk keeps what it fetched itself: known without
+   a person's word for the product and release that they were fetched as alone (`fetched`).
 3. The judging writes nothing but how far it is: a worker that is killed leaves nothing, and another begins anew.
 4. Statements, levels, the finding's level and state, and the log are one transaction with the step's mark: they happen
    once, whatever is killed.
@@ -33,7 +34,7 @@ from clearway.store.jobs_retry import LASTING
 from .. import artefact, desk_key, kept
 from ..artefact import File
 from ..intake import overlap
-from . import apart, identity, level, statement, validation
+from . import apart, fetched, identity, level, statement, validation
 from . import recipe as r
 from .files import Folders
 from .judge import Judged, Subject, judge
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 
 RECIPE = "recipe.json"
 ATTEMPTS = 5
-FETCHED = "corpus"  # in the home: files that the desk fetched from where they are published
+FETCHED = fetched.FOLDER
 _TELL_S = 1.0
 _SMALL = 64 << 10  # bytes; a recipe names a few hundred files at most
 # What is wrong with a recipe or its files is an answer; what is wrong with this machine is none.
@@ -129,8 +130,9 @@ class Desk:
                 raise NotFoundError("the finding has no recipe", where=RECIPE)
             recipe = r.read(raw)
             box = self._box()
-            vouched = self._vouched(asked, sent, raw)
-            judged = self._judged(job, box, finding, asked, recipe, raw, vouched)
+            corpus = fetched.Fetched(self.home / FETCHED)
+            vouched = _vouched(corpus, finding, asked, recipe, sent, raw)
+            judged = self._judged(job, box, finding, asked, recipe, raw, vouched, corpus)
             made = statement.statements(
                 recipe, raw, judged, box.enforcement(), datetime.now(UTC), finding=finding.handling,
                 vouched=vouched,
@@ -194,8 +196,9 @@ class Desk:
         recipe: r.Recipe,
         raw: bytes,
         vouched: dict[str, frozenset[str]],
+        corpus: fetched.Fetched,
     ) -> Judged:
-        fetched = Folders(self.home / FETCHED)
+        known = frozenset().union(*vouched.values())
         doubt = identity.of_finding(recipe, finding.ecosystem, finding.package, finding.release)
         last = [0.0]
 
@@ -211,23 +214,14 @@ class Desk:
 
         subject = Subject(
             recipe=recipe,
-            files=Sealed(job, self.vault, finding, fetched),
-            known=frozenset().union(*vouched.values()),
+            files=Sealed(job, self.vault, finding, corpus),
+            known=known,
             document=sha256(raw).hexdigest(),
             doubts=(doubt,) if doubt else (),
+            unknown_why=corpus.why(recipe, known),
         )
-        with apart.builder(box, self.home, fetched.digests()) as builder:
+        with apart.builder(box, self.home, corpus.digests()) as builder:
             return judge(box, builder, subject, upto=asked.upto, seconds=float(asked.seconds), progress=told)
-
-    def _vouched(self, asked: Validation, sent: str, raw: bytes) -> dict[str, frozenset[str]]:
-        """The SHA-256 of what is said to be what is published, by whose word: of a statement's `vouched`. Who has read
-        the recipe as it was `sent` has read it with the desk's own patch in it as well."""
-        by = {
-            "coordinator": frozenset(asked.vouched),
-            "fetched by the desk": Folders(self.home / FETCHED).digests(),
-        }
-        document = sha256(raw).hexdigest()
-        return {role: known | {document} if sent in known else known for role, known in by.items()}
 
     def _recipe(self, db: Connection, finding: Finding, asked: Validation) -> tuple[bytes | None, str]:
         """The recipe to judge, and the SHA-256 of the one that was sent; None and "" without one."""
@@ -299,6 +293,23 @@ class Desk:
                 fresh = kept.by_id(db, finding.id)
                 if fresh.state == "validating":
                     kept.move(db, fresh, "queued", "it could not be tried here")
+
+
+def _vouched(
+    corpus: fetched.Fetched, finding: Finding, asked: Validation, recipe: r.Recipe, sent: str, raw: bytes
+) -> dict[str, frozenset[str]]:
+    """The SHA-256 of what is said to be what is published, by whose word: of a statement's `vouched`. Who has read the
+    recipe as it was `sent` has read it with the desk's own patch in it as well.
+
+    What the desk has fetched is of one product; a finding that names its own by more than the name ("owner/name") may
+    be of another one.
+    """
+    known = frozenset(asked.vouched)
+    whole = identity.whole(recipe, finding.ecosystem, finding.package)
+    return {
+        "coordinator": known | {sha256(raw).hexdigest()} if sent in known else known,
+        "fetched by the desk": corpus.counting(recipe, read=sent in known) if whole else frozenset[str](),
+    }
 
 
 def _with_patch(raw: bytes, digest: str) -> bytes:

@@ -35,7 +35,7 @@ from .files import Files
 from .recipe import CTarget, Proof, PythonTarget, Target
 from .tools import COMPILERS, Compiler, compiler_version, python, python_binds, soabi, tool
 
-VERSION = "build/v4"  # of these rules: another number builds anew
+VERSION = "build/v5"  # of these rules: another number builds anew
 TARGET = "/target"  # where the box sees what was built
 BUILD_LIMITS = Limits(
     cpu_s=240.0, wall_s=300.0, memory_mib=2048, processes=256, open_files=1024, work_mib=1024, file_mib=256
@@ -57,6 +57,7 @@ class Built(Struct, frozen=True, kw_only=True):
         str, ...
     ] = ()  # that can be run: programs of a C target, beside it those of a Python package
     marks: program.Marks = program.Marks()  # what it tells the sanitizers
+    over: int = 0  # files of the recipe that were laid over files of the sources
 
 
 class BuildFailedError(InputError):
@@ -209,7 +210,7 @@ class Builder:
 
     def _c(self, task: program.Task, target: CTarget, compiler: Compiler, fresh: Path) -> Built:
         environment = {"PATH": "/usr/bin:/bin", "HOME": "/work", "LC_ALL": "C", "SOURCE_DATE_EPOCH": "0"}
-        done = self._run(task.script, task.inputs, environment, ("out/**", "marks", "applied"), ())
+        done = self._run(task.script, task.inputs, environment, ("out/**", "marks", "over", "applied"), ())
         into = fresh / "files"
         left = {name: data for name, data in done.kept.items() if name.startswith("out/")}
         _write(left, "out/", into)
@@ -218,7 +219,7 @@ class Builder:
         return Built(
             folder=into, kind="c", digest=_digest(into), compiler=compiler_version(compiler), sanitized=True,
             patches=len(target.patches) + (int(applied) if applied.isdigit() else 0),
-            tests=tuple(t.name for t in target.tests), marks=marks,
+            tests=tuple(t.name for t in target.tests), marks=marks, over=len(done.kept.get("over", b"").split()),
         )  # fmt: skip
 
     def _run(

@@ -109,6 +109,14 @@ def to_read(recipe: r.Recipe) -> tuple[str, ...]:
         found.append(
             "nobody has read the recipe, and its compiler flags may make a program that is not shipped"
         )
+    if isinstance(recipe.target, r.CTarget) and recipe.target.patches:
+        found.append(
+            "nobody has read the recipe, and it patches the target itself before it looks for a flaw"
+        )
+    if isinstance(recipe.target, r.DebianTarget) and recipe.target.series is not None:
+        found.append(
+            "nobody has read the recipe, and it leaves out patches that the release is published with"
+        )
     proof = recipe.proof
     if isinstance(proof, r.Command) and proof.argv[0] == "python3":
         own = _same(proof.argv[2].partition(".")[0], recipe.target.name)

@@ -86,9 +86,9 @@ def run_validate(args: argparse.Namespace) -> int:
     from . import statement
 
     upto = int(args.upto[1])
-    vouched = _vouched(args)
+    vouched, why = _vouched(args)
     known = frozenset().union(*vouched.values())
-    judged, recipe, raw = _judged(args, args.folder, upto, known)
+    judged, recipe, raw = _judged(args, args.folder, upto, known, why)
     made = statement.statements(
         recipe, raw, judged, backend().enforcement(), SystemClock().now(), vouched=vouched
     )
@@ -169,20 +169,29 @@ def _not_revoked(
     return told.at
 
 
-def _vouched(args: argparse.Namespace) -> dict[str, frozenset[str]]:
-    """The SHA-256 of what is said to be what is published, by whose word. A recipe's own folder comes from whoever made
-    the proof."""
+def _vouched(args: argparse.Namespace) -> tuple[dict[str, frozenset[str]], str]:
+    """The SHA-256 of what is said to be what is published, by whose word, and why files that are there don't count. A
+    recipe's own folder comes from whoever made the proof; what was fetched with a note counts as what it says, unless
+    the user has read the recipe."""
+    from hashlib import sha256
+
+    from . import recipe as recipes
+    from .fetched import FOLDER, Fetched
     from .files import Folders
 
-    named = (*args.files, *((args.folder,) if args.vouch else ()))
-    return {
-        "command line": Folders(*named).digests(),
-        "fetched by the desk": Folders(args.home / "corpus").digests(),
-    }
+    raw = _read(args.folder / "recipe.json")
+    recipe = recipes.read(raw, str(args.folder / "recipe.json"))
+    desks, named = Fetched(args.home / FOLDER), Fetched(*args.files)
+    said = named.digests() if args.vouch else named.unnoted() | named.counting(recipe)
+    if args.vouch:
+        said |= Folders(args.folder).digests() | {sha256(raw).hexdigest()}
+    by = {"command line": said, "fetched by the desk": desks.counting(recipe, read=args.vouch)}
+    known = frozenset().union(*by.values())
+    return by, "; ".join(w for w in (desks.why(recipe, known), named.why(recipe, known)) if w)
 
 
 def _judged(
-    args: argparse.Namespace, folder: Path, upto: int, known: frozenset[str] | None
+    args: argparse.Namespace, folder: Path, upto: int, known: frozenset[str] | None, unknown_why: str = ""
 ) -> tuple[Judged, Any, bytes]:
     from hashlib import sha256
 
@@ -205,7 +214,9 @@ def _judged(
         print(f"\r\033[K{what} {done} of {total}", end="", file=sys.stderr, flush=True)
 
     document = sha256(raw).hexdigest()
-    subject = judge.Subject(recipe=recipe, files=_folders(args, folder), known=known, document=document)
+    subject = judge.Subject(
+        recipe=recipe, files=_folders(args, folder), known=known, document=document, unknown_why=unknown_why
+    )
     try:
         with apart.builder(box, args.home, published) as builder:
             judged = judge.judge(

@@ -2,7 +2,7 @@
 
 Bytes speak for themselves where their format does: a wheel by its METADATA (PEP 427, core metadata), a source
 distribution by its PKG-INFO, a Debian source package by its `.dsc` (`debian`). Archives of C say nothing of what they
-are: who vouches for them says so.
+are: who vouches for them says so, or what they were fetched as (`fetched`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 
-from clearway.records.errors import VersionUnreadableError
+from clearway.records.errors import InputError, VersionUnreadableError
 from clearway.versions import has_keys, is_generic, key, scheme_of
 
+from . import debian
 from . import recipe as r
 from .files import Files
 
@@ -42,11 +43,66 @@ def doubts(recipe: r.Recipe, files: Files) -> tuple[str, ...]:
     found = []
     for part, target in (("target", recipe.target), ("patched", recipe.patched)):
         if isinstance(target, r.PythonTarget) and not any(
-            _same_name(name, target.name) and same_version("PyPI", version, target.version)
+            same_package("PyPI", name, target.name) and same_version("PyPI", version, target.version)
             for name, version in _released(target, files)
         ):
             found.append(f"no file of {part} says that it is the release that the recipe names")
+        again = target is recipe.patched and same_sources(recipe.target, target)
+        if isinstance(target, r.DebianTarget) and not again and not _said_by_dsc(target, files):
+            found.append(f"the source package of {part} is another release than the recipe names")
     return tuple(found)
+
+
+def same_sources(one: r.Target, other: r.Target | None) -> bool:
+    """Whether two targets are made of the same published files: then they differ in patches alone, or in nothing."""
+    if isinstance(one, r.PythonTarget) and isinstance(other, r.PythonTarget):
+        return (one.wheels, one.sdist) == (other.wheels, other.sdist)
+    if isinstance(one, r.CTarget) and isinstance(other, r.CTarget):
+        return all(getattr(one, n, {}) == getattr(other, n, {}) for n in ("source", "archives", "files"))
+    return False
+
+
+def base(version: str) -> str:
+    """The version of a Debian source package that a recipe leaves patches out of: what stands before "~without-"."""
+    return re.sub(r"~without-.*$", "", version)
+
+
+def _said_by_dsc(target: r.DebianTarget, files: Files) -> bool:
+    """Whether the `.dsc` says the release, to the letter: a "+" behind it is another release."""
+    name = next(n for n in target.source if n.endswith(".dsc"))
+    try:
+        found = debian.read(files.read(target.source[name]), name)
+    except InputError:
+        return False
+    return same_package("Debian", found.source, target.name) and found.version == base(target.version)
+
+
+def no_fix(recipe: r.Recipe) -> tuple[str, ...]:
+    """Why the patched target is no fix of the other, in words; empty when it may be one: a later release of the same
+    product, or the same sources with at least one patch more."""
+    target, patched = recipe.target, recipe.patched
+    if patched is None:
+        return ()
+    if isinstance(target, r.CTarget) and isinstance(patched, r.CTarget) and same_sources(target, patched):
+        before, after = list(target.patches.values()), list(patched.patches.values())
+        one, two = getattr(target, "series", None), getattr(patched, "series", None)
+        holds = two is None or (one is not None and [p for p in two if p in set(one)] == list(one))
+        if after[: len(before)] == before and holds and (len(after) > len(before) or one != two):
+            return ()
+        return ("the fix leaves out a patch that the target has, or adds none",)
+    at = (
+        "PyPI"
+        if isinstance(target, r.PythonTarget)
+        else "Debian"
+        if isinstance(target, r.DebianTarget)
+        else ""
+    )
+    try:
+        scheme = scheme_of(at)
+        later = key(scheme, _number(patched.version)) > key(scheme, _number(target.version))
+    except VersionUnreadableError:
+        later = False
+    return () if later else ("the fix is no later release than the target, and not its sources with a patch",)
 
 
 def of_finding(recipe: r.Recipe, ecosystem: str, package: str, release: str) -> str:
@@ -65,20 +121,32 @@ def of_finding(recipe: r.Recipe, ecosystem: str, package: str, release: str) -> 
         return "the recipe's target is a Debian source package, and the finding's product is none"
     if not package:
         return "the finding names no product"
-    whole = _same_name(target.name, package)
-    if not whole and (
-        at == "PyPI" or not _same_name(target.name, re.split(r"[/:]", package.rstrip("/"))[-1])
-    ):
+    last = re.split(r"[/:]", package.rstrip("/"))[-1]
+    if not whole(recipe, ecosystem, package) and (at == "PyPI" or not same_package(at, target.name, last)):
         return "the recipe's target is another product than the finding's"
-    version = re.sub(r"~without-.*$", "", target.version) if debian else target.version
+    version = base(target.version) if debian else target.version
     if not same_version(at, version, release):
         return "the recipe's target is another release than the finding's"
     return ""
 
 
+def whole(recipe: r.Recipe, ecosystem: str, package: str) -> bool:
+    """Whether the target is called as the finding's package is, and not as its last part alone: two owners may each
+    have a program of one name, and what the desk has fetched is of one of them."""
+    return same_package(ecosystem.partition(":")[0], recipe.target.name, package)
+
+
+def same_package(ecosystem: str, one: str, other: str) -> bool:
+    """Whether two names are one package's: on the Python index by PEP 503, elsewhere but for capital letters, as
+    Debian writes the names of programs. "libfoo" is not "foo"."""
+    if ecosystem == "PyPI":
+        return _plain(one) == _plain(other)
+    return one.strip().casefold() == other.strip().casefold()
+
+
 def same_version(ecosystem: str, one: str, other: str) -> bool:
     """Whether two texts are one version there; a "v" before the number is none."""
-    one, other = (re.sub(r"^[vV](?=\d)", "", v.strip()) for v in (one, other))
+    one, other = _number(one), _number(other)
     if one == other:
         return True
     scheme = scheme_of(ecosystem)
@@ -142,8 +210,8 @@ def _of_tar(data: bytes) -> list[bytes]:
     return found
 
 
-def _same_name(one: str, other: str) -> bool:
-    return _plain(one) == _plain(other)
+def _number(version: str) -> str:
+    return re.sub(r"^[vV](?=\d)", "", version.strip())
 
 
 def _plain(name: str) -> str:

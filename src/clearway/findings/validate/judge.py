@@ -55,6 +55,8 @@ class Subject(Struct, frozen=True, kw_only=True):
     known: frozenset[str] | None = None
     document: str = ""
     doubts: tuple[str, ...] = ()  # of who asks, in words: of what the target is, such as another product's
+    fix_of_another: bool = False  # the fix is another finding's: whether it silences is asked, and no level
+    unknown_why: str = ""  # of who asks, in words: why files that are at hand are not known
 
     @property
     def capped_by(self) -> tuple[str, ...]:
@@ -64,15 +66,17 @@ class Subject(Struct, frozen=True, kw_only=True):
             reasons.append("the proof is a program of the reporter's")
         unknown = len(r.published(self.recipe) - self.known) if self.known is not None else 0
         if unknown:
-            reasons.append(f"nobody vouches that {unknown} files of the target are what is published")
+            why = f" ({self.unknown_why})" if self.unknown_why else ""
+            reasons.append(f"nobody vouches that {unknown} files of the target are what is published{why}")
         if self.known is not None and self.document not in self.known:
             reasons += check.to_read(self.recipe)
         return tuple(reasons)
 
-    @property
-    def cap(self) -> int:
-        """The highest level that counts, whatever is seen."""
-        return 1 if self.capped_by else level.HIGHEST
+    def laid_over(self, built: Built) -> tuple[str, ...]:
+        """Why nothing above E1 counts of a build in which the recipe's own files lie over the sources'."""
+        if not built.over or self.known is None or self.document in self.known:
+            return ()
+        return (f"nobody has read the recipe, and it lays {built.over} files of its own over the target's",)
 
 
 class Judged(Struct, frozen=True, kw_only=True):
@@ -122,23 +126,26 @@ def judge(
     told = progress or (lambda what, done, total: None)
     recipe, files = subject.recipe, subject.files
     doubts = (*subject.doubts, *identity.doubts(recipe, files)) if upto >= 1 else subject.doubts
+    if upto >= 2 and not subject.fix_of_another:
+        doubts += identity.no_fix(recipe)
     subject = msgspec.structs.replace(subject, doubts=doubts)
-    capped = "; ".join(subject.capped_by)
+    capped_by = list(subject.capped_by)  # more may be seen in the builds
     steps: list[Step] = []
     found: dict[str, object] = {}
 
     def done() -> Judged:
-        ladder = level.ladder(steps, cap=subject.cap, why=f"capped at E1: {capped}")
+        why = f"capped at E1: {'; '.join(capped_by)}"
+        ladder = level.ladder(steps, cap=1 if capped_by else level.HIGHEST, why=why)
         return Judged(
             ladder=ladder,
             seconds=time.monotonic() - begun,
-            capped_by=subject.capped_by,
+            capped_by=tuple(capped_by),
             **found,  # type: ignore[arg-type]
         )
 
     bounded = Bounded(backend, total_s + 2 * seconds)
     try:
-        return _climb(bounded, builder, subject, upto, seconds, told, steps, found, done)
+        return _climb(bounded, builder, subject, upto, seconds, told, steps, found, capped_by, done)
     except TimeUpError:
         why = (
             f"the {total_s + 2 * seconds:,.0f} seconds of a whole validation were used up before it was shown"
@@ -156,11 +163,11 @@ def _climb(
     told: Progress,
     steps: list[Step],
     found: dict[str, object],
+    capped_by: list[str],
     done: Callable[[], Judged],
 ) -> Judged:
-    """Level by level; `steps` and `found` hold what was found when it is broken off."""
+    """Level by level; `steps`, `found` and `capped_by` hold what was found when it is broken off."""
     recipe, files = subject.recipe, subject.files
-    capped = "; ".join(subject.capped_by)
     if upto < 1:
         return done()
     try:
@@ -170,6 +177,7 @@ def _climb(
         steps.append(Step(level=1, result="failed", why=error.what))
         found["output"] = error.said
         return done()
+    capped_by += subject.laid_over(vulnerable)
     found |= {
         "vulnerable": vulnerable.digest,
         "compilers": (vulnerable.compiler,) if vulnerable.compiler else (),
@@ -192,8 +200,8 @@ def _climb(
                 break
         else:
             runs.append(_alike(again.seen, first.seen))
-    steps.append(level.fires(runs, capped=capped))
-    if steps[-1].result != "met" or upto < 2 or capped:
+    steps.append(level.fires(runs, capped="; ".join(capped_by)))
+    if steps[-1].result != "met" or upto < 2 or capped_by:
         return done()
     if recipe.patched is None:
         steps.append(level.silent((), same_build=False, holds_patch=False))
@@ -203,6 +211,10 @@ def _climb(
     except BuildFailedError as error:
         steps.append(Step(level=2, result="failed", why=f"the patch: {error.what}"))
         found["output"] = error.said
+        return done()
+    if over := subject.laid_over(patched):
+        capped_by += over
+        steps.append(Step(level=2, result="not_tried", why=over[0]))
         return done()
     found["patched"] = patched.digest
     quiet: list[Seen] = []

@@ -144,7 +144,7 @@ def unpack(archive: str) -> str:
 
 def _sources(made: CTarget, files: Files, inputs: dict[str, bytes], patches: int | None = None) -> list[str]:
     """Puts all sources under /work/src, with the first `patches` (all by default); the shell stands there."""
-    script = ["mkdir out", ": > marks", "echo 0 > applied"]
+    script = ["mkdir out", ": > marks", ": > over", "echo 0 > applied"]
     if isinstance(made, DebianTarget):
         script += debian.unpacking(made, files, inputs)
     else:
@@ -156,6 +156,7 @@ def _sources(made: CTarget, files: Files, inputs: dict[str, bytes], patches: int
         script += debian.patching(made, _PATCH)
     for n, (name, digest) in enumerate(made.files.items()):
         inputs[f"f{n}"] = files.read(digest)
+        script.append(f"if [ -e {shlex.quote(name)} ]; then echo {n} >> ../over; fi")
         script.append(
             f"mkdir -p {shlex.quote(str(PurePosixPath(name).parent))} && cp ../f{n} {shlex.quote(name)}"
         )
