@@ -1,7 +1,8 @@
 """The worker: joins the rooms' tasks and loops, and runs them beside the server or as a process of its own.
 
 A room with work for the background has `tasks.py` with `TASKS` and `LOOPS`, or, where its work needs the home's folder
-or connections of its own, with functions `tasks(home, url)` and `loops(home, url)` (docs/design/jobs.md).
+or connections of its own, with functions `tasks(home, url)` and `loops(home, url)` (docs/design/jobs.md). `begin(home,
+stop)` starts what every process has to do for itself.
 """
 
 from __future__ import annotations
@@ -85,6 +86,11 @@ def work(
 
     make_known()  # jobs and loops run on threads
     tasks, loops = joined(home, url)
+    for room in ROOMS:
+        if find_spec(f"{room}.tasks") is not None and (
+            begin := getattr(import_module(f"{room}.tasks"), "begin", None)
+        ):
+            begin(home, stop)
     run_worker(url, tasks, concurrency=concurrency, stop=stop, loops=loops, mint=mint, pace=pace, ready=ready)
 
 

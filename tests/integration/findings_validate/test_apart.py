@@ -6,17 +6,22 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from clearway.findings.validate import apart
+from clearway.app import worker
+from clearway.findings.validate import apart, tasks
 from clearway.findings.validate.build import place_of
 from clearway.findings.validate.files import Given
 from clearway.findings.validate.judge import Subject, judge
 from clearway.sandbox import Backend
 from findings_targets import COPIES, LONG, MENDED, SHORT, c_recipe, judged, read, sha
+from findings_world import Desk
 
 BLOBS = (COPIES, MENDED, LONG, SHORT)
 
@@ -84,6 +89,67 @@ def test_what_a_killed_trial_left_is_removed_and_what_runs_is_not(box: Backend, 
             assert first.is_dir()
             assert len(list((place / "trials").iterdir())) == 2
     assert everything(home) == {"trials", "published"}
+
+
+HOLDS = """import pathlib, sys, time
+from clearway.findings.validate import apart
+with apart.builder(None, pathlib.Path(sys.argv[1]), frozenset()) as builder:
+    half = apart.place_of(pathlib.Path(sys.argv[1])) / "published" / ("b" * 40 + "." + "c" * 32)
+    (builder._folder / "sealed").write_bytes(b"clear")
+    half.mkdir(exist_ok=True)
+    print(builder._folder.name, flush=True)
+    time.sleep(600)
+"""
+
+
+@contextmanager
+def a_trial(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process of its own in the middle of a trial, with the name of its folder."""
+    words = [sys.executable, "-c", HOLDS, str(home)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) as running:
+        assert running.stdout is not None
+        try:
+            yield running, running.stdout.readline().strip()
+        finally:
+            running.kill()
+
+
+def test_a_worker_removes_what_a_killed_one_left_as_it_starts_and_nothing_of_one_that_runs(
+    home: Path,
+) -> None:
+    trials, published = place_of(home) / "trials", place_of(home) / "published"
+    assert apart.sweep(home) == 0, "nothing was ever built"
+    with a_trial(home) as (killed, first), a_trial(home) as (_, second):
+        assert {first, second} == {p.name for p in trials.iterdir()}
+        assert apart.sweep(home) == 0
+        killed.kill()
+        killed.wait(20)
+        assert (trials / first / "sealed").is_file()
+        stop = threading.Event()
+        sweeper = tasks.begin(home, stop)
+        ends = time.monotonic() + 20
+        while (trials / first).exists() and time.monotonic() < ends:
+            time.sleep(0.05)
+        assert [p.name for p in trials.iterdir()] == [second]
+        assert (trials / second / "sealed").is_file()
+        assert len(list(published.iterdir())) == 1, "a trial runs that may be building it"
+        assert sweeper.is_alive()
+        stop.set()
+        sweeper.join(20)
+        assert not sweeper.is_alive()
+    assert apart.sweep(home) == 2
+    assert everything(home) == {"trials", "published"}
+
+
+def test_every_worker_begins_by_looking_for_what_was_left(desk: Desk) -> None:
+    left = place_of(desk.home) / "trials" / "left"
+    left.mkdir(parents=True)
+    (left / "sealed").write_bytes(b"clear")
+    with worker.Beside(desk.people.url, desk.home):
+        ends = time.monotonic() + 30
+        while left.exists() and time.monotonic() < ends:
+            time.sleep(0.05)
+    assert not left.exists()
 
 
 def test_a_validation_whose_time_is_used_up_keeps_what_it_showed_and_names_the_level(

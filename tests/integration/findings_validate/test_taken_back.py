@@ -31,10 +31,11 @@ def judged(
     *results: str,
     recipe: str = sha(RAW),
     vouched: tuple[str, ...] = VOUCHED,
+    why: str = "",
 ) -> int:
     """A validation that was asked for, and that a job has kept with these results from E1 on."""
     with desk.acting(desk.coordinator) as db:
-        number = validation.ask(db, kept.by_id(db, finding.id), vouched=vouched)
+        number = validation.ask(db, kept.by_id(db, finding.id), vouched=vouched, why=why)
     steps = tuple(
         Step(level=n, result=result, why=f"of E{n}")  # type: ignore[arg-type]
         for n, result in enumerate(("met", *results))
@@ -89,11 +90,48 @@ def test_a_repeat_that_fails_lowers_the_finding_and_another_recipe_does_not(desk
     number = judged(desk, finding, "failed")
     assert level(desk, finding) == (0, "lowered from E2: a repeat of the same recipe fails at E1: of E1")
     judged(desk, finding, "met", "met")
+    assert level(desk, finding)[0] == 0
+    assert level(desk, finding)[1].startswith(
+        "a repeat without a reason met E2, which was lowered or taken back"
+    )
+    again = judged(desk, finding, "met", "met", why="the kernel of that worker was changed since")
     assert level(desk, finding)[0] == 2
     assert "an earlier repeat of the same recipe failed at E1" in level(desk, finding)[1]
-    assert desk.acts().count("finding.levelled") == 4
+    assert desk.acts().count("finding.levelled") == 5
+    with desk.owner() as db:
+        (told,) = db.execute(
+            """select content from clearway.log_entry where act = 'validation.asked'
+            order by entry desc limit 1"""
+        ).fetchone() or ("",)
+    assert "the kernel of that worker" in told
+    with desk.acting(desk.coordinator) as db:
+        assert validation.one(db, finding.id, again).again_why.startswith("the kernel")
     with desk.acting(desk.coordinator) as db:
         assert validation.one(db, finding.id, number).level == 0
+
+
+def test_what_was_taken_back_comes_back_by_a_trial_with_a_reason_alone(desk: Desk, pages: Site) -> None:  # noqa: F811
+    finding = reported(desk)
+    wrong = judged(desk, finding, "met", "met", "met", "met")
+    evidence = f"/findings/{finding.handling}/evidence"
+    assert "Why it is tried again" not in words(pages.page(desk.coordinator.cookie, evidence))
+    with desk.acting(desk.coordinator) as db:
+        validation.revoke(db, finding, wrong, "the wheel was none of theirs")
+    assert "Why it is tried again" in words(pages.page(desk.coordinator.cookie, evidence))
+    repeat = judged(desk, finding, "met", "met", "met", "met")
+    assert level(desk, finding)[0] == 0
+    with pytest.raises(ConflictError, match="no longer holds"), desk.acting(desk.coordinator) as db:
+        validation.accept(db, finding, repeat, "A. Person", "read it")
+    where = f"/api/v1/findings/{finding.handling}/validations"
+    why = "the publisher has confirmed the wheel"
+    made = pages.api(desk.coordinator.secret, "POST", where, 201, {"upto": 2, "why": why}).json()["id"]
+    assert pages.api(desk.finder.secret, "GET", f"{where}/{made}").json()["again_why"] == why
+    assert why in words(pages.page(desk.finder.cookie, evidence))
+    with desk.owner() as db:
+        validation.fail(db, made, "no box")
+        kept.move(db, kept.by_id(db, finding.id), "queued", "it could not be tried here")
+    judged(desk, finding, "met", "met", why=why)
+    assert level(desk, finding)[0] == 2, "as far as it was looked"
 
 
 def test_what_a_repeat_contradicts_is_not_accepted(desk: Desk) -> None:

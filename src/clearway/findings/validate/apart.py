@@ -1,8 +1,11 @@
 """Builds of what is sealed lie apart, for as long as one trial, and closed to other users; what the desk fetched from
 where it is published is built once and kept.
 
-    BUILDS/published/     shared by all trials
+    BUILDS/published/     shared by all trials, each of which holds it while it runs
     BUILDS/trials/…/      one trial's, mode 0700, locked while it runs; who finds one that nobody holds removes it
+
+The locks are the kernel's (flock(2)): they go with the process that has them, however it ends. Whoever begins a trial
+looks for what others have left, and every worker does, as it starts and each hour (`tasks.begin`).
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 PUBLISHED, TRIALS = "published", "trials"
 _BUILD = re.compile(r"[0-9a-f]{40}(\.[0-9a-f]{32})?")
+_HALF = re.compile(r"[0-9a-f]{40}\.[0-9a-f]{32}")  # a build that has not come to its end
 
 
 class TrialBuilder(Builder):
@@ -63,27 +67,58 @@ def builder(backend: Backend, home: Path, published: frozenset[str]) -> Iterator
     for folder in (trials, shared):
         folder.mkdir(parents=True, exist_ok=True, mode=0o711)
     with _locked(trials):
-        _sweep(place, trials)
+        _sweep(place)
         own = Path(tempfile.mkdtemp(dir=trials))  # mode 0700
-        held = _lock(own, fcntl.LOCK_EX)
+        held = [_lock(own, fcntl.LOCK_EX), _lock(shared, fcntl.LOCK_SH)]
     try:
         yield TrialBuilder(backend, shared, own, published)
     finally:
         shutil.rmtree(own, ignore_errors=True)
-        os.close(held)
+        for lock in held:
+            os.close(lock)
 
 
-def _sweep(place: Path, trials: Path) -> None:
-    for folder in trials.iterdir():
-        try:
-            held = _lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:  # somebody's trial, or gone meanwhile
+def sweep(home: Path) -> int:
+    """Removes what trials that were killed have left of their builds, never a running one's; how many folders.
+
+    Raises:
+        ConfigError: the folder of builds is somebody else's.
+    """
+    place = place_of(home)
+    try:
+        with _locked(place / TRIALS):
+            return _sweep(place)
+    except FileNotFoundError:  # nothing was ever built here
+        return 0
+
+
+def _sweep(place: Path) -> int:
+    """As `sweep`, for who holds the lock of all trials."""
+    left = [
+        folder for folder in place.iterdir() if _BUILD.fullmatch(folder.name)
+    ]  # of earlier releases, sealed or not
+    if (place / PUBLISHED).is_dir() and (alone := _free(place / PUBLISHED)) is not None:
+        left += [folder for folder in (place / PUBLISHED).iterdir() if _HALF.fullmatch(folder.name)]
+        os.close(alone)  # who begins a trial waits for the lock that the caller has
+    for folder in left:
+        shutil.rmtree(folder, ignore_errors=True)
+    count = len(left)
+    for folder in (place / TRIALS).iterdir():
+        held = _free(folder)
+        if held is None:
             continue
         shutil.rmtree(folder, ignore_errors=True)
         os.close(held)
-    for folder in place.iterdir():  # as releases before this one kept them, sealed or not
-        if _BUILD.fullmatch(folder.name):
-            shutil.rmtree(folder, ignore_errors=True)
+        count += 1
+    return count
+
+
+def _free(folder: Path) -> int | None:
+    """A descriptor with the folder's lock; None where somebody has it, or it is gone meanwhile."""
+    try:
+        return _lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return None
 
 
 @contextmanager

@@ -36,12 +36,14 @@ HandlingText = Annotated[str, Parameter(max_length=20, description="such as CWF-
 
 class Ask(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How far to look. `vouched` are the SHA-256 of the target's files that the desk has seen to be what is published;
-    without them a target that the reporter sent stays at E1. `patch` is the number of a file of the finding."""
+    without them a target that the reporter sent stays at E1. `patch` is the number of a file of the finding.
+    `why` it is tried again: without a reason no level comes back that was lowered or taken back."""
 
     upto: Annotated[int, Meta(ge=1, le=5)] = 4
     seconds: Annotated[int, Meta(ge=0, le=3600)] = 30
     patch: Annotated[int, Meta(ge=1, le=MOST_NUMBER)] | None = None
     vouched: Annotated[tuple[Sha256, ...], Meta(max_length=200)] = ()
+    why: Annotated[str, Meta(max_length=2000)] = ""
 
 
 class Acceptance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,6 +111,7 @@ class ValidationView(Struct, frozen=True, kw_only=True):
     log: int | None
     revoked: datetime | None
     revoked_why: str
+    again_why: str
     steps: tuple[StepView, ...]
 
 
@@ -159,6 +162,7 @@ def handlers() -> list[HTTPRouteHandler]:
                 seconds=data.seconds,
                 patch=data.patch,
                 vouched=data.vouched,
+                why=data.why,
             )
             return Made(record=Asked(number), location=f"/api/v1/findings/{handling}/validations/{number}")
 

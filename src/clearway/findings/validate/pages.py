@@ -58,6 +58,7 @@ class Asking(Struct, frozen=True):
     patch: str = ""
     vouched: str = ""
     read: str = ""
+    again_why: str = ""
 
 
 class Accepting(Struct, frozen=True):
@@ -94,7 +95,8 @@ def handlers() -> list[HTTPRouteHandler]:
             with acting(request) as (db, _):
                 finding = kept.one(db, handling)
                 vouched = _vouched(db, finding.id, published=bool(data.vouched), read=bool(data.read))
-                validation.ask(db, finding, upto=upto, seconds=seconds, patch=patch, vouched=vouched)
+                why = data.again_why[:2000]
+                validation.ask(db, finding, upto=upto, seconds=seconds, patch=patch, vouched=vouched, why=why)
         except (InputError, ConflictError) as error:
             return _shown(
                 request, handling, Form(values, {error.where if error.where in values else "": str(error)})
@@ -167,6 +169,7 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
         one=finding,
         found=found,
         best=next((v for v in found if v.id == standing.validation), None),
+        held=standing.held,
         running=running,
         doing=doing,
         about=about,

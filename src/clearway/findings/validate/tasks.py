@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from typing import TYPE_CHECKING, Any
 
+from clearway.records.errors import ClearwayError
 from clearway.store.jobs import Spec
 from clearway.store.jobs_retry import Retry
 
 from .validation import ACCEPT, TASK
+
+log = logging.getLogger(__name__)
+SWEEP_S = 3600.0
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,3 +42,24 @@ def tasks(home: Path, url: str) -> Tasks:
     from .at_desk import ATTEMPTS
 
     return {TASK: Spec(validate, Retry(attempts=ATTEMPTS)), ACCEPT: Spec(accept, Retry(attempts=ATTEMPTS))}
+
+
+def begin(home: Path, stop: threading.Event) -> threading.Thread:
+    """Looks for builds of killed trials, now and each hour until `stop` is set: in every process that works, since they
+    lie on its own machine, and no loop of the cluster's one leader comes there."""
+    thread = threading.Thread(target=_sweep, args=(home, stop), name="sweeps builds", daemon=True)
+    thread.start()
+    return thread
+
+
+def _sweep(home: Path, stop: threading.Event) -> None:
+    from .apart import sweep
+
+    while True:
+        try:
+            if count := sweep(home):
+                log.info("removed what %d killed trials had left of their builds", count)
+        except (ClearwayError, OSError) as error:
+            log.warning("builds of killed trials could not be looked for: %s", error)
+        if stop.wait(SWEEP_S):
+            return

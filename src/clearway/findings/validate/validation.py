@@ -81,12 +81,13 @@ class Validation(Struct, frozen=True, kw_only=True):
     version: int
     revoked: datetime | None
     revoked_why: str
+    again_why: str
     steps: tuple[KeptStep, ...] = ()
 
 
 _SELECT = """select v.validation, v.finding, v.org, v.aud::int, v.asked, v.upto, v.seconds, v.patch, v.vouched, v.state,
     v.doing, v.done, v.total, v.begun, v.ended, v.level, v.why, v.recipe, v.crash, v.crash_state, v.vulnerable,
-    v.patched, v.environment, v.log, v.version, v.revoked, v.revoked_why from clearway.validation v"""
+    v.patched, v.environment, v.log, v.version, v.revoked, v.revoked_why, v.again_why from clearway.validation v"""
 
 
 def ask(
@@ -97,11 +98,13 @@ def ask(
     seconds: int = 30,
     patch: int | None = None,
     vouched: Iterable[str] = (),
+    why: str = "",
 ) -> int:
     """Starts a validation of `finding`; its number. The act, with what the desk vouches for, is on the log.
 
     `vouched` are the SHA-256 of files of the target that the caller has seen to be what is published: a target that
-    the reporter alone has sent goes no further than E1.
+    the reporter alone has sent goes no further than E1. `why` is for a trial after one that failed or was taken back:
+    without it no level comes back that was lowered (`standing`).
 
     Raises:
         ForbiddenError: the caller is no coordinator.
@@ -112,15 +115,16 @@ def ask(
     number = int(
         scalar(
             db,
-            "select clearway.ask_validation(%s, %s, %s, %s, %s)",
-            (finding.id, upto, seconds, patch, known),
+            "select clearway.ask_validation(%s, %s, %s, %s, %s, %s)",
+            (finding.id, upto, seconds, patch, known, why.strip()),
         )
     )
     ledger.append(
         db,
         "validation.asked",
         finding.subject,
-        {"validation": number, "upto": upto, "seconds": seconds, "patch": patch, "vouched": known},
+        {"validation": number, "upto": upto, "seconds": seconds, "patch": patch, "vouched": known}
+        | ({"why": why.strip()} if why.strip() else {}),
         aud=finding.aud,
     )
     jobs.defer(db, TASK, {"validation": number}, lock=finding.subject)
@@ -141,7 +145,8 @@ def accept(db: Connection, finding: Finding, number: int, name: str, why: str) -
         )
     if found.level == 6:
         raise ConflictError("it is accepted already", where=f"validation {number}")
-    if found.revoked is not None or best(db, finding.id).level < 4:
+    same = [t for t in _tried(db, finding.id) if t.recipe == found.recipe]
+    if found.revoked is not None or min(standing(same).level, best(db, finding.id).level) < 4:
         raise ConflictError(
             "what it says no longer holds: it was taken back, or a repeat fails", where=f"validation {number}"
         )
@@ -326,15 +331,21 @@ def fail(owner: Connection, number: int, why: str) -> bool:
 
 
 def best(db: Connection, finding: int) -> Standing:
-    """What the finding's validations come to, without those that were taken back."""
+    """What the finding's validations come to: those that were taken back count for nothing, and hold down what is tried
+    again without a reason."""
+    return standing(_tried(db, finding))
+
+
+def _tried(db: Connection, finding: int) -> list[Tried]:
     rows = db.execute(
         """select v.validation, v.recipe, v.level, v.why,
             (select min(s.level) from clearway.validation_step s
-             where s.validation = v.validation and s.result = 'failed' and s.level >= 1)
-        from clearway.validation v where v.finding = %s and v.state = 'done' and v.revoked is null""",
+             where s.validation = v.validation and s.result = 'failed' and s.level >= 1),
+            v.asked, v.ended, v.again_why <> '', v.revoked
+        from clearway.validation v where v.finding = %s and v.state = 'done'""",
         (finding,),
-    )
-    return standing(Tried(id=i, recipe=r, level=n, why=w, failed=f) for i, r, n, w, f in rows)
+    ).fetchall()
+    return [Tried(**dict(zip(Tried.__struct_fields__, row, strict=True))) for row in rows]
 
 
 def _one(db: Connection, where: str, values: tuple[Any, ...], number: int) -> Validation:
