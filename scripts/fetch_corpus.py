@@ -106,11 +106,15 @@ def by_pip(folder: Path, files: dict[str, str]) -> None:
             listed, out = Path(place, "wanted.txt"), Path(place, "out")
             listed.write_text("\n".join(lines), "utf-8")
             out.mkdir()
-            subprocess.run(
-                [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes", "-d", str(out),
+            done = subprocess.run(
+                [sys.executable, "-m", "pip", "download", "-q", "--retries", "1", "--no-deps", "--require-hashes",
+                 "-d", str(out),
                  "--only-binary" if wheels else "--no-binary", ":all:", "-r", str(listed)],
-                check=False,
+                check=False, capture_output=True, text=True,
             )  # fmt: skip
+            if done.returncode:
+                print(f"pip could not fetch {', '.join(name for name, _ in one.values())}:", file=sys.stderr)
+                print("\n".join(f"  {line}" for line in done.stderr.splitlines()[-3:]), file=sys.stderr)
             take(out, folder, dict(of_index(out, one.values())))
 
 
@@ -225,6 +229,12 @@ def main() -> int:
         )
     for title, names in missing.items():
         print(f"skipped {title}: not to be had: {', '.join(names)}", file=sys.stderr)
+    if lacking and not any(d in noted and there(asked.into, n, d) for n, d in lacking.items()):
+        print(
+            f"none of {len(lacking)} files could be fetched. Is this machine offline? Run it again where the Python "
+            "index and Debian's mirrors can be reached; pip and apt say above what they met.",
+            file=sys.stderr,
+        )
     records = []
     for path in (*(ROOT / "data" / "facts" / name for name in FACTS), *asked.records):
         records += records_of(path, read) if path.is_file() else []

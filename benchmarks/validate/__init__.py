@@ -180,6 +180,7 @@ def _pairs(box: Backend, folder: Path, rows: list[dict[str, Any]]) -> tuple[floa
         or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clearway" / "corpus"
     )
     if not cache.is_dir():
+        rows.append({"row": f"pairs: {cache} is not there: python scripts/fetch_corpus.py fetches it"})
         return None, None
     builder = Builder(box, folder / "built")
     reached: dict[str, float] = {}

@@ -107,14 +107,18 @@ def run_verify(args: argparse.Namespace) -> int:
     Raises:
         IntegrityError: it does not.
     """
-    from clearway.records.errors import IntegrityError
+    from clearway.records.errors import ConfigError, IntegrityError
     from clearway.sandbox import backend
 
     from .. import desk_key
     from . import statement
 
     keys = [desk_key.public_key(_read(p).decode("ascii", "replace")) for p in args.key]
-    keys = keys or [desk_key.DeskKey.of_home(args.home, make=False).public]
+    try:
+        keys = keys or [desk_key.DeskKey.of_home(args.home, make=False).public]
+    except ConfigError as error:
+        mend = "name the public key of the desk that signed it with --key; `validate` writes it as desk.pem"
+        raise ConfigError(error.what, where=error.where, mend=mend) from None
     envelope = _read(args.statement, statement.MOST_BYTES * 2)
     found, key = statement.opened(envelope, keys)
     statement.same_subject(found, _read(args.subject / "recipe.json"))
@@ -238,11 +242,16 @@ def _folders(args: argparse.Namespace, folder: Path) -> Folders:
 
 
 def _read(path: Path, most: int = 1 << 20) -> bytes:
-    from clearway.records.errors import TooLargeError
+    from clearway.records.errors import ClearwayError, NotFoundError, TooLargeError
     from clearway.store.failures import at
 
-    with at(path), path.open("rb") as file:
-        data = file.read(most + 1)
+    try:
+        with at(path), path.open("rb") as file:
+            data = file.read(most + 1)
+    except ClearwayError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise NotFoundError("there is no such file", where=str(path)) from None
+        raise
     if len(data) > most:
         raise TooLargeError(f"more than {most >> 10} KiB", where=str(path))
     return data

@@ -341,7 +341,7 @@ def _tried(db: Connection, finding: int) -> list[Tried]:
         """select v.validation, v.recipe, v.level, v.why,
             (select min(s.level) from clearway.validation_step s
              where s.validation = v.validation and s.result = 'failed' and s.level >= 1),
-            v.asked, v.ended, v.again_why <> '', v.revoked
+            v.asked, coalesce(v.ended, v.asked), v.again_why <> '', v.revoked
         from clearway.validation v where v.finding = %s and v.state = 'done'""",
         (finding,),
     ).fetchall()
