@@ -126,8 +126,6 @@ def judge(
     told = progress or (lambda what, done, total: None)
     recipe, files = subject.recipe, subject.files
     doubts = (*subject.doubts, *identity.doubts(recipe, files)) if upto >= 1 else subject.doubts
-    if upto >= 2 and not subject.fix_of_another:
-        doubts += identity.no_fix(recipe)
     subject = msgspec.structs.replace(subject, doubts=doubts)
     capped_by = list(subject.capped_by)  # more may be seen in the builds
     steps: list[Step] = []
@@ -217,6 +215,10 @@ def _climb(
         steps.append(Step(level=2, result="not_tried", why=over[0]))
         return done()
     found["patched"] = patched.digest
+    no_fix = () if subject.fix_of_another else identity.no_fix(recipe)
+    if no_fix and patched.digest != vulnerable.digest:
+        steps.append(Step(level=2, result="failed", why=no_fix[0]))
+        return done()
     quiet: list[Seen] = []
     for n in range(times):
         told("silent", n, times)
