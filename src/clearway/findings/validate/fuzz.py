@@ -35,7 +35,7 @@ LEAST_S = 4.0  # to build for it takes about as long
 MOST_SLICES = 1_000
 MOST_FOUND = 5  # of one slice
 _ENTRY = "clearway-input"
-_SEEDS = 0x7FFFFFFF  # libFuzzer reads a seed as an int; 0 draws one
+SEEDS = 0x7FFFFFFF  # libFuzzer reads a seed as an int; 0 draws one
 _MEMORY_MIB = 2048
 _RSS_MIB = 1536  # libFuzzer stops by itself before the box does
 _RUNS = re.compile(rb"stat::number_of_executed_units:\s*(\d{1,15})")
@@ -43,7 +43,7 @@ _OPTIONS = "detect_leaks=0:abort_on_error=1:symbolize=0:disable_coredump=1:alloc
 
 
 class Fuzzed(Struct, frozen=True, kw_only=True):
-    """What libFuzzer did. `lacking` says why it did nothing; then all else is empty."""
+    """What libFuzzer, or another `tool`, did. `lacking` says why it did nothing; then all else is empty."""
 
     lacking: str = ""
     engine: str = ""  # "libFuzzer, Debian clang version 14.0.6"
@@ -53,13 +53,14 @@ class Fuzzed(Struct, frozen=True, kw_only=True):
     runs: int = 0  # by its own word
     seconds: float = 0.0
     build: str = ""  # digest of the build that was fuzzed
+    tool: str = "libFuzzer"
 
     @property
     def words(self) -> str:
         """For the reason of a level."""
         if self.lacking:
-            return f"libFuzzer was not used: {self.lacking}"
-        return f"libFuzzer made {self.runs:,} runs in {self.seconds:.0f} s (seed {self.seed})"
+            return f"{self.tool} was not used: {self.lacking}"
+        return f"{self.tool} made {self.runs:,} runs in {self.seconds:.0f} s (seed {self.seed})"
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -152,7 +153,7 @@ class Fuzzer:
         self._found = Fuzzed(
             engine=f"libFuzzer, {tools.compiler_version('clang')}",
             entry="derived from its main()" if made.source else "the recipe's own",
-            seed=int.from_bytes(sha256(made.seed).digest()[:4], "big") % _SEEDS + 1,
+            seed=int.from_bytes(sha256(made.seed).digest()[:4], "big") % SEEDS + 1,
             build=self._patched.digest,
         )
         return True
@@ -202,7 +203,7 @@ class Fuzzer:
         longest = min(max(4 * len(made.seed), 4096), LONGEST)
         once = max(1, min(10, int(self._recipe.limits.cpu_s)))
         words = (
-            f"-seed={(self._found.seed + n - 1) % _SEEDS + 1}", f"-max_total_time={max(1, round(seconds))}",
+            f"-seed={(self._found.seed + n - 1) % SEEDS + 1}", f"-max_total_time={max(1, round(seconds))}",
             f"-max_len={longest}", f"-timeout={once}", f"-rss_limit_mb={_RSS_MIB}", "-artifact_prefix=/work/found/",
             "-close_fd_mask=3", "-print_final_stats=1", "-detect_leaks=0", "-reload=0", "-verbosity=0",
         )  # fmt: skip

@@ -75,17 +75,29 @@ def proofs(recipe: r.Recipe, files: Files, most: int) -> Iterator[tuple[r.Proof,
 
 def _steps(steps: tuple[dict[str, Any], ...]) -> Iterator[tuple[dict[str, Any], ...]]:
     """The steps with one of their texts varied, each text in its turn."""
-    places = [p for n, step in enumerate(steps) for p in _texts(step.get("args", []), (n, "args"))]
-    places += [p for n, step in enumerate(steps) for p in _texts(step.get("kwargs", {}), (n, "kwargs"))]
+    places = texts(steps)
     streams = [variants(text.encode("utf-8", "surrogatepass"), 1 << 20) for _, text in places]
     while streams:
         for (path, _), stream in zip(places, streams, strict=True):
-            changed = msgspec.json.decode(msgspec.json.encode(steps))
-            inside: Any = changed
-            for key in path[:-1]:
-                inside = inside[key]
-            inside[path[-1]] = next(stream).decode("latin-1")
-            yield tuple(changed)
+            yield with_text(steps, path, next(stream).decode("latin-1"))
+
+
+def texts(steps: tuple[dict[str, Any], ...]) -> list[tuple[tuple[Any, ...], str]]:
+    """The texts that steps give to the package, with where each stands."""
+    places = [p for n, step in enumerate(steps) for p in _texts(step.get("args", []), (n, "args"))]
+    return places + [p for n, step in enumerate(steps) for p in _texts(step.get("kwargs", {}), (n, "kwargs"))]
+
+
+def with_text(
+    steps: tuple[dict[str, Any], ...], path: tuple[Any, ...], text: str
+) -> tuple[dict[str, Any], ...]:
+    """The steps with another text at one place."""
+    changed = msgspec.json.decode(msgspec.json.encode(steps))
+    inside: Any = changed
+    for key in path[:-1]:
+        inside = inside[key]
+    inside[path[-1]] = text
+    return tuple(changed)
 
 
 def _texts(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:

@@ -45,6 +45,7 @@ DOING = {
     "benign input": ("Harmless input runs on both builds", 3),
     "variants": ("Variants of the proof are tried, in seconds", 4),
     "libFuzzer": ("libFuzzer looks for variants of the proof, in seconds", 4),
+    "Atheris": ("Atheris looks for variants of the proof, in seconds", 4),
     "second build": ("The proof runs under a second compiler or interpreter", 4),
 }
 STATES = {"waiting": "waits", "running": "runs", "done": "done", "failed": "could not be tried here"}

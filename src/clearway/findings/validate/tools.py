@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
@@ -155,6 +156,32 @@ def no_fuzzer() -> str:
     if shutil.which("objcopy", path="/usr/bin:/bin") is None:
         return "objcopy is not installed (on Debian: binutils)"
     return ""
+
+
+@cache
+def no_atheris() -> str:
+    """What Atheris lacks on this machine, in words; "" when it is there."""
+    if atheris_version() == "":
+        return "it is not installed (pip install 'clearway[fuzz]')"
+    if not any(atheris_folder().glob(f"core_with_libfuzzer.{soabi()}.so")):
+        return "it is installed for another interpreter"
+    if not all(_open(p) for p in (atheris_folder(), *atheris_folder().parents)):
+        return "it can't be read by the user of a box"
+    return ""
+
+
+@cache
+def atheris_version() -> str:
+    """Its version; "" where it is not installed. It is not imported here: it makes a fuzzer of whoever does."""
+    try:
+        return metadata.version("atheris")
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def atheris_folder() -> Path:
+    """Where its modules lie. Raises metadata.PackageNotFoundError."""
+    return Path(str(metadata.distribution("atheris").locate_file("atheris"))).resolve()
 
 
 def has(compiler: Compiler) -> bool:

@@ -3,6 +3,7 @@
     mutation   small changes of the proof's bytes, each in the ordinary build: at least twenty, for a quarter of the
                time where libFuzzer takes the rest, for all of it otherwise
     libFuzzer  where clang is there and the target gives an entry (`fuzz`)
+    Atheris    where it is installed and the target is a Python package (`guided`)
     second     the proof k times on a build of the other compiler, or under another version of the interpreter
 
 An input on which the patched build fires is *related*, and fails the level, unless the vulnerable build fires on it as
@@ -25,6 +26,7 @@ from .build import Builder, BuildFailedError, Built
 from .crash import CrashState
 from .files import Files
 from .fuzz import Fuzzed, Fuzzer
+from .guided import Guided
 from .level import Second, Step
 from .oracle import Seen
 from .tools import COMPILERS, Compiler
@@ -70,11 +72,11 @@ class Search:
     def run(self, seconds: float) -> Variants:
         """The level's answer, after about so many seconds; slow variants get more, and not without end."""
         variants = mutate.proofs(self._recipe, self._files, MOST_VARIANTS)
-        fuzzer = Fuzzer(self._backend, self._builder, self._recipe, self._files, seconds)
+        fuzzer = self._fuzzer(seconds)
         spent = self._mutate(variants, seconds if fuzzer.lacking else seconds * _SHARE, seconds)
         if not fuzzer.lacking and self._tried and not self._related:
             begun = time.monotonic()
-            if fuzzer.prepare():
+            if isinstance(fuzzer, Guided) or fuzzer.prepare():
                 begun = time.monotonic()
                 self._fuzz(fuzzer, seconds - spent)
             if fuzzer.lacking and not self._related:
@@ -103,13 +105,29 @@ class Search:
                 break
         return time.monotonic() - begun
 
-    def _fuzz(self, fuzzer: Fuzzer, seconds: float) -> None:
-        seed = mutate.seed_of(self._recipe, self._files)
-        name = seed[0] if seed is not None else mutate.STDIN
-        for data in fuzzer.inputs(seconds, lambda done, total: self._told("libFuzzer", done, total)):
-            self._look(self._recipe.proof, (name, data))
+    def _fuzzer(self, seconds: float) -> Fuzzer | Guided:
+        if isinstance(self._recipe.target, r.PythonTarget):
+            return Guided(self._backend, self._patched, self._recipe, self._files, seconds)
+        return Fuzzer(self._backend, self._builder, self._recipe, self._files, seconds)
+
+    def _fuzz(self, fuzzer: Fuzzer | Guided, seconds: float) -> None:
+        name = fuzzer.fuzzed.tool
+
+        def told(done: int, total: int) -> None:
+            self._told(name, done, total)
+
+        for proof, replaced in self._found(fuzzer, seconds, told):
+            self._look(proof, replaced)
             if self._related:
                 return
+
+    def _found(self, fuzzer: Fuzzer | Guided, seconds: float, told: Callable[[int, int], None]) -> Variations:
+        if isinstance(fuzzer, Guided):
+            yield from fuzzer.variants(seconds, told)
+            return
+        seed = mutate.seed_of(self._recipe, self._files)
+        for data in fuzzer.inputs(seconds, told):
+            yield self._recipe.proof, (seed[0] if seed is not None else mutate.STDIN, data)
 
     def _look(self, proof: r.Proof, replaced: tuple[str, bytes] | None) -> None:
         """Tries one variant; counts it where the patched build fires on it."""
