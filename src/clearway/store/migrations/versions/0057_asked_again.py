@@ -2,8 +2,8 @@
 
 from clearway.store.ddl import run
 
-revision = "0051"
-down_revision = "0050"
+revision = "0057"
+down_revision = "0055"
 branch_labels = None
 depends_on = None
 
