@@ -8,7 +8,7 @@ from steps import Steps, there
 
 
 def test_taken_back_and_made_again_validations_are_asked_for_as_before(desk: Desk) -> None:
-    steps = Steps(desk.people.url, "0017", "0046", "0057")
+    steps = Steps(desk.people.url, "0017", "0046", "0054")
 
     def found() -> set[tuple[str, str]]:
         with desk.owner() as db:

@@ -2,8 +2,8 @@
 
 from clearway.store.ddl import run
 
-revision = "0057"
-down_revision = "0055"
+revision = "0054"
+down_revision = "0053"
 branch_labels = None
 depends_on = None
 
