@@ -51,6 +51,7 @@ def test_it_finds_the_other_way_to_a_flaw_behind_a_guard_that_mutation_does_not_
 
 
 @NO_ATHERIS
+@pytest.mark.slow
 def test_a_flaw_that_is_mended_reaches_e4_and_its_statement_says_how_it_was_looked_for(
     box: Backend, builds: Path
 ) -> None:
@@ -64,6 +65,7 @@ def test_a_flaw_that_is_mended_reaches_e4_and_its_statement_says_how_it_was_look
 
 
 @NO_ATHERIS
+@pytest.mark.slow
 def test_a_patch_that_ends_it_at_once_is_said_and_mutation_goes_on(box: Backend, builds: Path) -> None:
     ends = WHOLE.replace("import os\n", "import os, sys\nif 'atheris' in sys.modules: os._exit(0)\n")
     made, two = recipe_of(ends)
