@@ -121,13 +121,16 @@ def test_the_command_line_asks_renews_lists_and_gives_back(
 
 def test_a_withdrawn_lease_and_its_owners_proof_say_so_on_their_pages(pages: Site, house: House) -> None:
     owned = house.prove(house.finder, authorised=["rival"])
-    theirs = house.lease(house.rival, NET)
+    theirs = house.lease(house.rival, NET, sources=("198.51.100.7",))
+    assert "were ended" not in words(pages.page(house.finder.cookie, "/leases/controls"))
     pages.post(house.finder.cookie, f"/leases/controls/{owned.id}/stance", 303, stance="refuse")
     at = f"/leases/{theirs.reference}"
     shown = pages.post(house.rival.cookie, f"{at}/renewal", 409, fence=str(theirs.fence)).text
     assert "does not want it scanned" in words(shown)
-    assert "were ended" not in words(pages.page(house.finder.cookie, "/leases/controls"))
-    assert house.withdrawn() == 1
+    scan = {"source": "198.51.100.7", "target": "192.0.2.9", "at": ""}
+    told = words(pages.post(house.operator.cookie, "/leases/whose", 200, **scan).text)
+    assert "It was of a participant, and is no more" in told
+    assert theirs.reference in told
     assert "Leases of others were ended by it" in words(pages.page(house.finder.cookie, "/leases/controls"))
     html = pages.page(house.rival.cookie, at)
     assert "Withdrawn" in words(html)

@@ -89,6 +89,17 @@ def test_holder_and_owner_are_told_and_nobody_who_the_other_is(house: House) -> 
         assert db.execute(actors).fetchall() == [(0,)]
 
 
+def test_of_very_many_the_oldest_end_with_the_word_and_the_rest_with_the_minutes_job(house: House) -> None:
+    owned = house.prove(house.finder, authorised=["rival"])
+    leases = [house.lease(house.rival, f"192.0.2.{n}") for n in range(5)]
+    with house.owner() as db:  # as saying it does, but for how many
+        db.execute("update clearway.lease_control set stance = 'refuse', authorised = '{}'")
+        assert db.execute("select clearway.lease_hear(%s, 2)", (owned.id,)).fetchone() == (2,)
+    assert [state(house, lease)[0] for lease in leases] == ["withdrawn"] * 2 + ["held"] * 3
+    assert house.withdrawn() == 3
+    assert house.withdrawn() == 0
+
+
 def test_who_is_authorised_no_more_holds_no_more(house: House) -> None:
     owned = house.prove(house.finder, authorised=["rival"])
     theirs = house.lease(house.rival, NET)

@@ -105,13 +105,15 @@ begin
             and (c.org = of_org or (select o.slug from organisation o where o.org = of_org) = any(c.authorised)));
 end $$;
 -- Looks at the leases that meet a control, whose owner's word has changed or whose proof has run out, withdraws those
--- that would be refused today, and tells holders and owner; how many. The oldest keep their place below a cap.
-create function clearway.lease_hear(which int) returns int language plpgsql
+-- that would be refused today, and tells holders and owner; how many. The oldest keep their place below a cap. It looks
+-- at the `most` oldest: what others hold, however much, must not keep an owner's word from being said in time. Where
+-- there may be more, the control stays to be heard, by the next minute's job.
+create function clearway.lease_hear(which int, most int default null) returns int language plpgsql
     set search_path = clearway, pg_temp as $$
 declare
     c lease_control; a lease_control_at; l lease; at timestamptz;
-    nets inet[]; paths text[]; lives boolean[]; because text; peak numeric; ended int := 0; of_others boolean := false;
-    gone timestamptz;
+    nets inet[]; paths text[]; lives boolean[]; because text; peak numeric; seen int := 0; ended int := 0;
+    of_others boolean := false; gone timestamptz;
 begin
     select * into a from lease_control_at x where x.control = which;
     select * into c from lease_control x where x.control = which;
@@ -123,7 +125,8 @@ begin
     for l in select x.* from lease x where x.lease in (
             select m.lease from lease_met(a.net, a.path, at, at, 'infinity') m)
             and (x.activity <> 'passive' or exists (select from lease_source s where s.lease = x.lease))
-            order by x.lease loop
+            order by x.lease limit most loop
+        seen := seen + 1;
         select array_agg(t.net order by n), array_agg(t.path order by n), array_agg(t.live order by n)
         into nets, paths, lives from lease_target t where t.lease = l.lease;
         because := (lease_refused(l.org, l.activity, exists (select from lease_source s where s.lease = l.lease),
@@ -145,7 +148,8 @@ begin
         of_others := of_others or l.org <> c.org;
         ended := ended + 1;
     end loop;
-    update lease_control x set heard = at, withdrew = case when of_others then at else x.withdrew end,
+    update lease_control x set heard = case when seen = most then x.heard else at end,
+        withdrew = case when of_others then at else x.withdrew end,
         version = x.version + of_others::int
     where x.control = which;
     if of_others then  -- neither whose nor how many
@@ -176,7 +180,7 @@ begin
     end if;
     update lease_control set stance = wanted, max_rate = rate, authorised = allowed, version = version + 1
     where control = c.control;
-    perform lease_hear(which);
+    perform lease_hear(which, 2000);
     return (select x.version from lease_control x where x.control = which);
 end $$;
 create or replace function clearway.lease_control_end(which int) returns int
@@ -186,7 +190,7 @@ begin
     perform lease_control_lock(which);
     c := locked_control(which);
     update lease_control set ended = clock_timestamp(), version = version + 1 where control = c.control;
-    perform lease_hear(which);
+    perform lease_hear(which, 2000);
     return (select x.version from lease_control x where x.control = which);
 end $$;
 """
@@ -440,12 +444,12 @@ end $$;
 RIGHTS = """
 revoke execute on function clearway.event_put(text, text, int, int, jsonb), clearway.log_own(text, text, text, int),
     clearway.lease_refused(int, text, boolean, real, inet[], text[], boolean[], timestamptz),
-    clearway.lease_leave(int, inet, text, timestamptz), clearway.lease_hear(int), clearway.lease_control_lock(int)
+    clearway.lease_leave(int, inet, text, timestamptz), clearway.lease_hear(int, int), clearway.lease_control_lock(int)
     from public;
 """
 NEW = """
 drop function clearway.lease_refused(int, text, boolean, real, inet[], text[], boolean[], timestamptz),
-    clearway.lease_leave(int, inet, text, timestamptz), clearway.lease_hear(int), clearway.lease_control_lock(int),
+    clearway.lease_leave(int, inet, text, timestamptz), clearway.lease_hear(int, int), clearway.lease_control_lock(int),
     clearway.event_put(text, text, int, int, jsonb), clearway.log_own(text, text, text, int);
 drop index clearway.lease_standing;
 """
