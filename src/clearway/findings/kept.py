@@ -252,5 +252,14 @@ def check_version(finding: Finding, version: int) -> None:
         raise StaleError("it was changed meanwhile", where=finding.subject, mend="read it again")
 
 
+def check_works(db: Connection, finding: Finding) -> None:
+    """Raises ForbiddenError for who is no desk, and for the desk of another house than keeps the finding's case.
+
+    Every desk reads every finding, so that one flaw is seen as one; who works on one that is in a case is the
+    clearinghouse that keeps the case. The database's own functions hold to the same.
+    """
+    db.execute("select clearway.check_works(%s, 'the desk does that')", (finding.id,))
+
+
 def _finding(row: tuple[Any, ...]) -> Finding:
     return Finding(**dict(zip(Finding.__struct_fields__, row, strict=True)))

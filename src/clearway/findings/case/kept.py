@@ -20,7 +20,7 @@ from clearway.store import events
 from clearway.store.scalar import scalar
 
 from .. import kept as findings
-from ..dedup import edge
+from ..dedup import flaw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -115,6 +115,7 @@ def add(db: Connection, org: int, chosen: Sequence[Finding], title: str = "", *,
     """
     if not chosen or len(chosen) > MAX_FINDINGS:
         raise InputError(f"a case is opened from 1 to {MAX_FINDINGS:,} findings", where="findings")
+    flaw.hold(db)
     taken = _one_flaw(db, chosen, along=along)
     first = chosen[0]
     named = plain(title.strip() or first.title, 300)
@@ -138,8 +139,9 @@ def add(db: Connection, org: int, chosen: Sequence[Finding], title: str = "", *,
         "case.opened",
         {"embargo": embargo.one(db, held).uid},
     )
-    for finding in taken:
-        _put(db, made, finding)
+    with flaw.changing(db, [f.id for f in taken]):
+        for finding in taken:
+            _put(db, made, finding)
     return by_id(db, made.id)
 
 
@@ -150,10 +152,13 @@ def take(db: Connection, case: Case, *chosen: Finding, along: bool = False) -> l
     Raises:
         ForbiddenError, ConflictError: as `add`.
     """
+    flaw.hold(db)
+    case = by_id(db, case.id)  # as it stands now that nobody changes it
     _check_open(case)
     taken = _one_flaw(db, chosen, along=along, into=case)
-    for finding in taken:
-        _put(db, case, finding)
+    with flaw.changing(db, [f.id for f in taken]):
+        for finding in taken:
+            _put(db, case, finding)
     return taken
 
 
@@ -174,10 +179,13 @@ def take_out(db: Connection, case: Case, finding: Finding, why: str) -> None:
     Raises:
         ForbiddenError: the caller does not coordinate for the clearinghouse that keeps the case.
         NotFoundError: it is not in the case.
-        ConflictError: the case is closed, or released: what is public stays as it is.
+        ConflictError: the case is closed, or released: what is public stays as it is; or the end of its embargo is
+            armed, and it is the last.
     """
     from . import party
 
+    flaw.hold(db)
+    case, finding = by_id(db, case.id), findings.by_id(db, finding.id)
     _check_open(case)
     if finding.case_id != case.id:
         raise NotFoundError("the finding is not in this case", where=finding.handling)
@@ -203,10 +211,11 @@ def _one_flaw(
     Raises:
         ConflictError: some are the same flaw and not chosen, or in another open case.
     """
-    groups = edge.groups_of(db, [f.id for f in chosen])
+    groups = flaw.groups_of(db, [f.id for f in chosen])
     named = {f.id for f in chosen}
-    found = [findings.by_id(db, n) for n in sorted({n for g in groups.values() for n in g} - named)]
-    _nowhere_else(db, found, into)
+    whole = sorted({n for f in chosen for n in groups[f.id]})
+    _nowhere_else(db, whole, into)
+    found = [findings.by_id(db, n) for n in whole if n not in named]
     free = [f for f in found if f.case_id is None and f.live and f.state not in ("closed", "withdrawn")]
     if free and not along:
         several = "1 more finding is" if len(free) == 1 else f"{len(free):,} more findings are"
@@ -219,17 +228,13 @@ def _one_flaw(
     return [*chosen, *free]
 
 
-def _nowhere_else(db: Connection, found: Sequence[Finding], into: Case | None) -> None:
+def _nowhere_else(db: Connection, found: Sequence[int], into: Case | None) -> None:
     """Raises ConflictError where one of these is in an open case that is not `into`."""
-    rows = db.execute(
-        """select handling from clearway.desk_case where case_id = any(%s) and case_id is distinct from %s
-            and closed is null order by case_id limit 5""",
-        (sorted({f.case_id for f in found if f.case_id is not None}), into.id if into else None),
-    )
-    cases = [handling for (handling,) in rows]
+    here = into.id if into else None
+    cases = {handling for case, handling in flaw.open_cases(db, found).values() if case != here}
     if cases:
         raise ConflictError(
-            f"the same flaw is in {', '.join(cases)}",
+            f"the same flaw is in {flaw.named(cases)}",
             where="findings",
             mend="put it there, or split it off first",
         )
@@ -327,6 +332,8 @@ def close(db: Connection, case: Case, why: str) -> Case:
         ForbiddenError: the caller is no coordinator.
         ConflictError: it is closed, or released and not yet published.
     """
+    flaw.hold(db)
+    case = by_id(db, case.id)
     _check_open(case)
     if case.released is not None and case.published is None:
         raise ConflictError("it is being published", where=case.subject, mend="close it when that is done")
@@ -351,18 +358,23 @@ def reopen(db: Connection, case: Case, why: str) -> Case:
     Raises:
         InputError: no reason is given.
         ForbiddenError: the caller is no coordinator.
-        ConflictError: it is not closed.
+        ConflictError: it is not closed, or its flaw is in another open case meanwhile.
     """
     if not why.strip():
         raise InputError("say why it is opened again", where="why")
-    again = _stood(db, case, "reopen", why)
-    tell(db, again, "case.reopened", {"why": plain(why.strip(), 500)})
-    for (number,) in db.execute(
-        """select finding from clearway.finding where was_case = %s and case_id is null and state <> 'withdrawn'
-        order by finding""",
-        (case.id,),
-    ).fetchall():
-        db.execute("select clearway.case_finding(%s, %s)", (number, case.id))
+    flaw.hold(db)
+    # Those that it kept, being released, and those that it gave back and nobody has taken.
+    own = db.execute(
+        """select finding, case_id is null and state <> 'withdrawn' from clearway.finding
+        where case_id = %(of)s or was_case = %(of)s order by finding""",
+        {"of": case.id},
+    ).fetchall()
+    with flaw.changing(db, [number for number, _ in own], where=case.subject):
+        again = _stood(db, case, "reopen", why)
+        tell(db, again, "case.reopened", {"why": plain(why.strip(), 500)})
+        for number, free in own:
+            if free:
+                db.execute("select clearway.case_finding(%s, %s)", (number, case.id))
     return again
 
 

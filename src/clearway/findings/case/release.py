@@ -70,13 +70,14 @@ def arm(
     """Says in advance that the embargo ends on the day agreed, and with `on_exploitation` when attacks are seen.
 
     Raises:
-        ConflictError: no day is agreed.
+        ConflictError: no day is agreed, or the case has no finding.
         NotFoundError, ConfigError, InputError: as `ready`: what ends must have something to publish.
     """
     kept.check_open(case)
     case = kept.locked(db, case)
     if case.until is None or case.em not in ("active", "revised"):
         raise ConflictError("no day is agreed", where=case.subject, mend="propose one, and accept it")
+    _of_something(db, case)
     ready(db, vault, case, home, now)
     embargo.arm(db, case.embargo, case.until, now=now, on_exploitation=on_exploitation)
     kept.tell(db, case, "case.armed", {"until": case.until.isoformat(), "on_exploitation": on_exploitation})
@@ -87,7 +88,7 @@ def release(db: Connection, vault: Vault, case: Case, home: Path, why: str, *, n
     """Ends the embargo now; its documents follow within moments. It can't be taken back.
 
     Raises:
-        ConflictError: it has ended.
+        ConflictError: it has ended, or the case has no finding.
         NotFoundError, ConfigError, InputError: as `ready`.
         ForbiddenError: the caller is no coordinator.
     """
@@ -98,6 +99,7 @@ def release(db: Connection, vault: Vault, case: Case, home: Path, why: str, *, n
             "it is released", where=case.subject,
             mend="" if case.published else "what waits to be published is its newest draft: write one to change it",
         )  # fmt: skip
+    _of_something(db, case)
     ready(db, vault, case, home, now)
     embargo.release(db, case.embargo, why)
     moved = _moved(db, case, why)
@@ -266,6 +268,13 @@ def document(db: Connection, handling: str, kind: str) -> bytes:
     if row is None:
         raise NotFoundError("no such document", where="advisory")
     return bytes(row[0])
+
+
+def _of_something(db: Connection, case: Case) -> None:
+    if not kept.findings_of(db, case):
+        raise ConflictError(
+            "the case has no finding", where=case.subject, mend="put one in: what is published is of one"
+        )
 
 
 def _title(made: dict[str, bytes]) -> str:

@@ -21,7 +21,7 @@ from ..validate import at_desk as validate_desk
 from ..validate import recipe as r
 from ..validate.files import Folders
 from ..validate.judge import Subject, judge
-from . import edge
+from . import edge, flaw
 from .silence import Crossed, cross
 
 if TYPE_CHECKING:
@@ -149,11 +149,17 @@ class Desk:
 
 
 def ask(db: Connection, one: Finding, other: Finding) -> int:
-    """Starts a cross-run of two findings; the number of the job. On the log."""
+    """Starts a cross-run of two findings; the number of the job. On the log.
+
+    Raises:
+        ForbiddenError: the caller is no desk, or another clearinghouse keeps the case of one of them.
+    """
     from clearway.store import jobs
 
     if one.id == other.id:
         raise InputError("a finding is itself", where="with")
+    for each in (one, other):
+        kept.check_works(db, each)
     aud = scalar(db, "select clearway.meet(%s)", (sorted({one.aud, other.aud}),))
     ledger.append(db, "duplicate.cross_asked", one.subject, {"with": other.handling}, aud=aud)
     return start(db, one.id, other.id, jobs)
@@ -178,10 +184,7 @@ def _keep(db: Connection, a: Finding, b: Finding, said: Crossed) -> None:
     one, other, verdict = a.id, b.id, said.verdict
     if verdict == "contained":
         one, other, verdict = b.id, a.id, "contains"
-    # Two runs of one pair that end at once would both find nothing said yet.
-    db.execute(
-        "select from clearway.finding where finding = any(%s) order by finding for update", ([one, other],)
-    )
+    flaw.hold(db)  # two runs of one pair that end at once would both find nothing said yet
     before = db.execute(
         """select edge, verdict, one from clearway.finding_edge where revoked is null and basis = 'cross-run'
             and one = any(%s) and other = any(%s)""",
@@ -189,9 +192,12 @@ def _keep(db: Connection, a: Finding, b: Finding, said: Crossed) -> None:
     ).fetchall()
     if any(stood == verdict and (first == one or verdict != "contains") for _, stood, first in before):
         return  # it is known already
-    for number, _, _ in before:
-        db.execute("select clearway.revoke_finding_edge(%s, 'a newer cross-run says otherwise')", (number,))
-    edge.add(db, one, other, verdict, "cross-run", score=1.0, reason=said.reason)
+    with flaw.settling(db, (one, other)):
+        for number, _, _ in before:
+            db.execute(
+                "select clearway.revoke_finding_edge(%s, 'a newer cross-run says otherwise')", (number,)
+            )
+        edge.add(db, one, other, verdict, "cross-run", score=1.0, reason=said.reason)
     aud = scalar(db, "select clearway.meet(%s)", (sorted({a.aud, b.aud}),))
     content = {"findings": [a.handling, b.handling], "verdict": said.verdict, "reason": said.reason}
     for finding in (a, b):

@@ -18,8 +18,10 @@ from clearway.store import events
 from clearway.store.scalar import scalar
 
 from .. import kept
-from . import cluster
-from .cluster import Basis, Tie, Verdict
+from . import flaw
+from .cluster import Basis, Verdict
+from .flaw import group_of as group_of
+from .flaw import groups_of as groups_of
 from .undo import Row, Saying, base_of, change, in_force
 
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[Any]
 
 MOST = 1_000  # findings of one group that one act may touch: as many as a case has
-_REACH = 5_000  # findings that are followed to find a group
 
 
 class Edge(Struct, frozen=True, kw_only=True):
@@ -99,48 +100,6 @@ def of(db: Connection, finding: Finding, *, most: int = 200) -> list[Edge]:
     return [_edge(row) for row in rows]
 
 
-def group_of(db: Connection, finding: int) -> tuple[int, ...]:
-    """The findings that are one flaw with this one, itself among them, as far as the caller may see.
-
-    Raises:
-        TooLargeError: more is joined to it than can be looked at.
-    """
-    return groups_of(db, [finding])[finding]
-
-
-def groups_of(db: Connection, findings: Sequence[int]) -> dict[int, tuple[int, ...]]:
-    """The group of each of these findings (`group_of`).
-
-    Raises:
-        TooLargeError: more is joined to them than can be looked at.
-    """
-    # Findings are followed, not edges: of a flaw that many reported alike there are far more edges.
-    met = [
-        number
-        for (number,) in db.execute(
-            """with recursive met (finding) as (
-                select unnest(%(of)s::bigint[])
-                union select n.finding from met m cross join lateral (
-                    select e.other from clearway.finding_edge e
-                    where e.one = m.finding and e.revoked is null and e.verdict = 'same'
-                    union all select e.one from clearway.finding_edge e
-                    where e.other = m.finding and e.revoked is null and e.verdict = 'same') n (finding))
-            select finding from met limit %(most)s""",
-            {"of": list(findings), "most": _REACH + len(findings) + 1},
-        )
-    ]
-    if len(met) > _REACH + len(findings):
-        where = f"finding/{findings[0]}"
-        raise TooLargeError("too much is joined to it", where=where, mend="split it into its parts first")
-    rows = db.execute(
-        """select distinct one, other, verdict, basis from clearway.finding_edge
-        where revoked is null and verdict in ('same', 'different', 'contains') and one = any(%s) and other = any(%s)""",
-        (met, met),
-    )
-    ties = [Tie(one=a, other=b, verdict=v, basis=basis) for a, b, v, basis in rows]
-    return {number: group for group in cluster.groups(met, ties) for number in group}
-
-
 def members(db: Connection, group: Sequence[int]) -> list[Finding]:
     """These findings, first received first."""
     found = [kept.by_id(db, number) for number in group[:MOST]]
@@ -169,19 +128,20 @@ def merge(db: Connection, findings: Sequence[Finding], why: str) -> int:
     if len({f.id for f in findings}) < 2:
         raise InputError("a merge is of two findings or more", where="with")
     _reasoned(why)
+    flaw.hold(db)
     parts = {group_of(db, f.id) for f in findings}
     if len(parts) == 1:
         raise ConflictError("they are one already", where=findings[0].subject)
     everybody = sorted({number for part in parts for number in part})
     _bounded(everybody)
-    _in_one_case(db, everybody)
     act = scalar(db, "select clearway.next_edge_act()")
-    for number in _standing(db, everybody, "different", across=parts):
-        _revoke(db, number, why, act)
-    first = min(everybody)
-    for number in everybody:
-        if number != first:
-            add(db, first, number, "same", "person", score=1.0, reason=why, act=act)
+    with flaw.changing(db, everybody, where="with"):
+        for number in _standing(db, everybody, "different", across=parts):
+            _revoke(db, number, why, act)
+        first = min(everybody)
+        for number in everybody:
+            if number != first:
+                add(db, first, number, "same", "person", score=1.0, reason=why, act=act)
     _log(db, "duplicate.merged", members(db, everybody), act, why)
     return act
 
@@ -195,10 +155,12 @@ def apart(db: Connection, finding: Finding, other: Finding, why: str) -> int:
         ForbiddenError: the caller is no coordinator.
     """
     _reasoned(why)
+    flaw.hold(db)
     if other.id in group_of(db, finding.id):
         raise ConflictError("they are one", where=finding.subject, mend="split it off")
     act = scalar(db, "select clearway.next_edge_act()")
-    add(db, finding.id, other.id, "different", "person", score=1.0, reason=why, act=act)
+    with flaw.changing(db, (finding.id, other.id), where="with"):
+        add(db, finding.id, other.id, "different", "person", score=1.0, reason=why, act=act)
     _log(db, "duplicate.split", members(db, sorted((finding.id, other.id))), act, why)
     return int(act)
 
@@ -213,19 +175,21 @@ def split(db: Connection, finding: Finding, why: str) -> int:
         ForbiddenError: the caller is no coordinator.
     """
     _reasoned(why)
+    flaw.hold(db)
     whole = group_of(db, finding.id)
     rest = [number for number in whole if number != finding.id]
     if not rest:
         raise ConflictError("it is alone", where=finding.subject)
     _bounded(whole)
     act = scalar(db, "select clearway.next_edge_act()")
-    for number in _standing(db, whole, "same", across={(finding.id,), tuple(rest)}, basis="person"):
-        _revoke(db, number, why, act)
-    for number in rest:
-        add(db, finding.id, number, "different", "person", score=1.0, reason=why, act=act)
-    for number in rest[1:]:
-        reason = f"they stayed together when {finding.handling} was split off"
-        add(db, rest[0], number, "same", "person", score=1.0, reason=reason, act=act)
+    with flaw.changing(db, whole, where=finding.subject):
+        for number in _standing(db, whole, "same", across={(finding.id,), tuple(rest)}, basis="person"):
+            _revoke(db, number, why, act)
+        for number in rest:
+            add(db, finding.id, number, "different", "person", score=1.0, reason=why, act=act)
+        for number in rest[1:]:
+            reason = f"they stayed together when {finding.handling} was split off"
+            add(db, rest[0], number, "same", "person", score=1.0, reason=reason, act=act)
     _log(db, "duplicate.split", members(db, whole), act, why)
     return act
 
@@ -237,11 +201,12 @@ def undo(db: Connection, act: int, why: str, finding: Finding | None = None) -> 
 
     Raises:
         NotFoundError: there is no such act, or the finding has none; or the caller may not see all of it.
-        ConflictError: it was undone already.
+        ConflictError: it was undone already; or what follows would bring two open cases together.
     """
     _reasoned(why)
     if not 0 < act < 2**63:
         raise NotFoundError("no such act", where=f"act {act}")
+    flaw.hold(db)
     undone = _undone(db, [act])
     base = base_of(act, undone)
     touched = db.execute(
@@ -257,14 +222,15 @@ def undo(db: Connection, act: int, why: str, finding: Finding | None = None) -> 
     rows = _sayings(db, everybody, sorted({row[2] for row in touched if row[2] is not None}))
     acts = {n for row in rows for n in (row.saying.act, row.revoked_act) if n is not None}
     follows = change(base, rows, _undone(db, [*acts, base]))
-    for row in follows.revoke:
-        _revoke(db, row.edge, why, made)
-    for row in follows.again:
-        said = row.saying
-        add(
-            db, said.one, said.other, said.verdict, said.basis,  # type: ignore[arg-type]
-            score=row.score, reason=row.reason, act=said.act,
-        )  # fmt: skip
+    with flaw.changing(db, everybody, where=f"act {act}"):
+        for row in follows.revoke:
+            _revoke(db, row.edge, why, made)
+        for row in follows.again:
+            said = row.saying
+            add(
+                db, said.one, said.other, said.verdict, said.basis,  # type: ignore[arg-type]
+                score=row.score, reason=row.reason, act=said.act,
+            )  # fmt: skip
     _log(db, "duplicate.undone", members(db, everybody), made, why, undid=act)
     return made
 
@@ -292,16 +258,18 @@ def revoke(db: Connection, finding: Finding, number: int, why: str) -> None:
 
     Raises:
         NotFoundError: the finding has no such edge.
-        ConflictError: it was revoked already.
+        ConflictError: it was revoked already; or what it kept apart are two open cases.
     """
     _reasoned(why)
+    flaw.hold(db)
     row = db.execute(
         "select one, other from clearway.finding_edge where edge = %s and %s in (one, other)",
         (number, finding.id),
     ).fetchone()
     if row is None:
         raise NotFoundError("the finding has no such edge", where=f"edge {number}")
-    _revoke(db, number, why, None)
+    with flaw.changing(db, row, where=f"edge {number}"):
+        _revoke(db, number, why, None)
     _log(db, "duplicate.edge_revoked", members(db, row), None, why, edge=number)
 
 
@@ -311,7 +279,7 @@ _HELD = """exists (select from clearway.finding_edge e
     join clearway.finding o on o.finding = case when e.one = f.finding then e.other else e.one end
     where f.finding in (e.one, e.other) and e.revoked is null and o.org <> f.org and o.level >= 1
         and o.state <> 'withdrawn' and (e.verdict in ('same', 'regression')
-            or (e.verdict = 'likely' and e.basis in ('input', 'stack', 'crash'))))"""
+            or (e.verdict = 'likely' and e.basis in ('cross-run', 'input', 'stack', 'crash'))))"""
 _CORRECTED = "30 days"  # after an answer, evidence does no more to it
 
 
@@ -369,22 +337,6 @@ def _log(db: Connection, what: str, found: list[Finding], act: int | None, why: 
         aud=aud,
         body={"findings": [f.handling for f in found[:50]]},
     )
-
-
-def _in_one_case(db: Connection, findings: Sequence[int]) -> None:
-    """Raises ConflictError where these are in several open cases: one flaw has one."""
-    rows = db.execute(
-        """select distinct c.handling from clearway.finding f join clearway.desk_case c using (case_id)
-        where f.finding = any(%s) and c.closed is null order by 1 limit 10""",
-        (list(findings),),
-    )
-    cases = [handling for (handling,) in rows]
-    if len(cases) > 1:
-        raise ConflictError(
-            f"they are in {len(cases)} open cases: {', '.join(cases)}",
-            where="with",
-            mend="take the findings out of all but one of them, or close it, first",
-        )
 
 
 def _reasoned(why: str) -> None:

@@ -106,7 +106,7 @@ def say(db: Connection, finding: Finding, flaw: str, fixed: Sequence[str], why: 
     verdict: Verdict = "returns" if back else "is"
     number = scalar(
         db,
-        "select clearway.add_finding_known(%s, %s, %s, %s, 1::real, %s)",
+        "select clearway.add_finding_known(%s, %s, %s, %s, 1::real, %s, '[]')",
         (finding.id, flaw.strip()[:200], verdict, list(fixed)[:20], why[:2000]),
     )
     _told(

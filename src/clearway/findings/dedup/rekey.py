@@ -18,7 +18,7 @@ from clearway.store.scalar import scalar
 from .. import artefact, kept
 from ..validate.crash import CrashState, state_of
 from ..validate.recipe import Command, read
-from . import edge
+from . import edge, flaw
 from .cascade import Keyed, Relation, hubs, proofs, relate, returns
 from .keys import RULES, SMALLEST_INPUT, VERSIONS, Facts, Input, Key, input_of, keys_of
 
@@ -69,8 +69,7 @@ def _evidence(owner: Connection, finding: int) -> int:
 
 def rekey(owner: Connection, vault: Vault, number: int) -> tuple[Finding, list[int]]:
     """Makes the keys of one finding anew, and the edges that follow; the findings that wait for a cross-run with it."""
-    # One at a time: two who compare the same findings would lock them in two orders.
-    owner.execute("select pg_advisory_xact_lock(hashtextextended('clearway rekey', 0))")
+    flaw.hold(owner)  # one at a time: two who compare the same findings would lock them in two orders
     finding = kept.by_id(owner, number)
     # Counted before it is read: what is added meanwhile makes the keys stale again.
     counted = _evidence(owner, number)
@@ -84,10 +83,12 @@ def rekey(owner: Connection, vault: Vault, number: int) -> tuple[Finding, list[i
         [(finding.id, finding.org, finding.aud, k.kind, k.version, k.value) for k in keys],
     )
     suggested = _suggested(owner, finding, frozenset(keys))
-    _drop(owner, finding, suggested)
     waiting = []
-    for other, (verdict, relation, one, two) in suggested.items():
-        edge.add(owner, one, two, verdict, relation.basis, score=relation.score, reason=relation.reason)
+    with flaw.settling(owner, [finding.id, *suggested, *_joined(owner, finding)]):
+        _drop(owner, finding, suggested)
+        for verdict, relation, one, two in suggested.values():
+            edge.add(owner, one, two, verdict, relation.basis, score=relation.score, reason=relation.reason)
+    for other, (verdict, *_) in suggested.items():
         if verdict == "likely" and not _crossed(owner, finding.id, other):
             waiting.append(other)
     owner.execute(

@@ -107,7 +107,7 @@ def ask(
     without it no level comes back that was lowered (`standing`).
 
     Raises:
-        ForbiddenError: the caller is no coordinator.
+        ForbiddenError: the caller is no coordinator, or another clearinghouse keeps its case.
         ConflictError: one is under way, or the finding is in no state to be validated.
         NotFoundError: the finding has no such patch.
     """
@@ -136,8 +136,10 @@ def accept(db: Connection, finding: Finding, number: int, name: str, why: str) -
     """A named human accepts the evidence of a validation (E6); the statement is signed by the desk's job.
 
     Raises:
+        ForbiddenError: the caller is no desk, or another clearinghouse keeps its case.
         ConflictError: it does not reach E4, or was accepted.
     """
+    kept.check_works(db, finding)
     found = one(db, finding.id, number)
     if found.state != "done" or found.level is None or found.level < 4:
         raise ConflictError(
