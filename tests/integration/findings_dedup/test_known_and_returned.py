@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from clearway.findings import kept
 from clearway.findings.case import kept as cases
 from clearway.findings.case import triage
 from clearway.findings.dedup import edge, public, rekey, told
+from clearway.findings.dedup.returned import Bounds
 from clearway.findings.intake import submit
 from findings_dedup_world import Two
 from findings_dedup_world import fired as ran
@@ -105,3 +108,39 @@ def test_the_day_on_which_its_reporter_publishes_moves_a_finding_up_the_queue(de
     found = queue(desk)
     assert found[taken.handling].points == found[other.handling].points + 17
     assert "the reporter publishes in 3 days +17" in found[taken.handling].why
+
+
+@pytest.mark.parametrize(
+    ("bounds", "release", "verdict"),
+    [
+        ((Bounds(ecosystem="Debian:12", introduced="0", fixed="1.2.4-1"),), "1.3.0-1", "regression"),
+        ((Bounds(ecosystem="Debian", versions=("1.2.2-1", "1.2.3-1")),), "1.3.0-1", "regression"),
+        ((Bounds(ecosystem="Debian:12", versions=("1.2.1-1", "1.2.3-1")),), "1.2.2-1", "likely"),
+        ((Bounds(ecosystem="Debian:12", introduced="0", fixed="1.4.0-1"),), "1.3.0-1", "same"),
+    ],
+    ids=["past its fix", "newer than all that is listed", "between two that are listed", "not yet fixed"],
+)
+def test_whether_a_flaw_of_a_release_of_a_system_has_come_back_is_its_records_word(
+    desk: Desk, bounds: tuple[Bounds, ...], release: str, verdict: str
+) -> None:
+    facts = {
+        "ecosystem": "Debian:12",
+        "package": "example",
+        "purl": "pkg:deb/debian/example?distro=debian-12",
+    }
+    first = ran(desk, desk.finding(release="1.2.3-1", state="queued", **facts))
+    with desk.acting(desk.coordinator) as db:
+        public.say(db, first, "CVE-2026-0001", [], "published", affected=bounds)
+    back = ran(desk, desk.finding(desk.rival, release=release, state="queued", **facts))
+    with desk.owner() as db:
+        for one in (first, back):
+            rekey.rekey(db, desk.vault, one.id)
+    with desk.acting(desk.coordinator) as db:
+        (said,) = edge.of(db, back)
+        assert said.verdict == verdict
+        assert ("can't be told" in said.reason) == (verdict == "likely")
+        known = public.statements(db, first.id)
+        assert known[0].affected == bounds
+        public.say(db, back, "CVE-2026-0001", [], "the same lines", affected=bounds)
+        shown = public.statements(db, back.id)[0].returns
+    assert shown is {"regression": True, "likely": None, "same": False}[verdict]

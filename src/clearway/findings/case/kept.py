@@ -214,7 +214,7 @@ def _one_flaw(
     groups = flaw.groups_of(db, [f.id for f in chosen])
     named = {f.id for f in chosen}
     whole = sorted({n for f in chosen for n in groups[f.id]})
-    _nowhere_else(db, whole, into)
+    _nowhere_else(db, named, whole, into)
     found = [findings.by_id(db, n) for n in whole if n not in named]
     free = [f for f in found if f.case_id is None and f.live and f.state not in ("closed", "withdrawn")]
     if free and not along:
@@ -228,15 +228,18 @@ def _one_flaw(
     return [*chosen, *free]
 
 
-def _nowhere_else(db: Connection, found: Sequence[int], into: Case | None) -> None:
-    """Raises ConflictError where one of these is in an open case that is not `into`."""
+def _nowhere_else(db: Connection, named: set[int], found: Sequence[int], into: Case | None) -> None:
+    """Raises ConflictError where one of `found` is in an open case that is not `into`; `named` are those of the act."""
     here = into.id if into else None
-    cases = {handling for case, handling in flaw.open_cases(db, found).values() if case != here}
-    if cases:
+    elsewhere = {n: handling for n, (case, handling) in flaw.open_cases(db, found).items() if case != here}
+    cases = flaw.named(elsewhere.values())
+    if named & elsewhere.keys():
         raise ConflictError(
-            f"the same flaw is in {flaw.named(cases)}",
-            where="findings",
-            mend="put it there, or split it off first",
+            f"the finding is in another case: {cases}", where="findings", mend="take it out of that first"
+        )
+    if elsewhere:
+        raise ConflictError(
+            f"the same flaw is in {cases}", where="findings", mend="put it there, or split it off first"
         )
 
 

@@ -28,7 +28,7 @@ from clearway.store.connect import translated
 from clearway.store.jobs import defer
 
 from .. import kept as findings
-from ..dedup import public
+from ..dedup import public, returned
 from . import assets, draft, kept, mail
 from . import settings as setting
 
@@ -233,13 +233,8 @@ def _say_known(db: Connection, vault: Vault, case: Case) -> None:
     products = draft.read(db, vault, case, max(versions)).products
     for handling in kept.findings_of(db, case):
         finding = findings.one(db, handling)
-        fixed = tuple(
-            dict.fromkeys(
-                p.fixed
-                for p in products
-                if p.fixed and (p.ecosystem, p.name) == (finding.ecosystem, finding.package)
-            )
-        )
+        affected = returned.of_products(products, finding.ecosystem, finding.package)
+        fixed = tuple(dict.fromkeys(b.fixed for b in affected if b.fixed))
         if finding.state == "withdrawn" or not finding.live:
             continue
         said = [
@@ -247,11 +242,13 @@ def _say_known(db: Connection, vault: Vault, case: Case) -> None:
             for s in public.statements(db, finding.id)
             if s.revoked is None and s.reason.startswith(f"published as {case.handling}")
         ]
-        if any((s.flaw, s.fixed) == (assets.name_of(case), fixed[:20]) for s in said):
+        if any((s.flaw, s.affected) == (assets.name_of(case), affected) for s in said):
             continue
         for one in said:
             public.take_back(db, finding, one.id, "a newer version of the advisory says otherwise")
-        public.say(db, finding, assets.name_of(case), fixed, f"published as {case.handling}")
+        public.say(
+            db, finding, assets.name_of(case), fixed, f"published as {case.handling}", affected=affected
+        )
 
 
 def document(db: Connection, handling: str, kind: str) -> bytes:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from ..kept import Finding
     from .public import Suggestion
+    from .returned import Bounds
 
 HandlingText = Annotated[str, Parameter(max_length=20, description="such as CWF-7Q4K-9M2X")]
 Handling = Annotated[str, Meta(pattern="^CWF-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$")]
@@ -205,11 +206,13 @@ def handlers() -> list[HTTPRouteHandler]:
     def known(
         request: Request[Any, Any, Any], handling: FromPath[HandlingText], data: JSONBody[KnownAs]
     ) -> Response[bytes]:
-        """Where it fires in a release at or past every fix, it is kept as the flaw's return, not as a duplicate."""
+        """Where it fires in a release past what is affected, it is kept as the flaw's return, not as a duplicate.
+        Without `fixed`, public records say what is affected."""
 
         def act(db: Db, me: Principal) -> Made:
             finding = kept.one(db, handling)
-            public.say(db, finding, data.flaw, data.fixed, data.why)
+            said = () if data.fixed else bounds(request, finding, data.flaw)
+            public.say(db, finding, data.flaw, data.fixed, data.why, affected=said)
             return Made(record=view(db, finding), status=201)
 
         return done_once(request, act)
@@ -252,6 +255,15 @@ def suggestions(request: Request[Any, Any, Any], finding: Finding, me: Principal
     with doorkeeper(request).pool.owner() as owner:
         counts = learnt.read(owner)
     return public.suggest(current, finding, fetcher(request), counts)
+
+
+def bounds(request: Request[Any, Any, Any], finding: Finding, flaw: str) -> tuple[Bounds, ...]:
+    """What public records of a flaw say of the finding's product; () where no table is loaded."""
+    table = getattr(request.app.state, "table", None)
+    try:
+        return () if table is None else public.bounds_in(table.current(), finding, flaw.strip())
+    except ConfigError:
+        return ()
 
 
 def _ready(*findings: Finding) -> None:

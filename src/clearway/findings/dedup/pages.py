@@ -17,7 +17,7 @@ from .. import kept
 from ..assist.settings import assisted
 from ..intake.pages_parts import STATE_WORDS
 from . import at_desk, edge, pages_queue, public
-from .api import suggestions
+from .api import bounds, suggestions
 from .view import Alike, Duplicates, member, view
 from .words import BASES, COLOURS, KNOWN, VERDICTS
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from clearway.http.acts import Db
 
     from ..kept import Finding
+    from .returned import Bounds
 
 PAGE: dict[str, Any] = {"sync_to_thread": True, "include_in_schema": False}
 FORM: Any = Body(media_type=RequestEncodingType.URL_ENCODED)
@@ -65,7 +66,10 @@ def handlers() -> list[HTTPRouteHandler]:
         try:
             with acting(request) as (db, _):
                 finding = kept.one(db, handling)
-                words, undoes = _ACTS.get(data.what, _no_act)(db, finding, data)
+                if data.what == "known":
+                    words, undoes = _known(db, finding, data, bounds(request, finding, data.flaw))
+                else:
+                    words, undoes = _ACTS.get(data.what, _no_act)(db, finding, data)
         except (InputError, ConflictError, NotFoundError, TooLargeError) as error:
             if isinstance(error, NotFoundError) and data.what in ("", "split"):
                 raise
@@ -116,8 +120,9 @@ def _cross(db: Db, finding: Finding, data: Acting) -> Did:
     return "A worker tries each fix on the other's proof.", 0
 
 
-def _known(db: Db, finding: Finding, data: Acting) -> Did:
-    public.say(db, finding, data.flaw, data.fixed.replace(",", " ").split(), data.why.strip())
+def _known(db: Db, finding: Finding, data: Acting, said: tuple[Bounds, ...]) -> Did:
+    fixed = data.fixed.replace(",", " ").split()
+    public.say(db, finding, data.flaw, fixed, data.why.strip(), affected=() if fixed else said)
     return "It is said.", 0
 
 
@@ -137,7 +142,6 @@ _ACTS: dict[str, Callable[[Db, Finding, Acting], Did]] = {
     "undo": _undo,
     "revoke": _revoke,
     "cross": _cross,
-    "known": _known,
     "unknown": _unknown,
 }
 

@@ -10,19 +10,24 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 from msgspec import Struct
 
 from clearway import ledger
+from clearway.exposure.judge import claims
+from clearway.formats.reported_parts import identified
 from clearway.records.errors import InputError, NotFoundError
 from clearway.store import events
 from clearway.store.scalar import scalar
 
 from ..intake import public
 from ..intake.public import Known, Question
+from . import returned
 from .cascade import returns
 from .hint import records
 from .hint.compare import Company, Described, Told
 from .hint.mix import score
+from .returned import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[Any]
 
 Verdict = Literal["is", "likely", "returns"]
+BOUNDS = msgspec.json.Decoder(tuple[Bounds, ...])
 _SCORED = 200  # records of one product that the hint compares
 
 
@@ -51,7 +57,7 @@ class Suggestion(Struct, frozen=True, kw_only=True):
     same_class: bool | None
     same_place: bool | None
     hint: float | None
-    returns: bool  # it fires here in a release that is called fixed
+    returns: bool | None  # it fires here in a release past what is affected; null: that can't be told
 
 
 class Statement(Struct, frozen=True, kw_only=True):
@@ -65,6 +71,8 @@ class Statement(Struct, frozen=True, kw_only=True):
     at: datetime
     revoked: datetime | None
     revoked_why: str
+    returns: bool | None = False  # null: it fires, and whether it has come back can't be told
+    affected: tuple[Bounds, ...] = ()  # what the record says of the product
 
 
 def suggest(
@@ -87,14 +95,37 @@ def suggest(
     refs = [(note.source, note.id) for k in known for record in k.records for note in table.records(record)]
     bodies = fetch(refs[:_SCORED]) if learnt is not None else {}
     hints = _hints(finding, known, bodies, learnt, text)
-    found = [_suggestion(finding, k, hints.get(k.flaw)) for k in known]
+    found = [_suggestion(finding, k, hints.get(k.flaw), bounds_in(table, finding, k.flaw)) for k in known]
     return tuple(sorted(found, key=_rank)[:most])
 
 
-def say(db: Connection, finding: Finding, flaw: str, fixed: Sequence[str], why: str) -> int:
+def bounds_in(table: Table, finding: Finding, flaw: str) -> tuple[Bounds, ...]:
+    """What public records of a flaw say of the finding's product; () when none of them names it."""
+    try:
+        found = identified(finding.purl, finding.ecosystem, finding.package, finding.release)
+    except InputError:
+        return ()
+    names = {flaw, *table.flaws_of(flaw)}
+    ecosystem = found["ecosystem"]
+    spoken = claims(table, ecosystem, found["package"]) if ecosystem and found["package"] else ()
+    return returned.of_claims(
+        (c for c in spoken if c.record in names or names.intersection(table.flaws_of(c.record))), ecosystem
+    )
+
+
+def say(
+    db: Connection,
+    finding: Finding,
+    flaw: str,
+    fixed: Sequence[str],
+    why: str,
+    *,
+    affected: Sequence[Bounds] = (),
+) -> int:
     """Says that a finding is a flaw that is public, fixed in these versions; the number of the statement. On the log.
 
-    Where it fires here in a release at or past them all, it is kept as its return.
+    `affected` is what the flaw's record says of the product; without it `fixed` alone tells. Where the finding fires
+    here in a release past what is affected, it is kept as the flaw's return.
 
     Raises:
         InputError: no flaw, or no reason.
@@ -102,12 +133,18 @@ def say(db: Connection, finding: Finding, flaw: str, fixed: Sequence[str], why: 
     """
     if not flaw.strip() or not why.strip():
         raise InputError("name the flaw, and say why", where="flaw" if not flaw.strip() else "why")
-    back = finding.level >= 1 and returns(finding.ecosystem, finding.release, fixed)
-    verdict: Verdict = "returns" if back else "is"
+    verdict: Verdict = "returns" if _back(finding, fixed, affected) else "is"
     number = scalar(
         db,
-        "select clearway.add_finding_known(%s, %s, %s, %s, 1::real, %s, '[]')",
-        (finding.id, flaw.strip()[:200], verdict, list(fixed)[:20], why[:2000]),
+        "select clearway.add_finding_known(%s, %s, %s, %s, 1::real, %s, %s)",
+        (
+            finding.id,
+            flaw.strip()[:200],
+            verdict,
+            list(fixed)[:20],
+            why[:2000],
+            msgspec.json.encode(list(affected)[: returned.MOST]).decode(),
+        ),
     )
     _told(
         db,
@@ -132,14 +169,33 @@ def take_back(db: Connection, finding: Finding, number: int, why: str) -> None:
 def statements(db: Connection, finding: int) -> tuple[Statement, ...]:
     """What was said of a finding, standing first, newest first."""
     rows = db.execute(
-        """select known, flaw, verdict, fixed, reason, at, revoked, revoked_why from clearway.finding_known
-        where finding = %s order by revoked is not null, known desc limit 100""",
+        """select k.known, k.flaw, k.verdict, k.fixed, k.reason, k.at, k.revoked, k.revoked_why, k.affected::text,
+            f.ecosystem, f.release, f.level from clearway.finding_known k
+        join clearway.finding f on f.finding = k.finding
+        where k.finding = %s order by k.revoked is not null, k.known desc limit 100""",
         (finding,),
     )
     return tuple(
-        Statement(**{**dict(zip(Statement.__struct_fields__, row, strict=True)), "fixed": tuple(row[3])})
-        for row in rows
-    )
+        Statement(
+            id=number, flaw=flaw, verdict=verdict, fixed=tuple(fixed), reason=reason, at=at, revoked=revoked,
+            revoked_why=revoked_why, affected=(bounds := BOUNDS.decode(said)),
+            returns=verdict == "returns" or (None if level >= 1 and _undecided(ecosystem, release, bounds) else False),
+        )
+        for number, flaw, verdict, fixed, reason, at, revoked, revoked_why, said, ecosystem, release, level in rows
+    )  # fmt: skip
+
+
+def _undecided(ecosystem: str, release: str, bounds: Sequence[Bounds]) -> bool:
+    """Whether a record says which versions are affected, and not how this release stands with them."""
+    return bool(bounds) and returned.standing(ecosystem, release, bounds) == "unknown"
+
+
+def _back(finding: Finding, fixed: Sequence[str], affected: Sequence[Bounds]) -> bool:
+    if finding.level < 1:
+        return False
+    if affected:
+        return returned.standing(finding.ecosystem, finding.release, affected) == "returns"
+    return returns(finding.ecosystem, finding.release, fixed)
 
 
 def _hints(
@@ -158,11 +214,16 @@ def _hints(
     return {flaw: max(score(mine, d, company, found) for d in found) for flaw, found in by_flaw.items()}
 
 
-def _suggestion(finding: Finding, known: Known, hint: float | None) -> Suggestion:
+def _suggestion(finding: Finding, known: Known, hint: float | None, bounds: Sequence[Bounds]) -> Suggestion:
+    back: bool | None = False
+    if finding.level >= 1:
+        stands = returned.standing(finding.ecosystem, finding.release, bounds)
+        # A release that another name of the product's tells of ("fixed") counts as the record's word too.
+        back = known.release == "fixed" or stands == "returns" or (None if stands == "unknown" else False)
     return Suggestion(
         flaw=known.flaw, title=known.title, release=known.release, fixed=known.fixed, same_class=known.same_class,
         same_place=known.same_place, hint=None if hint is None else round(hint, 3),
-        returns=finding.level >= 1 and known.release == "fixed",
+        returns=back,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clearway.records.errors import ClearwayError
 from clearway.store.scalar import scalar
@@ -21,6 +22,8 @@ from ..validate.recipe import Command, read
 from . import edge, flaw
 from .cascade import Keyed, Relation, hubs, proofs, relate, returns
 from .keys import RULES, SMALLEST_INPUT, VERSIONS, Facts, Input, Key, input_of, keys_of
+from .public import BOUNDS
+from .returned import standing
 
 if TYPE_CHECKING:
     import psycopg
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
 LEAST = 0.5  # a weaker reason is shown when somebody asks, and kept as no edge
 MOST_OTHERS = 200  # findings with one key that are compared, the oldest first
+_DOUBT = "whether what was fixed has come back can't be told from its record"
 _KEY_BASES = ["input", "stack", "crash", "context", "place"]
 
 
@@ -140,8 +144,12 @@ def _suggested(owner: Connection, finding: Finding, keys: frozenset[Key]) -> dic
         if relation is None or relation.score < LEAST:
             continue
         older, newer = (other, me) if number < finding.id else (me, other)
-        if newer.number in fired and returns(newer.ecosystem, newer.release, _fixes(owner, older.number)):
+        back = _returned(owner, newer, older.number) if newer.number in fired else False
+        if back:
             found[number] = ("regression", relation, newer.number, older.number)
+        elif back is None and relation.verdict == "same":
+            doubt = replace(relation, verdict="likely", reason=f"{relation.reason}; {_DOUBT}")
+            found[number] = ("likely", doubt, finding.id, number)
         elif relation.verdict != "same" or any(
             (n, proof) in first for proof in proofs(mine) & proofs(seen[number]) for n in (finding.id, number)
         ):
@@ -231,13 +239,20 @@ def _keys(db: Connection, findings: list[int]) -> dict[int, frozenset[Key]]:
     return {number: frozenset(keys) for number, keys in found.items()}
 
 
-def _fixes(owner: Connection, finding: int) -> list[str]:
+def _returned(owner: Connection, newer: _Other, older: int) -> bool | None:
+    """Whether a finding is the return of what an older one was said to be; None where its record can't tell."""
     rows = owner.execute(
-        """select unnest(fixed) from clearway.finding_known
-        where finding = %s and verdict = 'is' and revoked is null""",
-        (finding,),
-    )
-    return [version for (version,) in rows]
+        """select fixed, affected::text from clearway.finding_known
+        where finding = %s and verdict = 'is' and revoked is null order by known""",
+        (older,),
+    ).fetchall()
+    fixed = [version for fixes, said in rows if said == "[]" for version in fixes]
+    said = [standing(newer.ecosystem, newer.release, BOUNDS.decode(s)) for _, s in rows if s != "[]"]
+    if fixed:
+        said.append("returns" if returns(newer.ecosystem, newer.release, fixed) else "before")
+    if "unknown" in said and "affected" not in said:
+        return None
+    return bool(said) and all(one == "returns" for one in said)
 
 
 def _others(owner: Connection, findings: list[int]) -> dict[int, _Other]:
