@@ -15,20 +15,18 @@ from urllib.parse import urlsplit
 from msgspec import Meta, Struct
 
 from clearway.records.ecosystem import normal_name
-from clearway.records.errors import InputError, VersionUnreadableError
+from clearway.records.errors import InputError
 from clearway.records.text import plain
-from clearway.versions import compare, scheme_of
 
+from . import cwe_ids, ecosystem_known, report_ranges
 from .cvss_vector import score_of
 from .purl import identity, parse, to_text
-from .report_csaf_tests import RANGE_WORDS
 
 Line = Annotated[str, Meta(max_length=300)]
 Prose = Annotated[str, Meta(max_length=20_000)]
 Kind = Literal["advisory", "article", "fix", "report", "package", "evidence", "web"]
 Role = Literal["finder", "reporter", "analyst", "coordinator", "remediation developer", "tool", "other"]
 _CWE = re.compile(r"CWE-[1-9][0-9]{0,5}", re.ASCII)
-_SIGNS = re.compile(r"[<>=|*,;]")
 _LAID_OUT = {ord(c): None for c in "\n\r\t"}
 # C0 and C1 controls, lone surrogates, and the characters of Unicode that turn, embed or override direction (UAX 9 §2).
 _UNPRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -156,10 +154,18 @@ def check(draft: Draft) -> None:
         raise InputError("no product is named", where="products", mend="name one by its purl")
     _printed(draft)
     for n, product in enumerate(draft.products):
-        _range(product, f"products[{n}]")
-    _fixed_and_affected(draft.products)
-    if draft.cwe and not _CWE.fullmatch(draft.cwe):
-        raise InputError("no weakness has that id", where="cwe", mend="such as CWE-787")
+        if product.ecosystem and (reason := ecosystem_known.wrong(product.ecosystem)):
+            raise InputError(
+                reason, where=f"products[{n}].ecosystem", mend="as OSV spells it, such as Debian:12"
+            )
+        report_ranges.check(product, f"products[{n}]")
+    report_ranges.check_together(draft.products)
+    if draft.cwe and (not _CWE.fullmatch(draft.cwe) or cwe_ids.known(int(draft.cwe[4:])) == "none"):
+        raise InputError(
+            "no weakness has that id",
+            where="cwe",
+            mend="a weakness of the Common Weakness Enumeration, such as CWE-787; a category or a view is none",
+        )
     if draft.vector and (
         not draft.vector.startswith(("CVSS:3.1/", "CVSS:4.0/")) or score_of(draft.vector) is None
     ):
@@ -170,6 +176,18 @@ def check(draft: Draft) -> None:
     for n, credit in enumerate(draft.credits):
         if not credit.name.strip():
             raise InputError("nobody is named", where=f"credits[{n}].name")
+
+
+def doubts(draft: Draft) -> dict[str, str]:
+    """What of a draft that passes `check` can't be known here, by its place: for somebody to look at and say yes to."""
+    found = {
+        f"products[{n}].ecosystem": said
+        for n, product in enumerate(draft.products)
+        if (said := ecosystem_known.doubt(product.ecosystem))
+    }
+    if draft.cwe and cwe_ids.known(int(draft.cwe[4:])) == "unknown":
+        found["cwe"] = f"{draft.cwe} is newer than what is known here (CWE {cwe_ids.VERSION})"
+    return found
 
 
 def is_url(text: str) -> bool:
@@ -239,88 +257,3 @@ def _printed(draft: Draft) -> None:
         kept = text if (place, text) in lines else text.translate(_LAID_OUT)
         if _UNPRINTED.search(kept):
             raise InputError("it holds a character of control or direction", where=place, mend="take it out")
-
-
-def _range(product: Product, place: str) -> None:
-    if product.fixed and product.last_affected:
-        raise InputError("a range ends once: before `fixed`, or with `last_affected`", where=place)
-    if (product.fixed or product.last_affected) and not product.introduced:
-        raise InputError(
-            "the range has no beginning",
-            where=f"{place}.introduced",
-            mend='give the first affected version; "0" when it is the first of all',
-        )
-    if not (product.introduced or product.versions):
-        raise InputError(
-            "which versions are affected is not said",
-            where=f"{place}.introduced",
-            mend='give the first affected version ("0" when it is the first of all), or list the versions',
-        )
-    listed = tuple((f"versions[{n}]", v) for n, v in enumerate(product.versions))
-    ends = (
-        ("introduced", product.introduced),
-        ("fixed", product.fixed),
-        ("last_affected", product.last_affected),
-    )
-    scheme = scheme_of(product.ecosystem)
-    for name, text in (*ends, *listed):
-        if (text or name.startswith("versions")) and (name, text) != ("introduced", "0"):
-            _version(scheme, text, f"{place}.{name}")
-    _ordered(scheme, product, place)
-
-
-def _version(scheme: str, text: str, place: str) -> None:
-    """Raises InputError for what is no single version that the ecosystem's tools read."""
-    if not text or not text.isprintable() or len(text.split()) != 1 or text != text.strip():
-        raise InputError("this is no version", where=place)
-    if _SIGNS.search(text) or RANGE_WORDS.search(text):
-        raise InputError(
-            "this is a range, and no version",
-            where=place,
-            mend="a range is said with introduced and fixed, or introduced and last_affected",
-        )
-    try:
-        compare(scheme, text, text)
-    except VersionUnreadableError as error:
-        raise InputError(
-            f"this is no version of its ecosystem: {error.what}", where=place, mend=error.mend
-        ) from None
-
-
-def _ordered(scheme: str, product: Product, place: str) -> None:
-    """Raises InputError for a range that ends before it begins, and for a listed version that is the fixed one."""
-    start, fixed, last = product.introduced, product.fixed, product.last_affected
-    if start not in ("", "0"):
-        if fixed and compare(scheme, start, fixed) >= 0:
-            raise InputError(
-                "it is fixed before it is introduced", where=f"{place}.fixed", mend="give a later version"
-            )
-        if last and compare(scheme, start, last) > 0:
-            raise InputError(
-                "its last affected version is before the first",
-                where=f"{place}.last_affected",
-                mend="give a later version",
-            )
-    for n, version in enumerate(product.versions):
-        if fixed and compare(scheme, version, fixed) == 0:
-            raise InputError("the fixed version is listed as affected", where=f"{place}.versions[{n}]")
-
-
-def _fixed_and_affected(products: tuple[Product, ...]) -> None:
-    """Raises InputError for a version that one range calls fixed and another of the same package affected."""
-    for n, one in enumerate(products):
-        for other in products:
-            same = (one.ecosystem, one.name, one.vendor) == (other.ecosystem, other.name, other.vendor)
-            if one is other or not one.fixed or not same or not other.introduced:
-                continue
-            scheme = scheme_of(one.ecosystem)
-            begun = other.introduced == "0" or compare(scheme, other.introduced, one.fixed) <= 0
-            ended = (other.fixed and compare(scheme, one.fixed, other.fixed) >= 0) or (
-                other.last_affected and compare(scheme, one.fixed, other.last_affected) > 0
-            )
-            if begun and not ended:
-                raise InputError(
-                    "this version is affected by another range of the same package",
-                    where=f"products[{n}].fixed",
-                    mend="give ranges that do not meet",
-                )

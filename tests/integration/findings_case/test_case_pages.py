@@ -164,7 +164,7 @@ def test_the_room_shows_the_clock_the_matrix_and_each_act(cases: Cases, served: 
                  "disputed It is a feature.", "Hello <script>alert(1)</script>"):  # fmt: skip
         assert said in text, said
     assert "<script>alert" not in shown
-    served.post(desk.coordinator.cookie, f"{at}/drafts", draft=json.dumps(DRAFT), summary="better")
+    served.post(desk.coordinator.cookie, f"{at}/drafts", draft=json.dumps(DRAFT), summary="better", base="1")
     served.post(desk.coordinator.cookie, f"{at}/drafts", 422, draft="{", summary="worse")
     served.post(desk.coordinator.cookie, f"{at}/cve", cve="CVE-2026-5555")
     served.post(desk.coordinator.cookie, f"{at}/release", 422, phrase="wrong")

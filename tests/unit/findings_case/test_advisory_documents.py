@@ -87,7 +87,7 @@ SAMPLES = {
     "cvss 4": advisory(draft(vector=V4)),
     "no vector, no weakness": advisory(draft(vector="", cwe="", credits=(), references=())),
     "listed versions": advisory(
-        draft(products=(Product(purl="pkg:npm/%40a/b", versions=("1.0.0", "1.0.2")),), cwe="CWE-99999")
+        draft(products=(Product(purl="pkg:npm/%40a/b", versions=("1.0.0", "1.0.2")),), cwe="CWE-561")
     ),
     "no fix": advisory(draft(products=(Product(purl="pkg:cargo/x", introduced="0", last_affected="2.0.0"),))),
     "open end and a workaround": advisory(

@@ -87,7 +87,8 @@ def take(db: Connection, vault: Vault, found: Proposal, text: str, *, into_draft
             raise InputError("a finding has no draft", where="into_draft")
         if len(text) > MAX_DESCRIPTION:
             raise TooLargeError("the description is too long", where="text")
-        case = cases.by_id(db, found.case_id)
+        # Locked before it is read: nobody else's version is lost.
+        case = cases.locked(db, cases.by_id(db, found.case_id))
         try:
             before = drafts.read(db, vault, case)
         except NotFoundError:
@@ -95,7 +96,10 @@ def take(db: Connection, vault: Vault, found: Proposal, text: str, *, into_draft
                 "the case has no draft to go on from", where="into_draft", mend="write its first version"
             ) from None
         words = f"Description drafted with {found.model}, edited and taken by a coordinator"
-        drafts.put(db, vault, case, replace(before, description=kept.taken(db, vault, made)), words)
+        # Its products are those that were kept before.
+        drafts.put(
+            db, vault, case, replace(before, description=kept.taken(db, vault, made)), words, sure=True
+        )
     return made
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import FromPath, JSONBody, QueryParameter, RawBody
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter, RawBody
 from msgspec import Meta, Struct
 
 from clearway.http import etag
@@ -34,6 +34,15 @@ if TYPE_CHECKING:
 _R = Request[Any, Any, Any]
 _KINDS = ("csaf", "osv", "cve")
 Summary = Annotated[str, QueryParameter(max_length=300, description="what this version changes")]
+Sure = Annotated[bool, QueryParameter(description="somebody has looked at what is not known here: it is so")]
+IfMatch = Annotated[
+    str | None,
+    HeaderParameter(
+        name="if-match",
+        max_length=4_000,
+        description="the `etag` of the draft that it goes on from; without one: none",
+    ),
+]
 KindText = Annotated[str, Meta(max_length=10)]
 
 
@@ -102,14 +111,23 @@ def handlers() -> list[HTTPRouteHandler]:
         summary="Write the next version of the draft", responses=gives(Numbered, *WRITE, status=201),
     )  # fmt: skip
     def put(
-        request: _R, handling: FromPath[HandlingText], body: RawBody, summary: Summary = ""
+        request: _R,
+        handling: FromPath[HandlingText],
+        body: RawBody,
+        summary: Summary = "",
+        sure: Sure = False,
+        if_match: IfMatch = None,
     ) -> Response[bytes]:
         """The body is the draft as JSON: title, description, products, cwe, vector, solution, workaround, references,
-        credits. It is refused when no document could be made of it."""
+        credits. It is refused when no document could be made of it. Where a version is there, `if-match` names the one
+        that it goes on from: 412 tells what another has changed meanwhile."""
         vault = vault_of(request)
 
         def act(db: Db, me: Principal) -> Made:
-            number = draft.put(db, vault, kept.one(db, handling), draft.decoded(body), summary)
+            base = None if if_match == "*" else etag.expected(request).versions if if_match else ()
+            number = draft.put(
+                db, vault, kept.one(db, handling), draft.decoded(body), summary, base=base, sure=sure
+            )
             return Made(record=Numbered(number))
 
         return done_once(request, act)
@@ -124,7 +142,8 @@ def handlers() -> list[HTTPRouteHandler]:
         with acting(request) as (db, me):
             case = kept.one(db, handling)
             found = draft.shown(db, vault, case)
-        return etag.response(request, msgspec.json.encode(found), me, "application/json")
+            newest = draft.listed(db, case)[-1].number
+        return etag.thing(request, found, me, newest)
 
     @get(
         "/cases/{handling:str}/preview/{kind:str}", opt=SIGNED_IN, sync_to_thread=True,

@@ -67,6 +67,15 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     draft = add("draft", "write the next version of the draft, from a JSON file", run_draft)
     draft.add_argument("file", metavar="FILE", help="- reads from standard input")
     draft.add_argument("--summary", required=True, help="what this version changes")
+    draft.add_argument(
+        "--base",
+        type=int,
+        metavar="N",
+        help="refuse it where another version than N is the newest; 0: where there is one",
+    )
+    draft.add_argument(
+        "--sure", action="store_true", help="what is named as not known here was looked at, and is so"
+    )
     preview = add("preview", "a document as it would be released now", run_preview)
     preview.add_argument("--kind", default="csaf", choices=("csaf", "osv", "cve"))
     arm = add("arm", "let the embargo end on the day agreed", run_arm)
@@ -237,7 +246,8 @@ def run_draft(args: argparse.Namespace) -> int:
     found = draft.decoded(data)
 
     def do(db: Db, case: Case, me: Principal) -> None:
-        draft.put(db, Vault.of_home(args.home), case, found, args.summary)
+        base = None if args.base is None else (args.base,) if args.base else ()
+        draft.put(db, Vault.of_home(args.home), case, found, args.summary, base=base, sure=args.sure)
 
     return on_case(args, do)
 

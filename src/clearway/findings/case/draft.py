@@ -14,14 +14,34 @@ import msgspec
 from msgspec import Struct
 
 from clearway.formats import report_check, report_csaf, report_cve, report_osv
-from clearway.formats.report_advisory import Advisory, Dispute, Draft, Involved, Publisher, Revision, tidied
+from clearway.formats.report_advisory import (
+    Advisory,
+    Dispute,
+    Draft,
+    Involved,
+    Publisher,
+    Revision,
+    check,
+    doubts,
+    tidied,
+)
 from clearway.ledger import append_read
-from clearway.records.errors import ConflictError, InputError, IntegrityError, NotFoundError, TooLargeError
+from clearway.records.errors import (
+    ConflictError,
+    InputError,
+    IntegrityError,
+    NotFoundError,
+    PreconditionMissingError,
+    StaleError,
+    TooLargeError,
+)
 from clearway.records.text import plain
 
 from . import kept, party
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     import psycopg
 
     from ..vault import Vault
@@ -68,23 +88,45 @@ def decoded(data: bytes) -> Draft:
     return tidied(found)
 
 
-def put(db: Connection, vault: Vault, case: Case, draft: Draft, summary: str) -> int:
+def put(
+    db: Connection,
+    vault: Vault,
+    case: Case,
+    draft: Draft,
+    summary: str,
+    *,
+    base: Collection[int] | None = None,
+    sure: bool = False,
+) -> int:
     """Keeps the next version of the draft; its number.
+
+    `base` are the versions of which one has to be the newest, () for none; None: whichever is. `sure`: somebody has
+    looked at what can't be known here (`doubts`) and says that it is so; what the version before it had too is not
+    asked again.
 
     Raises:
         ForbiddenError: the caller does not coordinate for the clearinghouse that keeps the case.
-        InputError: no documents that validate and are read back could be made of it, or no summary is given.
+        StaleError: another version is the newest; what it changed is told.
+        PreconditionMissingError: there is a version, and `base` names none.
+        InputError: no documents that validate and are read back could be made of it, no summary is given, or something
+            is not known here and nobody is sure of it.
         ConflictError: the case is closed.
     """
     kept.check_open(case)
     case = kept.locked(db, case)
+    kept.check_open(case)
+    versions = listed(db, case)
+    before = read(db, vault, case) if versions else None
+    if base is not None:
+        _goes_on_from(db, vault, case, versions, base)
     words = plain(summary.strip(), 300)
     if not words:
         raise InputError("say what this version changes", where="summary")
     draft = tidied(draft)
     _tried(case, draft, words)
+    if not sure:
+        _known(draft, before)
     data = msgspec.json.encode(draft)
-    versions = listed(db, case)
     number = versions[-1].number + 1 if versions else 1
     digest = sha256(data).digest()
     row = db.execute(
@@ -106,6 +148,54 @@ def put(db: Connection, vault: Vault, case: Case, draft: Draft, summary: str) ->
         )
     kept.tell(db, case, "case.drafted", {"number": number, "sha256": digest.hex(), "summary": words})
     return number
+
+
+def _goes_on_from(
+    db: Connection, vault: Vault, case: Case, versions: Sequence[Version], base: Collection[int]
+) -> None:
+    """Raises StaleError where the newest version is none of those that the caller has read, with what it changed."""
+    newest = versions[-1].number if versions else 0
+    if newest in base or (not newest and not base):
+        return
+    if not newest:
+        raise StaleError("the case has no draft", where="draft", mend="send it without if-match")
+    if not base:
+        raise PreconditionMissingError(
+            "a draft is there, and this would replace it unread",
+            where="if-match",
+            mend="send the `etag` of that",
+        )
+    read_one = max((n for n in base if 0 < n < newest), default=0)
+    told = f"version {newest} was written meanwhile: {versions[-1].summary}"
+    if read_one:
+        fields = changes(read(db, vault, case, read_one), read(db, vault, case))
+        told += f" (since version {read_one} it changes {', '.join(fields) or 'nothing'})"
+    raise StaleError(told, where="draft", mend="read it, and write yours anew on top of it")
+
+
+def changes(before: Draft, after: Draft) -> tuple[str, ...]:
+    """The fields in which two drafts differ; of products, which of them."""
+    found = []
+    for name in Draft.__struct_fields__:
+        old, new = getattr(before, name), getattr(after, name)
+        if name == "products":
+            most = max(len(old), len(new))
+            found += [f"products[{n}]" for n in range(most) if old[n : n + 1] != new[n : n + 1]]
+        elif old != new:
+            found.append(name)
+    return tuple(found)
+
+
+def _known(draft: Draft, before: Draft | None) -> None:
+    """Raises InputError for what can't be known here, unless the version before says it too."""
+    stood = set(doubts(before).values()) if before is not None else set()
+    new = {place: said for place, said in doubts(draft).items() if said not in stood}
+    if new:
+        raise InputError(
+            "; ".join(f"{place}: {said}" for place, said in list(new.items())[:10]),
+            where="sure",
+            mend="look whether it is so, and say that you are sure",
+        )
 
 
 def listed(db: Connection, case: Case) -> list[Version]:
@@ -157,6 +247,12 @@ def read(db: Connection, vault: Vault, case: Case, number: int = 0) -> Draft:
     if sha256(data).digest() != bytes(row[2]):
         raise IntegrityError("the draft's hash does not hold", where=case.subject)
     return _DECODER.decode(data)
+
+
+def checked(db: Connection, vault: Vault, case: Case) -> None:
+    """Raises InputError for a newest draft that would not be kept today; one from before was kept by other rules."""
+    if listed(db, case):
+        check(read(db, vault, case))
 
 
 def advisory(

@@ -18,6 +18,8 @@ from clearway.records.errors import (
     ConflictError,
     InputError,
     NotFoundError,
+    PreconditionMissingError,
+    StaleError,
     TooLargeError,
     TooManyRequestsError,
 )
@@ -55,7 +57,10 @@ if TYPE_CHECKING:
 _R = Request[Any, Any, Any]
 HandlingText = Annotated[str, Parameter(max_length=20)]
 Number = Annotated[int, QueryParameter(ge=0, le=2**53)]
-_WRONG = (InputError, ConflictError, NotFoundError, ConfigError, TooLargeError, TooManyRequestsError)
+_WRONG = (
+    InputError, ConflictError, NotFoundError, ConfigError, TooLargeError, TooManyRequestsError, StaleError,
+    PreconditionMissingError,
+)  # fmt: skip
 
 
 class Typed(Struct, frozen=True):
@@ -79,6 +84,8 @@ class Typed(Struct, frozen=True):
     email: str = ""
     draft: str = ""
     summary: str = ""
+    base: str = ""
+    sure: str = ""
     cve: str = ""
     phrase: str = ""
 
@@ -230,9 +237,11 @@ def handlers() -> list[HTTPRouteHandler]:
         vault = vault_of(request)
 
         def do(db: Db, case: Case, me: Principal) -> str:
+            base = _number(data.base)
             number = draft.put(
-                db, vault, case, draft.decoded(data.draft.encode("utf-8", "replace")), data.summary
-            )
+                db, vault, case, draft.decoded(data.draft.encode("utf-8", "replace")), data.summary,
+                base=(base,) if base else (), sure=data.sure == "yes",
+            )  # fmt: skip
             return f"Version {number} is kept."
 
         return did(request, handling, data, do)
@@ -311,10 +320,17 @@ def did(
     except _WRONG as error:
         if isinstance(error, NotFoundError) and error.what == "no such case":
             raise
-        values = {k: v for k, v in msgspec.structs.asdict(data).items() if v and k != "phrase"}
+        values = {
+            k: v for k, v in msgspec.structs.asdict(data).items() if v and k not in ("phrase", "base", "sure")
+        }
         field = error.where if error.where in data.__struct_fields__ else ""
         told = f"{error.what}: {error.mend}" if error.mend else error.what
-        return _shown(request, handling, Form(values, {field: told}))
+        return _shown(
+            request,
+            handling,
+            Form(values, {field: told}),
+            status=412 if isinstance(error, StaleError) else 422,
+        )
     return done(request, f"/cases/{handling}", words)
 
 
@@ -330,7 +346,9 @@ def _converted(given: dict[str, str], kind: type[PartyAct]) -> PartyAct:
         raise InputError("there is no such act", where="act") from error
 
 
-def _shown(request: _R, handling: str, form: Form, older: tuple[int, int] = (0, 0)) -> Response[bytes]:
+def _shown(
+    request: _R, handling: str, form: Form, older: tuple[int, int] = (0, 0), *, status: int = 422
+) -> Response[bytes]:
     vault = vault_of(request)
     with reading(request) as (db, me, note):
         case = kept.one(db, handling)
@@ -344,7 +362,7 @@ def _shown(request: _R, handling: str, form: Form, older: tuple[int, int] = (0, 
     return page(
         request,
         "findings/case/room.html",
-        status_code=422 if form.errors else 200,
+        status_code=status if form.errors else 200,
         tlp=marking(one),
         one=one,
         form=form,

@@ -59,6 +59,7 @@ def ready(db: Connection, vault: Vault, case: Case, home: Path, now: datetime) -
         ConfigError: it is not said who publishes.
         InputError: no documents that validate and are read back can be made of it.
     """
+    draft.checked(db, vault, case)
     made = draft.documents(draft.advisory(db, vault, case, setting.read(home).publisher, now))
     report_check.check(made)
     return tuple(made)
