@@ -8,7 +8,7 @@ from steps import Steps, there
 
 
 def test_taken_back_and_made_again_findings_are_merged_as_before(desk: Desk) -> None:
-    steps = Steps(desk.people.url, "0018", "0051")
+    steps = Steps(desk.people.url, "0018", "0055")
 
     def found() -> set[tuple[str, str]]:
         with desk.owner() as db:

@@ -4,8 +4,8 @@ import re
 
 from clearway.store.ddl import before, run
 
-revision = "0051"
-down_revision = "0050"
+revision = "0055"
+down_revision = "0051"
 branch_labels = None
 depends_on = None
 
