@@ -121,6 +121,22 @@ def test_what_a_run_says_of_two_open_cases_is_for_a_person_to_decide(cases: Case
     assert "two open cases" in standing[0].reason
 
 
+def test_what_joins_more_than_can_be_looked_at_is_for_a_person_to_decide(
+    cases: Cases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three = [*pair(cases), cases.desk.finding(state="queued")]
+    with cases.acting() as db:
+        edge.merge(db, three, "one loop")
+    fourth = cases.desk.finding(state="queued")
+    monkeypatch.setattr(flaw, "_REACH", 1)
+    with cases.desk.owner() as db, flaw.settling(db, [fourth.id, three[0].id]):
+        edge.add(db, fourth.id, three[0].id, "same", "input", score=1.0, reason="the same input")
+    with cases.acting() as db:
+        (said,) = [e for e in edge.of(db, fourth) if e.revoked is None]
+    assert said.verdict == "likely"
+    assert "than can be looked at" in said.reason
+
+
 def broken_off(cases: Cases, act: Callable[[Any], object]) -> None:
     with suppress(KilledError), cases.acting() as db:
         act(db)

@@ -15,12 +15,15 @@ import pytest
 from clearway.access import clockwatch, embargo
 from clearway.advisories.table import Table
 from clearway.advisories.view import show, view
+from clearway.findings import kept as findings
 from clearway.findings.case import cve_id, draft, kept, party, release, talk
 from clearway.findings.case.kept import Case
+from clearway.findings.dedup import public
 from clearway.formats.report_advisory import Product
 from clearway.records.clock import SystemClock
 from clearway.records.errors import ConfigError, ConflictError, ForbiddenError, NotFoundError
 from findings_case_world import Cases, a_draft
+from findings_dedup_world import fired
 from fleet_world import Fleet, osv, package
 from site_client import site, words
 
@@ -232,3 +235,21 @@ def test_a_dispute_is_read_where_the_flaw_is(cases: Cases) -> None:
         at = served.page(cases.desk.operator.cookie, f"/flaws/x_{case.handling}", 303)
         page = words(served.page(cases.desk.operator.cookie, at))
     assert "by Vendor : Works as documented." in page
+
+
+def test_what_comes_back_after_a_case_of_a_release_of_a_system_is_a_return(cases: Cases) -> None:
+    facts = {"ecosystem": "Debian:12", "package": "listed", "purl": "pkg:deb/debian/listed?distro=debian-12"}
+    case = cases.opened(release="1.2.3-1", **facts)
+    product = Product(purl="pkg:deb/debian/listed", versions=("1.2.2-1", "1.2.3-1"))
+    cases.drafted(case, products=(product,))
+    released(cases, case)
+    published(cases, case)
+    with cases.acting() as db:
+        (handling,) = kept.findings_of(db, case)
+        first = findings.one(db, handling)
+        (said,) = public.statements(db, first.id)
+        assert (said.verdict, said.fixed) == ("is", ()), "the record lists versions alone"
+    back = fired(cases.desk, cases.desk.finding(cases.desk.rival, release="1.3.0-1", state="queued", **facts))
+    with cases.acting() as db:
+        public.say(db, back, said.flaw, [], "the same lines", affected=said.affected)
+        assert public.statements(db, back.id)[0].verdict == "returns"

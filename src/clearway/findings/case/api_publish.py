@@ -19,7 +19,8 @@ from clearway.records.errors import InputError
 
 from . import contacts, cve_id, draft, kept, release, route, tasks
 from . import settings as setting
-from .api_cases import HandlingText, Id, Numbered
+from .api_cases import HandlingText
+from .api_shapes import Id, Numbered
 from .at_desk import home_of, now, told, vault_of
 from .contacts import Contact
 from .route import Asked, Route

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from clearway.access.here import opened
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Protocol
 
     import psycopg
 
     from clearway.records.principal import Principal
 
-    from .kept import Case
+    from .kept import Acted, Case
+    from .route import Route
+    from .thread import Message, Thread
 
     Db = psycopg.Connection[Any]
 
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
         def __call__(
             self, name: str, text: str, func: Any, *, one: bool = True
         ) -> argparse.ArgumentParser: ...
+
+
+T = TypeVar("T")
 
 
 def add_acts(add: Add) -> None:
@@ -181,20 +186,33 @@ def run_remove(args: argparse.Namespace) -> int:
     return _do(args, do)
 
 
-def run_threads(args: argparse.Namespace) -> int:
-    """Lists the threads; 0."""
-    from . import kept, thread
-    from .commands import _json, _plain
+def _printed(
+    args: argparse.Namespace, read: Callable[[Db], list[T]], lines: Callable[[T], Iterable[str]]
+) -> int:
+    """Prints what is read, as JSON where that is asked for, else line by line; 0."""
+    from .commands import _json
 
     with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
-        found = thread.listed(db, kept.one(db, args.case))
+        found = read(db)
     if args.json:
         _json(found)
         return 0
     for one in found:
-        whose = f"with party {one.party} alone" if one.party else "all parties"
-        print(f"{one.id:6d}  {one.messages:4d}  {_plain(one.topic)}  ({whose})")
+        for line in lines(one):
+            print(line)
     return 0
+
+
+def run_threads(args: argparse.Namespace) -> int:
+    """Lists the threads; 0."""
+    from . import kept, thread
+    from .commands import _plain
+
+    def lines(one: Thread) -> Iterator[str]:
+        whose = f"with party {one.party} alone" if one.party else "all parties"
+        yield f"{one.id:6d}  {one.messages:4d}  {_plain(one.topic)}  ({whose})"
+
+    return _printed(args, lambda db: thread.listed(db, kept.one(db, args.case)), lines)
 
 
 def run_thread(args: argparse.Namespace) -> int:
@@ -212,21 +230,18 @@ def run_read(args: argparse.Namespace) -> int:
     """Prints a thread; that it was read is on the log; 0."""
     from ..vault import Vault
     from . import kept, thread
-    from .commands import _json, _plain
+    from .commands import _plain
 
-    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
+    def read(db: Db) -> list[Message]:
         case = kept.one(db, args.case)
-        said = thread.read(db, Vault.of_home(args.home), case, thread.one(db, case, args.thread))
-    if args.json:
-        _json(said)
-        return 0
-    for message in said:
-        print(
-            f"{message.at:%Y-%m-%dT%H:%MZ}  {f'party {message.party}' if message.party else 'coordinators'}"
-        )
-        for line in message.text.splitlines():
-            print(f"    {_plain(line, 20_000)}")
-    return 0
+        return thread.read(db, Vault.of_home(args.home), case, thread.one(db, case, args.thread))
+
+    def lines(one: Message) -> Iterator[str]:
+        yield f"{one.at:%Y-%m-%dT%H:%MZ}  {f'party {one.party}' if one.party else 'coordinators'}"
+        for line in one.text.splitlines():
+            yield f"    {_plain(line, 20_000)}"
+
+    return _printed(args, read, lines)
 
 
 def run_say(args: argparse.Namespace) -> int:
@@ -250,31 +265,23 @@ def run_say(args: argparse.Namespace) -> int:
 def run_history(args: argparse.Namespace) -> int:
     """Prints what was done; 0."""
     from . import kept
-    from .commands import _json, _plain
+    from .commands import _plain
 
-    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
-        acts = kept.history(db, kept.one(db, args.case))
-    if args.json:
-        _json(acts)
-        return 0
-    for one in acts:
+    def lines(one: Acted) -> Iterator[str]:
         whose = f"  party {one.party}" if one.party else ""
         why = f"  {_plain(one.why, 4_000)}" if one.why else ""
-        print(f"{one.at:%Y-%m-%dT%H:%MZ}  {one.machine:8s} {one.act}: {one.was} -> {one.now}{whose}{why}")
-    return 0
+        yield f"{one.at:%Y-%m-%dT%H:%MZ}  {one.machine:8s} {one.act}: {one.was} -> {one.now}{whose}{why}"
+
+    return _printed(args, lambda db: kept.history(db, kept.one(db, args.case)), lines)
 
 
 def run_routes(args: argparse.Namespace) -> int:
     """Prints the directory; 0."""
     from . import route
-    from .commands import _json, _plain
+    from .commands import _plain
 
-    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
-        found = route.listed(db)
-    if args.json:
-        _json(found)
-        return 0
-    for one in found:
+    def lines(one: Route) -> Iterator[str]:
         whom = f"{_plain(one.name)}  {_plain(one.email)}".rstrip()
-        print(f"{one.id:6d}  {_plain(one.ecosystem) or '*'}  {_plain(one.pattern)}  {whom}")
-    return 0
+        yield f"{one.id:6d}  {_plain(one.ecosystem) or '*'}  {_plain(one.pattern)}  {whom}"
+
+    return _printed(args, route.listed, lines)

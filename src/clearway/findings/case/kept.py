@@ -10,20 +10,32 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
-
 from clearway import ledger
 from clearway.access import embargo
-from clearway.records.errors import ConflictError, ForbiddenError, InputError, NotFoundError, StaleError
+from clearway.records.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from clearway.records.text import plain
-from clearway.store import events
 from clearway.store.scalar import scalar
 
 from .. import kept as findings
 from ..dedup import flaw
+from .record import Acted as Acted
+from .record import Case as Case
+from .record import by_id as by_id
+from .record import changed as changed
+from .record import check_keeper as check_keeper
+from .record import check_open as check_open
+from .record import check_version as check_version
+from .record import ended as ended
+from .record import findings_of as findings_of
+from .record import history as history
+from .record import level_of as level_of
+from .record import locked as locked
+from .record import of_package as of_package
+from .record import one as one
+from .record import tell as tell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import psycopg
 
@@ -33,60 +45,7 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[Any]
 
-_KEEPER = "a coordinator of the clearinghouse that keeps the case does that"
 MAX_FINDINGS = 1_000  # of one case
-
-
-class Case(Struct, frozen=True, kw_only=True):
-    """One case. `id` is this database's own; outside it goes by its `handling` id."""
-
-    id: int
-    handling: str
-    org: int
-    aud: int
-    open_aud: int
-    embargo: int
-    title: str
-    ecosystem: str
-    package: str
-    purl: str
-    em: str
-    pxa: str
-    until: datetime | None
-    zone: str
-    orphan: str
-    cve: str
-    cve_state: str
-    cve_problem: str
-    told: int  # the version of the draft whose publication is on the log, 0 for none
-    released: datetime | None
-    published: datetime | None
-    closed: datetime | None
-    opened: datetime
-    changed: datetime
-    version: int
-
-    @property
-    def subject(self) -> str:
-        """What the log, the events and the vault call it."""
-        return f"case/{self.handling}"
-
-
-class Acted(Struct, frozen=True, kw_only=True):
-    """One act of a case's history."""
-
-    party: int | None
-    machine: str
-    act: str
-    was: str
-    now: str
-    why: str
-    at: datetime
-
-
-_SELECT = """select c.case_id, c.handling, c.org, c.aud::int, c.open_aud::int, c.embargo, c.title, c.ecosystem,
-    c.package, c.purl, c.em, c.pxa, c.until, c.zone, c.orphan, c.cve, c.cve_state, c.cve_problem, c.told,
-    c.released, c.published, c.closed, c.opened, c.changed, c.version from clearway.desk_case c"""
 
 
 def desk_of(me: Principal) -> int:
@@ -154,7 +113,7 @@ def take(db: Connection, case: Case, *chosen: Finding, along: bool = False) -> l
     """
     flaw.hold(db)
     case = by_id(db, case.id)  # as it stands now that nobody changes it
-    _check_open(case)
+    check_open(case)
     taken = _one_flaw(db, chosen, along=along, into=case)
     with flaw.changing(db, [f.id for f in taken]):
         for finding in taken:
@@ -186,7 +145,7 @@ def take_out(db: Connection, case: Case, finding: Finding, why: str) -> None:
 
     flaw.hold(db)
     case, finding = by_id(db, case.id), findings.by_id(db, finding.id)
-    _check_open(case)
+    check_open(case)
     if finding.case_id != case.id:
         raise NotFoundError("the finding is not in this case", where=finding.handling)
     check_keeper(db, case)
@@ -243,54 +202,6 @@ def _nowhere_else(db: Connection, named: set[int], found: Sequence[int], into: C
         )
 
 
-def findings_of(db: Connection, case: Case) -> list[str]:
-    """The handling ids of the case's findings that the caller may see: a reporter's own, the desk's all."""
-    rows = db.execute("select handling from clearway.finding where case_id = %s order by finding", (case.id,))
-    return [handling for (handling,) in rows]
-
-
-def level_of(db: Connection, case: Case) -> int:
-    """The highest level of evidence among the case's findings that the caller sees."""
-    row = db.execute(
-        "select coalesce(max(level), 0)::int from clearway.finding where case_id = %s", (case.id,)
-    ).fetchone()
-    return int(row[0]) if row else 0
-
-
-def one(db: Connection, handling: str) -> Case:
-    """The case of that handling id. Raises NotFoundError."""
-    row = db.execute(f"{_SELECT} where c.handling = %s", (handling.upper(),)).fetchone()
-    if row is None:
-        raise NotFoundError("no such case", where=plain(handling, 40))
-    return _case(row)
-
-
-def by_id(db: Connection, number: int) -> Case:
-    """The case of that number. Raises NotFoundError."""
-    row = db.execute(f"{_SELECT} where c.case_id = %s", (number,)).fetchone()
-    if row is None:
-        raise NotFoundError("no such case", where="case")
-    return _case(row)
-
-
-def of_package(db: Connection, ecosystem: str, package: str) -> list[Case]:
-    """Open cases of a package that the caller may see, the newest first."""
-    rows = db.execute(
-        f"{_SELECT} where c.ecosystem = %s and c.package = %s and c.closed is null order by c.case_id desc limit 50",
-        (ecosystem, package),
-    )
-    return [_case(row) for row in rows]
-
-
-def ended(owner: Connection) -> list[Case]:
-    """Cases whose embargo has ended and whose documents are not published; the owner's to ask."""
-    rows = owner.execute(
-        f"""{_SELECT} join clearway.embargo e on e.embargo = c.embargo
-        where e.ended_by is not null and c.published is null and c.closed is null order by c.case_id"""
-    )
-    return [_case(row) for row in rows]
-
-
 def move(
     db: Connection, case: Case, machine: str, act: str, why: str = "", *, party: int | None = None
 ) -> Case:
@@ -316,16 +227,6 @@ def move(
     return moved
 
 
-def history(db: Connection, case: Case) -> list[Acted]:
-    """What was done, the newest first."""
-    rows = db.execute(
-        """select party, machine, act, was, now, why, at from clearway.case_act where case_id = %s
-        order by step desc limit 500""",
-        (case.id,),
-    )
-    return [Acted(**dict(zip(Acted.__struct_fields__, row, strict=True))) for row in rows]
-
-
 def close(db: Connection, case: Case, why: str) -> Case:
     """Closes the case: nothing moves in it any more. What is under its embargo stays so until somebody ends that: one
     that was armed is disarmed, since nothing could be published at its hour. Findings of a case that is not public
@@ -337,7 +238,7 @@ def close(db: Connection, case: Case, why: str) -> Case:
     """
     flaw.hold(db)
     case = by_id(db, case.id)
-    _check_open(case)
+    check_open(case)
     if case.released is not None and case.published is None:
         raise ConflictError("it is being published", where=case.subject, mend="close it when that is done")
     check_keeper(db, case)
@@ -387,75 +288,6 @@ def _stood(db: Connection, case: Case, wanted: str, why: str) -> Case:
     return by_id(db, case.id)
 
 
-def changed(db: Connection, case: Case, what: str, parameters: tuple[object, ...] = ()) -> None:
-    """Sets columns of the case, as a coordinator or the owner; `what` is a constant.
-
-    Raises:
-        ForbiddenError: the caller is neither.
-    """
-    row = db.execute(
-        f"""update clearway.desk_case set {what}, changed = clock_timestamp(), version = version + 1
-        where case_id = %s returning 1""",  # noqa: S608
-        (*parameters, case.id),
-    ).fetchone()
-    if row is None:
-        raise ForbiddenError(_KEEPER, where=case.subject)
-
-
-def check_keeper(db: Connection, case: Case) -> None:
-    """Raises ForbiddenError for who does not coordinate for the clearinghouse that keeps the case.
-
-    Coordinators of another one read every case, so that one flaw is seen as one; they act in it as a party or not at
-    all. The database holds to the same.
-    """
-    if db.execute("select clearway.keeps_case(%s)", (case.org,)).fetchone() != (True,):
-        raise ForbiddenError(_KEEPER, where=case.subject)
-
-
-def locked(db: Connection, case: Case) -> Case:
-    """The case as it stands now, locked for the rest of the transaction: who does the same at once comes after.
-
-    Raises:
-        ForbiddenError: as `check_keeper`.
-    """
-    check_keeper(db, case)
-    db.execute("select from clearway.desk_case where case_id = %s for update", (case.id,))
-    return by_id(db, case.id)
-
-
-def check_version(case: Case, version: int) -> None:
-    """Raises StaleError when somebody changed it since the caller read that version."""
-    if case.version != version:
-        raise StaleError("it was changed meanwhile", where=case.subject, mend="read it again")
-
-
-def tell(db: Connection, case: Case, act: str, said: Mapping[str, object], *, aud: int | None = None) -> int:
-    """Puts an act on the log and announces it, for the case's parties and the coordinators; the log's entry.
-
-    `aud`: for these alone instead.
-    """
-    readers = case.aud if aud is None else aud
-    entry = ledger.append(db, act, case.subject, dict(said), aud=readers)
-    # A party acts for itself, and the case is the house's: its event is in nobody's name.
-    desk = db.execute("select clearway.is_desk()").fetchone() == (True,)
-    did = {name: said[name] for name in ("machine", "act") if name in said}
-    events.emit(
-        db, act, case.subject, org=case.org if desk else None, aud=readers,
-        body={"handling": case.handling, **did},
-    )  # fmt: skip
-    return entry
-
-
-def check_open(case: Case) -> None:
-    """Raises ConflictError for a case that is closed."""
-    _check_open(case)
-
-
-def _check_open(case: Case) -> None:
-    if case.closed is not None:
-        raise ConflictError("the case is closed", where=case.subject)
-
-
 def _state(db: Connection, case: Case, machine: str, party: int | None) -> str:
     if machine in ("embargo", "public"):
         return case.em if machine == "embargo" else case.pxa
@@ -477,7 +309,3 @@ def _bare(purl: str) -> str:
         return to_text(replace(parse(purl), version="", subpath="")) if purl else ""
     except InputError:
         return ""
-
-
-def _case(row: tuple[Any, ...]) -> Case:
-    return Case(**dict(zip(Case.__struct_fields__, row, strict=True)))

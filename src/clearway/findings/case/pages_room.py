@@ -26,7 +26,8 @@ from clearway.records.errors import (
 
 from ..assist.settings import assisted
 from . import clock, credits, cve_id, draft, kept, pages_acts, party, release, route, talk, thread
-from .api_cases import PartyAct, acted, consented
+from .api_cases import acted, consented
+from .api_shapes import PartyAct
 from .at_desk import home_of, now, seen, vault_of
 from .pages_parts import (
     ANSWERS,

@@ -61,17 +61,27 @@ def changing(db: Connection, findings: Iterable[int], *, where: str = "findings"
 @contextmanager
 def settling(owner: Connection, findings: Iterable[int]) -> Iterator[None]:
     """As `changing`, for what runs and keys say: nobody is there to be refused, so what would bring two open cases
-    together is kept as `likely`, for a coordinator to decide.
+    together is kept as `likely`, for a coordinator to decide; and so is what joins more than can be looked at.
     """
     hold(owner)
     touched = list(dict.fromkeys(findings))
-    before = _together(owner, touched)
+    try:
+        before = _together(owner, touched)
+    except TooLargeError:
+        before = []
     yield
-    while True:
-        met = [c for c in _together(owner, touched) if len(c) > 1 and not any(c <= stood for stood in before)]
-        if not met:
-            return
-        _weaken(owner, touched)
+    try:
+        while any(len(c) > 1 and not any(c <= s for s in before) for c in _together(owner, touched)):
+            _weaken(owner, touched)
+    except TooLargeError:
+        rows = owner.execute(
+            """select edge, one, other, basis, score, reason from clearway.finding_edge
+            where revoked is null and verdict = 'same' and basis <> 'person' and one = any(%(of)s)
+                and other = any(%(of)s) and at >= transaction_timestamp()""",
+            {"of": touched},
+        ).fetchall()
+        for row in rows:
+            _likely(owner, row, "more is joined to them than can be looked at")
 
 
 def group_of(db: Connection, finding: int) -> Group:
@@ -173,9 +183,13 @@ def _weaken(owner: Connection, touched: Sequence[int]) -> None:
         ).fetchone()
         if row is None:
             continue  # what persons have said stood before
-        edge, one, other, basis, score, reason = row
-        owner.execute("select clearway.revoke_finding_edge(%s, %s)", (edge, "they are in two open cases"))
-        owner.execute(
-            "select clearway.add_finding_edge(%s, %s, 'likely', %s, %s::real, %s)",
-            (one, other, basis, score, f"{reason[:1900]}; they are in two open cases"),
-        )
+        _likely(owner, row, "they are in two open cases")
+
+
+def _likely(owner: Connection, row: tuple[Any, ...], why: str) -> None:
+    edge, one, other, basis, score, reason = row
+    owner.execute("select clearway.revoke_finding_edge(%s, %s)", (edge, why))
+    owner.execute(
+        "select clearway.add_finding_edge(%s, %s, 'likely', %s, %s::real, %s)",
+        (one, other, basis, score, f"{reason[:1900]}; {why}"),
+    )
