@@ -5,7 +5,7 @@ import re
 from clearway.store.ddl import before, run
 
 revision = "0055"
-down_revision = "0053"
+down_revision = "0054"
 branch_labels = None
 depends_on = None
 
