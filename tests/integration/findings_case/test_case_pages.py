@@ -249,6 +249,54 @@ def test_an_operator_who_takes_part_sees_its_own_assets_and_no_other_does(cases:
     served.post(fleet.operator.cookie, f"{room}/proposals", 403, until="2027-01-01T09:00", zone="UTC")
 
 
+def test_what_a_screen_does_with_addresses_findings_and_drafts_a_command_does(
+    cases: Cases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CLEARWAY_TOKEN", cases.desk.coordinator.secret)
+    monkeypatch.setenv("CLEARWAY_DATABASE_URL", cases.world.url)
+
+    def run(*given: str, code: int = 0) -> Any:
+        assert cli.main(["--home", str(cases.desk.home), "finding", "case", *given, "--json"]) == code
+        out = capsys.readouterr().out
+        return json.loads(out) if out else None
+
+    first, second = queued(cases, package="cli"), queued(cases, package="cli", place="src/other.c")
+    handling = run("open", first)["handling"]
+    made = run(
+        "party", handling, "--name", "A maintainer", "--role", "maintainer", "--email", "a@example.org"
+    )
+    number = str(next(p["id"] for p in made["parties"] if p["role"] == "maintainer"))
+    run("reach", handling, number, "b@example.org", "--source", "security.txt")
+    assert [c["email"] for c in run("reach", handling, number)["contacts"]] == [
+        "b@example.org",
+        "a@example.org",
+    ]
+    assert run("reach", handling, number)["contacts"][0]["source"] == "security.txt"
+    run("reach", handling, number, "b@example.org", code=7)
+    run("reach", handling, number, "no address", code=10)
+    run("reach", handling, "99", "c@example.org", code=6)
+    assert second in run("take", handling, second)["findings"]
+    file = tmp_path / "draft.json"
+    file.write_text(json.dumps(DRAFT))
+    run("draft", handling, str(file), "--summary", "first")
+    again = run("drafted", handling)
+    file.write_text(json.dumps({**again, "solution": "Update."}))
+    run("draft", handling, str(file), "--summary", "second")
+    assert run("drafted", handling)["solution"] == "Update."
+    assert run("drafted", handling, "--number", "1") == again
+    run("document", handling, code=6)
+    line = run("route-add", "cli*", "--org", "vendor", "--ecosystem", "PyPI")["id"]
+    assert line in [one["id"] for one in run("routes") if one["pattern"] == "cli*"]
+    run("route-end", str(line))
+    run("route-end", str(line), code=6)
+    run("party", handling, "--org", "vendor", "--ask")
+    monkeypatch.setenv("CLEARWAY_TOKEN", cases.desk.maintainer.secret)
+    assert [one["case"] for one in run("mine")] == [handling]
+    run("reach", handling, number, code=5)
+    run("reach", handling, number, "d@example.org", code=5)
+    run("take", handling, second, code=6)  # a finding that is not theirs to see
+
+
 def test_the_commands_run_a_case(
     cases: Cases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

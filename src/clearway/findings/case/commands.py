@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from clearway.access.here import opened
 
 from .commands_acts import add_acts
+from .commands_whom import add_whom
 
 if TYPE_CHECKING:
     import argparse
@@ -93,6 +94,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     contacts.add_argument("--repository", default="", metavar="URL", help="whose security policy is read")
     contacts.add_argument("--purl", default="", help="whom the directory names for it")
     add_acts(add)
+    add_whom(add)
 
 
 def on_case(args: argparse.Namespace, do: Callable[[Db, Case, Principal], None]) -> int:
@@ -164,17 +166,11 @@ def run_show(args: argparse.Namespace) -> int:
 
 def run_party(args: argparse.Namespace) -> int:
     """Adds a party; 0."""
-    from clearway.records.errors import NotFoundError
-
     from . import kept, party
+    from .commands_whom import organisation
 
     def do(db: Db, case: Case, me: Principal) -> None:
-        member = None
-        if args.org:
-            row = db.execute("select org from clearway.organisation where slug = %s", (args.org,)).fetchone()
-            if row is None:
-                raise NotFoundError("no such organisation", where="--org")
-            member = row[0]
+        member = organisation(db, args.org, "--org") if args.org else None
         made = party.add(db, case, role=args.role, member=member, name=args.name, email=args.email)
         if args.ask:
             party.ask(db, kept.by_id(db, case.id), made, level=kept.level_of(db, case))
@@ -184,12 +180,13 @@ def run_party(args: argparse.Namespace) -> int:
 
 def run_act(args: argparse.Namespace) -> int:
     """An act of a party; 0."""
-    from . import party
+    from . import kept, party
 
     def do(db: Db, case: Case, me: Principal) -> None:
         one = party.one(db, case, args.party)
         if args.act == "ask":
-            party.ask(db, case, one)
+            kept.check_keeper(db, case)
+            party.ask(db, case, one, level=kept.level_of(db, case))
         else:
             party.act(db, case, one, args.act, args.why)
 

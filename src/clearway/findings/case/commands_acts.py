@@ -117,16 +117,12 @@ def run_leave(args: argparse.Namespace) -> int:
 
 def run_orphan(args: argparse.Namespace) -> int:
     """Names who may patch; 0."""
-    from clearway.records.errors import NotFoundError
-
     from . import kept, party
+    from .commands_whom import organisation
 
     def do(db: Db, case: Case, me: Principal) -> None:
         kept.check_keeper(db, case)
-        row = db.execute("select org from clearway.organisation where slug = %s", (args.patcher,)).fetchone()
-        if row is None:
-            raise NotFoundError("no such organisation", where="SLUG")
-        party.declare_orphan(db, case, row[0], args.why)
+        party.declare_orphan(db, case, organisation(db, args.patcher, "SLUG"), args.why)
 
     return _do(args, do)
 
