@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from litestar import Request, Response, Router, get, post
-from litestar.params import FromPath, FromQuery, JSONBody, Parameter
+from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta, Struct
 
 from clearway.http import etag
@@ -17,6 +17,7 @@ from clearway.http.openapi import READ, WRITE, gives
 from .. import kept as findings
 from ..case import kept as cases
 from ..intake.record import desk_only
+from ..named import CaseText, HandlingText
 from ..vault import Vault
 from . import kept, start
 from .outgoing import Kind
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from clearway.records.principal import Principal
 
 _R = Request[Any, Any, Any]
-HandlingText = Annotated[str, Parameter(max_length=20, description="such as CWF-7Q4K-9M2X")]
 
 
 class Ask(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,7 +114,7 @@ def handlers() -> list[HTTPRouteHandler]:
         summary="What a model drafted of a case",
         responses=gives(Assistance, *READ),
     )
-    def of_case(request: _R, handling: FromPath[HandlingText]) -> Response[bytes]:
+    def of_case(request: _R, handling: FromPath[CaseText]) -> Response[bytes]:
         """As of a finding; its audience is the meet of the case's and its findings'."""
         with acting(request) as (db, me):
             about = cases.one(db, handling)
@@ -129,7 +129,7 @@ def handlers() -> list[HTTPRouteHandler]:
         summary="Ask a model for a draft about a case",
         responses=gives(Asked, *WRITE, status=201),
     )
-    def ask_of_case(request: _R, handling: FromPath[HandlingText], data: JSONBody[Ask]) -> Response[bytes]:
+    def ask_of_case(request: _R, handling: FromPath[CaseText], data: JSONBody[Ask]) -> Response[bytes]:
         """As of a finding; made from its five most proven findings."""
 
         def act(db: Db, me: Principal) -> Made:
@@ -161,7 +161,7 @@ def handlers() -> list[HTTPRouteHandler]:
         responses=gives(Preview, *READ),
     )
     def preview_of_case(
-        request: _R, handling: FromPath[HandlingText], kind: FromQuery[Kind] = "summary"
+        request: _R, handling: FromPath[CaseText], kind: FromQuery[Kind] = "summary"
     ) -> Response[bytes]:
         """As of a finding."""
         with acting(request) as (db, me):

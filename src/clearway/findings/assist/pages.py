@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, Router, get, post
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath, Parameter
+from litestar.params import Body, FromPath
 from msgspec import Struct
 
 from clearway.http.acting import SIGNED_IN, acting, doorkeeper, needs
@@ -23,6 +23,7 @@ from clearway.records.errors import (
 from .. import kept as findings
 from ..case import kept as cases
 from ..intake.record import desk_only
+from ..named import CaseText, HandlingText
 from . import kept, start
 from .api import home_of, vault_of
 from .preview import preview
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 _R = Request[Any, Any, Any]
 PAGE: dict[str, Any] = {"sync_to_thread": True, "include_in_schema": False}
 FORM: Any = Body(media_type=RequestEncodingType.URL_ENCODED)
-HandlingText = Annotated[str, Parameter(max_length=20)]
 _WRONG = (InputError, ConflictError, ForbiddenError, TooManyRequestsError, ConfigError)
 _FIELDS = {
     "title": "title",
@@ -75,13 +75,13 @@ def handlers() -> list[HTTPRouteHandler]:
         return _did(request, "findings", handling, data)
 
     @get("/cases/{handling:str}/assist", opt=SIGNED_IN, **PAGE)
-    def of_case(request: _R, handling: FromPath[HandlingText]) -> Response[bytes]:
+    def of_case(request: _R, handling: FromPath[CaseText]) -> Response[bytes]:
         """What a model drafted of a case."""
         return _shown(request, "cases", handling, Form())
 
     @post("/cases/{handling:str}/assist", opt=needs("coordinate"), **PAGE)
     def act_on_case(
-        request: _R, handling: FromPath[HandlingText], data: Annotated[Acting, FORM]
+        request: _R, handling: FromPath[CaseText], data: Annotated[Acting, FORM]
     ) -> Response[bytes]:
         """One act: ask for a summary, take, put away."""
         return _did(request, "cases", handling, data)
@@ -92,7 +92,7 @@ def handlers() -> list[HTTPRouteHandler]:
         return _preview(request, "findings", handling)
 
     @get("/cases/{handling:str}/assist/preview", opt=needs("coordinate"), **PAGE)
-    def preview_of_case(request: _R, handling: FromPath[HandlingText]) -> Response[bytes]:
+    def preview_of_case(request: _R, handling: FromPath[CaseText]) -> Response[bytes]:
         """What would be sent of a case."""
         return _preview(request, "cases", handling)
 

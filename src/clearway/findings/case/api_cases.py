@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import FromPath, FromQuery, JSONBody, Parameter, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Struct
 
 from clearway.access.reading import reading
@@ -22,6 +22,7 @@ from clearway.http.openapi import READ, WRITE, gives
 from clearway.store.keyset import Column, Source
 
 from .. import kept as findings
+from ..named import CaseText, HandlingText
 from . import kept, party, talk, thread, triage
 from .api_shapes import (
     Decided,
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from .kept import Case
 
 _R = Request[Any, Any, Any]
-HandlingText = Annotated[str, Parameter(max_length=20, description="such as CWC-7Q4K-9M2X")]
 Before = Annotated[int, QueryParameter(ge=0, le=2**53, description="messages before that one; 0: the newest")]
 
 
@@ -163,7 +163,7 @@ def handlers() -> list[HTTPRouteHandler]:
         "/cases/{handling:str}", opt=SIGNED_IN, sync_to_thread=True, summary="One case",
         responses=gives(CaseView, *READ),
     )  # fmt: skip
-    def one(request: _R, handling: FromPath[HandlingText]) -> Response[bytes]:
+    def one(request: _R, handling: FromPath[CaseText]) -> Response[bytes]:
         """Its machines, the status matrix, the open proposal, threads, drafts and history."""
         with reading(request) as (db, me, note):
             case = kept.one(db, handling)
@@ -177,7 +177,7 @@ def handlers() -> list[HTTPRouteHandler]:
     )  # fmt: skip
     def take(
         request: _R,
-        handling: FromPath[HandlingText],
+        handling: FromPath[CaseText],
         finding: FromPath[HandlingText],
         along: FromQuery[bool] = False,
     ) -> Response[bytes]:
@@ -196,7 +196,7 @@ def handlers() -> list[HTTPRouteHandler]:
     )  # fmt: skip
     def take_out(
         request: _R,
-        handling: FromPath[HandlingText],
+        handling: FromPath[CaseText],
         finding: FromPath[HandlingText],
         data: JSONBody[Removed],
     ) -> Response[bytes]:
@@ -214,7 +214,7 @@ def handlers() -> list[HTTPRouteHandler]:
         "/cases/{handling:str}/parties", opt=needs("coordinate"), sync_to_thread=True, status_code=201,
         summary="Add a party", responses=gives(Numbered, *WRITE, status=201),
     )  # fmt: skip
-    def join(request: _R, handling: FromPath[HandlingText], data: JSONBody[NewParty]) -> Response[bytes]:
+    def join(request: _R, handling: FromPath[CaseText], data: JSONBody[NewParty]) -> Response[bytes]:
         """A vendor sees the case once it is asked, others from now on; a mail address is for the coordinators alone."""
 
         def act(db: Db, me: Principal) -> Made:
@@ -234,7 +234,7 @@ def handlers() -> list[HTTPRouteHandler]:
         summary="An act of a party", responses=gives(CaseView, *WRITE),
     )  # fmt: skip
     def party_act(
-        request: _R, handling: FromPath[HandlingText], number: FromPath[int], data: JSONBody[PartyAct]
+        request: _R, handling: FromPath[CaseText], number: FromPath[int], data: JSONBody[PartyAct]
     ) -> Response[bytes]:
         """By the party's own organisation, or by the desk. A dispute gives its reasons, and travels with the record."""
 
@@ -250,7 +250,7 @@ def handlers() -> list[HTTPRouteHandler]:
         status_code=200, summary="Another mail address of a party", responses=gives(CaseView, *WRITE),
     )  # fmt: skip
     def reach(
-        request: _R, handling: FromPath[HandlingText], number: FromPath[int], data: JSONBody[NewContact]
+        request: _R, handling: FromPath[CaseText], number: FromPath[int], data: JSONBody[NewContact]
     ) -> Response[bytes]:
         """Letters go to it from now on; a link that was sent to another is renewed there alone."""
 
@@ -265,9 +265,7 @@ def handlers() -> list[HTTPRouteHandler]:
         "/cases/{handling:str}/embargo/proposals", opt=SIGNED_IN, sync_to_thread=True, status_code=200,
         summary="Propose when the embargo ends", responses=gives(CaseView, *WRITE),
     )  # fmt: skip
-    def propose(
-        request: _R, handling: FromPath[HandlingText], data: JSONBody[NewProposal]
-    ) -> Response[bytes]:
+    def propose(request: _R, handling: FromPath[CaseText], data: JSONBody[NewProposal]) -> Response[bytes]:
         """By any party, or the desk; where a day is agreed, to revise it."""
 
         def act(db: Db, me: Principal) -> Made:
@@ -282,7 +280,7 @@ def handlers() -> list[HTTPRouteHandler]:
         "/cases/{handling:str}/embargo/consent", opt=SIGNED_IN, sync_to_thread=True, status_code=200,
         summary="Agree or disagree", responses=gives(CaseView, *WRITE),
     )  # fmt: skip
-    def consent(request: _R, handling: FromPath[HandlingText], data: JSONBody[Said]) -> Response[bytes]:
+    def consent(request: _R, handling: FromPath[CaseText], data: JSONBody[Said]) -> Response[bytes]:
         """What the caller's party says to the open proposal."""
 
         def act(db: Db, me: Principal) -> Made:
@@ -296,7 +294,7 @@ def handlers() -> list[HTTPRouteHandler]:
         "/cases/{handling:str}/embargo/decision", opt=needs("coordinate"), sync_to_thread=True, status_code=200,
         summary="Accept or refuse a proposal", responses=gives(CaseView, *WRITE),
     )  # fmt: skip
-    def decide(request: _R, handling: FromPath[HandlingText], data: JSONBody[Decided]) -> Response[bytes]:
+    def decide(request: _R, handling: FromPath[CaseText], data: JSONBody[Decided]) -> Response[bytes]:
         """By a coordinator. What is accepted is agreed; it ends nothing until it is armed."""
 
         def act(db: Db, me: Principal) -> Made:
@@ -313,9 +311,7 @@ def handlers() -> list[HTTPRouteHandler]:
         "/cases/{handling:str}/threads", opt=needs("coordinate"), sync_to_thread=True, status_code=201,
         summary="Open a thread", responses=gives(Numbered, *WRITE, status=201),
     )  # fmt: skip
-    def open_thread(
-        request: _R, handling: FromPath[HandlingText], data: JSONBody[NewThread]
-    ) -> Response[bytes]:
+    def open_thread(request: _R, handling: FromPath[CaseText], data: JSONBody[NewThread]) -> Response[bytes]:
         """Of all parties, or of one with the coordinators."""
 
         def act(db: Db, me: Principal) -> Made:
@@ -331,7 +327,7 @@ def handlers() -> list[HTTPRouteHandler]:
         summary="What was said in a thread", responses=gives(Talk, *READ),
     )  # fmt: skip
     def read(
-        request: _R, handling: FromPath[HandlingText], number: FromPath[int], before: Before = 0
+        request: _R, handling: FromPath[CaseText], number: FromPath[int], before: Before = 0
     ) -> Response[bytes]:
         """Sealed until it is read; that it was read is on the log. The newest 500 messages; `before` goes on."""
         vault = vault_of(request)
@@ -350,7 +346,7 @@ def handlers() -> list[HTTPRouteHandler]:
         summary="Say something", responses=gives(Numbered, *WRITE, status=201),
     )  # fmt: skip
     def say(
-        request: _R, handling: FromPath[HandlingText], number: FromPath[int], data: JSONBody[NewMessage]
+        request: _R, handling: FromPath[CaseText], number: FromPath[int], data: JSONBody[NewMessage]
     ) -> Response[bytes]:
         """In the name of the caller's party, or as the desk."""
         vault = vault_of(request)

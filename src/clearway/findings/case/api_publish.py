@@ -17,9 +17,9 @@ from clearway.http.idempotency import Made
 from clearway.http.openapi import READ, WRITE, gives
 from clearway.records.errors import InputError
 
+from ..named import CaseText
 from . import contacts, cve_id, draft, kept, release, route, tasks
 from . import settings as setting
-from .api_cases import HandlingText
 from .api_shapes import Id, Numbered
 from .at_desk import home_of, now, told, vault_of
 from .contacts import Contact
@@ -113,7 +113,7 @@ def handlers() -> list[HTTPRouteHandler]:
     )  # fmt: skip
     def put(
         request: _R,
-        handling: FromPath[HandlingText],
+        handling: FromPath[CaseText],
         body: RawBody,
         summary: Summary = "",
         sure: Sure = False,
@@ -137,7 +137,7 @@ def handlers() -> list[HTTPRouteHandler]:
         "/cases/{handling:str}/draft", opt=SIGNED_IN, sync_to_thread=True, summary="The newest draft",
         responses=gives(dict[str, Any], *READ),
     )  # fmt: skip
-    def drafted(request: _R, handling: FromPath[HandlingText]) -> Response[bytes]:
+    def drafted(request: _R, handling: FromPath[CaseText]) -> Response[bytes]:
         """For the case's parties. That it was read is on the log."""
         vault = vault_of(request)
         with acting(request) as (db, me):
@@ -150,7 +150,7 @@ def handlers() -> list[HTTPRouteHandler]:
         "/cases/{handling:str}/preview/{kind:str}", opt=SIGNED_IN, sync_to_thread=True,
         summary="A document as it would be released now", responses=gives(dict[str, Any], *READ),
     )  # fmt: skip
-    def preview(request: _R, handling: FromPath[HandlingText], kind: FromPath[KindText]) -> Response[bytes]:
+    def preview(request: _R, handling: FromPath[CaseText], kind: FromPath[KindText]) -> Response[bytes]:
         """`csaf`, `osv` or `cve`. For the case's parties."""
         vault, home = vault_of(request), home_of(request)
         with acting(request) as (db, me):
@@ -163,7 +163,7 @@ def handlers() -> list[HTTPRouteHandler]:
         "/cases/{handling:str}/arm", opt=needs("coordinate"), sync_to_thread=True, status_code=200,
         summary="Arm the end of the embargo", responses=gives(CaseView, *WRITE),
     )  # fmt: skip
-    def arm(request: _R, handling: FromPath[HandlingText], data: JSONBody[Arming]) -> Response[bytes]:
+    def arm(request: _R, handling: FromPath[CaseText], data: JSONBody[Arming]) -> Response[bytes]:
         """It then ends on the day agreed, and the newest draft is published."""
         vault, home = vault_of(request), home_of(request)
 
@@ -178,7 +178,7 @@ def handlers() -> list[HTTPRouteHandler]:
         "/cases/{handling:str}/release", opt=needs("coordinate"), sync_to_thread=True, status_code=200,
         summary="End the embargo and publish", responses=gives(CaseView, *WRITE),
     )  # fmt: skip
-    def let_out(request: _R, handling: FromPath[HandlingText], data: JSONBody[Why]) -> Response[bytes]:
+    def let_out(request: _R, handling: FromPath[CaseText], data: JSONBody[Why]) -> Response[bytes]:
         """Of a public case: publishes its newest draft. It can't be taken back."""
         vault, home = vault_of(request), home_of(request)
 
@@ -196,9 +196,7 @@ def handlers() -> list[HTTPRouteHandler]:
         "/cases/{handling:str}/observations", opt=needs("coordinate"), sync_to_thread=True, status_code=200,
         summary="What was seen in public", responses=gives(CaseView, *WRITE),
     )  # fmt: skip
-    def observe(
-        request: _R, handling: FromPath[HandlingText], data: JSONBody[Observation]
-    ) -> Response[bytes]:
+    def observe(request: _R, handling: FromPath[CaseText], data: JSONBody[Observation]) -> Response[bytes]:
         """Each once. An embargo that was armed to end on exploitation ends."""
         vault, home = vault_of(request), home_of(request)
 
@@ -213,7 +211,7 @@ def handlers() -> list[HTTPRouteHandler]:
         "/cases/{handling:str}/cve", opt=needs("coordinate"), sync_to_thread=True, status_code=200,
         summary="Request or assign a CVE id", responses=gives(CaseView, *WRITE),
     )  # fmt: skip
-    def number(request: _R, handling: FromPath[HandlingText], data: JSONBody[Cve]) -> Response[bytes]:
+    def number(request: _R, handling: FromPath[CaseText], data: JSONBody[Cve]) -> Response[bytes]:
         """With `cve` an id that was given is noted; without, `[cna]` of the settings is asked for one."""
         home = home_of(request)
 
@@ -231,7 +229,7 @@ def handlers() -> list[HTTPRouteHandler]:
         "/cases/{handling:str}/orphan", opt=needs("coordinate"), sync_to_thread=True, status_code=200,
         summary="Say that nobody maintains the product, and who may patch it", responses=gives(CaseView, *WRITE),
     )  # fmt: skip
-    def orphan(request: _R, handling: FromPath[HandlingText], data: JSONBody[Orphan]) -> Response[bytes]:
+    def orphan(request: _R, handling: FromPath[CaseText], data: JSONBody[Orphan]) -> Response[bytes]:
         """When there is no vendor, or each is unreachable."""
         from . import party
 
@@ -246,7 +244,7 @@ def handlers() -> list[HTTPRouteHandler]:
         "/cases/{handling:str}/close", opt=needs("coordinate"), sync_to_thread=True, status_code=200,
         summary="Close a case", responses=gives(CaseView, *WRITE),
     )  # fmt: skip
-    def close(request: _R, handling: FromPath[HandlingText], data: JSONBody[Why]) -> Response[bytes]:
+    def close(request: _R, handling: FromPath[CaseText], data: JSONBody[Why]) -> Response[bytes]:
         def act(db: Db, me: Principal) -> Made:
             case = kept.close(db, kept.one(db, handling), data.why)
             return told(db, case, me)
@@ -257,7 +255,7 @@ def handlers() -> list[HTTPRouteHandler]:
         "/cases/{handling:str}/reopening", opt=needs("coordinate"), sync_to_thread=True, status_code=200,
         summary="Open a closed case again", responses=gives(CaseView, *WRITE),
     )  # fmt: skip
-    def reopen(request: _R, handling: FromPath[HandlingText], data: JSONBody[Why]) -> Response[bytes]:
+    def reopen(request: _R, handling: FromPath[CaseText], data: JSONBody[Why]) -> Response[bytes]:
         """Where it stood, with its reason. An embargo that has ended stays ended."""
 
         def act(db: Db, me: Principal) -> Made:
@@ -272,7 +270,7 @@ def handlers() -> list[HTTPRouteHandler]:
     )  # fmt: skip
     def whom(
         request: _R,
-        handling: FromPath[HandlingText],
+        handling: FromPath[CaseText],
         domain: Annotated[str, QueryParameter(max_length=253)] = "",
         repository: Annotated[str, QueryParameter(max_length=500)] = "",
     ) -> Response[bytes]:
@@ -328,7 +326,7 @@ def handlers() -> list[HTTPRouteHandler]:
         "/case-documents/{handling:str}/{kind:str}", opt=PUBLIC, sync_to_thread=True,
         summary="A published document", responses=gives(dict[str, Any], *READ),
     )  # fmt: skip
-    def document(request: _R, handling: FromPath[HandlingText], kind: FromPath[KindText]) -> Response[bytes]:
+    def document(request: _R, handling: FromPath[CaseText], kind: FromPath[KindText]) -> Response[bytes]:
         """`csaf`, `osv` or `cve`, byte for byte as it was published."""
         if kind not in _KINDS:
             raise InputError("there is no such kind", where="kind", mend=f"one of {', '.join(_KINDS)}")

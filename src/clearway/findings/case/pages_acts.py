@@ -17,6 +17,7 @@ from clearway.http.pages import page
 from clearway.records.errors import InputError, NotFoundError
 
 from .. import kept as findings
+from ..named import CaseText, HandlingText
 from . import draft, kept, party, release
 from . import settings as setting
 from .at_desk import home_of, now, seen, vault_of
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     Did = Callable[[Request[Any, Any, Any], str, Any, Callable[[Db, Case, Principal], str]], Response[bytes]]
 
 _R = Request[Any, Any, Any]
-HandlingText = Annotated[str, Parameter(max_length=20)]
 FileText = Annotated[str, Parameter(max_length=40)]
 _SEEN = {
     "made-public": "The flaw is public.",
@@ -56,9 +56,7 @@ def handlers(did: Did) -> list[HTTPRouteHandler]:
     """The routes of this file; `did` does an act and goes back to the room."""
 
     @post("/cases/{handling:str}/observations", opt=needs("coordinate"), **PAGE)
-    def observe(
-        request: _R, handling: FromPath[HandlingText], data: Annotated[Acted, FORM]
-    ) -> Response[bytes]:
+    def observe(request: _R, handling: FromPath[CaseText], data: Annotated[Acted, FORM]) -> Response[bytes]:
         """Notes what was seen in public; an embargo that was armed to end then, ends."""
         vault, home = vault_of(request), home_of(request)
 
@@ -72,9 +70,7 @@ def handlers(did: Did) -> list[HTTPRouteHandler]:
         return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/orphan", opt=needs("coordinate"), **PAGE)
-    def orphan(
-        request: _R, handling: FromPath[HandlingText], data: Annotated[Acted, FORM]
-    ) -> Response[bytes]:
+    def orphan(request: _R, handling: FromPath[CaseText], data: Annotated[Acted, FORM]) -> Response[bytes]:
         """Says that nobody maintains the product, and who may patch it."""
 
         def do(db: Db, case: Case, me: Principal) -> str:
@@ -90,7 +86,7 @@ def handlers(did: Did) -> list[HTTPRouteHandler]:
     @post("/cases/{handling:str}/findings/{finding:str}/removal", opt=needs("coordinate"), **PAGE)
     def take_out(
         request: _R,
-        handling: FromPath[HandlingText],
+        handling: FromPath[CaseText],
         finding: FromPath[HandlingText],
         data: Annotated[Acted, FORM],
     ) -> Response[bytes]:
@@ -103,7 +99,7 @@ def handlers(did: Did) -> list[HTTPRouteHandler]:
         return did(request, handling, data, do)
 
     @get("/cases/{handling:str}/draft", opt=SIGNED_IN, **PAGE)
-    def read(request: _R, handling: FromPath[HandlingText]) -> Response[bytes]:
+    def read(request: _R, handling: FromPath[CaseText]) -> Response[bytes]:
         """The newest draft, for the case's parties. That it was read is on the log."""
         vault = vault_of(request)
         with reading(request) as (db, me, note):

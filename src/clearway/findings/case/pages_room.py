@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import FromPath, Parameter, QueryParameter
+from litestar.params import FromPath, QueryParameter
 from msgspec import Struct
 
 from clearway.access.reading import reading
@@ -25,6 +25,7 @@ from clearway.records.errors import (
 )
 
 from ..assist.settings import assisted
+from ..named import CaseText
 from . import clock, credits, cve_id, draft, kept, pages_acts, party, release, route, talk, thread
 from .api_cases import acted, consented
 from .api_shapes import PartyAct
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
     from .view import CaseView
 
 _R = Request[Any, Any, Any]
-HandlingText = Annotated[str, Parameter(max_length=20)]
 Number = Annotated[int, QueryParameter(ge=0, le=2**53)]
 _WRONG = (
     InputError, ConflictError, NotFoundError, ConfigError, TooLargeError, TooManyRequestsError, StaleError,
@@ -97,7 +97,7 @@ def handlers() -> list[HTTPRouteHandler]:
     @get("/cases/{handling:str}", opt=SIGNED_IN, **PAGE)
     def room(
         request: _R,
-        handling: FromPath[HandlingText],
+        handling: FromPath[CaseText],
         thread: Number = 0,
         before: Number = 0,
     ) -> Response[bytes]:
@@ -106,7 +106,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
     @post("/cases/{handling:str}/parties/{number:int}/contacts", opt=needs("coordinate"), **PAGE)
     def reach(
-        request: _R, handling: FromPath[HandlingText], number: FromPath[int], data: Annotated[Typed, FORM]
+        request: _R, handling: FromPath[CaseText], number: FromPath[int], data: Annotated[Typed, FORM]
     ) -> Response[bytes]:
         """Adds a mail address of a party."""
 
@@ -118,7 +118,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
     @post("/cases/{handling:str}/parties/{number:int}", opt=SIGNED_IN, **PAGE)
     def act(
-        request: _R, handling: FromPath[HandlingText], number: FromPath[int], data: Annotated[Typed, FORM]
+        request: _R, handling: FromPath[CaseText], number: FromPath[int], data: Annotated[Typed, FORM]
     ) -> Response[bytes]:
         """An act of one party."""
 
@@ -132,7 +132,7 @@ def handlers() -> list[HTTPRouteHandler]:
         return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/parties", opt=needs("coordinate"), **PAGE)
-    def join(request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]) -> Response[bytes]:
+    def join(request: _R, handling: FromPath[CaseText], data: Annotated[Typed, FORM]) -> Response[bytes]:
         """Adds a party."""
 
         def do(db: Db, case: Case, me: Principal) -> str:
@@ -155,9 +155,7 @@ def handlers() -> list[HTTPRouteHandler]:
         return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/proposals", opt=SIGNED_IN, **PAGE)
-    def propose(
-        request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]
-    ) -> Response[bytes]:
+    def propose(request: _R, handling: FromPath[CaseText], data: Annotated[Typed, FORM]) -> Response[bytes]:
         """Proposes when the embargo ends."""
 
         def do(db: Db, case: Case, me: Principal) -> str:
@@ -169,9 +167,7 @@ def handlers() -> list[HTTPRouteHandler]:
         return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/consent", opt=SIGNED_IN, **PAGE)
-    def consent(
-        request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]
-    ) -> Response[bytes]:
+    def consent(request: _R, handling: FromPath[CaseText], data: Annotated[Typed, FORM]) -> Response[bytes]:
         """What the reader's party says to the proposal, or what a party without an account has told the desk."""
 
         def do(db: Db, case: Case, me: Principal) -> str:
@@ -185,9 +181,7 @@ def handlers() -> list[HTTPRouteHandler]:
         return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/decision", opt=needs("coordinate"), **PAGE)
-    def decide(
-        request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]
-    ) -> Response[bytes]:
+    def decide(request: _R, handling: FromPath[CaseText], data: Annotated[Typed, FORM]) -> Response[bytes]:
         """Accepts or refuses the proposal."""
 
         def do(db: Db, case: Case, me: Principal) -> str:
@@ -201,7 +195,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
     @post("/cases/{handling:str}/threads", opt=needs("coordinate"), **PAGE)
     def open_thread(
-        request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]
+        request: _R, handling: FromPath[CaseText], data: Annotated[Typed, FORM]
     ) -> Response[bytes]:
         """Opens a thread."""
 
@@ -218,7 +212,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
     @post("/cases/{handling:str}/threads/{number:int}", opt=SIGNED_IN, **PAGE)
     def say(
-        request: _R, handling: FromPath[HandlingText], number: FromPath[int], data: Annotated[Typed, FORM]
+        request: _R, handling: FromPath[CaseText], number: FromPath[int], data: Annotated[Typed, FORM]
     ) -> Response[bytes]:
         """Says something in a thread."""
         vault = vault_of(request)
@@ -233,7 +227,7 @@ def handlers() -> list[HTTPRouteHandler]:
         return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/drafts", opt=needs("coordinate"), **PAGE)
-    def put(request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]) -> Response[bytes]:
+    def put(request: _R, handling: FromPath[CaseText], data: Annotated[Typed, FORM]) -> Response[bytes]:
         """Keeps the next version of the draft."""
         vault = vault_of(request)
 
@@ -248,9 +242,7 @@ def handlers() -> list[HTTPRouteHandler]:
         return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/cve", opt=needs("coordinate"), **PAGE)
-    def number_it(
-        request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]
-    ) -> Response[bytes]:
+    def number_it(request: _R, handling: FromPath[CaseText], data: Annotated[Typed, FORM]) -> Response[bytes]:
         """Notes a CVE id, or asks for one."""
         home = home_of(request)
 
@@ -263,7 +255,7 @@ def handlers() -> list[HTTPRouteHandler]:
         return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/arm", opt=needs("coordinate"), **PAGE)
-    def arm(request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]) -> Response[bytes]:
+    def arm(request: _R, handling: FromPath[CaseText], data: Annotated[Typed, FORM]) -> Response[bytes]:
         """Arms the end of the embargo."""
         vault, home = vault_of(request), home_of(request)
 
@@ -274,9 +266,7 @@ def handlers() -> list[HTTPRouteHandler]:
         return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/release", opt=needs("coordinate"), **PAGE)
-    def let_out(
-        request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]
-    ) -> Response[bytes]:
+    def let_out(request: _R, handling: FromPath[CaseText], data: Annotated[Typed, FORM]) -> Response[bytes]:
         """Ends the embargo and publishes, or publishes a new version."""
         vault, home = vault_of(request), home_of(request)
 
@@ -292,7 +282,7 @@ def handlers() -> list[HTTPRouteHandler]:
         return did(request, handling, data, do)
 
     @post("/cases/{handling:str}/standing", opt=needs("coordinate"), **PAGE)
-    def stand(request: _R, handling: FromPath[HandlingText], data: Annotated[Typed, FORM]) -> Response[bytes]:
+    def stand(request: _R, handling: FromPath[CaseText], data: Annotated[Typed, FORM]) -> Response[bytes]:
         """Closes the case, or opens it again."""
 
         def do(db: Db, case: Case, me: Principal) -> str:

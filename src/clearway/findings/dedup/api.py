@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, Router, get, post
-from litestar.params import FromPath, JSONBody, Parameter
+from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from clearway.http import etag
@@ -17,6 +17,7 @@ from clearway.records.errors import ConfigError, ConflictError
 
 from .. import kept
 from ..intake.at_desk import fetcher
+from ..named import HandlingText
 from . import at_desk, edge, public
 from .hint import kept as learnt
 from .view import Duplicates, view
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from .public import Suggestion
     from .returned import Bounds
 
-HandlingText = Annotated[str, Parameter(max_length=20, description="such as CWF-7Q4K-9M2X")]
 Handling = Annotated[str, Meta(pattern="^CWF-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$")]
 Why = Annotated[str, Meta(min_length=1, max_length=2000)]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, Router, get, post
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath, Parameter
+from litestar.params import Body, FromPath
 from msgspec import Struct
 
 from clearway.http.acting import SIGNED_IN, acting, needs
@@ -16,6 +16,7 @@ from clearway.records.errors import ConflictError, InputError, NotFoundError, To
 from .. import kept
 from ..assist.settings import assisted
 from ..intake.pages_parts import STATE_WORDS
+from ..named import HandlingText
 from . import at_desk, edge, pages_queue, public
 from .api import bounds, suggestions
 from .view import Alike, Duplicates, member, view
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 PAGE: dict[str, Any] = {"sync_to_thread": True, "include_in_schema": False}
 FORM: Any = Body(media_type=RequestEncodingType.URL_ENCODED)
-HandlingText = Annotated[str, Parameter(max_length=20)]
 Did = tuple[str, int]  # words for what was done, and the number of the act that undoes it; 0 for none
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import FromPath, JSONBody, Parameter, QueryParameter
+from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from clearway.http import etag
@@ -19,6 +19,7 @@ from clearway.records.principal import member_of
 from clearway.records.text import plain
 
 from .. import kept
+from ..named import HandlingText, Slug, SlugText
 from . import limit, record
 from .limit import Limit
 from .record import Mark, Record
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from clearway.http.acts import Db
     from clearway.records.principal import Principal
 
-Slug = Annotated[str, Meta(max_length=63, pattern="^[a-z0-9-]*$")]
-SlugText = Annotated[str, QueryParameter(max_length=63, pattern="^[a-z0-9-]*$")]
-HandlingText = Annotated[str, Parameter(max_length=20, description="such as CWF-7Q4K-9M2X")]
 Count = Annotated[int, Meta(ge=0, le=100_000)]
 
 

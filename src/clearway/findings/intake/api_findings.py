@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, get, post
-from litestar.params import FromPath, JSONBody, Parameter, RawBody
+from litestar.params import FromPath, JSONBody, RawBody
 from msgspec import Meta, Struct
 
 from clearway.access.reading import reading
@@ -21,6 +21,7 @@ from clearway.ledger import append_read
 from clearway.records.errors import InputError, NotFoundError
 
 from .. import artefact, kept
+from ..named import HandlingText
 from . import onward, record, sealed, submit
 from .api_list import FINDINGS
 from .at_desk import add, tools
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from clearway.http.acts import Db
     from clearway.records.principal import Principal
 
-HandlingText = Annotated[str, Parameter(max_length=20, description="such as CWF-7Q4K-9M2X")]
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 

@@ -18,6 +18,7 @@ from clearway.records.principal import member_of
 
 from .. import desk_key
 from ..desk_key import PublicKey
+from ..named import SlugText
 from . import public, submit
 from .at_desk import fetcher, read, sender, spend_check, spender, tools
 from .public import Answer
@@ -26,7 +27,6 @@ from .submit import Submission
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
 
-SlugText = Annotated[str, QueryParameter(max_length=63, pattern="^[a-z0-9-]*$")]
 PurlText = Annotated[
     str, QueryParameter(max_length=2_000, description="the product, where the document names none")
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, get, post
-from litestar.params import FromPath, Parameter
+from litestar.params import FromPath
 from msgspec import Struct
 
 from clearway.access.reading import reading
@@ -17,6 +17,7 @@ from clearway.records.errors import ConflictError, ForbiddenError, InputError, T
 from .. import kept
 from ..assist.settings import assisted
 from ..kept import STATES
+from ..named import HandlingText
 from . import course, gates, record, shapes, submit
 from . import form as forms
 from .api_findings import sealed_file
@@ -28,7 +29,6 @@ from .view import view
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
 
-HandlingText = Annotated[str, Parameter(max_length=20)]
 COLUMNS = (
     Column(key="title", label="Finding", lead=True, wide=True),
     Column(key="handling", label="Handling id", term="handling id"),

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, Router, get, post
-from litestar.params import FromPath, JSONBody, Parameter
+from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from clearway.access.reading import reading
@@ -18,6 +18,7 @@ from clearway.http.idempotency import Made
 from clearway.http.listing import paths
 from clearway.http.openapi import READ, WRITE, gives
 
+from ..named import ReferenceText
 from . import ask, hold, whose
 from .api_controls import handlers as controls
 from .ask import Answer, Asking
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from clearway.http.acts import Db
     from clearway.records.principal import Principal
 
-ReferenceText = Annotated[str, Parameter(max_length=20, description="such as CWL-7Q4K-9M2X")]
 Slug = Annotated[str, Meta(max_length=100)]
 
 

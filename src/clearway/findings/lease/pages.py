@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, Router, get, post
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath, Parameter
+from litestar.params import Body, FromPath
 from msgspec import Struct
 
 from clearway.access.reading import reading
@@ -16,6 +16,7 @@ from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, Tlp, done, page
 from clearway.records.errors import ClearwayError, ConflictError, ForbiddenError, InputError
 
+from ..named import ReferenceText
 from . import ask, calendar, hold, whose
 from .ask import Asking
 from .at_desk import READS, SCANS, home_of, tools
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 PAGE: dict[str, Any] = {"sync_to_thread": True, "include_in_schema": False}
 FORM: Any = Body(media_type=RequestEncodingType.URL_ENCODED)
-ReferenceText = Annotated[str, Parameter(max_length=20)]
 ACTIVITY_WORDS: dict[str, str] = {
     "source-review": "Source review",
     "fuzzing": "Fuzzing",

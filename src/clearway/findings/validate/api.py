@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, Router, get, post
-from litestar.params import FromPath, JSONBody, Parameter
+from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from clearway.http import etag, partial
@@ -18,6 +18,7 @@ from clearway.records.clock import SystemClock
 
 from .. import kept
 from ..desk_key import DeskKey
+from ..named import HandlingText
 from ..vault import Vault
 from . import revoked, validation
 from .recipe import Sha256
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from clearway.records.principal import Principal
 
 MOST_NUMBER = (1 << 63) - 1  # of what the database numbers
-HandlingText = Annotated[str, Parameter(max_length=20, description="such as CWF-7Q4K-9M2X")]
 
 
 class Ask(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath, Parameter
+from litestar.params import Body, FromPath
 from msgspec import Struct
 
 from clearway.http.acting import SIGNED_IN, acting, needs
@@ -15,6 +15,7 @@ from clearway.http.pages import Form, Tlp, done, page
 from clearway.records.errors import ConflictError, InputError
 
 from .. import artefact, kept
+from ..named import HandlingText
 from . import pages_log, validation
 from .statement import READ as RECIPE
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 PAGE: dict[str, Any] = {"sync_to_thread": True, "include_in_schema": False}
 FORM: Any = Body(media_type=RequestEncodingType.URL_ENCODED)
-HandlingText = Annotated[str, Parameter(max_length=20)]
 WORDS = (
     "Received, and its recipe can be read",
     "The proof fires here, each time, in one crash state",

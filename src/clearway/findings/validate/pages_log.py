@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Response, get
-from litestar.params import FromPath, Parameter
+from litestar.params import FromPath
 
 from clearway.http.acting import SIGNED_IN, acting
 from clearway.http.pages import Address, Tlp, page
 
 from .. import kept
+from ..named import HandlingText
 from ..vault import Vault
 from . import validation
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
 
-HandlingText = Annotated[str, Parameter(max_length=20)]
 PIECE = 16 << 10  # bytes shown at once; the whole is a download
 
 
