@@ -14,7 +14,7 @@ from clearway.ledger.merkle import EMPTY_ROOT
 from clearway.ledger.note import Note, SigningKey
 from clearway.ledger.tiles import ENTRIES, WIDTH, Tile
 from clearway.ledger.tree_store import LogKey
-from clearway.ledger.verify import Chunk
+from clearway.ledger.verify_report import Chunk
 
 ORIGIN = "clearway/test"
 KEY = SigningKey(ORIGIN, "ed25519", b"k" * 32)

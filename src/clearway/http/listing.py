@@ -118,7 +118,7 @@ class Listing(Generic[T]):
     decides all the same.
 
     `aud` is the column of its rows' audience, where they carry content that somebody marked ("a.aud"): `Page.auds` has
-    them, and `access.reading` puts on the log that they were read.
+    them, and `ledger.reading` puts on the log that they were read.
     """
 
     def __init__(

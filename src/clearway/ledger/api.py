@@ -29,8 +29,9 @@ from .cosigning import keep, time_of
 from .leaf import STRIDE
 from .merkle import HASH_BYTES
 from .note import signature
-from .page_seen import tell_listed, tell_read
+from .page_seen import tell_read
 from .proofs import Proof
+from .reading import reading, tell_entries
 from .tiles import ENTRIES
 
 if TYPE_CHECKING:
@@ -204,9 +205,9 @@ def routes() -> ControllerRouterHandler:
         Filtered by a person it has also the sessions that they began, which the system wrote for them.
         """
         asked = ENTRIES_LIST.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             page = ENTRIES_LIST.read(db, me, asked, sealer(request))
-            tell_listed(db, "ledger/entries", (e.aud for e in page.items if e.content))
+            tell_entries(note, page)
         return ENTRIES_LIST.answer(request, page, me)
 
     @get(

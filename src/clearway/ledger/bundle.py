@@ -30,7 +30,7 @@ from .merkle import HASH_BYTES
 from .note import parse
 from .tiles import ENTRIES, WIDTH, Tile
 from .tree_store import LogKey
-from .verify import Chunk
+from .verify_report import Chunk
 
 FORMAT = "clearway-ledger-1"
 _SMALL = 8 << 20

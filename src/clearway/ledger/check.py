@@ -17,6 +17,7 @@ from .bundle import Bundle
 from .checkpoint import of_note
 from .merkle import EMPTY_ROOT
 from .note import MAX_BYTES, SigningKey, VerifierKey, parse, parse_key
+from .verify_report import Report, text_of
 
 Progress = Callable[[int, int], None] | None
 
@@ -28,7 +29,7 @@ def verify_file(
     witnesses: Sequence[str],
     complete: bool = False,
     progress: Progress = None,
-) -> v.Report:
+) -> Report:
     """The report on an exported log. `key` and `witnesses` are as typed: texts, or files with them.
 
     Raises:
@@ -50,7 +51,7 @@ def verify_home(
     unsigned: bool = False,
     continues: bool = True,
     progress: Progress = None,
-) -> v.Report:
+) -> Report:
     """The report on the log in the database of `home`, as its owner sees it.
 
     With `unsigned`, a log of which nothing was ever placed or signed, as before the first start of a server, is right:
@@ -68,9 +69,7 @@ def verify_home(
     never = unsigned and not (pinned or vouching or own or (home / FOLDER / SIGNED).exists())
     with opened(home) as log, snapshot(log.db):
         if never and is_untouched(log.db):
-            return v.Report(
-                ok=True, size=0, root=v.text_of(EMPTY_ROOT), first_bad=None, pending=pending(log.db)
-            )
+            return Report(ok=True, size=0, root=text_of(EMPTY_ROOT), first_bad=None, pending=pending(log.db))
         return v.verify(
             Stored(log.db, whole=True),
             key=pinned,
@@ -126,7 +125,7 @@ def read_file(path: str) -> bytes:
     return data
 
 
-def show(report: v.Report, out: TextIO) -> None:
+def show(report: Report, out: TextIO) -> None:
     """The report for a person."""
     if report.ok and not report.checkpoints:
         out.write(

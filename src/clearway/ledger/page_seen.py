@@ -5,12 +5,10 @@ The audiences are those of the room above: here only the database's own words fo
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
-from psycopg.errors import DiskFull
 
 from clearway.http.pages.tlp import LABELS, Tlp
 from clearway.records.errors import NotFoundError
@@ -97,9 +95,3 @@ def tell_read(db: Connection, subject: str, auds: Iterable[int]) -> bool:
         if again is None:
             append_read(db, [subject], aud)
     return bool(marked)
-
-
-def tell_listed(db: Connection, subject: str, auds: Iterable[int]) -> None:
-    """As `tell_read`, of a page of a list, which is shown all the same while the disk is full, and told of later."""
-    with suppress(DiskFull), db.transaction():
-        tell_read(db, subject, auds)

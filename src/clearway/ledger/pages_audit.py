@@ -19,6 +19,7 @@ from . import tree_store as tree
 from .api import ENTRIES_LIST
 from .note import parse_key
 from .proofs import checked
+from .reading import reading, tell_entries
 from .verifying import standing
 
 if TYPE_CHECKING:
@@ -113,9 +114,9 @@ def handlers() -> list[HTTPRouteHandler]:
     def told(request: _R) -> Response[bytes]:
         """The same list for programs. It has contents, so that what is marked among them counts as read."""
         asked = ENTRIES_LIST.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = ENTRIES_LIST.read(db, me, asked, sealer(request))
-            page_seen.tell_listed(db, "ledger/entries", (e.aud for e in found.items if e.content))
+            tell_entries(note, found)
         return ENTRIES_LIST.answer(request, found, me)
 
     @get("/audit/{entry:int}", opt=SIGNED_IN, **_PAGE)

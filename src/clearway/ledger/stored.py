@@ -14,7 +14,7 @@ from .leaf import STRIDE, Opening
 from .merkle import HASH_BYTES
 from .tiles import ENTRIES, WIDTH, Tile
 from .tree_store import LogKey
-from .verify import Chunk
+from .verify_report import Chunk
 
 if TYPE_CHECKING:
     import psycopg

@@ -162,7 +162,7 @@ def test_reading_marked_content_is_an_entry_and_what_everybody_may_read_is_none(
     house.stranger.look(f"/audit/{green}")
     assert reads(house) == [(house.member.who.person, f"entry/{marked}")]  # once an hour
     house.member.look("/audit.json")
-    assert reads(house)[-1] == (house.member.who.person, "ledger/entries")
+    assert reads(house)[-1] == (house.member.who.person, "list/log-entries")
 
 
 def test_who_lowered_a_marking_is_told_with_the_two_people_it_took(house: House, home: Path) -> None:

@@ -17,7 +17,8 @@ from clearway.ledger.leaf import bundled, leaf_hashes, leaf_of
 from clearway.ledger.sequencer import integrate_all, signer_of
 from clearway.ledger.stored import Stored
 from clearway.ledger.tiles import ENTRIES, WIDTH, Tile, grow
-from clearway.ledger.verify import Report, verify
+from clearway.ledger.verify import verify
+from clearway.ledger.verify_report import Report
 from clearway.ledger.witness import Witness
 from clearway.store.connect import connect
 from database import server  # noqa: F401

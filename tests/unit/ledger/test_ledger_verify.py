@@ -15,7 +15,8 @@ from clearway.ledger.leaf import Opening, content_hash, header_hash, leaf_of
 from clearway.ledger.note import Note, SigningKey, parse
 from clearway.ledger.tiles import Tile
 from clearway.ledger.tree_store import LogKey
-from clearway.ledger.verify import Report, verify
+from clearway.ledger.verify import verify
+from clearway.ledger.verify_report import Report
 from ledger_log import KEY, MemoryLog, flipped
 
 SIZE = 700  # three bundles, the last of them partial

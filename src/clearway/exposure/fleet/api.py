@@ -6,16 +6,24 @@ from typing import TYPE_CHECKING
 
 from litestar import Router
 
-from . import api_assets, api_exposures, api_week
+from . import api_assets, api_exposures, api_flaws, api_rules, api_week
 
 if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler
+
+_PARTS = (api_assets, api_exposures, api_rules, api_flaws, api_week)
 
 
 def routes() -> ControllerRouterHandler:
     """The routes of this room."""
     return Router(
         "/api/v1",
-        route_handlers=[*api_assets.handlers(), *api_exposures.handlers(), *api_week.handlers()],
+        route_handlers=[
+            *api_assets.handlers(),
+            *api_exposures.handlers(),
+            *api_rules.handlers(),
+            *api_flaws.handlers(),
+            *api_week.handlers(),
+        ],
         tags=["fleet"],
     )

@@ -1,29 +1,24 @@
-"""Routes of exposures, what is said of them, rules and flaws."""
+"""Routes of exposures, and what is said of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import parse_qsl
 
 import msgspec
-from litestar import Request, Response, delete, get, patch, post
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, Parameter, Schema
-from litestar.openapi.spec.enums import OpenAPIType
+from litestar import Request, Response, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from clearway.access.reading import reading
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN, acting, needs
-from clearway.http.acts import changed, done_once, removed
-from clearway.http.cursor import MAX_CHARS
+from clearway.http.acts import changed, done_once
 from clearway.http.idempotency import Made
 from clearway.http.listing import Items, paths
-from clearway.http.openapi import READ, WRITE, gives, problems_of
+from clearway.http.openapi import READ, WRITE, gives
 from clearway.records.errors import ConflictError, InputError
-from clearway.records.principal import member_of
 
 from . import (
     api_lists,
@@ -31,12 +26,11 @@ from . import (
     listing,
     page_asked,
     page_decide,
-    page_flaw,
     page_seen,
     page_why,
-    rule,
     status,
 )
+from .api_exposure_list import ListOperation
 from .page_common import operating, table_or_none, today
 from .status import Decision
 
@@ -166,67 +160,6 @@ class OneExposure(Struct, frozen=True, kw_only=True):
     history: tuple[Before, ...]
 
 
-class NewRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A rule: what it is `about`, and what it says. `expected` is the count of the dry run."""
-
-    organisation: Slug = ""
-    name: Annotated[str, Meta(min_length=1, max_length=300)]
-    about: rule.Match
-    say: Say
-    expected: Number
-    until: date | None = None
-
-
-class DryRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a rule would be about."""
-
-    organisation: Slug = ""
-    about: rule.Match
-
-
-class RuleMade(Struct, frozen=True):
-    rule: int
-    changed: int
-
-
-class RuleItem(Struct, frozen=True, kw_only=True):
-    """One standing rule."""
-
-    id: int
-    organisation: str
-    name: str
-    about: rule.Match
-    say: dict[str, Any]
-    until: date | None
-    created: Any
-
-
-class Rules(Struct, frozen=True):
-    items: tuple[RuleItem, ...]
-
-
-class FlawSaid(Struct, frozen=True, kw_only=True):
-    """One flaw: `said` by the loaded sources (as `clearway vuln --json`), and where the reader's fleet has it."""
-
-    id: str
-    said: dict[str, Any] | None
-    bundle: tuple[str, ...]
-    assets: int
-    assets_exact: bool
-    exposures: tuple[api_lists.ExposureItem, ...]
-
-
-@dataclass
-class ListOperation(Operation):
-    """Knows the query parameters of the list."""
-
-    def __post_init__(self) -> None:
-        self.parameters = [*(self.parameters or ()), *_parameters()]
-        answer = (self.responses or {}).get("200")
-        if isinstance(answer, OpenAPIResponse) and answer.content is not None:
-            answer.content["text/csv"] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
-
-
 def handlers() -> list[HTTPRouteHandler]:
     """The routes of this file."""
 
@@ -347,106 +280,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
         return done_once(request, act)
 
-    @post(
-        "/rules/dry-run",
-        opt=needs("operate"),
-        sync_to_thread=True,
-        status_code=200,
-        summary="How many open exposures a rule would decide",
-        responses=gives(Reached, *READ, 413, 415),
-    )
-    def dry_run(request: Request[Any, Any, Any], data: JSONBody[DryRun]) -> Response[bytes]:
-        """Nothing changes."""
-        with acting(request) as (db, me):
-            home = member_of(me, data.organisation, "operate")
-            found = rule.dry_run(db, home.org, data.about)
-        return etag.response(request, msgspec.json.encode(Reached(**msgspec.structs.asdict(found))), me)
-
-    @get(
-        "/rules", opt=SIGNED_IN, sync_to_thread=True, summary="Standing rules", responses=gives(Rules, *READ)
-    )
-    def rules(request: Request[Any, Any, Any]) -> Response[bytes]:
-        """Those of every organisation that the caller sees."""
-        with acting(request) as (db, me):
-            found = Rules(tuple(_rule(r, me) for r in rule.every(db)))
-        return etag.response(request, msgspec.json.encode(found), me)
-
-    @get(
-        "/rules/{number:int}",
-        opt=SIGNED_IN,
-        sync_to_thread=True,
-        summary="One rule",
-        responses=gives(RuleItem, *READ),
-    )
-    def one_rule(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[bytes]:
-        """With its tag, for ending it."""
-        with acting(request) as (db, me):
-            found = rule.one(db, number)
-        return etag.thing(request, _rule(found, me), me, found.version)
-
-    @post(
-        "/rules",
-        opt=needs("operate"),
-        sync_to_thread=True,
-        status_code=201,
-        summary="Add a rule",
-        responses=gives(RuleMade, *WRITE, status=201),
-    )
-    def add_rule(request: Request[Any, Any, Any], data: JSONBody[NewRule]) -> Response[bytes]:
-        """It decides what is open now, as many as the dry run said, and what comes later."""
-        said = data.say.decision()
-
-        def act(db: Db, me: Principal) -> Made:
-            home = member_of(me, data.organisation, "operate")
-            number, changed = rule.add(
-                db, home.org, data.name, data.about, said, expected=data.expected, until=data.until
-            )
-            return Made(record=RuleMade(number, len(changed)), location=f"/api/v1/rules/{number}")
-
-        return done_once(request, act)
-
-    @delete(
-        "/rules/{number:int}",
-        opt=needs("operate"),
-        sync_to_thread=True,
-        status_code=204,
-        summary="End a rule",
-        responses=problems_of(*WRITE),
-    )
-    def end_rule(request: Request[Any, Any, Any], number: FromPath[int]) -> None:
-        """What it decided stands."""
-
-        def act(db: Db, me: Principal, expected: Expected) -> None:
-            found = rule.one(db, number)
-            expected.check(found.version)
-            operating(me, found.org)
-            rule.end(db, number, found.version)
-
-        removed(request, act)
-
-    @get(
-        "/flaws/{flaw:str}",
-        opt=SIGNED_IN,
-        sync_to_thread=True,
-        summary="One flaw by any of its names, and where the fleet has it",
-        responses=gives(FlawSaid, *READ),
-    )
-    def flaw(request: Request[Any, Any, Any], flaw: FromPath[str]) -> Response[bytes]:
-        """Up to 100 exposures, those that are due first."""
-        with acting(request) as (db, me):
-            found = page_flaw.read(db, table_or_none(request), flaw[:200], today())
-            lines = api_lists.items(db, me, found.affected.lines)
-        record = FlawSaid(
-            id=found.id,
-            said=found.said,
-            bundle=found.bundle,
-            assets=found.affected.assets,
-            assets_exact=found.affected.exact,
-            exposures=lines,
-        )
-        return etag.response(request, msgspec.json.encode(record), me)
-
-    return [listed, one, say, count, say_many, take_back, dry_run, rules, one_rule, add_rule, end_rule, flaw]
+    return [listed, one, say, count, say_many, take_back]
 
 
 def _decided(db: psycopg.Connection[Any], changed: tuple[int, ...]) -> Decided:
@@ -489,54 +323,3 @@ def _query(request: Request[Any, Any, Any], text: str, me: Principal) -> Any:
         raise InputError("has more than 100 parameters", where="body.query") from None
     leads = flawview.led(table_or_none(request))
     return page_asked.asked(pairs, me, today(), of_page=True, leads=leads).wanted
-
-
-def _rule(found: rule.Rule, me: Principal) -> RuleItem:
-    said = msgspec.to_builtins(found.said)
-    return RuleItem(
-        id=found.rule,
-        organisation=next((m.slug for m in me.memberships if m.org == found.org), ""),
-        name=found.name,
-        about=found.matches,
-        say=said,
-        until=found.until,
-        created=found.created,
-    )
-
-
-def _parameters() -> list[Parameter]:
-    """The list's query parameters for the OpenAPI document."""
-
-    def text(name: str, words: str, **more: Any) -> Parameter:
-        schema = Schema(type=OpenAPIType.STRING, **more)
-        return Parameter(name=name, param_in="query", schema=schema, description=words, required=False)
-
-    def many(name: str, words: str, values: tuple[str, ...] | None) -> Parameter:
-        value = Schema(
-            type=OpenAPIType.STRING, enum=[*values] if values else None, max_length=None if values else 300
-        )
-        schema = Schema(type=OpenAPIType.ARRAY, items=value, max_items=50)
-        return Parameter(name=name, param_in="query", schema=schema, description=words, required=False)
-
-    found = [
-        text("sort", "order: due first, or the highest or newest first", enum=[*page_asked.SORTS]),
-        Parameter(
-            name="limit",
-            param_in="query",
-            schema=Schema(type=OpenAPIType.INTEGER, minimum=1, maximum=page_asked.CSV_LIMIT),
-            description="rows a page: 200, or 10,000 as CSV",
-            required=False,
-        ),
-        text("cursor", "from `next` or `Link`", max_length=MAX_CHARS),
-        text("within", "due within so many days, or `overdue`", pattern="^([0-9]{1,4}|overdue)$"),
-        text("asset", "the number of an asset", pattern="^[0-9]{1,10}$"),
-        text("flaw", "any present or former id", max_length=300),
-        text("name", "a component's name, or its beginning with `*` after it", max_length=300),
-        text("asset_name", "an asset's name, or its beginning with `*` after it", max_length=300),
-        text("due_from", "a day", pattern=r"^\d{4}-\d{2}-\d{2}$"),
-        text("due_to", "a day", pattern=r"^\d{4}-\d{2}-\d{2}$"),
-        text("gone", "what is over instead of what stands", enum=["yes", "no"]),
-    ]
-    for name, values in {**page_asked.FACETS, "suppressed": ("yes",)}.items():
-        found += [many(name, "any of these", values), many(f"{name}!", "none of these", values)]
-    return found
