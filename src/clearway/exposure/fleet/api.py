@@ -11,8 +11,6 @@ from . import api_assets, api_exposures, api_flaws, api_rules, api_week
 if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler
 
-_PARTS = (api_assets, api_exposures, api_rules, api_flaws, api_week)
-
 
 def routes() -> ControllerRouterHandler:
     """The routes of this room."""
