@@ -5,7 +5,8 @@ https://github.com/C2SP/C2SP/blob/main/age.md: what is written here opens with `
     header    "age-encryption.org/v1", a stanza a recipient that wraps the file's key, and an HMAC over all that
     payload   a nonce, and chunks of 64 KiB in ChaCha20-Poly1305, each with its number and whether it is the last
 
-Departures: no ASCII armour, no other kinds of recipients, and a file is held in memory whole.
+Departures: no ASCII armour, no other kinds of recipients, and a file is held in memory whole. Why not by a library:
+docs/decisions/0018-age-files.md.
 """
 
 from __future__ import annotations
