@@ -20,6 +20,9 @@ LEVELS = ("E0", "E1", "E2", "E3", "E4", "E5")
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds `validate` and `verify`."""
+    from .commands_desk import add_evidence
+
+    add_evidence(commands)
     validate = commands.add_parser(
         "validate",
         help="how far the evidence of a recipe goes, E0 to E5",
