@@ -291,7 +291,7 @@ def test_what_a_screen_does_with_addresses_findings_and_drafts_a_command_does(
     run("route-end", str(line), code=6)
     run("party", handling, "--org", "vendor", "--ask")
     monkeypatch.setenv("CLEARWAY_TOKEN", cases.desk.maintainer.secret)
-    assert [one["case"] for one in run("mine")] == [handling]
+    assert handling in [one["case"] for one in run("mine")]
     run("reach", handling, number, code=5)
     run("reach", handling, number, "d@example.org", code=5)
     run("take", handling, second, code=6)  # a finding that is not theirs to see
