@@ -17,7 +17,7 @@ from clearway.store.scalar import scalar
 from people import People
 
 DAY = date(2026, 11, 26)
-PLAIN = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PLAIN = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 counts = st.lists(st.integers(0, 10**7), max_size=12)
 
 

@@ -22,7 +22,7 @@ def db(server: str) -> Any:
         yield db
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ints=_INTS, days=_DAYS)
 def test_arrays_arrive_as_they_were_sent(db: Any, ints: list[int | None], days: list[date | None]) -> None:
     row = db.execute(

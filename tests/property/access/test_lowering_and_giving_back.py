@@ -128,7 +128,6 @@ _acts = st.lists(
 @given(acts=_acts)
 @settings(
     max_examples=6,
-    deadline=None,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
         HealthCheck.too_slow,

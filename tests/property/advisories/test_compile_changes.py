@@ -161,7 +161,7 @@ def without_moment(meta: Any) -> dict[str, Any]:
     return found
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=BATCHES)
 def test_any_sequence_of_batches_reads_as_if_compiled_whole(
     one_world: World, batches: list[list[dict[str, Any]]]

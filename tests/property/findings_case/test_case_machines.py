@@ -109,7 +109,7 @@ class ACase(RuleBasedStateMachine):
 
 
 TestACase = ACase.TestCase
-TestACase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestACase.settings = settings(max_examples=60, stateful_step_count=30)
 
 
 @pytest.mark.parametrize("machine", states.MACHINES)

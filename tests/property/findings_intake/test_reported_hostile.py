@@ -23,7 +23,7 @@ JSON = st.recursive(
 
 
 @given(st.sampled_from(SAMPLES), st.integers(0, 4_000), st.integers(0, 40), st.binary(max_size=40))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_a_report_with_some_bytes_changed_is_read_or_refused(
     data: bytes, at: int, cut: int, put: bytes
 ) -> None:
@@ -35,7 +35,7 @@ def test_a_report_with_some_bytes_changed_is_read_or_refused(
 
 
 @given(st.sampled_from([own(), sarif()["runs"][0], csaf(), vince()]), st.data())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_a_report_with_one_value_of_another_shape_is_read_or_refused(
     whole: dict[str, object], data: st.DataObject
 ) -> None:
@@ -51,14 +51,12 @@ def test_a_report_with_one_value_of_another_shape_is_read_or_refused(
 
 
 @given(st.binary(max_size=2_000))
-@settings(deadline=None)
 def test_any_mail_is_read_or_refused(body: bytes) -> None:
     with contextlib.suppress(ClearwayError):
         read_reports(b"Subject: x\n" + body)
 
 
 @given(JSON, st.sampled_from([None, 1, " "]), st.booleans())
-@settings(deadline=None)
 def test_provenance_goes_through_byte_for_byte(inner: object, indent: int | None, ascii_only: bool) -> None:
     block = json.dumps({"chain": inner}, indent=indent, ensure_ascii=ascii_only).encode()
     marker = b'"provenance": {"there": 1}'

@@ -97,7 +97,6 @@ COMPONENTS = {digest_of(c): c for c in _grid()}
 # Shrinking takes a compilation each step: the example as it was found is small enough to read.
 @settings(
     max_examples=10,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=(Phase.reuse, Phase.generate),
 )

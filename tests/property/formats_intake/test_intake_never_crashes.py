@@ -159,7 +159,7 @@ def mutate(value: Any, rng: random.Random) -> Any:
     return changed
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(min_value=0))
 def test_mutated_real_records_are_decoded_or_refused(seed: int) -> None:
     rng = random.Random(seed)
@@ -175,7 +175,7 @@ def test_mutated_real_records_are_decoded_or_refused(seed: int) -> None:
         attempt(kind, mutated)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(min_value=0))
 def test_truncated_real_records_are_refused_with_their_place(seed: int) -> None:
     rng = random.Random(seed)
@@ -183,7 +183,7 @@ def test_truncated_real_records_are_refused_with_their_place(seed: int) -> None:
         attempt(kind, data[: rng.randrange(len(data))])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(min_value=0))
 def test_damaged_archives_give_what_was_read_and_reasons(seed: int) -> None:
     rng = random.Random(seed)

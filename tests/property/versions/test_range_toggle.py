@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearway.records.advisory import Event
@@ -53,7 +53,7 @@ def _below(scheme: str, a: Event, b: Event) -> bool:
     return compare(scheme, a.version, b.version) < 0
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250)
 @given(_events, _versions)
 def test_intervals_hold_what_the_pseudocode_holds(events: list[Event], version: str) -> None:
     compiled = intervals("semver", events)
@@ -62,7 +62,7 @@ def test_intervals_hold_what_the_pseudocode_holds(events: list[Event], version: 
         assert one.lo < one.hi <= two.lo < two.hi
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(
     st.lists(
         st.builds(Event, _kinds, st.sampled_from(["0", "1-1", "1-2", "1.5-1", "2-1", "1:1-1"])), max_size=6
@@ -76,7 +76,7 @@ def test_ranges_without_keys_hold_what_the_pseudocode_holds(events: list[Event],
         assert bool(contains("pacman", version, compiled)) is vulnerable("pacman", version, events)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(
     st.lists(
         st.builds(Constraint, st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), _versions),

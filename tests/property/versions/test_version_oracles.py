@@ -11,7 +11,7 @@ import packaging.version
 import pytest
 import semantic_version
 import univers.versions as univers
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from texts import real, texts
 
@@ -63,14 +63,14 @@ def _precedence(a: semantic_version.Version, b: semantic_version.Version) -> int
     return (one > two) - (one < two)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 @given(texts("pypi"), texts("pypi"))
 def test_generated_pep_440_versions_order_as_packaging_orders_them(a: str, b: str) -> None:
     one, two = packaging.version.Version(a), packaging.version.Version(b)
     assert compare("pypi", a, b) == (one > two) - (one < two)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(st.text("0123456789abrc.!+-_dev post", max_size=10))
 def test_a_text_is_a_pep_440_version_to_both_or_to_neither(text: str) -> None:
     try:
@@ -95,7 +95,7 @@ _semver = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 @given(_semver, _semver)
 def test_generated_semantic_versions_order_as_semantic_version_orders_them(a: str, b: str) -> None:
     assert compare("semver", a, b) == _precedence(semantic_version.Version(a), semantic_version.Version(b))
@@ -104,7 +104,7 @@ def test_generated_semantic_versions_order_as_semantic_version_orders_them(a: st
 _rpm = st.text("0123456789ab.~^", min_size=1, max_size=8)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 @given(_rpm, _rpm, st.integers(0, 2), st.integers(0, 2))
 def test_generated_rpm_versions_order_as_univers_orders_them(a: str, b: str, x: int, y: int) -> None:
     one, two = f"{x}:{a}-1", f"{y}:{b}-1"
@@ -121,7 +121,7 @@ _gem = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(_gem, _gem)
 def test_generated_gem_versions_order_as_univers_orders_them(a: str, b: str) -> None:
     left, right = univers.RubygemsVersion(a), univers.RubygemsVersion(b)

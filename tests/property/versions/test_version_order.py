@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from texts import KEYED, texts
 
@@ -15,7 +15,7 @@ from clearway.versions import MAX_LENGTH, compare, key, range_key
 
 @pytest.mark.parametrize("scheme", KEYED)
 def test_keys_are_prefix_free_and_within_the_ends(scheme: str) -> None:
-    @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=30)
     @given(st.lists(texts(scheme), min_size=2, max_size=6))
     def holds(found: list[str]) -> None:
         keys = {key(scheme, text) for text in found}
@@ -31,7 +31,7 @@ def test_keys_are_prefix_free_and_within_the_ends(scheme: str) -> None:
 
 @pytest.mark.parametrize("scheme", KEYED)
 def test_compare_is_a_total_order_and_agrees_with_keys(scheme: str) -> None:
-    @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=30)
     @given(texts(scheme), texts(scheme), texts(scheme))
     def holds(a: str, b: str, c: str) -> None:
         assert compare(scheme, a, a) == 0
@@ -45,7 +45,7 @@ def test_compare_is_a_total_order_and_agrees_with_keys(scheme: str) -> None:
 
 @pytest.mark.parametrize("scheme", KEYED)
 def test_a_readable_version_has_the_same_key_as_the_end_of_a_range(scheme: str) -> None:
-    @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=20)
     @given(texts(scheme))
     def holds(text: str) -> None:
         assert range_key(scheme, text) == key(scheme, text)
@@ -55,7 +55,7 @@ def test_a_readable_version_has_the_same_key_as_the_end_of_a_range(scheme: str) 
 
 @pytest.mark.parametrize("scheme", KEYED)
 def test_any_text_gives_a_key_or_a_refusal(scheme: str) -> None:
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=40)
     @given(st.text(max_size=40))
     def holds(text: str) -> None:
         for function in (key, range_key):
@@ -69,7 +69,7 @@ def test_any_text_gives_a_key_or_a_refusal(scheme: str) -> None:
     holds()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(
     st.text("0123456789ab.-:~+", min_size=1, max_size=8), st.text("0123456789ab.-:~+", min_size=1, max_size=8)
 )
@@ -97,7 +97,7 @@ ALIKE = {
 
 @pytest.mark.parametrize("scheme", ALIKE)
 def test_equal_versions_stand_alike_to_every_other(scheme: str) -> None:
-    @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=30)
     @given(texts(scheme))
     def holds(other: str) -> None:
         assert len({compare(scheme, text, other) for text in ALIKE[scheme]}) == 1

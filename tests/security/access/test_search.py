@@ -94,7 +94,7 @@ def test_a_document_is_put_and_dropped_by_those_who_may_write_there(people: Peop
 
 
 @given(text=st.text(max_size=60))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nothing_that_is_typed_is_an_error_or_an_operator(shared_people: Any, text: str) -> None:
     with shared_people.acting(None) as db:
         assert isinstance(search.find(db, text), tuple)

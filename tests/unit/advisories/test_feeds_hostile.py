@@ -129,7 +129,7 @@ def spoilt(draw: st.DrawFn) -> tuple[str, dict[str, bytes], str]:
     return layout, files, draw(st.sampled_from(("", "2026-11-01T00:00:00Z", "2027-01-01")))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(spoilt())
 def test_whatever_lies_in_the_files_a_reason_comes_out(case: tuple[str, dict[str, bytes], str]) -> None:
     layout, files, dated = case

@@ -31,7 +31,7 @@ def test_what_is_sealed_opens_and_shows_nothing(vault: Vault) -> None:
 
 
 @given(data=st.binary(max_size=300), at=st.integers(0, 1_000), bit=st.integers(0, 7))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_single_bit_that_is_changed_is_noticed(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, at: int, bit: int
 ) -> None:
