@@ -71,9 +71,13 @@ def assets_hit(
     """The assets that hold a version which `record` affects, or may, ascending."""
     pvs = versions_hit(db, table, packages, record)
     with db.cursor(binary=True) as cursor:
-        row = cursor.execute(
-            """select coalesce(array_agg(distinct h.asset), '{}') from unnest(%s::int[]) w(pv)
-            join clearway.version_use u using (pv) join clearway.held h using (aud, pv)""",
-            (list(pvs),),
-        ).fetchone()
+        row = cursor.execute(_HOLDERS, (sorted(pvs),)).fetchone()
     return tuple(row[0]) if row else ()
+
+
+# One walk of the index (aud, pv, asset) an audience, not one a version and audience.
+_HOLDERS = """with used as materialized (
+    select u.aud, array_agg(u.pv) as pvs from unnest(%s::int[]) w(pv) join clearway.version_use u using (pv)
+    group by u.aud order by u.aud)
+select coalesce(array_agg(distinct h.asset), '{}') from used u
+join clearway.held h on h.aud = u.aud and h.pv = any(u.pvs)"""
