@@ -17,4 +17,5 @@ export_set dev.lock --only-group dev
 export_set peers.lock --only-group peers
 export_set oscal.lock --no-default-groups --extra oscal
 export_set spark.lock --no-default-groups --extra spark
+export_set fuzz.lock --no-default-groups --extra fuzz
 rm -f uv.lock

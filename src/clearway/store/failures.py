@@ -31,13 +31,15 @@ def at(place: Path) -> Iterator[None]:
 def from_os(error: OSError, place: Path) -> ClearwayError:
     """The error to raise for `error`, which happened while working on `place`.
 
-    Refused, read-only, or not a folder: `ConfigError`. Full or failing disk: `UpstreamError`.
+    Refused, read-only, absent, or not a folder: `ConfigError`. Full or failing disk: `UpstreamError`.
     """
     where = str(error.filename or place)
     if error.errno in _FULL:
         return disk_full(where)
     if error.errno == errno.EROFS:
         return ConfigError("the file system is read-only", where=where, mend=OTHER_HOME)
+    if error.errno == errno.ENOENT:
+        return ConfigError("no such file or folder", where=where, mend="check the path")
     if error.errno in _REFUSED:
         return ConfigError(f"access refused{_owned_by_another(place)}", where=where, mend=OTHER_HOME)
     if error.errno in {errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}:

@@ -188,6 +188,22 @@ def test_a_step_that_reaches_outside_its_package_does_nothing(
     assert shown.seen.shows == "unclear"
 
 
+def test_what_a_lazy_object_says_of_itself_is_not_asked(box: Backend, builds: Path) -> None:
+    """As Django's settings before `configure`: looking at anything of them is an error."""
+    lazy = """
+class Lazy:
+    __class__ = property(lambda self: 1 / 0)
+    def __getattr__(self, name): raise RuntimeError('not configured')
+    def fire(self): raise PlantedError
+class PlantedError(Exception): pass
+lazy = Lazy()
+"""
+    wheel = a_wheel({"toy.py": lazy})
+    fires = [{"call": "toy.lazy.fire"}]
+    made = py_recipe(wheel, None, fires, {"kind": "raised", "exception": "toy.PlantedError"})
+    assert judged(box, builds, made, wheel, upto=1).ladder.level == 1
+
+
 def test_a_package_that_guesses_at_the_harness_writes_no_verdict(box: Backend, builds: Path) -> None:
     """It prints what the harness prints, with each number that it can see in its environment and its files."""
     package = """

@@ -36,9 +36,10 @@ import sys
 from pathlib import Path
 from types import (
     BuiltinFunctionType,
-    CodeType,
+    CoroutineType,
     FrameType,
     FunctionType,
+    GeneratorType,
     MethodType,
     ModuleType,
     TracebackType,
@@ -131,7 +132,7 @@ class Steps:
             self.inside(thing, text)
         through = self.own(thing)
         for name in rest:
-            if name.startswith(BEHIND) or (isinstance(thing, str) and name.startswith("format")):
+            if name.startswith(BEHIND) or (issubclass(type(thing), str) and name.startswith("format")):
                 raise OutsideError(text)
             thing = thing[int(name)] if name.isdigit() else getattr(thing, name)
             self.inside(thing, text)
@@ -144,14 +145,15 @@ class Steps:
         theirs."""
         if text in OPEN:
             return
-        if isinstance(thing, BuiltinFunctionType):
+        kind = type(thing)
+        if kind is BuiltinFunctionType:
             owner = thing.__self__
-            if owner is not None and not isinstance(owner, ModuleType):
+            if owner is not None and not issubclass(type(owner), ModuleType):
                 return  # a method of an object that a step made
             name = thing.__module__ or getattr(owner, "__name__", "")
-        elif isinstance(thing, ModuleType):
+        elif issubclass(kind, ModuleType):
             name = thing.__name__
-        elif isinstance(thing, FunctionType | type):
+        elif kind is FunctionType or issubclass(kind, type):
             name = thing.__module__
         else:
             return
@@ -165,22 +167,27 @@ class Steps:
         return any(p and self.library in Path(p).resolve().parents for p in places)
 
     def own(self, thing: Any) -> bool:
-        """Whether what runs when this is called, or walked through, is the package's."""
-        if isinstance(thing, MethodType):
+        """Whether what runs when this is called, or walked through, is the package's.
+
+        Asked of its type: what a lazy object says of itself may be anything, or an error.
+        """
+        kind = type(thing)
+        if kind is MethodType:
             return self.own(thing.__func__) or self.owns(type(thing.__self__).__module__)
-        if isinstance(thing, BuiltinFunctionType):
+        if kind is BuiltinFunctionType:
             owner = thing.__self__
-            if owner is None or isinstance(owner, ModuleType):
+            if owner is None or issubclass(type(owner), ModuleType):
                 return self.owns(thing.__module__ or getattr(owner, "__name__", ""))
             return self.own(owner)
-        if isinstance(thing, ModuleType):
+        if issubclass(kind, ModuleType):
             return self.owns(thing.__name__)
-        if isinstance(thing, FunctionType | type):
+        if kind is FunctionType or issubclass(kind, type):
             return self.owns(thing.__module__)
-        code = getattr(thing, "gi_code", None) or getattr(thing, "cr_code", None)
-        if isinstance(code, CodeType):
-            return self.holds(code.co_filename)
-        return self.owns(type(thing).__module__)
+        if kind is GeneratorType:
+            return self.holds(thing.gi_code.co_filename)
+        if kind is CoroutineType:
+            return self.holds(thing.cr_code.co_filename)
+        return self.owns(kind.__module__)
 
     def holds(self, path: str) -> bool:
         """Whether a file is the library's."""
