@@ -102,8 +102,8 @@ def by_pip(folder: Path, files: dict[str, str]) -> None:
     for one in rounds:
         wheels = all(name.endswith(".whl") for name, _ in one.values())
         lines = [f"{'=='.join(requirement(name))} --hash=sha256:{digest}" for name, digest in one.values()]
-        with tempfile.TemporaryDirectory() as place:  # beside nothing that pip could take for fetched
-            listed, out = Path(place, "wanted.txt"), Path(place, "out")
+        with tempfile.TemporaryDirectory() as apart:  # beside nothing that pip could take for fetched
+            listed, out = Path(apart, "wanted.txt"), Path(apart, "out")
             listed.write_text("\n".join(lines), "utf-8")
             out.mkdir()
             done = subprocess.run(
