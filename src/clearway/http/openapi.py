@@ -25,15 +25,17 @@ PATH = f"{PREFIX}/openapi.json"
 # What any route for the signed-in can answer, and what one that changes a thing can besides.
 READ = (400, 401, 403, 404, 429, 503)
 WRITE = (*READ, 408, 409, 412, 413, 415, 422, 428)
+# What is said before anybody looks which route it is (`address`).
+_ANY = (414, 431)
 
 
 def problems_of(*statuses: int) -> dict[int, ResponseSpec]:
-    """The `responses` of a route that can answer with these problems."""
+    """The `responses` of a route that can answer with these problems, and those that any can."""
     return {
         status: ResponseSpec(
             Problem, generate_examples=False, description=BY_STATUS[status][1], media_type=MEDIA_TYPE
         )
-        for status in statuses
+        for status in (*statuses, *_ANY)
     }
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import live_server
 import osv_world
+import refusals
 from live_server import Live
 
 
@@ -31,7 +32,7 @@ def test_the_document_is_openapi_3_1_and_describes_every_refusal_as_a_problem(li
     }
     for path in ("/v1/query", "/v1/querybatch"):
         answers = document["paths"][path]["post"]["responses"]
-        assert set(answers) == {"200", "400", "408", "413", "500", "503"}
+        assert set(answers) == {"200", "400", "408", "413", "414", "431", "500", "503"}
         for code in set(answers) - {"200"}:
             assert list(answers[code]["content"]) == ["application/problem+json"]
 
@@ -50,7 +51,7 @@ def test_schemathesis_finds_nothing(live: Live, tmp_path: Path, examples: int) -
         text=True,
         timeout=500,
         check=False,
-        cwd=tmp_path,
+        cwd=refusals.told(tmp_path),
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr
     assert "5 selected / 5 total" in done.stdout

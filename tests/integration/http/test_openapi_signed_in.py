@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import refusals
 from manners_world import Manners
 
 
@@ -28,7 +29,7 @@ def fuzz(manners: Manners, secret: str, folder: Path, examples: int) -> subproce
         text=True,
         timeout=500,
         check=False,
-        cwd=folder,
+        cwd=refusals.told(folder),
     )
 
 

@@ -90,6 +90,7 @@ def test_what_fires_by_chance_is_asked_three_times_at_least(box: Backend, builds
     assert (found.ladder.steps[1].times, found.ladder.steps[1].of) == (3, 3)
 
 
+@pytest.mark.slow
 def test_twenty_times_the_same_harmless_input_is_one(box: Backend, builds: Path) -> None:
     harmless = {"kind": "steps", "steps": [{"call": "toy.echo", "args": ["a"]}]}
     one = a_wheel({"toy.py": "def echo(x): return x\ndef run(x): return open(x).read()\n"})

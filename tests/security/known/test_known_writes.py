@@ -205,6 +205,7 @@ def test_the_installations_administrators_act_on_organisations_that_they_are_not
 # Audiences
 
 
+@pytest.mark.slow
 def test_one_organisation_makes_so_many_audiences_and_the_others_go_on(lone_people: People) -> None:
     people = lone_people
     a, b = people.org("a"), people.org("b")
