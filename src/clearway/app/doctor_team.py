@@ -24,7 +24,11 @@ _SKEW_S = 5.0
 _LOGIN = """
 select r.rolsuper, r.rolbypassrls, pg_has_role(current_user, 'clearway_app', 'member'),
     (select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
-        where n.nspname = 'clearway' and c.relowner = r.oid)
+        where n.nspname = 'clearway' and c.relowner = r.oid),
+    has_database_privilege(current_database(), 'temporary'),
+    array(select distinct split_part(given, '=', 1) from pg_db_role_setting s, unnest(s.setconfig) given
+        where s.setrole in (r.oid, (select a.oid from pg_roles a where a.rolname = 'clearway_app'))
+        and s.setdatabase in (0, (select d.oid from pg_database d where d.datname = current_database())) order by 1)
 from pg_roles r where r.rolname = current_user
 """
 # No time was seen yet where the mark is -infinity.
@@ -32,6 +36,9 @@ _CLOCK = """
 select clock_timestamp(), coalesce(
     (select extract(epoch from nullif(high, '-infinity') - clock_timestamp()) from clearway.clock_mark), 0)::float
 """
+_TEMPORARY = (
+    "as the database's owner: `revoke temporary on database … from public` (docs/howto/run-for-a-team.md)"
+)
 _LOOPS = "select name, reason from clearway.job_loop where failed is not null order by name"
 _LOG = """
 select (select min(at) from clearway.log_entry where entry > (select head from clearway.log_state)),
@@ -106,12 +113,22 @@ def _login(url: str) -> Check:
     except ClearwayError as error:
         return Check(name, False, plain(error.what), f"see {APP_URL_VARIABLE}")
     assert row is not None
-    is_super, bypasses, member, owned = row
+    is_super, bypasses, member, owned, temporary, given = row
     if is_super or bypasses or owned:
         why = "is a superuser" if is_super else "goes round row-level rules" if bypasses else "owns tables"
         return Check(name, False, f"the role of {APP_URL_VARIABLE} {why}", "use a role that owns nothing")
     if not member:
         return Check(name, False, "it may not become clearway_app", "grant clearway_app to it")
+    if temporary:
+        return Check(name, False, "it may make temporary objects, which outlive a request", _TEMPORARY)
+    if given:
+        # A role may always give itself settings, and every new session of its begins with them.
+        return Check(
+            name,
+            False,
+            f"settings are kept for it: {plain(', '.join(given), 200)}",
+            "whoever did not mean them: `alter role … reset all`; settings for everybody belong to the database",
+        )
     return Check(name, True, "a role of its own, which owns nothing")
 
 

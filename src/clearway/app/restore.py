@@ -74,6 +74,21 @@ begin
     end loop;
 end $$;
 """
+# A dump has no privileges of the database itself, nor of what is not ours in it: as the step 0056 sets them.
+_CLOSE = """
+do $$
+begin
+    if exists (select from pg_catalog.pg_database
+            where datname = current_database() and pg_has_role(datdba, 'usage')) then
+        execute format('grant temporary on database %I to %I', current_database(), current_user);
+        execute format('revoke temporary on database %I from public', current_database());
+    end if;
+    if (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then
+        revoke execute on function pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid),
+            pg_catalog.lo_from_bytea(oid, bytea) from public;
+    end if;
+end $$;
+"""
 
 
 class Mark(Struct, frozen=True):
@@ -263,7 +278,7 @@ def _play(db: Connection, url: str, backup: Backup) -> None:
         url,
         lambda: backup.pieces(DUMP),
         before=_ROLES,
-        after=f"set search_path = '';\n{_OWN.format(tables=tables)}\n{said}",
+        after=f"set search_path = '';\n{_OWN.format(tables=tables)}\n{_CLOSE}\n{said}",
     )
 
 

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 Statement = tuple[bytes, "Sequence[bytes] | None"]
 
 
-def execute(db: psycopg.Connection[Any], statements: Sequence[Statement]) -> None:
-    """Executes `statements` one after the other and drops what they return; one that fails leaves out the rest.
+def execute(db: psycopg.Connection[Any], statements: Sequence[Statement]) -> bytes | None:
+    """Executes `statements` one after the other; one that fails leaves out the rest.
+
+    Returns the first value of the last one's first row, as text; None where it is null, or there is none.
 
     Raises:
         psycopg.Error: the first that failed. A connection that is lost meanwhile, or on which an interrupt came, is
@@ -45,6 +47,8 @@ def execute(db: psycopg.Connection[Any], statements: Sequence[Statement]) -> Non
     for result in results:
         if result.status == ExecStatus.FATAL_ERROR:
             raise errors.error_from_result(result)
+    last = results[-1] if results else None
+    return last.get_value(0, 0) if last is not None and last.ntuples and last.nfields else None
 
 
 def _answers(conn: PGconn, count: int) -> Generator[Any, Any, list[PGresult]]:

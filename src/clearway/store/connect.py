@@ -25,7 +25,7 @@ from . import arrays
 
 # A connection knows the kinds of parameter that were registered before it was opened.
 arrays.register()
-_OWN_SCHEMA_FIRST = "clearway, public"
+_OWN_SCHEMA_FIRST = "clearway, public, pg_temp"
 # When a transaction ends by an exception and its rollback fails too (the server is gone, or Ctrl-C came
 # in the middle of a statement), psycopg logs the second failure. The first one is the news, and it is
 # raised; without a handler of ours, Python would print the second to the user's terminal.

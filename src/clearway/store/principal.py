@@ -41,9 +41,21 @@ LOOK: Mapping[str, str] = {"lock_timeout": "8s", "statement_timeout": "10s"}
 # eight seconds would be met again after fifteen.
 _TRY_S = 0.2
 _KEY = re.compile("[0-9a-f]{64}")
-# In a session that is as new, but for the role, which every transaction sets itself. Sent with the statement that names
-# the principal, before any of them is answered: one round trip.
-_BEGIN: tuple[batch.Statement, ...] = ((b"reset all", None), (b"begin", None))
+# In a session that is as new, but for the role, which every transaction sets itself: without the settings, temporary
+# objects, held cursors and channels that SQL which slipped in left for whoever has the connection next. Sent with the
+# statement that names the principal, before any of them is answered: one round trip.
+_BEGIN: tuple[batch.Statement, ...] = (
+    (b"reset all", None),
+    (b"discard temp", None),
+    (b"close all", None),
+    (b"unlisten *", None),
+    (b"begin", None),
+)
+# Whether SQL prepared a statement, maybe in the name of one of the driver's, which prepares its own by the protocol.
+# What it is can't be dropped without the driver's knowing: such a connection is closed.
+_PREPARED = "exists (select from pg_catalog.pg_prepared_statement() p where p.from_sql)"
+# A temporary object is looked for first where `pg_temp` is not named.
+SEARCH_PATH = "clearway, public, pg_temp"
 _SET = "select set_config('role', 'clearway_app', true), set_config('clearway.principal', %s, true)"
 
 
@@ -142,7 +154,7 @@ class Pool:
 
         The key goes as a parameter: the text of a statement is shown to other sessions. Asking each connection
         beforehand whether it lives would be one more round trip. One that has died since it was last used says so
-        here, and the next is tried.
+        here, and the next is tried; so is one in which a statement was prepared that the driver knows nothing of.
         """
         if not _KEY.fullmatch(key):
             raise ClearwayError("no principal's key: 64 hexadecimal digits")
@@ -150,14 +162,19 @@ class Pool:
             one = stack.enter_context(ExitStack())
             db = one.enter_context(_connection(self._app))
             try:
-                batch.execute(db, (*_BEGIN, (setting, (key.encode(),))))
+                prepared = batch.execute(db, (*_BEGIN, (setting, (key.encode(),))))
             except OperationalError:
                 if not left or not db.closed:
                     raise
                 one.close()
             else:
-                return db
-        raise AssertionError
+                if prepared == b"f":
+                    return db
+                db.close()
+                one.close()
+        raise UpstreamError(
+            "no connection to the database is as new", where="database", mend="try again in a moment"
+        )
 
     @contextmanager
     def owner(self) -> Iterator[psycopg.Connection[Any]]:
@@ -167,17 +184,19 @@ class Pool:
 
 
 def _settings(bounds: Mapping[str, str] | None) -> dict[str, str]:
-    return {"search_path": "clearway, public", **(bounds or {})}
+    return {"search_path": SEARCH_PATH, **(bounds or {})}
 
 
 def _setting(settings: Mapping[str, str]) -> bytes:
     """As `_SET`, with what the application's connections have besides.
 
     What SQL that slipped in set for the session was reset where the transaction began, and these with it; a lock that
-    it left goes here. All in the statement that names the principal: one more set_config costs a microsecond.
+    it left goes here. The first column is `_PREPARED`. All in the statement that names the principal: one more
+    set_config costs a microsecond.
     """
     each = (sql.SQL(", set_config({}, {}, true)").format(k, v) for k, v in settings.items())
-    whole = sql.SQL(_SET.replace("%s", "$1")) + sql.SQL(", pg_advisory_unlock_all()") + sql.SQL("").join(each)
+    begun = _SET.replace("%s", "$1").replace("select ", f"select {_PREPARED}, ", 1)
+    whole = sql.SQL(begun) + sql.SQL(", pg_advisory_unlock_all()") + sql.SQL("").join(each)
     return whole.as_bytes()
 
 

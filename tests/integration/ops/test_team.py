@@ -14,8 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from ops_program import clearway, started
+from psycopg import sql
 from team_server import LOGIN, PROGRAMS, TeamServer, running
 
 from clearway import ledger
@@ -114,6 +116,20 @@ def test_the_doctor_says_when_requests_use_the_owners_login(
     found = {check.name: check for check in doctor.examine(tmp_path)}
     assert found["requests' login"].ok, found["requests' login"]
     assert found["migrations"].ok
+    # What SQL that slipped in may leave for later sessions, and no privilege refuses: a role's own settings.
+    with psycopg.connect(app, autocommit=True) as login:
+        login.execute("alter role current_user set row_security = off")
+        try:
+            found = {check.name: check for check in doctor.examine(tmp_path)}
+            assert found["requests' login"].found == "settings are kept for it: row_security"
+        finally:
+            login.execute("alter role current_user reset all")
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute(
+            sql.SQL("grant temporary on database {} to public").format(sql.Identifier(owner.info.dbname))
+        )
+    found = {check.name: check for check in doctor.examine(tmp_path)}
+    assert "temporary objects" in found["requests' login"].found
 
 
 class Api:

@@ -20,7 +20,7 @@ from clearway.store.server import lease, status
 def test_a_connection_says_who_it_is_and_finds_our_tables_first(url: str) -> None:
     with connect(url, application_name="clearway test") as connection:
         assert connection.execute("show application_name").fetchone() == ("clearway test",)
-        assert connection.execute("show search_path").fetchone() == ("clearway, public",)
+        assert connection.execute("show search_path").fetchone() == ("clearway, public, pg_temp",)
         assert connection.execute("show timezone").fetchone() == ("UTC",)
         assert connection.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import psycopg
 import pytest
+from psycopg import sql
 
 from clearway.store.principal import Pool
+from intake_world import with_database
 from people import People
 
 
@@ -60,5 +65,106 @@ def test_the_pools_own_bounds_hold_again(people: People) -> None:
         for _ in range(2):
             with pool.acting(people.admin.key) as db:
                 assert db.execute("show statement_timeout").fetchone() == ("17s",)
-                assert db.execute("show search_path").fetchone() == ("clearway, public",)
+                assert db.execute("show search_path").fetchone() == ("clearway, public, pg_temp",)
                 db.execute("set statement_timeout = '1h'")
+
+
+def _allow_temporary(db: psycopg.Connection[Any]) -> None:
+    db.execute(sql.SQL("grant temporary on database {} to public").format(sql.Identifier(db.info.dbname)))
+
+
+def _loot(db: psycopg.Connection[Any]) -> None:
+    """What SQL that slipped in leaves behind: a type, a view and a statement that report what others say and see."""
+    db.execute("create temporary table loot (said text)")
+    db.execute(
+        """create function pg_temp.steal(said text) returns boolean language plpgsql as
+        $$ begin insert into pg_temp.loot values (said); return true; end $$"""
+    )
+    db.execute("create domain pg_temp.text as pg_catalog.text check (pg_temp.steal(value))")
+    db.execute("create temporary view asset as select * from clearway.asset where pg_temp.steal(name)")
+
+
+def test_a_temporary_object_does_not_outlive_its_transaction(people: People) -> None:
+    a = people.org("a")
+    thief, victim = people.somebody(a, "operator"), people.somebody(a, "operator")
+    with people.owner() as db:  # where the privilege was left to everybody
+        _allow_temporary(db)
+    with Pool(people.url, size=1) as pool:
+        for end in (None, RuntimeError):
+            try:
+                with pool.acting(thief.key) as db:
+                    mine = db.info.backend_pid
+                    _loot(db)
+                    if end is not None:
+                        raise end
+            except RuntimeError:
+                pass
+            with pool.acting(victim.key) as db:
+                assert db.info.backend_pid == mine
+                assert db.execute("select 'pin'::text, pg_typeof('pin'::text)::oid = 25").fetchone() == (
+                    "pin",
+                    True,
+                )
+                assert db.execute("select 'asset'::regclass = 'clearway.asset'::regclass").fetchone() == (
+                    True,
+                )
+                left = db.execute(
+                    "select from pg_class where relnamespace = pg_my_temp_schema() and relname in ('loot', 'asset')"
+                ).fetchall()
+                assert left == []
+
+
+def test_a_temporary_object_never_stands_before_a_table_or_type_of_ours(people: People) -> None:
+    with people.owner() as db:
+        _allow_temporary(db)
+    with Pool(people.url, size=1) as pool, pool.acting(people.admin.key) as db:
+        _loot(db)
+        assert db.execute("select 'asset'::regclass = 'clearway.asset'::regclass").fetchone() == (True,)
+        assert db.execute("select pg_typeof('pin'::text)::oid = 25").fetchone() == (True,)
+
+
+def test_a_statement_that_sql_prepared_is_executed_by_nobody_else(people: People) -> None:
+    with Pool(people.url, size=1) as pool:
+        with pool.acting(people.admin.key) as db:
+            thiefs = db.info.backend_pid
+            db.execute("prepare _pg3_0 (integer) as select 'not what was asked', $1")
+        with pool.acting(people.admin.key) as db:
+            assert db.info.backend_pid != thiefs
+            assert db.execute("select from pg_prepared_statements where from_sql").fetchall() == []
+
+
+def test_what_the_driver_prepares_costs_no_connection(people: People) -> None:
+    pids = set()
+    with Pool(people.url, size=1) as pool:
+        for n in range(12):
+            with pool.acting(people.admin.key) as db:
+                pids.add(db.info.backend_pid)
+                assert db.execute("select %s::int + 1", (n,)).fetchone() == (n + 1,)
+        with pool.acting(people.admin.key) as db:
+            assert db.execute("select count(*) from pg_prepared_statements").fetchone() == (1,)
+    assert len(pids) == 1
+
+
+def test_a_channel_and_a_held_cursor_do_not_outlive_their_transaction(people: People) -> None:
+    with Pool(people.url, size=1) as pool:
+        with pool.acting(people.admin.key) as db:
+            mine = db.info.backend_pid
+            db.execute("listen overheard")
+            db.execute("declare kept cursor with hold for select clearway.me()")
+        with pool.acting(people.admin.key) as db:
+            assert db.info.backend_pid == mine
+            assert db.execute("select from pg_cursors where is_holdable").fetchall() == []
+        with pool.acting(people.admin.key) as db:  # it ends as the transaction commits that gives it up
+            assert db.info.backend_pid == mine
+            assert db.execute("select pg_listening_channels()").fetchall() == []
+
+
+@pytest.mark.parametrize("role", ["clearway_app", "clearway_login"])
+@pytest.mark.parametrize(
+    "act", ["create temporary table loot ()", "select lo_create(0)", "select lo_from_bytea(0, 'x')"]
+)
+def test_the_application_may_make_no_temporary_and_no_large_object(server: str, role: str, act: str) -> None:
+    with psycopg.connect(with_database(server, "made"), autocommit=True) as db:
+        db.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            db.execute(act)
