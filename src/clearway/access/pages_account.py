@@ -122,11 +122,12 @@ def handlers() -> list[HTTPRouteHandler]:
                 raise NotFoundError("nothing of yours has that number")
             act = "passkey.removed" if row[0] == "passkey" else "account.unbound"
             home = me.memberships[0].org if me.memberships else 0
-            ledger.append(
+            ledger.append_as(
                 owner,
+                doorkeeper(request).key(request),
                 act,
                 f"person/{me.person}",
-                {"identity": which, "by": me.person},
+                {"identity": which},
                 aud=audience.of(owner, own(home)) if home else 1,
             )
         return done(request, f"{_ACCOUNT}#sign-in", f"{row[1] or row[0]} no longer signs you in.")

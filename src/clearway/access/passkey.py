@@ -84,9 +84,9 @@ def register(owner: psycopg.Connection[Any], origin: str, person: int, name: str
 
 
 def registered(
-    owner: psycopg.Connection[Any], kept: Pending, answer: dict[str, Any], label: str, *, org: int
+    owner: psycopg.Connection[Any], kept: Pending, answer: dict[str, Any], label: str, *, org: int, key: str
 ) -> int:
-    """Keeps the new passkey of the person who began; its number.
+    """Keeps the new passkey of the person who began, whose session's key is `key`; its number.
 
     Raises:
         AuthenticationError: the answer does not fit the challenge, the origin or the host.
@@ -118,8 +118,9 @@ def registered(
     ).fetchone()
     if row is None:
         raise AuthenticationError("this passkey is bound already")
-    ledger.append(
+    ledger.append_as(
         owner,
+        key,
         "passkey.added",
         f"person/{kept.person}",
         {"identity": row[0]},

@@ -125,7 +125,7 @@ def routes(settings: SignIn) -> Router:
                 _still_here(request, kept.person)
             account = oidc.finish(chosen, kept, dict(request.query_params.items()))
             with owner(request) as db:
-                person = _bound(db, account, kept.person, now)
+                person = _bound(db, account, kept.person, now, doorkeeper(request).key(request))
                 made = credential.make_session(db, person, by="oidc", now=now)
         except AuthenticationError as error:
             form = Form({"next": "/"}, {"": f"{error.what}. {error.mend}".strip(" .") + "."})
@@ -182,7 +182,8 @@ def routes(settings: SignIn) -> Router:
             if kept.person != me.person:
                 raise AuthenticationError("somebody else began this", mend="begin again")
             home = me.memberships[0].org if me.memberships else 0
-            passkey.registered(db, kept, data.credential, data.label, org=home)
+            key = doorkeeper(request).key(request)
+            passkey.registered(db, kept, data.credential, data.label, org=home, key=key)
         return Landed("/settings/account")
 
     @post("/sign-out", opt=SIGNED_IN, **_PAGE)
@@ -295,8 +296,8 @@ def _still_here(request: _Asked, person: int) -> None:
         raise AuthenticationError("you have signed out since", mend="Sign in, and bind the account again")
 
 
-def _bound(db: psycopg.Connection[Any], account: oidc.Account, person: int, now: datetime) -> int:
-    """Whose account it is; with `person` it becomes theirs where it is nobody's yet."""
+def _bound(db: psycopg.Connection[Any], account: oidc.Account, person: int, now: datetime, key: str) -> int:
+    """Whose account it is; with `person`, who came with `key`, it becomes theirs where it is nobody's yet."""
     from clearway import ledger
 
     row = db.execute(
@@ -319,9 +320,8 @@ def _bound(db: psycopg.Connection[Any], account: oidc.Account, person: int, now:
         (person, account.issuer, account.subject, account.email or account.name, now),
     )
     home = credential.home_of(db, person)
-    ledger.append(
-        db, "account.bound", f"person/{person}", {"issuer": account.issuer}, aud=audience.of(db, own(home))
-    )
+    told = {"issuer": account.issuer}
+    ledger.append_as(db, key, "account.bound", f"person/{person}", told, aud=audience.of(db, own(home)))
     return person
 
 

@@ -4,6 +4,6 @@ append(db, "asset.added", "asset/17", {"name": "gw-1"}, aud=aud)   # in the act'
 append_read(db, ["report/4"], aud)                                 # marked content was read
 """
 
-from .append import READ, append, append_read
+from .append import READ, append, append_as, append_read
 
-__all__ = ["READ", "append", "append_read"]
+__all__ = ["READ", "append", "append_as", "append_read"]

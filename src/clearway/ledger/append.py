@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from clearway.records.errors import NotFoundError, TooLargeError, UsageError
+from clearway.records.errors import AuthenticationError, NotFoundError, TooLargeError, UsageError
 
 from .canonical import canonical
 
@@ -52,6 +52,34 @@ def append(
     ).fetchone()
     assert row is not None
     made: int = row[0]
+    return made
+
+
+def append_as(
+    owner: Connection,
+    key: str,
+    act: str,
+    subject: str,
+    content: Mapping[str, object] | None = None,
+    *,
+    aud: int,
+) -> int:
+    """As `append`, in a transaction of the owner: the entry is by the holder of `key` and what they came with.
+
+    For what the owner does at the request of somebody who may not write it themself. The transaction is the owner's
+    again afterwards.
+
+    Raises:
+        AuthenticationError: `key` is nobody's any more.
+        psycopg.Error: as `append`, also for an act that the application may not log.
+    """
+    from clearway.store.principal import set_principal
+
+    set_principal(owner, key)
+    if owner.execute("select clearway.me()").fetchone() == (None,):
+        raise AuthenticationError("the session has ended", mend="sign in again")
+    made = append(owner, act, subject, content, aud=aud)
+    owner.execute("select set_config('role', 'none', true), set_config('clearway.principal', '', true)")
     return made
 
 

@@ -56,6 +56,36 @@ def test_a_passkey_is_added_and_signs_its_person_in(house: House, key: SoftKey) 
     assert fresh.client.get("/api/v1/me").json()["person"] == member.person
     assert "Laptop" in fresh.client.get("/settings/account", headers={"accept": "text/html"}).text
     assert house.acts()[-2:] == ["passkey.added", "session.begun"]
+    assert _by(house, "passkey.added") == (member.person, "session")
+
+
+def test_who_takes_a_way_to_sign_in_away_is_who_did_it(house: House, key: SoftKey) -> None:
+    member = house.member.who
+    assert member is not None
+    browser = Browser(house, member)
+    assert browser.add(key).status_code == 201
+    with house.people.owner() as db:
+        row = db.execute(
+            "select identity from clearway.identity where person = %s", (member.person,)
+        ).fetchone()
+    assert row is not None
+    answer = browser.client.post(
+        f"/settings/account/identities/{row[0]}/remove", headers=browser.headers, follow_redirects=False
+    )
+    assert answer.status_code < 400
+    assert _by(house, "passkey.removed") == (member.person, "session")
+
+
+def _by(house: House, act: str) -> tuple[int, str]:
+    """Whose the newest entry of that act is, and by what kind of credential."""
+    with house.people.owner() as db:
+        row = db.execute(
+            """select e.actor, c.kind from clearway.log_entry e left join clearway.credential c
+            on c.credential = e.credential where e.act = %s order by e.entry desc limit 1""",
+            (act,),
+        ).fetchone()
+    assert row is not None
+    return row
 
 
 def test_an_answer_is_good_once_and_for_who_began(house: House, key: SoftKey) -> None:
