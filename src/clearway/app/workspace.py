@@ -16,6 +16,7 @@ from clearway.http import events_api, sse, webhook_api
 from clearway.http.acting import Doorkeeper
 from clearway.http.cursor import Seals
 from clearway.http.pages import Nav, Pages
+from clearway.ledger.reading import tell_events
 from clearway.store import cursor_keys
 from clearway.store.principal import LOOK, REQUEST, Pool
 
@@ -100,7 +101,7 @@ class Workspace:
         self.pool = Pool(url, size=16, owners=4, bounds=REQUEST, look=LOOK)
         self.doorkeeper = Doorkeeper(self.pool)
         self.seals = Seals(self._cursor_keys)
-        self.hub = sse.Hub(url, self.pool, self.seals)
+        self.hub = sse.Hub(url, self.pool, self.seals, telling=tell_events)
         self.sign_in = providers.read(home)
         self.pages = Pages(
             {name: package for name, package in _TEMPLATES.items() if _has_templates(package)},

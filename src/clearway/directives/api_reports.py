@@ -143,7 +143,8 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
     )
     def one(request: Request[Any, Any, Any], report: FromPath[int]) -> reports.Kept:
         """Its head, its hash and its figures by tier."""
-        with acting(request) as (db, _):
+        with reading(request) as (db, _, note):
+            note(f"report/{report}", [reports.audience_of(db, report)])
             return reports.one(db, report)
 
     @get(

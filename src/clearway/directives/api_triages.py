@@ -141,7 +141,8 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def one(request: Request[Any, Any, Any], triage: FromPath[int]) -> triages.Triage:
         """Steps with their targets, evidence, and what may weaken the triage, as of now."""
-        with acting(request) as (db, _):
+        with reading(request) as (db, _, note):
+            note(f"triage/{triage}", [triages.audience_of(db, triage)])
             return triages.one(db, triage, now=now(db))
 
     @post(
@@ -177,7 +178,8 @@ def handlers() -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], triage: FromPath[int], form: FormParameter = "json"
     ) -> Response[bytes]:
         """As JSON by `schemas/directive-triage.schema.json`, or as text to print."""
-        with acting(request) as (db, _):
+        with reading(request) as (db, _, note):
+            note(f"triage/{triage}", [triages.audience_of(db, triage)])
             at = now(db)
             made = triage_report(triages.one(db, triage, now=at).book, at)
         return sent_as(

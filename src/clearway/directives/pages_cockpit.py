@@ -10,6 +10,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from msgspec import Struct
 
+from clearway.access.reading import Note, reading
 from clearway.http import csv_out, etag
 from clearway.http.acting import PATIENT, SIGNED_IN, acting, needs
 from clearway.http.pages import Form, Tlp, done, page, plot
@@ -18,7 +19,7 @@ from clearway.records.errors import ClearwayError, ConfigError, InputError
 from .api_parts import named
 from .attestation import Attested
 from .kept import addresses, reports, triages
-from .kept.who import acting_in, now
+from .kept.who import acting_in, between, now
 from .pages_figures import DAYS, Figures, figures
 from .pages_parts import (
     FORM,
@@ -103,7 +104,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
     @get("/directives", opt=SIGNED_IN, **PAGE)
     def listing(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Every directive that the reader may see, and what waits for their organisation."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             home = home_of(request, me)
             org = org_of(db, home)
             day = now(db).date()
@@ -115,6 +116,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
             theirs = [m for m in me.memberships if m.kind == "authority" and "direct" in m.rights]
             late = _overdue(db, provider, org, day)
             open_triages = [t for t in _triages(db, org, now(db)) if t.book.conclusion is None]
+            _note(db, note, org, "directives", len(open_triages))
         return page(
             request,
             "directives/list.html",
@@ -152,12 +154,13 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
     @get("/directives/{directive:str}/figures", opt={**SIGNED_IN, **PATIENT}, **PAGE)
     def counted(request: Request[Any, Any, Any], directive: FromPath[str]) -> Response[bytes]:
         """The figures alone, for a fleet that takes longer to count than a page may."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             home = home_of(request, me)
             org = org_of(db, home)
             day = now(db).date()
             found = about(db, org, named(directive), day)
             shown = _figures(db, provider, org, found, day, AT_MOST)
+            _note(db, note, org, found.id, 0 if shown is None else 1)
         return page(
             request,
             "directives/figures.html",
@@ -207,7 +210,8 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
     @get("/directives/reports/{report:int}", opt=SIGNED_IN, **PAGE)
     def one(request: Request[Any, Any, Any], report: FromPath[int]) -> Response[bytes]:
         """One kept report, to be downloaded."""
-        with acting(request) as (db, _):
+        with reading(request) as (db, _, note):
+            note(f"report/{report}", [reports.audience_of(db, report)])
             kept = reports.one(db, report)
         words = f"for members of {kept.organisation}"
         if kept.shared_with:
@@ -233,7 +237,7 @@ _FORMS: dict[str, tuple[str, ...]] = {
 def _cockpit(
     request: Request[Any, Any, Any], directive: str, form: Form, provider: Provider | None
 ) -> Response[bytes]:
-    with acting(request) as (db, me):
+    with reading(request) as (db, me, note):
         home = home_of(request, me)
         org = org_of(db, home)
         at = now(db)
@@ -249,6 +253,14 @@ def _cockpit(
             if t.book.subject.directive == directive
         }
         redating = org is not None and is_redating(db, org.org)
+        # Its figures, the reports and the triages are the organisation's own.
+        _note(
+            db,
+            note,
+            org,
+            found.id,
+            len(books) + (shown is not None) + sum(s.last is not None for s in states),
+        )
         mine = me.may("operate", home.org if home else None)
         directs = [m for m in me.memberships if m.kind == "authority" and "direct" in m.rights]
     return page(
@@ -274,6 +286,12 @@ def _cockpit(
         too_many=AT_ONCE,
         urn="" if home is None else f"organisation={home.slug}&as_of={day}",
     )
+
+
+def _note(db: psycopg.Connection[Any], note: Note, org: Org | None, name: str, rows: int) -> None:
+    """Tells the log that so much of what is the organisation's own is read on the page of a directive, or of all."""
+    if org is not None and rows:
+        note.listed("cockpit", f"{org.slug} {name}", [between(db, org.org)] * rows)
 
 
 def is_redating(db: psycopg.Connection[Any], org: int) -> bool:

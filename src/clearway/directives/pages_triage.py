@@ -191,7 +191,8 @@ def instant_in(text: str, otherwise: datetime) -> str:
 
 
 def _shown(request: Request[Any, Any, Any], triage: int, form: Form) -> Response[bytes]:
-    with acting(request) as (db, me):
+    with reading(request) as (db, me, note):
+        note(f"triage/{triage}", [triages.audience_of(db, triage)])
         at = now(db)
         found = triages.one(db, triage, now=at)
         org = next((m for m in me.memberships if m.slug == found.organisation), None)

@@ -56,6 +56,9 @@ def routes(hub: sse.Hub, sealer: Callable[[], Sealer]) -> Router:
             start = hub.position(me, after) if after else 0
             reached = events.horizon(db).reached
             found = events.read(db, start, reached, kinds=wanted)
+            question = f"after {start} {' '.join(wanted)}"
+            told = hub.telling(db, doorkeeper(request).key(request), question, [event.aud for event in found])
+        told()
         upto = found[-1].seq if len(found) == events.BATCH else max(start, reached)
         bound = (sse.LIST, str(me.person))
         items = [sse.shown(event, sealer(), me.person) for event in found]

@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,8 +30,9 @@ from clearway.records.errors import ClearwayError, CursorError, TooManyRequestsE
 from clearway.store import events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
 
+    import psycopg
     from litestar.types import Receive, Scope, Send
 
     from clearway.records.principal import Principal
@@ -45,6 +47,15 @@ LIST = "events"  # what event ids are bound to, beside the principal
 _NOWHERE = -1  # a position before everything that is kept
 _PART_BYTES = 16 << 10
 _encode = msgspec.json.Encoder().encode
+
+
+# Tells the log, in a transaction of the holder of a key, that events of these audiences are read, for a question; what
+# it returns is called once that is committed.
+Telling = Callable[["psycopg.Connection[Any]", str, str, Sequence[int]], Callable[[], None]]
+
+
+def _tells_nobody(*_: object) -> Callable[[], None]:
+    return lambda: None
 
 
 class Manners(Struct, frozen=True, kw_only=True):
@@ -93,9 +104,17 @@ class Hub:
     """Streams of live events of one process. Lives on the event loop."""
 
     def __init__(
-        self, url: str, pool: Pool, sealer: Callable[[], Sealer], *, manners: Manners | None = None
+        self,
+        url: str,
+        pool: Pool,
+        sealer: Callable[[], Sealer],
+        *,
+        manners: Manners | None = None,
+        telling: Telling | None = None,
     ) -> None:
+        """`telling` tells the log what is read; without one nothing is told."""
         self.manners = manners or Manners()
+        self.telling = telling or _tells_nobody
         self.floor = 0
         self.reached = 0
         self.last = 0
@@ -206,6 +225,9 @@ class Hub:
             if row is None or row[0] is None:
                 return _Read([], after, False)
             found = events.read(db, after, upto, kinds=kinds) if upto > after else []
+            # Once an hour for all that is followed, and not for each event of it.
+            told = self.telling(db, key, "live", [event.aud for event in found])
+        told()
         sealer = self._sealer()
         seen = [shown(event, sealer, person) for event in found]
         return _Read(seen, found[-1].seq if len(found) == events.BATCH else max(upto, after), True)

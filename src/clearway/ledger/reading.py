@@ -33,7 +33,7 @@ from clearway.store.scalar import scalar
 from .append import READ, append, append_read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import psycopg
     from litestar import Request
@@ -131,6 +131,16 @@ def reading(request: Request[Any, Any, Any]) -> Iterator[tuple[psycopg.Connectio
         note = Note(db, key, file=request.url.path.endswith(".csv"))
         yield db, me, note
     _remember(note.made)  # only what is committed
+
+
+def tell_events(
+    db: psycopg.Connection[Any], key: str, question: str, auds: Sequence[int]
+) -> Callable[[], None]:
+    """That events of these audiences are read by the holder of `key`, as `Note.listed`; call what it returns once that
+    is committed."""
+    note = Note(db, key, file=False)
+    note.listed("events", question, auds)
+    return lambda: _remember(note.made)
 
 
 def _is_told(which: bytes, span_s: float) -> bool:

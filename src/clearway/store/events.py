@@ -33,6 +33,7 @@ class Event(Struct, frozen=True, kw_only=True):
     org: int | None
     at: datetime
     body: msgspec.Raw  # JSON
+    aud: int = 0  # who may read it: for the log of what is read, and for no reader
 
 
 class Horizon(NamedTuple):
@@ -81,14 +82,14 @@ def read(
     `kinds` narrows to kinds that are one of them or begin with one and a dot: "asset" takes "asset.added".
     """
     rows = db.execute(
-        """select seq, kind, subject, org, at, body::text from clearway.event
+        """select seq, kind, subject, org, at, body::text, aud::int from clearway.event
         where seq > %s and seq <= %s and (%s::text[] = '{}' or exists (
             select from unnest(%s::text[]) k where kind = k or kind ^@ (k || '.')))
         order by seq limit %s""",
         (after, upto, [*kinds], [*kinds], most),
     ).fetchall()
     return [
-        Event(seq=r[0], kind=r[1], subject=r[2], org=r[3], at=r[4], body=msgspec.Raw(r[5].encode()))
+        Event(seq=r[0], kind=r[1], subject=r[2], org=r[3], at=r[4], body=msgspec.Raw(r[5].encode()), aud=r[6])
         for r in rows
     ]
 

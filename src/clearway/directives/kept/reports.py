@@ -291,6 +291,14 @@ def one(db: psycopg.Connection[Any], report: int) -> Kept:
     return _kept(row)
 
 
+def audience_of(db: psycopg.Connection[Any], report: int) -> int:
+    """Who may read a kept report. Raises NotFoundError."""
+    row = db.execute("select aud::int from clearway.directive_report where report = %s", (report,)).fetchone()
+    if row is None:
+        raise NotFoundError("no such report", where=f"report/{report}")
+    return int(row[0])
+
+
 def body(db: psycopg.Connection[Any], report: int) -> bytes:
     """A kept report's bytes; reading them is an entry in the log.
 

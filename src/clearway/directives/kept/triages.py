@@ -224,6 +224,14 @@ def one(db: psycopg.Connection[Any], triage: int, *, now: datetime) -> Triage:
     return _read(row, now)
 
 
+def audience_of(db: psycopg.Connection[Any], triage: int) -> int:
+    """Who may read a triage. Raises NotFoundError."""
+    row = db.execute("select aud::int from clearway.triage where triage = %s", (triage,)).fetchone()
+    if row is None:
+        raise NotFoundError("no such triage", where=f"triage/{triage}")
+    return int(row[0])
+
+
 def of_organisation(
     db: psycopg.Connection[Any],
     slug: str = "",

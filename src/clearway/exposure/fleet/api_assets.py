@@ -225,8 +225,8 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def inventories(request: Request[Any, Any, Any], asset: FromPath[int]) -> Response[bytes]:
         """Up to 100."""
-        with acting(request) as (db, me):
-            assets.one(db, asset)
+        with reading(request) as (db, me, note):
+            note(f"asset/{asset}", [assets.one(db, asset).aud])
             found = Inventories(inventory.of_asset(db, asset))
         return etag.response(request, msgspec.json.encode(found), me)
 
@@ -340,8 +340,9 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def one_inventory(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[bytes]:
         """What it is, and how much it changed."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = inventory.one(db, number)
+            note(f"inventory/{number}", [assets.one(db, found.asset).aud])
         return etag.response(request, msgspec.json.encode(found), me)
 
     @get(

@@ -9,8 +9,9 @@ from litestar import Request, Response, get
 from litestar.params import FromPath
 from msgspec import Struct
 
+from clearway.access.reading import reading
 from clearway.http import etag
-from clearway.http.acting import SIGNED_IN, acting
+from clearway.http.acting import SIGNED_IN
 from clearway.http.openapi import READ, gives
 
 from . import api_lists, page_flaw
@@ -43,9 +44,10 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def flaw(request: Request[Any, Any, Any], flaw: FromPath[str]) -> Response[bytes]:
         """Up to 100 exposures, those that are due first."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = page_flaw.read(db, table_or_none(request), flaw[:200], today())
             lines = api_lists.items(db, me, found.affected.lines)
+            note(f"flaw/{found.id[:300]}", (line.aud for line in found.affected.lines))
         record = FlawSaid(
             id=found.id,
             said=found.said,

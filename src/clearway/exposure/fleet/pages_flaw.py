@@ -10,6 +10,7 @@ from litestar import Request, Response, get
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
+from clearway.access.reading import reading
 from clearway.http.acting import SIGNED_IN, acting
 from clearway.http.pages import Form, page, plot
 from clearway.records.errors import NotFoundError
@@ -47,11 +48,12 @@ def handlers() -> list[HTTPRouteHandler]:
     def one(request: Request[Any, Any, Any], flaw: FromPath[str]) -> Response[bytes] | Redirect:
         """One flaw; a former id or an alias leads to the present one."""
         table = table_or_none(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = page_flaw.read(db, table, flaw[:200], today())
             if found.id != flaw:
                 return Redirect(f"/flaws/{quote(found.id, safe='')}", status_code=303)
             seen = page_seen.seen(db, (line.aud for line in found.affected.lines))
+            note(f"flaw/{found.id[:300]}", (line.aud for line in found.affected.lines))
         site = request.app.state.pages
         drawn = plot.timeline("Dated evidence", found.events, site.clock.now()) if found.events else None
         return page(
