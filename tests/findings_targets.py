@@ -86,13 +86,16 @@ def c_recipe(source: bytes, patched: bytes | None, proof: bytes = LONG, **more: 
     return made
 
 
-def a_wheel(files: Mapping[str, str], name: str = "toy", version: str = "1") -> bytes:
+def a_wheel(
+    files: Mapping[str, str], name: str = "toy", version: str = "1", needs: tuple[str, ...] = ()
+) -> bytes:
     """A wheel with these files; the same bytes for the same files."""
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as archive:
         for path, text in {
             **files,
-            f"{name}-{version}.dist-info/METADATA": f"Name: {name}\nVersion: {version}\n",
+            f"{name}-{version}.dist-info/METADATA": f"Name: {name}\nVersion: {version}\n"
+            + "".join(f"Requires-Dist: {need}\n" for need in needs),
         }.items():
             archive.writestr(zipfile.ZipInfo(path), text)
     return held.getvalue()

@@ -63,12 +63,17 @@ def test_upstreams_archive_counts_as_the_release_that_its_source_package_is_of()
         orig("cjson2", "1.7.15-1"),
         orig("cjson", "1.7.16-1"),
         orig("cjson", "1.7.15+dfsg-1"),
+        orig("cjson", "1.7.015-1"),  # one with 1.7.15 in Debian's order, and another release of upstream's
+        Origin(
+            ecosystem="Debian", name="cjson", version="1.7.15-1", file="cjson_1.7.15.orig-unity.tar.gz"
+        ),
         Origin(ecosystem="Debian", name="cjson", version="1.7.15-1", file="cjson_1.7.15-1.debian.tar.xz"),
         Origin(ecosystem="Debian", name="cjson", version="1.7.15-1", file="cjson_1.7.15-1.dsc"),
         whl("cJSON", "1.7.15", "cJSON-1.7.15.tar.gz"),
     ],
     ids=[
         "another product", "a lib of that name", "a name that begins so", "another release", "a repacked one",
+        "one that Debian orders beside it", "a component of it",
         "Debian's part", "its .dsc", "a project of that name on the Python index",
     ],
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,6 +92,18 @@ def test_what_never_held_is_no_level_that_was_lowered() -> None:
 @pytest.mark.parametrize("level", [4, 5, 6])
 def test_an_acceptance_of_what_is_held_down_lifts_nothing(level: int) -> None:
     assert standing([one(1, 4), one(2, 1, 2), one(3, level)]).level == 1
+
+
+def test_taking_a_failing_repeat_back_raises_nothing_by_itself() -> None:
+    lowered = [one(1, 4), one(2, 0, 1, revoked=at(3))]
+    found = standing(lowered)
+    assert (found.level, found.held) == (0, 0)
+    assert found.why.startswith("what lowered it from E4 was taken back: a trial with a reason is to tell")
+    assert standing([*lowered, one(4, 4)]).level == 0
+    assert standing([*lowered, one(4, 3, reason=True)]).level == 3
+    assert standing([*lowered, one(4, 4, reason=True)]).held is None
+    part = [one(1, 4), one(2, 0, 1, revoked=at(5)), one(3, 2, reason=True)]
+    assert standing(part).level == 2, "what a reason has shown since stays"
 
 
 def test_nothing_comes_to_nothing() -> None:
@@ -181,6 +194,9 @@ def test_without_a_reason_nothing_rises_over_where_it_was_lowered_to(
     last = at(40)
     repeats = [one(50 + n, 6, recipe=recipe) for n, recipe in enumerate("abc")]
     after = standing([*all_of, *repeats])
+    for back in (t for t in all_of if t.revoked is None):
+        gone = [msgspec.structs.replace(t, revoked=last) if t is back else t for t in all_of]
+        assert standing(gone).level <= now.level
     if now.held is not None and now.held == now.level:
         assert after.level == now.level
     taken = standing([*all_of, one(30, 6, recipe="c", revoked=last), *repeats])

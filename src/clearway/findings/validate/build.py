@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -41,6 +41,7 @@ BUILD_LIMITS = Limits(
     cpu_s=240.0, wall_s=300.0, memory_mib=2048, processes=256, open_files=1024, work_mib=1024, file_mib=256
 )
 _WAYS = 10_000
+T = TypeVar("T")  # of a way, which is the judge's
 _SAID = 2_000  # bytes of a failed build's last words
 
 
@@ -74,16 +75,17 @@ class Builder:
     def __init__(self, backend: Backend, folder: Path) -> None:
         self._backend = backend
         self._folder = folder
-        self._ways: dict[tuple[str, bytes], str] = {}
+        self._ways: dict[tuple[str, bytes], Any] = {}
 
-    def known(self, built: Built, proof: Proof, find: Callable[[], str]) -> str:
+    def known(self, built: Built, proof: Proof, find: Callable[[], T]) -> T:
         """How a benign proof goes on a build, found once: many patches are tried against one vulnerable build."""
         key = (built.digest, msgspec.json.encode(proof))
         if key not in self._ways:
             if len(self._ways) >= _WAYS:
                 self._ways.clear()
             self._ways[key] = find()
-        return self._ways[key]
+        found: T = self._ways[key]
+        return found
 
     def build(
         self, target: Target, files: Files, compiler: Compiler = "gcc", *, base: Target | None = None

@@ -119,13 +119,15 @@ def to_read(recipe: r.Recipe) -> tuple[str, ...]:
         )
     proof = recipe.proof
     if isinstance(proof, r.Command) and proof.argv[0] == "python3":
-        own = _same(proof.argv[2].partition(".")[0], recipe.target.name)
+        own = called_as(proof.argv[2], recipe.target.name)
         if not own or any(name.lower().endswith(_PROGRAMS) for name in proof.files):
             found.append("nobody has read the recipe, and its command may run what the reporter wrote")
     return tuple(found)
 
 
-def _same(module: str, package: str) -> bool:
+def called_as(module: str, package: str) -> bool:
+    """Whether a module is called as the package is, or lies in one that is."""
+    module = module.partition(".")[0]
     return re.sub(r"[-_.]+", "_", module).lower() == re.sub(r"[-_.]+", "_", package).lower()
 
 

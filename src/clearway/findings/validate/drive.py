@@ -8,7 +8,8 @@ line after the nonce that we draw for each run, so that what a package prints by
     NONCE step package | other     a call begins, of the package or of something else (`len`, a method of a text)
     NONCE result VALUE             the last step's value
     NONCE raised CLASS             an exception of the package's ended it
-    NONCE missing                  they could not be walked: a name is not there, or what is not the package's failed
+    NONCE missing                  they could not be walked: a name is not there, the package or something that it needs
+                                   can't be imported, or what is not the package's failed
 
 A step is one of
 
@@ -49,6 +50,7 @@ from typing import Any
 MOST = 1 << 28  # characters of one value
 SHOWN = 2_000
 MISSING = 71
+CHAIN = 100  # exceptions behind one
 # Behind objects stand their modules, and behind generators and tracebacks the frames of whoever runs them.
 BEHIND = ("__", "gi_", "cr_", "ag_", "tb_", "f_", "co_")
 REFUSED = {
@@ -90,6 +92,7 @@ class Steps:
         self.through = (
             False  # whether the last name that was reached leads through something of the package's
         )
+        self.reaching = False  # whether a name is being imported or looked up
 
     def run(self, steps: list[dict[str, Any]]) -> Any:
         """The value of the last step."""
@@ -128,13 +131,22 @@ class Steps:
             head, *rest = text[1:].split(".")
             thing = self.names[head]
         else:
+            self.reaching = True
             thing, rest = _imported(text.split("."))
+            self.reaching = False
             self.inside(thing, text)
         through = self.own(thing)
         for name in rest:
             if name.startswith(BEHIND) or (issubclass(type(thing), str) and name.startswith("format")):
                 raise OutsideError(text)
-            thing = thing[int(name)] if name.isdigit() else getattr(thing, name)
+            if name.isdigit():
+                thing = thing[int(name)]
+            else:
+                try:
+                    thing = getattr(thing, name)
+                except AttributeError:
+                    self.reaching = True  # not there, also where a `__getattr__` of the package's says so
+                    raise
             self.inside(thing, text)
             through = through or self.own(thing)
         self.through = through
@@ -214,12 +226,23 @@ class Steps:
         raise OutsideError(event)
 
     def theirs(self, error: BaseException) -> bool:
-        """Whether an exception is the package's: a frame of its own raised it or let it through, or compiled code."""
+        """Whether an exception is the package's: a frame of its own raised it or let it through, or compiled code.
+
+        One of its imports is none: what it needs lies not beside it, which says nothing of the flaw.
+        """
+        if self.reaching or _import_failed(error):
+            return False
+        own = False
         trace: TracebackType | None = error.__traceback__
         while trace is not None:
-            if self.holds(trace.tb_frame.f_code.co_filename):
-                return True
+            code = trace.tb_frame.f_code
+            if self.holds(code.co_filename):
+                if code.co_name == "<module>":  # the interpreter takes the frames between out of a traceback
+                    return False
+                own = True
             trace = trace.tb_next
+        if own:
+            return True
         if isinstance(error, OutsideError) or self.callee is None or self.foreign:
             return False
         # A function in Python that was not entered was given arguments that it does not have.
@@ -274,6 +297,16 @@ def _imported(parts: list[str]) -> tuple[Any, list[str]]:
             if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
                 raise
     raise OutsideError(".".join(parts))
+
+
+def _import_failed(error: BaseException | None) -> bool:
+    """Whether an import failed, or this was raised because one did ("install newdep")."""
+    seen = 0
+    while error is not None and seen < CHAIN:
+        if isinstance(error, ImportError):
+            return True
+        error, seen = error.__cause__ or error.__context__, seen + 1
+    return error is not None
 
 
 async def _awaited(thing: Any) -> Any:

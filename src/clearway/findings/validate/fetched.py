@@ -28,7 +28,8 @@ FOLDER = "corpus"  # in the home
 NOTE = "fetched.json"
 MOST_NOTE = 16 << 20
 AGAIN = "python scripts/fetch_corpus.py --into FOLDER"
-_ORIG = re.compile(r"[^/]+\.orig(-[A-Za-z0-9-]+)?\.tar\.(gz|xz|bz2|lzma)")  # dsc(5), upstream's archives
+# dsc(5): upstream's archive. One of a component (`.orig-NAME.tar.*`) is another project's, or a part.
+_ORIG = re.compile(r"[^/]+\.orig\.tar\.(gz|xz|bz2|lzma)")
 
 
 class Origin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -181,7 +182,8 @@ def _fits(origin: Origin, target: r.Target, group: str, name: str, *, read: bool
     if origin.ecosystem != "Debian" or not identity.same_package("Debian", origin.name, target.name):
         return False
     if isinstance(target, r.DebianTarget):  # its .dsc says which files it has (`debian.control`)
-        return group == "source" and identity.same_version(
-            "Debian", origin.version, identity.base(target.version)
-        )
-    return group == "archives" and identity.same_version("Debian", origin.upstream, target.version)
+        return group == "source" and origin.version == identity.base(target.version)
+    # To the letter: upstream's 1.01 and 1.1 are two releases, which Debian's order takes for one.
+    return (
+        group == "archives" and bool(origin.upstream) and origin.upstream == identity.number(target.version)
+    )

@@ -99,7 +99,7 @@ def no_fix(recipe: r.Recipe) -> tuple[str, ...]:
     )
     try:
         scheme = scheme_of(at)
-        later = key(scheme, _number(patched.version)) > key(scheme, _number(target.version))
+        later = key(scheme, number(patched.version)) > key(scheme, number(target.version))
     except VersionUnreadableError:
         later = False
     return () if later else ("the fix is no later release than the target, and not its sources with a patch",)
@@ -125,7 +125,9 @@ def of_finding(recipe: r.Recipe, ecosystem: str, package: str, release: str) -> 
     if not whole(recipe, ecosystem, package) and (at == "PyPI" or not same_package(at, target.name, last)):
         return "the recipe's target is another product than the finding's"
     version = base(target.version) if debian else target.version
-    if not same_version(at, version, release):
+    # What is no package of a distribution's is upstream's release, whose versions its order says nothing of.
+    order = at if debian or at == "PyPI" else ""
+    if not same_version(order, version, release):
         return "the recipe's target is another release than the finding's"
     return ""
 
@@ -140,13 +142,13 @@ def same_package(ecosystem: str, one: str, other: str) -> bool:
     """Whether two names are one package's: on the Python index by PEP 503, elsewhere but for capital letters, as
     Debian writes the names of programs. "libfoo" is not "foo"."""
     if ecosystem == "PyPI":
-        return _plain(one) == _plain(other)
+        return plain(one) == plain(other)
     return one.strip().casefold() == other.strip().casefold()
 
 
 def same_version(ecosystem: str, one: str, other: str) -> bool:
     """Whether two texts are one version there; a "v" before the number is none."""
-    one, other = _number(one), _number(other)
+    one, other = number(one), number(other)
     if one == other:
         return True
     scheme = scheme_of(ecosystem)
@@ -158,8 +160,12 @@ def same_version(ecosystem: str, one: str, other: str) -> bool:
         return False
 
 
-def _released(target: r.PythonTarget, files: Files) -> Iterator[tuple[str, str]]:
-    """Name and version as each of its files says."""
+def metadata(target: r.PythonTarget, files: Files) -> Iterator[dict[str, list[str]]]:
+    """The core metadata of each of its files: values by name in small letters. What says it twice, or not, is left out.
+
+    Raises:
+        NotFoundError: a file is not there.
+    """
     for digest in target.wheels.values():
         yield from _metadata(_of_zip(files.read(digest), r"[^/]+\.dist-info/METADATA"))
     for name, digest in target.sdist.items():
@@ -167,7 +173,15 @@ def _released(target: r.PythonTarget, files: Files) -> Iterator[tuple[str, str]]
         yield from _metadata(_of_zip(data, r"[^/]+/PKG-INFO") if name.endswith(".zip") else _of_tar(data))
 
 
-def _metadata(found: list[bytes]) -> Iterator[tuple[str, str]]:
+def _released(target: r.PythonTarget, files: Files) -> Iterator[tuple[str, str]]:
+    """Name and version as each of its files says."""
+    for said in metadata(target, files):
+        names, versions = said.get("name", []), said.get("version", [])
+        if len(names) == len(versions) == 1:
+            yield names[0], versions[0]
+
+
+def _metadata(found: list[bytes]) -> Iterator[dict[str, list[str]]]:
     """Of one file that is there once: two of them are two claims."""
     if len(found) != 1:
         return
@@ -177,9 +191,7 @@ def _metadata(found: list[bytes]) -> Iterator[tuple[str, str]]:
         name, colon, value = line.partition(":")
         if colon and not line[:1].isspace():
             said.setdefault(name.strip().lower(), []).append(value.strip())
-    names, versions = said.get("name", []), said.get("version", [])
-    if len(names) == len(versions) == 1:
-        yield names[0], versions[0]
+    yield said
 
 
 def _of_zip(data: bytes, pattern: str) -> list[bytes]:
@@ -210,9 +222,11 @@ def _of_tar(data: bytes) -> list[bytes]:
     return found
 
 
-def _number(version: str) -> str:
+def number(version: str) -> str:
+    """A version without the "v" before it."""
     return re.sub(r"^[vV](?=\d)", "", version.strip())
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A project's name as the Python index spells it."""
     return re.sub(r"[-_.]+", "-", name.strip()).lower()  # PEP 503

@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from clearway.sandbox.run import Backend, Bind, Limits, Run
 
-from . import benign, check, identity, level
+from . import benign, check, control, identity, level, needs
 from . import recipe as r
 from .bound import TOTAL_S, Bounded, TimeUpError
 from .build import TARGET, Builder, BuildFailedError, Built
@@ -77,6 +77,15 @@ class Subject(Struct, frozen=True, kw_only=True):
         if not built.over or self.known is None or self.document in self.known:
             return ()
         return (f"nobody has read the recipe, and it lays {built.over} files of its own over the target's",)
+
+
+class Way(Struct, frozen=True, kw_only=True):
+    """How a benign run goes on a build. `digest` is of its end and of what it gives, "" where nothing benign ends so;
+    `counts` unless the last that it calls is not the package's; `well` when it ended with a value, or by 0."""
+
+    digest: str
+    counts: bool
+    well: bool
 
 
 class Judged(Struct, frozen=True, kw_only=True):
@@ -219,12 +228,21 @@ def _climb(
     if no_fix and patched.digest != vulnerable.digest:
         steps.append(Step(level=2, result="failed", why=no_fix[0]))
         return done()
+    if lacks := needs.lacking(recipe.patched, files):
+        why = f"the fix was not tried: its release needs {lacks} packages that are not among its wheels"
+        steps.append(Step(level=2, result="not_tried", why=why))
+        return done()
     quiet: list[Seen] = []
+    shown: list[Shown] = []
     for n in range(times):
         told("silent", n, times)
-        quiet.append(slower(_try(backend, patched, subject, uncaught=True).seen, runs, recipe.oracle))
+        shown.append(_try(backend, patched, subject, uncaught=True))
+        quiet.append(slower(shown[-1].seen, runs, recipe.oracle))
         if quiet[-1].shows != "silent":
             break
+    else:
+        if why := _no_answer(backend, builder, vulnerable, patched, subject, shown):
+            quiet[-1] = msgspec.structs.replace(quiet[-1], shows="unclear", why=why)
     steps.append(
         level.silent(
             quiet,
@@ -235,7 +253,8 @@ def _climb(
     )
     if steps[-1].result != "met" or upto < 3:
         return done()
-    steps.append(_unbroken(backend, builder, vulnerable, patched, subject, told))
+    step, counting = _unbroken(backend, builder, vulnerable, patched, subject, told)
+    steps.append(step)
     if steps[-1].result != "met" or upto < 4:
         return done()
     found["variant_seconds"] = seconds
@@ -246,7 +265,7 @@ def _climb(
     if isinstance(recipe.target, r.CTarget) and answer.second.build:
         found["compilers"] = (vulnerable.compiler, answer.second.tool)
     if steps[-1].result == "met" and upto >= 5:
-        steps.append(level.differential(*benign.sizes(recipe, files)))
+        steps.append(level.differential(*benign.sizes(counting, files)))
     return done()
 
 
@@ -302,9 +321,37 @@ def _holds(recipe: r.Recipe, patched: Built) -> bool:
     return recipe.patched is not None and recipe.patched != recipe.target
 
 
+def _no_answer(
+    backend: Backend,
+    builder: Builder,
+    vulnerable: Built,
+    patched: Built,
+    subject: Subject,
+    shown: Sequence[Shown],
+) -> str:
+    """Why silence on the patched build is no answer to the proof, in words; "" when it is one.
+
+    A release may fall silent for what it lacks here, or does no more: an option, a setting, a file. So where a program
+    is told something by its words, or an exception ends the steps, a benign input that asks for the same (`control`)
+    has to come to its end there as it does on the vulnerable build.
+    """
+    recipe = subject.recipe
+    steps = isinstance(recipe.proof, r.Steps)
+    if isinstance(recipe.proof, r.Script) or (steps and all(one.said.raised is None for one in shown)):
+        return ""
+    for proof in control.alike(recipe):
+        before = builder.known(vulnerable, proof, partial(_way, backend, vulnerable, proof, subject))
+        if before.well and before == _way(backend, patched, proof, subject):
+            return ""
+    if steps:
+        return "an exception ended it, and no benign input that makes the same calls ends well on both builds"
+    return "no benign command with the proof's own words ends by 0, and the same way, on both builds"
+
+
 def _unbroken(
     backend: Backend, builder: Builder, vulnerable: Built, patched: Built, subject: Subject, told: Progress
-) -> Step:
+) -> tuple[Step, r.Recipe]:
+    """E3, and the recipe with those benign inputs alone that count."""
     recipe = subject.recipe
     before: dict[str, bool] = {}
     after: dict[str, bool] = {}
@@ -314,11 +361,15 @@ def _unbroken(
         before[test.name] = _passes(backend, vulnerable, test)
         after[test.name] = _passes(backend, patched, test)
     ways = []
+    counting = []
     for n, proof in enumerate(recipe.benign):
         told("benign input", n, len(recipe.benign))
-        before_way = builder.known(vulnerable, proof, partial(_way, backend, vulnerable, proof, subject))
-        ways.append((before_way, _way(backend, patched, proof, subject)))
-    return level.unbroken(before, after, ways)
+        way = builder.known(vulnerable, proof, partial(_way, backend, vulnerable, proof, subject))
+        if way.counts:
+            counting.append(proof)
+            ways.append((way.digest, _way(backend, patched, proof, subject).digest))
+    step = level.unbroken(before, after, ways, foreign=len(recipe.benign) - len(counting))
+    return step, msgspec.structs.replace(recipe, benign=tuple(counting))
 
 
 def _passes(backend: Backend, built: Built, test: r.Tests | r.PythonTests) -> bool:
@@ -358,13 +409,20 @@ def _python_test(built: Built, test: r.PythonTests, environment: dict[str, str])
     )
 
 
-def _way(backend: Backend, built: Built, proof: r.Proof, subject: Subject) -> str:
-    """How a run goes: its end and what it gives, as a digest; "" where it was stopped, a sanitizer stopped a process of
-    it, or its steps can't be walked: nothing benign ends so."""
+def _way(backend: Backend, built: Built, proof: r.Proof, subject: Subject) -> Way:
+    """How a run goes: nothing benign is stopped, has a process that a sanitizer stopped, or steps that can't be
+    walked."""
     shown = trial(backend, built, proof, r.Signal(), subject.files, subject.recipe.limits)
-    said = shown.said.result or shown.said.raised
-    if shown.outcome.ended != "exited" or shown.said.missing or shown.report:
-        return ""
+    said, outcome = shown.said, shown.outcome
+    if outcome.ended != "exited" or said.missing or shown.report:
+        # What never came to a call of anything is ill as well, and told so.
+        return Way(digest="", counts=control.counts(subject.recipe, proof), well=False)
     # A steps proof's line carries the nonce of its run; the value alone is compared.
-    text = said.encode() if said is not None else shown.outcome.stdout
-    return sha256(f"{shown.outcome.ended} {shown.outcome.code}\n".encode() + text).hexdigest()
+    value = said.result or said.raised
+    text = value.encode() if value is not None else outcome.stdout
+    steps = isinstance(proof, r.Steps)
+    return Way(
+        digest=sha256(f"{outcome.ended} {outcome.code}\n".encode() + text).hexdigest(),
+        counts=said.step == "package" if steps else control.counts(subject.recipe, proof),
+        well=outcome.code == 0 and (not steps or said.result is not None),
+    )

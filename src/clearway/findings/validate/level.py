@@ -144,11 +144,19 @@ def silent(seen: Sequence[Seen], *, same_build: bool, holds_patch: bool, looks_a
     return Step(level=2, result="failed", times=len(quiet), of=len(seen), why=f"{word}: {other.why}")
 
 
-def unbroken(before: dict[str, bool], after: dict[str, bool], benign: Sequence[tuple[str, str]] = ()) -> Step:
+def unbroken(
+    before: dict[str, bool],
+    after: dict[str, bool],
+    benign: Sequence[tuple[str, str]] = (),
+    *,
+    foreign: int = 0,
+) -> Step:
     """E3 from the project's tests on both builds, by name, and benign runs as (before, after) digests, "" for one that
-    comes to no end of its own."""
+    comes to no end of its own. `foreign` more count for nothing: the last that they call is not the package's."""
+    others = f"{foreign} benign inputs call last what is not the package's, and count for nothing"
     if not before and not benign:
-        return Step(level=3, result="not_tried", why="no test and no benign input is known")
+        why = others if foreign else "no test and no benign input is known"
+        return Step(level=3, result="not_tried", why=why)
     passed = {name for name, ok in before.items() if ok}
     broken = sorted(name for name in passed if not after.get(name, False))
     if broken:
@@ -173,7 +181,7 @@ def unbroken(before: dict[str, bool], after: dict[str, bool], benign: Sequence[t
     said = " and ".join(
         ([f"{len(passed)} tests pass as before"] if passed else [])
         + ([f"{len(benign)} benign inputs go the same way"] if benign else [])
-    )
+    ) + (f"; {others}" if foreign else "")
     return Step(
         level=3, result="met", times=len(passed) + len(benign), of=len(passed) + len(benign), why=said
     )

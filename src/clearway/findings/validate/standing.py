@@ -5,7 +5,8 @@ counts: a repeat that fails at a level lowers it, whatever was met before. Anoth
 matter: the highest of them is the finding's.
 
 What was lowered, or taken back, does not come back by trying again: it is held down until a trial is asked for after
-that, with a reason. Whoever tries without one may confirm what holds, and raises nothing.
+that, with a reason. Whoever tries without one may confirm what holds, and raises nothing. Nor does taking a failing
+repeat back raise anything: what it lowered is as open as if nothing had been tried, and a trial with a reason tells.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class _Counted(Struct, frozen=True, kw_only=True):
     tried: Tried
     level: int
     held: bool
+    open: bool = False  # what had lowered it was taken back
 
 
 def standing(tried: Iterable[Tried]) -> Standing:
@@ -75,8 +77,12 @@ def standing(tried: Iterable[Tried]) -> Standing:
             counted = [c for c in counted if c.tried.id != one.id]
         else:
             counted.append(_counted(one, drops))
-        before, now = now, _highest(counted)
         left = _highest(_of(counted, one.recipe))
+        if one.revoked == at and left.level > own.level:
+            counted = [_down_to(own.level, c) if c.tried.recipe == one.recipe else c for c in counted]
+            drops.append(_Drop(at=at, was=left.level, to=own.level, recipe=one.recipe))
+            left = _highest(_of(counted, one.recipe))
+        before, now = now, _highest(counted)
         if one.recipe and left.level < own.level:  # another recipe may hold the finding's level all the same
             drops.append(_Drop(at=at, was=own.level, to=left.level, recipe=one.recipe))
         if now.level < before.level:
@@ -110,6 +116,11 @@ def _counted(one: Tried, drops: list[_Drop]) -> _Counted:
         if drop.to >= drop.was:
             drops.remove(drop)
     return _Counted(tried=one, level=level, held=level < one.level)
+
+
+def _down_to(level: int, one: _Counted) -> _Counted:
+    """The same, at no more than that level."""
+    return one if one.level <= level else msgspec.structs.replace(one, level=level, held=True, open=True)
 
 
 def _of(counted: Iterable[_Counted], recipe: str) -> list[_Counted]:
@@ -147,6 +158,8 @@ def _next(before: Standing | None, counted: _Counted, worst: int | None) -> Stan
 
 def _held(why: str, counted: _Counted, validation: int | None) -> Standing:
     said = f"a repeat without a reason met E{counted.tried.level}, which was lowered or taken back before"
+    if counted.open:
+        said = f"what lowered it from E{counted.tried.level} was taken back: a trial with a reason is to tell"
     if why.startswith("a repeat without a reason met"):
         why = why.partition("; ")[2]
     return Standing(
