@@ -31,6 +31,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 import live_server
@@ -47,6 +48,13 @@ ARGUMENTS = (
     "--disable-sync",
 )
 WIDE, PHONE = 1280, 390
+# A desk and a phone, light and dark; two of the four say nearly all.
+LOOKS = [
+    (WIDE, "light"),
+    (PHONE, "dark"),
+    pytest.param(WIDE, "dark", marks=pytest.mark.slow),
+    pytest.param(PHONE, "light", marks=pytest.mark.slow),
+]
 SHOTS = os.environ.get("CLEARWAY_SHOTS", "")  # a folder: `Screen.shot` writes there, and nowhere without it
 Theme = Literal["light", "dark"]
 _WATCH = """

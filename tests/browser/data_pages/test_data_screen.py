@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from harness import PHONE, Screen, shown
+from harness import LOOKS, PHONE, Screen, shown
 from hostile import look
 from playwright.sync_api import expect
 
@@ -41,9 +41,7 @@ def test_an_operator_sees_the_same_and_no_button(
     expect(page.locator("#set-aside")).to_have_count(0)
 
 
-@pytest.mark.parametrize(
-    ("width", "theme"), [(1280, "light"), (1280, "dark"), (PHONE, "light"), (PHONE, "dark")]
-)
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
 def test_axe_finds_nothing_serious_and_nothing_overflows(
     screens: Screens, live: Any, admin: dict[str, str], width: int, theme: str
 ) -> None:

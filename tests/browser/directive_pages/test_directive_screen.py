@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from harness import PHONE, Screen
+from harness import LOOKS, Screen
 from hostile import look
 from playwright.sync_api import expect
 
@@ -69,9 +69,7 @@ def test_an_authority_sees_who_took_note_and_what_is_not_shared(screens: Screens
     expect(page.locator("tr[data-row=hospital]")).to_contain_text("not yet")
 
 
-@pytest.mark.parametrize(
-    ("width", "theme"), [(1280, "light"), (1280, "dark"), (PHONE, "light"), (PHONE, "dark")]
-)
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
 def test_axe_finds_nothing_serious_and_nothing_overflows(
     screens: Screens, live: Any, width: int, theme: str
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from harness import PHONE, Screen
+from harness import LOOKS, Screen
 from playwright.sync_api import expect
 
 Screens = Callable[..., Screen]
@@ -48,9 +48,7 @@ def test_a_maintainer_disputes_from_the_queue(screens: Screens, live: Any) -> No
     expect(page.get_by_role("cell", name="disputed The caller must end the string.")).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    ("width", "theme"), [(1280, "light"), (1280, "dark"), (PHONE, "light"), (PHONE, "dark")]
-)
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
 def test_axe_finds_nothing_serious_and_nothing_overflows(
     screens: Screens, live: Any, width: int, theme: str
 ) -> None:

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from harness import PHONE, WIDE, Screen
+from harness import LOOKS, PHONE, WIDE, Screen
 
 from fleet_site import Site
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [WIDE, PHONE])
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
 def test_every_screen_passes_axe_and_fits_its_width(
     operator: Callable[..., Screen], site: Site, width: int, theme: Any
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from harness import PHONE, Screen, shown
+from harness import LOOKS, PHONE, Screen, shown
 from hostile import look
 from playwright.sync_api import expect
 
@@ -47,9 +47,7 @@ def test_nothing_found_says_what_to_try(screens: Screens, live: Any, operator: d
     expect(page.locator(".state-empty")).to_contain_text("Try fewer words")
 
 
-@pytest.mark.parametrize(
-    ("width", "theme"), [(1280, "light"), (1280, "dark"), (PHONE, "light"), (PHONE, "dark")]
-)
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
 def test_axe_finds_nothing_serious_and_nothing_overflows(
     screens: Screens, live: Any, operator: dict[str, str], width: int, theme: str
 ) -> None:
