@@ -1,4 +1,4 @@
-"""Many numbers or days as one parameter, in PostgreSQL's binary form.
+"""Many numbers, days or digests as one parameter, in PostgreSQL's binary form.
 
 psycopg writes an array value by value in Python, which is a tenth of what an inventory with a thousand exposures costs.
 What is handed over here is written in one piece (PostgreSQL, `array_send`: a head of the dimensions, then each value's
@@ -17,11 +17,12 @@ from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import date
 
 _INT4, _INT4_ARRAY = 23, 1007
 _DATE, _DATE_ARRAY = 1082, 1182
+_BYTEA, _BYTEA_ARRAY = 17, 1001
 _EPOCH = 730_120  # 2000-01-01, PostgreSQL's day 0, as `date.toordinal` counts
 _NULL = struct.pack("!i", -1)
 _VALUE = struct.Struct("!ii")
@@ -45,6 +46,15 @@ class Days(Ints):
         super().__init__([None if day is None else day.toordinal() - _EPOCH for day in values])
 
 
+class Blobs:
+    """Strings of bytes; for a parameter `%b`."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: Collection[bytes]) -> None:
+        self.values = values
+
+
 class _IntsDumper(Dumper):
     format = Format.BINARY
     oid = _INT4_ARRAY
@@ -64,6 +74,19 @@ class _DaysDumper(_IntsDumper):
     element = _DATE
 
 
+class _BlobsDumper(Dumper):
+    format = Format.BINARY
+    oid = _BYTEA_ARRAY
+
+    def dump(self, obj: Blobs) -> bytes:
+        if not obj.values:
+            return struct.pack("!iii", 0, 0, _BYTEA)
+        pieces = [struct.pack("!iiiii", 1, 0, _BYTEA, len(obj.values), 1)]
+        for value in obj.values:
+            pieces += (len(value).to_bytes(4, "big"), value)
+        return b"".join(pieces)
+
+
 def _without(values: Sequence[Any]) -> bytes:
     each = array("i", (4, 0)) * len(values)
     each[1::2] = array("i", values)
@@ -80,6 +103,7 @@ def _with_nulls(values: Sequence[int | None]) -> bytes:
 
 
 def register() -> None:
-    """Makes both known to every connection that is opened from here on."""
+    """Makes them known to every connection that is opened from here on."""
     psycopg.adapters.register_dumper(Ints, _IntsDumper)
     psycopg.adapters.register_dumper(Days, _DaysDumper)
+    psycopg.adapters.register_dumper(Blobs, _BlobsDumper)

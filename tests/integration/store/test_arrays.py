@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clearway.store.arrays import Days, Ints
+from clearway.store.arrays import Blobs, Days, Ints
 from clearway.store.connect import connect
 
 _INTS = st.lists(st.none() | st.integers(-(2**31), 2**31 - 1), max_size=40)
@@ -29,6 +29,13 @@ def test_arrays_arrive_as_they_were_sent(db: Any, ints: list[int | None], days: 
         "select %b, %b, pg_typeof(%b)::text, pg_typeof(%b)::text", (Ints(ints), Days(days)) * 2
     ).fetchone()
     assert row == (ints, days, "integer[]", "date[]")
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(blobs=st.lists(st.binary(max_size=40), max_size=40))
+def test_strings_of_bytes_arrive_as_they_were_sent(db: Any, blobs: list[bytes]) -> None:
+    row = db.execute("select %b, pg_typeof(%b)::text", (Blobs(blobs),) * 2).fetchone()
+    assert row == (blobs, "bytea[]")
 
 
 def test_small_numbers_are_cast_by_the_server(db: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clearway.store.arrays import Blobs
+
 from .version import Version, body_of, component_of, version_of
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ def known(db: psycopg.Connection[Any], digests: Sequence[bytes]) -> dict[bytes, 
         rows = cursor.execute(
             """select v.digest, v.pv from unnest(%b::bytea[]) as w(digest)
             join clearway.package_version v using (digest)""",
-            (list(digests),),
+            (Blobs(digests),),
         )
         return {bytes(digest): pv for digest, pv in rows}
 

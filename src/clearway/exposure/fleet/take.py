@@ -17,11 +17,11 @@ import zstandard
 from msgspec import Struct
 
 from clearway.records.errors import InputError, TooLargeError
-from clearway.store.arrays import Days, Ints
+from clearway.store.arrays import Blobs, Days, Ints
 
 from . import answer, dictionary, due, follow
 from .acts import record
-from .due import Dater, FlawDates, loaded, said, settings
+from .due import Dated, Dater, FlawDates, loaded, said, settings
 from .version import clean, digest_of, storable
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def take(
     row = db.execute(
         """select inventory, added, removed from clearway.fleet_take(
             %s, %b, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
-        (asset, list(prepared.digests), told, storable(inventory.format), storable(inventory.name)[:300],
+        (asset, Blobs(prepared.digests), told, storable(inventory.format), storable(inventory.name)[:300],
          storable(inventory.created)[:100], digest, _COMPRESSOR.compress(raw), len(inventory.components),
          problems, whole, unread,
          any(c.ecosystem == "reported" for c in inventory.components)),
@@ -216,7 +216,7 @@ def _detected(
         return 0
     row = db.execute(
         "select clearway.fleet_detect(%s, %s, %s, %s, %b, %s)",
-        (asset, *_columns(given), list(digests), detected),
+        (asset, *_columns(given), Blobs(digests), detected),
     ).fetchone()
     dated = int(row[0]) if row is not None else 0
     if dated:
@@ -251,12 +251,16 @@ def _expose(
     setting = settings(db, [org])[org]
     told = said(db, [asset])[asset]
     found: list[tuple[Any, ...]] = []
+    known: dict[tuple[Any, ...], Dated] = {}
     for pv, flaw, verdict, flaw_id, kev, kev_due, automatable, impact, ssvc_dated, was, seen in rows:
         stated = detected if seen is None else seen
         first = min((d for d in (stated, was) if d is not None), default=day)
         how = 1 if stated is not None and first == stated else 0
-        facts = FlawDates(flaw_id, kev, kev_due, automatable, impact, ssvc_dated)
-        found.append((pv, flaw, verdict, first, how, *dater.due(setting, facts, told, first, how)))
+        alike = flaw_id, kev, kev_due, automatable, impact, ssvc_dated, first, how
+        dated = known.get(alike)
+        if dated is None:
+            dated = known[alike] = dater.due(setting, FlawDates(*alike[:6]), told, first, how)
+        found.append((pv, flaw, verdict, first, how, *dated))
     pvs, flaws, verdicts, firsts, hows, dues, clocks = zip(*found, strict=True) if found else ((),) * 7
     row = db.execute(
         """select appeared, ended from clearway.fleet_expose(
