@@ -29,7 +29,9 @@ _REBUILT = frozenset(("Root", "TuxCare", "Docker Hardened Images", "Echo"))  # a
 _NUMBERED = {"Debian": (1, 14, 2), "AlmaLinux": (8, 10, 2), "Rocky Linux": (8, 10, 2)}
 _ALPINE = re.compile(r"v(2\.[0-7]|3\.(\d{1,2}))")
 _ALPINE_NEWEST, _ALPINE_SINCE = 22, 4
-_UBUNTU = re.compile(r"(?:Pro:)?(?:FIPS(?:-updates)?:|Realtime:)?(\d{1,2})\.(04|10)")
+# Ubuntu Pro has streams of its own, and more come: "Pro:FIPS-preview:22.04", "Pro:Realtime:22.04".
+_UBUNTU = re.compile(r"(?:Pro:)?(?:([A-Za-z][\w.+-]{0,40}):)?(\d{1,2})\.(04|10)")
+_UBUNTU_STREAMS = frozenset((None, "FIPS", "FIPS-updates", "FIPS-preview", "Realtime"))
 _UBUNTU_ODD = ("6.06",)  # the one that came late
 _UBUNTU_NEWEST, _UBUNTU_SINCE = 25, 2
 _WORD = re.compile(r"[A-Za-z0-9][\w.:+~/ -]{0,99}")
@@ -82,7 +84,8 @@ def _standing(name: str, release: str) -> str:
         found = _UBUNTU.fullmatch(release)
         if found is None:
             return "known" if release in _UBUNTU_ODD else ""
-        return _between(int(found[1]), 4, _UBUNTU_NEWEST, _UBUNTU_SINCE)
+        standing = _between(int(found[2]), 4, _UBUNTU_NEWEST, _UBUNTU_SINCE)
+        return "unknown" if standing and found[1] not in _UBUNTU_STREAMS else standing
     return "unknown" if _WORD.fullmatch(release) else ""
 
 

@@ -6,7 +6,8 @@ All is told in the order of the ecosystem (`clearway.versions`).
 from __future__ import annotations
 
 import re
-from itertools import combinations
+from functools import cmp_to_key, partial
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 from clearway.records.ecosystem import normal_ecosystem, normal_name
@@ -17,7 +18,7 @@ from clearway.versions import compare, scheme_of
 from .report_csaf_tests import RANGE_WORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .report_advisory import Product
 
@@ -95,9 +96,11 @@ def _ordered(scheme: str, product: Product, place: str) -> None:
 
 
 def check_together(products: Sequence[Product]) -> None:
-    """Raises InputError for a package whose versions are said twice: the same ranges, lists, or ranges that meet.
+    """Raises InputError for a package whose versions are said twice, or once as affected and once as fixed.
 
-    A package may be named several times, with a range of each of its branches.
+    A package may be named several times, with a range of each of its branches. The same ranges, ranges that meet, and
+    versions of one list in another or in another's range are told apart by nobody; nor is a listed version affected
+    where another range has its fix (`_lists`).
     """
     for (n, one), (m, other) in combinations(enumerate(products), 2):
         if _package(one) != _package(other):
@@ -125,6 +128,57 @@ def check_together(products: Sequence[Product]) -> None:
                 where=f"{place}.introduced",
                 mend="give ranges that do not meet",
             )
+    together: dict[tuple[str, str, str], list[int]] = {}
+    for n, one in enumerate(products):
+        together.setdefault(_package(one), []).append(n)
+    for numbers in together.values():
+        _lists(scheme_of(products[numbers[0]].ecosystem), {n: products[n] for n in numbers})
+
+
+def _lists(scheme: str, products: Mapping[int, Product]) -> None:
+    """Raises InputError for listed versions of one package that other versions of it speak of too.
+
+    By the order of the ecosystem: "1.0" and "1.0.0" are one version to PyPI.
+    """
+    listed = [(v, n, k) for n, product in products.items() for k, v in enumerate(product.versions)]
+    order = cmp_to_key(partial(compare, scheme))
+    listed.sort(key=lambda one: order(one[0]))  # stable: of equal ones the first stands
+    for (one, _, _), (other, n, k) in pairwise(listed):
+        if compare(scheme, one, other) == 0:
+            raise InputError(
+                f"this version is listed twice: it is {plain(one, 60)} to its ecosystem",
+                where=f"products[{n}].versions[{k}]",
+                mend="take it out",
+            )
+    ranges = [(n, product) for n, product in products.items() if product.introduced]
+    for version, n, k in listed:
+        _listed(scheme, version, n, ranges, f"products[{n}].versions[{k}]")
+
+
+def _listed(scheme: str, version: str, its: int, ranges: Sequence[tuple[int, Product]], place: str) -> None:
+    """Raises InputError for a listed version of product `its` that the range of another has, or the fix of one.
+
+    A fix counts for what comes after it up to where the next range begins.
+    """
+    last: tuple[int, Product] | None = None
+    for n, product in ranges:
+        if n != its and _inside(scheme, product, version):
+            raise InputError(
+                f"the range of products[{n}] has this version already", where=place, mend="take it out"
+            )
+        begins = product.introduced
+        if begins != "0" and compare(scheme, begins, version) > 0:
+            continue
+        if last is None or last[1].introduced == "0" or (
+            begins != "0" and compare(scheme, begins, last[1].introduced) > 0
+        ):  # fmt: skip
+            last = n, product
+    if last is not None and last[0] != its and last[1].fixed:
+        raise InputError(
+            f"this version is at or past the fix of products[{last[0]}] ({plain(last[1].fixed, 60)})",
+            where=place,
+            mend="take it out; one of another branch is of a product with that branch's range",
+        )
 
 
 def _package(product: Product) -> tuple[str, str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clearway.findings.case.draft import changes
 from clearway.formats import cwe_ids, ecosystem_known
@@ -55,6 +57,40 @@ PYPI = {"ecosystem": "PyPI", "name": "example"}
             ),
             "products[1].introduced",
         ),
+        (({**PYPI, "versions": ("1.0", "1.1", "1.0.0")},), "products[0].versions[2]"),
+        (
+            ({**PYPI, "introduced": "1.0", "fixed": "2"}, {**PYPI, "versions": ("2", "2.1")}),
+            "products[1].versions[0]",
+        ),
+        (
+            ({**PYPI, "versions": ("2.1",)}, {**PYPI, "introduced": "0", "fixed": "2"}),
+            "products[0].versions[0]",
+        ),
+        (
+            ({**PYPI, "introduced": "1.0", "fixed": "2"}, {**PYPI, "versions": ("1.5",)}),
+            "products[1].versions[0]",
+        ),
+        (
+            (
+                {**PYPI, "introduced": "0", "fixed": "2"},
+                {**PYPI, "introduced": "3", "fixed": "4", "versions": ("2.5",)},
+            ),
+            "products[1].versions[0]",
+        ),
+        (
+            (
+                {**PYPI, "introduced": "1", "fixed": "2", "versions": ("0.9",)},
+                {**PYPI, "introduced": "3", "fixed": "4", "versions": ("0.9.0",)},
+            ),
+            "products[1].versions[0]",
+        ),
+        (
+            (
+                {"ecosystem": "Debian:12", "name": "x", "introduced": "0", "fixed": "1.0-2"},
+                {"ecosystem": "Debian:12", "name": "x", "versions": ("0:1.0-2",)},
+            ),
+            "products[1].versions[0]",
+        ),
     ],
 )
 def test_what_is_wrong_is_refused_where_it_stands(products: tuple[dict[str, Any], ...], place: str) -> None:
@@ -83,7 +119,8 @@ def test_branches_of_one_package_have_a_product_each() -> None:
 
 @pytest.mark.parametrize(
     "ecosystem",
-    ["Debian:12", "Debian", "Ubuntu:22.04", "Ubuntu:22.04:LTS", "Ubuntu:Pro:18.04:LTS", "Alpine:v3.18", "AlmaLinux:8",
+    ["Debian:12", "Debian", "Ubuntu:22.04", "Ubuntu:22.04:LTS", "Ubuntu:Pro:18.04:LTS",
+     "Ubuntu:Pro:FIPS-preview:22.04:LTS", "Ubuntu:Pro:Realtime:24.04:LTS", "Alpine:v3.18", "AlmaLinux:8",
      "Packagist:https://packages.drupal.org/8", "Maven:https://repo.example.org/maven2", "Root:Debian:12", "Wolfi"],
 )  # fmt: skip
 def test_what_is_known_is_taken_without_a_question(ecosystem: str) -> None:
@@ -95,6 +132,7 @@ def test_what_is_known_is_taken_without_a_question(ecosystem: str) -> None:
     [
         "Debian:15",
         "Ubuntu:26.04",
+        "Ubuntu:Pro:Nvidia-bluefield:22.04:LTS",
         "Alpine:v3.24",
         "openEuler:24.03-LTS",
         "Red Hat:rhel_eus:8.4::baseos",
@@ -105,6 +143,33 @@ def test_what_can_not_be_known_is_named(ecosystem: str) -> None:
     name = ecosystem.partition(":")[0]
     found = doubts(draft({"ecosystem": ecosystem, "name": "example", "introduced": "0"}))
     assert name in found["products[0].ecosystem"]
+
+
+def test_a_list_before_and_between_the_ranges_of_others_stands() -> None:
+    made = draft(
+        {**PYPI, "introduced": "1.0", "fixed": "2"},
+        {**PYPI, "introduced": "3", "last_affected": "3.5", "versions": ("0.9", "3.1")},
+        {**PYPI, "versions": ("0.5", "3.6")},
+    )
+    assert len(made.products) == 3
+
+
+NUMBERS = st.lists(st.integers(0, 12), min_size=1, max_size=4, unique=True)
+
+
+@given(starts=st.lists(st.integers(0, 12), max_size=3, unique=True), lengths=st.data(), listed=NUMBERS)
+def test_no_list_that_is_kept_names_a_version_that_the_ranges_call_fixed_or_have(
+    starts: list[int], lengths: st.DataObject, listed: list[int]
+) -> None:
+    ranges = [(start, start + lengths.draw(st.integers(1, 5))) for start in starts]
+    products = [{**PYPI, "introduced": str(a), "fixed": str(b)} for a, b in ranges]
+    try:
+        draft(*products, {**PYPI, "versions": tuple(map(str, listed))})
+    except InputError:
+        return
+    for version in listed:
+        before = [a for a, _ in ranges if a <= version]
+        assert not before, f"{version} is in a range, or behind its fix"
 
 
 def test_every_ecosystem_of_the_schema_is_one() -> None:
