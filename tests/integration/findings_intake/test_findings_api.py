@@ -208,6 +208,18 @@ def test_a_mark_is_appealed_and_does_not_count_meanwhile(api: Api, desk: Desk) -
     assert api.ask(desk.rival, "GET", "/findings/record?organisation=marked").status_code == 403
 
 
+@pytest.mark.parametrize("asked", ["test=true", "live=false", "Mode=test", "mode=test&mode=live"])
+def test_a_word_that_the_desk_does_not_know_makes_no_report(api: Api, desk: Desk, asked: str) -> None:
+    data = dump(own(title=f"meant as a trial {asked}"))
+    answer = api.ask(desk.finder, "POST", f"/findings?{asked}", data)
+    assert answer.status_code == 400, answer.text
+    assert f"query.{asked.partition('=')[0]}" in answer.text
+    assert "trial" not in {
+        i["title"][9:14] for i in api.ask(desk.coordinator, "GET", "/findings").json()["items"]
+    }
+    assert api.ask(desk.finder, "POST", "/findings?mode=test&filename=a.json", data).status_code == 201
+
+
 def test_a_list_is_filtered_and_its_csv_runs_nothing(api: Api, desk: Desk) -> None:
     api.ask(
         desk.finder,
