@@ -12,7 +12,7 @@ from clearway.findings.lease import control, hold, rule, tasks
 from clearway.findings.lease.proof import Looker
 from clearway.findings.lease.scope import parse, parse_all
 from clearway.http.outbound import Client
-from clearway.records.errors import ConflictError, InputError, TooManyRequestsError
+from clearway.records.errors import ConflictError, ForbiddenError, InputError, TooManyRequestsError
 from intake_world import World, osv, package, write
 from lease_house import NET, House
 
@@ -186,6 +186,16 @@ def test_a_renewal_needs_the_leases_own_token(house: House) -> None:
         hold.renew(db, lease.reference, lease.fence - 1)
     with house.acting(house.finder) as db, pytest.raises(InputError):
         hold.renew(db, lease.reference, 1 << 70)
+
+
+def test_a_coordinator_gives_back_what_is_anothers_and_does_not_renew_it(house: House) -> None:
+    lease = house.lease(house.finder, "pkg:pypi/x", activity="fuzzing")
+    with house.acting(house.coordinator) as db:
+        assert hold.one(db, lease.reference).fence == lease.fence  # the token alone is no right
+    with pytest.raises(ForbiddenError, match="holder"):
+        house.renew(house.coordinator, lease)
+    assert house.renew(house.finder, lease).ends > lease.ends
+    assert house.release(house.coordinator, lease).state == "released"
 
 
 def test_tokens_rise_below_a_root_even_when_the_clock_goes_back(house: House) -> None:

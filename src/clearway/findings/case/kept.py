@@ -32,6 +32,7 @@ from .record import level_of as level_of
 from .record import locked as locked
 from .record import of_package as of_package
 from .record import one as one
+from .record import stands as stands
 from .record import tell as tell
 
 if TYPE_CHECKING:

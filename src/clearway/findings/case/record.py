@@ -104,10 +104,16 @@ def of_package(db: Connection, ecosystem: str, package: str) -> list[Case]:
 
 
 def ended(owner: Connection) -> list[Case]:
-    """Cases whose embargo has ended and whose documents are not published; the owner's to ask."""
+    """Cases whose embargo has ended and whose documents are not published; the owner's to ask.
+
+    One whose findings are all withdrawn is none of them, but where it was released before.
+    """
     rows = owner.execute(
         f"""{_SELECT} join clearway.embargo e on e.embargo = c.embargo
-        where e.ended_by is not null and c.published is null and c.closed is null order by c.case_id"""
+        where e.ended_by is not null and c.published is null and c.closed is null
+            and (c.released is not null or exists (select from clearway.finding f
+                where f.case_id = c.case_id and f.state <> 'withdrawn'))
+        order by c.case_id"""
     )
     return [_case(row) for row in rows]
 
@@ -116,6 +122,14 @@ def findings_of(db: Connection, case: Case) -> list[str]:
     """The handling ids of the case's findings that the caller may see: a reporter's own, the desk's all."""
     rows = db.execute("select handling from clearway.finding where case_id = %s order by finding", (case.id,))
     return [handling for (handling,) in rows]
+
+
+def stands(db: Connection, case: Case) -> bool:
+    """Whether a finding of the case that the caller may see is not withdrawn."""
+    row = db.execute(
+        "select exists (select from clearway.finding where case_id = %s and state <> 'withdrawn')", (case.id,)
+    ).fetchone()
+    return row == (True,)
 
 
 def level_of(db: Connection, case: Case) -> int:

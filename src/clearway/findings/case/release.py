@@ -71,7 +71,7 @@ def arm(
     """Says in advance that the embargo ends on the day agreed, and with `on_exploitation` when attacks are seen.
 
     Raises:
-        ConflictError: no day is agreed, or the case has no finding.
+        ConflictError: no day is agreed, or the case has no finding that stands.
         NotFoundError, ConfigError, InputError: as `ready`: what ends must have something to publish.
     """
     kept.check_open(case)
@@ -89,7 +89,7 @@ def release(db: Connection, vault: Vault, case: Case, home: Path, why: str, *, n
     """Ends the embargo now; its documents follow within moments. It can't be taken back.
 
     Raises:
-        ConflictError: it has ended, or the case has no finding.
+        ConflictError: it has ended, or the case has no finding that stands.
         NotFoundError, ConfigError, InputError: as `ready`.
         ForbiddenError: the caller is no coordinator.
     """
@@ -113,7 +113,8 @@ def release(db: Connection, vault: Vault, case: Case, home: Path, why: str, *, n
 def observe(
     db: Connection, vault: Vault, case: Case, home: Path, act: str, why: str, *, now: datetime
 ) -> Case:
-    """Records that the flaw, an exploit or attacks are public; an embargo that was armed to end then, ends.
+    """Records that the flaw, an exploit or attacks are public; an embargo that was armed to end then, ends, unless
+    every finding of the case is withdrawn.
 
     Raises:
         ConflictError: it was recorded before.
@@ -122,7 +123,7 @@ def observe(
     kept.check_keeper(db, case)
     moved = kept.move(db, case, "public", act, why)
     held = embargo.one(db, case.embargo)
-    if held.on_exploitation and held.ended_by is None and moved.released is None:
+    if held.on_exploitation and held.ended_by is None and moved.released is None and kept.stands(db, moved):
         return release(db, vault, moved, home, f"{act}: {why}".rstrip(": "), now=now)
     return moved
 
@@ -268,11 +269,27 @@ def document(db: Connection, handling: str, kind: str) -> bytes:
     return bytes(row[0])
 
 
+def title(db: Connection, handling: str) -> str:
+    """The title of what is published of a case, in its newest version; "" before, and for who may not see it.
+
+    The case's own title is a reporter's, and for its parties.
+    """
+    row = db.execute(
+        """select d.body from clearway.case_document d join clearway.desk_case c using (case_id)
+        where c.handling = %s and d.kind = 'csaf' and c.published is not null and d.number <= c.told
+        order by d.number desc limit 1""",
+        (handling,),
+    ).fetchone()
+    return "" if row is None else _title({"csaf": bytes(row[0])})
+
+
 def _of_something(db: Connection, case: Case) -> None:
-    if not kept.findings_of(db, case):
+    if not kept.stands(db, case):
+        none = not kept.findings_of(db, case)
         raise ConflictError(
-            "the case has no finding", where=case.subject, mend="put one in: what is published is of one"
-        )
+            "the case has no finding" if none else "every finding of the case is withdrawn",
+            where=case.subject, mend="put one in: what is published is of one",
+        )  # fmt: skip
 
 
 def _title(made: dict[str, bytes]) -> str:
