@@ -5,8 +5,13 @@
     2. A letter is made under its reader's own rights as they are now, and sent. What they may not see is not in it.
     3. Once the server has taken it, it is gone. A crash before that sends it again under the same Message-ID.
 
+However much has happened, a letter has one line for each case and finding: cases first, then what evidence has shown,
+then receipts. Those beyond the first lines are named by their handling ids, and beyond `MOST_NAMED` counted. Trials are
+no news.
+
 A letter lies in other people's systems. Of what is marked TLP:AMBER+STRICT or RED it has the handling id and a link,
-and neither what happened nor a title; of TLP:AMBER too, unless the installation's `details` allow more.
+and neither what happened nor a title; of TLP:AMBER too, unless the installation's `details` allow more. A title is the
+published document's: that of a case or a report is its reporter's.
 """
 
 from __future__ import annotations
@@ -36,8 +41,13 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[Any]
     Transaction = AbstractContextManager[Connection]
 
-MOST_EVENTS = 500  # that one letter tells of
-MOST_LINES = 25
+MOST_LINES = 25  # cases and findings with lines of their own
+MOST_NAMED = 2_000  # and those that are named at all: some 30 KB of handling ids
+KINDS = (  # the events that are news, as the database's trigger keeps them (`desk_news`)
+    "message.added", "party.escalated", "case.embargo_proposed", "case.embargo_soon", "case.held", "case.released",
+    "finding.received", "finding.levelled",
+)  # fmt: skip
+ACTS = ("notify", "dispute")  # and of "case.moved" these
 MAX_TRIES = 12
 MOST_WAIT = timedelta(hours=6)
 MOST_FAULTS = 3  # letters that fail one after another: it is the server then
@@ -49,6 +59,7 @@ _WORDS = {
     "party.escalated": "a vendor who has not answered is asked again",
     "case.embargo_proposed": "an end of the embargo is proposed",
     "case.embargo_soon": "the embargo ends within three days",
+    "case.held": "the embargo no longer ends by itself: every finding is withdrawn",
     "case.released": "the embargo has ended",
     "finding.received": "it is received, with its receipt",
     "finding.levelled": "it has reached another level of evidence",
@@ -80,6 +91,19 @@ class News(Struct, frozen=True, kw_only=True):
     number: int
     words: tuple[str, ...] = ()
     title: str = ""
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """What a letter tells: what it names, at most `MOST_NAMED`, and how many cases and findings more there are."""
+
+    found: tuple[News, ...] = ()
+    cases: int = 0
+    findings: int = 0
+
+    @property
+    def all(self) -> int:
+        """Of how many cases and findings there is news."""
+        return len(self.found) + self.cases + self.findings
 
 
 def start(owner: Connection, now: datetime, hour: int) -> int:
@@ -145,46 +169,74 @@ def reader(owner: Connection, person: int) -> Reader | None:
     return None if row is None else Reader(name=row[0], email=row[1])
 
 
-def others(owner: Connection, letter: Waiting) -> list[int]:
-    """The events that a letter may tell of: those that its reader has not caused; as the owner."""
+def own(owner: Connection, letter: Waiting) -> list[int]:
+    """The events that a letter does not tell of: those that its reader has caused; as the owner."""
     rows = owner.execute(
-        """select seq from clearway.desk_news where seq > %s and seq <= %s and by_person <> %s
-        order by seq desc limit 20000""",
+        "select seq from clearway.desk_news where seq > %s and seq <= %s and by_person = %s",
         (letter.after, letter.upto, letter.person),
     )
     return [row[0] for row in rows]
 
 
-def gather(db: Connection, seqs: Sequence[int], *, details: bool = False) -> list[News]:
-    """What of these events a reader may see, in a transaction that acts for them, by case and finding.
+# All is told apart by case and finding before anything is cut, so that no number of events keeps one from being told.
+_NEWS = """with news as materialized (
+    select subject, kind, body ->> 'act' as act, aud::int as aud, count(*) as number, max(seq) as newest
+    from clearway.event
+    where seq > %(after)s and seq <= %(upto)s and seq <> all(%(own)s::bigint[])
+        and (kind = any(%(kinds)s) or kind = 'case.moved' and body ->> 'act' = any(%(acts)s))
+    group by 1, 2, 3, 4
+), about as (
+    select n.*, c.handling, true as is_case, c.released is not null as released, c.open_aud::int as open_aud
+    from news n join clearway.desk_case c on c.handling = substr(n.subject, 6) where n.subject like 'case/%%'
+    union all
+    select n.*, f.handling, false, false, 0
+    from news n join clearway.finding f on f.handling = substr(n.subject, 9)
+    where n.subject like 'finding/%%' and f.live
+), one as (
+    select handling, is_case, released, open_aud, sum(number)::int as number, max(newest) as newest,
+        bool_and(kind = 'finding.received') as receipt,
+        jsonb_agg(jsonb_build_array(coalesce(act, kind), kind, aud) order by newest) as what
+    from about group by 1, 2, 3, 4
+)
+select handling, is_case, released, open_aud, number, what,
+    count(*) filter (where is_case) over ()::int, count(*) filter (where not is_case) over ()::int
+from one order by is_case desc, receipt, newest desc limit %(most)s"""
 
-    An event counts where its case or finding can be opened too; the newest `MOST_EVENTS` are told of.
+
+def gather(db: Connection, letter: Waiting, own: Sequence[int] = (), *, details: bool = False) -> Told:
+    """What a reader may see of the events that are a letter's, but for those numbered `own`, by case and finding.
+
+    In a transaction that acts for them. An event counts where its case or finding can be opened too.
     """
+    from clearway.findings.case import release
+
     rows = db.execute(
-        """select e.kind, e.subject, e.aud::int, e.body ->> 'act', coalesce(c.handling, f.handling),
-            c.title, c.released is not null, c.open_aud::int
-        from clearway.event e
-        left join clearway.desk_case c on e.subject = 'case/' || c.handling
-        left join clearway.finding f on e.subject = 'finding/' || f.handling
-        where e.seq = any(%s) and coalesce(c.handling, f.handling) is not null
-        order by e.seq desc limit %s""",
-        ([*seqs], MOST_EVENTS),
-    ).fetchall()
+        _NEWS,
+        {
+            "after": letter.after, "upto": letter.upto, "own": [*own], "kinds": [*KINDS], "acts": [*ACTS],
+            "most": MOST_NAMED,
+        },
+    ).fetchall()  # fmt: skip
+    if not rows:
+        return Told()
     travels = _Travels(db, details=details)
-    found: dict[str, dict[str, Any]] = {}
-    for kind, subject, aud, act, handling, title, released, open_aud in reversed(rows):
-        where, _, _ = subject.partition("/")
-        public = bool(released) and travels(open_aud)
-        one = found.setdefault(
-            subject,
-            {"handling": handling, "path": f"/{where}s/{handling}", "number": 0, "words": {}, "title": ""},
-        )
-        one["number"] += 1
-        if public:
-            one["title"] = plain(title, 200)
-        if travels(aud) or (public and kind == "case.released"):
-            one["words"][_WORDS.get(act or kind, _WORDS.get(kind, "news"))] = None
-    return [News(**{**one, "words": tuple(one["words"])}) for one in found.values()]
+    found = []
+    for place, (handling, is_case, released, open_aud, number, what, _, _) in enumerate(rows):
+        public = is_case and released and travels(open_aud)
+        words = [
+            _WORDS.get(act, _WORDS.get(kind, "news"))
+            for act, kind, aud in what
+            if travels(aud) or (public and kind == "case.released")
+        ]
+        title = plain(release.title(db, handling), 200) if public and place < MOST_LINES else ""
+        found.append(
+            News(
+                handling=handling, path=f"/{'cases' if is_case else 'findings'}/{handling}", number=number,
+                words=tuple(dict.fromkeys(words)), title=title,
+            )
+        )  # fmt: skip
+    named = sum(row[1] for row in rows)
+    return Told(found=tuple(found), cases=rows[0][6] - named, findings=rows[0][7] - (len(rows) - named))
 
 
 class _Travels:
@@ -200,9 +252,9 @@ class _Travels:
         return self._known[aud]
 
 
-def subject_of(found: Sequence[News], *, details: bool = False) -> str:
+def subject_of(told: Told, *, details: bool = False) -> str:
     """The subject: handling ids and numbers alone."""
-    what = found[0].handling if len(found) == 1 else f"{len(found):,} cases and findings"
+    what = told.found[0].handling if told.all == 1 else f"{told.all:,} cases and findings"
     return f"[TLP:{marking(details=details)}] Clearway: news of {what}"
 
 
@@ -211,18 +263,23 @@ def marking(*, details: bool) -> str:
     return "AMBER" if details else "GREEN"
 
 
-def text_of(found: Sequence[News], to: Reader, base_url: str, *, details: bool = False) -> str:
+def text_of(told: Told, to: Reader, base_url: str, *, details: bool = False) -> str:
     """The body."""
     base = base_url.rstrip("/")
     parts = [f"TLP:{marking(details=details)}", "", f"{plain(to.name, 200)}, there is news:", ""]
-    for one in found[:MOST_LINES]:
+    for one in told.found[:MOST_LINES]:
         head = f"{one.handling}: {one.title}" if one.title else one.handling
-        told = "; ".join(one.words) or (
+        what = "; ".join(one.words) or (
             "something new" if one.number == 1 else f"{one.number:,} things are new"
         )
-        parts += [head, f"  {told}", f"    {base}{one.path}", ""]
-    if len(found) > MOST_LINES:
-        parts += [f"and {len(found) - MOST_LINES:,} others: {base}/cases", ""]
+        parts += [head, f"  {what}", f"    {base}{one.path}", ""]
+    named = [one.handling for one in told.found[MOST_LINES:]]
+    if named:
+        parts += [f"and of {len(named):,} others:", *_lines(named), ""]
+    for number, noun in ((told.cases, "case"), (told.findings, "finding")):
+        if number:
+            more = f"{noun} that is" if number == 1 else f"{noun}s that are"
+            parts += [f"and of {number:,} {more} not named here: {base}/{noun}s", ""]
     parts += [
         "What is marked above that is not named in a mail: sign in to see it.",
         f"Change or end these letters: {account(base_url)}",
@@ -231,17 +288,20 @@ def text_of(found: Sequence[News], to: Reader, base_url: str, *, details: bool =
     return "\n".join(parts)
 
 
-def letter_of(
-    settings: Settings, found: Sequence[News], to: Reader, letter: UUID, now: datetime
-) -> EmailMessage:
+def _lines(handlings: Sequence[str]) -> list[str]:
+    """Handling ids, six a line: a line of a mail has at most 998 characters (RFC 5322 §2.1.1)."""
+    return [f"  {', '.join(handlings[n : n + 6])}" for n in range(0, len(handlings), 6)]
+
+
+def letter_of(settings: Settings, told: Told, to: Reader, letter: UUID, now: datetime) -> EmailMessage:
     """The message, ready to be sent. Raises InputError as `mail.message` does."""
     from clearway.findings.case.mail import as_html
 
     from . import mail
 
-    text = text_of(found, to, settings.base_url, details=settings.details)
+    text = text_of(told, to, settings.base_url, details=settings.details)
     return mail.message(
-        settings, to=to.email, name=to.name, subject=subject_of(found, details=settings.details), text=text,
+        settings, to=to.email, name=to.name, subject=subject_of(told, details=settings.details), text=text,
         html=as_html(text), reference=f"news.{letter}", unsubscribe=account(settings.base_url), at=now,
     )  # fmt: skip
 
@@ -268,17 +328,17 @@ def send_waiting(
         if faults >= MOST_FAULTS or stopping():
             break
         with owner() as db:
-            to, seqs = reader(db, one.person), others(db, one)
-        found: list[News] = []
-        if to is not None and seqs:
+            to, mine = reader(db, one.person), own(db, one)
+        told = Told()
+        if to is not None:
             with acting(one.person) as db:
-                found = gather(db, seqs, details=settings.details)
+                told = gather(db, one, mine, details=settings.details)
         with owner() as db:  # held while it is sent: what ends the letter is committed with the server's word
             if not _held(db, one):
                 continue
             try:
-                if to is not None and found:
-                    mail.send(settings, letter_of(settings, found, to, one.letter, now()))
+                if to is not None and told.found:
+                    mail.send(settings, letter_of(settings, told, to, one.letter, now()))
                     sent += 1
             except InputError as error:
                 _failed(db, one, plain(str(error), 300))

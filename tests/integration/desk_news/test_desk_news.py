@@ -210,8 +210,108 @@ def test_an_embargo_that_ends_soon_is_told_once_and_its_end_names_the_advisory(
     with cases.acting() as db:
         release.release(db, cases.desk.vault, kept.by_id(db, case.id), cases.desk.home, "fixed", now=NOW)
     (letter,) = post.run()
-    assert f"{case.handling}: {cases.again(case).title}" in body(letter)
+    assert cases.again(case).title not in body(letter)  # a reporter's words, for its parties
     assert "the embargo has ended" in body(letter)
+
+
+def test_a_title_in_a_letter_is_the_published_documents_and_there_is_none_before(
+    cases: Cases, post: Post
+) -> None:
+    case = cases.opened(title="INTERNAL: customer Acme was hit through parse_string")
+    cases.vendor(case)
+    cases.drafted(case)
+    post.asks(cases.desk.maintainer)
+    with cases.acting() as db:
+        release.release(db, cases.desk.vault, kept.by_id(db, case.id), cases.desk.home, "fixed", now=NOW)
+    (first,) = post.run()
+    assert "the embargo has ended" in body(first)
+    assert case.handling in body(first).splitlines()  # it is not published yet
+    assert release.publish(cases.desk.owner, cases.world.url, cases.world.home, case.id, FixedClock(NOW))
+    says(cases, case)
+    (later,) = post.run()
+    assert f"{case.handling}: Heap buffer overflow in parse_string" in body(later).splitlines()
+    assert b"INTERNAL" not in b"".join(post.letters.raw)
+    assert b"Acme" not in b"".join(post.letters.raw)
+
+
+def received(cases: Cases, finding: findings.Finding, times: int = 1) -> None:
+    """As if so many receipts were given out for it."""
+    with cases.acting(cases.desk.finder) as db:
+        db.execute(
+            "select clearway.emit('finding.received', %s, %s, %s) from generate_series(1, %s)",
+            (finding.subject, finding.org, finding.aud, times),
+        )
+
+
+@pytest.mark.parametrize("rhythm", ["at-once", "digest"])
+def test_however_many_receipts_come_after_it_a_dispute_is_told_and_each_thing_counted(
+    cases: Cases, post: Post, rhythm: str
+) -> None:
+    case = cases.opened()
+    cases.vendor(case)
+    day = NOW.replace(hour=9)
+    post.asks(cases.desk.coordinator, rhythm)
+    assert post.run(day) == []
+    with cases.acting(cases.desk.maintainer) as db:
+        found = kept.one(db, case.handling)
+        mine = next(p for p in party.listed(db, found) if p.member == cases.desk.vendor)
+        party.act(db, found, mine, "dispute", "it is meant so")
+    reported = [cases.desk.finding() for _ in range(30)]
+    for finding in reported:
+        received(cases, finding)
+    received(cases, reported[0], 700)
+    (letter,) = post.run(day + timedelta(days=1))
+    assert "news of 31 cases and findings" in letter["subject"]
+    lines = body(letter).splitlines()
+    assert next(line for line in lines if line.startswith("CW")) == case.handling
+    assert all(finding.handling in body(letter) for finding in reported)
+    assert "and of 6 others:" in body(letter)
+    assert "701 things are new" in body(letter)
+    assert post.run(day + timedelta(days=2)) == []
+
+
+def test_what_a_letter_does_not_name_is_counted_cases_before_findings(
+    cases: Cases, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk_news, "MOST_NAMED", 3)
+    post.asks(cases.desk.coordinator)
+    opened = [cases.opened() for _ in range(4)]
+    for case in opened:
+        cases.vendor(case)
+    for finding in [cases.desk.finding() for _ in range(5)]:
+        received(cases, finding)
+    for case in opened:
+        with cases.acting(cases.desk.maintainer) as db:
+            found = kept.one(db, case.handling)
+            mine = next(p for p in party.listed(db, found) if p.member == cases.desk.vendor)
+            party.act(db, found, mine, "dispute", "it is meant so")
+    (letter,) = post.run()
+    assert "news of 9 cases and findings" in letter["subject"]
+    assert f"and of 1 case that is not named here: {BASE}/cases" in body(letter)
+    assert f"and of 5 findings that are not named here: {BASE}/findings" in body(letter)
+
+
+def test_trials_are_no_news(cases: Cases, post: Post) -> None:
+    post.asks(cases.desk.coordinator)
+    post.asks(cases.desk.colleague)
+    trial = cases.desk.finding(live=False)
+    with cases.acting(cases.desk.finder) as db:
+        findings.announce(db, trial, "finding.received")
+    received(cases, trial)  # and an event that does not say so
+    with cases.acting() as db:
+        findings.set_level(db, trial, 1, "it fires")
+    assert post.run() == []
+
+
+def test_the_events_that_are_kept_are_those_that_letters_look_for(cases: Cases) -> None:
+    with cases.desk.owner() as db:
+        row = db.execute(
+            "select pg_get_triggerdef(oid) from pg_trigger where tgname = 'desk_news' "
+            "and tgrelid = 'clearway.event'::regclass"
+        ).fetchone()
+    assert row is not None
+    named = set(re.findall(r"'([a-z_.]+)'", row[0]))
+    assert named == {*desk_news.KINDS, *desk_news.ACTS, "case.moved", "act", "live", "false"}
 
 
 def test_once_a_day_all_news_are_in_one_letter_from_the_hour_on(cases: Cases, post: Post) -> None:
@@ -362,7 +462,9 @@ NEWS = desk_news.News(handling="CWC-7Q4K-9M2X", path="/cases/CWC-7Q4K-9M2X", num
 def test_no_name_and_no_title_breaks_out_of_a_line_or_adds_a_header(name: str, title: str) -> None:
     settings = mail.Settings(host="127.0.0.1", sender="Clearway <desk@example.org>", base_url=BASE)
     to = desk_news.Reader(name=name, email="ada@clinic.example")
-    made = desk_news.letter_of(settings, [replace(NEWS, title=title)], to, UUID(int=7), NOW)
+    made = desk_news.letter_of(
+        settings, desk_news.Told(found=(replace(NEWS, title=title),)), to, UUID(int=7), NOW
+    )
     raw = made.as_bytes()
     head, _, _ = raw.partition(b"\r\n\r\n")
     named = [line.split(b":")[0].lower() for line in head.split(b"\r\n") if line[:1] not in (b" ", b"\t")]
