@@ -11,7 +11,7 @@ def test_taken_back_and_made_again_everybody_has_asked_for_nothing(cases: Cases)
     me = cases.desk.colleague
     with cases.acting(me) as db:
         person.change(db, me.person, person.one(db, me.person).version, desk_mail="digest")
-    steps = Steps(cases.desk.people.url, "0051", "0056")
+    steps = Steps(cases.desk.people.url, "0051", "0057")
 
     def found() -> set[tuple[str, str]]:
         with cases.desk.owner() as db:
