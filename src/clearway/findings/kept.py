@@ -19,7 +19,7 @@ from msgspec import Struct
 from clearway import ledger
 from clearway.access import audience
 from clearway.access.marking import Marking
-from clearway.records.errors import ConflictError, NotFoundError, StaleError
+from clearway.records.errors import ConflictError, ForbiddenError, NotFoundError, StaleError
 from clearway.records.text import plain
 from clearway.store import events
 from clearway.store.scalar import scalar
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import psycopg
+
+    from clearway.store.jobs import Job
 
     Connection = psycopg.Connection[Any]
 
@@ -259,6 +261,20 @@ def check_works(db: Connection, finding: Finding) -> None:
     clearinghouse that keeps the case. The database's own functions hold to the same.
     """
     db.execute("select clearway.check_works(%s, 'the desk does that')", (finding.id,))
+
+
+def starter_works(job: Job, finding: Finding) -> bool:
+    """Whether whoever started a job still works on the finding; so is the program itself.
+
+    What the database noted with the act counts, and no argument of the job.
+    """
+    if job.by_person is None:
+        return True
+    try:
+        with job.acting() as db:
+            return db.execute("select clearway.works_finding(%s)", (finding.id,)).fetchone() == (True,)
+    except (ForbiddenError, NotFoundError):  # nobody any more to act for
+        return False
 
 
 def _finding(row: tuple[Any, ...]) -> Finding:

@@ -12,6 +12,7 @@ import pytest
 from harness import Screen
 from playwright.sync_api import expect
 
+from clearway.app.worker import mint
 from clearway.findings import artefact, kept
 from clearway.findings.artefact import File
 from clearway.findings.validate import validation
@@ -66,7 +67,9 @@ def test_a_validation_is_asked_for_watched_and_its_log_read(
     screen.axe()
     stop = threading.Event()
     worker = threading.Thread(
-        target=run_worker, args=(one.people.url, tasks(one.home, one.people.url)), kwargs={"stop": stop}
+        target=run_worker,
+        args=(one.people.url, tasks(one.home, one.people.url)),
+        kwargs={"stop": stop, "mint": mint},
     )
     worker.start()
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import sandbox_house
+from clearway.app.worker import mint
 from clearway.findings import artefact, kept
 from clearway.findings.artefact import File
 from clearway.findings.dedup import edge, public
@@ -29,7 +30,9 @@ from findings_world import Desk
 def worker(desk: Desk) -> Iterator[None]:
     stop = threading.Event()
     running = threading.Thread(
-        target=run_worker, args=(desk.people.url, tasks(desk.home, desk.people.url)), kwargs={"stop": stop}
+        target=run_worker,
+        args=(desk.people.url, tasks(desk.home, desk.people.url)),
+        kwargs={"stop": stop, "mint": mint},
     )
     running.start()
     try:

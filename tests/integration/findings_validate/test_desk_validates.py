@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from clearway.app.worker import mint
 from clearway.findings import artefact, desk_key, kept
 from clearway.findings.artefact import File
 from clearway.findings.dedup.tasks import tasks as dedup_tasks
@@ -80,7 +81,9 @@ def worker(desk: Desk) -> Iterator[None]:
     known = tasks(desk.home, desk.people.url) | {
         overlap.TASK: dedup_tasks(desk.home, desk.people.url)[overlap.TASK]
     }
-    running = threading.Thread(target=run_worker, args=(desk.people.url, known), kwargs={"stop": stop})
+    running = threading.Thread(
+        target=run_worker, args=(desk.people.url, known), kwargs={"stop": stop, "mint": mint}
+    )
     running.start()
     try:
         yield

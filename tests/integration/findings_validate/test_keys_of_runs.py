@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from clearway.app.worker import mint
 from clearway.findings import artefact, kept
 from clearway.findings.artefact import File
 from clearway.findings.dedup import edge
@@ -43,7 +44,9 @@ int main(void) {
 def worker(desk: Desk) -> Iterator[None]:
     stop = threading.Event()
     known = tasks(desk.home, desk.people.url)
-    running = threading.Thread(target=run_worker, args=(desk.people.url, known), kwargs={"stop": stop})
+    running = threading.Thread(
+        target=run_worker, args=(desk.people.url, known), kwargs={"stop": stop, "mint": mint}
+    )
     running.start()
     try:
         yield

@@ -23,13 +23,13 @@ from clearway.records.errors import (
     TooManyRequestsError,
     UpstreamError,
 )
-from clearway.store.scalar import scalar
 
 from .. import kept as findings
+from ..case import kept as cases
 from ..desk_key import DeskKey
 from ..intake.submit import Desk as IntakeDesk
 from ..vault import Vault
-from . import answer, budget, endpoint, gather, kept, outgoing
+from . import answer, budget, endpoint, gather, kept, outgoing, start
 from .compose import composed
 from .settings import Settings, key, read
 
@@ -76,8 +76,10 @@ def _draft(home: Path, job: Job, found: Proposal) -> None:
     settings, vault = read(home), Vault.of_home(home)
     job.progress(0, 3, "reading")
     with job.acting() as db:
-        if not scalar(db, "select clearway.is_desk()::int"):
-            raise ForbiddenError("who asked is no coordinator any more")
+        if found.finding is not None:
+            start.check_works(db, findings.by_id(db, found.finding))
+        else:
+            start.check_works(db, cases.by_id(db, found.case_id or 0))
         parts = gather.parts(db, IntakeDesk(vault, DeskKey.of_home(home)), found)
     made = composed(settings, found.kind, parts)
     body = made.body

@@ -18,7 +18,7 @@ from msgspec import Struct
 from clearway import ledger
 from clearway.formats.reported_parts import prose
 from clearway.records.errors import ConflictError, InputError, NotFoundError, TooLargeError
-from clearway.store import events, jobs
+from clearway.store import events
 from clearway.store.scalar import scalar
 
 from .answer import Drafted
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[Any]
 
 TASK = "findings.assist"
-LOCK = "assist"  # one request at a time: the endpoint is one, and so is its budget
 MAX_TEXT = 20_000  # characters that a person may take
 State = Literal["waiting", "running", "proposed", "failed", "accepted", "discarded", "expired"]
 
@@ -102,7 +101,6 @@ def ask(
     )
     made = one(db, number)
     ledger.append(db, "assist.asked", made.subject, {"proposal": number, "kind": kind}, aud=made.aud)
-    jobs.defer(db, TASK, {"proposal": number}, lock=LOCK)
     return number
 
 

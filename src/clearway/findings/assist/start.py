@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from clearway.records.errors import ConflictError, InputError, NotFoundError, TooLargeError
 
+from .. import kept as findings
 from ..case import draft as drafts
 from ..case import kept as cases
 from . import budget, gather, kept, outgoing
@@ -40,13 +41,22 @@ def must_be_on(home: Path) -> Settings:
     return found
 
 
+def check_works(db: Connection, about: Finding | Case) -> None:
+    """Raises ForbiddenError for who is no desk, and for another house than keeps the case, or the finding's case."""
+    if isinstance(about, cases.Case):
+        cases.check_keeper(db, about)
+    else:
+        findings.check_works(db, about)
+
+
 def leaving(db: Connection, settings: Settings, kind: Kind, about: Finding | Case) -> tuple[Leaving, ...]:
     """What would be sent, as things stand; nothing is opened for it.
 
     Raises:
-        ForbiddenError: by the settings nothing of it may be.
+        ForbiddenError: another clearinghouse keeps the case, or by the settings nothing of it may be.
         ConflictError: there is nothing to compare it with.
     """
+    check_works(db, about)
     return outgoing.leaving(settings, outline(db, kind, about, beside(db, kind, about)))
 
 
@@ -55,10 +65,12 @@ def ask(db: Connection, owner: Owner, home: Path, kind: Kind, about: Finding | C
 
     Raises:
         ConflictError: the assistance is off, one is under way, or there is nothing to compare it with.
-        ForbiddenError: the caller is no coordinator of a clearinghouse, or by the settings nothing of it may be sent.
+        ForbiddenError: the caller is no coordinator of the clearinghouse that works on it, or by the settings nothing
+            of it may be sent.
         TooManyRequestsError: the day's share is used up, or the endpoint rests.
         InputError: what is asked for is none of a case.
     """
+    check_works(db, about)
     settings = must_be_on(home)
     others = beside(db, kind, about)
     outgoing.leaving(settings, outline(db, kind, about, others))

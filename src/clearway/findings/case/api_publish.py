@@ -44,6 +44,8 @@ IfMatch = Annotated[
         description="the `etag` of the draft that it goes on from; without one: none",
     ),
 ]
+# What a draft goes on from whose `if-match` is no tag of one: it matches none, and is not a missing one.
+NO_VERSION = -1
 KindText = Annotated[str, Meta(max_length=10)]
 
 
@@ -125,7 +127,10 @@ def handlers() -> list[HTTPRouteHandler]:
         vault = vault_of(request)
 
         def act(db: Db, me: Principal) -> Made:
-            base = None if if_match == "*" else etag.expected(request).versions if if_match else ()
+            base: tuple[int, ...] | None = ()
+            if if_match:
+                versions = etag.expected(request).versions
+                base = None if versions is None else versions or (NO_VERSION,)
             number = draft.put(
                 db, vault, kept.one(db, handling), draft.decoded(body), summary, base=base, sure=sure
             )

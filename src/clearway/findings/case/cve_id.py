@@ -15,7 +15,6 @@ from clearway.access import embargo
 from clearway.formats.report_advisory import CVE
 from clearway.records.errors import ConfigError, ConflictError, InputError, IntegrityError, UpstreamError
 from clearway.records.text import plain
-from clearway.store.jobs import defer
 
 from . import kept
 from . import settings as setting
@@ -57,7 +56,7 @@ def ask(db: Connection, case: Case, home: Path) -> Case:
         raise ConflictError(f"its CVE id is {case.cve_state}", where=case.subject)
     kept.changed(db, case, "cve = '', cve_state = 'requested', cve_problem = ''")
     kept.tell(db, case, "case.cve_requested", {})
-    defer(db, TASK, {"case": case.id}, once=f"cve {case.handling}")
+    db.execute("select clearway.start_case_job(%s, 'cve')", (case.id,))
     return kept.by_id(db, case.id)
 
 

@@ -99,10 +99,7 @@ def queue_all(
 ) -> int:
     """Queues a letter to each party that is reached by mail alone (or to `only` one); how many."""
     row = db.execute("select clearway.queue_letters(%s, %s, %s, %s)", (case.id, kind, only, but)).fetchone()
-    made = int(row[0]) if row else 0
-    if made:
-        defer(db, TASK, {}, lock=TASK, once=TASK)
-    return made
+    return int(row[0]) if row else 0
 
 
 def make_link(owner: Connection, vault: Vault, party: int, now: datetime, contact: int | None = None) -> str:

@@ -25,7 +25,6 @@ from clearway.formats import report_check
 from clearway.records.errors import ClearwayError, ConfigError, ConflictError, NotFoundError
 from clearway.store import events
 from clearway.store.connect import translated
-from clearway.store.jobs import defer
 
 from .. import kept as findings
 from ..dedup import public, returned
@@ -106,7 +105,7 @@ def release(db: Connection, vault: Vault, case: Case, home: Path, why: str, *, n
     moved = _moved(db, case, why)
     kept.changed(db, moved, "released = %s", (now.astimezone(UTC).replace(microsecond=0),))
     kept.tell(db, moved, "case.released", {"why": why[:500]})
-    defer(db, TASK, {"case": case.id}, lock=f"case {case.handling}", once=f"case {case.handling}")
+    db.execute("select clearway.start_case_job(%s, 'release')", (case.id,))
     return kept.by_id(db, case.id)
 
 
@@ -147,7 +146,7 @@ def update(db: Connection, vault: Vault, case: Case, home: Path, *, now: datetim
         (now.astimezone(UTC).replace(microsecond=0), case.id, versions[-1].number),
     )
     kept.tell(db, case, "case.updated", {"number": versions[-1].number})
-    defer(db, TASK, {"case": case.id}, lock=f"case {case.handling}", once=f"case {case.handling}")
+    db.execute("select clearway.start_case_job(%s, 'release')", (case.id,))
     return kept.by_id(db, case.id)
 
 

@@ -81,6 +81,8 @@ class Desk:
             a, b = self._proven(db, one), self._proven(db, other)
         if a is None or b is None or _product(a) != _product(b):
             return
+        if not all(kept.starter_works(job, each.finding) for each in (a, b)):
+            return
         rows: dict[int, dict[str, bool | None]] = {one: {}, other: {}}
         for n, (fixed, tried) in enumerate(((a, b), (b, a))):
             job.progress(n, 2, "cross-runs")
@@ -154,22 +156,13 @@ def ask(db: Connection, one: Finding, other: Finding) -> int:
     Raises:
         ForbiddenError: the caller is no desk, or another clearinghouse keeps the case of one of them.
     """
-    from clearway.store import jobs
-
     if one.id == other.id:
         raise InputError("a finding is itself", where="with")
     for each in (one, other):
         kept.check_works(db, each)
     aud = scalar(db, "select clearway.meet(%s)", (sorted({one.aud, other.aud}),))
     ledger.append(db, "duplicate.cross_asked", one.subject, {"with": other.handling}, aud=aud)
-    return start(db, one.id, other.id, jobs)
-
-
-def start(db: Connection, one: int, other: int, jobs: Any) -> int:
-    """Defers the job, once while it waits."""
-    pair = {"one": min(one, other), "other": max(one, other)}
-    number: int = jobs.defer(db, TASK, pair, once=f"cross {pair['one']} {pair['other']}")
-    return number
+    return int(scalar(db, "select clearway.ask_cross(%s, %s)", (one.id, other.id)))
 
 
 def start_waiting(db: Connection, finding: Finding, others: Iterable[int]) -> None:
@@ -177,7 +170,8 @@ def start_waiting(db: Connection, finding: Finding, others: Iterable[int]) -> No
     from clearway.store import jobs
 
     for other in others if finding.level >= LEAST_LEVEL else ():
-        start(db, finding.id, other, jobs)
+        first, second = sorted((finding.id, other))
+        jobs.defer(db, TASK, {"one": first, "other": second}, once=f"cross {first} {second}")
 
 
 def _keep(db: Connection, a: Finding, b: Finding, said: Crossed) -> None:

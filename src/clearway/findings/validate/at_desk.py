@@ -119,6 +119,10 @@ class Desk:
             if asked.state not in ("waiting", "running"):
                 return
             finding = kept.by_id(db, asked.finding)
+        if not kept.starter_works(job, finding):
+            self._give_back(job, finding, number, "who asked for it works on the finding no more")
+            return
+        with job.owner() as db:
             validation.begin(db, number)
             raw, sent = self._recipe(db, finding, asked)
         judged: Judged
@@ -152,30 +156,32 @@ class Desk:
                 self._keep(db, finding, asked, judged, raw or b"", environment, made)
 
     def accept(self, job: Job, args: dict[str, Any]) -> None:
-        """The task: E6, signed, by the person who started the job."""
+        """The task: E6, signed, in the words that the database noted with the act of whoever started the job.
+
+        It does nothing where that person no longer works on the finding, or what was accepted no longer stands.
+        """
         number = int(args["validation"])
+        with job.owner() as db:
+            finding = kept.by_id(db, validation.by_id(db, number).finding)
+        if not kept.starter_works(job, finding):
+            return
         with job.owner() as db, job.step(f"accepted {number}", db) as todo:
-            if not todo:
+            said = validation.accepting(db, number)
+            if not todo or said is None or said.person != (job.by_person or 0):
                 return
             found = validation.by_id(db, number)
-            finding = kept.by_id(db, found.finding)
             before = next((s for s in found.steps if s.level == 4), None)
-            if (
-                found.level not in (4, 5)
-                or found.revoked is not None
-                or before is None
-                or before.statement is None
-            ):
+            if before is None or before.statement is None or not validation.stands(db, found):
                 return
             data = artefact.read(db, self.vault, artefact.one(db, before.statement), logged=False)
             told, _ = statement.opened(data, desk_key.known(db))
-            by, why = plain(str(args["by"]), 200), plain(str(args["why"]), 2000)
+            by, why = plain(said.name, 200), plain(said.why, 2000)
             new = statement.accepted(told, by, why, datetime.now(UTC))
             file = self._statement(number, new)
             added = artefact.add(db, self.vault, finding, file)
             step = level.Step(level=6, result="met", why=f"accepted by {by}: {why}", times=1, of=1)
             place = (finding.id, finding.org, finding.aud)
-            validation.add_step(db, number, place, step, added.id, job.by_person or 0)
+            validation.add_step(db, number, place, step, added.id, said.person)
             db.execute(
                 "update clearway.validation set level = 6, why = %s, version = version + 1 where validation = %s",
                 (step.why, number),

@@ -39,7 +39,11 @@ def add_evidence(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="with --ask: a file of the target that you have seen to be what is published; may be given again",
     )  # fmt: skip
     parser.add_argument("--by", default="", help="with --accept: a person, or upstream and where it said so")
-    parser.add_argument("--why", default="", help="with --accept and --revoke")
+    parser.add_argument(
+        "--why", default="",
+        help="with --accept and --revoke; with --ask: why it is tried again, without which nothing that was lowered "
+        "or taken back comes back",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true")
     parser.set_defaults(func=run)
 
@@ -87,7 +91,13 @@ def _act(args: argparse.Namespace, db: Db, finding: Finding) -> None:
     told: dict[str, Any] | None = None
     if args.ask:
         asked = validation.ask(
-            db, finding, upto=int(args.upto[1]), seconds=args.seconds, patch=args.patch, vouched=args.vouch
+            db,
+            finding,
+            upto=int(args.upto[1]),
+            seconds=args.seconds,
+            patch=args.patch,
+            vouched=args.vouch,
+            why=args.why,
         )
         told, words = {"id": asked}, f"asked: validation {asked}; a worker takes it"
     elif args.accept is not None:

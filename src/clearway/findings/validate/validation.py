@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from clearway import ledger
 from clearway.records.errors import ConflictError, InputError, NotFoundError
-from clearway.store import jobs
 from clearway.store.scalar import scalar
 
 from .. import artefact, kept
@@ -85,6 +84,14 @@ class Validation(Struct, frozen=True, kw_only=True):
     steps: tuple[KeptStep, ...] = ()
 
 
+class Accepting(Struct, frozen=True, kw_only=True):
+    """Who accepts a validation: `person` is the coordinator whose act it was (0: the owner), `name` whom they name."""
+
+    person: int
+    name: str
+    why: str
+
+
 _SELECT = """select v.validation, v.finding, v.org, v.aud::int, v.asked, v.upto, v.seconds, v.patch, v.vouched, v.state,
     v.doing, v.done, v.total, v.begun, v.ended, v.level, v.why, v.recipe, v.crash, v.crash_state, v.vulnerable,
     v.patched, v.environment, v.log, v.version, v.revoked, v.revoked_why, v.again_why from clearway.validation v"""
@@ -127,7 +134,6 @@ def ask(
         | ({"why": why.strip()} if why.strip() else {}),
         aud=finding.aud,
     )
-    jobs.defer(db, TASK, {"validation": number}, lock=finding.subject)
     kept.move(db, finding, "validating")
     return number
 
@@ -147,11 +153,11 @@ def accept(db: Connection, finding: Finding, number: int, name: str, why: str) -
         )
     if found.level == 6:
         raise ConflictError("it is accepted already", where=f"validation {number}")
-    same = [t for t in _tried(db, finding.id) if t.recipe == found.recipe]
-    if found.revoked is not None or min(standing(same).level, best(db, finding.id).level) < 4:
+    if not stands(db, found):
         raise ConflictError(
             "what it says no longer holds: it was taken back, or a repeat fails", where=f"validation {number}"
         )
+    db.execute("select clearway.accept_validation(%s, %s, %s, %s)", (finding.id, number, name, why))
     ledger.append(
         db,
         "validation.accepting",
@@ -159,7 +165,24 @@ def accept(db: Connection, finding: Finding, number: int, name: str, why: str) -
         {"validation": number, "by": name, "why": why},
         aud=finding.aud,
     )
-    jobs.defer(db, ACCEPT, {"validation": number, "by": name, "why": why}, lock=finding.subject)
+
+
+def stands(db: Connection, found: Validation) -> bool:
+    """Whether a validation may be accepted now: it, what repeats of it say, and the finding are at E4 or E5."""
+    if found.state != "done" or found.level not in (4, 5) or found.revoked is not None:
+        return False
+    same = [t for t in _tried(db, found.finding) if t.recipe == found.recipe]
+    return min(standing(same).level, best(db, found.finding).level) >= 4
+
+
+def accepting(owner: Connection, number: int) -> Accepting | None:
+    """Who accepts the validation of that number, as the database noted it with the act; None where nobody does."""
+    row = owner.execute(
+        """select accept_by, accept_name, accept_why from clearway.validation
+        where validation = %s and accept_by is not null""",
+        (number,),
+    ).fetchone()
+    return None if row is None else Accepting(person=row[0], name=row[1], why=row[2])
 
 
 def revoke(db: Connection, finding: Finding, number: int, why: str) -> Finding:
