@@ -43,6 +43,25 @@ ONE = {
     "a Swift package": (HUB, "pkg:swift/github.com/o/n@1.0.0"),
     "an action": (HUB, "pkg:githubactions/o/n@v4"),
     "a purl of a repository": (GIT, "pkg:git/git.example.org/t/x@4f2a9c1"),
+    "a raw file": (HUB, "https://raw.githubusercontent.com/o/n/main/src/x.c"),
+    "an archive": (HUB, "https://codeload.github.com/O/N/zip/refs/heads/main"),
+    "the forge's API": (HUB, "https://api.github.com/repos/o/n/contents"),
+    "the forge's API with a dot": (HUB, "https://api.github.com/./Repos/o/n"),
+    "the forge's ssh over 443": (HUB, "https://ssh.github.com:443/o/n.git"),
+    "a large file": (HUB, "https://media.githubusercontent.com/media/o/n/main/x.bin"),
+    "the API of a forge with groups": (
+        "https://gitlab.com/g/p", "https://gitlab.com/api/v4/projects/g%2Fp/repository/files"),
+    "the API of a forge at a host of its own": (
+        "https://bitbucket.org/o/n", "https://api.bitbucket.org/2.0/repositories/o/n"),
+    "a purl of a raw host": (HUB, "pkg:git/ssh.github.com/o/n"),
+    "a package that says where it is from": (HUB, "pkg:generic/n@1?vcs_url=git%2Bhttps://github.com/o/n.git%40abc1234"),
+    "the same, with its credentials": (HUB, "pkg:generic/n?vcs_url=git%2Bhttps://me:x%40github.com/o/n"),
+    "the same, by ssh": (HUB, "pkg:generic/n?vcs_url=git%2Bssh://git%40github.com:22/o/n.git"),
+    "the same, as ssh writes it": (HUB, "pkg:generic/n?vcs_url=git%40github.com:o/n.git"),
+    "the same, by git's protocol": (GIT, "pkg:generic/n?vcs_url=git://git.example.org/t/x"),
+    "the same, as Maven writes it": (HUB, "pkg:generic/n?vcs_url=scm:git:https://github.com/o/n.git"),
+    "a package that is loaded down from a forge": (
+        HUB, "pkg:generic/n?download_url=https://github.com/o/n/archive/v1.tar.gz"),
     "sharp s": ("fa\u00df.example", "xn--fa-hia.example"),
     "an ideographic full stop": ("www\u3002example\u3002org", "www.example.org"),
     "NAT64": ("192.0.2.1", "64:ff9b::192.0.2.1"),
@@ -56,6 +75,10 @@ TWO = {
     "a repository that is called like a version": ("https://github.com/o/v2", "https://github.com/o/n"),
     "two modules of one host": ("pkg:golang/k8s.example/api", "pkg:golang/k8s.example/client"),
     "two folders": (f"{HUB}#src", "pkg:golang/github.com/o/n/lib"),
+    "packages of one name from two repositories": (
+        "pkg:generic/n?vcs_url=git%2Bhttps://github.com/o/n", "pkg:generic/n?vcs_url=git%2Bhttps://github.com/o/m"),
+    "a package and what lies at a server of files": (
+        "https://files.example.org/o/n", "pkg:generic/n?download_url=https://files.example.org/o/n"),
     "ss and sharp s as names": ("fa\u00df.example", "fass.example"),
 }
 

@@ -26,6 +26,31 @@ TWO_PARTS = frozenset(("github.com", "bitbucket.org", "codeberg.org"))
 FORGES = TWO_PARTS | {"gitlab.com"}
 # Begins a view of a repository on forges with groups inside groups: GitLab reserves these words as names.
 _VIEWS = frozenset(("-", "tree", "blob", "raw", "blame", "commit", "commits", "merge_requests", "issues"))
+# Hosts at which a forge hands out the same repositories, with the segments that stand before owner and name.
+_DOORS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "api.bitbucket.org": ("bitbucket.org", ("2.0", "repositories")),
+    "altssh.bitbucket.org": ("bitbucket.org", ()),
+    "altssh.gitlab.com": ("gitlab.com", ()),
+    "api.github.com": ("github.com", ("repos",)),
+    "codeload.github.com": ("github.com", ()),
+    "github.dev": ("github.com", ()),
+    "media.githubusercontent.com": ("github.com", ("media",)),
+    "raw.github.com": ("github.com", ()),
+    "raw.githubusercontent.com": ("github.com", ()),
+    "ssh.github.com": ("github.com", ()),
+    "uploads.github.com": ("github.com", ("repos",)),
+}
+# The same at the forge's own host: no owner is called so.
+_OWN_DOORS = {
+    "bitbucket.org": ("!api", "2.0", "repositories"),
+    "codeberg.org": ("api", "v1", "repos"),
+    "gitlab.com": ("api", "v4", "projects"),
+}
+# An address of a repository in git's words: a scheme, or "user@host:path" as of ssh.
+_ADDRESS = re.compile(
+    r"(?:scm:)?(?:git[+:])?(?:(?:https?|ssh|git)://(?:[^/@#?\s]*@)?([^/@#?\s]+)/|[^/@:#?\s]+@([^/@:#?\s]+):)([^@#?\s]+).*",
+    re.IGNORECASE,
+)
 _MAJOR = re.compile(r"v[0-9]+")  # Go modules reference, "Major version suffixes"
 _GOPKG = re.compile(r"(?:([^/]+)/)?([^/]+?)\.v[0-9]+(?:-unstable)?")  # gopkg.in's two forms
 # Addresses of IPv6 that stand for one of IPv4: its place is right behind the prefix.
@@ -97,18 +122,49 @@ def authority(text: str, where: str) -> str:
     return ".".join(labels) + ("" if number == 443 else f":{number}")
 
 
+def place(host: str, path: str, where: str) -> tuple[str, str]:
+    """(host, path) of a repository under the one name of its forge: what its API, its raw files, its archives and ssh
+    have at hosts of their own is the same repository.
+
+    Raises:
+        InputError: the address is of such a host and of no repository.
+    """
+    kept = _segments(path)
+    base = host.partition(":")[0]
+    if base not in _DOORS:
+        own = _OWN_DOORS.get(host, ())
+        named = bool(own) and tuple(map(folded, kept[: len(own)])) == own
+        return host, "/".join(kept[len(own) :]) if named else path
+    forge, before = _DOORS[base]
+    if tuple(map(folded, kept[: len(before)])) != before:
+        raise InputError("this names no repository of the forge", where=where, mend=_NAME_WANTED)
+    return forge, "/".join(kept[len(before) :])
+
+
+def address(text: str, where: str) -> tuple[str, str] | None:
+    """(host, path) of the repository that an address in git's words names, by whichever protocol; None for no address.
+
+    The port is that of a protocol, and tells no repositories of a known forge apart.
+
+    Raises:
+        InputError: its host can't be read.
+    """
+    found = _ADDRESS.fullmatch(text.strip())
+    if found is None:
+        return None
+    host = authority(found[1] or found[2], where)
+    if host.partition(":")[0] in FORGES:
+        host = host.partition(":")[0]
+    return place(host, read(found[3]), where)
+
+
 def repository_path(host: str, path: str, where: str) -> tuple[str, bool]:
     """The path of a repository at `host` as its owner spells it, and whether what a browser's address adds was cut off.
 
     Raises:
         InputError: there is none, or it is only the half of one.
     """
-    kept: list[str] = []
-    for segment in path.split("/"):  # RFC 3986 §5.2.4
-        if segment == "..":
-            kept = kept[:-1]
-        elif segment not in ("", "."):
-            kept.append(segment)
+    kept = _segments(path)
     if host in FORGES and len(kept) < 2:
         raise InputError("this names an owner and no repository", where=where, mend=_NAME_WANTED)
     ends = [2] if host in TWO_PARTS else []
@@ -121,6 +177,17 @@ def repository_path(host: str, path: str, where: str) -> tuple[str, bool]:
     if not kept or not kept[-1] or not all(segment.isprintable() for segment in kept):
         raise InputError("the repository's path can't be read", where=where, mend=_NAME_WANTED)
     return "/".join(kept), view
+
+
+def _segments(path: str) -> list[str]:
+    """The segments of a path, without those that only lead about (RFC 3986 §5.2.4)."""
+    kept: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            kept = kept[:-1]
+        elif segment not in ("", "."):
+            kept.append(segment)
+    return kept
 
 
 def folded(text: str) -> str:

@@ -14,7 +14,7 @@ globs share a file is then answered yes too often and never no too often. Pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_network
 from typing import Literal
 
@@ -157,8 +157,10 @@ def _package(text: str, where: str) -> Target:
             "repository", words, "repo", _steps(_FORGE_OF[read.type], path, read.subpath, where), None
         )
     if read.type == "git":
-        host = names.authority(read.namespace, where)
-        return Target("repository", words, "repo", _steps(host, read.name, read.subpath, where), None)
+        host, path = names.place(names.authority(read.namespace, where), read.name, where)
+        return Target("repository", words, "repo", _steps(host, path, read.subpath, where), None)
+    if read.type == "generic" and (at := _source(read.qualifiers, where)) is not None:
+        return Target("repository", words, "repo", _steps(*at, read.subpath, where), None)
     if read.type in ("golang", "swift"):
         host, base, *folders = names.go_module(f"{read.namespace}/{read.name}")
         if host:
@@ -175,17 +177,33 @@ def _package(text: str, where: str) -> Target:
     return Target("package", words, "pkg", steps, None)
 
 
+def _source(qualifiers: Mapping[str, str], where: str) -> tuple[str, str] | None:
+    """(host, path) of the repository that a purl without a registry says it is from; None where it names none.
+
+    Raises:
+        InputError: its `vcs_url` can't be read.
+    """
+    if vcs := qualifiers.get("vcs_url", ""):
+        found = names.address(vcs, where)
+        if found is None:
+            raise InputError("the purl's vcs_url can't be read", where=where, mend=_FORMS)
+        return found
+    # What is loaded down from a known forge is of the repository there; from elsewhere it is a file of any kind.
+    found = names.address(qualifiers.get("download_url", ""), where)
+    return found if found is not None and found[0] in names.FORGES else None
+
+
 def _repository(text: str, where: str) -> Target:
     found = _GIT.fullmatch(text)
     if found is None:
         raise InputError(
             "this is no repository", where=where, mend="git+https://host/owner/name@commit#path/glob/**"
         )
-    host = names.authority(found[1], where)
+    host, path = names.place(names.authority(found[1], where), names.read(found[2]), where)
     commit, globs = found[3] or "", names.read(found[4] or "")
     if commit and not _COMMIT.fullmatch(commit):
         raise InputError("a commit is 7 to 64 hexadecimal digits in lower case", where=where)
-    path, view = names.repository_path(host, names.read(found[2]), where)
+    path, view = names.repository_path(host, path, where)
     if not globs.isprintable():
         raise InputError("the repository's path can't be read", where=where)
     if view:  # a page of a file: what is behind "#" is a line of it
