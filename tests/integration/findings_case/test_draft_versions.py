@@ -79,10 +79,12 @@ def test_of_two_that_go_on_from_one_version_at_once_one_is_kept(cases: Cases) ->
 def test_the_api_and_the_page_refuse_a_lost_update(cases: Cases, served: Site) -> None:
     case, who = cases.opened(), cases.desk.coordinator
     at = f"/api/v1/cases/{case.handling}"
+    served.api(who.secret, "POST", f"{at}/drafts?summary=none", 412, DRAFT, **{"if-match": '"x"'})
     served.api(who.secret, "POST", f"{at}/drafts?summary=first", 201, DRAFT)
     tag = served.api(who.secret, "GET", f"{at}/draft").headers["etag"]
     assert tag.startswith('"1.')
     served.api(who.secret, "POST", f"{at}/drafts?summary=unread", 428, DRAFT)
+    served.api(who.secret, "POST", f"{at}/drafts?summary=unread", 412, DRAFT, **{"if-match": '"x"'})
     again = {**DRAFT, "cwe": "CWE-121"}
     served.api(who.secret, "POST", f"{at}/drafts?summary=second", 201, again, **{"if-match": tag})
     told = served.api(

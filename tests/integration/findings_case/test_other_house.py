@@ -12,6 +12,7 @@ from clearway.access import embargo
 from clearway.findings import artefact
 from clearway.findings import kept as findings
 from clearway.findings.artefact import File
+from clearway.findings.assist import kept as assist
 from clearway.findings.case import kept, release, talk
 from clearway.findings.dedup import at_desk, edge, public
 from clearway.findings.intake import record
@@ -44,6 +45,9 @@ class Kept:
             self.case = kept.add(db, cases.house, [self.first, self.twin])
             self.known = public.say(db, self.first, "CVE-2026-0001", [], "the same lines")
             self.edge = edge.of(db, self.first)[0].id
+            self.proposals = [
+                assist.ask(db, "summary", finding=self.first), assist.ask(db, "summary", case=self.case),
+            ]  # fmt: skip
             self.validation = validation.listed(db, self.first.id)[0].id
 
 
@@ -73,6 +77,19 @@ ACTS: dict[str, Callable[[Any, Cases, Kept], object]] = {
     "try both": lambda db, c, k: at_desk.ask(db, k.first, k.twin),
     "take out": lambda db, c, k: kept.take_out(db, k.case, k.twin, "theirs"),
     "put in": lambda db, c, k: kept.take(db, k.case, k.free),
+    "accept by SQL": lambda db, c, k: db.execute(
+        "select clearway.accept_validation(%s, %s, 'A', 'theirs')", (k.first.id, k.validation)
+    ),
+    "ask the model": lambda db, c, k: assist.ask(db, "summary", finding=k.first),
+    "ask the model of the case": lambda db, c, k: assist.ask(db, "summary", case=k.case),
+    "put a draft of the model away": lambda db, c, k: assist.discard(db, assist.one(db, k.proposals[0])),
+    "put one of the case away": lambda db, c, k: assist.discard(db, assist.one(db, k.proposals[1])),
+    "take a draft by SQL": lambda db, c, k: db.execute(
+        "select clearway.decide_assist(%s, 'accepted', 'x')", (k.proposals[0],)
+    ),
+    "ask for its CVE id by SQL": lambda db, c, k: db.execute(
+        "select clearway.start_case_job(%s, 'cve')", (k.case.id,)
+    ),
     "add a file": lambda db, c, k: _file(db, c, k.first),
 }
 

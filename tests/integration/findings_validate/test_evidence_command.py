@@ -30,10 +30,11 @@ def test_a_validation_is_asked_for_read_and_taken_back_by_coordinators_alone(
     run("--ask", code=5)
     assert run() == {"items": []}
     monkeypatch.setenv("CLEARWAY_TOKEN", desk.coordinator.secret)
-    number = run("--ask", "--upto", "E2", "--seconds", "5", "--vouch", "ab" * 32)["id"]
+    number = run("--ask", "--upto", "E2", "--seconds", "5", "--vouch", "ab" * 32, "--why", "mended")["id"]
     run("--ask", code=7)
     (one,) = run()["items"]
     assert (one["id"], one["state"], one["upto"], one["seconds"]) == (number, "waiting", 2, 5)
+    assert one["again_why"] == "mended"
     run("--accept", str(number), "--by", "A person", "--why", "seen", code=7)
     run("--accept", str(number), code=2)
     run("--log", str(number), code=6)

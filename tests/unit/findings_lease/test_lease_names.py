@@ -76,9 +76,13 @@ TWO = {
     "two modules of one host": ("pkg:golang/k8s.example/api", "pkg:golang/k8s.example/client"),
     "two folders": (f"{HUB}#src", "pkg:golang/github.com/o/n/lib"),
     "packages of one name from two repositories": (
-        "pkg:generic/n?vcs_url=git%2Bhttps://github.com/o/n", "pkg:generic/n?vcs_url=git%2Bhttps://github.com/o/m"),
+        "pkg:generic/n?vcs_url=git%2Bhttps://github.com/o/n",
+        "pkg:generic/n?vcs_url=git%2Bhttps://github.com/o/m",
+    ),
     "a package and what lies at a server of files": (
-        "https://files.example.org/o/n", "pkg:generic/n?download_url=https://files.example.org/o/n"),
+        "https://files.example.org/o/n",
+        "pkg:generic/n?download_url=https://files.example.org/o/n",
+    ),
     "ss and sharp s as names": ("fa\u00df.example", "fass.example"),
 }
 

@@ -129,7 +129,7 @@ def run_verify(args: argparse.Namespace) -> int:
     answer: dict[str, Any] = {
         "ok": True, "key": key.key_id, "level": said.level, "result": said.result, "why": said.why, "notes": [],
         "again": False, "not_revoked_at": _not_revoked(args, envelope, found, keys),
-        "vouched": said.vouched, "capped": said.capped,
+        "vouched": said.vouched, "capped": said.capped, "accepted_by": said.accepted_by,
     }  # fmt: skip
     if args.again:
         judged, _, _ = _judged(args, args.subject, min(said.level, 5), statement.known_to(found))
@@ -144,6 +144,8 @@ def run_verify(args: argparse.Namespace) -> int:
 
     print(f"holds: E{said.level} {said.result}, {plain(said.why)}")
     print(f"signed by {key.key_id[:16]}… at {said.at:%Y-%m-%d %H:%M} UTC; {plain(said.target, 200)}")
+    if said.accepted_by:
+        print(f"accepted by {plain(said.accepted_by, 200)}")
     for role, names in (said.vouched or {}).items():
         print(f"vouched for by {plain(role, 40)}: {plain(', '.join(names), 400)}")
     for reason in said.capped:
