@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import psycopg
 
 _SCRIPTS = ScriptDirectory(str(_MIGRATIONS))
-# Tasks that 0057 closes were opened by the steps before: they are left out.
+# Tasks that 0058 closes were opened by the steps before: they are left out.
 _THERE = """select 'table', relname::text from pg_class where relnamespace = 'clearway'::regnamespace and relkind = 'r'
 union all select 'function', oid::regprocedure::text from pg_proc where pronamespace = 'clearway'::regnamespace
 union all select 'policy', polrelid::regclass::text || '.' || polname from pg_policy
