@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -15,14 +14,15 @@ import sandbox_house
 from clearway.app.worker import mint
 from clearway.findings import artefact, kept
 from clearway.findings.artefact import File
-from clearway.findings.dedup import edge, public
+from clearway.findings.dedup import edge, public, rekey, told
 from clearway.findings.dedup.at_desk import ask
 from clearway.findings.dedup.hint import kept as learnt
 from clearway.findings.dedup.tasks import tasks
+from clearway.findings.intake import overlap
 from clearway.store import jobs
 from clearway.store.jobs_worker import run_worker
 from findings_dedup_world import Two
-from findings_targets import COPIES, LONG, MENDED, SHORT, c_recipe
+from findings_targets import COPIES, LONG, MENDED, MENDS, SHORT, c_recipe, c_target, sha
 from findings_world import Desk
 
 
@@ -49,41 +49,110 @@ def wait(said: Callable[[], bool], s: float = 40) -> None:
         time.sleep(0.1)
 
 
-def proven(desk: Desk, finding: kept.Finding, fix: bytes) -> None:
-    """The finding has a recipe, and its fix is said to have reached E3."""
+def proven(desk: Desk, finding: kept.Finding, fix: bytes, *, diff: bool = False) -> None:
+    """The finding has a recipe, and its fix, a release or a diff, is said to have reached E3."""
     files = [File(kind="source", data=data, name="") for data in (COPIES, fix, LONG, SHORT)]
-    raw = json.dumps(c_recipe(COPIES, fix)).encode()
+    recipe = c_recipe(COPIES, None if diff else fix)
+    if diff:
+        recipe["patched"] = c_target(COPIES, "1+", patches={"fix.patch": sha(fix)})
+    raw = json.dumps(recipe).encode()
     with desk.owner() as db:
         artefact.add_all(
             db, desk.vault, finding, [*files, File(kind="attachment", data=raw, name="recipe.json")]
         )
         db.execute(
-            """insert into clearway.validation (finding, org, aud, upto, seconds, state, level)
-            values (%s, %s, %s, 3, 0, 'done', 3)""",
-            (finding.id, finding.org, finding.aud),
+            """insert into clearway.validation (finding, org, aud, upto, seconds, state, level, recipe)
+            values (%s, %s, %s, 3, 0, 'done', 3, %s)""",
+            (finding.id, finding.org, finding.aud, sha(raw)),
         )
         db.execute("update clearway.finding set level = 3 where finding = %s", (finding.id,))
 
 
-def test_fixes_that_silence_each_others_proof_make_one_flaw(desk: Desk, two: Two, tmp_path: Path) -> None:
+def crossed(desk: Desk, two: Two) -> list[tuple[str, str]]:
+    """What a cross-run that a coordinator asks for says of the two, and why."""
     sandbox_house.boxes()  # skips where there are none
-    proven(desk, two.ours, MENDED)
-    proven(desk, two.theirs, MENDED.replace(b"15); to[15]", b"14); to[14]"))
     with desk.acting(desk.coordinator) as db:
         ask(db, two.ours, two.theirs)
-
-    def joined() -> bool:
-        with desk.acting(desk.coordinator) as db:
-            return edge.group_of(db, two.ours.id) == (two.ours.id, two.theirs.id)
-
     with worker(desk):
-        wait(joined)
+        wait(lambda: bool(runs(desk, two)))
+    return runs(desk, two)
+
+
+def runs(desk: Desk, two: Two) -> list[tuple[str, str]]:
     with desk.acting(desk.coordinator) as db:
-        said = [e for e in edge.of(db, two.ours) if e.basis == "cross-run"]
-    assert [(e.verdict, e.reason) for e in said] == [
-        ("same", "2 patches silence both proofs, and none tells them apart")
-    ]
+        found = edge.of(db, two.ours)
+    return [(e.verdict, e.reason) for e in found if e.basis == "cross-run" and e.revoked is None]
+
+
+def joined(desk: Desk, two: Two) -> bool:
+    with desk.acting(desk.coordinator) as db:
+        return edge.group_of(db, two.ours.id) == (two.ours.id, two.theirs.id)
+
+
+def test_patches_of_two_hands_that_silence_each_others_proof_make_one_flaw(desk: Desk, two: Two) -> None:
+    proven(desk, two.ours, MENDS, diff=True)
+    other = MENDS.replace(b"strncpy(to, from, 15); to[15] = 0;", b'snprintf(to, 16, "%s", from);')
+    proven(desk, two.theirs, other, diff=True)
+    assert crossed(desk, two) == [("same", "2 patches silence both proofs, and none tells them apart")]
+    assert joined(desk, two)
     assert desk.acts().count("duplicate.cross_ran") == 2
+
+
+def test_one_release_that_silences_both_proofs_joins_nobody_and_tells_nobody(desk: Desk, two: Two) -> None:
+    proven(desk, two.ours, MENDED)
+    proven(desk, two.theirs, MENDED)
+    ((verdict, why),) = crossed(desk, two)
+    assert verdict == "likely"
+    assert "a release as a whole" in why
+    assert not joined(desk, two)
+    with desk.owner() as db:
+        assert not edge.held_by_others(db, kept.by_id(db, two.ours.id))
+
+
+def test_what_an_older_rule_joined_by_a_release_is_run_again_and_what_was_told_by_it_is_put_right(
+    desk: Desk, two: Two
+) -> None:
+    proven(desk, two.ours, MENDED)
+    proven(desk, two.theirs, MENDED.replace(b"15); to[15]", b"14); to[14]"))
+    with desk.owner() as db:
+        rekey.rekey(db, desk.vault, two.ours.id)
+        edge.add(
+            db,
+            two.ours.id,
+            two.theirs.id,
+            "same",
+            "cross-run",
+            score=1.0,
+            reason="2 patches silence both proofs",
+        )
+        assert told.answer_overlap(db, desk.vault, two.theirs.id).overlaps
+    assert joined(desk, two)
+    with desk.owner() as db:
+        rekey.rekey(db, desk.vault, two.ours.id)
+        assert told.correct(db) == 0, "not before it has been run again"
+    assert not joined(desk, two)
+    ((verdict, why),) = runs(desk, two)
+    assert verdict == "likely"
+    assert why.endswith("it is run again")
+    sandbox_house.boxes()
+    with worker(desk):
+        wait(lambda: "a release as a whole" in runs(desk, two)[0][1])
+    with desk.owner() as db:
+        assert (told.correct(db), told.correct(db)) == (1, 0)
+        answer = overlap.answer_of(db, two.theirs.id)
+        assert answer is not None
+        assert not answer.overlaps
+        rekey.rekey(db, desk.vault, two.ours.id)
+    assert [verdict for verdict, _ in runs(desk, two)] == ["likely"], "the new rule's word stands"
+
+
+def test_a_recipe_that_was_sent_after_the_judgement_is_no_fix(desk: Desk, two: Two) -> None:
+    proven(desk, two.ours, MENDS, diff=True)
+    proven(desk, two.theirs, MENDS.replace(b"15", b"14"), diff=True)
+    with desk.owner() as db:
+        raw = json.dumps(c_recipe(COPIES, COPIES)).encode()
+        artefact.add(db, desk.vault, two.ours, File(kind="attachment", data=raw, name="recipe.json"))
+    assert crossed(desk, two)[0][0] == "same"
 
 
 def test_the_replay_runs_by_itself_and_learns_words(desk: Desk, two: Two) -> None:

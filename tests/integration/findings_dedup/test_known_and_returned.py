@@ -12,6 +12,7 @@ from clearway.findings.case import triage
 from clearway.findings.dedup import edge, public, rekey, told
 from clearway.findings.dedup.returned import Bounds
 from clearway.findings.intake import submit
+from clearway.records.errors import InputError
 from findings_dedup_world import Two
 from findings_dedup_world import fired as ran
 from findings_targets import LONG
@@ -144,3 +145,35 @@ def test_whether_a_flaw_of_a_release_of_a_system_has_come_back_is_its_records_wo
         public.say(db, back, "CVE-2026-0001", [], "the same lines", affected=bounds)
         shown = public.statements(db, back.id)[0].returns
     assert shown is {"regression": True, "likely": None, "same": False}[verdict]
+
+
+def test_of_a_record_of_many_ranges_all_are_kept_and_the_last_one_counts(desk: Desk) -> None:
+    bounds = tuple(Bounds(ecosystem="PyPI", introduced=f"1.{n}.0", fixed=f"1.{n}.9") for n in range(60))
+    first, second = fired(desk, "1.0.3"), fired(desk, "1.59.3", desk.rival)
+    with desk.acting(desk.coordinator) as db:
+        public.say(db, first, "CVE-2026-0001", [], "published", affected=bounds)
+        assert public.statements(db, first.id)[0].affected == bounds
+        public.say(db, second, "CVE-2026-0001", [], "the same lines", affected=bounds)
+        assert public.statements(db, second.id)[0].verdict == "is"
+    with desk.owner() as db:
+        for one in (first, second):
+            rekey.rekey(db, desk.vault, one.id)
+    with desk.acting(desk.coordinator) as db:
+        assert [e.verdict for e in edge.of(db, second)] == ["same"]
+
+
+def test_a_record_that_is_more_than_a_row_holds_tells_of_no_return(desk: Desk) -> None:
+    bounds = tuple(Bounds(versions=tuple(f"1.{n}.{m}" for m in range(2_000))) for n in range(100))
+    finding = fired(desk, "1.99.7")
+    with desk.acting(desk.coordinator) as db:
+        public.say(db, finding, "CVE-2026-0001", [], "published", affected=bounds)
+        said = public.statements(db, finding.id)[0]
+    assert said.verdict == "is"
+    assert said.returns is None
+    assert said.affected[-1].more
+
+
+def test_more_fixes_than_are_kept_are_refused_where_they_alone_tell(desk: Desk) -> None:
+    finding = fired(desk, "1.0")
+    with pytest.raises(InputError, match="21 fixes"), desk.acting(desk.coordinator) as db:
+        public.say(db, finding, "CVE-2026-0001", [f"1.{n}" for n in range(21)], "published")

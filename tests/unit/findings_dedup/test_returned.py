@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
-from clearway.findings.dedup.returned import Bounds, of_products, standing
+from clearway.advisories.table_claims import Claim
+from clearway.findings.dedup.returned import MOST_BYTES, Bounds, kept, of_claims, of_products, standing
 from clearway.formats.report_advisory import Product
 
 TWO = (Bounds(introduced="0", fixed="1.2.4"), Bounds(introduced="2.0", fixed="2.0.3"))
@@ -80,3 +86,45 @@ def test_what_is_listed_never_returns_and_what_returns_is_newer_than_all(
     newest = max(int(v[2:]) for v in listed)
     assert (stands == "affected") == (release in listed)
     assert (stands == "returns") == (int(release[2:]) > newest)
+
+
+MANY = tuple(Bounds(introduced=f"0.{n}.0", fixed=f"0.{n}.1") for n in range(60))
+
+
+def test_a_release_in_the_last_of_many_ranges_is_affected_and_has_not_come_back() -> None:
+    assert standing("crates.io", "0.59.0", kept(MANY)) == "affected"
+    products = tuple(
+        Product(ecosystem="PyPI", name="a", introduced=b.introduced, fixed=b.fixed) for b in MANY
+    )
+    assert standing("PyPI", "0.59.0", of_products(products, "PyPI", "a")) == "affected"
+
+
+def test_the_last_of_many_listed_versions_is_affected() -> None:
+    claim = claim_of(listed=tuple((b"", f"1.{n}") for n in range(843)))
+    assert standing("PyPI", "1.842", of_claims([claim], "PyPI")) == "affected"
+
+
+def test_the_last_of_many_ranges_of_a_claim_is_kept() -> None:
+    claim = claim_of(intervals=tuple((b"", b"", b.introduced, b.fixed, "fixed") for b in MANY))
+    assert standing("PyPI", "0.59.0", of_claims([claim], "PyPI")) == "affected"
+
+
+def claim_of(**said: Any) -> Claim:
+    values = {"status": "affected", "intervals": (), "listed": (), **said}
+    return cast("Claim", SimpleNamespace(**values))
+
+
+def test_where_a_record_says_more_than_is_kept_nothing_is_called_a_return() -> None:
+    wide = tuple(Bounds(versions=tuple(f"1.{n}.{m}" for m in range(2_000))) for n in range(100))
+    cut = kept(wide)
+    assert cut[-1] == Bounds(more=True)
+    assert len(json.dumps([to_builtins(b) for b in cut])) <= MOST_BYTES
+    assert kept(cut) == cut, "said again, it is the same"
+    assert standing("PyPI", "1.0.7", cut) == "affected"
+    assert standing("PyPI", "1.99.7", cut) == "unknown"
+    assert standing("PyPI", "2.0", cut) == "unknown"
+
+
+@given(st.lists(st.builds(Bounds, introduced=versions, fixed=versions, versions=st.tuples(versions))))
+def test_what_fits_is_kept_whole(bounds: list[Bounds]) -> None:
+    assert kept(bounds) == tuple(dict.fromkeys(bounds))

@@ -1,11 +1,13 @@
 """The desk's cross-runs: each of two findings' fixes tried on the other's proof. As the owner, in a job.
 
 A fix counts that reached E3: it silences its own proof and breaks no test. So two runs tell, each three times as the
-recipe says. Nothing of the one finding becomes visible to the other's reporter: the edge is for whom both are for.
+recipe says; what that is worth depends on what the fixes are (`fixes`). Nothing of the one finding becomes visible to
+the other's reporter: the edge is for whom both are for.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,6 +24,8 @@ from ..validate import recipe as r
 from ..validate.files import Folders
 from ..validate.judge import Subject, judge
 from . import edge, flaw
+from .fixes import Fix, digest_of, fix_of, weighed
+from .keys import VERSIONS
 from .silence import Crossed, cross
 
 if TYPE_CHECKING:
@@ -40,14 +44,15 @@ if TYPE_CHECKING:
 
 TASK = "findings.cross"
 LEAST_LEVEL = 3
+_MOST_TRIALS = 20  # of a finding that are looked at for its fix, the newest first
 
 
 class Proven(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding with its recipe, and the fix of it that reached E3, if there is one."""
+    """A finding with its recipe, and the fix of it that reached E3, if there is one: a patch before a release."""
 
     finding: Finding
     recipe: r.Recipe
-    fix: r.Target | None
+    fix: Fix | None
 
 
 class Either:
@@ -78,35 +83,41 @@ class Desk:
         """The task: runs both ways and keeps what that says. Twice gives the same edge."""
         one, other = int(args["one"]), int(args["other"])
         with job.owner() as db:
-            a, b = self._proven(db, one), self._proven(db, other)
+            a, b = self._proven(job, db, one), self._proven(job, db, other)
         if a is None or b is None or _product(a) != _product(b):
             return
         if not all(kept.starter_works(job, each.finding) for each in (a, b)):
             return
         rows: dict[int, dict[str, bool | None]] = {one: {}, other: {}}
+        fixes = {each.fix.digest: each.fix for each in (a, b) if each.fix is not None}
         for n, (fixed, tried) in enumerate(((a, b), (b, a))):
             job.progress(n, 2, "cross-runs")
             if fixed.fix is None:
                 continue
-            rows[fixed.finding.id][fixed.finding.handling] = True
-            rows[tried.finding.id][fixed.finding.handling] = self._silences(job, fixed, tried)
+            rows[fixed.finding.id][fixed.fix.digest] = True
+            # One fix of both is silent on both: that is what brought each to E3.
+            if fixed.fix.digest not in rows[tried.finding.id]:
+                same = tried.fix is not None and tried.fix.digest == fixed.fix.digest
+                silent = True if same else self._silences(job, fixed, tried)
+                rows[tried.finding.id][fixed.fix.digest] = silent
         said = cross(rows[one], rows[other])
-        # With one fix alone, that it silences both says no more than that it may be a broad one.
-        if said is None or (said.verdict == "same" and len(said.both) < 2):
-            return
         with job.owner() as db:
+            if said is not None:
+                one_build = digest_of(a.recipe.target) == digest_of(b.recipe.target)
+                said = weighed(said, fixes, one_build=one_build, one_state=_one_state(db, one, other))
             _keep(db, a.finding, b.finding, said)
 
     def _silences(self, job: Job, fixed: Proven, tried: Proven) -> bool | None:
         """Whether the fix of one silences the proof of the other; None where this machine or the recipes can't tell."""
         try:
+            assert fixed.fix is not None
             box = self._box()
             fetched = Folders(self.home / validate_desk.FETCHED)
             files = Either(
                 validate_desk.Sealed(job, self.vault, tried.finding, fetched),
                 validate_desk.Sealed(job, self.vault, fixed.finding, fetched),
             )
-            recipe = msgspec.structs.replace(tried.recipe, patched=fixed.fix)
+            recipe = msgspec.structs.replace(tried.recipe, patched=fixed.fix.target)
             subject = Subject(recipe=recipe, files=files, fix_of_another=True)
             with apart.builder(box, self.home, fetched.digests()) as builder:
                 ladder = judge(box, builder, subject, upto=2).ladder
@@ -121,33 +132,41 @@ class Desk:
             return True
         return False if step.why.startswith("it fires") else None
 
-    def _proven(self, db: Connection, number: int) -> Proven | None:
+    def _proven(self, job: Job, db: Connection, number: int) -> Proven | None:
+        """None without a recipe that can be read."""
         finding = kept.by_id(db, number)
         named = [
             a for a in artefact.listed(db, number, "attachment", "document") if a.name == validate_desk.RECIPE
         ]
         if not named:
             return None
-        try:
-            raw = artefact.read(db, self.vault, named[-1], logged=False)
-            recipe = r.read(raw)
-            row = db.execute(
-                """select encode(p.sha256, 'hex') from clearway.validation v
-                left join clearway.artefact p on p.artefact = v.patch
-                where v.finding = %s and v.state = 'done' and v.revoked is null and v.level >= %s
-                order by v.level desc, v.validation desc limit 1""",
-                (number, LEAST_LEVEL),
-            ).fetchone()
-            fix = None
-            if row is not None:
-                fix = (
-                    recipe.patched
-                    if row[0] is None
-                    else r.read(validate_desk._with_patch(raw, row[0])).patched
+        files = validate_desk.Sealed(job, self.vault, finding, Folders(self.home / validate_desk.FETCHED))
+        rows = db.execute(
+            """select v.recipe, encode(p.sha256, 'hex') from clearway.validation v
+            left join clearway.artefact p on p.artefact = v.patch
+            where v.finding = %s and v.state = 'done' and v.revoked is null and v.level >= %s
+            order by v.level desc, v.validation desc limit %s""",
+            (number, LEAST_LEVEL, _MOST_TRIALS),
+        ).fetchall()
+        shown: list[Proven] = []
+        for judged, patch in rows:
+            with suppress(InputError, NotFoundError):
+                # What reached E3 is the recipe that was judged, whatever was sent since.
+                of = artefact.by_sha256(db, number, judged) if judged else named[-1]
+                raw = artefact.read(db, self.vault, of, logged=False)
+                recipe = r.read(raw)
+                fixed = (
+                    recipe.patched if patch is None else r.read(validate_desk._with_patch(raw, patch)).patched
                 )
+                fix = None if fixed is None else fix_of(recipe.target, fixed, files)
+                shown.append(Proven(finding=finding, recipe=recipe, fix=fix))
+        if shown:
+            return next((s for s in shown if s.fix is not None and s.fix.adds is not None), shown[0])
+        try:
+            recipe = r.read(artefact.read(db, self.vault, named[-1], logged=False))
         except (InputError, NotFoundError):
             return None
-        return Proven(finding=finding, recipe=recipe, fix=fix)
+        return Proven(finding=finding, recipe=recipe, fix=None)
 
 
 def ask(db: Connection, one: Finding, other: Finding) -> int:
@@ -174,24 +193,49 @@ def start_waiting(db: Connection, finding: Finding, others: Iterable[int]) -> No
         jobs.defer(db, TASK, {"one": first, "other": second}, once=f"cross {first} {second}")
 
 
-def _keep(db: Connection, a: Finding, b: Finding, said: Crossed) -> None:
-    one, other, verdict = a.id, b.id, said.verdict
-    if verdict == "contained":
-        one, other, verdict = b.id, a.id, "contains"
+def _one_state(db: Connection, one: int, other: int) -> bool:
+    """Whether a key of evidence is of both: the stack or the state in which they crash."""
+    row = db.execute(
+        """select 1 from clearway.finding_key a join clearway.finding_key b using (kind, version, value)
+        where a.finding = %s and b.finding = %s and (a.kind, a.version) in (('stack', %s), ('crash', %s)) limit 1""",
+        (one, other, VERSIONS["stack"], VERSIONS["crash"]),
+    ).fetchone()
+    return row is not None
+
+
+def _keep(db: Connection, a: Finding, b: Finding, said: Crossed | None) -> None:
+    one, other = a.id, b.id
     flaw.hold(db)  # two runs of one pair that end at once would both find nothing said yet
     before = db.execute(
-        """select edge, verdict, one from clearway.finding_edge where revoked is null and basis = 'cross-run'
-            and one = any(%s) and other = any(%s)""",
+        """select edge, verdict, one, score, reason from clearway.finding_edge where revoked is null
+            and basis = 'cross-run' and one = any(%s) and other = any(%s)""",
         ([one, other], [one, other]),
     ).fetchall()
-    if any(stood == verdict and (first == one or verdict != "contains") for _, stood, first in before):
+    if said is None:
+        for number, *_, reason in before:
+            if reason.endswith(edge.AGAIN):
+                db.execute(
+                    "select clearway.revoke_finding_edge(%s, %s)", (number, "run again, it says nothing")
+                )
+        return
+    verdict = said.verdict
+    if verdict == "contained":
+        one, other, verdict = other, one, "contains"
+    score = edge.CROSSED.get(verdict, 1.0)
+    if any(
+        stood == verdict
+        and (first == one or verdict != "contains")
+        and abs(scored - score) < 0.001
+        and not reason.endswith(edge.AGAIN)
+        for _, stood, first, scored, reason in before
+    ):
         return  # it is known already
     with flaw.settling(db, (one, other)):
-        for number, _, _ in before:
+        for number, *_ in before:
             db.execute(
                 "select clearway.revoke_finding_edge(%s, 'a newer cross-run says otherwise')", (number,)
             )
-        edge.add(db, one, other, verdict, "cross-run", score=1.0, reason=said.reason)
+        edge.add(db, one, other, verdict, "cross-run", score=score, reason=said.reason)
     aud = scalar(db, "select clearway.meet(%s)", (sorted({a.aud, b.aud}),))
     content = {"findings": [a.handling, b.handling], "verdict": said.verdict, "reason": said.reason}
     for finding in (a, b):

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[Any]
 
+# How strong a cross-run's word is; 1 for what is not here, and for what an older rule said.
+CROSSED: dict[str, float] = {"same": 0.99, "likely": 0.6}
+OLDER = "an older rule weighed this run"
+AGAIN = "it is run again"  # ends the reason of what stands until then
 MOST = 1_000  # findings of one group that one act may touch: as many as a case has
 
 
@@ -274,12 +278,13 @@ def revoke(db: Connection, finding: Finding, number: int, why: str) -> None:
 
 
 # Another organisation's finding that fired and is the same flaw by evidence: what was run, or what a person said. Keys
-# of context and place are made from claims, and suggest alone.
+# of context and place are made from claims, and suggest alone; a cross-run that found one fix, or releases, does too.
 _HELD = """exists (select from clearway.finding_edge e
     join clearway.finding o on o.finding = case when e.one = f.finding then e.other else e.one end
     where f.finding in (e.one, e.other) and e.revoked is null and o.org <> f.org and o.level >= 1
         and o.state <> 'withdrawn' and (e.verdict in ('same', 'regression')
-            or (e.verdict = 'likely' and e.basis in ('cross-run', 'input', 'stack', 'crash'))))"""
+            or (e.verdict = 'likely' and (e.basis in ('input', 'stack', 'crash')
+                or (e.basis = 'cross-run' and e.score > 0.9)))))"""
 _CORRECTED = "30 days"  # after an answer, evidence does no more to it
 
 
@@ -297,6 +302,21 @@ def wrongly_denied(owner: Connection, most: int = 200) -> list[int]:
             and {_HELD.replace("where f.finding", "where o.received < a.asked and f.finding")}
         order by f.finding limit %s""",  # noqa: S608 - of constants
         (most,),
+    )
+    return [number for (number,) in rows]
+
+
+def wrongly_affirmed(owner: Connection, most: int = 200) -> list[int]:
+    """Findings of which *yes* was told by a cross-run that an older rule weighed, and which nothing says any more."""
+    rows = owner.execute(
+        f"""select f.finding from clearway.overlap_answer a join clearway.finding f on f.finding = a.finding
+        where a.held and f.state <> 'withdrawn' and not {_HELD}
+            and exists (select from clearway.finding_edge e where f.finding in (e.one, e.other)
+                and e.basis = 'cross-run' and e.revoked_why = %s)
+            and not exists (select from clearway.finding_edge e where f.finding in (e.one, e.other)
+                and e.basis = 'cross-run' and e.revoked is null and right(e.reason, %s) = %s)
+        order by f.finding limit %s""",  # noqa: S608 - of constants
+        (OLDER, len(AGAIN), AGAIN, most),
     )
     return [number for (number,) in rows]
 

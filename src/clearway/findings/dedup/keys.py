@@ -28,8 +28,10 @@ VERSIONS: dict[Kind, str] = {
 }
 # Which runs make a key of what was run: those of a proof under our harness, on files that the desk knows.
 EVIDENCE = "clearway/evidence/v2"
+# By which rule cross-runs are weighed (`fixes`): with a newer one, they are run again.
+CROSS = "clearway/cross/v2"
 # What a finding's keys were made by: when this changes, they are made anew.
-RULES = sha256("\n".join((EVIDENCE, *VERSIONS.values())).encode()).hexdigest()[:16]
+RULES = sha256("\n".join((EVIDENCE, CROSS, *VERSIONS.values())).encode()).hexdigest()[:16]
 SMALLEST_INPUT = 4  # bytes; an empty or one-letter input is everybody's
 MOST_INPUTS = 200
 _MOST_TEXT = 4_000

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["is", "likely", "returns"]
 BOUNDS = msgspec.json.Decoder(tuple[Bounds, ...])
+_FIXES = 20  # of one statement
 _SCORED = 200  # records of one product that the hint compares
 
 
@@ -128,11 +129,17 @@ def say(
     here in a release past what is affected, it is kept as the flaw's return.
 
     Raises:
-        InputError: no flaw, or no reason.
+        InputError: no flaw, or no reason; or more fixes than are kept, and nothing else to tell by.
         ForbiddenError: the caller is no coordinator.
     """
     if not flaw.strip() or not why.strip():
         raise InputError("name the flaw, and say why", where="flaw" if not flaw.strip() else "why")
+    if len(fixed) > _FIXES and not affected:
+        # Without the rest, a release on a branch that is left out would be called the flaw's return.
+        raise InputError(
+            f"{len(fixed)} fixes", where="fixed", mend=f"at most {_FIXES}: name the newest of each branch"
+        )
+    affected = returned.kept(affected)
     verdict: Verdict = "returns" if _back(finding, fixed, affected) else "is"
     number = scalar(
         db,
@@ -141,9 +148,9 @@ def say(
             finding.id,
             flaw.strip()[:200],
             verdict,
-            list(fixed)[:20],
+            list(fixed)[:_FIXES],
             why[:2000],
-            msgspec.json.encode(list(affected)[: returned.MOST]).decode(),
+            msgspec.json.encode(affected).decode(),
         ),
     )
     _told(

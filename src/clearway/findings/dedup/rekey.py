@@ -2,7 +2,7 @@
 
 A replay: whatever was there before, after it the keys of the present rules are those that follow from what is kept,
 and so are the edges that rest on keys. Keys of older rules stay beside them; what persons and cross-runs said is not
-touched.
+touched, but for runs that an older rule has weighed: they are to be looked at until they have been run again.
 """
 
 from __future__ import annotations
@@ -88,7 +88,10 @@ def rekey(owner: Connection, vault: Vault, number: int) -> tuple[Finding, list[i
     )
     suggested = _suggested(owner, finding, frozenset(keys))
     waiting = []
-    with flaw.settling(owner, [finding.id, *suggested, *_joined(owner, finding)]):
+    older = _weighed_before(owner, finding)
+    again = [other for _, other, _ in older]
+    with flaw.settling(owner, [finding.id, *suggested, *_joined(owner, finding), *again]):
+        _run_again(owner, finding, older)
         _drop(owner, finding, suggested)
         for verdict, relation, one, two in suggested.values():
             edge.add(owner, one, two, verdict, relation.basis, score=relation.score, reason=relation.reason)
@@ -170,6 +173,31 @@ def _drop(owner: Connection, finding: Finding, suggested: dict[int, Suggested]) 
             owner.execute(
                 "select clearway.revoke_finding_edge(%s, %s)", (number, "it no longer follows from the keys")
             )
+
+
+def _weighed_before(owner: Connection, finding: Finding) -> list[tuple[int, int, str]]:
+    """Cross-runs with later findings that an older rule took for the same flaw: edge, other, reason. A pair is the
+    earlier finding's to look at, so that it is done once."""
+    return owner.execute(
+        """select edge, other, reason from clearway.finding_edge where one = %s and revoked is null
+            and basis = 'cross-run' and verdict in ('same', 'likely') and score >= 1""",
+        (finding.id,),
+    ).fetchall()
+
+
+def _run_again(owner: Connection, finding: Finding, older: list[tuple[int, int, str]]) -> None:
+    """Joins nobody by these runs until they have been run again, and starts that."""
+    from clearway.store import jobs
+
+    from . import at_desk  # with the sandbox: for this alone
+
+    for number, other, reason in older:
+        owner.execute("select clearway.revoke_finding_edge(%s, %s)", (number, edge.OLDER))
+        edge.add(
+            owner, finding.id, other, "likely", "cross-run",
+            score=edge.CROSSED["likely"], reason=f"{reason[:1900]}; {edge.OLDER}: {edge.AGAIN}",
+        )  # fmt: skip
+        at_desk.start(owner, finding.id, other, jobs)
 
 
 def _facts(finding: Finding) -> Facts:
@@ -285,9 +313,10 @@ def _fired(owner: Connection, findings: list[int]) -> frozenset[int]:
 
 
 def _crossed(owner: Connection, one: int, other: int) -> bool:
-    """Whether somebody who knows better than a key has spoken."""
+    """Whether somebody who knows better than a key has spoken; not a run of one fix, or of releases, alone."""
     row = owner.execute(
-        """select 1 from clearway.finding_edge where revoked is null and basis in ('person', 'cross-run')
+        """select 1 from clearway.finding_edge where revoked is null and (basis = 'person'
+                or (basis = 'cross-run' and (verdict <> 'likely' or score > 0.9)))
             and one = any(%s) and other = any(%s)""",
         ([one, other], [one, other]),
     ).fetchone()

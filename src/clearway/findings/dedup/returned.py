@@ -2,13 +2,15 @@
 
 A record says it by events (before `fixed`, up to and with `last_affected`), or by a list of affected versions alone.
 The order is the ecosystem's own; a release of a system ("Debian:12") is told of by what is said of that release, or of
-the system as a whole, and never by what is said of another. What can't be decided is said to be unknown.
+the system as a whole, and never by what is said of another. What can't be decided is said to be unknown; so is what a
+record says more than can be kept of it, since a release could be told of there.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
 from msgspec import Struct
 
 from clearway.records.ecosystem import base, normal_ecosystem, normal_name
@@ -24,17 +26,33 @@ if TYPE_CHECKING:
 # affected: it is in a range, or listed; returns: past the end of one; before: before the first of all.
 Standing = Literal["affected", "returns", "before", "unknown"]
 _ORDER: tuple[Standing, ...] = ("affected", "unknown", "returns", "before")
-MOST = 20  # bounds that are kept of one record
+MOST_BYTES = 1 << 20  # of what is kept of one record, as the database writes JSON
 
 
 class Bounds(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One product of a record: an OSV range (`introduced` "0": from the first version) or listed versions, or both."""
+    """One product of a record: an OSV range (`introduced` "0": from the first version) or listed versions, or both.
+
+    `more`: no product, but that the record says more than is kept.
+    """
 
     ecosystem: str = ""
     introduced: str = ""
     fixed: str = ""
     last_affected: str = ""
     versions: tuple[str, ...] = ()
+    more: bool = False
+
+
+def kept(bounds: Iterable[Bounds]) -> tuple[Bounds, ...]:
+    """What can be kept of them, each once: all, or as many as go into `MOST_BYTES`, and that there are more."""
+    found: list[Bounds] = []
+    left = MOST_BYTES - _bytes(Bounds(more=True))
+    for one in dict.fromkeys(bounds):
+        left -= _bytes(one)
+        if left < 0 or one.more:
+            return (*found, Bounds(more=True))
+        found.append(one)
+    return tuple(found)
 
 
 def standing(ecosystem: str, release: str, bounds: Sequence[Bounds]) -> Standing:
@@ -45,6 +63,9 @@ def standing(ecosystem: str, release: str, bounds: Sequence[Bounds]) -> Standing
     """
     if not release:
         return "unknown"
+    if any(one.more for one in bounds):
+        rest = standing(ecosystem, release, [one for one in bounds if not one.more])
+        return "affected" if rest == "affected" else "unknown"
     by_system: dict[str, list[Bounds]] = {}
     for one in bounds:
         by_system.setdefault(_release_of(one.ecosystem), []).append(one)
@@ -58,7 +79,7 @@ def standing(ecosystem: str, release: str, bounds: Sequence[Bounds]) -> Standing
 
 def of_products(products: Iterable[Product], ecosystem: str, package: str) -> tuple[Bounds, ...]:
     """What an advisory's products say of a package, in whichever release of its system."""
-    return tuple(
+    return kept(
         Bounds(
             ecosystem=p.ecosystem, introduced=p.introduced, fixed=p.fixed, last_affected=p.last_affected,
             versions=p.versions,
@@ -66,7 +87,7 @@ def of_products(products: Iterable[Product], ecosystem: str, package: str) -> tu
         for p in products
         if base(p.ecosystem) == base(ecosystem)
         and normal_name(p.ecosystem, p.name) == normal_name(ecosystem, package)
-    )[:MOST]  # fmt: skip
+    )  # fmt: skip
 
 
 def of_claims(claims: Iterable[Claim], ecosystem: str) -> tuple[Bounds, ...]:
@@ -86,8 +107,14 @@ def of_claims(claims: Iterable[Claim], ecosystem: str) -> tuple[Bounds, ...]:
                     )
                 )
         if claim.listed:
-            found.append(Bounds(ecosystem=ecosystem, versions=tuple(text for _, text in claim.listed)[:500]))
-    return tuple(dict.fromkeys(found))[:MOST]
+            found.append(Bounds(ecosystem=ecosystem, versions=tuple(text for _, text in claim.listed)))
+    return kept(found)
+
+
+def _bytes(one: Bounds) -> int:
+    """At most what it takes: PostgreSQL writes a blank behind each comma and colon."""
+    written = msgspec.json.encode(one)
+    return len(written) + written.count(b",") + written.count(b":") + 2
 
 
 def _release_of(ecosystem: str) -> str:

@@ -8,7 +8,8 @@ Each finding has a row: which patches silence its proof. Patches count that brea
     each is silenced where the other is not     two flaws
     no patch silences both, or not known        nothing is said
 
-For two findings with a patch each this is "mutual silencing is the same flaw". With more patches, one that is too broad
+For two findings with a patch each this is "mutual silencing is the same flaw", where the two are two patches: what one
+fix, or releases, are worth is `fixes`' to say, and `likely` is its word. With more patches, one that is too broad
 (it silences two flaws at once) merges nothing as long as any other tells the two apart.
 """
 
@@ -20,7 +21,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-Verdict = Literal["same", "contains", "contained", "different"]
+Verdict = Literal["same", "contains", "contained", "different", "likely"]
 Silences = Callable[[str, str], bool | None]  # (patch, proof): None when nothing can be said
 Row = Mapping[str, bool | None]
 
@@ -31,10 +32,13 @@ class Crossed(Struct, frozen=True, kw_only=True):
     verdict: Verdict
     both: tuple[str, ...] = ()
     apart: tuple[str, ...] = ()
+    words: str = ""  # why it is worth more or less than the rows say (`fixes.weighed`)
 
     @property
     def reason(self) -> str:
         """In words, for a person; patches by their number alone."""
+        if self.words:
+            return self.words
         both, apart = len(self.both), len(self.apart)
         if self.verdict == "same":
             return (

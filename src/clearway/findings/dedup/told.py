@@ -44,7 +44,9 @@ def answer_overlap(owner: Connection, vault: Vault, number: int) -> Overlap:
 
 def correct(owner: Connection) -> int:
     """Puts answers right that evidence has overtaken; how many."""
-    found = edge.wrongly_denied(owner)
-    for number in found:
+    denied, affirmed = edge.wrongly_denied(owner), edge.wrongly_affirmed(owner)
+    for number in denied:
         overlap.correct(owner, kept.by_id(owner, number))
-    return len(found)
+    for number in affirmed:
+        overlap.correct(owner, kept.by_id(owner, number), held=False)
+    return len(denied) + len(affirmed)

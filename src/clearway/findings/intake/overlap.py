@@ -8,7 +8,7 @@ brought a finding to E1 or higher; a job answers as the owner (`told`), with a j
 
 What the reporter claims of place and class decides nothing: whoever has any proof that fires could else ask about one
 place after the other. Where evidence that comes later, such as a cross-run, shows that the answer was wrong when it was
-given, it is put right (`correct`).
+given, it is put right (`correct`), and so is a *yes* that rested on a cross-run whose rule did not hold.
 """
 
 from __future__ import annotations
@@ -94,13 +94,14 @@ def told(owner: Connection, finding: Finding, judge: Judge) -> Overlap:
     return made
 
 
-def correct(owner: Connection, finding: Finding) -> None:
-    """Makes the *no* that was told of `finding` a *yes*; on the log, with its event. Nothing where it is none."""
+def correct(owner: Connection, finding: Finding, *, held: bool = True) -> None:
+    """Makes what was told of `finding` a *yes*, or a *no*; on the log, with its event. Nothing where it is that."""
     changed = owner.execute(
-        "update clearway.overlap_answer set held = true where finding = %s and not held", (finding.id,)
+        "update clearway.overlap_answer set held = %(held)s where finding = %(of)s and held <> %(held)s",
+        {"held": held, "of": finding.id},
     ).rowcount
     if changed:
-        content = {"overlaps": True, "corrected": True}
+        content = {"overlaps": held, "corrected": True}
         ledger.append(owner, "finding.overlap_told", finding.subject, content, aud=finding.aud)
         kept.announce(owner, finding, "finding.overlap_told")
 
