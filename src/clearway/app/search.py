@@ -88,6 +88,7 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     result: Result
     seen: page_seen.Seen
+    auds: tuple[int, ...] = ()  # of each marked row
 
 
 def exact(db: psycopg.Connection[Any], table: Table | None, text: str) -> str:
@@ -142,7 +143,8 @@ def answer(
             found = _ranked(text, known)[: most + 1]
         if found:
             groups.append((kind, found[:most], len(found) > most))
-    seen = page_seen.seen(db, (f.aud for _, found, _ in groups for f in found if f.aud))
+    auds = tuple(f.aud for _, found, _ in groups for f in found if f.aud)
+    seen = page_seen.seen(db, auds)
     result = Result(
         query=text,
         exact=exact(db, table, text),
@@ -156,7 +158,7 @@ def answer(
             for kind, found, more in groups
         ),
     )  # fmt: skip
-    return Answer(result=result, seen=seen)
+    return Answer(result=result, seen=seen, auds=auds)
 
 
 def _ranked(text: str, found: Sequence[search.Found]) -> list[search.Found]:
@@ -260,7 +262,7 @@ def routes() -> ControllerRouterHandler:
                 if straight:
                     return Redirect(straight, status_code=303)
             found = answer(db, table, text, wanted, MOST if wanted else SHOWN)
-            note.listed("search", f"{kind} {text}", found.seen.labels)
+            note.listed("search", f"{kind} {text}", found.auds)
         asked = bool(search.question(text))
         return page(
             request,
@@ -283,7 +285,7 @@ def routes() -> ControllerRouterHandler:
         wanted = _kinds(str(request.query_params.get("kind", "")))
         with reading(request) as (db, me, note):
             found = answer(db, _table(request), text, wanted, MOST)
-            note.listed("search", f"{wanted} {text}", found.seen.labels)
+            note.listed("search", f"{wanted} {text}", found.auds)
         if request.url.path.endswith(".json"):
             return etag.response(request, msgspec.json.encode(found.result), me)
         rows = [[h.kind, h.id, h.title, h.path, h.marking] for g in found.result.groups for h in g.items]
@@ -307,7 +309,7 @@ def routes() -> ControllerRouterHandler:
         """Every word must be there, the last may be unfinished; grouped by kind, the best first."""
         with reading(request) as (db, _, note):
             found = answer(db, _table(request), q, _kinds(kind), MOST if kind else SHOWN)
-            note.listed("search", f"{kind} {q}", found.seen.labels)
+            note.listed("search", f"{kind} {q}", found.auds)
         return found.result
 
     return Router("/", route_handlers=[show, files, ask])

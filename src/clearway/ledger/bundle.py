@@ -230,7 +230,9 @@ class Bundle:
             yield
         except _WRONG as error:
             raise InputError(
-                f"{name} can't be read: {type(error).__name__}",
+                f"no bundle of the log: it has no {name}"
+                if isinstance(error, KeyError)
+                else f"{name} can't be read",
                 where=self._place,
                 mend="export it again, and send it as it is",
             ) from None

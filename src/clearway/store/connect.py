@@ -104,7 +104,7 @@ def _in_our_words(error: psycopg.Error) -> ClearwayError:
     for kinds, child, what, mend in _TABLE:
         if isinstance(error, kinds):
             # What is shown to strangers is our words alone.
-            words = f"{what}: {said}" if said and child is not BusyError else what
+            words = f"{what}: {said}" if said and child not in (BusyError, ConflictError) else what
             return child(words, where="database", mend=mend)
     return ClearwayError(f"the database refused a statement: {said}", where="database")
 

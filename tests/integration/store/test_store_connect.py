@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from clearway.records.errors import ClearwayError, ConfigError, UpstreamError
+from clearway.records.errors import ClearwayError, ConfigError, ConflictError, UpstreamError
 from clearway.store.connect import connect, translated
 from clearway.store.server import lease, status
 
@@ -121,3 +121,12 @@ except KeyboardInterrupt:
 """
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
     assert (ended.stdout, ended.stderr) == ("interrupted\n", "")
+
+
+def test_a_value_that_is_taken_tells_nobody_the_name_of_our_rule(url: str) -> None:
+    with connect(url) as connection:
+        connection.execute("create temporary table taken (n int constraint secret_rule unique)")
+        with pytest.raises(ConflictError) as caught, translated():
+            connection.execute("insert into taken values (1), (1)")
+        connection.rollback()
+    assert caught.value.what == "another process was changing the same rows"

@@ -129,3 +129,10 @@ def test_files_named_on_the_command_line_are_small_ones(tmp_path: Path) -> None:
             call(str(tmp_path / "absent"))
         with pytest.raises(ClearwayError):
             call("a\0b")
+
+
+def test_an_archive_without_members_is_said_to_be_no_bundle(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.zip"
+    zipfile.ZipFile(empty, "w").close()
+    with pytest.raises(ClearwayError, match=r"no bundle of the log: it has no log\.json"):
+        Bundle(empty)
