@@ -184,13 +184,18 @@ def ask(db: Connection, one: Finding, other: Finding) -> int:
     return int(scalar(db, "select clearway.ask_cross(%s, %s)", (one.id, other.id)))
 
 
-def start_waiting(db: Connection, finding: Finding, others: Iterable[int]) -> None:
-    """Starts the cross-runs that a finding's keys suggest, once its own fix has reached E3; as the owner."""
+def start(owner: Connection, one: int, other: int) -> None:
+    """Starts a cross-run of two findings, once while it waits; as the owner."""
     from clearway.store import jobs
 
+    first, second = sorted((one, other))
+    jobs.defer(owner, TASK, {"one": first, "other": second}, once=f"cross {first} {second}")
+
+
+def start_waiting(db: Connection, finding: Finding, others: Iterable[int]) -> None:
+    """Starts the cross-runs that a finding's keys suggest, once its own fix has reached E3; as the owner."""
     for other in others if finding.level >= LEAST_LEVEL else ():
-        first, second = sorted((finding.id, other))
-        jobs.defer(db, TASK, {"one": first, "other": second}, once=f"cross {first} {second}")
+        start(db, finding.id, other)
 
 
 def _one_state(db: Connection, one: int, other: int) -> bool:

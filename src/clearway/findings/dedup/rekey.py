@@ -187,8 +187,6 @@ def _weighed_before(owner: Connection, finding: Finding) -> list[tuple[int, int,
 
 def _run_again(owner: Connection, finding: Finding, older: list[tuple[int, int, str]]) -> None:
     """Joins nobody by these runs until they have been run again, and starts that."""
-    from clearway.store import jobs
-
     from . import at_desk  # with the sandbox: for this alone
 
     for number, other, reason in older:
@@ -197,7 +195,7 @@ def _run_again(owner: Connection, finding: Finding, older: list[tuple[int, int, 
             owner, finding.id, other, "likely", "cross-run",
             score=edge.CROSSED["likely"], reason=f"{reason[:1900]}; {edge.OLDER}: {edge.AGAIN}",
         )  # fmt: skip
-        at_desk.start(owner, finding.id, other, jobs)
+        at_desk.start(owner, finding.id, other)
 
 
 def _facts(finding: Finding) -> Facts:
