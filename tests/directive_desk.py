@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from clearway.access import credential, organisation, person
 from clearway.directives.issue import Key
+from clearway.directives.kept import names
 from clearway.records.principal import Principal
 from clearway.store.connect import connect, translated
 from clearway.store.principal import Pool, key_of
@@ -83,4 +84,6 @@ def furnish(url: str) -> dict[str, str]:
                     owner, someone.person, label="test", scopes=None, life=timedelta(days=1), now=NOW
                 )
                 secrets[f"{role}@{slug}"] = made.secret
+            if kind == "authority":  # as CISA would be
+                names.tie(owner, "bod-26-04", slug)
     return secrets

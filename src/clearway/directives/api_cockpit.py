@@ -89,7 +89,9 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
             redating=redating,
         )
         if shown is not None:
-            said = msgspec.structs.replace(said, **msgspec.structs.asdict(shown))
+            told = msgspec.structs.asdict(shown)
+            del told["patched"]  # for the page, which knows of workbooks
+            said = msgspec.structs.replace(said, **told)
         return etag.response(request, msgspec.json.encode(said), me)
 
     return [cockpit]

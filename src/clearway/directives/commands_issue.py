@@ -1,4 +1,4 @@
-"""`clearway directive sign|key|issue|import|acknowledge`: from an authority's key to an organisation's note."""
+"""`clearway directive sign|key|issue|authority|import|acknowledge`: from an authority's key to a note of it."""
 
 from __future__ import annotations
 
@@ -38,6 +38,15 @@ def add(command: Callable[[str, Callable[[argparse.Namespace], int], str], argpa
         "--to", metavar="ORG=STANDING", action="append", default=[],
         help="address it to an organisation as binding, adopted or advisory; repeat for several",
     )  # fmt: skip
+
+    whose = command(
+        "authority",
+        _authority,
+        "as the database's owner: which authority issues a directive that ships, or another's",
+    )
+    whose.add_argument("name", metavar="NAME", help="such as bod-26-04")
+    whose.add_argument("slug", metavar="ORG", help="the authority")
+    whose.add_argument("--end", action="store_true", help="no longer; what it has issued stays")
 
     taken = command("import", _import, "verify a directive that an authority signed, and keep it")
     taken.add_argument("file", metavar="FILE", help="the directive as JSON")
@@ -112,6 +121,25 @@ def _issue(args: argparse.Namespace) -> int:
         say_json({"version": made, "addressed": recipients})
     else:
         say(f"{made.directive} {made.version} is issued by {org.name}, and addressed to {len(recipients)}")
+    return 0
+
+
+def _authority(args: argparse.Namespace) -> int:
+    from clearway.store.connect import connect, translated
+    from clearway.store.migrate import migrate
+    from clearway.store.server import lease
+
+    from .kept import names
+
+    with lease(args.home) as url:
+        migrate(url)
+        with translated(), connect(url) as owner:
+            names.tie(owner, args.name, args.slug, end=args.end)
+    if getattr(args, "json", False):
+        say_json({"directive": args.name, "authority": args.slug, "tied": not args.end})
+    else:
+        said = "is no longer tied to" if args.end else "is issued by"
+        say(f"{args.name} {said} {args.slug}; it is on the log")
     return 0
 
 

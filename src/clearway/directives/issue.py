@@ -178,21 +178,24 @@ def order_of(version: str) -> tuple[tuple[bool, int, str], ...]:
 def in_force(issues: Iterable[Issue], directive: str, as_of: date) -> Issue:
     """The version of `directive` that stood at the end of `as_of`: the last one issued and not revoked by then.
 
-    A version that was superseded or revoked later is found again for a day on which it stood. Of two issued on
-    one day the later in the sequence stands.
+    A version that was superseded or revoked later is found again for a day on which it stood, and a revocation brings
+    back the version before. Of two issued on one day the later in the sequence stands.
 
     Raises NotFoundError where none stood.
     """
     held: Issue | None = None
+    ended: Issue | None = None
     for issue in issues:
         if issue.directive != directive or issue.issued > as_of:
             continue
-        if held is None or held.issued <= issue.issued:
+        if issue.revoked is not None and issue.revoked <= as_of:
+            ended = issue
+        elif held is None or held.issued <= issue.issued:
             held = issue
-    if held is None:
-        raise NotFoundError(f"no version of {directive} was issued by {as_of}", mend="ask for a later day")
-    if held.revoked is not None and held.revoked <= as_of:
+    if held is not None:
+        return held
+    if ended is not None:
         raise NotFoundError(
-            f"{directive} {held.version} was revoked on {held.revoked}", mend="ask for an earlier day"
+            f"{directive} {ended.version} was revoked on {ended.revoked}", mend="ask for an earlier day"
         )
-    return held
+    raise NotFoundError(f"no version of {directive} was issued by {as_of}", mend="ask for a later day")

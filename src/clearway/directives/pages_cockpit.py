@@ -18,7 +18,7 @@ from clearway.records.errors import ClearwayError, ConfigError, InputError
 
 from .api_parts import named
 from .attestation import Attested
-from .kept import addresses, reports, triages
+from .kept import addresses, issues, reports, triages
 from .kept.who import acting_in, between, now
 from .pages_figures import DAYS, Figures, figures
 from .pages_parts import (
@@ -50,12 +50,13 @@ MOST_LATE = 10_000  # counted for the first line of the list
 
 
 class Line(Struct, frozen=True, kw_only=True):
-    """One directive in the list."""
+    """One directive in the list. `issued`: by the organisation itself."""
 
     about: About
     standing: str
     todo: addresses.ToDo | None
     notice: str
+    issued: bool
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -329,6 +330,7 @@ def _line(
         standing=standing_of(org, directive, todos),
         todo=next((t for t in todos if t.version.directive == directive), None),
         notice=found.table.notice(day) if found.table else "",
+        issued=org is not None and any(not v.imported for v in issues.versions(db, directive, org.slug)),
     )
 
 

@@ -51,6 +51,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     urgent: tuple[ReportRow, ...]  # the earliest dates first
     forensic: tuple[ReportRow, ...]  # open, and to be triaged
     out_of_scope: int
+    patched: tuple[ReportRow, ...] = ()  # fixed within these days, and to be triaged all the same
 
     @property
     def overdue(self) -> int:
@@ -74,6 +75,7 @@ def figures(rows: Iterable[ReportRow], table: Directive, as_of: date, most: int)
     first = later(as_of, 1 - DAYS)
     opens, lates = [0] * (DAYS + 1), [0] * (DAYS + 1)
     still: list[ReportRow] = []
+    patched: list[ReportRow] = []
     out_of_scope = 0
     for row in found:
         state = state_of(row, as_of)
@@ -89,6 +91,8 @@ def figures(rows: Iterable[ReportRow], table: Directive, as_of: date, most: int)
         by[state_word] = by.get(state_word, 0) + 1
         if state in _OPEN:
             still.append(row)
+        elif row.forensic_triage:
+            patched.append(row)
         gone = None if state in _OPEN else row.remediated_at
         _span(opens, row.detected or first, gone, first)
         if row.due is not None:
@@ -101,6 +105,7 @@ def figures(rows: Iterable[ReportRow], table: Directive, as_of: date, most: int)
         late=_summed(lates),
         urgent=tuple(nsmallest(_URGENT, (r for r in still if r.due is not None), key=_urgency)),
         forensic=tuple(nsmallest(_FORENSIC, (r for r in still if r.forensic_triage), key=_urgency)),
+        patched=tuple(nsmallest(_FORENSIC, patched, key=_urgency)),
         out_of_scope=out_of_scope,
     )
 

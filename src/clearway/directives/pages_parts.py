@@ -15,7 +15,9 @@ from clearway.records.text import plain
 
 from .duties import duties
 from .files import load, names
+from .governing import governing
 from .kept import addresses, issues, reports
+from .kept.governing import bearing
 from .kept.who import organisation
 from .reports.period import later, quarter_of
 
@@ -55,6 +57,7 @@ class About(Struct, frozen=True, kw_only=True):
     url: str
     table: Directive | None
     duties: Duties | None
+    by: str = ""  # who issued or took over the version here; "" for what ships
 
 
 def home_of(request: Request[Any, Any, Any], me: Principal) -> Membership | None:
@@ -70,9 +73,11 @@ def about(db: psycopg.Connection[Any], org: Org | None, directive: str, day: dat
     except NotFoundError:
         rules = None
     table: Directive | None = None
+    by = ""
     if org is not None and (directive in names() or issues.versions(db, directive)):
         try:
             table = reports.in_force(db, org, directive, day)
+            by = _by(db, org, directive, day)
         except NotFoundError:
             table = None
     if table is None and directive in names():
@@ -81,17 +86,22 @@ def about(db: psycopg.Connection[Any], org: Org | None, directive: str, day: dat
         seen = issues.versions(db, directive)
         if not seen:
             raise NotFoundError("no such directive", where=plain(directive, 80))
-        table = issues.document(db, seen[-1].id).directive
+        table, by = issues.document(db, seen[-1].id).directive, seen[-1].by_name
     if table is not None:
         return About(
             id=directive, short=table.short, title=table.title, issuer=table.issuer, url=table.url, table=table,
-            duties=rules,
+            duties=rules, by=by,
         )  # fmt: skip
     assert rules is not None
     return About(
         id=directive, short=rules.short, title=rules.title, issuer=rules.issuer, url=rules.url, table=None,
         duties=rules,
     )  # fmt: skip
+
+
+def _by(db: psycopg.Connection[Any], org: Org, directive: str, day: date) -> str:
+    found = governing(bearing(db, [org.org], day, reports.end_of(day))[org.org], directive)
+    return "" if found is None else issues.version(db, found.version_id).by_name
 
 
 def known(db: psycopg.Connection[Any]) -> list[str]:

@@ -48,7 +48,9 @@ def test_find_what_is_due_first_and_mark_it_done(operator: Windows, site: Site, 
 def test_what_to_do_when_a_restart_must_wait(operator: Windows, site: Site) -> None:
     """Task: the update can't be made now; say what stands in the way until a day, in one's own words."""
     page = operator().open("/this-week")
-    page.locator(".step").first.get_by_role("link", name="Can't now: something stands in the way").click()
+    page.locator(".step").first.get_by_role(
+        "link", name="Can't patch now: attackers are kept out another way"
+    ).click()
     page.get_by_label("What was done").fill("Port 8443 is closed at the firewall.")
     page.get_by_label("Until").fill((TODAY + timedelta(days=10)).isoformat())
     page.get_by_role("button", name="Mark as mitigated: 2 exposures").click()

@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from clearway import directives
 from clearway.directives.issue import Key, sign, verify
-from clearway.directives.kept import addresses, issues, reports
+from clearway.directives.kept import addresses, issues, names, reports
 from clearway.directives.kept.who import organisation
 from clearway.exposure.fleet import due, governed, page_week, page_why, ruling, setting, tasks
 from clearway.exposure.fleet.report_rows import PROVIDER
-from clearway.records.errors import NotFoundError, UsageError
+from clearway.records.errors import ForbiddenError, NotFoundError, UsageError
 from clearway.records.principal import Principal
 from clearway.store.connect import connect
 from fleet_world import Fleet
@@ -46,10 +46,13 @@ def table(version: str, days: int, name: str = "bod-26-04", **more: Any) -> byte
 class Authority:
     """An organisation that issues directives, with its official."""
 
-    def __init__(self, fleet: Fleet, slug: str) -> None:
+    def __init__(self, fleet: Fleet, slug: str, *, tied: bool = True) -> None:
         self.fleet, self.slug = fleet, slug
         self.org = fleet.people.org(slug, "authority")
         self.official = fleet.people.somebody(self.org, "official")
+        for directive in ("bod-26-04", "water-rule") if tied else ():
+            with fleet.owner(START) as owner:
+                names.tie(owner, directive, slug)
         self.do(fleet.people.somebody(self.org, "administrator"), issues.add_key, slug, KEY)
 
     def do(self, who: Somebody, act: Any, *args: Any, **named: Any) -> Any:
@@ -70,6 +73,10 @@ class Authority:
 
     def withdraw(self, until: date) -> None:
         self.do(self.official, addresses.withdraw, self.slug, "bod-26-04", slug_of(self.fleet), until=until)
+
+    def noted(self, version: issues.Version) -> None:
+        """The organisation takes note of it."""
+        self.do(self.fleet.operator, addresses.acknowledge, slug_of(self.fleet), version.id)
 
 
 def slug_of(fleet: Fleet) -> str:
@@ -208,8 +215,9 @@ def test_who_addresses_later_takes_nothing_over_and_a_stronger_standing_does(
     other = Authority(exposed, f"other-{exposed.org}")
     authority.publish(table("1.1.0", 30), START)
     authority.address("advisory")
-    other.publish(table("2.0.0", 3_000), START)
+    late = other.publish(table("2.0.0", 3_000), START)
     other.address("advisory", NEXT)
+    other.noted(late)
     dated(exposed, NEXT)
     assert shown(exposed) == START + timedelta(days=30)
     other.address("binding", LATER)
@@ -244,8 +252,9 @@ def test_a_chosen_policy_that_a_new_version_lacks_is_its_default_and_no_failure(
     with exposed.owner(START) as db:
         setting.choose(db, exposed.org, due.Setting("bod-26-04", "fedramp_assume_automatable"), START)
     policies = [p for p in msgspec.json.decode(DOCUMENT)["policies"] if p["id"] == "cisa_60d"]
-    authority.publish(table("1.1.0", 30, policies=policies), NEXT)
+    made = authority.publish(table("1.1.0", 30, policies=policies), NEXT)
     authority.address("binding")
+    authority.noted(made)
     dated(exposed, NEXT)
     assert shown(exposed) == START + timedelta(days=30)
     with exposed.acting() as db:
@@ -335,10 +344,11 @@ def test_each_way_to_another_version_wakes_who_dates_and_says_so_until_it_is_don
     monkeypatch.setattr(tasks, "_today", lambda: day)
     authority.publish(table("1.1.0", 30), START)
     other = Authority(exposed, f"other-{exposed.org}")
-    other.publish(table("1.9.0", 40), START)
+    second = other.publish(table("1.9.0", 40), START)
     if act != "addressed":
         authority.address("advisory")
         other.address("advisory", NEXT)
+        other.noted(second)
     dated(exposed, day)
     with connect(exposed.world.url, autocommit=True) as ear:
         ear.execute("listen clearway_ruling")
@@ -430,3 +440,84 @@ def test_of_two_who_choose_at_once_the_dates_are_those_of_the_choice_that_stands
             (exposed.org,),
         ).fetchall()
     assert row == [(stands,)]
+
+
+def test_a_version_that_makes_a_date_later_waits_until_the_organisation_takes_note(
+    exposed: Fleet, authority: Authority
+) -> None:
+    first = authority.publish(table("1.1.0", 30), START)
+    authority.address("binding")
+    authority.noted(first)
+    later = authority.publish(table("1.3.0", 3_000), NEXT)
+    dated(exposed, NEXT)
+    assert shown(exposed) == START + timedelta(days=30)
+    with exposed.acting() as db:
+        (said,) = page_week.read(db, NEXT, exposed.org, None).notices
+    assert (said.kind, said.version, said.instead, said.by) == (
+        "waits",
+        "1.3.0",
+        "1.1.0",
+        authority.slug.title(),
+    )
+    authority.noted(later)
+    dated(exposed, NEXT)
+    assert shown(exposed) == START + timedelta(days=3_000)
+    with exposed.acting() as db:
+        assert page_week.read(db, NEXT, exposed.org, None).notices == ()
+
+
+def test_a_directive_of_another_name_takes_over_later_dates_only_once_it_is_taken_note_of(
+    exposed: Fleet, authority: Authority
+) -> None:
+    rule = authority.publish(table("1", 3_000, "water-rule"), START)
+    authority.address("binding", directive="water-rule")
+    dated(exposed, START)
+    assert shown(exposed) == START + timedelta(days=60)
+    authority.noted(rule)
+    dated(exposed, START)
+    assert shown(exposed) == START + timedelta(days=3_000)
+
+
+def test_revoking_a_successor_brings_back_what_it_superseded_and_says_so(
+    exposed: Fleet, authority: Authority
+) -> None:
+    authority.publish(table("1.1.0", 30), START)
+    authority.address("binding")
+    authority.publish(table("1.2.0", 20), START)
+    dated(exposed, START)
+    assert shown(exposed) == START + timedelta(days=20)
+    end = {"on": NEXT, "reason": "issued by mistake"}
+    authority.do(authority.official, issues.revoke, authority.slug, "bod-26-04", "1.2.0", **end)
+    dated(exposed, NEXT)
+    assert shown(exposed) == START + timedelta(days=30)
+    with exposed.acting() as db:
+        week = page_week.read(db, NEXT, exposed.org, None)
+    assert (week.version, week.standing) == ("1.1.0", "binding")
+    (said,) = week.notices
+    assert (said.kind, said.version, said.instead) == ("revoked", "1.2.0", "1.1.0")
+    authority.do(authority.official, issues.revoke, authority.slug, "bod-26-04", "1.1.0", **end)
+    with exposed.acting() as db:
+        (said,) = page_week.read(db, NEXT, exposed.org, None).notices
+    assert (said.kind, said.instead) == ("revoked", "")
+
+
+def test_nobody_signs_numbers_of_their_own_under_a_name_that_ships_or_that_another_issues(
+    exposed: Fleet, authority: Authority
+) -> None:
+    stranger = Authority(exposed, f"stranger-{exposed.org}", tied=False)
+    with pytest.raises(ForbiddenError, match="ships with Clearway as CISA's"):
+        stranger.publish(table("1.3.0", 3_000), START)
+    with pytest.raises(ForbiddenError, match="the issuer of directives that ship"):
+        stranger.publish(table("1", 3_000, "my-rule", issuer="C.I.S.A."), START)
+    authority.publish(table("1", 7, "water-rule", issuer="Water Office"), START)
+    with pytest.raises(ForbiddenError, match="another authority has issued water-rule"):
+        stranger.publish(table("2", 3_000, "water-rule", issuer="Stranger"), START)
+    with pytest.raises(ForbiddenError, match="another authority issues as"):
+        stranger.publish(table("2", 3_000, "other-rule", issuer="Water office"), START)
+    with exposed.owner(START) as owner:
+        names.tie(owner, "bod-26-04", stranger.slug)
+    assert stranger.publish(table("1.3.0", 3_000), START).version == "1.3.0"
+    with exposed.owner(START) as owner:
+        names.tie(owner, "bod-26-04", stranger.slug, end=True)
+    with pytest.raises(ForbiddenError, match="not tied"):
+        stranger.publish(table("1.4.0", 3_000), START)

@@ -55,6 +55,7 @@ OTHERWISE = {
     "fleet_clock": "rules of which dates came; of nobody",
     "next_edge_act": "by the desk; a number, of no row",
     "hold_flaws": "by the desk; a lock, of no row",
+    "may_issue": "a lock, of no row; whether another issues that name",
     "lease_asked": "a count of an organisation's own questions",
     "undo_edge_act": "by the desk; a number and which it undoes, of no row",
     "lease_whose": "a bounded answer about traffic, to an organisation's own",

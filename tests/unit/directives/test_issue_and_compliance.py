@@ -146,8 +146,9 @@ def test_the_version_of_a_day_is_the_last_issued_by_then() -> None:
     ]
     assert in_force(issues, "d", date(2026, 12, 31)).version == "1"
     assert in_force(issues, "d", TWO).version == "2"
+    assert in_force(issues, "d", THREE).version == "1"  # a revocation brings back what was superseded
     with pytest.raises(NotFoundError, match="revoked"):
-        in_force(issues, "d", THREE)
+        in_force([Issue(directive="d", version="1", issued=ONE, revoked=TWO)], "d", TWO)
     with pytest.raises(NotFoundError, match="no version"):
         in_force(issues, "d", date(2026, 11, 30))
 

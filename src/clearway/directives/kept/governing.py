@@ -7,9 +7,10 @@ from collections import OrderedDict
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from clearway.records.errors import IntegrityError, NotFoundError
+from clearway.records.errors import InputError, IntegrityError, NotFoundError, TooLargeError
 
-from ..governing import Bearing
+from ..files import load
+from ..governing import Bearing, Settled, settle
 from ..issue import Key, verify
 
 if TYPE_CHECKING:
@@ -28,10 +29,17 @@ _lock = Lock()
 def bearing(
     db: psycopg.Connection[Any], orgs: Iterable[int], day: date | None = None, known: datetime | None = None
 ) -> dict[int, tuple[Bearing, ...]]:
-    """Organisation -> what bears on it on `day` (None: today), as it was known before `known` (None: now).
+    """Organisation -> what stands for it on `day` (None: today), as it was known before `known` (None: now).
 
     Nothing for an organisation that the caller neither reads nor operates for.
     """
+    return {org: found.stands for org, found in settled(db, orgs, day, known).items()}
+
+
+def settled(
+    db: psycopg.Connection[Any], orgs: Iterable[int], day: date | None = None, known: datetime | None = None
+) -> dict[int, Settled]:
+    """As `bearing`, and beside it the versions that wait until the organisation takes note of them."""
     wanted = sorted(set(orgs))
     found: dict[int, list[Bearing]] = {}
     rows = db.execute(
@@ -39,7 +47,19 @@ def bearing(
             %s, coalesce(%s::date, (clearway.fleet_now() at time zone 'UTC')::date), %s)""",
         (wanted, day, known),
     )
-    for org, directive, version_id, version, sha256, authority, standing, since, imported in rows:
+    for (
+        org,
+        directive,
+        version_id,
+        version,
+        sha256,
+        authority,
+        standing,
+        since,
+        imported,
+        taken,
+        issued,
+    ) in rows:
         found.setdefault(org, []).append(
             Bearing(
                 directive=directive,
@@ -50,9 +70,31 @@ def bearing(
                 standing=standing,
                 since=since,
                 imported=imported,
+                taken=taken,
+                issued=issued,
             )
         )
-    return {org: tuple(found.get(org, ())) for org in wanted}
+    return {
+        org: settle(found[org], lambda b: usable(db, b.version_id, b.sha256), _ships)
+        if org in found
+        else Settled()
+        for org in wanted
+    }
+
+
+def usable(db: psycopg.Connection[Any], version_id: int, sha256: bytes) -> Directive | None:
+    """The table in a version's document; None where it can't be had or its signature does not hold."""
+    try:
+        return table_of(db, version_id, sha256)
+    except (IntegrityError, InputError, NotFoundError, TooLargeError):
+        return None
+
+
+def _ships(directive: str) -> Directive | None:
+    try:
+        return load(directive)
+    except NotFoundError:
+        return None
 
 
 def table_of(db: psycopg.Connection[Any], version_id: int, sha256: bytes = b"") -> Directive:

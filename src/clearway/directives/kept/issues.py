@@ -13,6 +13,7 @@ from clearway.records.errors import ConflictError, InputError, IntegrityError, N
 from clearway.records.text import plain
 
 from ..issue import Issue, Key, Signed, in_force, order_of, verify
+from .names import check_names
 from .who import Org, acting_in, authority_of, between, tell
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from clearway.records.principal import Principal
 
 Reach = Literal["CLEAR", "GREEN"]
-_ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
+ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 _AUD: dict[str, int] = {"CLEAR": 0, "GREEN": 1}
 
 
@@ -118,11 +119,12 @@ def publish(
     Raises:
         IntegrityError: signed by none of the authority's registered keys.
         InputError: not a directive, or not a signature.
-        ForbiddenError: not an authority, or without the right to direct.
+        ForbiddenError: not an authority, without the right to direct, or the name or its issuer's is another's.
         ConflictError: it has issued that version already, or a later one.
     """
     org = authority_of(acting_in(db, me, slug, "direct"))
     signed = verify(document, signature, keys(db, org.org))
+    check_names(db, org, signed.directive)
     public = next(key.raw for key in keys(db, org.org) if key.id == signed.key)
     return _keep(db, org, signed, public, issued, imported=False, aud=_AUD[reach], act="directive.issued")
 
@@ -153,7 +155,7 @@ def _keep(
 ) -> Version:
     directive = signed.directive
     if not (
-        _ID.fullmatch(directive.id) and directive.version.isprintable() and 1 <= len(directive.version) <= 60
+        ID.fullmatch(directive.id) and directive.version.isprintable() and 1 <= len(directive.version) <= 60
     ):
         raise InputError(
             f"{plain(directive.id, 80)!r} {plain(directive.version, 80)!r} can't be an id and a version",
@@ -269,14 +271,14 @@ def versions(db: psycopg.Connection[Any], directive: str = "", by: str = "") -> 
 
 
 def last_version(db: psycopg.Connection[Any], directive: str, by: str, as_of: date) -> Version:
-    """The last version that an authority had issued by that day, whether or not it was revoked since.
+    """The last version of an authority that stood on that day; where all were revoked by then, the last one.
 
     Raises NotFoundError.
     """
     found = [v for v in versions(db, directive, by) if not v.imported and v.issued <= as_of]
     if not found:
         raise NotFoundError(f"no version of {directive} was issued by {as_of}", mend="ask for a later day")
-    return found[-1]
+    return next((v for v in reversed(found) if v.revoked is None or v.revoked > as_of), found[-1])
 
 
 def standing_version(

@@ -16,7 +16,7 @@ from clearway.http.acting import SIGNED_IN
 from clearway.http.openapi import READ, gives
 from clearway.records.principal import member_of
 
-from . import page_week
+from . import page_rule, page_week
 from .page_common import home_of, table_or_none, today
 
 if TYPE_CHECKING:
@@ -46,7 +46,10 @@ class StepSaid(Struct, frozen=True, kw_only=True):
 
 
 class WeekSaid(Struct, frozen=True, kw_only=True):
-    """The week of one organisation. `redating`: dates are being counted anew by another version of the directive."""
+    """The week of one organisation. `redating`: dates are being counted anew by another version of the directive.
+
+    `issued_by` is who issued that version here, "" for the table that ships.
+    """
 
     organisation: str
     day: date
@@ -62,6 +65,8 @@ class WeekSaid(Struct, frozen=True, kw_only=True):
     directive_version: str
     standing: str
     redating: bool
+    issued_by: str
+    notices: tuple[page_rule.Notice, ...]
 
 
 class Uncovered(Struct, frozen=True):
@@ -74,7 +79,8 @@ class Uncovered(Struct, frozen=True):
 class RestSaid(Struct, frozen=True, kw_only=True):
     """What nothing loaded speaks of: the first 20 ecosystems, and how many exposures could not be judged.
 
-    `assets` hold something of these ecosystems. Not `exact`: at least so many.
+    `assets` hold something of these ecosystems. Not `exact`: at least so many. `products` are the first ten of the
+    vendor products that no source names; of "vendor" those alone count.
     """
 
     organisation: str
@@ -82,6 +88,7 @@ class RestSaid(Struct, frozen=True, kw_only=True):
     assets: int
     unjudged: int
     exact: bool
+    products: tuple[str, ...]
 
 
 def handlers() -> list[HTTPRouteHandler]:
@@ -116,6 +123,7 @@ def handlers() -> list[HTTPRouteHandler]:
             assets=found.assets,
             unjudged=found.unjudged,
             exact=found.exact,
+            products=found.products,
         )
         return etag.response(request, msgspec.json.encode(said), me)
 
@@ -167,4 +175,6 @@ def _week(found: page_week.Week, slug: str) -> WeekSaid:
         directive_version=found.version,
         standing=found.standing,
         redating=found.redating,
+        issued_by=found.authority,
+        notices=found.notices,
     )

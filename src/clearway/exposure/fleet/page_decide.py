@@ -22,7 +22,7 @@ _NAMED = 4  # assets by name, before "and n more"
 # What an act is called on its button and afterwards.
 ACTS = {
     "fixed": ("It is done", "count as fixed"),
-    "mitigated": ("Something stands in the way of attackers", "count as mitigated"),
+    "mitigated": ("Attackers are kept out another way", "count as mitigated"),
     "accepted": ("Accept it until a day", "are accepted"),
     "not_affected": ("It does not affect us", "count as not affected"),
     "open": ("Open again", "are open again"),
@@ -88,6 +88,17 @@ def reach(
         flaws=flaws,
         statuses=tuple(sorted(by_status.items())),
     )
+
+
+def traces(db: psycopg.Connection[Any], exposures: Sequence[int]) -> tuple[int, str]:
+    """How many of these ask for a forensic triage, and the id of the directive that asks; (0, "") for none."""
+    row = db.execute(
+        """select count(*), coalesce(min(c.directive), '') from clearway.exposure e
+        join clearway.clock c on c.clock = e.clock
+        where e.exposure = any(%s) and e.gone is null and c.forensic""",
+        (list(exposures),),
+    ).fetchone()
+    return (int(row[0]), str(row[1])) if row else (0, "")
 
 
 def chosen(db: psycopg.Connection[Any], ids: Sequence[int], wanted: Filter | None) -> list[int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from . import listing, page_why, ruling, week
+from . import listing, page_rule, page_why, ruling, week
 from .governed import Setting, settings
 from .wanted import Filter
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from clearway.advisories.table import Table
 
 _LINES = 200
+_NAMED = 10  # vendor products by name
+_VENDOR = "vendor"
 _HELD = 100_000  # components that are looked through for ecosystems without a source
 
 
@@ -56,15 +58,23 @@ class Week(Struct, frozen=True, kw_only=True):
     standing: str
     auds: tuple[int, ...]
     redating: bool = False  # dates are being counted anew by another version of the directive
+    directive_id: str = ""
+    authority: str = ""  # who issued the version here; "" for the table that ships
+    imported: bool = False
+    notices: tuple[page_rule.Notice, ...] = ()
 
 
 class Rest(Struct, frozen=True, kw_only=True):
-    """What runs that no loaded source speaks of: ecosystem -> on how many assets. Not `exact`: at least so many."""
+    """What runs that no loaded source speaks of: ecosystem -> on how many assets. Not `exact`: at least so many.
+
+    `products` are the first of the vendor products that no source names.
+    """
 
     uncovered: tuple[tuple[str, int], ...]
     assets: int
     unjudged: int  # exposures whose verdict is not known
     exact: bool
+    products: tuple[str, ...] = ()
 
 
 def read(db: psycopg.Connection[Any], day: date, org: int | None, table: Table | None) -> Week:
@@ -87,7 +97,8 @@ def read(db: psycopg.Connection[Any], day: date, org: int | None, table: Table |
         ),
         limit=1,
     ).lines
-    directive = (Setting() if org is None else settings(db, [org], day=day)[org]).table
+    setting = Setting() if org is None else settings(db, [org], day=day)[org]
+    directive = setting.table
     return Week(
         plan=plan,
         steps=steps,
@@ -98,9 +109,13 @@ def read(db: psycopg.Connection[Any], day: date, org: int | None, table: Table |
         version=directive.version,
         issuer=directive.issuer,
         url=directive.url,
-        standing=page_why.standing_for(db, org, directive.id) if org is not None else "advisory",
+        standing=page_why.standing_for(db, org, directive.id, day) if org is not None else "advisory",
         auds=tuple({line.aud for step in steps for line in week.lines_of(db, step.step.exposures[:_LINES])}),
         redating=org is not None and bool(ruling.pending(db, [org])),
+        directive_id=directive.id,
+        authority=page_rule.issuer(db, setting.version_id),
+        imported=setting.under is not None and setting.under.imported,
+        notices=page_rule.notices(db, org, day) if org is not None else (),
     )
 
 
@@ -134,10 +149,36 @@ def rest(db: psycopg.Connection[Any], org: int | None, table: Table | None) -> R
         {"mine": mine, "org": org, "most": _HELD},
     ).fetchall()
     bare = [(e, n, set(a)) for e, n, a, _ in rows if table is None or not table.coverage(e).covered]
+    # What vendors make is covered product by product, as `match` has it: only those that no record names are bare.
+    products: list[str] = []
+    if table is not None and (made := next((b for b in bare if b[0] == _VENDOR), None)) is not None:
+        bare.remove(made)
+        held, products = _unnamed(db, mine, org, table)
+        if held:
+            bare = sorted([*bare, (_VENDOR, len(held), held)], key=lambda b: (-b[1], b[0]))
     unjudged = listing.counts(db, Filter(org=org, yes={"verdict": ("unknown",), "status": ("open",)}), ())
     return Rest(
         uncovered=tuple((e, n) for e, n, _ in bare[:20]),
+        products=tuple(products[:_NAMED]),
         assets=len(set().union(*(a for _, _, a in bare))) if bare else 0,
         unjudged=unjudged.total,
         exact=sum(r[3] for r in rows) < _HELD and unjudged.exact,
     )
+
+
+def _unnamed(
+    db: psycopg.Connection[Any], mine: Any, org: int | None, table: Table
+) -> tuple[set[int], list[str]]:
+    """The assets with vendor products that no source names, and these products."""
+    rows = db.execute(
+        """select v.name, array_agg(distinct h.asset)
+        from (select h.asset, h.pv from clearway.held h join clearway.asset a on a.asset = h.asset
+            join clearway.package_version v on v.pv = h.pv and v.ecosystem = %(vendor)s
+            where (%(mine)s::int[] is null or h.aud = any(%(mine)s)) and (%(org)s::int is null or a.org = %(org)s)
+            limit %(most)s) h join clearway.package_version v on v.pv = h.pv
+        group by v.name order by v.name""",
+        {"mine": mine, "org": org, "most": _HELD, "vendor": _VENDOR},
+    ).fetchall()
+    table.expect(len(rows))
+    bare = [(name, assets) for name, assets in rows if not table.speaks_of(_VENDOR, name)]
+    return set().union(*(assets for _, assets in bare)), [name for name, _ in bare]

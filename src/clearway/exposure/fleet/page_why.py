@@ -12,6 +12,7 @@ from clearway.directives.kept.governing import bearing
 from clearway.directives.standing import read_standing
 
 from . import due, listing, status
+from .page_rule import issuer
 from .wanted import STATUSES
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def why(db: psycopg.Connection[Any], exposure: int, day: date, standing: str = "
         shown=shown,
         tier=shown.again,
         directive=directive,
-        authority=_issuer(db, setting.version_id),
+        authority=issuer(db, setting.version_id),
         imported=setting.under is not None and setting.under.imported,
         standing=held,
         wording=word(directive, shown.again.decision, shown.again.due, read_standing(held)),
@@ -93,15 +94,6 @@ def why(db: psycopg.Connection[Any], exposure: int, day: date, standing: str = "
             for r in rows
         ),
     )
-
-
-def _issuer(db: psycopg.Connection[Any], version_id: int | None) -> str:
-    row = db.execute(
-        """select o.name from clearway.directive_version v join clearway.organisation o on o.org = v.org
-        where v.version_id = %s""",
-        (version_id,),
-    ).fetchone()
-    return str(row[0]) if row else ""
 
 
 def standing_for(db: psycopg.Connection[Any], org: int, directive: str, day: date | None = None) -> str:

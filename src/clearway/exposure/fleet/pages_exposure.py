@@ -374,6 +374,7 @@ def _before(request: Request[Any, Any, Any], data: Deciding, form: Form) -> Resp
         lines = listing.lines(db, found[:8])
         seen = page_seen.seen(db, (line.aud for line in lines))
         known = data.act if data.act in page_decide.ACTS else ""
+        traces, rule = page_decide.traces(db, found) if known == "fixed" else (0, "")
     return page(
         request,
         "exposure/decide.html",
@@ -387,6 +388,8 @@ def _before(request: Request[Any, Any, Any], data: Deciding, form: Form) -> Resp
         seen=seen,
         form=form,
         act=known,
+        traces=traces,
+        rule=rule,
         acts=page_decide.ACTS,
         reasons=page_decide.REASONS,
         values=page_facets.VALUES,
