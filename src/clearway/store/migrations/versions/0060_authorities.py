@@ -4,8 +4,8 @@ from alembic import op
 
 from clearway.store.ddl import before, run
 
-revision = "0057"
-down_revision = "0056"
+revision = "0060"
+down_revision = "0059"
 branch_labels = None
 depends_on = None
 
