@@ -19,6 +19,12 @@ create table clearway.directive_authority (
     primary key (directive, org)
 );
 alter table clearway.directive_authority enable row level security;
+alter table clearway.directive_authority force row level security;
+do $own$ begin
+    execute format(
+        'create policy own on clearway.directive_authority to %I using (true) with check (true)', current_user
+    );
+end $own$;
 create policy see on clearway.directive_authority for select to clearway_app using (true);
 grant select on clearway.directive_authority to clearway_app;
 insert into clearway.log_act (act, app) values ('directive.tied', false), ('directive.untied', false);
