@@ -101,7 +101,7 @@ GONE = COPIES.replace(b"int parse(const char *text) {\n", b"int parse(const char
 def test_a_patch_is_judged_by_the_tests_that_it_rewrites(box: Backend, builds: Path) -> None:
     rewritten = b"int main(void) { return 0; }\n"
     for name, patch, level in (
-        ("the feature is gone", diff(COPIES, GONE, "main.c") + diff(TEST, rewritten, "t.c"), 2),
+        ("the feature is gone", diff(COPIES, GONE, "main.c") + diff(TEST, rewritten, "t.c"), 1),
         ("it is mended", diff(COPIES, MENDED, "main.c") + diff(TEST, rewritten, "t.c"), 3),
         (
             "a test of the target's own is made a part of it",
@@ -112,7 +112,7 @@ def test_a_patch_is_judged_by_the_tests_that_it_rewrites(box: Backend, builds: P
     ):
         files = {"main.c": sha(COPIES), "t.c": sha(TEST)}
         target = c_target(COPIES, tests=[{"name": "t", "compile": ["t.c"]}]) | {"files": files}
-        made = c_recipe(COPIES, None, benign=[]) | {
+        made = c_recipe(COPIES, None) | {
             "target": target,
             "patched": target | {"version": "1p", "patches": {"p": sha(patch)}},
         }
@@ -127,7 +127,7 @@ def test_the_patches_that_both_builds_have_change_the_tests_of_both(box: Backend
         "files": {"main.c": sha(COPIES), "t.c": sha(TEST)},
         "patches": {"one": sha(both)},
     }
-    made = c_recipe(COPIES, None, benign=[]) | {
+    made = c_recipe(COPIES, None) | {
         "target": target,
         "patched": target | {"version": "1p", "patches": {"one": sha(both), "two": sha(mends)}},
     }
