@@ -14,6 +14,15 @@ def run(*statements: str) -> None:
         op.get_bind().exec_driver_sql(text.replace("%", "%%"))
 
 
+def standing(name: str) -> str:
+    """The text of the one function of that name as it stands, whichever step made it last."""
+    found = op.get_bind().exec_driver_sql(
+        "select pg_get_functiondef(oid) from pg_proc where pronamespace = 'clearway'::regnamespace and proname = %s",
+        (name,),
+    )
+    return str(found.scalar_one())
+
+
 def before(step: str, name: str) -> str:
     """The text of a function as an earlier step made it, to put it back."""
     text = (Path(__file__).parent / "migrations" / "versions" / f"{step}.py").read_text("utf-8")

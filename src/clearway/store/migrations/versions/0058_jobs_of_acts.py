@@ -1,6 +1,6 @@
 """Jobs of acts are started by the functions that do the act; what a job of the desk's works by is what those noted."""
 
-from clearway.store.ddl import before, run
+from clearway.store.ddl import before, run, standing
 
 revision = "0058"
 down_revision = "0057"
@@ -240,7 +240,7 @@ def _with(text: str, *changes: tuple[str, str]) -> str:
 def upgrade() -> None:
     run(JOBS, EVIDENCE, CASES, ONE_LOCK)
     run(
-        _with(before("0019_cases", "queue_letters"), (_QUEUED, _LETTERS)),
+        _with(standing("queue_letters"), (_QUEUED, _LETTERS)),
         _with(before("0034_assist", "ask_assist"), (_ASKED, _ASKED_OF), (_OF_CASE, _KEPT), (_MADE, _STARTED)),
         _with(before("0034_assist", "decide_assist"), (_FOUND, _DECIDES)),
         _with(before("0055_one_case", "hold_flaws"), (_ADVISORY, _ROW)),
@@ -255,7 +255,7 @@ def downgrade() -> None:
         "drop table clearway.flaw_lock",
         before("0034_assist", "decide_assist"),
         before("0034_assist", "ask_assist"),
-        before("0019_cases", "queue_letters"),
+        _with(standing("queue_letters"), (_LETTERS, _QUEUED)),
         "drop function clearway.start_case_job(bigint, text)",
         before("0054_asked_again", "ask_validation"),
         EVIDENCE_BEFORE,
