@@ -23,6 +23,8 @@ def at_least_as_strict(new: Directive, old: Directive) -> bool:
     """Whether `new` is proven to make no date later, and to drop no forensic triage, that `old` asks for."""
     return (
         _points(new) == _points(old)
+        and new.calendar == old.calendar
+        and (new.revoked is None or new.revoked == old.revoked)
         and (old.scope.needs_cve or not new.scope.needs_cve)
         and set(new.clock.starts) >= set(old.clock.starts)
         and new.clock.retier == old.clock.retier
