@@ -30,7 +30,7 @@ serve: setup ## the API, with the bundled facts, until Ctrl-C
 	@$(BIN)/clearway up --demo
 
 test: .venv/.dev .venv/.compiled ## the tests, without the slow ones (T=tests/unit for a part)
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(or $(T),tests --ignore=tests/browser)
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not slow" $(or $(T),tests --ignore=tests/browser)
 	$(if $(T),,$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" tests/browser)
 
 test-all: .venv/.dev .venv/.compiled ## every test
