@@ -23,6 +23,7 @@ from msgspec import Struct
 from clearway.ledger import keys as ledger_keys
 from clearway.ledger.note import parse_key
 from clearway.records.errors import ClearwayError, ConfigError, ConflictError, InputError, IntegrityError
+from clearway.store.closing import CLOSE
 from clearway.store.connect import connect, translated
 from clearway.store.failures import at
 from clearway.store.migrate import head, migrate
@@ -72,21 +73,6 @@ begin
     foreach t in array array[{tables}]::text[] loop
         execute format('create policy own on %s to %I using (true) with check (true)', t::regclass, current_user);
     end loop;
-end $$;
-"""
-# A dump has no privileges of the database itself, nor of what is not ours in it: as the step 0056 sets them.
-_CLOSE = """
-do $$
-begin
-    if exists (select from pg_catalog.pg_database
-            where datname = current_database() and pg_has_role(datdba, 'usage')) then
-        execute format('grant temporary on database %I to %I', current_database(), current_user);
-        execute format('revoke temporary on database %I from public', current_database());
-    end if;
-    if (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then
-        revoke execute on function pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid),
-            pg_catalog.lo_from_bytea(oid, bytea) from public;
-    end if;
 end $$;
 """
 
@@ -278,7 +264,7 @@ def _play(db: Connection, url: str, backup: Backup) -> None:
         url,
         lambda: backup.pieces(DUMP),
         before=_ROLES,
-        after=f"set search_path = '';\n{_OWN.format(tables=tables)}\n{_CLOSE}\n{said}",
+        after=f"set search_path = '';\n{_OWN.format(tables=tables)}\n{CLOSE}\n{said}",
     )
 
 

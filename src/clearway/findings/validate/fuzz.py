@@ -38,6 +38,7 @@ _ENTRY = "clearway-input"
 SEEDS = 0x7FFFFFFF  # libFuzzer reads a seed as an int; 0 draws one
 _MEMORY_MIB = 2048
 _RSS_MIB = 1536  # libFuzzer stops by itself before the box does
+ENDED = "the patched build ended it at once"
 _RUNS = re.compile(rb"stat::number_of_executed_units:\s*(\d{1,15})")
 _OPTIONS = "detect_leaks=0:abort_on_error=1:symbolize=0:disable_coredump=1:allocator_may_return_null=1"
 
@@ -106,7 +107,35 @@ def _octal(data: bytes) -> str:
     return "".join(f"\\{byte:03o}" for byte in data)
 
 
-class Fuzzer:
+class Told:
+    """What is known of a fuzzer's work so far."""
+
+    _found: Fuzzed
+
+    @property
+    def lacking(self) -> str:
+        """Why it can't be used."""
+        return self._found.lacking
+
+    @property
+    def fuzzed(self) -> Fuzzed:
+        """What was done so far."""
+        return self._found
+
+    def _lacks(self, why: str) -> None:
+        self._found = msgspec.structs.replace(self._found, lacking=why)
+
+    def _count(self, outcome: Outcome, slices: int, begun: float) -> bool:
+        """Notes a slice; whether it said how many runs it made. It says so when it ends as it was asked to."""
+        counted = _RUNS.search(outcome.stderr[-8192:])
+        self._found = msgspec.structs.replace(
+            self._found, slices=slices, seconds=time.monotonic() - begun,
+            runs=self._found.runs + (int(counted[1]) if counted else 0),
+        )  # fmt: skip
+        return counted is not None
+
+
+class Fuzzer(Told):
     """libFuzzer on one patched build, for so many seconds. `lacking` says why it can't be used, "" when it may be."""
 
     def __init__(
@@ -125,16 +154,6 @@ class Fuzzer:
             self._found = Fuzzed(lacking=f"{seconds:g} s are too short for it")
         else:
             self._entry = made
-
-    @property
-    def lacking(self) -> str:
-        """Why it can't be used."""
-        return self._found.lacking
-
-    @property
-    def fuzzed(self) -> Fuzzed:
-        """What was done so far."""
-        return self._found
 
     def prepare(self) -> bool:
         """Builds for it, and sees whether its entry reaches the flaw; whether it may be used."""
@@ -171,11 +190,7 @@ class Fuzzer:
                 return
             told(int(passed), int(seconds))
             outcome = self._slice(self._patched, self._entry, max(1.0, min(SLICE_S, left)), n, corpus)
-            counted = _RUNS.search(outcome.stderr[-8192:])
-            self._found = msgspec.structs.replace(
-                self._found, slices=n + 1, seconds=time.monotonic() - begun,
-                runs=self._found.runs + (int(counted[1]) if counted else 0),
-            )  # fmt: skip
+            counted = self._count(outcome, n + 1, begun)
             corpus = outcome.kept.get("corpus.tar", b"")
             # libFuzzer stops at its first; a program that leaves more, or longer ones, is not listened to for ever.
             found = [data for name, data in outcome.kept.items() if name.startswith("found/")]
@@ -185,9 +200,7 @@ class Fuzzer:
                 not stopped or not self._found.runs
             ):  # it ended by itself: the next ends the same
                 if not self._found.runs:
-                    self._found = msgspec.structs.replace(
-                        self._found, lacking="the patched build ended it at once"
-                    )
+                    self._lacks(ENDED)
                 return
 
     def _crashes(self, built: Built, made: Entry) -> bool:

@@ -11,7 +11,6 @@ many runs) is the word of the process that the package shares with it, and no le
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -26,18 +25,17 @@ from . import mutate, tools
 from . import recipe as r
 from .build import TARGET, Built
 from .files import Files
-from .fuzz import LEAST_S, MOST_SLICES, SEEDS, SLICE_S, Fuzzed
+from .fuzz import ENDED, LEAST_S, MOST_SLICES, SEEDS, SLICE_S, Fuzzed, Told
 
 MOST_NEW = 100  # inputs of one slice that are tried
 MOST_KEPT = 400  # that go on to the next
 _MADE = ".made"  # an empty file, so that its folder is there
 _LIBRARY = "/atheris"  # where the box sees it
 _MEMORY_MIB = 2048
-_RUNS = re.compile(rb"stat::number_of_executed_units:\s*(\d{1,15})")
 NAME = "Atheris"
 
 
-class Guided:
+class Guided(Told):
     """Atheris on one patched build. `lacking` says why it can't be used, "" when it may be."""
 
     def __init__(
@@ -54,16 +52,6 @@ class Guided:
                 seed=int.from_bytes(sha256(self._seed).digest()[:4], "big") % SEEDS + 1, build=patched.digest,
             )  # fmt: skip
 
-    @property
-    def lacking(self) -> str:
-        """Why it can't be used."""
-        return self._found.lacking
-
-    @property
-    def fuzzed(self) -> Fuzzed:
-        """What was done so far."""
-        return self._found
-
     def variants(
         self, seconds: float, told: Callable[[int, int], None]
     ) -> Iterator[tuple[r.Proof, tuple[str, bytes] | None]]:
@@ -75,16 +63,11 @@ class Guided:
             left = seconds - passed
             if left < 1:
                 if not n:
-                    lacking = "the variants before it took the time"
-                    self._found = msgspec.structs.replace(self._found, lacking=lacking)
+                    self._lacks("the variants before it took the time")
                 return
             told(int(passed), int(seconds))
             outcome = self._slice(max(1.0, min(SLICE_S, left / 2)), n, kept)
-            counted = _RUNS.search(outcome.stderr[-8192:])
-            self._found = msgspec.structs.replace(
-                self._found, slices=n + 1, seconds=time.monotonic() - begun,
-                runs=self._found.runs + (int(counted[1]) if counted else 0),
-            )  # fmt: skip
+            counted = self._count(outcome, n + 1, begun)
             given = {
                 name: data
                 for name, data in outcome.kept.items()
@@ -101,8 +84,7 @@ class Guided:
                     return
             if not counted and not stopped:  # it ended by itself: the next ends the same
                 if not self._found.runs:
-                    lacking = "the patched build ended it at once"
-                    self._found = msgspec.structs.replace(self._found, lacking=lacking)
+                    self._lacks(ENDED)
                 return
 
     def _start(self, seconds: float) -> str:

@@ -6,13 +6,9 @@ Names alone are compared. A need whose environment marker does not hold here, or
 
 from __future__ import annotations
 
-import operator
-import os
-import platform
 import re
-import sys
-from collections.abc import Callable
-from typing import Any
+
+from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 
 from . import identity
 from . import recipe as r
@@ -20,15 +16,7 @@ from .files import Files
 
 _MOST = 1_000  # needs of a release
 _MOST_TEXT = 4_000  # characters of one
-_MOST_DEPTH = 20  # of parentheses in a marker
-_TOKEN = re.compile(
-    r"\s*(?:(?P<text>\"[^\"]*\"|'[^']*')|(?P<op>===|==|~=|!=|<=|>=|<|>|\(|\))|(?P<word>[A-Za-z_][\w.]*))"
-)
 _NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,
-    ">=": operator.ge,
-}  # fmt: skip
 
 
 def lacking(target: r.Target, files: Files) -> int:
@@ -61,105 +49,6 @@ def needed(text: str) -> str:
 def holds(marker: str) -> bool:
     """Whether an environment marker holds for the interpreter that proofs run under, without any extra."""
     try:
-        return _Marker(marker).whole()
-    except (ValueError, IndexError):
+        return Marker(marker).evaluate({"extra": ""})
+    except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName, RecursionError):
         return True
-
-
-class _Marker:
-    """Reads one: `or` of `and` of comparisons and parentheses."""
-
-    def __init__(self, text: str) -> None:
-        self._tokens: list[tuple[str, str]] = []
-        at, text = 0, text.rstrip()
-        while at < len(text):
-            found = _TOKEN.match(text, at)
-            if found is None:
-                raise ValueError(text)
-            self._tokens.append((found.lastgroup or "", found[found.lastgroup or 0]))
-            at = found.end()
-        self._at = 0
-
-    def whole(self) -> bool:
-        value = self._any(0)
-        if self._at != len(self._tokens):
-            raise ValueError("more behind it")
-        return value
-
-    def _any(self, depth: int) -> bool:
-        value = self._all(depth)
-        while self._taken("or"):
-            value = self._all(depth) or value
-        return value
-
-    def _all(self, depth: int) -> bool:
-        value = self._one(depth)
-        while self._taken("and"):
-            value = self._one(depth) and value
-        return value
-
-    def _one(self, depth: int) -> bool:
-        if depth > _MOST_DEPTH:
-            raise ValueError("nested too deep")
-        if self._taken("("):
-            value = self._any(depth + 1)
-            if not self._taken(")"):
-                raise ValueError("a parenthesis that does not end")
-            return value
-        one = self._next()
-        negated = self._taken("not")
-        how = self._next()[1]
-        two = self._next()
-        return _compared(one, f"not {how}" if negated else how, two)
-
-    def _next(self) -> tuple[str, str]:
-        self._at += 1
-        return self._tokens[self._at - 1]
-
-    def _taken(self, word: str) -> bool:
-        if self._at < len(self._tokens) and self._tokens[self._at][1] == word:
-            self._at += 1
-            return True
-        return False
-
-
-def _compared(one: tuple[str, str], how: str, two: tuple[str, str]) -> bool:
-    name = next((text for kind, text in (one, two) if kind == "word"), "")
-    left, right = _meant(one), _meant(two)
-    if how in ("in", "not in"):
-        return (left in right) == (how == "in")
-    if how not in _COMPARE:
-        raise ValueError(how)
-    if name in ("python_version", "python_full_version", "implementation_version"):
-        return _COMPARE[how](_numbers(left), _numbers(right))
-    return _COMPARE[how](left, right)
-
-
-def _meant(token: tuple[str, str]) -> str:
-    kind, text = token
-    if kind == "text":
-        return text[1:-1]
-    here = {
-        "python_version": ".".join(map(str, sys.version_info[:2])),
-        "python_full_version": platform.python_version(),
-        "implementation_version": platform.python_version(),
-        "implementation_name": sys.implementation.name,
-        "platform_python_implementation": platform.python_implementation(),
-        "os_name": os.name,
-        "sys_platform": sys.platform,
-        "platform_system": platform.system(),
-        "platform_machine": platform.machine(),
-        "extra": "",
-    }
-    if text not in here:
-        raise ValueError(text)
-    return here[text]
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    if not re.fullmatch(r"\d{1,9}(\.\d{1,9}){0,5}", version):
-        raise ValueError(version)
-    parts = [int(part) for part in version.split(".")]
-    while parts and not parts[-1]:
-        parts.pop()
-    return tuple(parts)

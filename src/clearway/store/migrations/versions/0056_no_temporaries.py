@@ -1,5 +1,6 @@
 """Nobody but the owner makes temporary or large objects: both outlive the transaction that acts for somebody."""
 
+from clearway.store.closing import CLOSE
 from clearway.store.ddl import run
 
 revision = "0056"
@@ -7,20 +8,6 @@ down_revision = "0055"
 branch_labels = None
 depends_on = None
 
-# A database that somebody else owns, and functions of a server that somebody else runs, are theirs to close: the
-# application drops temporary objects where each transaction begins, and `clearway doctor` says what is left open.
-CLOSE = """
-do $$
-begin
-    if exists (select from pg_database where datname = current_database() and pg_has_role(datdba, 'usage')) then
-        execute format('grant temporary on database %I to %I', current_database(), current_user);
-        execute format('revoke temporary on database %I from public', current_database());
-    end if;
-    if (select rolsuper from pg_roles where rolname = current_user) then
-        revoke execute on function lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) from public;
-    end if;
-end $$;
-"""
 OPEN = """
 do $$
 begin
