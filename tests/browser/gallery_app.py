@@ -5,7 +5,6 @@ python tests/browser/gallery_app.py         prints its address and serves until 
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -194,8 +193,6 @@ async def events(request: Request[Any, Any, Any]) -> Stream:
 @get("/later", opt=PUBLIC, sync_to_thread=True)
 def later(request: Request[Any, Any, Any]) -> Response[bytes]:
     look(request)
-    if request.query_params.get("part"):
-        time.sleep(1)
     return page(request, "gallery/later.html")
 
 

@@ -139,6 +139,14 @@ class Screen:
         """A fault that matches is what the test is about."""
         self.expected.append(pattern)
 
+    def heard(self, pattern: str) -> str:
+        """The fault that matches, as soon as the browser has told it; fails where it does not within eight seconds."""
+        for _ in range(400):
+            if found := next((fault for fault in self.faults if re.search(pattern, fault)), None):
+                return found
+            self.page.wait_for_timeout(20)
+        raise AssertionError(f"{self.page.url} did not tell {pattern!r}, but {self.faults}")
+
     def axe(self, *, without: tuple[str, ...] = ()) -> None:
         """Holds the page as it stands to axe: nothing serious or critical (WCAG 2.2 A and AA among it)."""
         from axe_playwright_python.sync_playwright import Axe

@@ -30,7 +30,7 @@ def test_inline_code_is_a_violation_and_is_reported(screens: Screens, gallery: L
     screen = screens(gallery.url)
     page = screen.open("/gallery")
     page.evaluate("Object.assign(document.createElement('a'), {href: 'javascript:__ran(1)'}).click()")
-    page.wait_for_timeout(200)
+    screen.heard("^policy:")
     assert "policy: script-src-elem inline" in faulty(screen)
 
 
@@ -55,7 +55,8 @@ def test_a_foreign_request_an_exception_and_a_console_error_are_reported(
     page = screen.open("/gallery")
     page.evaluate("console.error('bad'); setTimeout(() => { throw new Error('thrown') })")
     page.evaluate("fetch('http://127.0.0.1:9/').catch(() => 0)")
-    page.wait_for_timeout(200)
+    for told in ("^console: bad", "^exception: thrown", "connect-src"):
+        screen.heard(told)
     said = faulty(screen)
     assert "console: bad" in said
     assert "exception: thrown" in said

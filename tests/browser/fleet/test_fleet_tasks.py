@@ -269,7 +269,6 @@ def test_the_list_goes_by_the_keyboard_alone(operator: Windows, site: Site) -> N
 def test_what_others_do_gathers_in_the_quiet_bar(operator: Windows, site: Site) -> None:
     """Task: keep reading while a colleague acts; nothing jumps, and one is told."""
     page = operator().open("/exposure?status=open&sort=due")
-    page.wait_for_timeout(700)  # the stream opens
     before = page.locator("tbody tr[data-row]").all_inner_texts()
     one = site.exposures()[0]["id"]
     site.ask(
