@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from litestar import Router
 
-from . import pages_asset, pages_exposure, pages_flaw, pages_rule, pages_week
+from . import pages_asset, pages_asset_list, pages_exposure, pages_flaw, pages_rule, pages_week
 
 if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler
@@ -21,6 +21,7 @@ def routes() -> ControllerRouterHandler:
             *pages_exposure.handlers(),
             *pages_rule.handlers(),
             *pages_flaw.handlers(),
+            *pages_asset_list.handlers(),
             *pages_asset.handlers(),
         ],
         include_in_schema=False,

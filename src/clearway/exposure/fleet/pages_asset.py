@@ -1,27 +1,24 @@
-"""*Assets*: the list, adding one, one asset with all that is kept of it, and what an upload changed."""
+"""*Assets*: adding one, one asset with all that is kept of it, and what an upload changed."""
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, get, post
-from litestar.datastructures import UploadFile
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
-from msgspec import Struct, structs
+from msgspec import structs
 
 from clearway.access.reading import reading
 from clearway.http.acting import SIGNED_IN, acting, doorkeeper, needs
-from clearway.http.cursor import sealer
-from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, done, page
-from clearway.records.errors import ClearwayError, ConfigError, ConflictError, InputError
+from clearway.http.pages import Address, Form, done, page
+from clearway.records.errors import ConfigError, ConflictError, InputError
 from clearway.records.principal import member_of
 from clearway.records.text import plain
 
 from . import asset as assets
 from . import described, inventory, listing, page_seen, page_upload, unjudged
-from .api_asset_list import ASSETS
+from . import page_asset_form as forms
 from .page_asked import day_in
 from .page_common import PAGE, home_of, table_of, table_or_none, today
 from .wanted import Filter
@@ -32,19 +29,12 @@ if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
 
     from clearway.records.fleet_input import SetAside
-    from clearway.records.principal import Principal
 
 _FORM = Body(media_type=RequestEncodingType.URL_ENCODED)
 _FILE = Body(media_type=RequestEncodingType.MULTI_PART)
 _HELD = 100
 _CHANGED = 500
 _UNDO_CHARS = 1_500
-EXPOSED = {"public": "From the internet", "internal": "From inside only", "unknown": "Nobody has said"}
-ENVIRONMENTS = {
-    "production": "Production",
-    "development": "Development or test",
-    "unknown": "Nobody has said",
-}
 FIELDS = {
     "name": "Name",
     "owner": "Owner",
@@ -59,90 +49,10 @@ FIELDS = {
     "names": "Names",
     "decommissioned": "Decommissioned",
 }
-COLUMNS = (
-    Column(key="name", label="Asset", sort="name", lead=True),
-    Column(key="open", label="To do", number=True),
-    Column(key="earliest", label="First due"),
-    Column(key="exposure", label="Can be reached", term="exposure"),
-    Column(key="environment", label="Environment"),
-    Column(key="owner", label="Owner"),
-    Column(key="kind", label="Kind", shown=False),
-    Column(key="end_of_support", label="End of support", sort="end_of_support", shown=False),
-    Column(key="components", label="Components", number=True),
-    Column(key="inventoried", label="Last inventory", sort="added"),
-    Column(key="marking", label="Marking", term="TLP", shown=False),
-)
-
-
-class Edited(Struct, frozen=True):
-    """The form of an asset's details."""
-
-    version: int = 0
-    name: str = ""
-    owner: str = ""
-    sub_organisation: str = ""
-    environment: str = "unknown"
-    kind: str = ""
-    edge: str = ""
-    end_of_support: str = ""
-    eos_listed: str = ""
-    identifiers: str = ""
-    addresses: str = ""
-    names: str = ""
-    decommissioned: str = ""
-
-
-class Exposing(Struct, frozen=True):
-    """The form of how exposed an asset is."""
-
-    exposure: str = ""
-    since: str = ""
-    said_by: str = ""
 
 
 def handlers() -> list[HTTPRouteHandler]:
     """The routes of this file."""
-
-    @get("/assets", opt=SIGNED_IN, **PAGE)
-    def shown(request: Request[Any, Any, Any]) -> Response[bytes]:
-        """The list."""
-        asked = ASSETS.asked(request)
-        address = Address.of(request)
-        with reading(request) as (db, me, note):
-            found = ASSETS.read(db, me, asked, sealer(request))
-            note.page(found)
-            seen = page_seen.seen(db, (a.aud for a in found.items))
-        table = Table(
-            id="assets",
-            caption="Assets",
-            columns=COLUMNS,
-            rows=found.items,
-            address=address,
-            default_sort="name",
-            next=found.next,
-            noun="asset",
-        )
-        return page(
-            request,
-            "exposure/assets.html",
-            tlp=seen.tlp,
-            table=table,
-            facets=_facets(me),
-            seen=seen,
-            may=me.may("operate"),
-            none=not found.items and not asked.narrowed and not asked.cursor,
-            exposed=EXPOSED,
-            environments=ENVIRONMENTS,
-        )
-
-    @get(["/assets.json", "/assets.csv"], opt=SIGNED_IN, **PAGE)
-    def told(request: Request[Any, Any, Any]) -> Response[bytes]:
-        """The same list for programs."""
-        asked = ASSETS.asked(request)
-        with reading(request) as (db, me, note):
-            found = ASSETS.read(db, me, asked, sealer(request))
-            note.page(found)
-        return ASSETS.answer(request, found, me)
 
     @get("/assets/add", opt=needs("operate"), **PAGE)
     def new(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -153,13 +63,14 @@ def handlers() -> list[HTTPRouteHandler]:
     def add(request: Request[Any, Any, Any], data: Annotated[dict[str, Any], _FILE]) -> Response[bytes]:
         """Takes an inventory in, and makes the assets that it speaks of."""
         values = {
-            k: _text(data, k) for k in ("name", "exposure", "environment", "owner", "organisation", "text")
+            k: forms.text(data, k)
+            for k in ("name", "exposure", "environment", "owner", "organisation", "text")
         }
         me = doorkeeper(request).of(request)
         assert me is not None
         try:
             home = member_of(me, values["organisation"], "operate")
-            body, filename = _document(data)
+            body, filename = forms.document(data)
             made = page_upload.to_organisation(
                 doorkeeper(request).pool,
                 doorkeeper(request).key(request),
@@ -170,7 +81,7 @@ def handlers() -> list[HTTPRouteHandler]:
                 today(),
                 page_upload.NewAsset(
                     name=values["name"],
-                    exposure=_exposed(values["exposure"] or "unknown"),
+                    exposure=forms.exposed(values["exposure"] or "unknown"),
                     said_by=me.name,
                     details=assets.Details(
                         owner=values["owner"],
@@ -179,7 +90,7 @@ def handlers() -> list[HTTPRouteHandler]:
                 ),
             )
         except (InputError, ConflictError, ConfigError) as error:
-            return _adding(request, _wrong(values, error))
+            return _adding(request, forms.wrong(values, error))
         items, aside = made.items, _aside(made.set_aside)
         if len(items) == 1:
             return done(request, f"/inventories/{items[0].inventory}", _words(items[0]) + aside)
@@ -198,18 +109,18 @@ def handlers() -> list[HTTPRouteHandler]:
 
     @post("/assets/{asset:int}", opt=needs("operate"), **PAGE)
     def edit(
-        request: Request[Any, Any, Any], asset: FromPath[int], data: Annotated[Edited, _FORM]
+        request: Request[Any, Any, Any], asset: FromPath[int], data: Annotated[forms.Edited, _FORM]
     ) -> Response[bytes]:
         """Changes its details, unless somebody else has meanwhile."""
         values = {k: str(v) for k, v in structs.asdict(data).items()}
         try:
-            details = _details(data)
+            details = forms.details(data)
             with acting(request) as (db, _):
                 before = assets.one(db, asset)
                 assets.change(db, asset, data.version, details, name=data.name)
         except (InputError, ConflictError) as error:
-            return _one(request, asset, editing=_wrong(values, error))
-        back = {**_as_form(before), "version": str(data.version + 1)}
+            return _one(request, asset, editing=forms.wrong(values, error))
+        back = {**forms.as_form(before), "version": str(data.version + 1)}
         short = sum(map(len, back.values())) < _UNDO_CHARS
         return done(
             request,
@@ -221,12 +132,12 @@ def handlers() -> list[HTTPRouteHandler]:
 
     @post("/assets/{asset:int}/exposure", opt=needs("operate"), **PAGE)
     def expose(
-        request: Request[Any, Any, Any], asset: FromPath[int], data: Annotated[Exposing, _FORM]
+        request: Request[Any, Any, Any], asset: FromPath[int], data: Annotated[forms.Exposing, _FORM]
     ) -> Response[bytes]:
         """Says how exposed it is from a day on, and dates what is open on it anew."""
         values = structs.asdict(data)
         try:
-            word = _exposed(data.exposure)
+            word = forms.exposed(data.exposure)
             with acting(request) as (db, me):
                 before = assets.one(db, asset)
                 since = day_in(data.since, "since") or today()
@@ -234,14 +145,14 @@ def handlers() -> list[HTTPRouteHandler]:
                     db, asset, word, since, data.said_by or me.name, day=today()
                 )
         except InputError as error:
-            return _one(request, asset, exposing=_wrong(values, error))
+            return _one(request, asset, exposing=forms.wrong(values, error))
         dates = (
             "no date changed" if not moved else "1 date changed" if moved == 1 else f"{moved:,} dates changed"
         )
         return done(
             request,
             f"/assets/{asset}",
-            f"{kept.name}: {EXPOSED[word].lower()} since {since.day} {since:%B %Y}; {dates}.",
+            f"{kept.name}: {forms.EXPOSED[word].lower()} since {since.day} {since:%B %Y}; {dates}.",
             undo=f"/assets/{asset}/exposure",
             fields={
                 "exposure": before.exposure,
@@ -255,10 +166,10 @@ def handlers() -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], asset: FromPath[int], data: Annotated[dict[str, Any], _FILE]
     ) -> Response[bytes]:
         """Takes a new inventory of it in."""
-        values = {k: _text(data, k) for k in ("text", "witness", "detected")}
+        values = {k: forms.text(data, k) for k in ("text", "witness", "detected")}
         door = doorkeeper(request)
         try:
-            body, filename = _document(data)
+            body, filename = forms.document(data)
             made = page_upload.to_asset(
                 door.pool,
                 door.key(request),
@@ -271,7 +182,7 @@ def handlers() -> list[HTTPRouteHandler]:
                 detected=day_in(values["detected"], "detected"),
             )
         except (InputError, ConfigError, ConflictError) as error:
-            return _one(request, asset, uploading=_wrong(values, error))
+            return _one(request, asset, uploading=forms.wrong(values, error))
         return done(request, f"/inventories/{made.inventory}", _words(made) + _aside(made.set_aside))
 
     @get("/inventories/{number:int}", opt=SIGNED_IN, **PAGE)
@@ -308,28 +219,7 @@ def handlers() -> list[HTTPRouteHandler]:
         }
         return Response(data, media_type="application/octet-stream", headers=headers)
 
-    return [shown, told, new, add, one, edit, expose, upload, difference, document]
-
-
-def _facets(me: Principal) -> tuple[Facet, ...]:
-    found = [
-        Facet(
-            name="exposure", label="Can be reached", choices=tuple(Choice(k, v) for k, v in EXPOSED.items())
-        ),
-        Facet(
-            name="environment",
-            label="Environment",
-            choices=tuple(Choice(k, v) for k, v in ENVIRONMENTS.items()),
-        ),
-        Facet(name="edge", label="At the network's edge", choices=(Choice("yes", "Yes"), Choice("no", "No"))),
-        Facet(
-            name="decommissioned", label="Decommissioned", choices=(Choice("yes", "Yes"), Choice("no", "No"))
-        ),
-    ]
-    if len(me.memberships) > 1:
-        mine = tuple(Choice(m.slug, m.name) for m in me.memberships)
-        found.append(Facet(name="organisation", label="Organisation", choices=mine))
-    return tuple(found)
+    return [new, add, one, edit, expose, upload, difference, document]
 
 
 def _one(
@@ -382,12 +272,12 @@ def _one(
         counted=counted,
         seen=seen,
         may=me.may("operate", kept.org),
-        as_form=_as_form(kept),
+        as_form=forms.as_form(kept),
         editing=editing or Form(),
         exposing=exposing or Form(),
         uploading=uploading or Form(),
-        exposed=EXPOSED,
-        environments=ENVIRONMENTS,
+        exposed=forms.EXPOSED,
+        environments=forms.ENVIRONMENTS,
         today=today(),
     )
 
@@ -404,83 +294,9 @@ def _adding(request: Request[Any, Any, Any], form: Form) -> Response[bytes]:
         form=form,
         mine=mine,
         home=home if home in mine else mine[0],
-        exposed=EXPOSED,
-        environments=ENVIRONMENTS,
+        exposed=forms.EXPOSED,
+        environments=forms.ENVIRONMENTS,
     )
-
-
-def _document(data: dict[str, Any]) -> tuple[bytes, str]:
-    """What was uploaded or pasted, and its name. Raises InputError for nothing."""
-    file = data.get("file")
-    if isinstance(file, UploadFile):
-        body = file.file.read()
-        if body:
-            return body, (file.filename or "")[-200:]
-    pasted = _text(data, "text")
-    if pasted.strip():
-        return pasted.encode("utf-8", "replace"), "pasted.txt"
-    raise InputError("choose a file, or paste a list", where="file")
-
-
-def _text(data: dict[str, Any], name: str) -> str:
-    value = data.get(name, "")
-    return value if isinstance(value, str) else ""
-
-
-def _exposed(word: str) -> assets.Exposed:
-    if word not in EXPOSED:
-        raise InputError("choose one", where="exposure")
-    return word  # type: ignore[return-value]  # one of the three
-
-
-def _details(data: Edited) -> assets.Details:
-    return assets.Details(
-        owner=data.owner.strip(),
-        sub_organisation=data.sub_organisation.strip(),
-        environment=data.environment,  # type: ignore[arg-type]  # checked there
-        kind=data.kind.strip(),
-        edge=data.edge == "yes",
-        end_of_support=day_in(data.end_of_support, "end_of_support"),
-        eos_listed={"yes": True, "no": False}.get(data.eos_listed),
-        identifiers=_lines(data.identifiers),
-        addresses=_lines(data.addresses),
-        names=_lines(data.names),
-        decommissioned=day_in(data.decommissioned, "decommissioned"),
-    )
-
-
-def _lines(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
-
-
-def _as_form(kept: assets.Asset) -> dict[str, str]:
-    d = kept.details
-
-    def iso(day: date | None) -> str:
-        return "" if day is None else day.isoformat()
-
-    return {
-        "version": str(kept.version),
-        "name": kept.name,
-        "owner": d.owner,
-        "sub_organisation": d.sub_organisation,
-        "environment": d.environment,
-        "kind": d.kind,
-        "edge": "yes" if d.edge else "",
-        "end_of_support": iso(d.end_of_support),
-        "eos_listed": {True: "yes", False: "no"}.get(d.eos_listed, "") if d.eos_listed is not None else "",
-        "identifiers": "\n".join(d.identifiers),
-        "addresses": "\n".join(d.addresses),
-        "names": "\n".join(d.names),
-        "decommissioned": iso(d.decommissioned),
-    }
-
-
-def _wrong(values: dict[str, str], error: ClearwayError) -> Form:
-    """What was typed, and what is wrong: beside the field where it is one of them."""
-    told = f"{error.what}: {error.mend}" if error.mend else error.what
-    field = error.where.removeprefix("query.")
-    return Form(values, {field if field in values or field == "file" else "": told})
 
 
 def _aside(rows: Sequence[SetAside]) -> str:
