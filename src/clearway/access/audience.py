@@ -14,7 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 from clearway.records.errors import NotFoundError
 from clearway.store.scalar import scalar
 
-from .marking import CLEAR_AUD, GREEN_AUD, Marking
+from .marking import CLEAR_AUD, GREEN_AUD, TLP, Marking, Tlp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -91,6 +91,16 @@ def meet(db: psycopg.Connection[Any], auds: Iterable[int]) -> int:
 def within(db: psycopg.Connection[Any], narrow: int, wide: int) -> bool:
     """Whether everybody who may see `narrow` may see `wide`, whoever they are."""
     return bool(scalar(db, "select clearway.within(%s, %s)::int", (narrow, wide)))
+
+
+def strictest(db: psycopg.Connection[Any], auds: Iterable[int], *, least: Tlp = "CLEAR") -> Tlp:
+    """The marking of what is made of rows with these, by a reader of them: that of their meet, and `least` at least.
+
+    No audience is made for it. RED where the reader is not of one of them (any more): nothing else is known of it.
+    """
+    row = db.execute("select clearway.label_of(%s)", (sorted(set(auds)),)).fetchone()
+    found: Tlp = next((tlp for tlp in TLP if row and row[0] == f"TLP:{tlp}"), "RED")
+    return max(found, least, key=TLP.index)
 
 
 def meaning(db: psycopg.Connection[Any], aud: int) -> Meaning:

@@ -9,9 +9,10 @@ However much has happened, a letter has one line for each case and finding: case
 then receipts. Those beyond the first lines are named by their handling ids, and beyond `MOST_NAMED` counted. Trials are
 no news.
 
-A letter lies in other people's systems. Of what is marked TLP:AMBER+STRICT or RED it has the handling id and a link,
-and neither what happened nor a title; of TLP:AMBER too, unless the installation's `details` allow more. A title is the
-published document's: that of a case or a report is its reporter's.
+A letter lies in other people's systems. It bears the strictest marking of all that it tells of, handling ids and counts
+too. Of what is marked TLP:AMBER+STRICT or RED it has the handling id and a link, and neither what happened, how often,
+nor a title; of TLP:AMBER too, unless the installation's `details` allow more; and where any of it is, the letter has no
+counts. A title is the published document's: that of a case or a report is its reporter's.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
 
     import psycopg
+
+    from clearway.access.marking import Tlp
 
     from .mail import Settings
 
@@ -88,17 +91,22 @@ class News(Struct, frozen=True, kw_only=True):
 
     handling: str
     path: str  # "/cases/CWC-…"
-    number: int
     words: tuple[str, ...] = ()
     title: str = ""
 
 
 class Told(Struct, frozen=True, kw_only=True):
-    """What a letter tells: what it names, at most `MOST_NAMED`, and how many cases and findings more there are."""
+    """What a letter tells: what it names, at most `MOST_NAMED`, and how many cases and findings more there are.
+
+    `marking` is the strictest of all of them. Not `counted`: it is above what may be said in a mail here, so that the
+    letter has no numbers.
+    """
 
     found: tuple[News, ...] = ()
     cases: int = 0
     findings: int = 0
+    marking: Tlp = "RED"
+    counted: bool = False
 
     @property
     def all(self) -> int:
@@ -186,20 +194,25 @@ _NEWS = """with news as materialized (
         and (kind = any(%(kinds)s) or kind = 'case.moved' and body ->> 'act' = any(%(acts)s))
     group by 1, 2, 3, 4
 ), about as (
-    select n.*, c.handling, true as is_case, c.released is not null as released, c.open_aud::int as open_aud
+    select n.*, c.handling, true as is_case, c.released is not null as released, c.open_aud::int as open_aud,
+        c.aud::int as own_aud
     from news n join clearway.desk_case c on c.handling = substr(n.subject, 6) where n.subject like 'case/%%'
     union all
-    select n.*, f.handling, false, false, 0
+    select n.*, f.handling, false, false, 0, f.aud::int
     from news n join clearway.finding f on f.handling = substr(n.subject, 9)
     where n.subject like 'finding/%%' and f.live
 ), one as (
-    select handling, is_case, released, open_aud, sum(number)::int as number, max(newest) as newest,
+    select handling, is_case, released, open_aud, max(newest) as newest,
         bool_and(kind = 'finding.received') as receipt,
         jsonb_agg(jsonb_build_array(coalesce(act, kind), kind, aud) order by newest) as what
     from about group by 1, 2, 3, 4
+), marked as (  -- that a case was released, and its handling id from then on, are marked as what it is released to
+    select case when released and kind = 'case.released' then open_aud else aud end as aud from about
+    union select case when released then open_aud else own_aud end from about
 )
-select handling, is_case, released, open_aud, number, what,
-    count(*) filter (where is_case) over ()::int, count(*) filter (where not is_case) over ()::int
+select handling, is_case, released, open_aud, what,
+    count(*) filter (where is_case) over ()::int, count(*) filter (where not is_case) over ()::int,
+    array(select aud from marked)
 from one order by is_case desc, receipt, newest desc limit %(most)s"""
 
 
@@ -220,8 +233,9 @@ def gather(db: Connection, letter: Waiting, own: Sequence[int] = (), *, details:
     if not rows:
         return Told()
     travels = _Travels(db, details=details)
+    marking = audience.strictest(db, rows[0][7], least="AMBER" if details else "GREEN")
     found = []
-    for place, (handling, is_case, released, open_aud, number, what, _, _) in enumerate(rows):
+    for place, (handling, is_case, released, open_aud, what, *_) in enumerate(rows):
         public = is_case and released and travels(open_aud)
         words = [
             _WORDS.get(act, _WORDS.get(kind, "news"))
@@ -231,12 +245,15 @@ def gather(db: Connection, letter: Waiting, own: Sequence[int] = (), *, details:
         title = plain(release.title(db, handling), 200) if public and place < MOST_LINES else ""
         found.append(
             News(
-                handling=handling, path=f"/{'cases' if is_case else 'findings'}/{handling}", number=number,
+                handling=handling, path=f"/{'cases' if is_case else 'findings'}/{handling}",
                 words=tuple(dict.fromkeys(words)), title=title,
             )
         )  # fmt: skip
     named = sum(row[1] for row in rows)
-    return Told(found=tuple(found), cases=rows[0][6] - named, findings=rows[0][7] - (len(rows) - named))
+    return Told(
+        found=tuple(found), cases=rows[0][5] - named, findings=rows[0][6] - (len(rows) - named),
+        marking=marking, counted=f"TLP:{marking}" in travels.open,
+    )  # fmt: skip
 
 
 class _Travels:
@@ -244,44 +261,39 @@ class _Travels:
 
     def __init__(self, db: Connection, *, details: bool) -> None:
         self._db, self._known = db, dict[int, bool]()
-        self._open = ("TLP:CLEAR", "TLP:GREEN", "TLP:AMBER") if details else ("TLP:CLEAR", "TLP:GREEN")
+        self.open = ("TLP:CLEAR", "TLP:GREEN", "TLP:AMBER") if details else ("TLP:CLEAR", "TLP:GREEN")
 
     def __call__(self, aud: int) -> bool:
         if aud not in self._known:
-            self._known[aud] = audience.meaning(self._db, aud).label in self._open
+            self._known[aud] = audience.meaning(self._db, aud).label in self.open
         return self._known[aud]
 
 
-def subject_of(told: Told, *, details: bool = False) -> str:
-    """The subject: handling ids and numbers alone."""
-    what = told.found[0].handling if told.all == 1 else f"{told.all:,} cases and findings"
-    return f"[TLP:{marking(details=details)}] Clearway: news of {what}"
+def subject_of(told: Told) -> str:
+    """The subject: a handling id, or how many there are where that may be said."""
+    what = f"{told.all:,} cases and findings" if told.counted else "cases and findings"
+    return f"[TLP:{told.marking}] Clearway: news of {told.found[0].handling if told.all == 1 else what}"
 
 
-def marking(*, details: bool) -> str:
-    """The marking of a letter: that of the most that may be named in it."""
-    return "AMBER" if details else "GREEN"
-
-
-def text_of(told: Told, to: Reader, base_url: str, *, details: bool = False) -> str:
+def text_of(told: Told, to: Reader, base_url: str) -> str:
     """The body."""
     base = base_url.rstrip("/")
-    parts = [f"TLP:{marking(details=details)}", "", f"{plain(to.name, 200)}, there is news:", ""]
+    parts = [f"TLP:{told.marking}", "", f"{plain(to.name, 200)}, there is news:", ""]
     for one in told.found[:MOST_LINES]:
         head = f"{one.handling}: {one.title}" if one.title else one.handling
-        what = "; ".join(one.words) or (
-            "something new" if one.number == 1 else f"{one.number:,} things are new"
-        )
-        parts += [head, f"  {what}", f"    {base}{one.path}", ""]
+        parts += [head, f"  {'; '.join(one.words) or 'something new'}", f"    {base}{one.path}", ""]
     named = [one.handling for one in told.found[MOST_LINES:]]
     if named:
-        parts += [f"and of {len(named):,} others:", *_lines(named), ""]
+        parts += [f"and of {len(named):,} others:" if told.counted else "and of others:", *_lines(named), ""]
     for number, noun in ((told.cases, "case"), (told.findings, "finding")):
         if number:
-            more = f"{noun} that is" if number == 1 else f"{noun}s that are"
-            parts += [f"and of {number:,} {more} not named here: {base}/{noun}s", ""]
+            many = f"{noun} that is" if number == 1 else f"{noun}s that are"
+            more = f"{number:,} {many}" if told.counted else f"more {noun}s that are"
+            parts += [f"and of {more} not named here: {base}/{noun}s", ""]
     parts += [
-        "What is marked above that is not named in a mail: sign in to see it.",
+        "What is marked above that is not named in a mail: sign in to see it."
+        if told.counted
+        else "Of what is marked so, a mail has handling ids alone: sign in to see it, and don't pass them on.",
         f"Change or end these letters: {account(base_url)}",
         "",
     ]
@@ -299,9 +311,9 @@ def letter_of(settings: Settings, told: Told, to: Reader, letter: UUID, now: dat
 
     from . import mail
 
-    text = text_of(told, to, settings.base_url, details=settings.details)
+    text = text_of(told, to, settings.base_url)
     return mail.message(
-        settings, to=to.email, name=to.name, subject=subject_of(told, details=settings.details), text=text,
+        settings, to=to.email, name=to.name, subject=subject_of(told), text=text,
         html=as_html(text), reference=f"news.{letter}", unsubscribe=account(settings.base_url), at=now,
     )  # fmt: skip
 

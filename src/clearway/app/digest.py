@@ -1,7 +1,8 @@
 """The digest: what waits for a reader, read under the reader's own rights and put into a mail.
 
-A mail lies in other people's systems. It has counts and links, and no name of an asset, component or flaw, unless the
-installation's settings allow these; then it bears the marking of what it names.
+A mail lies in other people's systems. It bears the strictest marking of all that it counts or names (TLP 2.0: what is
+derived is for those who may see every part of it). Up to TLP:GREEN it has counts and links, and no name of an asset,
+component or flaw. Above that it says that something waits, and where; unless the installation's settings allow details.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Struct
 
+from clearway.access import audience
 from clearway.advisories import feeds
 from clearway.directives.kept import addresses, triages
 from clearway.exposure.fleet import week
@@ -25,8 +27,13 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from clearway.access.marking import Tlp
+
     from .mail import Settings
 
+_COLOURS = {  # of TLP 2.0
+    "CLEAR": "#ffffff", "GREEN": "#33ff00", "AMBER": "#ffc000", "AMBER+STRICT": "#ffc000", "RED": "#ff2b2b",
+}  # fmt: skip
 _MOST_ORGANISATIONS = 20
 _STEPS = 3
 
@@ -56,14 +63,19 @@ class Waiting(Struct, frozen=True, kw_only=True):
 
 
 class Digest(Struct, frozen=True, kw_only=True):
-    """All of it for one reader on one day."""
+    """All of it for one reader on one day.
+
+    `marking` is the strictest of what is counted and named. Not `told`: it is above what may stand in a mail here, so
+    that nothing of it is.
+    """
 
     name: str
     rhythm: str
     day: date
-    marking: str
+    marking: Tlp
     organisations: tuple[Waiting, ...]
     stale: int  # feeds
+    told: bool = True
 
     @property
     def anything(self) -> bool:
@@ -72,6 +84,8 @@ class Digest(Struct, frozen=True, kw_only=True):
 
     @property
     def subject(self) -> str:
+        if not self.told:
+            return f"[TLP:{self.marking}] Clearway: something waits for you"
         due, over = sum(o.due for o in self.organisations), sum(o.overdue for o in self.organisations)
         words = (
             f"{due:,} due within a week, {over:,} of them overdue" if due else "nothing is due within a week"
@@ -182,21 +196,27 @@ def gather(db: psycopg.Connection[Any], to: Recipient, now: datetime, *, details
     me = msgspec.json.decode(row[0], type=Principal) if row and row[0] else None
     day = now.astimezone(UTC).date()
     found = []
+    counted: set[int] = set()
+    exact = True
     for member in (me.memberships if me else ())[:_MOST_ORGANISATIONS]:
         plan = week.plan(db, day, org=member.org, most=_STEPS)
-        todos = addresses.addressed_to(db, member.org, day)
-        books = triages.of_organisation(db, member.slug, now=now, limit=500)
+        notes = addresses.unnoted(db, member.org, day)
+        opened = triages.open_of(db, member.slug, now=now)
+        counted.update(plan.auds, notes.auds, opened.auds)
+        exact = exact and plan.exact
         found.append(
             Waiting(
                 slug=member.slug, name=member.name, due=plan.due, overdue=plan.overdue, exact=plan.exact,
-                notes=sum(t.acknowledged is None for t in todos),
-                triages=sum(t.book.conclusion is None for t in books), empty=not _has_assets(db, member.org),
+                notes=notes.number, triages=opened.number, empty=not _has_assets(db, member.org),
                 steps=tuple(_words(step) for step in plan.steps) if details else (),
             )
         )  # fmt: skip
+    # What was counted no further than a bound is marked in ways that nobody has looked at.
+    least: Tlp = "RED" if not exact or any(o.steps for o in found) else "GREEN"
+    marking = audience.strictest(db, counted, least=least)
     return Digest(
         name=to.name, rhythm=to.rhythm, day=day, organisations=tuple(found),
-        marking="RED" if any(o.steps for o in found) else "GREEN",
+        marking=marking, told=details or marking == "GREEN",
         stale=sum(bool(feed.stale) for feed in feeds.status(db)),
     )  # fmt: skip
 
@@ -216,6 +236,9 @@ def _words(step: week.Step) -> str:
 def lines_of(digest: Digest, base_url: str) -> Iterable[tuple[str, list[tuple[str, str]]]]:
     """The digest as headings, each with its lines: what it says, and the address that shows it."""
     base = base_url.rstrip("/")
+    if not digest.told:
+        yield "", [("Something waits for you: sign in to see it", f"{base}/")]
+        return
     for org in digest.organisations:
         here = f"?org={quote(org.slug)}"
         said: list[tuple[str, str]] = []
@@ -251,7 +274,7 @@ def text_of(digest: Digest, base_url: str) -> str:
     """The plain body."""
     parts = [f"TLP:{digest.marking}", "", f"{plain(digest.name, 200)}, what waits on {digest.day}:", ""]
     for heading, said in lines_of(digest, base_url):
-        parts.append(heading)
+        parts += [heading] if heading else []
         for words, address in said:
             parts.append(f"  {words}")
             if address:
@@ -267,9 +290,9 @@ def html_of(digest: Digest, base_url: str) -> str:
 
     rows = Markup("")
     for heading, said in lines_of(digest, base_url):
-        rows += Markup('<h2 style="font-size:16px;margin:16px 0 4px">{}</h2><ul style="margin:0">').format(
-            heading
-        )
+        if heading:
+            rows += Markup('<h2 style="font-size:16px;margin:16px 0 4px">{}</h2>').format(heading)
+        rows += Markup('<ul style="margin:0">')
         for words, address in said:
             item = (
                 Markup('<a href="{}">{}</a>').format(address, words)
@@ -293,7 +316,7 @@ def html_of(digest: Digest, base_url: str) -> str:
             rows=rows,
             foot=_foot(digest),
             account=account(base_url),
-            colour="#33ff00" if digest.marking == "GREEN" else "#ff2b2b",
+            colour=_COLOURS[digest.marking],
         )
     )
 
@@ -304,11 +327,12 @@ def account(base_url: str) -> str:
 
 
 def _foot(digest: Digest) -> str:
-    shown = (
-        "What is marked above TLP:GREEN is not named in a mail: sign in to see it."
-        if digest.marking == "GREEN"
-        else "It names what is marked for you: don't pass it on."
-    )
+    if not digest.told:
+        shown = f"What waits is marked TLP:{digest.marking}, and a mail says no more of that."
+    elif digest.marking == "GREEN":
+        shown = "Nothing that is marked above TLP:GREEN is counted or named in it."
+    else:
+        shown = "It tells what is marked for you: don't pass it on."
     return f"You get this {digest.rhythm}. {shown}"
 
 

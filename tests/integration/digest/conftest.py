@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from database import new_world, server, world  # noqa: F401
+from digest_world import with_something_overdue
 from fleet_world import Fleet, fleet_of
 from intake_world import World
 from mail_server import Letters
@@ -25,6 +26,11 @@ from mail_server import Letters
 @pytest.fixture
 def fleet(world: World) -> Iterator[Fleet]:  # noqa: F811
     yield from fleet_of(world)
+
+
+@pytest.fixture
+def known(fleet: Fleet) -> Fleet:
+    return with_something_overdue(fleet)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from clearway import directives
+from clearway.access import audience
 from clearway.directives.issue import sign, verify
 from clearway.directives.kept import addresses, issues
 from clearway.records.errors import ConflictError, ForbiddenError, IntegrityError, NotFoundError, UsageError
@@ -184,8 +185,14 @@ def test_taking_note_is_an_act_that_the_authority_sees_and_nobody_else(issuing: 
     address(issuing, {"water": "binding", "hospital": "binding"})
     with pytest.raises(ForbiddenError, match="operate"):
         issuing.do("auditor@water", addresses.acknowledge, "water", made.id)
+    with issuing.acting("operator@water") as (db, me):
+        waiting = addresses.unnoted(db, me.memberships[0].org, SECOND)
+        assert waiting.number == 1
+        assert audience.strictest(db, waiting.auds) == "RED"  # to whom it is addressed is for those two
     noted = issuing.do("operator@water", addresses.acknowledge, "water", made.id, "read")
     assert issuing.do("operator@water", addresses.acknowledge, "water", made.id, "again") == noted
+    with issuing.acting("operator@water") as (db, me):
+        assert addresses.unnoted(db, me.memberships[0].org, SECOND) == addresses.Unnoted(number=0, auds=())
     assert (noted.by, noted.note) == ("operator of water", "read")
     assert issuing.log("directive.acknowledged") == 1
     for who, seen in (("official@authority", 1), ("operator@hospital", 0), ("official@other-authority", 0)):

@@ -187,6 +187,27 @@ def addressed_to(db: psycopg.Connection[Any], org: int, as_of: date) -> tuple[To
     return tuple(_todo(db, org, row, as_of) for row in rows if _stands(db, row, as_of))
 
 
+class Unnoted(Struct, frozen=True, kw_only=True):
+    """How many directives an organisation has not taken note of, and the audiences of what says so."""
+
+    number: int
+    auds: tuple[int, ...]
+
+
+def unnoted(db: psycopg.Connection[Any], org: int, as_of: date) -> Unnoted:
+    """Of what `addressed_to` gives, what waits to be taken note of."""
+    waiting = [todo.version.id for todo in addressed_to(db, org, as_of) if todo.acknowledged is None]
+    rows = db.execute(
+        """select a.aud::int from clearway.directive_address a
+        where a.recipient = %(org)s and a.since <= %(day)s and (a.until is null or a.until > %(day)s)
+            and (a.org, a.directive) in (select v.org, v.directive from clearway.directive_version v
+                where v.version_id = any(%(waiting)s))
+        union select v.aud::int from clearway.directive_version v where v.version_id = any(%(waiting)s)""",
+        {"org": org, "day": as_of, "waiting": waiting},
+    )
+    return Unnoted(number=len(waiting), auds=tuple(row[0] for row in rows))
+
+
 def _stands(db: psycopg.Connection[Any], row: Any, as_of: date) -> bool:
     try:
         standing_version(db, row[2], row[1], as_of)

@@ -250,6 +250,20 @@ def of_organisation(
     return tuple(_read(row, now) for row in rows)
 
 
+class Open(Struct, frozen=True, kw_only=True):
+    """How many triages of an organisation are open, and their audiences."""
+
+    number: int
+    auds: tuple[int, ...]
+
+
+def open_of(db: psycopg.Connection[Any], slug: str, *, now: datetime, most: int = 500) -> Open:
+    """Of the newest `most` triages that the caller may see, those without a conclusion."""
+    rows = db.execute(f"{_SELECT} where o.slug = %s order by t.triage desc limit %s", (slug, most)).fetchall()
+    auds = [int(row[10]) for row in rows if _read(row, now).book.conclusion is None]
+    return Open(number=len(auds), auds=tuple(sorted({*auds})))
+
+
 def _read(row: Any, now: datetime) -> Triage:
     subject = Subject(
         organisation=row[1],

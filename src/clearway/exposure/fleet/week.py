@@ -67,6 +67,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     due: int  # exposures due within the week or overdue
     overdue: int
     exact: bool
+    auds: tuple[int, ...] = ()  # of all that was counted; not of all where that is not `exact`
 
 
 def plan(
@@ -75,10 +76,10 @@ def plan(
     """The plan of the `days` from `day` on: what is overdue counts as due. Accepted and mitigated are left out."""
     until = day + timedelta(days=days)
     row = db.execute(
-        "select total, late, first from clearway.fleet_due(%s, %s, %s, %s, %s)",
+        "select total, late, first, auds from clearway.fleet_due(%s, %s, %s, %s, %s)",
         (until, day, org, _COUNTED + 1, _READ),
     ).fetchone()
-    total, late, first = row or (0, 0, None)
+    total, late, first, auds = row or (0, 0, None, ())
     exact = total <= _COUNTED
     if not exact:  # counting has stopped: the first are asked for, and what is late is counted by itself
         facets = {"status": ("open",), "verdict": ("affected",)}
@@ -96,6 +97,7 @@ def plan(
         due=min(total, _COUNTED),
         overdue=late,
         exact=exact,
+        auds=tuple(auds),
     )
 
 
