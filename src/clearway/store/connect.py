@@ -93,7 +93,7 @@ def _in_our_words(error: psycopg.Error) -> ClearwayError:
     said = _first_line(error)
     own = _OWN.get(error.sqlstate or "")
     if own is not None:  # raised by a function of ours, in our own words
-        return own(said)
+        return own(said, mend=error.diag.message_hint or "")
     if isinstance(error, _UNFIT) or (isinstance(error, psycopg.DataError) and error.sqlstate is None):
         return InputError("a value can't be kept", mend="numbers and dates in range, and text without NUL")
     if isinstance(error, errors.InsufficientPrivilege) and "row-level security" in said:

@@ -7,7 +7,20 @@ from steps import Steps, there
 
 
 def test_taken_back_and_made_again_cases_are_opened_as_before(cases: Cases) -> None:
-    steps = Steps(cases.world.url, "0019", "0040", "0041", "0047", "0050", "0053", "0055", "0057", "0058")
+    steps = Steps(
+        cases.world.url,
+        "0019",
+        "0040",
+        "0041",
+        "0047",
+        "0050",
+        "0053",
+        "0055",
+        "0057",
+        "0058",
+        "0061",
+        "0062",
+    )
 
     def found() -> set[tuple[str, str]]:
         with cases.desk.owner() as db:

@@ -112,7 +112,7 @@ def edge_act(db: Any) -> int:
 def test_what_a_run_says_of_two_open_cases_is_for_a_person_to_decide(cases: Cases) -> None:
     first, twin = pair(cases)
     opened(cases, first), opened(cases, twin)
-    with cases.desk.owner() as db, flaw.settling(db, [first.id, twin.id]):
+    with cases.desk.owner() as db, flaw.settling(db):
         edge.add(db, first.id, twin.id, "same", "cross-run", score=1.0, reason="each fix silences both")
     with cases.acting() as db:
         assert edge.group_of(db, first.id) == (first.id,)
@@ -121,16 +121,16 @@ def test_what_a_run_says_of_two_open_cases_is_for_a_person_to_decide(cases: Case
     assert "two open cases" in standing[0].reason
 
 
-def test_what_joins_more_than_can_be_looked_at_is_for_a_person_to_decide(
-    cases: Cases, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_joins_more_than_can_be_looked_at_is_for_a_person_to_decide(cases: Cases) -> None:
     three = [*pair(cases), cases.desk.finding(state="queued")]
     with cases.acting() as db:
         edge.merge(db, three, "one loop")
     fourth = cases.desk.finding(state="queued")
-    monkeypatch.setattr(flaw, "_REACH", 1)
-    with cases.desk.owner() as db, flaw.settling(db, [fourth.id, three[0].id]):
-        edge.add(db, fourth.id, three[0].id, "same", "input", score=1.0, reason="the same input")
+    with cases.desk.owner() as db:
+        db.execute("update clearway.flaw_lock set most = 1")
+        with flaw.settling(db):
+            edge.add(db, fourth.id, three[0].id, "same", "input", score=1.0, reason="the same input")
+        db.execute("update clearway.flaw_lock set most = default")
     with cases.acting() as db:
         (said,) = [e for e in edge.of(db, fourth) if e.revoked is None]
     assert said.verdict == "likely"
@@ -309,7 +309,7 @@ def test_after_each_act_each_flaw_is_in_one_open_case_at_most(
 
     def run(one: int, other: int) -> None:
         if one != other:
-            with cases.desk.owner() as db, flaw.settling(db, [one, other]):
+            with cases.desk.owner() as db, flaw.settling(db):
                 edge.add(db, one, other, "same", "cross-run", score=1.0, reason="each fix silences both")
 
     for what, a, b, killed in steps:

@@ -9,7 +9,7 @@ from steps import Steps, there
 
 
 def test_taken_back_and_made_again_findings_are_merged_as_before(desk: Desk) -> None:
-    steps = Steps(desk.people.url, "0018", "0055")
+    steps = Steps(desk.people.url, "0018", "0055", "0062")
 
     def found() -> set[tuple[str, str]]:
         with desk.owner() as db:
@@ -20,7 +20,7 @@ def test_taken_back_and_made_again_findings_are_merged_as_before(desk: Desk) -> 
     without = found()
     assert without < before
     assert {name for kind, name in before - without if kind == "table"} == {
-        "finding_edge", "finding_key", "finding_keyed", "finding_known", "hint_words",
+        "finding_edge", "finding_key", "finding_keyed", "finding_known", "flaw_touched", "hint_words",
     }  # fmt: skip
     steps.up()
     assert found() == before

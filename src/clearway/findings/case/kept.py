@@ -99,7 +99,7 @@ def add(db: Connection, org: int, chosen: Sequence[Finding], title: str = "", *,
         "case.opened",
         {"embargo": embargo.one(db, held).uid},
     )
-    with flaw.changing(db, [f.id for f in taken]):
+    with flaw.changing(db):
         for finding in taken:
             _put(db, made, finding)
     return by_id(db, made.id)
@@ -116,7 +116,7 @@ def take(db: Connection, case: Case, *chosen: Finding, along: bool = False) -> l
     case = by_id(db, case.id)  # as it stands now that nobody changes it
     check_open(case)
     taken = _one_flaw(db, chosen, along=along, into=case)
-    with flaw.changing(db, [f.id for f in taken]):
+    with flaw.changing(db):
         for finding in taken:
             _put(db, case, finding)
     return taken
@@ -274,7 +274,7 @@ def reopen(db: Connection, case: Case, why: str) -> Case:
         where case_id = %(of)s or was_case = %(of)s order by finding""",
         {"of": case.id},
     ).fetchall()
-    with flaw.changing(db, [number for number, _ in own], where=case.subject):
+    with flaw.changing(db):
         again = _stood(db, case, "reopen", why)
         tell(db, again, "case.reopened", {"why": plain(why.strip(), 500)})
         for number, free in own:

@@ -235,7 +235,7 @@ def _keep(db: Connection, a: Finding, b: Finding, said: Crossed | None) -> None:
         for _, stood, first, scored, reason in before
     ):
         return  # it is known already
-    with flaw.settling(db, (one, other)):
+    with flaw.settling(db):
         for number, *_ in before:
             db.execute(
                 "select clearway.revoke_finding_edge(%s, 'a newer cross-run says otherwise')", (number,)

@@ -139,7 +139,7 @@ def merge(db: Connection, findings: Sequence[Finding], why: str) -> int:
     everybody = sorted({number for part in parts for number in part})
     _bounded(everybody)
     act = scalar(db, "select clearway.next_edge_act()")
-    with flaw.changing(db, everybody, where="with"):
+    with flaw.changing(db):
         for number in _standing(db, everybody, "different", across=parts):
             _revoke(db, number, why, act)
         first = min(everybody)
@@ -163,7 +163,7 @@ def apart(db: Connection, finding: Finding, other: Finding, why: str) -> int:
     if other.id in group_of(db, finding.id):
         raise ConflictError("they are one", where=finding.subject, mend="split it off")
     act = scalar(db, "select clearway.next_edge_act()")
-    with flaw.changing(db, (finding.id, other.id), where="with"):
+    with flaw.changing(db):
         add(db, finding.id, other.id, "different", "person", score=1.0, reason=why, act=act)
     _log(db, "duplicate.split", members(db, sorted((finding.id, other.id))), act, why)
     return int(act)
@@ -186,7 +186,7 @@ def split(db: Connection, finding: Finding, why: str) -> int:
         raise ConflictError("it is alone", where=finding.subject)
     _bounded(whole)
     act = scalar(db, "select clearway.next_edge_act()")
-    with flaw.changing(db, whole, where=finding.subject):
+    with flaw.changing(db):
         for number in _standing(db, whole, "same", across={(finding.id,), tuple(rest)}, basis="person"):
             _revoke(db, number, why, act)
         for number in rest:
@@ -226,7 +226,7 @@ def undo(db: Connection, act: int, why: str, finding: Finding | None = None) -> 
     rows = _sayings(db, everybody, sorted({row[2] for row in touched if row[2] is not None}))
     acts = {n for row in rows for n in (row.saying.act, row.revoked_act) if n is not None}
     follows = change(base, rows, _undone(db, [*acts, base]))
-    with flaw.changing(db, everybody, where=f"act {act}"):
+    with flaw.changing(db):
         for row in follows.revoke:
             _revoke(db, row.edge, why, made)
         for row in follows.again:
@@ -272,7 +272,7 @@ def revoke(db: Connection, finding: Finding, number: int, why: str) -> None:
     ).fetchone()
     if row is None:
         raise NotFoundError("the finding has no such edge", where=f"edge {number}")
-    with flaw.changing(db, row, where=f"edge {number}"):
+    with flaw.changing(db):
         _revoke(db, number, why, None)
     _log(db, "duplicate.edge_revoked", members(db, row), None, why, edge=number)
 

@@ -1,9 +1,9 @@
 """Which findings are one flaw, and that one flaw is in one open case, whatever is said and done at once.
 
 Groups follow from edges that hang together (`cluster`), so there is no row to lock for one. Whoever changes what is
-said of findings, or which case they are in, does it within `changing`: one after the other, each looked at before it
-is done and after. Refused is what brings two open cases together that were not together before; so what is amiss from
-older days can still be taken apart.
+said of findings, or which case they are in, does it one after the other, and the database looks at the end of each
+transaction whether two open cases were brought together (`clearway.flaw_apart`), whoever asked for it in which way.
+Within `changing` and `settling` it looks at once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from clearway.records.errors import ConflictError, TooLargeError
+from clearway.records.errors import TooLargeError
+from clearway.store.connect import translated
 
 from . import cluster
 from .cluster import Tie
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     Group = tuple[int, ...]
 
 _REACH = 5_000  # findings that are followed to find a group
-_CURE = "take the findings out of all but one of them, close it, or split them off, first"
 
 
 def hold(db: Connection) -> None:
@@ -40,48 +40,33 @@ def hold(db: Connection) -> None:
 
 
 @contextmanager
-def changing(db: Connection, findings: Iterable[int], *, where: str = "findings") -> Iterator[None]:
-    """What is done to these findings within brings no two open cases together; else it is undone, and refused.
+def changing(db: Connection) -> Iterator[None]:
+    """What is said of findings within, or done to their cases, brings no two open cases together; else it is undone.
 
     Raises:
-        ConflictError: their flaw would be in two open cases; those are named that the caller may see.
+        ConflictError: a flaw would be in two open cases; those are named that the caller may see. Or more is joined to
+            what was touched than can be looked at.
         ForbiddenError: the caller is no desk.
-        TooLargeError: more is joined to them than can be looked at.
     """
     hold(db)
-    touched = list(dict.fromkeys(findings))
-    before = _together(db, touched)
-    with db.transaction():
+    with translated(), db.transaction():
         yield
-        for cases in _together(db, touched):
-            if len(cases) > 1 and not any(cases <= stood for stood in before):
-                raise _refusal(db, touched, cases, where)
+        _look(db)
 
 
 @contextmanager
-def settling(owner: Connection, findings: Iterable[int]) -> Iterator[None]:
+def settling(owner: Connection) -> Iterator[None]:
     """As `changing`, for what runs and keys say: nobody is there to be refused, so what would bring two open cases
     together is kept as `likely`, for a coordinator to decide; and so is what joins more than can be looked at.
     """
     hold(owner)
-    touched = list(dict.fromkeys(findings))
-    try:
-        before = _together(owner, touched)
-    except TooLargeError:
-        before = []
     yield
-    try:
-        while any(len(c) > 1 and not any(c <= s for s in before) for c in _together(owner, touched)):
-            _weaken(owner, touched)
-    except TooLargeError:
-        rows = owner.execute(
-            """select edge, one, other, basis, score, reason from clearway.finding_edge
-            where revoked is null and verdict = 'same' and basis <> 'person' and one = any(%(of)s)
-                and other = any(%(of)s) and at >= transaction_timestamp()""",
-            {"of": touched},
-        ).fetchall()
-        for row in rows:
-            _likely(owner, row, "more is joined to them than can be looked at")
+    _look(owner)
+
+
+def _look(db: Connection) -> None:
+    db.execute("set constraints clearway.flaw_apart immediate")
+    db.execute("set constraints clearway.flaw_apart deferred")
 
 
 def group_of(db: Connection, finding: int) -> Group:
@@ -148,48 +133,3 @@ def _ties(db: Connection, met: Sequence[int]) -> list[Tie]:
         (met, met),
     )
     return [Tie(one=a, other=b, verdict=v, basis=basis) for a, b, v, basis in rows]
-
-
-def _together(db: Connection, findings: Sequence[int]) -> list[frozenset[int]]:
-    """The open cases of each group that hangs together with these, by their numbers; none of groups in no case."""
-    if not findings:
-        return []
-    met = _met(db, findings)
-    cases = {number: case for number, (case, _) in open_cases(db, met).items()}
-    if len(set(cases.values())) < 2:
-        return [frozenset(cases.values())] if cases else []
-    groups = cluster.groups(met, _ties(db, met))
-    return [found for group in groups if (found := frozenset(cases[n] for n in group if n in cases))]
-
-
-def _refusal(db: Connection, touched: Sequence[int], cases: frozenset[int], where: str) -> ConflictError:
-    handlings = {name for case, name in open_cases(db, _met(db, touched)).values() if case in cases}
-    return ConflictError(
-        f"the same flaw would be in {len(cases)} open cases: {named(handlings)}", where=where, mend=_CURE
-    )
-
-
-def _weaken(owner: Connection, touched: Sequence[int]) -> None:
-    """Makes the newest edge of a run or a key that holds two open cases together one that is to be looked at."""
-    cases = {n: case for n, (case, _) in open_cases(owner, _met(owner, touched)).items()}
-    for group in set(groups_of(owner, touched).values()):
-        if len({cases[n] for n in group if n in cases}) < 2:
-            continue
-        row = owner.execute(
-            """select edge, one, other, basis, score, reason from clearway.finding_edge
-            where revoked is null and verdict = 'same' and basis <> 'person' and one = any(%s) and other = any(%s)
-            order by basis = 'cross-run', edge desc limit 1""",
-            (list(group), list(group)),
-        ).fetchone()
-        if row is None:
-            continue  # what persons have said stood before
-        _likely(owner, row, "they are in two open cases")
-
-
-def _likely(owner: Connection, row: tuple[Any, ...], why: str) -> None:
-    edge, one, other, basis, score, reason = row
-    owner.execute("select clearway.revoke_finding_edge(%s, %s)", (edge, why))
-    owner.execute(
-        "select clearway.add_finding_edge(%s, %s, 'likely', %s, %s::real, %s)",
-        (one, other, basis, score, f"{reason[:1900]}; {why}"),
-    )

@@ -89,8 +89,7 @@ def rekey(owner: Connection, vault: Vault, number: int) -> tuple[Finding, list[i
     suggested = _suggested(owner, finding, frozenset(keys))
     waiting = []
     older = _weighed_before(owner, finding)
-    again = [other for _, other, _ in older]
-    with flaw.settling(owner, [finding.id, *suggested, *_joined(owner, finding), *again]):
+    with flaw.settling(owner):
         _run_again(owner, finding, older)
         _drop(owner, finding, suggested)
         for verdict, relation, one, two in suggested.values():
