@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from clearway.exposure.fleet import inventory, listing
-from clearway.records.errors import ForbiddenError, InputError, NotFoundError
+from clearway.records.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from fleet_world import DAY, Fleet, osv, package
 
 DJANGO = osv("PYSEC-1", package("PyPI", "django", "4.2"), aliases=["CVE-2026-0001"])
@@ -187,3 +187,34 @@ def test_an_act_is_on_the_log_or_has_not_happened(fleet: Fleet) -> None:
         fleet.upload(web, "pkg:pypi/django@4.2")
     assert fleet.world.sql("select count(*) from clearway.inventory") == [(1,)]
     assert fleet.world.sql("select count(*) from clearway.exposure where gone is null") == [(1,)]
+
+
+def test_a_version_is_taken_by_who_knows_its_digest_and_its_number_alone_opens_nothing(fleet: Fleet) -> None:
+    fleet.ingest(DJANGO)
+    fleet.upload(fleet.asset("web"), "pkg:pypi/django@4.1", "pkg:pypi/flask@3.1")
+    (django, pv), (flask, other) = fleet.world.sql(
+        "select digest, pv from clearway.package_version order by name"
+    )
+    another = fleet.another()
+    theirs = another.asset("db")
+
+    def taken(digests: list[bytes], numbers: list[int] | None) -> list[int]:
+        with another.acting() as db:
+            row = db.execute(
+                """select added from clearway.fleet_take(
+                    %s, %s, 'x', 'x', 'x', '', %s, '', 1, '{}', true, '{}', false, known => %s)""",
+                (theirs, digests, b"0" * 32, numbers),
+            ).fetchone()
+        assert row is not None
+        return list(row[0])
+
+    wrong = [([django, flask], [other, pv]), ([django], [other]), ([b"0" * 32], [pv])]
+    wrong += [([django, django], [pv, pv]), ([django], []), ([django, flask], [pv])]
+    for digests, numbers in wrong:
+        with pytest.raises(ConflictError, match="not in the dictionary"):
+            taken(digests, numbers)
+    assert taken([], [pv]) == []
+    with another.acting() as db:
+        assert db.execute("select count(*) from clearway.package_version").fetchone() == (0,)
+    assert taken([django], [pv]) == [pv]
+    assert taken([flask], None) == [other]  # as a process of the release before asks

@@ -45,9 +45,10 @@ Detected = tuple[str, str]
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
-    """An inventory whose versions are in the dictionary. `flaws` leads any name of a flaw to the preferred one."""
+    """An inventory whose versions are in the dictionary: their numbers, ascending, and the digest of each."""
 
     inventory: Inventory
+    pvs: tuple[int, ...]
     digests: tuple[bytes, ...]
 
 
@@ -86,8 +87,8 @@ def prepare(db: psycopg.Connection[Any], table: Table, inventory: Inventory, day
         )
     by_digest: dict[bytes, Component] = {}
     for component in inventory.components:
-        kept = clean(component)
-        by_digest.setdefault(digest_of(kept), kept)
+        stored = clean(component)
+        by_digest.setdefault(digest_of(stored), stored)
     follow.together(db, table, day)
     found = dictionary.known(db, list(by_digest))
     fresh = {d: c for d, c in by_digest.items() if d not in found}
@@ -95,10 +96,14 @@ def prepare(db: psycopg.Connection[Any], table: Table, inventory: Inventory, day
         # What only the dictionary keeps need not be on disk before the inventory that uses it is.
         db.execute("set local synchronous_commit = off")
         made = dictionary.intern(db, fresh)
+        found |= made
         asker = answer.Asker(table, day)
         components = dictionary.components(db, made.values())
         answer.put(db, list(made.values()), answer.ask(asker, components), day, held=False)
-    return Prepared(inventory=inventory, digests=tuple(by_digest))
+    kept = sorted((pv, digest) for digest, pv in found.items())
+    return Prepared(
+        inventory=inventory, pvs=tuple(pv for pv, _ in kept), digests=tuple(digest for _, digest in kept)
+    )
 
 
 def take(
@@ -151,11 +156,11 @@ def take(
     unread = sorted({storable(c.name)[:1_000] for c in inventory.components if c.problem and c.name})
     row = db.execute(
         """select inventory, added, removed from clearway.fleet_take(
-            %s, %b, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+            %s, %b, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %b)""",
         (asset, Blobs(prepared.digests), told, storable(inventory.format), storable(inventory.name)[:300],
          storable(inventory.created)[:100], digest, _COMPRESSOR.compress(raw), len(inventory.components),
          problems, whole, unread,
-         any(c.ecosystem == "reported" for c in inventory.components)),
+         any(c.ecosystem == "reported" for c in inventory.components), Ints(prepared.pvs)),
     ).fetchone()  # fmt: skip
     assert row is not None
     document, added, removed = row
