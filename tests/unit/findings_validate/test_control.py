@@ -74,13 +74,3 @@ def test_a_command_whose_input_is_a_word_may_have_another_there_and_nowhere_else
     assert words(["parse", "--size=" + "9" * 50], ["parse", "--help"]) == 0
     assert words(["--in=bad.txt", "--mode=" + "x" * 50], ["--in=good.txt", "--mode=help"]) == 0
     assert words(["parse", "A" * 50], ["parse", "b"], stdin=True) == 0
-
-
-def test_a_program_of_the_reporters_and_a_module_of_another_package_say_nothing_of_it() -> None:
-    said = [
-        {"kind": "script", "language": "python", "source": sha(b"")},
-        {"kind": "command", "argv": ["python3", "-m", "other.tool"]},
-        {"kind": "command", "argv": ["python3", "-m", "toy.tool"]},
-    ]
-    made = read(py_recipe(OLD, None, [CALL], {"kind": "signal"}, benign=said))
-    assert [control.counts(made, one) for one in made.benign] == [False, False, True]

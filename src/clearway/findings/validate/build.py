@@ -30,12 +30,12 @@ from msgspec import Struct
 from clearway.records.errors import ConfigError, InputError
 from clearway.sandbox.run import Backend, Bind, Limits, Outcome, Run
 
-from . import program, wheel
+from . import program, wheel, whose
 from .files import Files
 from .recipe import CTarget, Proof, PythonTarget, Target
 from .tools import COMPILERS, Compiler, compiler_version, python, python_binds, soabi, tool
 
-VERSION = "build/v5"  # of these rules: another number builds anew
+VERSION = "build/v6"  # of these rules: another number builds anew
 TARGET = "/target"  # where the box sees what was built
 BUILD_LIMITS = Limits(
     cpu_s=240.0, wall_s=300.0, memory_mib=2048, processes=256, open_files=1024, work_mib=1024, file_mib=256
@@ -59,6 +59,7 @@ class Built(Struct, frozen=True, kw_only=True):
     ] = ()  # that can be run: programs of a C target, beside it those of a Python package
     marks: program.Marks = program.Marks()  # what it tells the sanitizers
     over: int = 0  # files of the recipe that were laid over files of the sources
+    own: tuple[str, ...] = ()  # below which a Python package's own files lie (`whose.roots`); () for all
 
 
 class BuildFailedError(InputError):
@@ -75,11 +76,11 @@ class Builder:
     def __init__(self, backend: Backend, folder: Path) -> None:
         self._backend = backend
         self._folder = folder
-        self._ways: dict[tuple[str, bytes], Any] = {}
+        self._ways: dict[tuple[str, tuple[str, ...], bytes], Any] = {}
 
     def known(self, built: Built, proof: Proof, find: Callable[[], T]) -> T:
         """How a benign proof goes on a build, found once: many patches are tried against one vulnerable build."""
-        key = (built.digest, msgspec.json.encode(proof))
+        key = (built.digest, built.own, msgspec.json.encode(proof))
         if key not in self._ways:
             if len(self._ways) >= _WAYS:
                 self._ways.clear()
@@ -149,17 +150,21 @@ class Builder:
 
     def _python(self, target: PythonTarget, files: Files, fresh: Path) -> Built:
         into = fresh / "files"
-        for name, digest in target.wheels.items():
-            wheel.unpack(files.read(digest), into, name)
-        if target.sdist:
-            if len(target.sdist) > 1:
-                raise InputError("more than one source distribution", where="target.sdist")
-            self._sdist(target, files, into, fresh)
+        own = whose.own_files(target, files)
+        laid: dict[str, frozenset[str]] = {}
+        # Its own files come last: what lies beside it stands in the place of none of them.
+        for mine in (False, True):
+            for name, digest in target.wheels.items():
+                if (digest in own) is mine:
+                    laid[digest] = wheel.unpack(files.read(digest), into, name)
+            for name, digest in target.sdist.items():
+                if (digest in own) is mine:
+                    laid[digest] = self._sdist(target, name, files, into, fresh)
         if target.tests:
             self._tests(target, files, fresh / "tests")
         return Built(
             folder=into, kind="python", digest=_digest(into), sanitized=target.sanitize,
-            tests=tuple(t.name for t in target.tests),
+            tests=tuple(t.name for t in target.tests), own=whose.roots(laid, own),
         )  # fmt: skip
 
     def _tests(self, target: PythonTarget, files: Files, into: Path) -> None:
@@ -180,12 +185,13 @@ class Builder:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(files.read(digest))
 
-    def _sdist(self, target: PythonTarget, files: Files, into: Path, fresh: Path) -> None:
+    def _sdist(
+        self, target: PythonTarget, name: str, files: Files, into: Path, fresh: Path
+    ) -> frozenset[str]:
         helpers = fresh / "helpers"
         helpers.mkdir()
-        for name, digest in target.build_wheels.items():
-            wheel.unpack(files.read(digest), helpers, name)
-        ((name, digest),) = target.sdist.items()
+        for helper, digest in target.build_wheels.items():
+            wheel.unpack(files.read(digest), helpers, helper)
         archive = "sdist.zip" if name.endswith(".zip") else "sdist.tar"
         script = (
             f"mkdir src && cd src && {program.unpack('../' + archive)}\n"
@@ -206,9 +212,10 @@ class Builder:
                 "LDSHARED": "gcc -shared",
             }
         binds = (Bind(helpers, "/helpers"), *python_binds())
-        done = self._run(script, {archive: files.read(digest)}, environment, ("out/**",), binds)
+        done = self._run(script, {archive: files.read(target.sdist[name])}, environment, ("out/**",), binds)
         shutil.rmtree(helpers)
         _write(done.kept, "out/", into)
+        return frozenset(path.removeprefix("out/") for path in done.kept)
 
     def _c(self, task: program.Task, target: CTarget, compiler: Compiler, fresh: Path) -> Built:
         environment = {"PATH": "/usr/bin:/bin", "HOME": "/work", "LC_ALL": "C", "SOURCE_DATE_EPOCH": "0"}

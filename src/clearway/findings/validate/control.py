@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from . import check
 from . import recipe as r
 
 _FILE = "\0"  # in the place of a file's name, in which none is
@@ -34,17 +33,6 @@ def alike(recipe: r.Recipe) -> Iterator[r.Proof]:
             and _same_words(recipe.proof, proof)
         ):
             yield proof
-
-
-def counts(recipe: r.Recipe, proof: r.Proof) -> bool:
-    """Whether a benign input runs the package, as far as that is seen before it runs: a program of the reporter's, or
-    of another package that lies beside it, does not. Of steps the run tells (`Said.step`)."""
-    if isinstance(proof, r.Script):
-        return False
-    if isinstance(proof, r.Command) and proof.argv[0] == "python3":
-        own = recipe.proof.argv[:3] if isinstance(recipe.proof, r.Command) else ()
-        return proof.argv[:3] == own or check.called_as(proof.argv[2], recipe.target.name)
-    return True
 
 
 def _same_steps(proof: tuple[dict[str, Any], ...], other: tuple[dict[str, Any], ...]) -> bool:

@@ -1,11 +1,13 @@
 """Our harness for a proof that is data: runs the steps of `steps.json` against the package that is installed.
 
-    python3 -I drive.py LIBRARY steps.json SIZE SECRET
+    python3 -I drive.py LIBRARY steps.json SIZE SECRET own.json
 
 It runs inside the box and is copied there as it is, so it imports nothing but the standard library. On stdout, each
 line after the nonce that we draw for each run, so that what a package prints by itself is not mistaken for it:
 
-    NONCE step package | other     a call begins, of the package or of something else (`len`, a method of a text)
+    NONCE step package | beside | other     a call begins: of the package, of one that lies beside it, or of
+                                   something else (`len`, a method of a text); "package" again where one that
+                                   was called beside it comes to run something of it
     NONCE result VALUE             the last step's value
     NONCE raised CLASS             an exception of the package's ended it
     NONCE missing                  they could not be walked: a name is not there, the package or something that it needs
@@ -77,22 +79,52 @@ class OutsideError(Exception):
     """A step reaches outside the package that is judged."""
 
 
-class Steps:
-    """The names of earlier steps, and what a step says."""
+class Place:
+    """Files and folders of the library: all of it, or those of one package in it."""
 
-    def __init__(self, size: int, library: str, nonce: str = "", secret: str = "") -> None:
+    def __init__(self, library: Path, *roots: str) -> None:
+        self.whole = not roots
+        self.files = {str(library / root) for root in roots}
+        self.folders = tuple(f"{file}/" for file in self.files) or (f"{library}/",)
+
+    def holds(self, path: str) -> bool:
+        """Whether a file lies here."""
+        return path in self.files or path.startswith(self.folders)
+
+    def owns(self, module: str | None) -> bool:
+        """Whether a module of that name lies here: in the library by the first of its names, and below it, where
+        packages may share a namespace, by the nearest module that is a file."""
+        names = (module or "").split(".")
+        if self.whole:
+            root = sys.modules.get(names[0])
+            places = [getattr(root, "__file__", None), *getattr(root, "__path__", ())]
+            return any(p and self.holds(str(Path(p).resolve())) for p in places)
+        for cut in range(len(names), 0, -1):
+            file = getattr(sys.modules.get(".".join(names[:cut])), "__file__", None)
+            if file:
+                return self.holds(str(Path(file).resolve()))
+        return False
+
+
+class Steps:
+    """The names of earlier steps, and what a step says. `own` is where the package lies that is judged, in the library;
+    nothing for all of it."""
+
+    def __init__(
+        self, size: int, library: str, nonce: str = "", secret: str = "", own: tuple[str, ...] = ()
+    ) -> None:
         self.size = size
-        self.library = Path(library).resolve()
+        self.library = Place(Path(library).resolve())
+        self.package = Place(Path(library).resolve(), *own)
         self.names: dict[str, Any] = {}
         self.nonce = nonce
         self.work = Path.cwd().resolve()
         self.secret = (self.work / secret).resolve() if secret else None
         self.callee: Any = None  # what is being called
         self.foreign = False  # and whether it is something else than the package's
-        self.through = (
-            False  # whether the last name that was reached leads through something of the package's
-        )
+        self.passed: tuple[Any, ...] = ()  # what the last name that was reached leads through
         self.reaching = False  # whether a name is being imported or looked up
+        self.known: dict[str, bool] = {}  # modules by name, whether they are the package's
 
     def run(self, steps: list[dict[str, Any]]) -> Any:
         """The value of the last step."""
@@ -107,23 +139,25 @@ class Steps:
                 kwargs = {k: self.value(v) for k, v in step.get("kwargs", {}).items()}
                 called = self.reach(step["call"])
                 self.inside(called, step["call"])
-                own = self.own(called)
-                word = "package" if own or self.through or any(map(self.own, args)) else "other"
+                word = self.whose(called, args)
                 print(f"\n{self.nonce} step {word}", flush=True)
-                self.callee, self.foreign = called, not own
+                self.callee, self.foreign = called, not self.own(called)
+                if word == "beside":
+                    sys.setprofile(self.watch)
                 result = called(*args, **kwargs)
                 self.callee, self.foreign = None, False
             else:
                 result = self.reach(step["get"])
             if step.get("await"):
                 result = asyncio.run(_awaited(result))
+            sys.setprofile(None)
             if "as" in step:
                 self.names[step["as"]] = result
         return result
 
     def reach(self, text: str) -> Any:
         """What a dotted name means."""
-        self.through = False
+        self.passed = ()
         if text in OPEN:
             module, _, name = text.rpartition(".")
             return getattr(importlib.import_module(module) if module else builtins, name)
@@ -135,7 +169,7 @@ class Steps:
             thing, rest = _imported(text.split("."))
             self.reaching = False
             self.inside(thing, text)
-        through = self.own(thing)
+        passed = [thing]
         for name in rest:
             if name.startswith(BEHIND) or (issubclass(type(thing), str) and name.startswith("format")):
                 raise OutsideError(text)
@@ -148,8 +182,8 @@ class Steps:
                     self.reaching = True  # not there, also where a `__getattr__` of the package's says so
                     raise
             self.inside(thing, text)
-            through = through or self.own(thing)
-        self.through = through
+            passed.append(thing)
+        self.passed = tuple(passed)
         return thing
 
     def inside(self, thing: Any, text: str) -> None:
@@ -174,36 +208,71 @@ class Steps:
 
     def owns(self, module: str | None) -> bool:
         """Whether a module of that name lies in the library."""
-        root = sys.modules.get((module or "").split(".")[0])
-        places = [getattr(root, "__file__", None), *getattr(root, "__path__", ())]
-        return any(p and self.library in Path(p).resolve().parents for p in places)
+        return self.library.owns(module)
 
-    def own(self, thing: Any) -> bool:
-        """Whether what runs when this is called, or walked through, is the package's.
+    def own(self, thing: Any, place: Place | None = None) -> bool:
+        """Whether what runs when this is called, or walked through, lies in a place: the library, if none is given.
 
         Asked of its type: what a lazy object says of itself may be anything, or an error.
         """
+        owns = place.owns if place is not None else self.owns
         kind = type(thing)
         if kind is MethodType:
-            return self.own(thing.__func__) or self.owns(type(thing.__self__).__module__)
+            return self.own(thing.__func__, place) or owns(type(thing.__self__).__module__)
         if kind is BuiltinFunctionType:
             owner = thing.__self__
             if owner is None or issubclass(type(owner), ModuleType):
-                return self.owns(thing.__module__ or getattr(owner, "__name__", ""))
-            return self.own(owner)
+                return owns(thing.__module__ or getattr(owner, "__name__", ""))
+            return self.own(owner, place)
         if issubclass(kind, ModuleType):
-            return self.owns(thing.__name__)
+            return owns(thing.__name__)
         if kind is FunctionType or issubclass(kind, type):
-            return self.owns(thing.__module__)
+            return owns(thing.__module__)
         if kind is GeneratorType:
-            return self.holds(thing.gi_code.co_filename)
+            return (place or self.library).holds(thing.gi_code.co_filename)
         if kind is CoroutineType:
-            return self.holds(thing.cr_code.co_filename)
-        return self.owns(kind.__module__)
+            return (place or self.library).holds(thing.cr_code.co_filename)
+        return owns(kind.__module__)
+
+    def whose(self, called: Any, args: list[Any]) -> str:
+        """Whose a call is: the callee's, or of the nearest that its name leads through where that tells nothing (a
+        compiled function, a method of a list); the package's where it is handed something of it, a module excepted."""
+        word = "other"
+        for thing in (called, *reversed(self.passed)):
+            if self.own(thing):
+                word = "package" if self.mine(thing) else "beside"
+                break
+        handed = [arg for arg in args if not issubclass(type(arg), ModuleType) and self.own(arg)]
+        if any(map(self.mine, handed)):
+            return "package"
+        return "beside" if handed and word == "other" else word
+
+    def watch(self, frame: FrameType, event: str, arg: Any) -> None:
+        """The interpreter's profile hook, until something of the package's runs in a call that is another's: a plugin
+        is called by what it plugs into."""
+        if event == "call":
+            mine = frame.f_code.co_name != "<module>" and self.package.holds(frame.f_code.co_filename)
+        elif event == "c_call":
+            owner = getattr(arg, "__self__", None)
+            alone = owner is None or issubclass(type(owner), ModuleType)
+            name = getattr(arg, "__module__", None) if alone else None
+            name = name or type(owner).__module__
+            if name not in self.known:
+                self.known[name] = self.package.owns(name)
+            mine = self.known[name]
+        else:
+            return
+        if mine:
+            sys.setprofile(None)
+            os.write(1, f"\n{self.nonce} step package\n".encode())
+
+    def mine(self, thing: Any) -> bool:
+        """Whether what is the library's is the package's."""
+        return self.package.whole or self.own(thing, self.package)
 
     def holds(self, path: str) -> bool:
         """Whether a file is the library's."""
-        return path.startswith(f"{self.library}/")
+        return self.library.holds(path)
 
     def heard(self, event: str, args: tuple[Any, ...]) -> None:
         """The interpreter's audit hook (PEP 578): what is not the package's opens the proof's own files alone."""
@@ -313,16 +382,18 @@ async def _awaited(thing: Any) -> Any:
     return await thing
 
 
-def main(library: str, steps: str, size: str, secret: str = "") -> int:
+def main(library: str, steps: str, size: str, secret: str = "", own: str = "") -> int:
     """Runs the steps; 0 with a result, 70 with an exception of the package's, 71 when they can't be walked."""
     nonce = sys.stdin.readline().strip()  # taken before anything of the target's runs
     sys.path.insert(0, library)
     said = json.loads(Path(steps).read_text("utf-8"))
-    walk = Steps(int(size), library, nonce, secret)
+    roots = json.loads(Path(own).read_text("utf-8")) if own else ()
+    walk = Steps(int(size), library, nonce, secret, tuple(roots))
     sys.addaudithook(walk.heard)
     try:
         shown = repr(walk.run(said))[:SHOWN]
     except Exception as error:  # noqa: BLE001 - whatever the target raises is what is asked for
+        sys.setprofile(None)
         theirs = walk.theirs(error)
         walk.foreign = False
         kind = type(error)
@@ -337,4 +408,4 @@ def main(library: str, steps: str, size: str, secret: str = "") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:5]))
+    sys.exit(main(*sys.argv[1:6]))

@@ -42,11 +42,13 @@ def doubts(recipe: r.Recipe, files: Files) -> tuple[str, ...]:
     """
     found = []
     for part, target in (("target", recipe.target), ("patched", recipe.patched)):
-        if isinstance(target, r.PythonTarget) and not any(
-            same_package("PyPI", name, target.name) and same_version("PyPI", version, target.version)
-            for name, version in _released(target, files)
-        ):
-            found.append(f"no file of {part} says that it is the release that the recipe names")
+        if isinstance(target, r.PythonTarget):
+            said = [v for name, v in _released(target, files) if same_package("PyPI", name, target.name)]
+            fit = [same_version("PyPI", version, target.version) for version in said]
+            if not any(fit):
+                found.append(f"no file of {part} says that it is the release that the recipe names")
+            elif not all(fit):  # one would lie over the other
+                found.append(f"a file of {part} is another release of its package than the recipe names")
         again = target is recipe.patched and same_sources(recipe.target, target)
         if isinstance(target, r.DebianTarget) and not again and not _said_by_dsc(target, files):
             found.append(f"the source package of {part} is another release than the recipe names")
@@ -166,11 +168,19 @@ def metadata(target: r.PythonTarget, files: Files) -> Iterator[dict[str, list[st
     Raises:
         NotFoundError: a file is not there.
     """
+    for _, said in by_file(target, files):
+        yield said
+
+
+def by_file(target: r.PythonTarget, files: Files) -> Iterator[tuple[str, dict[str, list[str]]]]:
+    """As `metadata`, with the SHA-256 of the file that says it."""
     for digest in target.wheels.values():
-        yield from _metadata(_of_zip(files.read(digest), r"[^/]+\.dist-info/METADATA"))
+        for said in _metadata(_of_zip(files.read(digest), r"[^/]+\.dist-info/METADATA")):
+            yield digest, said
     for name, digest in target.sdist.items():
         data = files.read(digest)
-        yield from _metadata(_of_zip(data, r"[^/]+/PKG-INFO") if name.endswith(".zip") else _of_tar(data))
+        for said in _metadata(_of_zip(data, r"[^/]+/PKG-INFO") if name.endswith(".zip") else _of_tar(data)):
+            yield digest, said
 
 
 def _released(target: r.PythonTarget, files: Files) -> Iterator[tuple[str, str]]:

@@ -14,16 +14,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
-from hashlib import sha256
 
 import msgspec
 from msgspec import Struct
 
-from clearway.sandbox.run import Backend, Bind, Limits, Run
+from clearway.sandbox.run import Backend
 
-from . import benign, check, control, identity, level, needs
+from . import benign, check, identity, level, needs
 from . import recipe as r
+from .answer import changed_beside, no_answer
 from .bound import TOTAL_S, Bounded, TimeUpError
 from .build import TARGET, Builder, BuildFailedError, Built
 from .crash import CrashState, site_of
@@ -31,13 +30,11 @@ from .files import Files
 from .fuzz import Fuzzed
 from .level import Ladder, Second, Step
 from .oracle import Seen
-from .tools import asan_library, first_interpreter
 from .trial import Shown, trial
+from .unbroken import unbroken
 from .variants import Progress, Search
 
 _WRITTEN = 256 << 10
-_TESTS = "/tests"  # where the box sees the tests of a Python package
-_TEST_LIMITS = Limits(cpu_s=60.0, wall_s=90.0)
 APART = 10  # times as long must it take where it fires, for oracles of time
 STARTS_S = 0.5  # of processor time: to start an interpreter and import takes up to so long
 
@@ -77,15 +74,6 @@ class Subject(Struct, frozen=True, kw_only=True):
         if not built.over or self.known is None or self.document in self.known:
             return ()
         return (f"nobody has read the recipe, and it lays {built.over} files of its own over the target's",)
-
-
-class Way(Struct, frozen=True, kw_only=True):
-    """How a benign run goes on a build. `digest` is of its end and of what it gives, "" where nothing benign ends so;
-    `counts` unless the last that it calls is not the package's; `well` when it ended with a value, or by 0."""
-
-    digest: str
-    counts: bool
-    well: bool
 
 
 class Judged(Struct, frozen=True, kw_only=True):
@@ -232,6 +220,9 @@ def _climb(
         why = f"the fix was not tried: its release needs {lacks} packages that are not among its wheels"
         steps.append(Step(level=2, result="not_tried", why=why))
         return done()
+    if why := changed_beside(backend, builder, recipe, files, times, told):
+        steps.append(Step(level=2, result="failed", why=why))
+        return done()
     quiet: list[Seen] = []
     shown: list[Shown] = []
     for n in range(times):
@@ -241,7 +232,7 @@ def _climb(
         if quiet[-1].shows != "silent":
             break
     else:
-        if why := _no_answer(backend, builder, vulnerable, patched, subject, shown):
+        if why := no_answer(backend, builder, vulnerable, patched, recipe, files, shown):
             quiet[-1] = msgspec.structs.replace(quiet[-1], shows="unclear", why=why)
     steps.append(
         level.silent(
@@ -253,7 +244,7 @@ def _climb(
     )
     if steps[-1].result != "met" or upto < 3:
         return done()
-    step, counting = _unbroken(backend, builder, vulnerable, patched, subject, told)
+    step, counting = unbroken(backend, builder, vulnerable, patched, recipe, files, told)
     steps.append(step)
     if steps[-1].result != "met" or upto < 4:
         return done()
@@ -319,110 +310,3 @@ def _holds(recipe: r.Recipe, patched: Built) -> bool:
         )  # of a source package; null for all there are
         return patched.patches >= len(recipe.patched.patches) + series
     return recipe.patched is not None and recipe.patched != recipe.target
-
-
-def _no_answer(
-    backend: Backend,
-    builder: Builder,
-    vulnerable: Built,
-    patched: Built,
-    subject: Subject,
-    shown: Sequence[Shown],
-) -> str:
-    """Why silence on the patched build is no answer to the proof, in words; "" when it is one.
-
-    A release may fall silent for what it lacks here, or does no more: an option, a setting, a file. So where a program
-    is told something by its words, or an exception ends the steps, a benign input that asks for the same (`control`)
-    has to come to its end there as it does on the vulnerable build.
-    """
-    recipe = subject.recipe
-    steps = isinstance(recipe.proof, r.Steps)
-    if isinstance(recipe.proof, r.Script) or (steps and all(one.said.raised is None for one in shown)):
-        return ""
-    for proof in control.alike(recipe):
-        before = builder.known(vulnerable, proof, partial(_way, backend, vulnerable, proof, subject))
-        if before.well and before == _way(backend, patched, proof, subject):
-            return ""
-    if steps:
-        return "an exception ended it, and no benign input that makes the same calls ends well on both builds"
-    return "no benign command with the proof's own words ends by 0, and the same way, on both builds"
-
-
-def _unbroken(
-    backend: Backend, builder: Builder, vulnerable: Built, patched: Built, subject: Subject, told: Progress
-) -> tuple[Step, r.Recipe]:
-    """E3, and the recipe with those benign inputs alone that count."""
-    recipe = subject.recipe
-    before: dict[str, bool] = {}
-    after: dict[str, bool] = {}
-    tests: tuple[r.Tests | r.PythonTests, ...] = recipe.target.tests
-    for n, test in enumerate(tests):
-        told("tests", n, len(tests))
-        before[test.name] = _passes(backend, vulnerable, test)
-        after[test.name] = _passes(backend, patched, test)
-    ways = []
-    counting = []
-    for n, proof in enumerate(recipe.benign):
-        told("benign input", n, len(recipe.benign))
-        way = builder.known(vulnerable, proof, partial(_way, backend, vulnerable, proof, subject))
-        if way.counts:
-            counting.append(proof)
-            ways.append((way.digest, _way(backend, patched, proof, subject).digest))
-    step = level.unbroken(before, after, ways, foreign=len(recipe.benign) - len(counting))
-    return step, msgspec.structs.replace(recipe, benign=tuple(counting))
-
-
-def _passes(backend: Backend, built: Built, test: r.Tests | r.PythonTests) -> bool:
-    """Whether one of the project's own test programs ends well on a build."""
-    if test.name not in built.tests:
-        return False
-    environment = {"PATH": "/usr/bin:/bin", "HOME": "/work", "LC_ALL": "C.UTF-8"}
-    if isinstance(test, r.PythonTests):
-        run = _python_test(built, test, environment)
-    else:
-        run = Run(
-            argv=(f"{TARGET}/test-{test.name}", *test.argv),
-            env=environment | {"ASAN_OPTIONS": "detect_leaks=0:symbolize=0"},
-            binds=(Bind(built.folder, TARGET),),
-            cwd=f"{TARGET}/src",
-            limits=_TEST_LIMITS,
-            sanitized=True,
-        )
-    done = backend.run(run)
-    return done.ended == "exited" and done.code == 0
-
-
-def _python_test(built: Built, test: r.PythonTests, environment: dict[str, str]) -> Run:
-    """The target's own modules come first: the tests' archive usually has the vulnerable ones in it."""
-    python = first_interpreter()
-    path = f"{TARGET}:{_TESTS}/src:{_TESTS}/needs"
-    more = {"PYTHONPATH": path, "PYTHONHASHSEED": "0", "ASAN_OPTIONS": "detect_leaks=0:symbolize=0"}
-    if built.sanitized:
-        more["LD_PRELOAD"] = asan_library()
-    return Run(
-        argv=(python.path, "-P", "-s", "-S", "-B", "-m", *test.argv),
-        env=environment | more,
-        binds=(Bind(built.folder, TARGET), Bind(built.folder.parent / "tests", _TESTS), *python.binds),
-        cwd=f"{_TESTS}/src",
-        limits=_TEST_LIMITS,
-        sanitized=built.sanitized,
-    )
-
-
-def _way(backend: Backend, built: Built, proof: r.Proof, subject: Subject) -> Way:
-    """How a run goes: nothing benign is stopped, has a process that a sanitizer stopped, or steps that can't be
-    walked."""
-    shown = trial(backend, built, proof, r.Signal(), subject.files, subject.recipe.limits)
-    said, outcome = shown.said, shown.outcome
-    if outcome.ended != "exited" or said.missing or shown.report:
-        # What never came to a call of anything is ill as well, and told so.
-        return Way(digest="", counts=control.counts(subject.recipe, proof), well=False)
-    # A steps proof's line carries the nonce of its run; the value alone is compared.
-    value = said.result or said.raised
-    text = value.encode() if value is not None else outcome.stdout
-    steps = isinstance(proof, r.Steps)
-    return Way(
-        digest=sha256(f"{outcome.ended} {outcome.code}\n".encode() + text).hexdigest(),
-        counts=said.step == "package" if steps else control.counts(subject.recipe, proof),
-        well=outcome.code == 0 and (not steps or said.result is not None),
-    )

@@ -21,6 +21,8 @@ from .crash import CrashState, of_signal, state_of
 LEAST_S = 0.02  # of processor time: the start of a program
 BEYOND = 1.5  # of what linear growth takes: runs of one length differ by less
 Shows = Literal["fires", "silent", "unclear"]
+Whose = Literal["package", "beside", "other", ""]
+_WHOSE: dict[str, Whose] = {"package": "package", "beside": "beside"}
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -36,18 +38,21 @@ class Said(Struct, frozen=True):
     """What our harness reports: the last step's result, the class of an exception of the package's, or neither.
 
     `missing`: the steps could not be walked, which says nothing of the package. `step` is whose the last call was that
-    began: the package's, another's, or "" for none.
+    began: the package's, that of one beside it, another's, or "" for none. `aside`: some call was that of one beside
+    it, and none the package's.
     """
 
     result: str | None = None
     raised: str | None = None
     missing: bool = False
-    step: Literal["package", "other", ""] = ""
+    step: Whose = ""
+    aside: bool = False
 
 
 def heard(outcome: Outcome, nonce: str) -> Said:
     """The harness's own lines in what a run wrote: those that begin with this run's nonce; the last ones count."""
-    step: Literal["package", "other", ""] = ""
+    step: Whose = ""
+    seen: set[Whose] = set()
     ended = Said()
     for line in outcome.stdout.decode("utf-8", "replace").splitlines():
         head, _, rest = line.partition(" ")
@@ -55,14 +60,24 @@ def heard(outcome: Outcome, nonce: str) -> Said:
             continue
         kind, _, value = rest.partition(" ")
         if kind == "step":
-            step, ended = ("package" if value == "package" else "other"), Said()
+            step, ended = _WHOSE.get(value, "other"), Said()
+            seen.add(step)
         elif kind == "result":
             ended = Said(result=value)
         elif kind == "raised":
             ended = Said(raised=value)
         elif kind == "missing":
             ended = Said(missing=True)
-    return Said(result=ended.result, raised=ended.raised, missing=ended.missing, step=step)
+    aside = "beside" in seen and "package" not in seen
+    return Said(result=ended.result, raised=ended.raised, missing=ended.missing, step=step, aside=aside)
+
+
+def of_package(seen: Seen, said: Said) -> Seen:
+    """What a run shows of the package that is judged: what lies beside it fires for itself."""
+    if seen.shows != "fires" or not said.aside:
+        return seen
+    why = "it fires, and nothing that it calls is the package's: what does lies beside it"
+    return Seen(shows="unclear", why=why, state=seen.state, cpu_s=seen.cpu_s)
 
 
 def look(

@@ -21,12 +21,13 @@ from clearway.records.errors import InputError
 from clearway.sandbox.run import Backend, Bind, Limits, Outcome, Run
 
 from . import recipe as r
+from . import whose
 from .build import TARGET, Built
 from .check import MOST
 from .crash import FORMAT
 from .files import Files
 from .mutate import STDIN
-from .oracle import Said, Seen, growth, heard, look, steep
+from .oracle import Said, Seen, growth, heard, look, of_package, steep
 from .tools import Interpreter, asan_library, first_interpreter
 
 SECRET = b"{{secret}}"
@@ -88,6 +89,7 @@ def trial(
         seen = growth(oracle, [one.outcome for one in runs], last.said)
     else:
         seen = look(oracle, last.outcome, last.said, last.secret, last.report)
+    seen = of_package(seen, last.said)
     return Shown(seen=seen, outcome=last.outcome, said=last.said, report=last.report)
 
 
@@ -135,8 +137,9 @@ def _once(
         if not python_runs:
             raise InputError("steps are for a Python package", where="proof")
         inputs |= {"drive.py": _driver(), "steps.json": msgspec.json.encode(proof.steps)}
+        inputs |= {"own.json": msgspec.json.encode(built.own)}
         hidden = oracle.file if isinstance(oracle, r.Access) else ""
-        argv = (python, "-I", "-S", "-B", "drive.py", place, "steps.json", str(size), hidden)
+        argv = (python, "-I", "-S", "-B", "drive.py", place, "steps.json", str(size), hidden, "own.json")
         stdin = f"{nonce}\n".encode()
     elif isinstance(proof, r.Command):
         head, *rest = proof.argv
@@ -185,13 +188,20 @@ def _once(
     if uncaught and (outcome.ended, outcome.code) == ("exited", _EXIT):  # as a sanitizer was told to
         outcome = msgspec.structs.replace(outcome, ended="signal", code=int(signal.SIGABRT))
     said = heard(outcome, nonce) if isinstance(proof, r.Steps) else Said()
+    if isinstance(proof, r.Command) and not of_target(built, proof):
+        said = Said(step="beside", aside=True)
     if isinstance(proof, r.Steps):
         outcome = msgspec.structs.replace(outcome, stdout=outcome.stdout.replace(nonce.encode(), b""))
     return _Ran(outcome, said, secret, wrote.replace(place.encode(), TARGET.encode()))
 
 
+def of_target(built: Built, proof: r.Command) -> bool:
+    """Whether a command runs the target: its program, or a module of the package's and not of what lies beside it."""
+    return proof.argv[0] == "target" or whose.runs_own(built.own, proof.argv[2])
+
+
 def _has(built: Built, module: str) -> bool:
-    """Whether a module is the target's own, or of what was installed beside it."""
+    """Whether a module is the package's, or of what was installed beside it."""
     top = module.partition(".")[0]
     return top.isidentifier() and any((built.folder / name).exists() for name in (top, f"{top}.py"))
 

@@ -17,13 +17,15 @@ MOST_FILES = 20_000
 _DATA = ("purelib", "platlib")  # what of `name.data/` goes to where modules are looked for
 
 
-def unpack(data: bytes, into: Path, place: str) -> None:
-    """Writes the modules of a wheel below `into`, which exists.
+def unpack(data: bytes, into: Path, place: str) -> frozenset[str]:
+    """Writes the modules of a wheel below `into`, which exists; their paths there. One in the place of another's is
+    written over it, as installers do.
 
     Raises:
         InputError: it is no wheel, or names a place outside.
         TooLargeError: more than 512 MiB or 20,000 files in clear.
     """
+    written: set[str] = set()
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = [m for m in archive.infolist() if not m.is_dir()]
@@ -35,6 +37,7 @@ def unpack(data: bytes, into: Path, place: str) -> None:
                 if target is None:
                     continue
                 path = into / target
+                written.add(target.as_posix())
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(member) as source, path.open("wb") as file:
                     while block := source.read(1 << 20):
@@ -55,6 +58,7 @@ def unpack(data: bytes, into: Path, place: str) -> None:
         struct.error,
     ) as error:
         raise InputError(f"not a wheel: {error}", where=place) from None
+    return frozenset(written)
 
 
 def _place(member: zipfile.ZipInfo, place: str) -> Path | None:

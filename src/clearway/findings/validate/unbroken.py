@@ -1,0 +1,121 @@
+"""E3: what a patch breaks: the project's own tests on both builds, and how harmless input goes on both."""
+
+from __future__ import annotations
+
+from functools import partial
+from hashlib import sha256
+
+import msgspec
+from msgspec import Struct
+
+from clearway.sandbox.run import Backend, Bind, Limits, Run
+
+from . import level
+from . import recipe as r
+from .build import TARGET, Builder, Built
+from .files import Files
+from .level import Step
+from .tools import asan_library, first_interpreter
+from .trial import trial
+from .variants import Progress
+
+_TESTS = "/tests"  # where the box sees the tests of a Python package
+_TEST_LIMITS = Limits(cpu_s=60.0, wall_s=90.0)
+
+
+class Way(Struct, frozen=True, kw_only=True):
+    """How a benign run goes on a build. `digest` is of its end and of what it gives, "" where nothing benign ends so;
+    `counts` unless the last that it calls is not the package's; `well` when it ended with a value, or by 0."""
+
+    digest: str
+    counts: bool
+    well: bool
+
+
+def unbroken(
+    backend: Backend,
+    builder: Builder,
+    vulnerable: Built,
+    patched: Built,
+    recipe: r.Recipe,
+    files: Files,
+    told: Progress,
+) -> tuple[Step, r.Recipe]:
+    """E3, and the recipe with those benign inputs alone that count."""
+    before: dict[str, bool] = {}
+    after: dict[str, bool] = {}
+    tests: tuple[r.Tests | r.PythonTests, ...] = recipe.target.tests
+    for n, test in enumerate(tests):
+        told("tests", n, len(tests))
+        before[test.name] = _passes(backend, vulnerable, test)
+        after[test.name] = _passes(backend, patched, test)
+    ways = []
+    counting = []
+    for n, proof in enumerate(recipe.benign):
+        told("benign input", n, len(recipe.benign))
+        way = builder.known(vulnerable, proof, partial(way_of, backend, vulnerable, proof, recipe, files))
+        if way.counts:
+            counting.append(proof)
+            ways.append((way.digest, way_of(backend, patched, proof, recipe, files).digest))
+    step = level.unbroken(before, after, ways, foreign=len(recipe.benign) - len(counting))
+    return step, msgspec.structs.replace(recipe, benign=tuple(counting))
+
+
+def _passes(backend: Backend, built: Built, test: r.Tests | r.PythonTests) -> bool:
+    """Whether one of the project's own test programs ends well on a build."""
+    if test.name not in built.tests:
+        return False
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/work", "LC_ALL": "C.UTF-8"}
+    if isinstance(test, r.PythonTests):
+        run = _python_test(built, test, environment)
+    else:
+        run = Run(
+            argv=(f"{TARGET}/test-{test.name}", *test.argv),
+            env=environment | {"ASAN_OPTIONS": "detect_leaks=0:symbolize=0"},
+            binds=(Bind(built.folder, TARGET),),
+            cwd=f"{TARGET}/src",
+            limits=_TEST_LIMITS,
+            sanitized=True,
+        )
+    done = backend.run(run)
+    return done.ended == "exited" and done.code == 0
+
+
+def _python_test(built: Built, test: r.PythonTests, environment: dict[str, str]) -> Run:
+    """The target's own modules come first: the tests' archive usually has the vulnerable ones in it."""
+    python = first_interpreter()
+    path = f"{TARGET}:{_TESTS}/src:{_TESTS}/needs"
+    more = {"PYTHONPATH": path, "PYTHONHASHSEED": "0", "ASAN_OPTIONS": "detect_leaks=0:symbolize=0"}
+    if built.sanitized:
+        more["LD_PRELOAD"] = asan_library()
+    return Run(
+        argv=(python.path, "-P", "-s", "-S", "-B", "-m", *test.argv),
+        env=environment | more,
+        binds=(Bind(built.folder, TARGET), Bind(built.folder.parent / "tests", _TESTS), *python.binds),
+        cwd=f"{_TESTS}/src",
+        limits=_TEST_LIMITS,
+        sanitized=built.sanitized,
+    )
+
+
+def way_of(backend: Backend, built: Built, proof: r.Proof, recipe: r.Recipe, files: Files) -> Way:
+    """How a run goes: nothing benign is stopped, has a process that a sanitizer stopped, or steps that can't be
+    walked.
+
+    It counts where it runs the package: a program of the reporter's does not, nor a module of what lies beside it, nor
+    steps whose last call is another's. What never came to a call of anything is ill, and counts as that.
+    """
+    shown = trial(backend, built, proof, r.Signal(), files, recipe.limits)
+    said, outcome = shown.said, shown.outcome
+    counts = not isinstance(proof, r.Script) and said.step != "beside"
+    if outcome.ended != "exited" or said.missing or shown.report:
+        return Way(digest="", counts=counts, well=False)
+    # A steps proof's line carries the nonce of its run; the value alone is compared.
+    value = said.result or said.raised
+    text = value.encode() if value is not None else outcome.stdout
+    steps = isinstance(proof, r.Steps)
+    return Way(
+        digest=sha256(f"{outcome.ended} {outcome.code}\n".encode() + text).hexdigest(),
+        counts=said.step == "package" if steps else counts,
+        well=outcome.code == 0 and (not steps or said.result is not None),
+    )
