@@ -6,7 +6,7 @@ Wheels come by pip and are not executed. pip asks a source distribution for its 
 bytes whose hash a recipe names get so far. Debian's sources come by apt from the mirrors that this machine uses. What
 can't be had is named, and its recipes are skipped; the rest stands. What each file was fetched as stands beside them,
 in `fetched.json`: one without is fetched again, since it counts for nothing at a desk. Then each pair is held against
-the OSV records that are bundled, and against those of `--records`: that they call the one release affected and the
+the records that are bundled, and against those of `--records`: that they call the one release affected and the
 other not. A pair that no record names is said to be unchecked.
 """
 
@@ -32,7 +32,10 @@ from clearway.records.errors import ClearwayError
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT / "corpus"
-FACTS = ("pypi.jsonl", "ghsa-sample.jsonl")
+# Records that are bundled: the database of the Python index, a sample, and what neither has.
+FACTS = (
+    ROOT / "data" / "facts" / "pypi.jsonl", ROOT / "data" / "facts" / "ghsa-sample.jsonl", CORPUS / "facts.jsonl",
+)  # fmt: skip
 # Which record a pair is held against, and where that one differs from what the proof shows.
 RECORDS = json.loads((CORPUS / "records.json").read_bytes())
 
@@ -89,18 +92,27 @@ def requirement(name: str) -> tuple[str, str]:
     return project, version
 
 
-def by_pip(folder: Path, files: dict[str, str]) -> None:
-    """Downloads them, at most one version of a project in one call of pip."""
+def rounds_of(files: dict[str, str]) -> list[dict[str, tuple[str, str]]]:
+    """What is downloaded in one call of pip each, wheels first: name and SHA-256 by project, at most one version of each.
+
+    A source distribution goes alone: pip is told for a whole call which of the two it takes.
+    """
     rounds: list[dict[str, tuple[str, str]]] = []
     for name, digest in sorted(files.items()):
-        project, _ = requirement(name)
-        place = next((r for r in rounds if project.lower() not in r), None)
-        if place is None or not name.endswith(".whl"):
+        project = requirement(name)[0].lower()
+        wheel = name.endswith(".whl")
+        place = next((r for r in rounds if wheel and of_wheels(r) and project not in r), None)
+        if place is None:
             place = {}
-            rounds.insert(0 if name.endswith(".whl") else len(rounds), place)
-        place[project.lower()] = (name, digest)
-    for one in rounds:
-        wheels = all(name.endswith(".whl") for name, _ in one.values())
+            rounds.insert(0 if wheel else len(rounds), place)
+        place[project] = (name, digest)
+    return rounds
+
+
+def by_pip(folder: Path, files: dict[str, str]) -> None:
+    """Downloads them; what can't be had is told."""
+    for one in rounds_of(files):
+        wheels = of_wheels(one)
         lines = [f"{'=='.join(requirement(name))} --hash=sha256:{digest}" for name, digest in one.values()]
         with tempfile.TemporaryDirectory() as apart:  # beside nothing that pip could take for fetched
             listed, out = Path(apart, "wanted.txt"), Path(apart, "out")
@@ -116,6 +128,11 @@ def by_pip(folder: Path, files: dict[str, str]) -> None:
                 print(f"pip could not fetch {', '.join(name for name, _ in one.values())}:", file=sys.stderr)
                 print("\n".join(f"  {line}" for line in done.stderr.splitlines()[-3:]), file=sys.stderr)
             take(out, folder, dict(of_index(out, one.values())))
+
+
+def of_wheels(one: dict[str, tuple[str, str]]) -> bool:
+    """Whether all files of a call of pip are wheels."""
+    return all(name.endswith(".whl") for name, _ in one.values())
 
 
 def of_index(out: Path, asked: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list[fetched.Origin]]]:
@@ -236,11 +253,12 @@ def main() -> int:
             file=sys.stderr,
         )
     records = []
-    for path in (*(ROOT / "data" / "facts" / name for name in FACTS), *asked.records):
+    for path in (*FACTS, *asked.records):
         records += records_of(path, read) if path.is_file() else []
     wrong = checked = 0
     for title, one in read.items():
-        count, against = published.disagreements(one, {r["id"]: r for r in records}.values())
+        each = {json.dumps(r, sort_keys=True): r for r in records}  # the same in two files is one
+        count, against = published.disagreements(one, each.values())
         wrong += bool(against) and "differs" not in RECORDS[title]
         checked += bool(count)
         print(

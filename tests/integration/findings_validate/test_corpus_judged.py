@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -39,3 +42,24 @@ def test_a_published_flaw_reaches_its_level(box: Backend, builds: Path, name: st
     except NotFoundError as error:
         pytest.skip(f"{name}: {error.where} is not in {CACHE}")
     assert found.ladder.level == wanted, found.ladder
+
+
+def test_debians_rows_are_what_its_changelog_says() -> None:
+    """deb-changelog(5): an entry names the flaws that its version ends."""
+    packed = CACHE / "cjson_1.7.15-1+deb12u4.debian.tar.xz"
+    if not packed.is_file():
+        pytest.skip(f"{packed} is not there")
+    with tarfile.open(packed) as archive:
+        file = archive.extractfile("debian/changelog")
+        assert file is not None
+        text = file.read().decode()
+    ends: dict[str, str] = {}
+    for entry in re.split(r"^(?=cjson \()", text, flags=re.M)[1:]:
+        version = entry.partition("(")[2].partition(")")[0]
+        ends |= dict.fromkeys(re.findall(r"CVE-\d+-\d+", entry), version)
+    rows = [json.loads(line) for line in (ROOT / "corpus" / "facts.jsonl").read_bytes().splitlines()]
+    said = {row["id"]: row for row in rows if row["affected"][0]["package"]["ecosystem"] == "Debian:12"}
+    assert len(said) == 4
+    for name, row in said.items():
+        (given,) = row["affected"][0]["ranges"]
+        assert given["events"] == [{"introduced": "0"}, {"fixed": ends[name]}]

@@ -59,3 +59,11 @@ def test_of_the_index_what_has_the_hash_is_noted_as_the_project_that_was_asked_f
     ]
     ((_, (origin,)),) = script.of_index(tmp_path, asked)
     assert (origin.ecosystem, origin.name, origin.version) == ("PyPI", "toy_kit", "1.0")
+
+
+def test_a_source_distribution_is_asked_for_in_a_call_of_its_own(script: ModuleType) -> None:
+    names = ["a-1-py3-none-any.whl", "B-2.tar.gz", "b-1-py3-none-any.whl", "b-3-py3-none-any.whl", "c-1.zip"]
+    rounds = script.rounds_of(dict.fromkeys(names, "0" * 64))
+    assert sorted(sorted(name for name, _ in one.values()) for one in rounds) == [
+        ["B-2.tar.gz"], ["a-1-py3-none-any.whl", "b-1-py3-none-any.whl"], ["b-3-py3-none-any.whl"], ["c-1.zip"],
+    ]  # fmt: skip

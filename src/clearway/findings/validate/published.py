@@ -13,11 +13,13 @@ from clearway.records.advisory import Event
 from clearway.versions import intervals, scheme_of
 from clearway.versions.ranges import contains
 
-from .recipe import PythonTarget, Recipe
+from . import identity
+from .recipe import PythonTarget, Recipe, Target
 
-_SCHEME = scheme_of("PyPI")
-# Bitnami's and the CVE List's names and versions are upstream's; a record is looked at for its id, never for its name.
-_PLACES = ("PyPI", "Bitnami", "CVE")
+# Where a record names the packages of a target, whose versions are then in that order. Bitnami's and the CVE List's
+# names and versions are upstream's; a record is looked at for its id, never for its name.
+_PYTHON = ("PyPI", "Bitnami", "CVE")
+_C = ("Debian",)  # of a fix that is Debian's
 _BOUND = re.compile(r"(<=|<|>=)\s*([\w.+-]+)")
 
 
@@ -29,22 +31,21 @@ def names(record: Mapping[str, Any], recipe: Recipe) -> bool:
 def disagreements(recipe: Recipe, records: Iterable[Mapping[str, Any]]) -> tuple[int, list[str]]:
     """How many records name the flaw for the recipe's package, and in which of them a release is said otherwise.
 
-    Only for releases from the Python index: the only ecosystem of this kind of target.
+    A program in C is held against Debian's records, by its version there: upstream's release comes before each of
+    Debian's of it, and one without some of its patches before it (deb-version(7)).
     """
     count, against = 0, []
-    if not isinstance(recipe.target, PythonTarget):
-        return 0, []
     for record in records:
         if not names(record, recipe):
             continue
-        said = [a for a in record.get("affected", ()) if _same(a.get("package", {}), recipe.target.name)]
+        said = [a for a in record.get("affected", ()) if _same(a.get("package", {}), recipe.target)]
         if not said:
             continue
         count += 1
         for target, expected in ((recipe.target, True), (recipe.patched, False)):
             if target is None:
                 continue
-            if any(_covers(a, target.version) for a in said) is not expected:
+            if any(_covers(a, target) for a in said) is not expected:
                 word = "not affected" if expected else "affected"
                 against.append(f"{record['id']}: {target.name} {target.version} is {word}")
     return count, against
@@ -78,19 +79,21 @@ def _events(version: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"type": "ECOSYSTEM", "events": [{"introduced": first}, end]}
 
 
-def _same(package: Mapping[str, Any], name: str) -> bool:
-    return package.get("ecosystem") in _PLACES and _plain(package.get("name", "")) == _plain(name)
+def _same(package: Mapping[str, Any], target: Target) -> bool:
+    places, at = (_PYTHON, "PyPI") if isinstance(target, PythonTarget) else (_C, "Debian")
+    place = str(package.get("ecosystem", "")).partition(":")[0]
+    return place in places and identity.same_package(at, str(package.get("name", "")), target.name)
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()  # PEP 503
-
-
-def _covers(affected: Mapping[str, Any], version: str) -> bool:
+def _covers(affected: Mapping[str, Any], target: Target) -> bool:
+    scheme = scheme_of("PyPI" if isinstance(target, PythonTarget) else "Debian")
+    version = identity.base(target.version)
+    if version != target.version:  # patches are left out: it comes before the release that has them
+        version += "~"
     for one in affected.get("ranges", ()):
         if one.get("type") not in ("ECOSYSTEM", "SEMVER"):
             continue
         events = [Event(kind=kind, version=at) for event in one["events"] for kind, at in event.items()]
-        if contains(_SCHEME, version, intervals(_SCHEME, events)) is not None:
+        if contains(scheme, version, intervals(scheme, events)) is not None:
             return True
     return version in affected.get("versions", ())
