@@ -93,7 +93,7 @@ def requirement(name: str) -> tuple[str, str]:
 
 
 def rounds_of(files: dict[str, str]) -> list[dict[str, tuple[str, str]]]:
-    """What is downloaded in one call of pip each, wheels first: name and SHA-256 by project, at most one version of each.
+    """What is downloaded in one call of pip each, wheels first: name and SHA-256 by project, one version of each.
 
     A source distribution goes alone: pip is told for a whole call which of the two it takes.
     """
