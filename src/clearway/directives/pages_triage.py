@@ -128,10 +128,13 @@ def handlers() -> list[HTTPRouteHandler]:
                 db, me, home.slug if home else "", directive=data.directive, asset=data.asset,
                 asset_name=data.asset_name, flaw=data.flaw, component=data.component, kev_added=instant, now=now(db),
             )  # fmt: skip
+        first = "Take volatile evidence first."
+        if made.book.patched_first:
+            first = f"Mind: {made.book.flags[0]}."
         return done(
             request,
             f"/directives/triages/{made.id}",
-            f"The workbook is open, for members of {made.organisation} alone. Take volatile evidence first.",
+            f"The workbook is open, for members of {made.organisation} alone. {first}",
         )
 
     @post("/directives/triages/{triage:int}/events", opt=needs("operate"), **PAGE)
@@ -154,7 +157,9 @@ def handlers() -> list[HTTPRouteHandler]:
             }
             return _shown(request, triage, Form(values, {"": str(error)}))
         warned = next((f for f in made.book.flags if f.startswith("patched")), "")
-        words = EVENTS[data.event] + (f" Mind: {warned}." if warned and data.event == "patched" else "")
+        words = EVENTS[data.event] + (
+            f" Mind: {warned}." if warned and data.event in ("patched", "evidence_taken") else ""
+        )
         return done(request, f"/directives/triages/{triage}", words)
 
     return [listing, one, opened, record]

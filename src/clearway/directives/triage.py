@@ -30,6 +30,7 @@ from .triage_events import (
     aware,
     check,
 )
+from .triage_patch import SeenPatch, Taken, before_evidence, minute
 
 StepState = Literal["open", "started", "done", "skipped"]
 MOST_EVENTS = 10_000
@@ -48,7 +49,10 @@ class Subject(Struct, frozen=True, kw_only=True):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """One step with its targets. `late`: done, or still open, after `target`."""
+    """One step with its targets. `late`: done, or still open, after `target`.
+
+    `passed`: the target lay before the workbook was opened, so nobody could keep it here.
+    """
 
     id: str
     name: str
@@ -60,6 +64,7 @@ class Step(Struct, frozen=True, kw_only=True):
     by: str = ""
     note: str = ""
     late: bool = False
+    passed: bool = False
 
 
 class Custody(Struct, frozen=True, kw_only=True):
@@ -73,6 +78,8 @@ class Custody(Struct, frozen=True, kw_only=True):
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
+    """`taken` is when, as told; `recorded` when that was told here, None where it is not known."""
+
     id: str
     what: str
     volatile: bool
@@ -80,6 +87,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     size_bytes: int
     taken: datetime
     custody: tuple[Custody, ...]
+    recorded: datetime | None = None
 
 
 class Workbook(Struct, frozen=True, kw_only=True):
@@ -97,7 +105,11 @@ class Workbook(Struct, frozen=True, kw_only=True):
     incident: str = ""
     last: datetime | None = None
     flags: tuple[str, ...] = ()
-    patched_first: bool = False  # when the patch was recorded, no volatile evidence from before it was
+    patched_first: bool = (
+        False  # when a patch was recorded, here or by the fleet, no volatile evidence from before was
+    )
+    seen: tuple[SeenPatch, ...] = ()  # patches that the fleet has seen, the earliest first
+    opened: datetime | None = None
     told_back: int = 0  # events recorded after others that happened later
 
 
@@ -127,9 +139,18 @@ def new(subject: Subject, steps: Sequence[TriageStep]) -> Workbook:
 
 
 def fold(
-    subject: Subject, steps: Sequence[TriageStep], events: Iterable[Event], *, now: datetime
+    subject: Subject,
+    steps: Sequence[TriageStep],
+    events: Iterable[Event],
+    *,
+    now: datetime,
+    recorded: Sequence[datetime] = (),
+    seen: Iterable[SeenPatch] = (),
+    opened: datetime | None = None,
 ) -> Workbook:
     """The workbook after `events`, with its flags as of `now`.
+
+    `recorded` is when each event was told, in their order; `seen` are the patches that the fleet knows of.
 
     Raises ConflictError for an event that does not fit what came before it, InputError for a bad value.
     """
@@ -139,11 +160,12 @@ def fold(
             raise InputError(
                 f"more than {MOST_EVENTS:,} events", where="triage", mend="open another workbook"
             )
-        book = apply(book, event)
-    return flagged(book, now)
+        book = apply(book, event, recorded[n] if n < len(recorded) else None)
+    patches = tuple(sorted(seen, key=lambda s: (s.at, s.where)))
+    return flagged(structs.replace(book, seen=patches, opened=opened), now)
 
 
-def apply(book: Workbook, event: Event) -> Workbook:
+def apply(book: Workbook, event: Event, recorded: datetime | None = None) -> Workbook:
     """The workbook after one more event; events may be told late, so `at` need not grow, but this is counted.
 
     Raises:
@@ -159,7 +181,7 @@ def apply(book: Workbook, event: Event) -> Workbook:
         case StepStarted() | StepDone() | StepSkipped():
             after = _with_step(book, event)
         case EvidenceTaken():
-            after = _with_evidence(book, event)
+            after = _with_evidence(book, event, recorded)
         case EvidenceMoved():
             after = _with_custody(book, event)
         case Patched():
@@ -192,9 +214,22 @@ def flagged(book: Workbook, now: datetime) -> Workbook:
     """The same workbook with what its reader must know: what was late by `now`, and what may have spoiled evidence."""
     aware(now, "now")
     steps = tuple(
-        structs.replace(s, late=(s.ended or now) > s.target and s.state != "skipped") for s in book.steps
+        structs.replace(
+            s,
+            late=(s.ended or now) > s.target and s.state != "skipped",
+            passed=book.opened is not None and s.target < book.opened,
+        )
+        for s in book.steps
     )
-    said = [f"{s.name.partition(':')[0]}: after its target of {_minute(s.target)}" for s in steps if s.late]
+    said = [
+        f"{s.name.partition(':')[0]}: after its target of {minute(s.target)}"
+        for s in steps
+        if s.late and not s.passed
+    ]
+    if book.opened is not None and any(s.late and s.passed for s in steps):
+        said.append(
+            f"opened {minute(book.opened)}, after targets had passed: the hours count from the KEV entry"
+        )
     if book.patched is not None:
         volatile = [e.taken for e in book.evidence if e.volatile]
         if not volatile:
@@ -202,14 +237,17 @@ def flagged(book: Workbook, now: datetime) -> Workbook:
         elif min(volatile) > book.patched:
             said.insert(
                 0,
-                f"patched {_minute(book.patched)}, before the first volatile evidence {_minute(min(volatile))}",
+                f"patched {minute(book.patched)}, before the first volatile evidence {minute(min(volatile))}",
             )
         elif book.patched_first:
             said.insert(
                 0,
-                f"patched {_minute(book.patched)}, and the volatile evidence from before it "
-                f"({_minute(min(volatile))}) was recorded only after the patch",
+                f"patched {minute(book.patched)}, and the volatile evidence from before it "
+                f"({minute(min(volatile))}) was recorded only after the patch",
             )
+    fleet = before_evidence(book.seen, (Taken(e.taken, e.recorded) for e in book.evidence if e.volatile))
+    if fleet:
+        said.insert(0, fleet)
     if book.told_back:
         said.append(f"{book.told_back} recorded after what happened later: their times are as told")
     for evidence in book.evidence:
@@ -219,11 +257,8 @@ def flagged(book: Workbook, now: datetime) -> Workbook:
         said.append("concluded without any evidence")
     if book.conclusion == "confirmed" and not book.incident:
         said.append("confirmed, and no incident report is recorded")
-    return structs.replace(book, steps=steps, flags=tuple(said))
-
-
-def _minute(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    first = book.patched_first or bool(fleet)
+    return structs.replace(book, steps=steps, flags=tuple(said), patched_first=first)
 
 
 def _with_step(book: Workbook, event: StepStarted | StepDone | StepSkipped) -> Workbook:
@@ -243,7 +278,7 @@ def _with_step(book: Workbook, event: StepStarted | StepDone | StepSkipped) -> W
     return structs.replace(book, steps=tuple(new if s.id == step.id else s for s in book.steps))
 
 
-def _with_evidence(book: Workbook, event: EvidenceTaken) -> Workbook:
+def _with_evidence(book: Workbook, event: EvidenceTaken, recorded: datetime | None) -> Workbook:
     if any(e.id == event.evidence for e in book.evidence):
         raise ConflictError(
             f"evidence {event.evidence!r} is there already", where="triage", mend="use another id"
@@ -257,6 +292,7 @@ def _with_evidence(book: Workbook, event: EvidenceTaken) -> Workbook:
         size_bytes=event.size_bytes,
         taken=event.at,
         custody=(first,),
+        recorded=recorded,
     )
     return structs.replace(book, evidence=(*book.evidence, taken))
 

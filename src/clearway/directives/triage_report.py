@@ -11,6 +11,7 @@ from msgspec import Struct
 from clearway.records.text import plain
 
 from .triage import Evidence, Step, Subject, Workbook
+from .triage_patch import SeenPatch
 
 SCHEMA: Final = "urn:clearway:schema:directive-triage:1"
 _WIDTH = 100
@@ -22,7 +23,11 @@ _CONCLUSIONS = {
 
 
 class TriageReport(Struct, frozen=True, kw_only=True):
-    """The workbook as of one instant. `flags` name what may weaken it; an empty list means none was found."""
+    """The workbook as of one instant. `flags` name what may weaken it; an empty list means none was found.
+
+    `patched_first`: a patch was recorded before volatile evidence was. `seen` are patches that the kept fleet knows of,
+    with when that was recorded and where.
+    """
 
     schema: Literal["urn:clearway:schema:directive-triage:1"] = SCHEMA
     report: Literal["triage"] = "triage"
@@ -38,6 +43,8 @@ class TriageReport(Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...]
     evidence: tuple[Evidence, ...]
     flags: tuple[str, ...]
+    patched_first: bool
+    seen: tuple[SeenPatch, ...]
 
 
 def triage_report(book: Workbook, as_of: datetime) -> TriageReport:
@@ -55,6 +62,8 @@ def triage_report(book: Workbook, as_of: datetime) -> TriageReport:
         steps=book.steps,
         evidence=book.evidence,
         flags=book.flags,
+        patched_first=book.patched_first,
+        seen=book.seen,
     )
 
 
@@ -79,12 +88,23 @@ def triage_text(report: TriageReport) -> str:
         lines += [line for flag in report.flags for line in _paragraph(f"! {flag}")]
     lines += ["", f"{'step':<58}{'target':<24}{'state':<10}"]
     for step in report.steps:
-        late = " late" if step.late else ""
+        late = (
+            " late, passed before it was opened"
+            if step.late and step.passed
+            else " late"
+            if step.late
+            else ""
+        )
         lines.append(f"{plain(step.name, 56):<58}{_at(step.target):<24}{step.state}{late}")
         if step.note:
             lines += _paragraph(step.note)
     if report.patched is not None:
         lines += ["", f"Patched: {_at(report.patched)}, {plain(report.patch, 200)}"]
+    for seen in report.seen:
+        lines += [
+            "",
+            f"Patch seen by the fleet: {_at(seen.at)}, {plain(seen.where, 60)}: {plain(seen.what, 120)}",
+        ]
     for item in report.evidence:
         kind = "volatile" if item.volatile else "not volatile"
         lines += [

@@ -34,6 +34,10 @@ def test_find_what_is_due_first_and_mark_it_done(operator: Windows, site: Site, 
     assert "Attackers use this flaw now" in first.inner_text()
     first.get_by_role("link", name="It is done").click()
     assert "2 exposures" in page.get_by_role("heading", level=1).inner_text()
+    assert "No volatile evidence is recorded for 2 of 2 exposures" in page.get_by_role("alert").inner_text()
+    screen.axe()
+    screen.fits()
+    page.get_by_label("I know that what memory would tell is lost").check()
     page.get_by_role("button", name="It is done: 2 exposures").click()
     page.wait_for_url("**/this-week")
     assert "2 exposures count as fixed." in page.locator("#toasts").inner_text()
@@ -43,6 +47,36 @@ def test_find_what_is_due_first_and_mark_it_done(operator: Windows, site: Site, 
     page.get_by_text("2 exposures are as before.").wait_for()
     assert {e["status"] for e in site.exposures()} == {"open"}
     screen.axe()
+
+
+def test_traces_are_looked_for_before_the_patch_from_this_week_on(operator: Windows, site: Site) -> None:
+    """Task: a machine may have been broken into: from This week open its workbook, note the memory that was kept, and
+    only then say that it is patched; nothing is held against it."""
+    screen = operator()
+    page = screen.open("/this-week")
+    step = page.locator(".step").filter(has=page.get_by_role("heading", name=re.compile("Update django")))
+    assert "primary" not in (step.get_by_role("link", name="It is done").get_attribute("class") or "")
+    step.get_by_role("button", name="Start a workbook for CVE-2026-0001 on web-1").click()
+    page.wait_for_url("**/directives/triages/*")
+    evidence = page.locator("#evidence")
+    evidence.get_by_label("Id, such as").fill("mem-1")
+    evidence.get_by_label("What it is").fill("memory of web-1")
+    evidence.get_by_label("SHA-256").fill("ab" * 32)
+    evidence.get_by_label("Size in bytes").fill("4096")
+    evidence.get_by_label("Where it is kept").fill("safe 2")
+    evidence.get_by_role("button", name="Record the evidence").click()
+    page.locator("#toasts").get_by_text("The evidence is recorded.").wait_for()
+    book = page.url
+    page.goto(f"{site.url}/this-week")
+    assert "volatile evidence is there" in page.locator(".traces").first.inner_text()
+    screen.axe()
+    one = next(e["id"] for e in site.exposures() if (e["asset_name"], e["name"]) == ("web-1", "django"))
+    page.goto(f"{site.url}/exposure/decide?act=fixed&ids={one}&back=/this-week")
+    page.get_by_role("button", name="It is done: 1 exposure").click()
+    page.wait_for_url("**/this-week")
+    page.goto(book)
+    assert "The fleet" in page.locator("#patch").inner_text()
+    assert not page.locator(".state-failed").count()
 
 
 def test_what_to_do_when_a_restart_must_wait(operator: Windows, site: Site) -> None:

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from clearway.records.errors import ConflictError, InputError, NotFoundError
+from clearway.records.errors import ConfigError, ConflictError, InputError, NotFoundError
 from clearway.records.text import plain
 
 from ..duties import duties
 from ..reports.provider import default_provider
-from ..triage import Subject, Workbook, apply, flagged, fold, new
+from ..triage import Subject, Workbook, apply, fold, new
 from ..triage_events import Event, read_event
+from ..triage_patch import SeenPatch, Wanted
 from .who import acting_in, between, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import psycopg
 
@@ -32,7 +33,10 @@ _LIMITS = (("asset", 300), ("asset_name", 300), ("flaw", 300), ("component", 200
 
 
 class Triage(Struct, frozen=True, kw_only=True):
-    """One triage: its number, how many events it has, and the workbook that they make."""
+    """One triage: its number, how many events it has, and the workbook that they make.
+
+    A patch that the kept fleet has seen is part of the workbook (`book.seen`), as far as the reader may see it.
+    """
 
     id: int
     organisation: str
@@ -43,7 +47,8 @@ class Triage(Struct, frozen=True, kw_only=True):
 
 _SELECT = """select t.triage, o.slug, t.opened, t.directive, t.asset, t.asset_name, t.flaw, t.component, t.kev_added,
     t.org, t.aud::int,
-    array(select e.body::text from clearway.triage_event e where e.triage = t.triage order by e.seq)
+    array(select e.body::text from clearway.triage_event e where e.triage = t.triage order by e.seq),
+    array(select e.recorded from clearway.triage_event e where e.triage = t.triage order by e.seq)
     from clearway.triage t join clearway.organisation o on o.org = t.org"""
 
 
@@ -84,7 +89,7 @@ def open_triage(
     if kev_added > now:
         raise InputError("the addition to KEV lies in the future", where="kev_added", mend="give its day")
     _in_the_fleet(db, org.org, values, kev_added, provider)
-    for other in _same(db, org.org, values, now):
+    for other in _same(db, org.org, values, now, provider):
         if other.book.conclusion is None:
             raise ConflictError(
                 f"triage {other.id} of it is open", where=f"triage/{other.id}", mend="go on with that"
@@ -105,15 +110,16 @@ def open_triage(
         ),
     ).fetchone()
     assert row is not None
+    made = one(db, int(row[0]), now=now, provider=provider)
     tell(
         db,
         "triage.opened",
-        f"triage/{row[0]}",
-        {"asset": values["asset"], "flaw": values["flaw"], "directive": directive},
+        f"triage/{made.id}",
+        {"asset": values["asset"], "flaw": values["flaw"], "directive": directive, **_first(made.book)},
         org=org.org,
         aud=aud,
     )
-    return one(db, int(row[0]), now=now)
+    return made
 
 
 def _in_the_fleet(
@@ -143,7 +149,11 @@ def _in_the_fleet(
 
 
 def _same(
-    db: psycopg.Connection[Any], org: int, about: Mapping[str, str], now: datetime
+    db: psycopg.Connection[Any],
+    org: int,
+    about: Mapping[str, str],
+    now: datetime,
+    provider: Provider | None,
 ) -> tuple[Triage, ...]:
     """The triages of one asset, flaw and component; who opens another waits until this transaction ends."""
     item = "\n".join(("clearway triage", str(org), about["asset"], about["flaw"], about["component"]))
@@ -153,7 +163,7 @@ def _same(
         order by t.triage desc limit 100""",
         (org, about["asset"], about["flaw"], about["component"]),
     ).fetchall()
-    return tuple(_read(row, now) for row in rows)
+    return _read(db, rows, now, provider)
 
 
 def record(
@@ -176,7 +186,7 @@ def record(
     if row is None:
         raise NotFoundError("no such triage", where=f"triage/{triage}")
     org = acting_in(db, me, row[1], "operate")
-    kept = _read(row, now)
+    (kept,) = _read(db, [row], now)
     if kept.events != after:
         raise ConflictError(
             f"it has {kept.events} events, and you have seen {after}",
@@ -192,15 +202,16 @@ def record(
     ).fetchone()
     if made is None:
         raise ConflictError("somebody else recorded an event", where=f"triage/{triage}", mend="read it again")
+    found = one(db, triage, now=now)
     tell(
         db,
         f"triage.{_ACTS[type(event).__name__]}",
         f"triage/{triage}",
-        {"event": msgspec.to_builtins(event), "number": after + 1},
+        {"event": msgspec.to_builtins(event), "number": after + 1, **_first(found.book)},
         org=org.org,
         aud=int(row[10]),
     )
-    return one(db, triage, now=now)
+    return found
 
 
 _ACTS = {
@@ -216,12 +227,14 @@ _ACTS = {
 }
 
 
-def one(db: psycopg.Connection[Any], triage: int, *, now: datetime) -> Triage:
+def one(
+    db: psycopg.Connection[Any], triage: int, *, now: datetime, provider: Provider | None = None
+) -> Triage:
     """One triage with its workbook, flags as of `now`. Raises NotFoundError."""
     row = db.execute(f"{_SELECT} where t.triage = %s", (triage,)).fetchone()
     if row is None:
         raise NotFoundError("no such triage", where=f"triage/{triage}")
-    return _read(row, now)
+    return _read(db, [row], now, provider)[0]
 
 
 def audience_of(db: psycopg.Connection[Any], triage: int) -> int:
@@ -247,7 +260,7 @@ def of_organisation(
         and (%(before)s = 0 or t.triage < %(before)s) order by t.triage desc limit %(limit)s""",
         {"slug": slug, "flaw": flaw, "before": before, "limit": max(1, min(limit, 500))},
     ).fetchall()
-    return tuple(_read(row, now) for row in rows)
+    return _read(db, rows, now)
 
 
 class Open(Struct, frozen=True, kw_only=True):
@@ -264,7 +277,24 @@ def open_of(db: psycopg.Connection[Any], slug: str, *, now: datetime, most: int 
     return Open(number=len(auds), auds=tuple(sorted({*auds})))
 
 
-def _read(row: Any, now: datetime) -> Triage:
+def about(
+    db: psycopg.Connection[Any], assets: Iterable[int], *, now: datetime, limit: int = 500
+) -> tuple[Triage, ...]:
+    """The triages of these assets of the kept fleet that the caller may see, newest first, at most `limit`."""
+    names = [f"asset/{asset}" for asset in sorted(set(assets))]
+    rows: Sequence[Any] = db.execute(
+        f"{_SELECT} where t.asset = any(%s) order by t.triage desc limit %s", (names, limit)
+    ).fetchall()
+    return _read(db, rows, now)
+
+
+def _read(
+    db: psycopg.Connection[Any], rows: Sequence[Any], now: datetime, provider: Provider | None = None
+) -> tuple[Triage, ...]:
+    return tuple(_one(row, seen, now) for row, seen in zip(rows, _seen(db, rows, provider), strict=True))
+
+
+def _one(row: Any, seen: Sequence[SeenPatch], now: datetime) -> Triage:
     subject = Subject(
         organisation=row[1],
         directive=row[3],
@@ -275,5 +305,33 @@ def _read(row: Any, now: datetime) -> Triage:
         kev_added=row[8],
     )
     events: list[Event] = [read_event(text.encode(), f"triage/{row[0]}") for text in row[11]]
-    book = fold(subject, duties(row[3]).triage, events, now=now)
-    return Triage(id=row[0], organisation=row[1], opened=row[2], events=len(events), book=flagged(book, now))
+    book = fold(subject, duties(row[3]).triage, events, now=now, recorded=row[12], seen=seen, opened=row[2])
+    return Triage(id=row[0], organisation=row[1], opened=row[2], events=len(events), book=book)
+
+
+def _seen(
+    db: psycopg.Connection[Any], rows: Sequence[Any], provider: Provider | None
+) -> Sequence[Sequence[SeenPatch]]:
+    """For each triage the patches of its item that the kept fleet knows of; none for what it does not keep."""
+    found: list[Sequence[SeenPatch]] = [()] * len(rows)
+    kept = [
+        (n, Wanted(org=row[9], asset=int(numbered[1]), flaw=row[6], component=row[7]))
+        for n, row in enumerate(rows)
+        if (numbered := _ASSET.fullmatch(row[4]))
+    ]
+    if not kept:
+        return found
+    try:
+        fleet = provider or default_provider()
+    except ConfigError:  # this installation keeps no fleet
+        return found
+    for (n, _), seen in zip(kept, fleet.patched(db, [w for _, w in kept]), strict=True):
+        found[n] = seen
+    return found
+
+
+def _first(book: Workbook) -> dict[str, object]:
+    """For the log: that a patch came before the evidence, and where the fleet has seen one."""
+    if not book.patched_first:
+        return {}
+    return {"patched_first": True, "seen": [msgspec.to_builtins(s) for s in book.seen[:20]]}

@@ -14,11 +14,12 @@ from msgspec import Struct
 from clearway.records.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import psycopg
 
     from ..directive import Directive
+    from ..triage_patch import SeenPatch, Wanted
     from .row import AssetTags, ReportRow
 
 DEFAULT = "clearway.exposure.fleet.report_rows"  # has `PROVIDER`
@@ -60,6 +61,13 @@ class Provider(Protocol):
 
         Raises NotFoundError: the organisation has no such asset.
         """
+        ...
+
+    def patched(
+        self, db: psycopg.Connection[Any], wanted: Sequence[Wanted]
+    ) -> Sequence[tuple[SeenPatch, ...]]:
+        """For each that is wanted the patches that the fleet has seen and the caller may see: what stands as fixed, and
+        inventories that show the component no more."""
         ...
 
     def overdue(self, db: psycopg.Connection[Any], org: int, as_of: date, most: int) -> int:

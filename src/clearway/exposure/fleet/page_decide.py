@@ -90,17 +90,6 @@ def reach(
     )
 
 
-def traces(db: psycopg.Connection[Any], exposures: Sequence[int]) -> tuple[int, str]:
-    """How many of these ask for a forensic triage, and the id of the directive that asks; (0, "") for none."""
-    row = db.execute(
-        """select count(*), coalesce(min(c.directive), '') from clearway.exposure e
-        join clearway.clock c on c.clock = e.clock
-        where e.exposure = any(%s) and e.gone is null and c.forensic""",
-        (list(exposures),),
-    ).fetchone()
-    return (int(row[0]), str(row[1])) if row else (0, "")
-
-
 def chosen(db: psycopg.Connection[Any], ids: Sequence[int], wanted: Filter | None) -> list[int]:
     """The exposures of an act: those picked, or all that a list shows."""
     if wanted is not None:

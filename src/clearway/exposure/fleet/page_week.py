@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from . import listing, page_rule, page_why, ruling, week
+from . import listing, page_rule, page_why, ruling, traces, week
 from .governed import Setting, settings
 from .wanted import Filter
 
@@ -36,6 +36,7 @@ class Told(Struct, frozen=True, kw_only=True):
     unknown_exposure: int
     later: date | None
     action: str
+    traces: traces.Traces = traces.Traces()
 
 
 class Week(Struct, frozen=True, kw_only=True):
@@ -134,6 +135,7 @@ def _told(db: psycopg.Connection[Any], step: week.Step, day: date, table: Table 
         unknown_exposure=len(unsaid),
         later=later if later is not None and step.due is not None and later > step.due else None,
         action=action,
+        traces=traces.traces(db, step.exposures[:_LINES]) if step.forensic else traces.Traces(),
     )
 
 

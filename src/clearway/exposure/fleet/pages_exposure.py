@@ -30,6 +30,7 @@ from . import (
     page_why,
     ruling,
     status,
+    traces,
 )
 from .page_common import PAGE, pairs_of, table_or_none, today
 
@@ -82,7 +83,10 @@ class OneWay(Table, frozen=True, kw_only=True):
 
 
 class Deciding(Struct, frozen=True):
-    """The form of an act on exposures. `id` is numbers joined by a comma; with `view`, all that a list shows."""
+    """The form of an act on exposures. `id` is numbers joined by a comma; with `view`, all that a list shows.
+
+    `lost` is "yes" of who knows that a patch before the first volatile evidence loses what memory would tell.
+    """
 
     act: str = ""
     ids: str = ""
@@ -92,6 +96,7 @@ class Deciding(Struct, frozen=True):
     detail: str = ""
     until: str = ""
     any_version: str = ""
+    lost: str = ""
     back: str = ""
 
 
@@ -208,10 +213,16 @@ def handlers() -> list[HTTPRouteHandler]:
                 found = _found(request, db, me, data)
                 if str(len(found)) != data.expected:
                     raise InputError(f"it is {len(found):,} now; look again, then repeat", where="expected")
+                if data.act == "fixed" and data.lost != "yes" and traces.traces(db, found).bare:
+                    raise InputError(
+                        "say that you know what is lost, or take the evidence first", where="lost"
+                    )
                 changed = status.decide(db, found, said)
                 batch = page_decide.batch_of(db, changed)
         except InputError as error:
-            values = {k: getattr(data, k) for k in ("justification", "detail", "until", "any_version")}
+            values = {
+                k: getattr(data, k) for k in ("justification", "detail", "until", "any_version", "lost")
+            }
             where = error.where if error.where in values else ""
             told = error.what if not error.mend or where == "justification" else f"{error.what}: {error.mend}"
             return _before(request, data, Form(values, {where: told}))
@@ -374,7 +385,7 @@ def _before(request: Request[Any, Any, Any], data: Deciding, form: Form) -> Resp
         lines = listing.lines(db, found[:8])
         seen = page_seen.seen(db, (line.aud for line in lines))
         known = data.act if data.act in page_decide.ACTS else ""
-        traces, rule = page_decide.traces(db, found) if known == "fixed" else (0, "")
+        asked = traces.traces(db, found) if known == "fixed" else traces.Traces()
     return page(
         request,
         "exposure/decide.html",
@@ -388,8 +399,7 @@ def _before(request: Request[Any, Any, Any], data: Deciding, form: Form) -> Resp
         seen=seen,
         form=form,
         act=known,
-        traces=traces,
-        rule=rule,
+        traces=asked,
         acts=page_decide.ACTS,
         reasons=page_decide.REASONS,
         values=page_facets.VALUES,

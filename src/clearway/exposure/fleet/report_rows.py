@@ -23,15 +23,17 @@ from clearway.directives.reports.provider import Chosen, Found, Provider
 from clearway.directives.reports.row import AssetTags, ReportRow, Status
 from clearway.records.errors import InputError, NotFoundError
 
+from . import patched
 from .answer import REPORTED
 from .due import FlawDates, Said, exposed_on, facts_of, loaded, said, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import psycopg
 
     from clearway.directives import Directive, Tier
+    from clearway.directives.triage_patch import SeenPatch, Wanted
 
 _STATUS: tuple[Status, ...] = ("open", "mitigated", "fixed", "not_affected", "accepted")
 _OPEN = [_STATUS.index(word) for word in ("open", "mitigated", "accepted")]
@@ -114,9 +116,15 @@ class FleetRows:
             {"asset": asset, "flaw": flaw},
         )
         return tuple(
-            Found(components=(purl, f"{ecosystem}:{name}@{version}", f"{name}@{version}", name), kev=kev)
+            Found(components=patched.names(purl, ecosystem, name, version), kev=kev)
             for purl, ecosystem, name, version, kev in rows
         )
+
+    def patched(
+        self, db: psycopg.Connection[Any], wanted: Sequence[Wanted]
+    ) -> Sequence[tuple[SeenPatch, ...]]:
+        """For each that is wanted the patches that the fleet has seen."""
+        return patched.patches(db, wanted)
 
     def overdue(self, db: psycopg.Connection[Any], org: int, as_of: date, most: int) -> int:
         """How many of the organisation's exposures are past their date on `as_of`, at most `most`.

@@ -1,0 +1,65 @@
+"""A patch held against the volatile evidence of a triage: what came first. Pure.
+
+A patch is told in the workbook, or seen by the kept fleet: somebody says that it is done, or an inventory shows the
+component no more. Either ends what was in memory.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What a triage is about: a flaw in a component of an asset, by its number, of an organisation."""
+
+    org: int
+    asset: int
+    flaw: str
+    component: str
+
+
+class SeenPatch(Struct, frozen=True, kw_only=True):
+    """A patch that the fleet has seen: when that was recorded, and where it stands, such as "inventory/12"."""
+
+    at: datetime
+    where: str
+    what: str
+
+
+class Taken(Struct, frozen=True):
+    """Volatile evidence: when it was taken, as told, and when that was recorded (None: as it was taken)."""
+
+    at: datetime
+    recorded: datetime | None = None
+
+
+def before_evidence(seen: Iterable[SeenPatch], volatile: Iterable[Taken]) -> str:
+    """What the reader of a triage must know of the earliest patch seen; "" when evidence came first, or for none.
+
+    Evidence comes first when it was taken and recorded before the patch: what is told afterwards, under an earlier
+    time, proves nothing. The words begin with "patched".
+    """
+    first = min(seen, key=lambda s: (s.at, s.where), default=None)
+    if first is None:
+        return ""
+    taken = tuple(volatile)
+    if any(t.at <= first.at and (t.recorded or t.at) <= first.at for t in taken):
+        return ""
+    said = f"patched by {minute(first.at)} ({first.where}: {first.what})"
+    if not taken:
+        return f"{said}, and no volatile evidence was taken"
+    earliest = min(t.at for t in taken)
+    if earliest > first.at:
+        return f"{said}, before the first volatile evidence {minute(earliest)}"
+    return f"{said}, and the volatile evidence from before it ({minute(earliest)}) was recorded only after it"
+
+
+def minute(at: datetime) -> str:
+    """An instant to the minute: "2026-12-07 09:30 UTC"."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
