@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from .fixes import offered
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -110,6 +112,7 @@ def _component(c: Component) -> ComponentView:
 
 
 def _finding(f: Finding) -> dict[str, Any]:
+    offer = offered(f.component.ecosystem, f.fixed)
     return {
         "component": _component(f.component),
         "flaw": f.flaw,
@@ -117,7 +120,8 @@ def _finding(f: Finding) -> dict[str, Any]:
         "ids": f.ids,
         "verdict": f.verdict,
         "basis": f.basis,
-        "fixed": f.fixed,
+        "fixed": offer.versions,
+        "fixed_prerelease": offer.prerelease,
         "due": None if f.due is None else f.due.isoformat(),
         "tier": f.tier,
         "due_basis": f.due_basis,

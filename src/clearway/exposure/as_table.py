@@ -10,6 +10,7 @@ from rich.text import Text
 
 from clearway.records.text import plain
 
+from .fixes import offered
 from .plan import upgrades
 
 if TYPE_CHECKING:
@@ -116,11 +117,18 @@ def _flaws(findings: Sequence[Finding], as_of: date) -> Table:
             Text(_TIERS.get(finding.tier, finding.tier), style=style),
             Text(name),
             Text(plain(finding.component.version, 30)),
-            Text(plain(", ".join(finding.fixed), 40) or "none known"),
+            Text(_fixed(finding)),
             Text(plain(finding.flaw, 40)),
             Text(_why(finding)),
         )
     return table
+
+
+def _fixed(finding: Finding) -> str:
+    offer = offered(finding.component.ecosystem, finding.fixed)
+    return (plain(", ".join(offer.versions), 40) or "none known") + (
+        " (pre-release)" if offer.prerelease else ""
+    )
 
 
 def _line(finding: Finding) -> tuple[str, str, str, str, str, str]:
@@ -140,7 +148,7 @@ def _rest(findings: Sequence[Finding], as_of: date, console: Console) -> None:
             Text(_TIERS.get(act.tier, act.tier), style=style),
             Text(_name(act.component)),
             Text(plain(act.component.version, 30)),
-            Text(plain(act.to, 30) or "none known"),
+            Text((plain(act.to, 30) or "none known") + (" (pre-release)" if act.prerelease else "")),
             Text(f"{act.flaws}{unfixed}"),
         )
     console.print(table)

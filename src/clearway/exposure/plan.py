@@ -11,6 +11,8 @@ from clearway.records.errors import ClearwayError
 from clearway.records.inventory import Component
 from clearway.versions import compare, scheme_of
 
+from .fixes import early_version, offered
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
 
 
 class Upgrade(Struct, frozen=True):
-    """One component: what ends its flaws. `to` "" when no flaw has a known fix; `due` is the earliest."""
+    """One component: what ends its flaws. `to` "" when no flaw has a known fix; `due` is the earliest.
+
+    `prerelease`: `to` is one, because no source names a release that ends a flaw.
+    """
 
     component: Component
     due: date | None
@@ -26,6 +31,7 @@ class Upgrade(Struct, frozen=True):
     flaws: int
     to: str
     without_fix: int
+    prerelease: bool = False
 
 
 def upgrades(findings: Iterable[Finding]) -> list[Upgrade]:
@@ -39,15 +45,24 @@ def upgrades(findings: Iterable[Finding]) -> list[Upgrade]:
 
 def _upgrade(group: Sequence[Finding]) -> Upgrade:
     first = group[0]
-    scheme = scheme_of(first.component.ecosystem)
+    ecosystem = first.component.ecosystem
+    to = least_that_ends(ecosystem, (f.fixed for f in group))
     return Upgrade(
         component=first.component,
         due=first.due,
         tier=first.tier,
         flaws=len(group),
-        to=highest(scheme, [least for f in group if (least := lowest(scheme, f.fixed))]),
+        to=to,
         without_fix=sum(not f.fixed for f in group),
+        prerelease=early_version(ecosystem, to),
     )
+
+
+def least_that_ends(ecosystem: str, fixes: Iterable[Sequence[str]]) -> str:
+    """The greatest of the least fixes, one for each flaw; "" when none has any. Releases where there are some."""
+    scheme = scheme_of(ecosystem)
+    ends = (lowest(scheme, offered(ecosystem, fixed).versions) for fixed in fixes)
+    return highest(scheme, [least for least in ends if least])
 
 
 def highest(scheme: str, versions: Sequence[str]) -> str:

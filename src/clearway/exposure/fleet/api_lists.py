@@ -59,6 +59,7 @@ class ExposureItem(Struct, frozen=True, kw_only=True):
     forensic_triage: bool
     basis: str
     fixed: tuple[str, ...]
+    fixed_prerelease: bool
     records: tuple[str, ...]
     severity: float | None
     epss: float | None
@@ -95,6 +96,7 @@ def item(line: listing.ExposureLine, me: Principal, tlp: str) -> ExposureItem:
         forensic_triage=line.forensic,
         basis=line.basis,
         fixed=line.fixed,
+        fixed_prerelease=line.fixed_prerelease,
         records=line.records,
         severity=line.severity,
         epss=line.epss,

@@ -26,12 +26,17 @@ SlugText = Annotated[str, QueryParameter(max_length=63, pattern="^[a-z0-9-]*$")]
 
 
 class StepSaid(Struct, frozen=True, kw_only=True):
-    """One thing to do. `if_internal` is the day it would be due if its assets could not be reached from outside."""
+    """One thing to do. `if_internal` is the day it would be due if its assets could not be reached from outside.
+
+    `prerelease`: `to` is one, because no source names a release that ends it. `before_listed`: it was due before these
+    machines were first listed here.
+    """
 
     name: str
     ecosystem: str
     versions: tuple[str, ...]
     to: str
+    prerelease: bool
     assets: tuple[tuple[int, str], ...]
     flaws: tuple[str, ...]
     exposures: tuple[int, ...]
@@ -146,6 +151,7 @@ def _week(found: page_week.Week, slug: str) -> WeekSaid:
             ecosystem=t.step.ecosystem,
             versions=t.step.versions,
             to=t.step.to,
+            prerelease=t.step.prerelease,
             assets=t.step.assets,
             flaws=t.step.flaws,
             exposures=t.step.exposures,

@@ -152,6 +152,7 @@ def _line(x: ExposureLine, day: date) -> str:
     when = "no date   " if x.due is None else f"{x.due}"
     late = " OVERDUE" if x.due is not None and x.due < day and x.status == "open" else ""
     fixed = f"; fixed in {', '.join(x.fixed)}" if x.fixed else ""
+    fixed += " (a pre-release)" if x.fixed_prerelease else ""
     possible = " (possible)" if x.verdict == "unknown" else ""
     return plain(
         f"{x.exposure:>8}  {when} {x.tier:<4}{late}  {x.flaw}{possible}  {x.name} {x.version} on {x.asset_name}"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from msgspec import Struct
 
+from clearway.exposure.fixes import offered
 from clearway.records.errors import NotFoundError, UsageError
 
 from .wanted import FACETS, STATUSES, VERDICTS, Conditions, Filter, conditions, joins, walked
@@ -37,7 +38,8 @@ class ExposureLine(Struct, frozen=True, kw_only=True):
     """One flaw in one component of one asset, as a list shows it.
 
     `severity` is the highest base score that a source gives, `epss` a probability; None where there is none.
-    `records` say so, and `fixed` are versions that they say end it. `marked`: known from a marked record only.
+    `records` say so, and `fixed` are versions that they say end it, pre-releases
+    only where there is no other (`fixed_prerelease`). `marked`: known from a marked record only.
     """
 
     exposure: int
@@ -65,6 +67,7 @@ class ExposureLine(Struct, frozen=True, kw_only=True):
     directive: str
     basis: str  # of the match
     fixed: tuple[str, ...]
+    fixed_prerelease: bool
     records: tuple[str, ...]
     severity: float | None
     epss: float | None
@@ -294,6 +297,7 @@ def _line(row: tuple[Any, ...]) -> ExposureLine:
     (exposure, org, asset, asset_name, environment, asset_exposure, kind, flaw, pv, ecosystem, name, version, purl,
      verdict, status, until, detected, due, tier, number, rule_basis, forensic, directive, basis, fixed, records,
      score, epss, kev, first_seen, gone, marked, tag, aud) = row  # fmt: skip
+    offer = offered(ecosystem, fixed)
     return ExposureLine(
         exposure=exposure,
         org=org,
@@ -319,7 +323,8 @@ def _line(row: tuple[Any, ...]) -> ExposureLine:
         forensic=forensic,
         directive=directive,
         basis=basis,
-        fixed=tuple(fixed),
+        fixed=offer.versions,
+        fixed_prerelease=offer.prerelease,
         records=tuple(r for r in records if r),
         severity=None if score < 0 else round(score, 1),
         epss=None if epss < 0 else round(epss, 5),

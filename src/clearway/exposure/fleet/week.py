@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
 
-from clearway.exposure.plan import highest, lowest
-from clearway.versions import scheme_of
+from clearway.exposure.fixes import early_version
+from clearway.exposure.plan import least_that_ends
 
 from . import listing
 from .wanted import Filter
@@ -42,7 +42,10 @@ class Line(NamedTuple):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """One upgrade of one component, wherever it runs. `to` "" when no source names a fix."""
+    """One upgrade of one component, wherever it runs. `to` "" when no source names a fix.
+
+    `prerelease`: `to` is one, because no source names a release that ends it.
+    """
 
     ecosystem: str
     name: str
@@ -56,6 +59,7 @@ class Step(Struct, frozen=True, kw_only=True):
     tier: str
     kev: bool
     forensic: bool
+    prerelease: bool = False
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -133,13 +137,13 @@ def _urgency(step: Step) -> tuple[Any, ...]:
 
 def _step(group: list[Line], day: date) -> Step:
     first = min(group, key=lambda line: line.due or date.max)
-    scheme = scheme_of(first.ecosystem)
-    ends = [least for line in group if (least := lowest(scheme, tuple(line.fixed)))]
+    to = least_that_ends(first.ecosystem, (line.fixed for line in group))
     return Step(
         ecosystem=first.ecosystem,
         name=first.name,
         versions=tuple(dict.fromkeys(line.version for line in group)),
-        to=highest(scheme, ends),
+        to=to,
+        prerelease=early_version(first.ecosystem, to),
         assets=tuple(dict.fromkeys((line.asset, line.asset_name) for line in group)),
         flaws=tuple(dict.fromkeys(line.flaw for line in group)),
         exposures=tuple(line.exposure for line in group),
