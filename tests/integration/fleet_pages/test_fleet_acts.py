@@ -307,6 +307,7 @@ def test_an_act_by_form_says_what_it_did_and_undo_gives_back_what_was_before(sit
             "ids": f"{django},{flask}",
             "expected": "2",
             "back": "/assets",
+            "lost": "yes",
         }
         after = client.post("/exposure/decide", data=form, headers={"accept": "text/html"})
         assert "2 exposures count as fixed." in after.text

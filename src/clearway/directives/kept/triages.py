@@ -273,7 +273,7 @@ class Open(Struct, frozen=True, kw_only=True):
 def open_of(db: psycopg.Connection[Any], slug: str, *, now: datetime, most: int = 500) -> Open:
     """Of the newest `most` triages that the caller may see, those without a conclusion."""
     rows = db.execute(f"{_SELECT} where o.slug = %s order by t.triage desc limit %s", (slug, most)).fetchall()
-    auds = [int(row[10]) for row in rows if _read(row, now).book.conclusion is None]
+    auds = [int(row[10]) for row in rows if _one(row, (), now).book.conclusion is None]
     return Open(number=len(auds), auds=tuple(sorted({*auds})))
 
 

@@ -16,7 +16,7 @@ from clearway.http.acting import SIGNED_IN
 from clearway.http.openapi import READ, gives
 from clearway.records.principal import member_of
 
-from . import page_rule, page_week
+from . import page_age, page_rule, page_week
 from .page_common import home_of, table_or_none, today
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class StepSaid(Struct, frozen=True, kw_only=True):
     versions: tuple[str, ...]
     to: str
     prerelease: bool
+    before_listed: bool
     assets: tuple[tuple[int, str], ...]
     flaws: tuple[str, ...]
     exposures: tuple[int, ...]
@@ -53,7 +54,8 @@ class StepSaid(Struct, frozen=True, kw_only=True):
 class WeekSaid(Struct, frozen=True, kw_only=True):
     """The week of one organisation. `redating`: dates are being counted anew by another version of the directive.
 
-    `issued_by` is who issued that version here, "" for the table that ships.
+    `issued_by` is who issued that version here, "" for the table that ships. `old` is what of the loaded data is older
+    than its limit. `before_listed` of those overdue were due before they were first listed here (at least: of 500).
     """
 
     organisation: str
@@ -72,6 +74,8 @@ class WeekSaid(Struct, frozen=True, kw_only=True):
     redating: bool
     issued_by: str
     notices: tuple[page_rule.Notice, ...]
+    old: tuple[page_age.Old, ...]
+    before_listed: int
 
 
 class Uncovered(Struct, frozen=True):
@@ -152,6 +156,7 @@ def _week(found: page_week.Week, slug: str) -> WeekSaid:
             versions=t.step.versions,
             to=t.step.to,
             prerelease=t.step.prerelease,
+            before_listed=t.step.before_listed,
             assets=t.step.assets,
             flaws=t.step.flaws,
             exposures=t.step.exposures,
@@ -183,4 +188,6 @@ def _week(found: page_week.Week, slug: str) -> WeekSaid:
         redating=found.redating,
         issued_by=found.authority,
         notices=found.notices,
+        old=found.old,
+        before_listed=found.plan.before_listed,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from . import listing, page_rule, page_why, ruling, traces, week
+from . import listing, page_age, page_rule, page_why, ruling, traces, week
 from .governed import Setting, settings
 from .wanted import Filter
 
@@ -63,6 +63,7 @@ class Week(Struct, frozen=True, kw_only=True):
     authority: str = ""  # who issued the version here; "" for the table that ships
     imported: bool = False
     notices: tuple[page_rule.Notice, ...] = ()
+    old: tuple[page_age.Old, ...] = ()  # what of the data is older than its limit
 
 
 class Rest(Struct, frozen=True, kw_only=True):
@@ -117,6 +118,7 @@ def read(db: psycopg.Connection[Any], day: date, org: int | None, table: Table |
         authority=page_rule.issuer(db, setting.version_id),
         imported=setting.under is not None and setting.under.imported,
         notices=page_rule.notices(db, org, day) if org is not None else (),
+        old=page_age.old(table.meta if table is not None else None, day),
     )
 
 

@@ -39,12 +39,14 @@ class Line(NamedTuple):
     fixed: list[str]
     kev: bool
     aud: int
+    first_seen: date
 
 
 class Step(Struct, frozen=True, kw_only=True):
     """One upgrade of one component, wherever it runs. `to` "" when no source names a fix.
 
-    `prerelease`: `to` is one, because no source names a release that ends it.
+    `prerelease`: `to` is one, because no source names a release that ends it. `before_listed`: all of it that is
+    overdue was due before it was first seen here, the earliest on `first_listed`.
     """
 
     ecosystem: str
@@ -60,6 +62,8 @@ class Step(Struct, frozen=True, kw_only=True):
     kev: bool
     forensic: bool
     prerelease: bool = False
+    before_listed: bool = False
+    first_listed: date | None = None
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -71,6 +75,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     due: int  # exposures due within the week or overdue
     overdue: int
     exact: bool
+    before_listed: int = (
+        0  # of those overdue, due before they were first seen here: of the first 500, at least
+    )
     auds: tuple[int, ...] = ()  # of all that was counted; not of all where that is not `exact`
 
 
@@ -91,7 +98,8 @@ def plan(
         first = [line.exposure for line in listing.page(db, soon, limit=_READ).lines]
         late = listing.counts(db, Filter(org=org, due_to=day - timedelta(days=1), yes=facets), ()).total
     groups: dict[tuple[str, str], list[Line]] = {}
-    for line in lines_of(db, first or ()):
+    lines = lines_of(db, first or ())
+    for line in lines:
         groups.setdefault((line.ecosystem, line.name), []).append(line)
     steps = sorted((_step(group, day) for group in groups.values()), key=_urgency)
     return Plan(
@@ -102,12 +110,14 @@ def plan(
         overdue=late,
         exact=exact,
         auds=tuple(auds),
+        before_listed=sum(_late(line, day) and _before(line) for line in lines),
     )
 
 
 # Each is looked up by its number (`offset 0`), whatever the planner thinks of how few rows a policy lets through.
 _LINES = """select e.exposure, e.asset, a.name, a.exposure, f.id, v.ecosystem, v.name, v.version, e.due, c.tier,
-    c.forensic, coalesce(n.fixed, '{}'), f.kev is not null, e.aud::int
+    c.forensic, coalesce(n.fixed, '{}'), f.kev is not null, e.aud::int,
+    (e.first_seen at time zone 'UTC')::date
 from unnest(%s::bigint[]) with ordinality as w(exposure, place)
 cross join lateral (select * from clearway.exposure x where x.exposure = w.exposure offset 0) e
 cross join lateral (select * from clearway.asset x where x.asset = e.asset offset 0) a
@@ -122,6 +132,15 @@ order by w.place"""
 def lines_of(db: psycopg.Connection[Any], exposures: Sequence[int]) -> tuple[Line, ...]:
     """The lines of these exposures, in their order, without those that may not be seen."""
     return tuple(Line(*row) for row in db.execute(_LINES, (list(exposures),)))
+
+
+def _late(line: Line, day: date) -> bool:
+    return line.due is not None and line.due < day
+
+
+def _before(line: Line) -> bool:
+    """Whether it was due before it was first seen here: nobody could have kept that date with this fleet."""
+    return line.due is not None and line.due < line.first_seen
 
 
 def _urgency(step: Step) -> tuple[Any, ...]:
@@ -144,6 +163,8 @@ def _step(group: list[Line], day: date) -> Step:
         versions=tuple(dict.fromkeys(line.version for line in group)),
         to=to,
         prerelease=early_version(first.ecosystem, to),
+        before_listed=_late(first, day) and all(_before(line) for line in group if _late(line, day)),
+        first_listed=min(line.first_seen for line in group),
         assets=tuple(dict.fromkeys((line.asset, line.asset_name) for line in group)),
         flaws=tuple(dict.fromkeys(line.flaw for line in group)),
         exposures=tuple(line.exposure for line in group),
