@@ -65,6 +65,16 @@ def test_the_list_says_first_what_is_overdue_and_leaves_as_a_file(cockpit: Cockp
     assert '"directive":"bod-26-04"' in cockpit.page("operator@water", "/directives.json")
 
 
+def test_what_an_authority_has_issued_is_said_to_be_its_own_on_its_list(cockpit: Cockpit) -> None:
+    assert "issued by you" not in words(cockpit.page("official@authority", "/directives"))
+    cockpit.issue()
+    mine = cockpit.page("official@authority", "/directives")
+    assert "issued by you" in words(mine)
+    assert "/directives/bod-26-04/compliance?org=authority" in mine
+    for other in ("operator@water", "operator@hospital", "official@other-authority"):
+        assert "issued by you" not in words(cockpit.page(other, "/directives")), other
+
+
 def test_the_list_counts_as_overdue_what_a_report_does_and_leads_to_just_these(cockpit: Cockpit) -> None:
     for status, word in enumerate(("open", "mitigated", "fixed", "not_affected", "accepted")):
         with translated(), connect(cockpit.desk.url) as owner:

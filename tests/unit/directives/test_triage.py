@@ -242,3 +242,22 @@ def test_the_report_is_by_its_schema_and_reads_on_paper() -> None:
 
 def test_events_may_be_told_late_and_the_last_instant_is_kept() -> None:
     assert apply(book(patched(9)), taken("E1", 3)).last == at(9)
+
+
+def test_targets_that_had_passed_when_the_workbook_was_opened_are_said_once_and_are_not_flagged_one_by_one() -> (
+    None
+):
+    opened = at(24 * 900)
+    made = fold(SUBJECT, STEPS, [], now=opened + timedelta(hours=1), opened=opened)
+    assert all(step.late and step.passed for step in made.steps)
+    assert [f for f in made.flags if "target" in f] == [
+        f"opened {opened:%Y-%m-%d %H:%M} UTC, after targets had passed: the hours count from the KEV entry"
+    ]
+    printed = triage_text(triage_report(made, opened))
+    assert printed.count("late, passed before it was opened") == len(made.steps)
+
+
+def test_a_target_that_passes_while_the_workbook_is_open_is_late() -> None:
+    made = fold(SUBJECT, STEPS, [], now=at(1000), opened=at(0))
+    assert all(step.late and not step.passed for step in made.steps)
+    assert len([f for f in made.flags if ": after its target of " in f]) == len(made.steps)

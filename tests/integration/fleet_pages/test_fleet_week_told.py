@@ -1,0 +1,147 @@
+"""What This week tells before and beside its steps: old data, dates from before the fleet, and what no source names."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clearway.advisories.feeds.feed import HABITS
+from clearway.advisories.table_meta import Meta, SourceNote
+from clearway.exposure.fleet import page_age, take
+from clearway.formats.inventory import read_inventory
+from fleet_site import TODAY, Site
+from intake_world import kev, osv, package
+from site_client import words
+
+OLD_KEV = "2022-01-05"
+
+
+@pytest.fixture(scope="module")
+def told(site: Site) -> Site:
+    """The site with a flaw that has been in KEV since 2022, one that only a pre-release fixes, and their machines."""
+    catalogue = kev("2026.11.21", "CVE-2026-0001", added="2026-11-20")
+    catalogue["vulnerabilities"] += kev("2026.11.21", "CVE-2022-0009", added=OLD_KEV)["vulnerabilities"]
+    catalogue["count"] = 2
+    site.ingest(
+        osv("PYSEC-2022-9", package("PyPI", "veteran", "2.0"), aliases=["CVE-2022-0009"]),
+        osv("PYSEC-2026-8", package("PyPI", "early", "1.10.11rc1"), aliases=["CVE-2026-0008"]),
+        catalogue,
+    )
+    site.follow()
+    site.machine(site.operator, "old-1", "pkg:pypi/veteran@1.0")
+    site.machine(site.operator, "early-1", "pkg:pypi/early@1.10.10")
+    return site
+
+
+def _page(site: Site, path: str = "/this-week") -> str:
+    return words(site.ask("GET", path, site.operator, page=True).text)
+
+
+def _week(site: Site) -> dict[str, Any]:
+    found: dict[str, Any] = site.ask("GET", "/api/v1/week", site.operator).json()
+    return found
+
+
+def test_a_date_from_before_the_machine_was_listed_is_no_count_of_days_over(told: Site) -> None:
+    (step,) = [s for s in _week(told)["steps"] if s["name"] == "veteran"]
+    assert (step["overdue"], step["before_listed"]) == (True, True)
+    assert step["due"] < "2023"
+    shown = _page(told)
+    head = shown[shown.index("Update veteran on old-1") :][:200]
+    assert "before you first listed it here" in head
+    assert "days over" not in head
+    assert "due before you first listed" in shown[shown.index("overdue") :][:120]
+    assert "before it was listed here" in _page(told, "/exposure?asset_name=old-1")
+
+
+def test_a_date_that_passed_while_the_machine_was_listed_counts_its_days(told: Site) -> None:
+    with told.people.owner() as owner:
+        owner.execute(
+            """update clearway.exposure e set first_seen = '2021-06-01' from clearway.asset a
+            where a.asset = e.asset and a.name = 'old-1'"""
+        )
+    (step,) = [s for s in _week(told)["steps"] if s["name"] == "veteran"]
+    assert (step["overdue"], step["before_listed"]) == (True, False)
+    shown = _page(told)
+    assert "days over" in shown[shown.index("Update veteran on old-1") :][:200]
+    with told.people.owner() as owner:
+        owner.execute(
+            """update clearway.exposure e set first_seen = now() from clearway.asset a
+            where a.asset = e.asset and a.name = 'old-1'"""
+        )
+
+
+def test_a_fix_that_is_a_pre_release_is_said_to_be_one_everywhere(told: Site) -> None:
+    (line,) = told.exposures(query="?asset_name=early-1")
+    assert (line["fixed"], line["fixed_prerelease"]) == (["1.10.11rc1"], True)
+    assert "It is a pre-release: no source names a release" in _page(told, f"/exposure/{line['id']}")
+    assert "(a pre-release)" in _page(told, "/exposure?asset_name=early-1")
+    assert "(a pre-release; no source names a release)" in _page(told, "/flaws/CVE-2026-0008")
+    (other,) = told.exposures(query="?asset_name=old-1")
+    assert (other["fixed"], other["fixed_prerelease"]) == (["2.0"], False)
+
+
+def test_a_release_goes_before_a_pre_release_that_a_source_names(told: Site) -> None:
+    told.ingest(osv("GHSA-early-early-earl", package("PyPI", "early", "1.11"), aliases=["CVE-2026-0008"]))
+    told.follow()
+    (line,) = told.exposures(query="?asset_name=early-1")
+    assert (line["fixed"], line["fixed_prerelease"]) == (["1.11"], False)
+
+
+def test_data_that_is_older_than_its_limit_comes_first_on_the_page(told: Site) -> None:
+    old = _week(told)["old"]
+    assert [o["what"] for o in old] == ["advisories"]  # the records' own date; KEV is of this week
+    assert old[0]["dated"] == "2026-01-01"
+    assert old[0]["days"] > old[0]["limit"] == 21
+    shown = _page(told)
+    assert shown.index(f"The data is {old[0]['days']} days old") < shown.index("Update ")
+
+
+def test_vendor_products_that_no_source_names_are_told_by_name(told: Site) -> None:
+    data = b"vendor,product,version\nAcme,Teapot Controller,1.0\n"
+    told.machine(told.operator, "print-9")
+    with told.people.owner() as owner:
+        prepared = take.prepare(owner, told.world.table(), read_inventory(data, "products.csv"), TODAY)
+    with told.people.acting(told.operator) as db:
+        take.take(db, told.assets["print-9"], prepared, data, day=TODAY, witness="list")
+    rest = told.ask("GET", "/api/v1/week/rest", told.operator).json()
+    assert [n for n in rest["products"] if "Teapot" in n]
+    assert {u["ecosystem"]: u["assets"] for u in rest["uncovered"]}["vendor"] == 1
+    shown = _page(told, "/this-week/rest")
+    assert "Teapot Controller" in shown
+    assert "things we have no source for" in shown
+
+
+LIMITS = {"kev": 45, "epss": 4, "advisories": 21}
+
+
+def _meta(kev_day: date, epss_day: date, newest: date) -> Meta:
+    source = SourceNote(source="PyPI", records=1, newest=newest.isoformat(), received="", covers=("PyPI",))
+    return Meta(
+        format=2, base="", generation=1, home="", built="", content="", sources=(source,),
+        kev=f"{kev_day:%Y.%m.%d}", epss=epss_day.isoformat(),
+    )  # fmt: skip
+
+
+days = st.integers(-3, 400)
+
+
+@given(days, days, days)
+def test_what_is_older_than_its_limit_is_told_and_nothing_else(
+    kev_age: int, epss_age: int, newest: int
+) -> None:
+    ages = {"kev": kev_age, "epss": epss_age, "advisories": newest}
+    found = page_age.old(_meta(*(TODAY - timedelta(days=n) for n in ages.values())), TODAY)
+    assert {o.what: o.days for o in found} == {what: n for what, n in ages.items() if n > LIMITS[what]}
+    assert [o.days for o in found] == sorted((o.days for o in found), reverse=True)
+
+
+def test_the_limits_are_those_of_feeds_and_what_is_not_loaded_is_not_old() -> None:
+    kinds = {"kev": "kev", "epss": "epss", "advisories": "osv"}
+    assert {w: HABITS[k].oldest_s // 86_400 for w, k in kinds.items()} == LIMITS  # type: ignore[index]
+    bare = Meta(format=2, base="", generation=1, home="", built="", content="", sources=())
+    assert page_age.old(bare, TODAY) == page_age.old(None, TODAY) == ()
