@@ -67,14 +67,14 @@ _TEMPLATES = {
 }
 # The findings desk: a finder's ways, a maintainer's, a coordinator's; who only reads has the lists.
 _DESK = (
-    Nav("Triage", "/cases/triage", "coordinate"),
+    Nav("Triage", "/cases/triage", "desk"),
     Nav("Waits for you", "/cases/mine", "maintain"),
     Nav("Report", "/findings/report", "submit"),
-    Nav("My findings", "/findings", "submit", unless="coordinate"),
-    Nav("Findings", "/findings", "coordinate"),
+    Nav("My findings", "/findings", "submit", unless="desk"),
+    Nav("Findings", "/findings", "desk"),
     Nav("Findings", "/findings", "signed-in", unless="submit"),
     Nav("Cases", "/cases", "signed-in"),
-    Nav("Duplicates", "/findings/duplicates", "coordinate"),
+    Nav("Duplicates", "/findings/duplicates", "desk"),
     Nav("Leases", "/leases", "signed-in"),
     Nav("Limits", "/findings/limits", "signed-in"),
 )
@@ -83,7 +83,7 @@ _NAVIGATION = (
     Nav("Exposure", "/exposure", "signed-in"),
     Nav("Assets", "/assets", "signed-in"),
     Nav("Directives", "/directives", "signed-in"),
-    Nav("Findings", "/findings", "signed-in", parts=_DESK, always=("submit", "coordinate", "maintain")),
+    Nav("Findings", "/findings", "signed-in", parts=_DESK, always=("finds", "desk", "maintain")),
     Nav("Data", "/data", "signed-in"),
     Nav("Audit", "/audit", "signed-in"),
 )

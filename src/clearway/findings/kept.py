@@ -263,6 +263,15 @@ def check_works(db: Connection, finding: Finding) -> None:
     db.execute("select clearway.check_works(%s, 'the desk does that')", (finding.id,))
 
 
+def working(db: Connection, handlings: Iterable[str]) -> frozenset[str]:
+    """Those of these findings, by their handling ids, that the caller works on, as `check_works` says."""
+    rows = db.execute(
+        "select handling from clearway.finding where handling = any(%s) and clearway.works_finding(finding)",
+        (list(dict.fromkeys(handlings)),),
+    )
+    return frozenset(handling for (handling,) in rows)
+
+
 def starter_works(job: Job, finding: Finding) -> bool:
     """Whether whoever started a job still works on the finding; so is the program itself.
 

@@ -52,6 +52,11 @@ class Principal(Struct, frozen=True, kw_only=True):
         """Whether it has `right` in `org`, or in any organisation when that is None."""
         return any(right in m.rights for m in self.memberships if org is None or m.org == org)
 
+    @property
+    def desk(self) -> bool:
+        """Whether it coordinates for a clearinghouse, as `clearway.is_desk()` says in the database."""
+        return any(m.kind == "clearinghouse" and "coordinate" in m.rights for m in self.memberships)
+
     def orgs(self, right: Right) -> tuple[int, ...]:
         """The organisations in which it has `right`, ascending."""
         return tuple(sorted(m.org for m in self.memberships if right in m.rights))

@@ -153,7 +153,7 @@ def test_others_may_not_act_and_learn_nothing(desk: Desk, assist: Assist, pages:
         body = {"outcome": outcome, "text": "x"}
         pages.api(elsewhere.secret, "POST", f"/api/v1/assist/{number}/decision", 404, body)
     assert pages.api(desk.finder.secret, "GET", f"/api/v1{here(finding)}").json() == {
-        "handling": finding.handling, "endpoint": None, "would": [], "proposals": [],
+        "handling": finding.handling, "endpoint": None, "would": [], "proposals": [], "works": False,
     }  # fmt: skip
     other = assist.reported(desk.rival)
     pages.post(desk.coordinator.cookie, here(other), 404, what="discard", number=str(number))

@@ -97,12 +97,14 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 
 
 class Assistance(Struct, frozen=True, kw_only=True):
-    """`endpoint` is null while the assistance is off; `would` what can be asked of this finding or case."""
+    """`endpoint` is null while the assistance is off; `would` what can be asked of this finding or case, by who `works`
+    on it: they alone decide on proposals, too."""
 
     handling: str
     endpoint: Endpoint | None
     would: tuple[Would, ...]
     proposals: tuple[ProposalView, ...]
+    works: bool = False
 
 
 class Settled(Struct, frozen=True, kw_only=True):
@@ -129,8 +131,8 @@ def endpoint(owner: Connection, settings: Settings) -> Endpoint:
 
 def view(db: Connection, owner: Owner, home: Path, vault: Vault, about: Finding | Case) -> Assistance:
     """The assistance of a finding or case, as far as the caller may see it."""
-    desk = db.execute("select clearway.is_desk()").fetchone() == (True,)
-    settings = known(home) if desk else None
+    works = _works(db, about)
+    settings = known(home) if works else None
     told = None
     if settings is not None:
         with owner() as other:
@@ -141,7 +143,14 @@ def view(db: Connection, owner: Owner, home: Path, vault: Vault, about: Finding 
         endpoint=told,
         would=tuple(_would(db, settings, kind, about) for kind in kinds) if settings is not None else (),
         proposals=tuple(proposal(db, vault, one) for one in kept.listed(db, about.subject)),
+        works=works,
     )
+
+
+def _works(db: Connection, about: Finding | Case) -> bool:
+    if isinstance(about, cases.Case):
+        return cases.keeps(db, about)
+    return bool(findings.working(db, [about.handling]))
 
 
 def proposal(db: Connection, vault: Vault, found: Proposal) -> ProposalView:

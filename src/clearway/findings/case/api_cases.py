@@ -42,7 +42,7 @@ from .api_shapes import (
     Talk,
 )
 from .at_desk import now, seen, told, vault_of
-from .view import CaseView, keeps, speaks_as
+from .view import CaseView, speaks_as
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -270,7 +270,9 @@ def handlers() -> list[HTTPRouteHandler]:
 
         def act(db: Db, me: Principal) -> Made:
             case = kept.one(db, handling)
-            speaker = None if keeps(me, case) else party.must_speak(speaks_as(me, party.listed(db, case))).id
+            speaker = (
+                None if kept.keeps(db, case) else party.must_speak(speaks_as(me, party.listed(db, case))).id
+            )
             talk.propose(db, case, talk.moment(data.until), data.zone, now=now(), why=data.why, party=speaker)
             return told(db, case, me)
 
@@ -356,7 +358,7 @@ def handlers() -> list[HTTPRouteHandler]:
             found = thread.one(db, case, number)
             speaker = (
                 data.party
-                if keeps(me, case)
+                if kept.keeps(db, case)
                 else party.must_speak(speaks_as(me, party.listed(db, case), found.party)).id
             )
             return Made(record=Numbered(thread.say(db, vault, case, found, data.text, speaker=speaker)))
@@ -393,7 +395,7 @@ def consented(db: Db, case: Case, me: Principal, said: str, why: str, number: in
     if proposal is None:
         raise NotFoundError("no proposal is open", where=case.subject)
     if number is None:
-        if keeps(me, case):
+        if kept.keeps(db, case):
             raise InputError("say for which party", where="party")
         number = party.must_speak(speaks_as(me, party.listed(db, case))).id
     talk.consent(db, case, proposal, number, said, why)

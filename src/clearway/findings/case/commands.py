@@ -199,9 +199,9 @@ def run_propose(args: argparse.Namespace) -> int:
 
     from clearway.records.errors import UsageError
 
-    from . import party, talk
+    from . import kept, party, talk
     from .at_desk import now
-    from .view import keeps, speaks_as
+    from .view import speaks_as
 
     try:
         until = datetime.fromisoformat(args.until)
@@ -209,7 +209,7 @@ def run_propose(args: argparse.Namespace) -> int:
         raise UsageError("this is no time", where="TIME", mend="such as 2026-12-24T09:00") from None
 
     def do(db: Db, case: Case, me: Principal) -> None:
-        speaker = None if keeps(me, case) else party.must_speak(speaks_as(me, party.listed(db, case))).id
+        speaker = None if kept.keeps(db, case) else party.must_speak(speaks_as(me, party.listed(db, case))).id
         talk.propose(db, case, until, args.zone, now=now(), why=args.why, party=speaker)
 
     return on_case(args, do)

@@ -243,14 +243,14 @@ def run_read(args: argparse.Namespace) -> int:
 def run_say(args: argparse.Namespace) -> int:
     """Says something; 0."""
     from ..vault import Vault
-    from . import party, thread
-    from .view import keeps, speaks_as
+    from . import kept, party, thread
+    from .view import speaks_as
 
     text = sys.stdin.read(thread.MAX_CHARS + 1) if args.text == "-" else args.text
 
     def do(db: Db, case: Case, me: Principal) -> None:
         speaks = args.party or None
-        if not keeps(me, case):
+        if not kept.keeps(db, case):
             speaks = party.must_speak(speaks_as(me, party.listed(db, case))).id
         found = thread.one(db, case, args.thread)
         thread.say(db, Vault.of_home(args.home), case, found, text, speaker=speaks)

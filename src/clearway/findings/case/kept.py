@@ -28,6 +28,7 @@ from .record import check_version as check_version
 from .record import ended as ended
 from .record import findings_of as findings_of
 from .record import history as history
+from .record import keeps as keeps
 from .record import level_of as level_of
 from .record import locked as locked
 from .record import of_package as of_package

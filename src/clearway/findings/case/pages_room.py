@@ -43,7 +43,7 @@ from .pages_parts import (
     state_words,
     talks,
 )
-from .view import keeps, speaks_as
+from .view import speaks_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,7 +160,9 @@ def handlers() -> list[HTTPRouteHandler]:
 
         def do(db: Db, case: Case, me: Principal) -> str:
             until = talk.moment(data.until)
-            speaker = None if keeps(me, case) else party.must_speak(speaks_as(me, party.listed(db, case))).id
+            speaker = (
+                None if kept.keeps(db, case) else party.must_speak(speaks_as(me, party.listed(db, case))).id
+            )
             talk.propose(db, case, until, data.zone.strip(), now=now(), why=data.why, party=speaker)
             return "It is proposed; each party may say whether it agrees."
 
@@ -171,7 +173,7 @@ def handlers() -> list[HTTPRouteHandler]:
         """What the reader's party says to the proposal, or what a party without an account has told the desk."""
 
         def do(db: Db, case: Case, me: Principal) -> str:
-            if data.party and keeps(me, case):
+            if data.party and kept.keeps(db, case):
                 speaker = party.one(db, case, _number(data.party))
             else:
                 speaker = party.must_speak(speaks_as(me, party.listed(db, case)))
@@ -220,7 +222,9 @@ def handlers() -> list[HTTPRouteHandler]:
         def do(db: Db, case: Case, me: Principal) -> str:
             found = thread.one(db, case, number)
             parties = party.listed(db, case)
-            speaker = None if keeps(me, case) else party.must_speak(speaks_as(me, parties, found.party)).id
+            speaker = (
+                None if kept.keeps(db, case) else party.must_speak(speaks_as(me, parties, found.party)).id
+            )
             thread.say(db, vault, case, found, data.text, speaker=speaker)
             return "Sent."
 

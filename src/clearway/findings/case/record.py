@@ -165,13 +165,18 @@ def changed(db: Connection, case: Case, what: str, parameters: tuple[object, ...
         raise ForbiddenError(_KEEPER, where=case.subject)
 
 
+def keeps(db: Connection, case: Case) -> bool:
+    """Whether the caller coordinates for the clearinghouse that keeps the case: those alone act for the desk in it."""
+    return db.execute("select clearway.keeps_case(%s)", (case.org,)).fetchone() == (True,)
+
+
 def check_keeper(db: Connection, case: Case) -> None:
     """Raises ForbiddenError for who does not coordinate for the clearinghouse that keeps the case.
 
     Coordinators of another one read every case, so that one flaw is seen as one; they act in it as a party or not at
     all. The database holds to the same.
     """
-    if db.execute("select clearway.keeps_case(%s)", (case.org,)).fetchone() != (True,):
+    if not keeps(db, case):
         raise ForbiddenError(_KEEPER, where=case.subject)
 
 

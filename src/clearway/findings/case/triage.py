@@ -25,7 +25,10 @@ _RANKED = 2_000  # that are ranked: those with the most points by what each of t
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
-    """One finding of the queue. `case` is an open case of the same flaw (`same_flaw`) or of its package, or ""."""
+    """One finding of the queue. `case` is an open case of the same flaw (`same_flaw`) or of its package, or "".
+
+    `elsewhere`: another clearinghouse keeps the case of the same flaw, so it is put into none by the caller.
+    """
 
     handling: str
     organisation: str
@@ -43,6 +46,7 @@ class Waiting(Struct, frozen=True, kw_only=True):
     why: str
     case: str
     same_flaw: bool = False
+    elsewhere: bool = False
     reasons: tuple[rank.Reason, ...] = ()  # what `points` is the sum of, the heaviest first
 
 
@@ -83,7 +87,8 @@ def queue(db: Connection, now: datetime) -> list[Waiting]:
     twins = _twins(db, [number for number, _, _ in lines])
     found = []
     for number, org, facts in lines:
-        case = twins.get(number) or cases.get((facts["ecosystem"], facts["package"]), "")
+        case, keeps = twins.get(number, ("", True))
+        case = case or cases.get((facts["ecosystem"], facts["package"]), "")
         valid, invalid = marks.get(org, (0, 0))
         day = publishes[number]
         known = rank.Facts(
@@ -96,7 +101,7 @@ def queue(db: Connection, now: datetime) -> list[Waiting]:
         found.append(
             Waiting(
                 **facts, points=stood.points, why=stood.why, case=case, same_flaw=number in twins,
-                reasons=stood.reasons,
+                elsewhere=not keeps, reasons=stood.reasons,
             )
         )  # fmt: skip
     return sorted(found, key=lambda w: (-w.points, w.received))[:MOST]
@@ -112,7 +117,9 @@ def waiting(db: Connection) -> int:
 
 
 _FACTS = tuple(
-    n for n in Waiting.__struct_fields__ if n not in ("points", "why", "case", "same_flaw", "reasons")
+    n
+    for n in Waiting.__struct_fields__
+    if n not in ("points", "why", "case", "same_flaw", "elsewhere", "reasons")
 )
 
 
@@ -170,19 +177,20 @@ def _marks(db: Connection, orgs: set[int]) -> dict[int, tuple[int, int]]:
     return {org: (valid, invalid) for org, valid, invalid in rows}
 
 
-def _twins(db: Connection, findings: list[int]) -> dict[int, str]:
-    """The open case of each of these findings whose flaw has one."""
+def _twins(db: Connection, findings: list[int]) -> dict[int, tuple[str, bool]]:
+    """The open case of each of these findings whose flaw has one, and whether the caller's clearinghouse keeps it."""
     try:
         groups = edge.groups_of(db, findings)
     except TooLargeError:
         return {}  # each of them says so when it is opened
     together = sorted({n for group in groups.values() if len(group) > 1 for n in group})
     rows = db.execute(
-        """select f.finding, c.handling from clearway.finding f join clearway.desk_case c using (case_id)
+        """select f.finding, c.handling, clearway.keeps_case(c.org) from clearway.finding f
+            join clearway.desk_case c using (case_id)
         where f.finding = any(%s) and c.closed is null""",
         (together,),
     )
-    cases = dict(rows.fetchall())
+    cases = {n: (case, keeps) for n, case, keeps in rows}
     return {n: cases[m] for n in findings for m in groups[n] if m in cases}
 
 

@@ -99,18 +99,6 @@ class CaseView(Struct, frozen=True, kw_only=True):
     version: int
 
 
-def is_desk(me: Principal) -> bool:
-    """Whether the caller coordinates for a clearinghouse."""
-    return any(m.kind == "clearinghouse" and "coordinate" in m.rights for m in me.memberships)
-
-
-def keeps(me: Principal, case: Case) -> bool:
-    """Whether the caller coordinates for the clearinghouse that keeps the case: those alone act for the desk in it."""
-    return any(
-        m.org == case.org and m.kind == "clearinghouse" and "coordinate" in m.rights for m in me.memberships
-    )
-
-
 def speaks_as(me: Principal, case_parties: list[party.Party], only: int | None = None) -> party.Party | None:
     """The party in whose name the caller speaks: the first that is one of its organisations.
 
@@ -129,7 +117,7 @@ def speaks_as(me: Principal, case_parties: list[party.Party], only: int | None =
 def view(db: Connection, case: Case, me: Principal, now: datetime) -> CaseView:
     """`case` as far as the caller may see it."""
     held = embargo.one(db, case.embargo)
-    desk = keeps(me, case)
+    desk = kept.keeps(db, case)
     letters = mail.letters_of(db, case) if desk else {}
     same = {
         n: getattr(case, n)

@@ -157,6 +157,7 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
         finding = kept.one(db, handling)
         found = view(db, finding, suggestions(request, finding, me))
         beside = _beside(db, found, Address.of(request).get("with"))
+        works = kept.working(db, _named(found, beside))
     others = [*found.alike, beside] if beside is not None else found.alike
     several = len({m.organisation for m in found.group} | {a.finding.organisation for a in others}) > 1
     whom = "for the coordinators" if several else "for the reporter's organisation and the coordinators"
@@ -173,11 +174,24 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
         colours=COLOURS,
         bases=BASES,
         known_words=KNOWN,
-        may=any("coordinate" in m.rights for m in me.memberships),
+        desk=me.desk,
+        works=works,
+        whole=all(m.handling in works for m in found.group),
         assisted=assisted(request.app.state.home),
         cross_level=at_desk.LEAST_LEVEL,
         form=form,
     )
+
+
+def _named(found: Duplicates, beside: Alike | None) -> set[str]:
+    """The findings that something on the page is done to."""
+    others = [*found.alike, *([beside] if beside is not None else [])]
+    return {
+        found.handling,
+        *(m.handling for m in found.group),
+        *(a.finding.handling for a in others),
+        *(name for e in found.edges if not e.revoked for name in (e.one, e.other)),
+    }
 
 
 def _beside(db: Db, found: Duplicates, handling: str) -> Alike | None:

@@ -208,7 +208,7 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
         case = course.case_of(db, finding)
         signed = bool(submit.receipt_of(db, finding.id))
         track = record.of(db, finding.org)
-        desk = me.may("coordinate") and record.is_desk(db)
+        works = bool(kept.working(db, [finding.handling]))
     mine = any(m.org == finding.org and "submit" in m.rights for m in me.memberships)
     return page(
         request,
@@ -220,7 +220,8 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
         course=course.steps(found, case, signed=signed),
         form=form,
         mine=mine,
-        desk=desk,
+        desk=me.desk,
+        works=works,
         marks=[(mark, mark.capitalize()) for mark in record.MARKS],
         outcomes=[("granted", "Granted: the mark does not count"), ("refused", "Refused: it counts")],
         signed=signed,

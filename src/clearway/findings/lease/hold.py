@@ -101,6 +101,23 @@ def newest(db: Connection, *, most: int = 50) -> list[Lease]:
     return [of_row(row) for row in db.execute(f"{_SELECT} order by l.lease desc limit %s", (most,))]
 
 
+class May(Struct, frozen=True, kw_only=True):
+    """What the caller may do with a lease that it sees: its holder keeps it going, and the desk gives it back too."""
+
+    renew: bool
+    release: bool
+
+
+def may(db: Connection, reference: str) -> May:
+    """What the caller may do with the lease, as `renew` and `release` hold to it; nothing where there is none."""
+    row = db.execute(
+        """select holds, holds or clearway.is_desk() from (select clearway.may('submit', org)
+            or clearway.may('operate', org) as holds from clearway.lease where reference = %s) s""",
+        (_read(reference),),
+    ).fetchone()
+    return May(renew=row[0], release=row[1]) if row else May(renew=False, release=False)
+
+
 def renew(db: Connection, reference: str, fence: int, ttl_s: int | None = None) -> Lease:
     """The lease with its new end; on the log.
 

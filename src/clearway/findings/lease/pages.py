@@ -243,10 +243,9 @@ def _asking(request: Request[Any, Any, Any], form: Form, answer: ask.Answer | No
 
 
 def _shown(request: Request[Any, Any, Any], reference: str, form: Form) -> Response[bytes]:
-    with acting(request) as (db, me):
+    with acting(request) as (db, _):
         found = hold.one(db, reference)
-        mine = next((m for m in me.memberships if m.slug == found.organisation), None)
-        may = me.may("coordinate") or (mine is not None and bool(set(SCANS) & set(mine.rights)))
+        may = hold.may(db, reference)
     return page(
         request,
         "findings/lease/one.html",

@@ -145,7 +145,7 @@ def _shown(request: Request[Any, Any, Any], form: Form) -> Response[bytes]:
             ("repository-file", "A file in the repository"),
             ("desk", "A coordinator confirms it"),
         ],
-        desk=any(m.kind == "clearinghouse" and "coordinate" in m.rights for m in me.memberships),
+        desk=me.desk,
         stances=[
             ("own", "Only who is authorised"),
             ("refuse", "Nobody else: an opt-out"),

@@ -154,12 +154,12 @@ def handlers() -> list[HTTPRouteHandler]:
 
 
 def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Response[bytes]:
-    with acting(request) as (db, me):
+    with acting(request) as (db, _):
         finding = kept.one(db, handling)
         found = validation.listed(db, finding.id)
         files = artefact.listed(db, finding.id)
         standing = validation.best(db, finding.id)
-    may = any("coordinate" in m.rights for m in me.memberships)
+        may = bool(kept.working(db, [finding.handling]))
     running = next((v for v in found if v.state in ("waiting", "running")), None)
     doing, about = DOING.get(running.doing, (running.doing, 1)) if running and running.doing else ("", 0)
     return page(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from clearway.records.principal import Principal
+from clearway.records.principal import Membership, Principal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,8 +19,18 @@ class Organisation(Struct, frozen=True):
     name: str
 
 
+def _daily(one: Membership) -> list[str]:
+    coordinates = one.kind == "clearinghouse" and "coordinate" in one.rights
+    finds = one.kind != "authority" and "submit" in one.rights
+    return ["desk"] * coordinates + ["finds"] * finds
+
+
 class Viewer(Struct, frozen=True, kw_only=True):
-    """Who looks. `session_key` is what CSRF tokens are bound to; "" where the credential is no cookie."""
+    """Who looks. `session_key` is what CSRF tokens are bound to; "" where the credential is no cookie.
+
+    Beside rights there is among `rights` what is somebody's daily work: "desk" for who coordinates for a clearinghouse,
+    "finds" for who reports; an authority's coordinators may, and have no need of its ways on every page.
+    """
 
     name: str
     organisations: tuple[Organisation, ...] = ()
@@ -37,7 +47,7 @@ class Viewer(Struct, frozen=True, kw_only=True):
             name=principal.name,
             organisations=tuple(Organisation(m.slug, m.name) for m in principal.memberships),
             current=current if current in slugs else next(iter(slugs), ""),
-            rights=frozenset(right for m in principal.memberships for right in m.rights),
+            rights=frozenset(right for m in principal.memberships for right in (*m.rights, *_daily(m))),
             time_zone=principal.time_zone,
             session_key=session_key,
         )
