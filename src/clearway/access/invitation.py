@@ -61,6 +61,10 @@ def accept(owner: psycopg.Connection[Any], code: str, *, now: datetime) -> Made:
     return credential.make_session(owner, int(row[0]), by="code", now=now)
 
 
+def normal(code: str) -> str:
+    """A code as it is compared: spaces, dashes and case don't matter, as it may be typed."""
+    return "".join(code.upper().split()).replace("-", "")
+
+
 def _hash(code: str) -> bytes:
-    """Spaces, dashes and case don't matter: it may be typed."""
-    return sha256(b"clearway code\n" + "".join(code.upper().split()).replace("-", "").encode()).digest()
+    return sha256(b"clearway code\n" + normal(code).encode()).digest()

@@ -29,6 +29,7 @@ from clearway.http.acting import (
 )
 from clearway.http.guard import PUBLIC
 from clearway.http.pages import Form, page
+from clearway.http.ratelimit import spend_sign_in
 from clearway.records.errors import AuthenticationError, ClearwayError, ConfigError, NotFoundError
 from clearway.store.principal import key_of
 
@@ -84,6 +85,7 @@ def routes(settings: SignIn) -> Router:
     def by_code(request: _Asked, data: Annotated[Code, _FORM]) -> Response[bytes]:
         """Signs in with a one-time code."""
         origin(request, settings)  # a code works once: what can fail comes before it is used
+        spend_sign_in(request.scope, f"code {invitation.normal(data.code[:100])}")
         try:
             with owner(request) as db:
                 made = invitation.accept(db, data.code[:100], now=_now())
@@ -142,6 +144,7 @@ def routes(settings: SignIn) -> Router:
     def by_passkey(request: _Asked, data: JSONBody[PasskeyAnswer]) -> Response[Landed]:
         """Signs in with a passkey."""
         now = _now()
+        spend_sign_in(request.scope, f"passkey {str(data.credential.get('id', ''))[:2_000]}")
         with owner(request) as db:
             kept = attempt.take(db, _attempt(request), "passkey", passkey.Pending, now=now)
         with owner(request) as db:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 ADDRESS_BYTES = 16 << 10  # path and query as they came
 FIELDS_BYTES = 48 << 10  # names and values of all headers
 PAGE = "/address-refused"  # where who prefers HTML is answered, inside of the framework that makes pages
-_WORDS = "clearway.refused"
+_ERROR = "clearway.refused"
+_AGAIN = "clearway.again"
+_LOOK = (b"clearway_theme=", b"clearway_density=", b"clearway_words=")  # cookies of how pages look
 
 
 class Addresses:
@@ -40,22 +42,47 @@ class Addresses:
         status, words = refused
         path = scope["path"]
         if self.pages and problems.wants_page(Request(scope)):
-            method = "HEAD" if scope["method"] == "HEAD" else "GET"
-            there: Any = {
-                **scope,
-                "method": method,
-                "path": PAGE,
-                "raw_path": PAGE.encode(),
-                "query_string": b"",
-            }
-            there[_WORDS] = refused
-            await self.app(there, receive, send)
+            await self.app(refusal(scope, HTTPException(words, status_code=status)), receive, send)
             return
         problem = problems.of_status(status, words)
         # As a HEAD's answer this has no content: the server sends none.
         await problems.send_bare(
             send, problems.with_rpc_code(problem) if path.startswith("/v1/") else problem
         )
+
+
+def refusal(scope: Any, error: Exception) -> Any:
+    """The scope of the request whose answer is `error` as a page, for a request that goes no further than that.
+
+    It bears no credential, so that nobody is asked who this is.
+    """
+    cookies = [p.strip() for n, v in scope["headers"] if n == b"cookie" for p in v.split(b";")]
+    look = b"; ".join(p for p in cookies if p.startswith(_LOOK))
+    return {
+        **scope,
+        "method": "HEAD" if scope["method"] == "HEAD" else "GET",
+        "path": PAGE,
+        "raw_path": PAGE.encode(),
+        "query_string": b"",
+        "headers": [
+            *((n, v) for n, v in scope["headers"] if n not in (b"authorization", b"cookie")),
+            *([(b"cookie", look)] if look else ()),
+        ],
+        "state": {},  # where the framework keeps what it has read of the headers
+        _ERROR: error,
+        _AGAIN: again(scope),
+    }
+
+
+def again(scope: Any) -> str:
+    """Where a page of an error leads to try again: what was looked at; from what signs in, to that page; else ""."""
+    from .pages.address import Address
+
+    if _AGAIN in scope:
+        return str(scope[_AGAIN])
+    if scope["method"] in ("GET", "HEAD"):
+        return str(Address.asked(scope))
+    return "/sign-in" if scope["path"].startswith("/sign-in/") else ""
 
 
 def too_long(scope: Any) -> tuple[int, str] | None:
@@ -76,14 +103,12 @@ def too_long(scope: Any) -> tuple[int, str] | None:
 
 
 def route() -> HTTPRouteHandler:
-    """Where an error page about the address is made; nobody reaches it by its own address."""
+    """Where the page of a refusal is made; nobody reaches it by its own address."""
 
     @get(PAGE, opt=PUBLIC, include_in_schema=False, sync_to_thread=False)
     def refused(request: Request[Any, Any, Any]) -> None:
-        """What a browser is shown of an address or headers over the bounds; by itself it is no page."""
-        found: tuple[int, str] | None = request.scope.get(_WORDS)  # type: ignore[assignment]
-        if found is None:
-            raise NotFoundException
-        raise HTTPException(found[1], status_code=found[0])
+        """What a browser is shown of an address, headers or a rate over the bounds; by itself it is no page."""
+        error: Exception = request.scope.get(_ERROR, NotFoundException())  # type: ignore[assignment]
+        raise error
 
     return refused

@@ -43,7 +43,9 @@ class Application:
         self._on_ending = on_ending
         pages = framework.state.get("pages") is not None
         bounded: ASGIApp = Bounds(Addresses(Head(framework), pages=pages), limits)
-        self._layers: ASGIApp = SecurityHeaders(bounded if rates is None else RateLimits(bounded, rates))
+        self._layers: ASGIApp = SecurityHeaders(
+            bounded if rates is None else RateLimits(bounded, rates, pages=pages)
+        )
 
     def ending(self) -> None:
         """Ends what would never end by itself, such as live events; the server calls it before it waits."""

@@ -1,12 +1,17 @@
 """How often one may ask: token buckets by address and by principal, and stricter ones for signing in and for failing.
 
+A code or passkey that somebody else tries spends nothing of one's own: who guesses behind the same address does not
+keep the others there from signing in, until they have spent what the address has in all.
+
 Buckets are kept in this process's memory: of N server processes each grants its own share. They protect a process from
 one caller; they are no accounting. Every answer of a limited request says where its caller stands, in the fields
 `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10); a refusal is 429 with `Retry-After`.
 
     address    every request, by the peer's address
     principal  every request of a person or service, whatever its address (asked by `spend`, once it is known)
-    sign-in    requests that try to sign in, by address
+    sign-in-address  requests that try to sign in, by address: above what people behind one address need together
+    sign-in    tries with one code or passkey from one address (asked by `spend_sign_in`, once it is read)
+    sign-in-account  tries with one code or passkey, from wherever they come
     failures   credentials that were answered 401 or 403, by address: with none left, requests that bring one are
                refused unread, except where it was good from there lately: one guesser does not lock out an office
 """
@@ -23,11 +28,13 @@ from hashlib import blake2b
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from litestar import Request
 from litestar.enums import ScopeType
 from msgspec import Struct
 
 from clearway.records.errors import ConfigError, TooManyRequestsError
 
+from . import address as address_page
 from . import problems
 
 if TYPE_CHECKING:
@@ -54,7 +61,10 @@ class Rates(Struct, frozen=True, kw_only=True):
 
     address: Policy = Policy("address", 6_000, 10)
     principal: Policy = Policy("principal", 6_000, 10)
-    sign_in: Policy = Policy("sign-in", 20, 300)
+    sign_in: Policy = Policy("sign-in", 10, 300)
+    sign_in_account: Policy = Policy("sign-in-account", 30, 300)
+    sign_in_address: Policy = Policy("sign-in-address", 600, 300)
+    refused_pages: Policy = Policy("refused-pages", 20, 10)  # to an address; beyond them a refusal is JSON
     failures: Policy = Policy("failures", 30, 300)
     # Paths below which a request tries to sign in, unless it only reads.
     sign_in_paths: tuple[str, ...] = ("/sign-in", "/api/v1/sign-in")
@@ -100,7 +110,10 @@ class Buckets:
 class RateLimits:
     """The ASGI layer, and `spend` for those who know the principal."""
 
-    def __init__(self, app: ASGIApp, rates: Rates, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, app: ASGIApp, rates: Rates, *, pages: bool = False, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        """With `pages`, `app` answers a refusal as a page for who prefers one (`address.refusal`)."""
         self.app = app
         self.rates = rates
         self._now = now
@@ -108,6 +121,9 @@ class RateLimits:
         self._address = Buckets(rates.address, now)
         self._principal = Buckets(rates.principal, now)
         self._sign_in = Buckets(rates.sign_in, now)
+        self._sign_in_account = Buckets(rates.sign_in_account, now)
+        self._sign_in_address = Buckets(rates.sign_in_address, now)
+        self._pages = Buckets(rates.refused_pages, now) if pages else None
         self._failures = Buckets(rates.failures, now)
         self._pepper = os.urandom(16)
         self._good: OrderedDict[bytes, float] = OrderedDict()
@@ -120,14 +136,17 @@ class RateLimits:
         stands = [self._address.take(client)]
         credential = self._credential(scope, client)
         if self._tries_to_sign_in(scope):
-            stands.append(self._sign_in.take(client))
+            stands.append(self._sign_in_address.take(client))
         elif credential and not self._is_good(credential):
             stands.append(self._failures.take(client, 0))
         for stand in stands:
             if stand.refused:
-                await problems.send_bare(send, _problem(stand), _fields(stands, stand))
+                await self._refuse(scope, receive, send, client, stands, stand)
                 return
-        noted: dict[str, Any] = {"stands": [s for s in stands if s.policy.name != "failures"]}
+        noted: dict[str, Any] = {
+            "client": client,
+            "stands": [s for s in stands if s.policy.name != "failures"],
+        }
         scope.setdefault("state", {})[_KEY] = (self, noted)
 
         async def with_fields(message: Message) -> None:
@@ -137,6 +156,29 @@ class RateLimits:
             await send(message)
 
         await self.app(scope, receive, with_fields)
+
+    async def _refuse(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        client: str,
+        stands: Sequence[Standing],
+        refusing: Standing,
+    ) -> None:
+        """As a page for who prefers one: it says how long to wait, and asks nobody who this is."""
+        error, fields = _refusal(refusing), _fields(stands, refusing)
+        page = self._pages is not None and problems.wants_page(Request(scope))
+        if not page or self._pages is None or self._pages.take(client).refused:
+            await problems.send_bare(send, problems.of_error(error), fields)
+            return
+
+        async def with_fields(message: Message) -> None:
+            if message["type"] == "http.response.start":  # the error has its own `retry-after`
+                message["headers"] = [*message.get("headers", ()), *fields[:-1]]
+            await send(message)
+
+        await self.app(address_page.refusal(scope, error), receive, with_fields)
 
     def _note(self, status: int, client: str, credential: bytes) -> None:
         if credential and status in (401, 403):
@@ -175,8 +217,21 @@ class RateLimits:
         stand = self._principal.take(person)
         noted["stands"].append(stand)
         if stand.refused:
-            wait = max(1, math.ceil(stand.wait_s))
-            raise TooManyRequestsError(_words(stand), mend=f"come back in {wait} s", retry_after_s=wait)
+            raise _refusal(stand)
+
+    def spend_sign_in(self, noted: dict[str, Any], tried: str) -> None:
+        """Takes one try with that code or passkey: from that address, and from anywhere.
+
+        Raises:
+            TooManyRequestsError: there is none left.
+        """
+        client = noted["client"]
+        what = blake2b(tried.encode("utf-8", "replace"), key=self._pepper, digest_size=16).digest()
+        for buckets, key in ((self._sign_in, (client, what)), (self._sign_in_account, what)):
+            stand = buckets.take(key)
+            noted["stands"].append(stand)
+            if stand.refused:
+                raise _refusal(stand)
 
 
 def spend(scope: Scope, person: int) -> None:
@@ -189,6 +244,18 @@ def spend(scope: Scope, person: int) -> None:
     if found is not None:
         limits, noted = found
         limits.spend(noted, person)
+
+
+def spend_sign_in(scope: Scope, tried: str) -> None:
+    """Takes one try to sign in with `tried`, a code or the id of a passkey; nothing on a server without limits.
+
+    Raises:
+        TooManyRequestsError: there is none left for it.
+    """
+    found = scope.get("state", {}).get(_KEY)
+    if found is not None:
+        limits, noted = found
+        limits.spend_sign_in(noted, tried)
 
 
 def address(scope: Scope, proxies: Sequence[Network] = ()) -> str:
@@ -237,8 +304,10 @@ def _words(stand: Standing) -> str:
     return f"more than {stand.policy.quota} in {stand.policy.window_s} s ({stand.policy.name})"
 
 
-def _problem(stand: Standing) -> problems.Problem:
-    return problems.of_status(429, _words(stand))
+def _refusal(stand: Standing) -> TooManyRequestsError:
+    wait = max(1, math.ceil(stand.wait_s))
+    soon = f"{wait} s" if wait <= 90 else f"{math.ceil(wait / 60)} min"
+    return TooManyRequestsError(_words(stand), mend=f"come back in {soon}", retry_after_s=wait)
 
 
 def _fields(stands: Sequence[Standing], refusing: Standing | None) -> list[tuple[bytes, bytes]]:

@@ -6,16 +6,20 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from clearway.http.ratelimit import Buckets, Policy, RateLimits, Rates, address, spend
+from clearway.http.ratelimit import Buckets, Policy, RateLimits, Rates, address, spend, spend_sign_in
 from clearway.records.errors import ConfigError, TooManyRequestsError
 
 SMALL = Rates(
     address=Policy("address", 5, 10),
     principal=Policy("principal", 2, 10),
     sign_in=Policy("sign-in", 2, 60),
+    sign_in_account=Policy("sign-in-account", 3, 60),
+    sign_in_address=Policy("sign-in-address", 4, 60),
     failures=Policy("failures", 2, 60),
 )
+SIGNING = replace(SMALL, address=Policy("address", 100, 10))
 
 
 class Server:
@@ -26,11 +30,14 @@ class Server:
         self.status = 200
         self.person: int | None = None
         self.reached = 0
+        self.tried = ""
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             self.reached += 1
             if self.person is not None:
                 spend(scope, self.person)
+            if self.tried:
+                spend_sign_in(scope, self.tried)
             await send({"type": "http.response.start", "status": self.status, "headers": []})
             await send({"type": "http.response.body", "body": b""})
 
@@ -94,9 +101,49 @@ def test_a_principal_has_one_share_whatever_its_address() -> None:
 
 
 def test_signing_in_is_limited_more_and_reading_the_page_is_not() -> None:
-    server = Server()
-    assert [server.ask("/sign-in", method="POST")[0] for _ in range(3)] == [200, 200, 429]
+    server = Server(SIGNING)
+    assert [server.ask("/sign-in", method="POST")[0] for _ in range(5)] == [200] * 4 + [429]
     assert server.ask("/sign-in")[0] == 200
+
+
+def tries(server: Server, what: str, client: str) -> bool:
+    """Whether a try to sign in with a code or passkey is let through."""
+    server.tried = what
+    try:
+        return server.ask("/sign-in/code", method="POST", client=client)[0] == 200
+    except TooManyRequestsError:
+        return False
+
+
+def test_a_neighbour_who_guesses_spends_nothing_of_who_signs_in_from_the_same_address() -> None:
+    server = Server(SIGNING)
+    assert [tries(server, "code A", "192.0.2.1") for _ in range(3)] == [True, True, False]
+    assert tries(server, "code B", "192.0.2.1")  # behind the same address, with a code of one's own
+
+
+def test_tries_with_one_code_are_bounded_from_wherever_they_come() -> None:
+    server = Server(SIGNING)
+    assert [tries(server, "code A", f"192.0.2.{n}") for n in range(5)] == [True] * 3 + [False] * 2
+    server.time = 20.0  # a third of its minute
+    assert tries(server, "code A", "192.0.2.9")
+    assert not tries(server, "code A", "192.0.2.10")
+
+
+def test_who_tries_ever_new_codes_is_bounded_by_the_address() -> None:
+    server = Server(SIGNING)
+    assert [tries(server, f"code {n}", "192.0.2.1") for n in range(6)] == [True] * 4 + [False] * 2
+    assert tries(server, "code 7", "192.0.2.2")
+
+
+def test_the_refusal_of_a_code_says_how_long_to_wait() -> None:
+    server = Server(SIGNING)
+    server.tried = "code A"
+    for _ in range(2):
+        server.ask("/sign-in/code", method="POST")
+    with pytest.raises(TooManyRequestsError, match="more than 2 in 60 s") as refused:
+        server.ask("/sign-in/code", method="POST")
+    assert refused.value.retry_after_s == 30
+    assert "30 s" in refused.value.mend
 
 
 def test_a_guesser_is_not_even_read_and_an_office_goes_on_beside_it() -> None:

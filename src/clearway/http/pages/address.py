@@ -38,9 +38,14 @@ class Address(Struct, frozen=True):
     @classmethod
     def of(cls, request: ASGIConnection[Any, Any, Any, Any]) -> Address:
         """The address asked for; at most 100 parameters of it."""
-        path = request.scope["path"]
+        return cls.asked(request.scope)
+
+    @classmethod
+    def asked(cls, scope: Any) -> Address:
+        """As `of`, for an ASGI scope."""
+        path = scope["path"]
         # What an identity provider sends along (`code`, `state`) belongs in no link of a page.
-        asked = b"" if path.startswith(_FROM_PROVIDERS) else request.scope.get("query_string", b"")
+        asked = b"" if path.startswith(_FROM_PROVIDERS) else scope.get("query_string", b"")
         return cls.read(path, asked.decode("ascii", "replace"))
 
     @classmethod

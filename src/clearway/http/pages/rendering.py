@@ -19,6 +19,7 @@ from litestar import Response
 from markupsafe import Markup
 
 from clearway.http import csrf
+from clearway.http.address import again
 from clearway.records.clock import Clock, SystemClock
 from clearway.records.principal import Principal
 
@@ -95,7 +96,7 @@ class Pages:
         return self.answer(
             request,
             "http/problem.html",
-            {"problem": problem},
+            {"problem": problem, "again": again(request.scope)},
             status_code=problem.status,
             headers=headers,
             ask=False,

@@ -11,7 +11,7 @@
     if (token) headers["x-csrf-token"] = token.content;
     const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
     const found = await answer.json();
-    if (!answer.ok) throw new Error(found.detail || found.title);
+    if (!answer.ok) throw new Error([found.detail || found.title, found.mend].filter(Boolean).join(": "));
     return found;
   };
 
