@@ -50,11 +50,13 @@ class Decision(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     verdict: Literal["approved", "refused", "withdrawn"]
 
 
+# The numbers of audiences are good until the approval is used, and no list has them: `wording` tells them in words.
 APPROVALS = Listing(
     "approvals",
     Approval,
     Source(
-        "a.approval, a.uid::text as uid, a.org, a.kind, a.subject, a.proposal, a.why, a.asked_by, a.asked_at, "
+        "a.approval, a.uid::text as uid, a.org, a.kind, a.subject, case when a.kind in ('marking', 'remark') "
+        "then a.proposal - 'was' - 'aud' else a.proposal end as proposal, a.why, a.asked_by, a.asked_at, "
         "a.decided_by, a.decided_at, a.verdict, a.used",
         "clearway.approval a",
     ),

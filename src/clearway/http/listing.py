@@ -35,6 +35,7 @@ from msgspec import Struct
 from clearway.records.errors import InputError
 from clearway.records.text import plain
 from clearway.store.keyset import Column, Condition, Source, page
+from clearway.store.labels import labels
 
 from . import csv_out, etag
 from .cursor import MAX_CHARS as CURSOR_CHARS
@@ -118,7 +119,8 @@ class Listing(Generic[T]):
     decides all the same.
 
     `aud` is the column of its rows' audience, where they carry content that somebody marked ("a.aud"): `Page.auds` has
-    them, and `ledger.reading` puts on the log that they were read.
+    them, and `ledger.reading` puts on the log that they were read. With `labelled` each row's field `tlp` is the label
+    of that: the number itself is good for its transaction, and stands in no answer and no file.
     """
 
     def __init__(
@@ -134,6 +136,7 @@ class Listing(Generic[T]):
         where: LiteralString = "",
         hint: LiteralString = "",
         aud: LiteralString = "",
+        labelled: bool = False,
     ) -> None:
         self.name = name
         self.record = record
@@ -145,6 +148,7 @@ class Listing(Generic[T]):
         self._always = where
         self._hint = hint
         self.marked = aud != ""
+        self._labelled = labelled
         self._read = source._replace(columns=source.columns + ", " + aud + " as aud_") if aud else source
         self.operation = _operation(self)
         self.responses = gives(Items[record], *READ)  # type: ignore[valid-type]
@@ -234,6 +238,10 @@ class Listing(Generic[T]):
         )
         found = [dict(zip(rows.names, row, strict=True)) for row in rows.rows]
         auds = tuple(row.pop("aud_") for row in found) if self.marked else ()
+        if self._labelled:
+            named = labels(db, auds)
+            for row, aud in zip(found, auds, strict=True):
+                row["tlp"] = named[aud]
         return Page(
             name=self.name,
             asked=asked,

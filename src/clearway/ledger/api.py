@@ -46,13 +46,15 @@ ENTRIES_LIST = Listing(
     entries.Entry,
     Source(
         "e.entry, l.leaf, case when l.leaf is null then 'acknowledged' else 'integrated' end as state, e.act, "
-        "e.subject, e.actor, e.credential, e.at, nullif(e.content, '')::json as content, e.aud, "
+        "e.subject, e.actor, e.credential, e.at, nullif(e.content, '')::json as content, "
         "e.header_erased as header_erased_by, e.content_erased as content_erased_by",
         "clearway.log_entry e left join clearway.log_leaf l using (entry)",
     ),
     sorts={"entry": Column("e.entry", "bigint")},
     tie=Column("e.entry", "bigint"),
     default="-entry",
+    aud="e.aud",
+    labelled=True,
     filters={
         "subject": text("e.subject = any(%s)", "e.subject <> all(%s)"),
         "act": text("e.act = any(%s)", "e.act <> all(%s)"),
@@ -225,7 +227,8 @@ def routes() -> ControllerRouterHandler:
         with acting(request) as (db, _):
             found = entries.one(db, entry)
             tell_read(db, f"entry/{entry}", [found.aud] if found.content else [])
-        return _private(found)
+            told = entries.told(db, found)
+        return _private(told)
 
     @get(
         "/entries/{entry:int}/proof",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Raw, Struct
 
 from clearway.records.errors import NotFoundError, UsageError
+from clearway.store.labels import STRICTEST, labels
 
 from . import tree_store as tree
 from .proofs import Proof
@@ -26,7 +27,7 @@ State = Literal["acknowledged", "integrated"]
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """One entry as its reader sees it. What was erased is None."""
+    """One entry as its reader sees it, marked `tlp`. What was erased is None."""
 
     entry: int
     state: State
@@ -37,9 +38,21 @@ class Entry(Struct, frozen=True, kw_only=True):
     credential: int | None  # the session or token, 0 for none
     at: datetime | None
     content: Raw | None  # a JSON object, null for none
-    aud: int
+    tlp: str = STRICTEST
     header_erased_by: int | None = None  # the entry that says so
     content_erased_by: int | None = None
+
+
+class Kept(Entry, frozen=True, kw_only=True):
+    """One entry with the number of its audience, which is good for the transaction that read it."""
+
+    aud: int
+
+
+def told(db: Connection, kept: Kept) -> Entry:
+    """The entry for who asks, in the transaction that read it: with its label, without the number."""
+    said = {name: getattr(kept, name) for name in Entry.__struct_fields__}
+    return Entry(**{**said, "tlp": labels(db, [kept.aud])[kept.aud]})
 
 
 class Filter(Struct, frozen=True, kw_only=True):
@@ -82,7 +95,7 @@ _PARTS = {
 _NEWEST = (1 << 63) - 1
 
 
-def listed(db: Connection, wanted: Filter, *, before: int | None = None, limit: int = 50) -> list[Entry]:
+def listed(db: Connection, wanted: Filter, *, before: int | None = None, limit: int = 50) -> list[Kept]:
     """The newest entries that fit and that the caller may see, at most `limit` (up to `MAX_PAGE`).
 
     `before` is the number of the last entry of the page before.
@@ -100,7 +113,7 @@ def listed(db: Connection, wanted: Filter, *, before: int | None = None, limit: 
     return [_entry(row) for row in rows]
 
 
-def one(db: Connection, entry: int) -> Entry:
+def one(db: Connection, entry: int) -> Kept:
     """One entry.
 
     Raises:
@@ -201,9 +214,9 @@ def status(db: Connection) -> Status:
     )
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
+def _entry(row: tuple[Any, ...]) -> Kept:
     number, leaf, act, subject, actor, credential, at, content, aud, header_erased, content_erased = row
-    return Entry(
+    return Kept(
         entry=number,
         state="acknowledged" if leaf is None else "integrated",
         leaf=leaf,

@@ -72,7 +72,7 @@ def handlers() -> list[HTTPRouteHandler]:
         with acting(request) as (db, me):
             found = ENTRIES_LIST.read(db, me, asked, sealer(request))
             state = entries.status(db)
-            seen = page_seen.audiences(db, (e.aud for e in found.items))
+            seen = page_seen.audiences(db, found.auds)
             who = names(db, (actor_of(e) for e in found.items))
             known = db.execute(
                 "select person, name from clearway.person where kind <> 'public' order by lower(name), person limit 500"
@@ -91,14 +91,18 @@ def handlers() -> list[HTTPRouteHandler]:
             next=found.next,
             noun="entry",
         )
-        unknown = any(e.aud not in seen for e in found.items)
+        unknown = any(aud not in seen for aud in found.auds)
         return page(
             request,
             "ledger/audit.html",
             tlp=page_seen.strictest(seen.values(), unknown),
             table=table,
             state=state,
-            seen=seen,
+            seen={
+                entry.entry: seen[aud]
+                for entry, aud in zip(found.items, found.auds, strict=True)
+                if aud in seen
+            },
             who=who,
             form=Form({name: address.get(name) for name in _FILTERS}),
             people=[("", "anybody"), ("0", "Clearway itself"), *((str(p), n) for p, n in known)],

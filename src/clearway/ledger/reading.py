@@ -119,7 +119,7 @@ class Note:
 
 def tell_entries(note: Note, page: Page[Any]) -> None:
     """That a page of the log itself is read: those of its entries that show their content."""
-    auds = [entry.aud for entry in page.items if entry.content]
+    auds = [aud for entry, aud in zip(page.items, page.auds, strict=True) if entry.content]
     note.listed(page.name, page.asked.query(), auds, [filter_ for filter_, _ in page.asked.narrowed])
 
 

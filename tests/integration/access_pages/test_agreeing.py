@@ -78,7 +78,13 @@ def test_who_would_not_see_what_is_asked_for_can_not_agree_to_it(
 ) -> None:
     with house.people.owner() as db:
         theirs = audience.of(db, own(house.hospital))
-    assert remark(house, asset[0], {"was": asset[1], "aud": theirs}).status_code == 201
+    asked = remark(house, asset[0], {"was": asset[1], "aud": theirs})
+    assert asked.status_code == 201
+    (item,) = house.desk.api("GET", "/approvals").json()["items"]
+    assert (
+        item["proposal"] == {}
+    )  # whom it means is said of the one, in words, and no number stands in a list
+    assert str(asked.json()["approval"]) in house.desk.api("GET", "/approvals.csv").text
     shown = house.desk.look("/settings/sharing").text
     assert "some whom you are not of" in shown
     assert 'value="approved"' not in shown

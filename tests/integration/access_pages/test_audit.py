@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 import zipfile
 from datetime import UTC, datetime
@@ -93,6 +95,24 @@ def test_who_signed_in_is_filed_under_the_person_and_not_under_clearway_itself(h
         "items"
     ]
     assert not {item["entry"] for item in by_api} & {item["entry"] for item in others}
+
+
+def test_the_log_as_a_file_says_how_each_entry_is_marked_and_no_number_of_an_audience(house: House) -> None:
+    items = house.member.api("GET", "/ledger/entries").json()["items"]
+    rows = list(csv.DictReader(io.StringIO(house.member.api("GET", "/ledger/entries.csv").text)))
+    single = house.member.api("GET", f"/ledger/entries/{items[0]['entry']}").json()
+    with house.people.owner() as owner:
+        labels = dict(
+            owner.execute(
+                "select entry, substr(clearway.label_of(array[aud::int]), 5) from clearway.log_entry"
+            )
+        )
+    assert rows
+    for row in (*items, *rows, single):
+        assert row["tlp"] == labels[int(row["entry"])]
+        assert not {"aud", "aud_"} & {*row}
+    page = house.member.look("/audit.csv")
+    assert "aud" not in page.text.splitlines()[0].split(",")
 
 
 def test_a_session_whose_content_was_erased_is_the_systems(house: House) -> None:

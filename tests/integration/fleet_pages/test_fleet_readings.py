@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import Any
 
 import msgspec
 
+from clearway.access import audience
+from clearway.access.marking import Marking, own
 from fleet_site import Site
 
 
@@ -54,6 +58,30 @@ def test_each_way_to_marked_content_is_an_entry(site: Site) -> None:
     before = told(site)
     assert site.ask("GET", f"/assets/{asset}", site.operator).status_code == 200
     assert told(site) == before  # the same again within a minute
+
+
+def mark(site: Site, name: str, marking: Marking) -> None:
+    with site.people.owner() as owner:
+        owner.execute(
+            "update clearway.asset set aud = %s where asset = %s",
+            (audience.of(owner, marking), site.assets[name]),
+        )
+
+
+def test_lists_of_assets_say_how_each_is_marked_and_no_number_of_an_audience(site: Site) -> None:
+    mark(site, "web-1", Marking(tlp="AMBER", org=site.water))
+    try:
+        for path in ("/assets", "/api/v1/assets"):
+            answer = site.ask("GET", f"{path}.csv", site.operator)
+            rows = list(csv.DictReader(io.StringIO(answer.text)))
+            assert {row["name"]: row["tlp"] for row in rows}["web-1"] == "AMBER"
+            assert {row["tlp"] for row in rows if row["name"] != "web-1"} == {"RED"}
+            items = site.ask("GET", f"{path}.json", site.operator).json()["items"]
+            assert {item["tlp"] for item in items} == {"AMBER", "RED"}
+            for row in (*rows, *items):
+                assert not {"aud", "aud_"} & {*row}
+    finally:  # the other tests of this house count one marking
+        mark(site, "web-1", own(site.water))
 
 
 def test_a_page_of_a_list_is_told_once_for_each_question(site: Site) -> None:

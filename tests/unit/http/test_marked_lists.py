@@ -23,17 +23,35 @@ from clearway.http.listing import Listing
 from clearway.http.webhook_api import DELIVERIES, WEBHOOKS
 from clearway.ledger.api import ENTRIES_LIST
 
-MARKED = (ASSETS, FINDINGS, CASES, LEASES, TRIAGES, REPORTS, PAIRS)
-# Accounts and settings, what everybody may see, and the log's entries, whose reading their routes tell themselves.
+MARKED = (ASSETS, FINDINGS, CASES, LEASES, TRIAGES, REPORTS, PAIRS, ENTRIES_LIST)
+# Accounts and settings, and what everybody may see.
 OPEN = (
     APPROVALS, SESSIONS, TOKENS, EMBARGOES, ORGANISATIONS, CLIENTS, MEMBERS, LISTS, RECIPIENTS, ASIDE, VERSIONS,
-    WEBHOOKS, DELIVERIES, ENTRIES_LIST,
+    WEBHOOKS, DELIVERIES,
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("one", MARKED, ids=lambda one: one.name)
 def test_a_list_of_marked_rows_says_so(one: Listing[object]) -> None:
     assert one.marked
+
+
+@pytest.mark.parametrize("one", [*MARKED, *OPEN], ids=lambda one: one.name)
+def test_no_list_has_the_number_of_an_audience(one: Listing[object]) -> None:
+    assert not {"aud", "auds", "open_aud"} & {*one.record.__struct_fields__}
+
+
+def test_of_all_that_the_api_answers_only_questions_about_markings_have_that_number() -> None:
+    import json
+    from pathlib import Path
+
+    described = json.loads((Path(__file__).parents[3] / "schemas/openapi.json").read_text())
+    having = {
+        name
+        for name, schema in described["components"]["schemas"].items()
+        if {"aud", "auds", "open_aud"} & {*schema.get("properties", ())}
+    }
+    assert having == {"Marked", "Meaning"}  # the first is what a change of it starts from, in one moment
 
 
 def test_every_list_of_the_product_is_one_or_the_other() -> None:

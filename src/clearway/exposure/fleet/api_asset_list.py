@@ -13,7 +13,7 @@ from clearway.store.keyset import Column, Source
 
 class AssetItem(Struct, frozen=True, kw_only=True):
     """One asset in the list. `open`: exposures that are open, also those that could not be judged; `earliest` the first
-    date of these."""
+    date of these, `tlp` how the asset is marked."""
 
     id: int
     organisation: str
@@ -29,7 +29,7 @@ class AssetItem(Struct, frozen=True, kw_only=True):
     open: int
     earliest: date | None
     inventoried: datetime | None
-    aud: int
+    tlp: str
 
 
 ASSETS: Listing[AssetItem] = Listing(
@@ -43,7 +43,7 @@ ASSETS: Listing[AssetItem] = Listing(
         "as open, "
         "(select min(e.due) from clearway.exposure e where e.asset = a.asset and e.gone is null and e.status = 0) "
         "as earliest, "
-        "(select max(i.received) from clearway.inventory i where i.asset = a.asset) as inventoried, a.aud",
+        "(select max(i.received) from clearway.inventory i where i.asset = a.asset) as inventoried",
         "clearway.asset a left join clearway.organisation o on o.org = a.org",
     ),
     sorts={
@@ -53,6 +53,7 @@ ASSETS: Listing[AssetItem] = Listing(
     },
     tie=Column("a.asset", "int"),
     aud="a.aud",
+    labelled=True,
     default="name",
     filters={
         "name": text("a.name ^@ any(%s)"),

@@ -47,7 +47,7 @@ def handlers() -> list[HTTPRouteHandler]:
         with reading(request) as (db, me, note):
             found = ASSETS.read(db, me, asked, sealer(request))
             note.page(found)
-            seen = page_seen.seen(db, (a.aud for a in found.items))
+            seen = page_seen.seen(db, found.auds)
         table = Table(
             id="assets",
             caption="Assets",

@@ -45,7 +45,6 @@ class Thread(Struct, frozen=True, kw_only=True):
     """One thread. `party` None: of all parties."""
 
     id: int
-    aud: int
     party: int | None
     product: str
     topic: str
@@ -62,7 +61,7 @@ class Message(Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-_SELECT = """select t.thread, t.aud::int, t.party, t.product, t.topic, t.made,
+_SELECT = """select t.thread, t.party, t.product, t.topic, t.made,
     (select count(*)::int from clearway.case_message m where m.thread = t.thread) from clearway.case_thread t"""
 
 
@@ -133,19 +132,20 @@ def say(
         _bounded(db, speaker, len(data))
     digest = sha256(data).digest()
     sealed = vault.seal(case.subject, data, label=_label(thread.id, digest.hex()))
+    aud = _audience(db, thread)
     row = db.execute(
         """insert into clearway.case_message (thread, org, aud, party, sealed, sha256, bytes)
         values (%s, %s, %s, %s, %b, %s, %s) returning message""",
-        (thread.id, case.org, thread.aud, speaker, sealed, digest, len(data)),
+        (thread.id, case.org, aud, speaker, sealed, digest, len(data)),
     ).fetchone()
     assert row is not None
     subject = f"{case.subject}/thread/{thread.id}"
-    ledger.append(db, "message.added", subject, {"party": speaker, "sha256": digest.hex()}, aud=thread.aud)
+    ledger.append(db, "message.added", subject, {"party": speaker, "sha256": digest.hex()}, aud=aud)
     from .mail import queue_all
 
     org = case.org if _is_desk(db) else None  # a party acts for itself, and the case is the house's
     events.emit(
-        db, "message.added", case.subject, org=org, aud=thread.aud,
+        db, "message.added", case.subject, org=org, aud=aud,
         body={"handling": case.handling, "thread": thread.id},
     )  # fmt: skip
     queue_all(db, case, "said", only=thread.party, but=speaker)
@@ -198,13 +198,17 @@ def read(
             raise IntegrityError("the message's hash does not hold", where=f"message/{number}")
         found.append(Message(id=number, party=speaker, text=data.decode("utf-8", "replace"), at=at))
     if logged and found:
-        ledger.append_read(db, [f"{case.subject}/thread/{thread.id}"], thread.aud)
+        ledger.append_read(db, [f"{case.subject}/thread/{thread.id}"], _audience(db, thread))
     return found
 
 
 def _is_desk(db: Connection) -> bool:
     row = db.execute("select clearway.is_desk()").fetchone()
     return bool(row and row[0])
+
+
+def _audience(db: Connection, thread: Thread) -> int:
+    return scalar(db, "select aud::int from clearway.case_thread where thread = %s", (thread.id,))
 
 
 def _label(thread: int, digest: str) -> str:
