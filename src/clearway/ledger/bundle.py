@@ -33,6 +33,7 @@ from .tree_store import LogKey
 from .verify_report import Chunk
 
 FORMAT = "clearway-ledger-1"
+_EXPORTED = "give a file of `clearway ledger export`"
 _SMALL = 8 << 20
 _OPENED = 64 << 20  # 256 entries at their largest, with room for escapes
 _WRONG = (
@@ -127,7 +128,13 @@ class Bundle:
         """
         self._place = str(path)
         with self._translated("the file"):
-            self._zip = zipfile.ZipFile(path)
+            try:
+                self._zip = zipfile.ZipFile(path)
+            except zipfile.BadZipFile:
+                what = "it is no whole ZIP archive" if path.stat().st_size else "it is empty"
+                raise InputError(
+                    f"this is no exported log: {what}", where=self._place, mend=_EXPORTED
+                ) from None
             self._names = {info.filename: info for info in self._zip.infolist()}
         self.manifest = self._manifest()
 
@@ -211,9 +218,7 @@ class Bundle:
         except (msgspec.MsgspecError, RecursionError, ValueError):
             found = None
         if found is None or found.format != FORMAT or not 0 <= found.size <= t.MAX_SIZE:
-            raise InputError(
-                "this is no exported log", where=self._place, mend="give a file of `clearway ledger export`"
-            )
+            raise InputError("this is no exported log", where=self._place, mend=_EXPORTED)
         return found
 
     def _read(self, name: str, most: int) -> bytes:

@@ -26,6 +26,7 @@ from clearway.http import csrf
 from clearway.http.acting import SIGNED_IN, Doorkeeper, acting
 from clearway.http.application import application
 from clearway.http.pages import Pages
+from clearway.http.ratelimit import Policy, Rates
 from clearway.records.errors import AuthenticationError, UpstreamError
 from clearway.store.principal import key_of
 from people import People, Somebody
@@ -54,7 +55,7 @@ def issuer() -> Iterator[str]:
         process.wait(10)
 
 
-def client_of(people: People, *providers: Provider) -> Iterator[TestClient[Any]]:
+def client_of(people: People, *providers: Provider, rates: Rates | None = None) -> Iterator[TestClient[Any]]:
     settings = SignIn(base_url=BASE, provider=providers)
     door = Doorkeeper(people.pool)
 
@@ -74,6 +75,7 @@ def client_of(people: People, *providers: Provider) -> Iterator[TestClient[Any]]
         guard=door.guard(),
         pages=Pages({"access": "clearway.access"}),
         state={"doorkeeper": door},
+        rates=rates,
     )
     with TestClient(app, base_url=BASE) as client:  # type: ignore[arg-type]
         client.follow_redirects = False
@@ -119,6 +121,35 @@ def test_a_code_signs_in_once_and_the_cookie_is_closed_to_scripts_and_other_site
     assert again.status_code == 401
     assert "not valid" in again.text
     assert client.get("/me").status_code == 401
+
+
+def test_a_neighbour_who_guesses_keeps_nobody_out_and_is_told_how_long_to_wait(people: People) -> None:
+    browser = {"accept": "text/html"}
+    for client in client_of(people, rates=Rates(sign_in=Policy("sign-in", 3, 600))):
+        guess = {"code": "23456-789AB-CDEFG-HJKMN"}
+        for typed in (guess["code"], guess["code"].lower(), guess["code"].replace("-", " ")):
+            assert client.post("/sign-in/code", data={"code": typed}, headers=browser).status_code == 401
+        refused = client.post("/sign-in/code", data=guess, headers=browser)
+        assert refused.status_code == 429
+        assert refused.headers["content-type"].startswith("text/html")
+        assert 190 < int(refused.headers["retry-after"]) <= 200
+        assert "more than 3 in 600 s (sign-in)" in refused.text
+        assert "come back in 4 min" in refused.text
+        assert 'href="/sign-in">Try again</a>' in refused.text
+        sign_in(client, people, people.admin)  # from the same address
+        assert client.get("/me").json()["person"] == people.admin.person
+
+
+def test_a_passkey_is_tried_so_often_and_another_beside_it(people: People) -> None:
+    def tried(client: TestClient[Any], name: object) -> int:
+        answer = client.post("/sign-in/passkey", json={"credential": {"id": name}})
+        return answer.status_code
+
+    for client in client_of(people, rates=Rates(sign_in=Policy("sign-in", 1, 600))):
+        first = tried(client, "one")
+        assert first in (400, 401)
+        assert [tried(client, "one"), tried(client, "two")] == [429, first]
+        assert tried(client, {"a": ["x" * 5_000]}) == first
 
 
 def test_signing_in_ends_the_session_before_it(client: TestClient[Any], people: People) -> None:

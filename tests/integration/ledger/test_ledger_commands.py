@@ -243,3 +243,15 @@ def test_a_log_that_was_signed_here_and_is_gone_is_exit_code_9(
         assert code == 9
         assert "verify it" in err
     assert run(home, capfd, "verify")[0] == 9
+
+
+@pytest.mark.parametrize(("body", "why"), [(b"", "it is empty"), (b"{}", "it is no whole ZIP archive")])
+def test_what_is_no_exported_log_is_told_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], body: bytes, why: str
+) -> None:
+    odd = tmp_path / "odd"
+    odd.write_bytes(body)
+    assert cli.main(["--home", str(tmp_path / "home"), "ledger", "verify", str(odd)]) == 10
+    said = capsys.readouterr().err
+    assert f"this is no exported log: {why} (give a file of `clearway ledger export`)" in said
+    assert "Error" not in said

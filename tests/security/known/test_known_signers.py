@@ -86,7 +86,10 @@ def test_who_made_an_account_and_the_account_are_one_signer_at_any_remove(people
         bind(people, who)
     with people.acting(top) as db:
         asked = approval.ask(db, a, "other", "asset/1", {}, "because")
-    with pytest.raises(ForbiddenError, match="second person"), people.acting(last) as db:
+    with (
+        pytest.raises(ForbiddenError, match=r"second person.*one of you made the account"),
+        people.acting(last) as db,
+    ):
         approval.decide(db, asked.approval, "approved")
 
 
@@ -97,12 +100,50 @@ def test_two_accounts_of_one_maker_are_two_signers_once_each_is_somebody_s_own(
     one, other = (made_by(people, top, "administrator", "operator") for _ in range(2))
     with people.acting(one) as db:
         asked = approval.ask(db, a, "other", "asset/1", {}, "because")
+
+    def refused(who: Somebody) -> str:
+        with pytest.raises(ForbiddenError, match="second person") as told, people.acting(who) as db:
+            approval.decide(db, asked.approval, "approved")
+        return told.value.what
+
+    assert refused(one).endswith("somebody else who coordinates or administers there decides")
+    assert refused(other).endswith("add one, and so does who asked under Your account")
     bind(people, one)
-    with pytest.raises(ForbiddenError, match="second person"), people.acting(other) as db:
-        approval.decide(db, asked.approval, "approved")
+    assert "both accounts were made by the same person" in refused(other)
+    assert refused(other).endswith(": add one under Your account")
     bind(people, other)
     with people.acting(other) as db:
         assert approval.decide(db, asked.approval, "approved").verdict == "approved"
+
+
+def test_who_waits_for_the_other_to_bind_an_account_is_told_whose_it_is(people: People, a: int) -> None:
+    top = people.somebody(a, "administrator")
+    one, other = (made_by(people, top, "administrator", "operator") for _ in range(2))
+    bind(people, other)
+    with people.acting(one) as db:
+        asked = approval.ask(db, a, "other", "asset/1", {}, "because")
+    with (
+        pytest.raises(ForbiddenError, match="who asked adds one under Your account"),
+        people.acting(other) as db,
+    ):
+        approval.decide(db, asked.approval, "approved")
+
+
+def test_without_the_right_and_by_a_program_nobody_is_a_second_person(people: People, a: int) -> None:
+    asker, auditor = people.somebody(a, "administrator"), people.somebody(a, "auditor")
+    robot = people.somebody(a, "administrator", kind="service")
+    with people.acting(asker) as db:
+        asked = approval.ask(db, a, "other", "asset/1", {}, "because")
+    with (
+        pytest.raises(ForbiddenError, match="right to coordinate or to administer"),
+        people.acting(auditor) as db,
+    ):
+        approval.decide(db, asked.approval, "approved")
+    with (
+        pytest.raises(ForbiddenError, match="a program's account"),
+        people.pool.acting(robot.token_key) as db,
+    ):
+        approval.decide(db, asked.approval, "refused")
 
 
 def test_nobody_signs_the_public_out(people: People) -> None:
