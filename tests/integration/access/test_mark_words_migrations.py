@@ -1,0 +1,37 @@
+"""The steps that mark mails and say who is no second person can be taken back and made again."""
+
+from __future__ import annotations
+
+import pytest
+
+from people import People
+from steps import Steps
+
+STATE = """select p.proname, pg_get_function_identity_arguments(p.oid), p.prosrc, p.prosecdef,
+    has_function_privilege('clearway_app', p.oid, 'execute') from pg_proc p
+where p.pronamespace = 'clearway'::regnamespace and p.proname in ('label_of', 'clauses_label', 'fleet_due', 'not_two',
+    'decide_approval') order by 1, 2"""
+
+
+@pytest.mark.parametrize(
+    ("step", "gone"),
+    [("0061", {"label_of", "clauses_label"}), ("0064", {"not_two"})],
+    ids=["marked", "words"],
+)
+def test_taken_back_and_made_again_all_is_as_it_was(people: People, step: str, gone: set[str]) -> None:
+    steps = Steps(people.url, step)
+
+    def state() -> dict[str, tuple[object, ...]]:
+        with people.owner() as db:
+            return {row[0]: row[1:] for row in db.execute(STATE)}
+
+    now = state()
+    assert now["label_of"][-1]
+    assert not now["clauses_label"][-1]
+    assert not now["not_two"][-1]
+    steps.down()
+    between = state()
+    assert now.keys() - between.keys() == gone
+    assert all(between[name][-1] for name in ("fleet_due", "decide_approval"))
+    steps.up()
+    assert state() == now
