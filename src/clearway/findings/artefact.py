@@ -133,6 +133,14 @@ def one(db: Connection, number: int) -> Artefact:
     return _artefact(row)
 
 
+def of(db: Connection, finding: Finding, number: int) -> Artefact:
+    """The file of that number, which is one of the finding's. Raises NotFoundError."""
+    found = one(db, number)
+    if found.finding != finding.id:
+        raise NotFoundError("no such file", where=f"artefact/{number}")
+    return found
+
+
 def by_sha256(db: Connection, finding: int, digest: str) -> Artefact:
     """A file of the finding with that hash, in hexadecimal. Raises NotFoundError."""
     row = db.execute(

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from clearway.access.here import opened
 
+from ..command_parts import print_json as _json
 from .commands_acts import add_acts
+from .commands_publish import add_publish
 from .commands_whom import add_whom
 
 if TYPE_CHECKING:
@@ -65,34 +67,15 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     propose.add_argument("--zone", default="UTC", help="of a time without an offset (UTC)")
     propose.add_argument("--why", default="")
     add("agree", "make the open proposal what is agreed", run_agree)
-    draft = add("draft", "write the next version of the draft, from a JSON file", run_draft)
-    draft.add_argument("file", metavar="FILE", help="- reads from standard input")
-    draft.add_argument("--summary", required=True, help="what this version changes")
-    draft.add_argument(
-        "--base",
-        type=int,
-        metavar="N",
-        help="refuse it where another version than N is the newest; 0: where there is one",
-    )
-    draft.add_argument(
-        "--sure", action="store_true", help="what is named as not known here was looked at, and is so"
-    )
-    preview = add("preview", "a document as it would be released now", run_preview)
-    preview.add_argument("--kind", default="csaf", choices=("csaf", "osv", "cve"))
-    arm = add("arm", "let the embargo end on the day agreed", run_arm)
-    arm.add_argument("--on-exploitation", action="store_true", help="and before, when attacks are seen")
-    out = add("release", "end the embargo now and publish; it can't be taken back", run_release)
-    out.add_argument("--why", default="released by hand")
     close = add("close", "close a case: nothing moves in it any more", run_close)
     close.add_argument("--why", default="")
     again = add("reopen", "open a closed case again, where it stood", run_reopen)
     again.add_argument("--why", required=True, help="the reason, for its parties and the log")
-    cve = add("cve", "note a CVE id, or ask the numbering authority for one", run_cve)
-    cve.add_argument("--id", default="", metavar="CVE-YYYY-NNNN")
     contacts = add("contacts", "how to reach who maintains something", run_contacts, one=False)
     contacts.add_argument("--domain", default="", help="whose security.txt is read")
     contacts.add_argument("--repository", default="", metavar="URL", help="whose security policy is read")
     contacts.add_argument("--purl", default="", help="whom the directory names for it")
+    add_publish(add)
     add_acts(add)
     add_whom(add)
 
@@ -107,7 +90,7 @@ def on_case(args: argparse.Namespace, do: Callable[[Db, Case, Principal], None])
             do(db, kept.one(db, args.case), me)
         with pool.acting(key) as db:
             shown = seen(db, kept.one(db, args.case), me)
-    _print_case(args, shown)
+    print_case(args, shown)
     return 0
 
 
@@ -155,7 +138,7 @@ def run_open(args: argparse.Namespace) -> int:
         chosen = [findings.one(db, handling) for handling in dict.fromkeys(args.finding)]
         made = kept.add(db, kept.desk_of(me), chosen, args.title, along=args.along)
         shown = seen(db, made, me)
-    _print_case(args, shown)
+    print_case(args, shown)
     return 0
 
 
@@ -226,82 +209,6 @@ def run_agree(args: argparse.Namespace) -> int:
     return on_case(args, do)
 
 
-def run_draft(args: argparse.Namespace) -> int:
-    """Keeps a version of the draft; 0."""
-    from pathlib import Path
-
-    from clearway.store.failures import at
-
-    from ..vault import Vault
-    from . import draft
-
-    if args.file == "-":
-        data = sys.stdin.buffer.read(draft.MAX_BYTES + 1)
-    else:
-        with at(Path(args.file)):
-            data = Path(args.file).read_bytes()
-    found = draft.decoded(data)
-
-    def do(db: Db, case: Case, me: Principal) -> None:
-        base = None if args.base is None else (args.base,) if args.base else ()
-        draft.put(db, Vault.of_home(args.home), case, found, args.summary, base=base, sure=args.sure)
-
-    return on_case(args, do)
-
-
-def run_preview(args: argparse.Namespace) -> int:
-    """Prints a document; that it was read is on the log; 0."""
-    from ..vault import Vault
-    from . import draft, kept
-    from . import settings as setting
-    from .at_desk import now
-
-    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
-        case = kept.one(db, args.case)
-        publisher = setting.read(args.home).publisher
-        body = draft.previewed(db, Vault.of_home(args.home), case, publisher, now(), args.kind)
-    if sys.stdout.isatty():  # what parties wrote steers no terminal; the document is the same, other bytes
-        body = _safe(body.decode()).encode()
-    sys.stdout.buffer.write(body + b"\n")
-    return 0
-
-
-def run_arm(args: argparse.Namespace) -> int:
-    """Arms the end of the embargo; 0."""
-    from ..vault import Vault
-    from . import release
-    from .at_desk import now
-
-    def do(db: Db, case: Case, me: Principal) -> None:
-        vault = Vault.of_home(args.home)
-        release.arm(db, vault, case, args.home, now=now(), on_exploitation=args.on_exploitation)
-
-    return on_case(args, do)
-
-
-def run_release(args: argparse.Namespace) -> int:
-    """Ends the embargo and publishes at once; 0."""
-    from clearway.records.clock import SystemClock
-
-    from ..vault import Vault
-    from . import kept, release
-    from .at_desk import now, seen
-
-    with opened(args.home) as (pool, url, key, me):
-        with pool.acting(key) as db:
-            case = kept.one(db, args.case)
-            vault = Vault.of_home(args.home)
-            if case.published is not None:
-                release.update(db, vault, case, args.home, now=now())
-            else:
-                release.release(db, vault, case, args.home, args.why, now=now())
-        release.publish(pool.owner, url, args.home, case.id, SystemClock())
-        with pool.acting(key) as db:
-            shown = seen(db, kept.one(db, args.case), me)
-    _print_case(args, shown)
-    return 0
-
-
 def run_close(args: argparse.Namespace) -> int:
     """Closes a case; 0."""
     from . import kept
@@ -318,19 +225,6 @@ def run_reopen(args: argparse.Namespace) -> int:
 
     def do(db: Db, case: Case, me: Principal) -> None:
         kept.reopen(db, case, args.why)
-
-    return on_case(args, do)
-
-
-def run_cve(args: argparse.Namespace) -> int:
-    """Notes a CVE id, or asks for one; 0."""
-    from . import cve_id
-
-    def do(db: Db, case: Case, me: Principal) -> None:
-        if args.id:
-            cve_id.assign(db, case, args.id)
-        else:
-            cve_id.ask(db, case, args.home)
 
     return on_case(args, do)
 
@@ -366,7 +260,8 @@ def run_contacts(args: argparse.Namespace) -> int:
     return 0 if lines else 6
 
 
-def _print_case(args: argparse.Namespace, shown: Any) -> None:
+def print_case(args: argparse.Namespace, shown: Any) -> None:
+    """Prints a case as it stands."""
     if args.json:
         _json(shown)
         return
@@ -386,21 +281,6 @@ def _print_case(args: argparse.Namespace, shown: Any) -> None:
         print(
             f"  draft {version.number}: {_plain(version.summary)}{' (released)' if version.released else ''}"
         )
-
-
-def _json(what: Any) -> None:
-    import msgspec
-
-    text = msgspec.json.encode(what).decode()
-    sys.stdout.write((_safe(text) if sys.stdout.isatty() else text) + "\n")
-
-
-def _safe(text: str) -> str:
-    """JSON with escapes for what a terminal could take as a command: C1 controls, changes of direction."""
-    return "".join(
-        c if c == "\n" or c.isprintable() else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else "\ufffd"
-        for c in text
-    )
 
 
 def _plain(text: str, limit: int = 400) -> str:

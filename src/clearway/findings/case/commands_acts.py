@@ -186,7 +186,7 @@ def _printed(
     args: argparse.Namespace, read: Callable[[Db], list[T]], lines: Callable[[T], Iterable[str]]
 ) -> int:
     """Prints what is read, as JSON where that is asked for, else line by line; 0."""
-    from .commands import _json
+    from ..command_parts import print_json as _json
 
     with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
         found = read(db)

@@ -64,8 +64,9 @@ def _do(args: argparse.Namespace, do: Callable[[Db, Case, Principal], None]) -> 
 
 def run_reach(args: argparse.Namespace) -> int:
     """Shows a party's addresses, or adds one; 0."""
+    from ..command_parts import print_json as _json
     from . import kept, party
-    from .commands import _json, _plain
+    from .commands import _plain
 
     if args.email:
 
@@ -101,9 +102,9 @@ def run_drafted(args: argparse.Namespace) -> int:
     """Prints a version of the draft; that it was read is on the log; 0."""
     import msgspec
 
+    from ..command_parts import safe as _safe
     from ..vault import Vault
     from . import draft, kept
-    from .commands import _safe
 
     with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
         found = draft.shown(db, Vault.of_home(args.home), kept.one(db, args.case), args.number)
@@ -114,8 +115,8 @@ def run_drafted(args: argparse.Namespace) -> int:
 
 def run_document(args: argparse.Namespace) -> int:
     """Prints a document as it was published; 0."""
+    from ..command_parts import safe as _safe
     from . import release
-    from .commands import _safe
 
     with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
         body = release.document(db, args.case, args.kind)
@@ -128,8 +129,9 @@ def run_document(args: argparse.Namespace) -> int:
 
 def run_mine(args: argparse.Namespace) -> int:
     """Prints a maintainer's queue; 0."""
+    from ..command_parts import print_json as _json
     from . import party
-    from .commands import _json, _plain
+    from .commands import _plain
 
     with opened(args.home) as (pool, _, key, me), pool.acting(key) as db:
         found = party.queue_of(db, me.orgs("maintain"))
@@ -157,8 +159,8 @@ def run_mine(args: argparse.Namespace) -> int:
 
 def run_route_add(args: argparse.Namespace) -> int:
     """Adds a line; 0."""
+    from ..command_parts import print_json as _json
     from . import kept, route
-    from .commands import _json
 
     with opened(args.home) as (pool, _, key, me), pool.acting(key) as db:
         made = route.add(
@@ -180,8 +182,8 @@ def run_route_add(args: argparse.Namespace) -> int:
 
 def run_route_end(args: argparse.Namespace) -> int:
     """Takes a line out; 0."""
+    from ..command_parts import print_json as _json
     from . import route
-    from .commands import _json
 
     with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
         route.end(db, args.route)

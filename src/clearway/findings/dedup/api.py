@@ -13,7 +13,7 @@ from clearway.http.acting import SIGNED_IN, acting, doorkeeper, needs
 from clearway.http.acts import done_once
 from clearway.http.idempotency import Made
 from clearway.http.openapi import READ, WRITE, gives
-from clearway.records.errors import ConfigError, ConflictError
+from clearway.records.errors import ConfigError
 
 from .. import kept
 from ..intake.at_desk import fetcher
@@ -190,7 +190,6 @@ def handlers() -> list[HTTPRouteHandler]:
 
         def act(db: Db, me: Principal) -> Made:
             one, other = kept.one(db, handling), kept.one(db, data.other)
-            _ready(one, other)
             return Made(record=Started(at_desk.ask(db, one, other)), status=202)
 
         return done_once(request, act)
@@ -264,14 +263,6 @@ def bounds(request: Request[Any, Any, Any], finding: Finding, flaw: str) -> tupl
         return () if table is None else public.bounds_in(table.current(), finding, flaw.strip())
     except ConfigError:
         return ()
-
-
-def _ready(*findings: Finding) -> None:
-    for finding in findings:
-        if finding.level < at_desk.LEAST_LEVEL:
-            raise ConflictError(
-                "its fix has not reached E3", where=finding.subject, mend="validate both findings first"
-            )
 
 
 def routes() -> ControllerRouterHandler:

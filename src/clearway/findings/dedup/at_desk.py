@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from clearway import ledger
-from clearway.records.errors import ClearwayError, ConfigError, InputError, NotFoundError
+from clearway.records.errors import ClearwayError, ConfigError, ConflictError, InputError, NotFoundError
 from clearway.sandbox import backend
 from clearway.store.scalar import scalar
 
@@ -174,11 +174,17 @@ def ask(db: Connection, one: Finding, other: Finding) -> int:
 
     Raises:
         ForbiddenError: the caller is no desk, or another clearinghouse keeps the case of one of them.
+        ConflictError: the fix of one has not reached E3.
     """
     if one.id == other.id:
         raise InputError("a finding is itself", where="with")
     for each in (one, other):
         kept.check_works(db, each)
+    for each in (one, other):
+        if each.level < LEAST_LEVEL:
+            raise ConflictError(
+                "its fix has not reached E3", where=each.subject, mend="validate both findings first"
+            )
     aud = scalar(db, "select clearway.meet(%s)", (sorted({one.aud, other.aud}),))
     ledger.append(db, "duplicate.cross_asked", one.subject, {"with": other.handling}, aud=aud)
     return int(scalar(db, "select clearway.ask_cross(%s, %s)", (one.id, other.id)))

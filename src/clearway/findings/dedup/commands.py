@@ -5,6 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..command_parts import adder, print_json
+from .commands_said import add_said
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
@@ -15,12 +18,7 @@ if TYPE_CHECKING:
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the commands of this part to `clearway finding`."""
 
-    def add(name: str, text: str, func: Any) -> argparse.ArgumentParser:
-        parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        parser.add_argument("--json", action="store_true")
-        parser.set_defaults(func=func)
-        return parser
-
+    add = adder(commands)
     shown = add("duplicates", "what is one flaw with a finding, or may be, and why", run_duplicates)
     shown.add_argument("handling", metavar="CWF-XXXX-XXXX")
     merge = add("merge", "say that findings are one flaw; undone by its number", run_merge)
@@ -32,6 +30,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     undo = add("undo", "undo a merge, a split or an undo", run_undo)
     undo.add_argument("act", type=int, metavar="NUMBER", help="as `merge`, `split` and `undo` print it")
     undo.add_argument("--why", required=True)
+    add_said(commands)
 
 
 def run_duplicates(args: argparse.Namespace) -> int:
@@ -44,7 +43,7 @@ def run_duplicates(args: argparse.Namespace) -> int:
     with _acting(args) as db:
         found = view(db, kept.one(db, args.handling))
     if args.json:
-        _print_json(found)
+        print_json(found)
         return 0
     group = [m.handling for m in found.group]
     print(f"one flaw: {', '.join(group)}" if len(group) > 1 else f"{group[0]} is alone")
@@ -53,7 +52,7 @@ def run_duplicates(args: argparse.Namespace) -> int:
             f"  reported by {plain(credit.organisation, 80)} on {credit.received:%Y-%m-%d} ({credit.handling})"
         )
     for edge in found.edges:
-        act = f", act {edge.act}" if edge.act else ""
+        act = f", act {edge.act}" if edge.act else f", edge {edge.id}"
         gone = "revoked: " if edge.revoked else ""
         print(
             plain(
@@ -120,9 +119,3 @@ def _acting(args: argparse.Namespace) -> Iterator[psycopg.Connection[Any]]:
         key = local.key(url, args.home, now=datetime.now(UTC))
         with Pool(url, size=1) as pool, pool.acting(key) as db:
             yield db
-
-
-def _print_json(value: Any) -> None:
-    import msgspec
-
-    print(msgspec.json.encode(value).decode())

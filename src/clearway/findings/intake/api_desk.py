@@ -14,9 +14,7 @@ from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.acts import done_once
 from clearway.http.idempotency import Made
 from clearway.http.openapi import READ, WRITE, gives
-from clearway.records.errors import NotFoundError
 from clearway.records.principal import member_of
-from clearway.records.text import plain
 
 from .. import kept
 from ..named import HandlingText, Slug, SlugText
@@ -25,13 +23,12 @@ from .limit import Limit
 from .record import Mark, Record
 
 if TYPE_CHECKING:
-    import psycopg
     from litestar.handlers import HTTPRouteHandler
 
     from clearway.http.acts import Db
     from clearway.records.principal import Principal
 
-Count = Annotated[int, Meta(ge=0, le=100_000)]
+Count = Annotated[int, Meta(ge=0, le=limit.MOST)]
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -160,7 +157,7 @@ def handlers() -> list[HTTPRouteHandler]:
     def track(request: Request[Any, Any, Any], organisation: SlugText = "") -> Response[bytes]:
         """Of one's own organisation; coordinators may ask about each."""
         with acting(request) as (db, me):
-            found = record.of(db, reporter(db, me, organisation))
+            found = record.of(db, record.reporter(db, me, organisation))
         return etag.response(request, msgspec.json.encode(found), me, "application/json")
 
     @post(
@@ -203,19 +200,3 @@ def handlers() -> list[HTTPRouteHandler]:
         return done_once(request, act)
 
     return [limits, set_limit, end, confirm, track, mark, decide]
-
-
-def reporter(db: psycopg.Connection[Any], me: Principal, slug: str) -> int:
-    """The organisation whose record is asked for: one's own, or for the desk any.
-
-    Raises:
-        NotFoundError: there is none of that name that the caller may ask about.
-    """
-    mine = next((m for m in me.memberships if m.slug == slug or not slug), None)
-    if mine is not None:
-        return mine.org
-    record.desk_only(db)
-    row = db.execute("select org from clearway.organisation where slug = %s", (slug,)).fetchone()
-    if row is None:
-        raise NotFoundError("no such organisation", where=plain(slug, 80))
-    return int(row[0])

@@ -211,9 +211,7 @@ def sealed_file(request: Request[Any, Any, Any], handling: str, number: int) -> 
     desk = tools(request).desk
     with acting(request) as (db, _):
         finding = kept.one(db, handling)
-        found = artefact.one(db, number)
-        if found.finding != finding.id:
-            raise NotFoundError("no such file", where=f"artefact/{number}")
+        found = artefact.of(db, finding, number)
         data = artefact.read(db, desk.vault, found)
     name = _UNSAFE.sub("_", found.name).strip("._") or f"{found.kind}-{number}"
     return partial.download(request, data, f"{finding.handling}-{name[:80]}", found.sha256)

@@ -1,4 +1,4 @@
-"""`clearway finding submit|check|status|supplement|withdraw|receipt`: reports from the command line."""
+"""`clearway finding submit|check|status|supplement|withdraw`: reports from the command line."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from clearway.access.here import opened
+
+from ..command_parts import adder
+from .commands_files import add_files
+from .commands_limits import add_limits
+from .commands_marks import add_marks
+from .commands_receipt import add_receipt, read_bytes
 
 if TYPE_CHECKING:
     import argparse
@@ -21,12 +27,7 @@ _SHOWN = 50
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the commands of the intake to `clearway finding`."""
 
-    def add(name: str, text: str, func: Any) -> argparse.ArgumentParser:
-        parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        parser.add_argument("--json", action="store_true")
-        parser.set_defaults(func=func)
-        return parser
-
+    add = adder(commands)
     submit = add(
         "submit", "report findings: our own JSON, SARIF, a CSAF report, CERT/CC's form, a mail", run_submit
     )
@@ -65,34 +66,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     withdraw = add("withdraw", "withdraw a finding of one's own; it can't be taken back", run_withdraw)
     withdraw.add_argument("handling", metavar="CWF-XXXX-XXXX")
     withdraw.add_argument("--why", default="")
-    receipt = commands.add_parser(
-        "receipt",
-        help="a receipt: show it, verify it offline, the desk's key",
-        description="What a reporter holds.",
-    )
-    kinds = receipt.add_subparsers(dest="receipt_command", metavar="COMMAND", required=True)
-    verify = kinds.add_parser(
-        "verify",
-        help="verify a receipt, without database or network",
-        description="Verifies a receipt offline; exit code 9 when it does not hold.",
-    )
-    verify.add_argument("receipt", metavar="RECEIPT", help="- reads from standard input")
-    verify.add_argument(
-        "--key", action="append", default=[], metavar="FILE",
-        help="the desk's public keys, those that it had before too: PEM, or the answer of /api/v1/findings/keys; "
-        "may be given several times (default: this home's)",
-    )  # fmt: skip
-    verify.add_argument("--report", default="", metavar="FILE", help="and that it is about this report")
-    verify.add_argument("--json", action="store_true")
-    verify.set_defaults(func=run_verify)
-    show = kinds.add_parser("show", help="the receipt of a finding, as it was given out")
-    show.add_argument("handling", metavar="CWF-XXXX-XXXX")
-    show.add_argument("--json", action="store_true", help="the same: a receipt is JSON")
-    show.set_defaults(func=run_receipt)
-    key = kinds.add_parser("key", help="the desk's public key, to verify with")
-    key.add_argument("--all", action="store_true", help="and those that it had before, from the database")
-    key.add_argument("--json", action="store_true")
-    key.set_defaults(func=run_key)
+    add_receipt(commands)
+    add_files(commands)
+    add_marks(commands)
+    add_limits(commands)
 
 
 def run_submit(args: argparse.Namespace) -> int:
@@ -121,7 +98,7 @@ def run_submit(args: argparse.Namespace) -> int:
         for name in args.report:
             began = time.monotonic()
             try:
-                data = _bytes(name)
+                data = read_bytes(name)
                 document = read_reports(data, purl=args.purl)
                 with pool.acting(key) as db:
                     done: Submission | ClearwayError = submit.submit(
@@ -265,7 +242,7 @@ def run_supplement(args: argparse.Namespace) -> int:
     from ..vault import Vault
     from . import submit
 
-    data = _bytes(args.file)
+    data = read_bytes(args.file)
     with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
         tools = submit.Desk(Vault.of_home(args.home), DeskKey.of_home(args.home))
         finding, gates = submit.supplement(db, tools, kept.one(db, args.handling), data)
@@ -295,88 +272,6 @@ def run_withdraw(args: argparse.Namespace) -> int:
         else f"{moved.handling}  {moved.state}"
     )
     return 0
-
-
-def run_verify(args: argparse.Namespace) -> int:
-    """Verifies a receipt; raises IntegrityError (exit code 9) when it does not hold."""
-    import msgspec
-
-    from ..desk_key import DeskKey, public_keys
-    from . import receipt
-
-    envelope = _bytes(args.receipt)
-    if args.key:
-        keys = [key for name in args.key for key in public_keys(_bytes(name))]
-    else:
-        keys = [DeskKey.of_home(args.home, make=False).public]
-    found, by = receipt.verified(envelope, keys, _bytes(args.report) if args.report else None)
-    if args.json:
-        print(msgspec.json.encode({"ok": True, "key": by.key_id, "receipt": found}).decode())
-    else:
-        trial = "" if found.live else " (a trial)"
-        print(f"{found.handling}{trial}: received {found.received:%Y-%m-%d %H:%M:%S} UTC, {found.state}")
-        print(f"sha256 {found.sha256}, signed by {by.key_id[:16]}")
-    return 0
-
-
-def run_receipt(args: argparse.Namespace) -> int:
-    """Prints a receipt as it was given out."""
-    from clearway.records.errors import NotFoundError
-
-    from .. import kept
-    from . import submit
-
-    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
-        finding = kept.one(db, args.handling)
-        found = submit.receipt_of(db, finding.id)
-    if not found:
-        raise NotFoundError("it came without a receipt", where=finding.handling)
-    print(found)
-    return 0
-
-
-def run_key(args: argparse.Namespace) -> int:
-    """Prints the desk's public key, PEM; with `--all` each that signs or has signed, oldest first."""
-    import msgspec
-
-    from .. import desk_key
-    from ..desk_key import DeskKey
-
-    if args.all:
-        with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
-            found = desk_key.known(db)
-        print(
-            msgspec.json.encode({"keys": found}).decode() if args.json else "".join(k.public for k in found),
-            end="\n" if args.json else "",
-        )
-        return 0
-    public = DeskKey.of_home(args.home, make=False).public
-    if args.json:
-        print(msgspec.json.encode({"key_id": public.key_id, "public": public.public}).decode())
-    else:
-        print(public.public, end="")
-    return 0
-
-
-def _bytes(name: str) -> bytes:
-    """A file's bytes, or those of standard input; one byte more than any report has is enough to refuse it.
-
-    Raises:
-        ConfigError, UpstreamError: it can't be read.
-    """
-    from pathlib import Path
-
-    from clearway.formats.reported_parts import MAX_BYTES
-    from clearway.records.errors import NotFoundError
-    from clearway.store.failures import at
-
-    if name == "-":
-        return sys.stdin.buffer.read(MAX_BYTES + 1)
-    path = Path(name)
-    if not path.is_file():
-        raise NotFoundError("no such file", where=name)
-    with at(path), path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
 
 
 def _label(name: str) -> str:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[Any]
 
 
+MOST = 100_000  # reports that a limit may name
+
+
 class Limit(Struct, frozen=True, kw_only=True):
     """One receiver's limit for one product; None is no limit. It counts from `confirmed` on."""
 

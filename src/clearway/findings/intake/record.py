@@ -16,12 +16,15 @@ from msgspec import Struct
 
 from clearway import ledger
 from clearway.records.errors import ForbiddenError, InputError, NotFoundError
+from clearway.records.text import plain
 from clearway.store.scalar import scalar
 
 from .. import kept
 
 if TYPE_CHECKING:
     import psycopg
+
+    from clearway.records.principal import Principal
 
     from ..kept import Finding
 
@@ -203,6 +206,22 @@ def _words(text: str, where: str) -> str:
     if not said or len(said) > _MAX_WHY or "\0" in said:
         raise InputError(f"1 to {_MAX_WHY:,} characters are wanted", where=where)
     return said
+
+
+def reporter(db: Connection, me: Principal, slug: str) -> int:
+    """The organisation whose record is asked for: one's own, or for the desk any.
+
+    Raises:
+        NotFoundError: there is none of that name that the caller may ask about.
+    """
+    mine = next((m for m in me.memberships if m.slug == slug or not slug), None)
+    if mine is not None:
+        return mine.org
+    desk_only(db)
+    row = db.execute("select org from clearway.organisation where slug = %s", (slug,)).fetchone()
+    if row is None:
+        raise NotFoundError("no such organisation", where=plain(slug, 80))
+    return int(row[0])
 
 
 def is_desk(db: Connection) -> bool:

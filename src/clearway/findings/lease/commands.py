@@ -1,4 +1,4 @@
-"""`clearway finding lease ask|renew|release|list|whose|control`: leases from the command line."""
+"""`clearway finding lease ask|renew|release|show|list|whose|control`: leases from the command line."""
 
 from __future__ import annotations
 
@@ -64,6 +64,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     renew.add_argument("--ttl", type=int, default=None, metavar="SECONDS")
     release = add("release", "give a lease back", run_release)
     release.add_argument("reference", metavar="CWL-XXXX-XXXX")
+    show = add("show", "one lease", run_show)
+    show.add_argument("reference", metavar="CWL-XXXX-XXXX")
     add("list", "leases that you may see, the newest first", run_list)
     whose = add("whose", '"is this scan yours?": ours, claimed, withdrawn, not ours, or unknown', run_whose)
     whose.add_argument("source", metavar="ADDRESS", help="where the scan comes from")
@@ -159,6 +161,33 @@ def run_release(args: argparse.Namespace) -> int:
     with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
         found = hold.release(db, args.reference)
     _tell(args, found)
+    return 0
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Prints a lease; 0."""
+    from clearway.records.text import plain
+
+    from . import hold
+
+    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
+        found = hold.one(db, args.reference)
+    if args.json:
+        _print(found)
+        return 0
+    print(_line(found))
+    said = [
+        ("scope", "sealed" if found.sealed else ", ".join(found.scope)),
+        ("window", f"{found.starts:%Y-%m-%dT%H:%MZ} to {found.until:%Y-%m-%dT%H:%MZ}"),
+        ("fence", str(found.fence)),
+        ("rate", f"{found.rate:g} a second" if found.rate else ""),
+        ("from", ", ".join(found.sources)),
+        ("authorisation", found.authorisation),
+        ("withdrawn", found.withdrawn),
+    ]
+    for name, words in said:
+        if words:
+            print(plain(f"  {name:13s} {words}", 4_000))
     return 0
 
 

@@ -27,6 +27,14 @@ def add_evidence(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     acts.add_argument(
         "--log", type=int, metavar="NUMBER", help="what the first run of one wrote, as it wrote it"
     )
+    acts.add_argument(
+        "--unvouch", action="append", default=[], metavar="SHA256",
+        help="a file that was vouched for is not what is published: what rests on it is taken back; may be given again",
+    )  # fmt: skip
+    acts.add_argument(
+        "--revocations", action="store_true",
+        help="the signed list of statements that were taken back, for `clearway finding verify`",
+    )  # fmt: skip
     parser.add_argument(
         "--upto", default="E4", choices=("E1", "E2", "E3", "E4", "E5"), help="with --ask (default: E4)"
     )
@@ -41,8 +49,8 @@ def add_evidence(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--by", default="", help="with --accept: a person, or upstream and where it said so")
     parser.add_argument(
         "--why", default="",
-        help="with --accept and --revoke; with --ask: why it is tried again, without which nothing that was lowered "
-        "or taken back comes back",
+        help="with --accept, --revoke and --unvouch; with --ask: why it is tried again, without which nothing that was "
+        "lowered or taken back comes back",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true")
     parser.set_defaults(func=run)
@@ -60,13 +68,15 @@ def run(args: argparse.Namespace) -> int:
 
     if args.accept is not None and not (args.by.strip() and args.why.strip()):
         raise UsageError("say who accepts it, and why", mend="give --by and --why")
-    if args.revoke is not None and not args.why.strip():
+    if (args.revoke is not None or args.unvouch) and not args.why.strip():
         raise UsageError("say why it is taken back", mend="give --why")
-    if not 0 <= args.seconds <= 3_600 or any(not re.fullmatch("[0-9a-fA-F]{64}", v) for v in args.vouch):
-        raise UsageError("--seconds is 0 to 3,600, --vouch a SHA-256 in hexadecimal")
+    if not 0 <= args.seconds <= 3_600 or any(
+        not re.fullmatch("[0-9a-fA-F]{64}", v) for v in (*args.vouch, *args.unvouch)
+    ):
+        raise UsageError("--seconds is 0 to 3,600, --vouch and --unvouch a SHA-256 in hexadecimal")
     with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
         finding = kept.one(db, args.handling)
-        if args.ask or args.accept is not None or args.revoke is not None:
+        if args.ask or args.accept is not None or args.revoke is not None or args.unvouch:
             desk_only(db)
         _act(args, db, finding)
     return 0
@@ -87,6 +97,9 @@ def _act(args: argparse.Namespace, db: Db, finding: Finding) -> None:
                 print(plain(line, 4_000))
         else:
             sys.stdout.buffer.write(data)
+        return
+    if args.revocations:
+        _revocations(args, db, finding)
         return
     told: dict[str, Any] | None = None
     if args.ask:
@@ -109,6 +122,9 @@ def _act(args: argparse.Namespace, db: Db, finding: Finding) -> None:
             {"id": args.revoke, "level": after.level},
             f"taken back; the finding is at E{after.level}",
         )
+    elif args.unvouch:
+        taken = validation.unvouch(db, finding, args.unvouch, args.why)
+        told, words = {"validations": taken}, f"taken back: {', '.join(map(str, taken))}"
     if told is not None:
         print(msgspec.json.encode(told).decode() if args.json else words)
         return
@@ -125,3 +141,15 @@ def _act(args: argparse.Namespace, db: Db, finding: Finding) -> None:
         print(f"{one.id}  {one.state:8s} {level}  {plain(one.why, 300)}{back}")
         for step in one.steps:
             print(f"     E{step.level} {step.result}: {step.times} of {step.of}  {plain(step.why, 300)}")
+
+
+def _revocations(args: argparse.Namespace, db: Db, finding: Finding) -> None:
+    from clearway.records.clock import SystemClock
+
+    from ..desk_key import DeskKey
+    from ..vault import Vault
+    from . import revoked, validation
+
+    vault, found = Vault.of_home(args.home), validation.listed(db, finding.id)
+    told = revoked.listed(db, vault, finding, found, SystemClock().now())
+    print(revoked.signed(DeskKey.of_home(args.home, make=False), told).decode())
