@@ -199,7 +199,7 @@ def gather(db: psycopg.Connection[Any], to: Recipient, now: datetime, *, details
     counted: set[int] = set()
     exact = True
     for member in (me.memberships if me else ())[:_MOST_ORGANISATIONS]:
-        plan = week.plan(db, day, org=member.org, most=_STEPS)
+        plan = week.plan(db, day, org=member.org, most=_STEPS, marked=True)
         notes = addresses.unnoted(db, member.org, day)
         opened = triages.open_of(db, member.slug, now=now)
         counted.update(plan.auds, notes.auds, opened.auds)

@@ -14,12 +14,14 @@ where p.pronamespace = 'clearway'::regnamespace and p.proname in ('label_of', 'c
 
 
 @pytest.mark.parametrize(
-    ("step", "gone"),
-    [("0061", {"label_of", "clauses_label"}), ("0064", {"not_two"})],
-    ids=["marked", "words"],
+    ("numbers", "gone"),
+    [(["0061", "0065"], {"label_of", "clauses_label"}), (["0064"], {"not_two"}), (["0065"], set())],
+    ids=["marked", "words", "asked for"],
 )
-def test_taken_back_and_made_again_all_is_as_it_was(people: People, step: str, gone: set[str]) -> None:
-    steps = Steps(people.url, step)
+def test_taken_back_and_made_again_all_is_as_it_was(
+    people: People, numbers: list[str], gone: set[str]
+) -> None:
+    steps = Steps(people.url, *numbers)
 
     def state() -> dict[str, tuple[object, ...]]:
         with people.owner() as db:

@@ -132,6 +132,12 @@ def test_an_unknown_word_is_refused(filled: Fleet) -> None:
 def test_this_week_names_the_upgrades_that_end_most_of_what_is_due(filled: Fleet) -> None:
     with filled.acting() as db:
         plan = week.plan(db, DAY, org=filled.org)
+        asked = week.plan(db, DAY, org=filled.org, marked=True)
+        held = db.execute("select distinct aud::int from clearway.exposure").fetchall()
+    assert plan.auds == ()
+    assert (asked.due, asked.overdue, asked.steps) == (plan.due, plan.overdue, plan.steps)
+    assert asked.auds
+    assert {*asked.auds} <= {aud for (aud,) in held}
     assert plan.steps
     dues = [s.due for s in plan.steps]
     assert dues == sorted(dues, key=lambda d: d or date.max)

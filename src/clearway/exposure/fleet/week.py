@@ -78,17 +78,28 @@ class Plan(Struct, frozen=True, kw_only=True):
     before_listed: int = (
         0  # of those overdue, due before they were first seen here: of the first 500, at least
     )
-    auds: tuple[int, ...] = ()  # of all that was counted; not of all where that is not `exact`
+    auds: tuple[
+        int, ...
+    ] = ()  # where asked for: of all that was counted, not of all where that is not `exact`
 
 
 def plan(
-    db: psycopg.Connection[Any], day: date, *, org: int | None = None, days: int = 7, most: int = 3
+    db: psycopg.Connection[Any],
+    day: date,
+    *,
+    org: int | None = None,
+    days: int = 7,
+    most: int = 3,
+    marked: bool = False,
 ) -> Plan:
-    """The plan of the `days` from `day` on: what is overdue counts as due. Accepted and mitigated are left out."""
+    """The plan of the `days` from `day` on: what is overdue counts as due. Accepted and mitigated are left out.
+
+    With `marked` it has the audiences of what was counted, from the same look at the rows.
+    """
     until = day + timedelta(days=days)
     row = db.execute(
-        "select total, late, first, auds from clearway.fleet_due(%s, %s, %s, %s, %s)",
-        (until, day, org, _COUNTED + 1, _READ),
+        "select total, late, first, auds from clearway.fleet_due(%s, %s, %s, %s, %s, %s)",
+        (until, day, org, _COUNTED + 1, _READ, marked),
     ).fetchone()
     total, late, first, auds = row or (0, 0, None, ())
     exact = total <= _COUNTED
@@ -109,7 +120,7 @@ def plan(
         due=min(total, _COUNTED),
         overdue=late,
         exact=exact,
-        auds=tuple(auds),
+        auds=tuple(auds or ()),
         before_listed=sum(_late(line, day) and _before(line) for line in lines),
     )
 
