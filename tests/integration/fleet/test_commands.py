@@ -10,7 +10,7 @@ import pytest
 
 from database import home, made_home  # noqa: F401
 from fleet_world import document, osv, package
-from intake_world import run, write
+from intake_world import kev, run, write
 
 
 def _json(home: Path, *words: str, code: int = 0) -> Any:  # noqa: F811
@@ -47,6 +47,21 @@ def test_a_fleet_is_kept_listed_compared_and_decided(home: Path, tmp_path: Path)
     assert "~ django 4.1 -> 4.2" in text
     assert "+ flask 3.1" in text
     assert "- attrs 24.1" in text
+
+
+def test_who_says_done_before_the_evidence_is_told_what_is_lost(home: Path, tmp_path: Path) -> None:  # noqa: F811
+    write(tmp_path / "a.json", osv("PYSEC-1", package("PyPI", "django", "4.2"), aliases=["CVE-2026-0001"]))
+    write(tmp_path / "kev.json", kev("2026.11.20", "CVE-2026-0001", added="2026-11-20"))
+    assert run("--home", home, "ingest", tmp_path / "a.json", tmp_path / "kev.json").returncode == 0
+    sbom = tmp_path / "web.cdx.json"
+    sbom.write_bytes(document("pkg:pypi/django@4.1"))
+    _json(home, "inventory", "add", str(sbom), "--asset", "web", "--exposure", "public")
+    words = ("--home", home, "exposure", "set", "--flaw", "CVE-2026-0001", "--to", "fixed")
+    tried = run(*words, "--dry-run")
+    assert (tried.returncode, tried.stdout) == (0, b"1 exposures would be fixed\n")
+    assert b"look for traces first: 1 of them" in tried.stderr
+    made = json.loads(run(*words, "--json").stdout)
+    assert (len(made["changed"]), made["without_evidence"]) == (1, 1)
 
 
 def test_what_no_source_speaks_of_is_said_when_it_is_added_and_shown(home: Path, tmp_path: Path) -> None:  # noqa: F811

@@ -29,6 +29,7 @@ from . import (
     page_seen,
     page_why,
     status,
+    traces,
 )
 from .api_exposure_list import ListOperation
 from .page_common import operating, table_or_none, today
@@ -96,12 +97,14 @@ class Decided(Struct, frozen=True):
     """How many exposures changed. Those that are not there, not yours or over were passed over.
 
     `first` and `last` are the numbers of the decisions that this made, to take it back by; 0 where nothing changed.
+    `without_evidence`: so many were said to be fixed that ask for a forensic triage and have no volatile evidence.
     """
 
     changed: int
     exposures: tuple[int, ...]
     first: int = 0
     last: int = 0
+    without_evidence: int = 0
 
 
 class TakeBack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -259,7 +262,7 @@ def handlers() -> list[HTTPRouteHandler]:
                 changed = status.decide_where(
                     db, _query(request, data.query, me), said, expected=data.expected
                 )
-            return Made(record=_decided(db, changed), status=200)
+            return Made(record=_decided(db, changed, said.status), status=200)
 
         return done_once(request, act)
 
@@ -283,9 +286,10 @@ def handlers() -> list[HTTPRouteHandler]:
     return [listed, one, say, count, say_many, take_back]
 
 
-def _decided(db: psycopg.Connection[Any], changed: tuple[int, ...]) -> Decided:
+def _decided(db: psycopg.Connection[Any], changed: tuple[int, ...], said: str = "") -> Decided:
     batch = page_decide.batch_of(db, changed) if changed else page_decide.Batch(0, 0)
-    return Decided(len(changed), changed[:10_000], batch.first, batch.last)
+    bare = traces.traces(db, changed).bare if said == "fixed" and changed else 0
+    return Decided(len(changed), changed[:10_000], batch.first, batch.last, bare)
 
 
 def _one(db: psycopg.Connection[Any], me: Principal, exposure: int, day: date) -> tuple[OneExposure, int]:

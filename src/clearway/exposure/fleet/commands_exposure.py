@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -162,7 +163,7 @@ def _line(x: ExposureLine, day: date) -> str:
 
 def run_set(args: argparse.Namespace) -> int:
     """Gives a status; returns 0."""
-    from . import listing, status
+    from . import listing, status, traces
 
     said = status.Decision(
         status=args.to, justification=args.justification, detail=args.detail, until=args.until,
@@ -172,13 +173,21 @@ def run_set(args: argparse.Namespace) -> int:
         raise UsageError("which exposures?", mend="give their numbers, or --asset, --flaw or --name")
     with opened(args) as here, here.pool.acting(here.key) as db:
         found = args.exposures or listing.ids(db, _wanted(args, here), status.MOST + 1)
+        bare = traces.traces(db, found).bare if args.to == "fixed" else 0
         changed = () if args.dry_run else status.decide(db, found, said)
     if args.json:
-        say_json({"matched": len(found), "changed": list(changed), "dry_run": args.dry_run})
+        say_json({"matched": len(found), "changed": list(changed), "dry_run": args.dry_run,
+                  "without_evidence": bare})  # fmt: skip
     elif args.dry_run:
         say(f"{len(found):,} exposures would be {args.to}")
     else:
         say(f"{len(changed):,} exposures are {args.to} now")
+    if bare:
+        say(
+            f"look for traces first: {bare:,} of them ask for it and have no volatile evidence; a patch before it "
+            "loses what memory would tell, and stands in the workbook",
+            sys.stderr,
+        )
     return 0
 
 
