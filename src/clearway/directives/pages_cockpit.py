@@ -359,7 +359,7 @@ def _figures(
 
 
 def _drawn(shown: Figures | None) -> plot.Drawn | None:
-    if shown is None or not any(shown.open):
+    if shown is None or not any(shown.open[:-1]):  # of one day alone there is no course to draw
         return None
     return plot.lines(
         f"Open items of the last {DAYS} days",

@@ -65,6 +65,15 @@ def test_the_list_says_first_what_is_overdue_and_leaves_as_a_file(cockpit: Cockp
     assert '"directive":"bod-26-04"' in cockpit.page("operator@water", "/directives.json")
 
 
+def test_of_the_first_day_alone_no_course_is_drawn(cockpit: Cockpit) -> None:
+    assert "drawn from tomorrow on" not in words(cockpit.page("operator@water", "/directives/bod-26-04"))
+    with translated(), connect(cockpit.desk.url) as owner:
+        owner.execute("update clearway.exposure set detected = current_date, first_seen = now()")
+    page = cockpit.page("operator@water", "/directives/bod-26-04")
+    assert "drawn from tomorrow on" in words(page)
+    assert "<svg" not in page.partition("Due and overdue by tier")[2].partition("</section>")[0]
+
+
 def test_what_an_authority_has_issued_is_said_to_be_its_own_on_its_list(cockpit: Cockpit) -> None:
     assert "issued by you" not in words(cockpit.page("official@authority", "/directives"))
     cockpit.issue()

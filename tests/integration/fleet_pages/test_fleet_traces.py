@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import timedelta
 from typing import Any
 
-from fleet_site import Site
+from clearway.exposure.fleet import asset
+from fleet_site import TODAY, Site
 
 FLAW = "CVE-2026-0001"
 
@@ -176,3 +178,25 @@ def test_a_program_is_told_how_many_it_said_were_done_without_evidence(site: Sit
     said["status"] = "open"
     answer = site.ask("POST", "/api/v1/exposures/decisions", site.operator, json=said).json()
     assert (answer["changed"], answer["without_evidence"]) == (2, 0)
+
+
+def test_a_machine_that_is_taken_out_of_service_takes_its_memory_along(site: Site) -> None:
+    _machine(site, "off-1")
+    number = site.assets["off-1"]
+    triage = _open(site, "off-1")
+
+    def change(**what: Any) -> dict[str, Any]:
+        with site.people.acting(site.operator) as db:
+            asset.change(db, number, asset.one(db, number).version, asset.Details(**what))
+        found = site.ask("GET", f"/api/v1/directives/triages/{triage['id']}", site.operator).json()
+        book: dict[str, Any] = found["book"]
+        return book
+
+    book = change(decommissioned=TODAY + timedelta(days=9))
+    assert (book["seen"], book["patched_first"]) == ([], False), "it is not out yet"
+    book = change(decommissioned=TODAY)
+    assert [(s["where"], s["what"]) for s in book["seen"]] == [(f"asset/{number}", "taken out of service")]
+    assert book["patched_first"] is True
+    first = book["seen"][0]["at"]
+    assert change(decommissioned=TODAY, owner="Olga")["seen"][0]["at"] == first
+    assert change(decommissioned=None)["seen"] == []

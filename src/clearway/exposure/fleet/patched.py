@@ -1,4 +1,4 @@
-"""Patches that the fleet has seen, for forensic triages: what stands as fixed, and components that are gone."""
+"""Patches that the fleet has seen, for forensic triages: what stands as fixed, and what is gone."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ FIXED = STATUSES.index("fixed")
 _MOST = 20  # patches of one item
 
 # A decision that was taken back, or that an inventory has refuted since, is no patch; nor is a component that came
-# back. An inventory's word is as old as its arrival, whatever date it bears.
+# back. An inventory's word is as old as its arrival, whatever date it bears. What is taken out of service keeps no
+# memory either.
 _SEEN = """
 select w.place, v.purl, v.ecosystem, v.name, v.version, s.at, s.place, s.what
 from unnest(%(orgs)s::int[], %(assets)s::int[], %(flaws)s::text[]) with ordinality as w(org, asset, flaw, place)
-join clearway.exposure e on e.asset = w.asset and e.org = w.org and e.via = 0
+join clearway.exposure e on e.asset = w.asset and e.org = w.org
 join clearway.flaw f on f.flaw = e.flaw and (f.id = w.flaw or f.id in (
     select r.new from clearway.flaw_redirect r where r.old = w.flaw))
 join clearway.package_version v on v.pv = e.pv
-left join clearway.answer a on a.pv = e.pv and a.flaw = e.flaw
+left join clearway.answer a on e.via = 0 and a.pv = e.pv and a.flaw = e.flaw
 cross join lateral (
     (select d.at, 'exposure/' || e.exposure as place, case when d.document is null then 'recorded as done'
             else 'a statement in inventory/' || d.document || ' says fixed' end as what
@@ -46,7 +47,15 @@ cross join lateral (
         where i.asset = e.asset and e.pv = any(i.removed) and i.received >= e.first_seen and not exists (
             select from clearway.inventory j where j.asset = i.asset and j.inventory > i.inventory
                 and e.pv = any(j.added))
-        order by i.inventory limit 1)) s
+        order by i.inventory limit 1)
+    union all
+    (select greatest(t.recorded, t.decommissioned::timestamp at time zone 'UTC'), 'asset/' || t.asset,
+            'taken out of service'
+        from clearway.asset_said t
+        where t.asset = e.asset and t.decommissioned <= (clearway.fleet_now() at time zone 'UTC')::date
+            and not exists (select from clearway.asset_said n
+                where n.asset = t.asset and n.statement > t.statement and n.decommissioned is null)
+        order by t.statement limit 1)) s
 order by w.place, s.at, s.place"""
 
 
