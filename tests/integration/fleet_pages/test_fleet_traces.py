@@ -127,6 +127,16 @@ def test_of_two_words_that_it_is_done_the_one_that_was_not_taken_back_counts(sit
     assert book["patched_first"] is False
 
 
+def test_to_say_it_again_after_the_evidence_moves_no_patch(site: Site) -> None:
+    line = _machine(site, "again-1")
+    _decide(site, line["id"])
+    triage = _evidence(site, _open(site, "again-1"))
+    _decide(site, line["id"])
+    book = site.ask("GET", f"/api/v1/directives/triages/{triage['id']}", site.operator).json()["book"]
+    assert len(book["seen"]) == 2
+    assert book["patched_first"] is True
+
+
 def test_what_was_taken_back_or_came_back_is_no_patch(site: Site) -> None:
     line = _machine(site, "back-1")
     _decide(site, line["id"])

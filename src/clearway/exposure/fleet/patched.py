@@ -28,20 +28,16 @@ join clearway.exposure e on e.asset = w.asset and e.org = w.org
 join clearway.flaw f on f.flaw = e.flaw and (f.id = w.flaw or f.id in (
     select r.new from clearway.flaw_redirect r where r.old = w.flaw))
 join clearway.package_version v on v.pv = e.pv
-left join clearway.answer a on e.via = 0 and a.pv = e.pv and a.flaw = e.flaw
 cross join lateral (
     (select d.at, 'exposure/' || e.exposure as place, case when d.document is null then 'recorded as done'
             else 'a statement in inventory/' || d.document || ' says fixed' end as what
-        from clearway.decision d
-        where d.asset = e.asset and d.ecosystem = v.ecosystem and d.name = v.name and (d.pv is null or d.pv = e.pv)
-            and d.status = %(fixed)s and e.status = %(fixed)s
-            and (d.decision = e.decision or d.records && a.records)
-            and (d.ended is null or d.ended_why = 'superseded')
-            and not exists (select from clearway.decision n
-                where n.asset = d.asset and n.ecosystem = d.ecosystem and n.name = d.name and n.records && d.records
-                    and n.decision > d.decision and n.decision <= e.decision
-                    and (n.status <> %(fixed)s or n.ended_why not in ('', 'superseded')))
-        order by d.decision limit %(most)s)
+        from (select e.decision where e.status = %(fixed)s
+            union select h.decision from clearway.exposure_history h
+            where e.status = %(fixed)s and h.exposure = e.exposure and h.status = %(fixed)s and not exists (
+                select from clearway.exposure_history k
+                where k.exposure = h.exposure and k.until > h.until and k.status <> %(fixed)s)) c
+        join clearway.decision d on d.decision = c.decision
+        order by d.at, d.decision limit %(most)s)
     union all
     (select i.received, 'inventory/' || i.inventory, 'shows the component no more' from clearway.inventory i
         where i.asset = e.asset and e.pv = any(i.removed) and i.received >= e.first_seen and not exists (
