@@ -277,7 +277,7 @@ def test_an_act_by_the_api_is_taken_back_by_its_numbers_and_by_nobody_else(site:
             site.ask("GET", f"/api/v1/exposures/{one}", site.operator).json()["exposure"]["status"] == "open"
         )
     again = site.ask("POST", "/api/v1/exposures/decisions/undo", site.operator, json={"first": 0, "last": 0})
-    assert again.json() == {"changed": 0, "exposures": [], "first": 0, "last": 0}
+    assert again.json() == {"changed": 0, "exposures": [], "first": 0, "last": 0, "without_evidence": 0}
 
 
 def test_the_week_as_a_file_is_what_the_api_tells(site: Site) -> None:
