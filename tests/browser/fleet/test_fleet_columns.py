@@ -60,7 +60,7 @@ def test_a_name_is_whole_on_a_phone(operator: Callable[..., Screen], site: Site)
 
 def test_a_printed_plot_has_its_table(operator: Callable[..., Screen], site: Site) -> None:
     screen = operator(width=1280)
-    screen.open("/directives/bod-26-04")
+    screen.open("/flaws/CVE-2026-0001")
     table = screen.page.locator(".plot-table table").first
     table.wait_for(state="attached")
     assert not table.is_visible()
