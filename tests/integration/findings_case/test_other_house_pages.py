@@ -59,13 +59,27 @@ def test_of_a_finding_in_another_houses_case_nothing_is_offered(
 ) -> None:
     first, _, _ = in_a_case(cases)
     for below, offered in (
-        ("", {"/findings/mark", "/findings/appeals"}),
+        ("", {"/findings/mark"}),
         ("/evidence", {"/findings/evidence", "/findings/evidence/revocation"}),
         ("/duplicates", {"/findings/duplicates"}),
     ):
         path = f"/findings/{first.handling}{below}"
         assert acts(served.page(cases.desk.coordinator.cookie, path)) >= offered
         assert acts(served.page(elsewhere.cookie, path)) == set()
+
+
+def test_an_appeal_is_offered_to_another_coordinator_than_gave_the_mark(cases: Cases, served: Site) -> None:
+    first, _, case = in_a_case(cases)
+    other = cases.desk.people.somebody(case.org, "coordinator")
+    path = f"/findings/{first.handling}"
+    assert "/findings/appeals" not in acts(served.page(cases.desk.coordinator.cookie, path))
+    assert "/findings/appeals" in acts(served.page(other.cookie, path))
+    for who, decides in ((cases.desk.coordinator, False), (other, True), (cases.desk.finder, False)):
+        (appeal,) = served.api(who.secret, "GET", f"/api/v1{path}").json()["mark"]["appeals"]
+        assert appeal["decides"] is decides
+    served.post(other.cookie, f"{path}/appeals/{appeal['id']}", outcome="granted", reason="it is one")
+    (appeal,) = served.api(other.secret, "GET", f"/api/v1{path}").json()["mark"]["appeals"]
+    assert (appeal["outcome"], appeal["decides"]) == ("granted", False)
 
 
 def test_what_is_in_no_case_is_offered_to_every_desk(cases: Cases, served: Site, elsewhere: Somebody) -> None:

@@ -54,7 +54,7 @@ class Record(Struct, frozen=True, kw_only=True):
 
 
 class Appeal(Struct, frozen=True, kw_only=True):
-    """One appeal against a mark; `outcome` None while it is open."""
+    """One appeal against a mark; `outcome` None while it is open, and `decides` whether the caller may decide it."""
 
     id: int
     why: str
@@ -62,6 +62,7 @@ class Appeal(Struct, frozen=True, kw_only=True):
     outcome: Outcome | None
     reason: str
     decided: datetime | None
+    decides: bool = False
 
 
 class EarlierMark(Struct, frozen=True, kw_only=True):
@@ -125,11 +126,12 @@ def mark_of(db: Connection, finding: int) -> Mark | None:
         return None
     appeals: dict[int, list[Appeal]] = {}
     for r in db.execute(
-        "select finding_mark, appeal, why, at, outcome, reason, decided from clearway.mark_appeal "
+        "select finding_mark, appeal, why, at, outcome, reason, decided, "
+        "outcome is null and clearway.decides_appeal(appeal) from clearway.mark_appeal "
         "where finding = %s order by appeal",
         (finding,),
     ):
-        one = Appeal(id=r[1], why=r[2], at=r[3], outcome=r[4], reason=r[5], decided=r[6])
+        one = Appeal(id=r[1], why=r[2], at=r[3], outcome=r[4], reason=r[5], decided=r[6], decides=r[7])
         appeals.setdefault(r[0], []).append(one)
     (number, mark, why, at), *before = rows
     against = tuple(appeals.get(number, ()))
