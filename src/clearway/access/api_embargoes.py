@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from clearway.http import etag
-from clearway.http.acting import SIGNED_IN, acting, needs
+from clearway.http.acting import SIGNED_IN, needs
 from clearway.http.acts import changed, done_once
 from clearway.http.cursor import sealer
 from clearway.http.filters import flag
@@ -26,6 +26,7 @@ from . import embargo, recipients
 from .api_parts import Number, Why, must, number
 from .api_recipients import RECIPIENTS, NewList
 from .embargo import Embargo
+from .reading import reading
 
 if TYPE_CHECKING:
     from clearway.http.acts import Db
@@ -100,8 +101,9 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def listed(request: _R) -> Response[bytes]:
         asked = EMBARGOES.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = EMBARGOES.read(db, me, asked, sealer(request))
+            note.listed(found.name, asked.query(), embargo.audiences(db, found.items))
         return EMBARGOES.answer(request, found, me)
 
     @post(
@@ -129,8 +131,9 @@ def handlers() -> list[HTTPRouteHandler]:
         responses=gives(Embargo, *READ),
     )
     def one(request: _R, which: FromPath[int]) -> Response[bytes]:
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = embargo.one(db, number(which))
+            note(f"embargo/{found.uid}", embargo.audiences(db, [found]))
         return etag.thing(request, found, me, found.version)
 
     @patch(
@@ -171,8 +174,9 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def parties(request: _R, which: FromPath[int]) -> Response[bytes]:
         asked = RECIPIENTS.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             kept = embargo.one(db, number(which))
+            note(f"embargo/{kept.uid}", embargo.audiences(db, [kept]))
             found = RECIPIENTS.read(db, me, asked, sealer(request), Condition("m.list = %s", kept.recipients))
         return RECIPIENTS.answer(request, found, me)
 

@@ -17,6 +17,7 @@ from . import lowering
 from .api_parts import Why
 from .lowering import Change, Marked
 from .marking import Tlp
+from .reading import reading
 
 _R = Request[Any, Any, Any]
 _Or0 = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -48,8 +49,9 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def one(request: _R, kind: FromPath[str], number: FromPath[int]) -> Response[bytes]:
         """`kind` is asset, report, triage, directive, rule, webhook or marked. What is derived follows these."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = lowering.one(db, me, kind, number)
+            note(found.subject, [found.aud])
         return etag.thing(request, found, me, found.aud)
 
     @put(

@@ -22,6 +22,8 @@ from .marking import Marking
 from .organisation import named
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import psycopg
 
 
@@ -74,6 +76,22 @@ def one(db: psycopg.Connection[Any], embargo: int) -> Embargo:
     if row is None:
         raise NotFoundError("no such embargo", where=f"embargo/{embargo}")
     return convert(row[0], Embargo)
+
+
+def audiences(db: psycopg.Connection[Any], found: Iterable[Embargo]) -> list[int]:
+    """For each, who may know on the log that the caller read of it: its keeper and the coordinators, as of its acts.
+
+    A party of another organisation is told of to itself and the installation's auditors: of the parties none learns
+    from the log who the others are.
+    """
+    known: dict[int, int] = {}
+    keepers = [one.org for one in found]
+    for org in keepers:
+        if org not in known:
+            aud = audience.of(db, Marking(tlp="AMBER+STRICT", org=org))
+            sees = scalar(db, "select get_bit(clearway.my_bits(), %s) = 1", (aud,))
+            known[org] = aud if sees else scalar(db, "select clearway.my_own_audience()")
+    return [known[org] for org in keepers]
 
 
 def listed(db: psycopg.Connection[Any]) -> tuple[Embargo, ...]:

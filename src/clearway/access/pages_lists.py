@@ -12,12 +12,14 @@ from clearway.http.cursor import sealer
 from clearway.http.listing import Listing, files
 from clearway.store.keyset import Condition
 
+from . import embargo
 from .api_approvals import APPROVALS
 from .api_embargoes import EMBARGOES
 from .api_organisations import ORGANISATIONS
 from .api_people import MEMBERS
 from .api_recipients import LISTS
 from .pages_parts import PAGE, Place, place
+from .reading import reading
 
 _R = Request[Any, Any, Any]
 
@@ -48,7 +50,11 @@ def handlers() -> list[HTTPRouteHandler]:
     @get(files("/settings/embargoes"), opt=SIGNED_IN, **PAGE)
     def embargoes(request: _R) -> Response[bytes]:
         """The embargoes that the reader may know of, whoever keeps them."""
-        return _told(request, EMBARGOES)
+        asked = EMBARGOES.asked(request)
+        with reading(request) as (db, me, note):
+            found = EMBARGOES.read(db, me, asked, sealer(request))
+            note.listed(found.name, asked.query(), embargo.audiences(db, found.items))
+        return EMBARGOES.answer(request, found, me)
 
     @get(files("/settings/approvals"), opt=SIGNED_IN, **PAGE)
     def approvals(request: _R) -> Response[bytes]:

@@ -21,6 +21,7 @@ from clearway.records.errors import (
 from . import approval, embargo, lowering, organisation, recipients
 from .marking import TLP
 from .pages_parts import FORM, PAGE, Sent, names, text, whole, wrong
+from .reading import reading
 
 _R = Request[Any, Any, Any]
 _REFUSED = (InputError, ConflictError, ForbiddenError, NotFoundError)
@@ -67,8 +68,9 @@ def _words(db: Any, made: lowering.Change) -> str:
 
 
 def _shown(request: _R, kind: str, number: int, form: Form) -> Response[bytes]:
-    with acting(request) as (db, me):
+    with reading(request) as (db, me, note):
         found = lowering.one(db, me, kind, number)
+        note(found.subject, [found.aud])
         keeper = organisation.one(db, found.org)
         lists = [one for one in recipients.listed(db) if one.org == found.org]
         under = [e for e in embargo.listed(db) if e.ended_by is None][:200]

@@ -16,6 +16,7 @@ from clearway.records.errors import ConflictError, ForbiddenError, InputError, N
 from . import approval, embargo, organisation, person, recipients
 from .api_parts import must, number
 from .pages_parts import FORM, PAGE, Sent, names, place, text, whole, wrong
+from .reading import reading
 
 _R = Request[Any, Any, Any]
 _COORDINATE = needs("coordinate")
@@ -87,10 +88,11 @@ def _decided(about: approval.Approval) -> str:
 def _shown(
     request: _R, *, listing: Form | None = None, embargoing: Form | None = None, deciding: Form | None = None
 ) -> Response[bytes]:
-    with acting(request) as (db, me):
+    with reading(request) as (db, me, note):
         where = place(request, db, me)
         lists = [one for one in recipients.listed(db) if one.org == where.here.org]
         embargoes = embargo.listed(db)[:200]
+        note.listed("embargoes", "", embargo.audiences(db, embargoes))
         approvals = [a for a in approval.listed(db) if a.org == where.here.org][:100]
         who = names(db, {p for a in approvals for p in (a.asked_by, a.decided_by)})
         meant = {a.approval: approval.worded(db, a) for a in approvals if a.verdict is None}
@@ -254,8 +256,9 @@ def _embargo(
     naming: Form | None = None,
     releasing: Form | None = None,
 ) -> Response[bytes]:
-    with acting(request) as (db, me):
+    with reading(request) as (db, me, note):
         kept = embargo.one(db, number(which))
+        note(f"embargo/{kept.uid}", embargo.audiences(db, [kept]))
         keeper = organisation.one(db, kept.org)
         coordinates = me.may("coordinate", kept.org)
         ours = any(m.org == kept.org for m in me.memberships)

@@ -1,5 +1,5 @@
 """Reading what is marked is an entry in the log (`ledger.reading`): for the rooms above."""
 
-from clearway.ledger.reading import Note, reading
+from clearway.ledger.reading import Note, audiences, reading
 
-__all__ = ["Note", "reading"]
+__all__ = ["Note", "audiences", "reading"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 from litestar import Request, Response, Router, get
@@ -262,7 +262,7 @@ def routes() -> ControllerRouterHandler:
                 if straight:
                     return Redirect(straight, status_code=303)
             found = answer(db, table, text, wanted, MOST if wanted else SHOWN)
-            note.listed("search", f"{kind} {text}", found.auds)
+            note.listed("search", urlencode({"kind": kind, "q": text}), found.auds)
         asked = bool(search.question(text))
         return page(
             request,
@@ -282,10 +282,11 @@ def routes() -> ControllerRouterHandler:
     def files(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The same as a file."""
         text = str(request.query_params.get("q", "")).strip()[:_LONGEST]
-        wanted = _kinds(str(request.query_params.get("kind", "")))
+        kind = str(request.query_params.get("kind", ""))
+        wanted = _kinds(kind)
         with reading(request) as (db, me, note):
             found = answer(db, _table(request), text, wanted, MOST)
-            note.listed("search", f"{wanted} {text}", found.auds)
+            note.listed("search", urlencode({"kind": kind, "q": text}), found.auds)
         if request.url.path.endswith(".json"):
             return etag.response(request, msgspec.json.encode(found.result), me)
         rows = [[h.kind, h.id, h.title, h.path, h.marking] for g in found.result.groups for h in g.items]
@@ -309,7 +310,7 @@ def routes() -> ControllerRouterHandler:
         """Every word must be there, the last may be unfinished; grouped by kind, the best first."""
         with reading(request) as (db, _, note):
             found = answer(db, _table(request), q, _kinds(kind), MOST if kind else SHOWN)
-            note.listed("search", f"{kind} {q}", found.auds)
+            note.listed("search", urlencode({"kind": kind, "q": q}), found.auds)
         return found.result
 
     return Router("/", route_handlers=[show, files, ask])

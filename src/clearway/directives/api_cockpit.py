@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import msgspec
 from litestar import Request, Response, get
@@ -79,7 +80,8 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
             shown = _figures(db, provider, org, found, day)
             todos = addresses.addressed_to(db, org.org, day)
             redating = is_redating(db, org.org)
-            note.listed("cockpit", f"{org.slug} {found.id}", [] if shown is None else [between(db, org.org)])
+            question = urlencode({"organisation": org.slug, "directive": found.id})
+            note.counted("cockpit", question, [] if shown is None else [between(db, org.org)])
         said = Cockpit(
             organisation=org.slug,
             directive=found.id,

@@ -11,6 +11,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
+from clearway.access.reading import audiences, reading
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.filters import text
@@ -55,6 +56,7 @@ VERSIONS = Listing(
     tie=Column("v.version_id", "bigint"),
     default="-issued",
     filters={"directive": text("v.directive = any(%s)"), "by": text("o.slug = any(%s)")},
+    aud="v.aud",
 )
 
 
@@ -132,8 +134,9 @@ def handlers() -> list[HTTPRouteHandler]:
     def versions(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Every version that the caller may see; what is superseded or revoked stays in the list."""
         asked = VERSIONS.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             page = VERSIONS.read(db, me, asked, sealer(request))
+            note.page(page)
         return VERSIONS.answer(request, page, me)
 
     @get(
@@ -145,8 +148,10 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def version(request: Request[Any, Any, Any], version: FromPath[int]) -> issues.Version:
         """`signature` and `public` verify the bytes of the document as they are."""
-        with acting(request) as (db, _):
-            return issues.version(db, version)
+        with reading(request) as (db, _, note):
+            found = issues.version(db, version)
+            note(f"directive/{found.id}", audiences(db, "directive_version", "version_id", [found.id]))
+            return found
 
     @get(
         "/versions/{version:int}/document",
@@ -157,8 +162,10 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def document(request: Request[Any, Any, Any], version: FromPath[int]) -> Response[bytes]:
         """Byte for byte; its signature has been verified anew."""
-        with acting(request) as (db, _):
-            return sent(issues.document(db, version).document, JSON)
+        with reading(request) as (db, _, note):
+            found = issues.document(db, version)
+            note(f"directive/{version}", audiences(db, "directive_version", "version_id", [version]))
+            return sent(found.document, JSON)
 
     @post(
         "/keys",
@@ -267,9 +274,10 @@ def handlers() -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], organisation: SlugParameter = "", as_of: DayParameter = ""
     ) -> Addressed:
         """Of each directive the version that stands on that day, and when it was taken note of."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             org = acting_in(db, me, organisation, "read")
             day = day_or_today(db, as_of, "query.as_of")
+            note.listed("addressed", f"organisation={org.slug}", addresses.audiences(db, org.org))
             return Addressed(org.slug, day, addresses.addressed_to(db, org.org, day))
 
     @post(

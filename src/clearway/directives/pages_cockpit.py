@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlencode
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -118,6 +119,8 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
             late = _overdue(db, provider, org, day)
             open_triages = [t for t in _triages(db, org, now(db)) if t.book.conclusion is None]
             _note(db, note, org, "directives", len(open_triages))
+            if org is not None:
+                note.listed("addressed", f"organisation={org.slug}", addresses.audiences(db, org.org))
         return page(
             request,
             "directives/list.html",
@@ -135,9 +138,11 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
     @get(["/directives.json", "/directives.csv"], opt=SIGNED_IN, **PAGE)
     def told(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The same list for programs."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             org = org_of(db, home_of(request, me))
             day = now(db).date()
+            if org is not None:
+                note.listed("addressed", f"organisation={org.slug}", addresses.audiences(db, org.org))
             todos = addresses.addressed_to(db, org.org, day) if org is not None else ()
             items = [_told(_line(db, org, directive, todos, day)) for directive in known(db)]
         if request.url.path.endswith(".csv"):
@@ -292,7 +297,8 @@ def _cockpit(
 def _note(db: psycopg.Connection[Any], note: Note, org: Org | None, name: str, rows: int) -> None:
     """Tells the log that so much of what is the organisation's own is read on the page of a directive, or of all."""
     if org is not None and rows:
-        note.listed("cockpit", f"{org.slug} {name}", [between(db, org.org)] * rows)
+        question = urlencode({"organisation": org.slug, "directive": name})
+        note.listed("cockpit", question, [between(db, org.org)] * rows)
 
 
 def is_redating(db: psycopg.Connection[Any], org: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlencode
 
 import msgspec
 from litestar import Request, Response, Router, get
@@ -56,8 +57,9 @@ def routes(hub: sse.Hub, sealer: Callable[[], Sealer]) -> Router:
             start = hub.position(me, after) if after else 0
             reached = events.horizon(db).reached
             found = events.read(db, start, reached, kinds=wanted)
-            question = f"after {start} {' '.join(wanted)}"
-            told = hub.telling(db, doorkeeper(request).key(request), question, [event.aud for event in found])
+            question = urlencode([("after", start), *(("kind", one) for one in wanted)])
+            key, auds = doorkeeper(request).key(request), [event.aud for event in found]
+            told = hub.telling(db, key, f"{PREFIX}/events", question, auds)
         told()
         upto = found[-1].seq if len(found) == events.BATCH else max(start, reached)
         bound = (sse.LIST, str(me.person))

@@ -56,7 +56,7 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 MAX_CSV_LIMIT = 10_000
 MOST_HINTED = 64
-_OWN = ("sort", "limit", "cursor")
+OWN = ("sort", "limit", "cursor")
 _OF_PAGES = (
     "columns",
     "words",
@@ -166,14 +166,14 @@ class Listing(Generic[T]):
                 continue
             given.setdefault(name, []).append(value)
         for name in given:
-            if name not in _OWN and not self._has(name):
-                known = ", ".join((*self.filters, *_OWN))
+            if name not in OWN and not self._has(name):
+                known = ", ".join((*self.filters, *OWN))
                 raise InputError(
                     "this list has no such parameter",
                     where=f"query.{plain(name, 60)}",
                     mend=f"one of {known}",
                 )
-            if name in _OWN and len(given[name]) > 1:
+            if name in OWN and len(given[name]) > 1:
                 raise InputError("said twice", where=f"query.{name}")
         sort = given.get("sort", [self.default])[0]
         if sort.removeprefix("-") not in self.sorts:
@@ -194,7 +194,7 @@ class Listing(Generic[T]):
             narrowed=tuple(
                 (name, tuple(values_of(name, self.filters[name.removesuffix("!")], typed)))
                 for name, typed in sorted(given.items())
-                if name not in _OWN
+                if name not in OWN
             ),
             cursor=cursor,
         )

@@ -22,12 +22,15 @@ import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Struct
 
 from clearway.records.errors import ClearwayError, CursorError, TooManyRequestsError
 from clearway.store import events
+
+from .openapi import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,14 +47,15 @@ log = logging.getLogger("clearway.http")
 
 MEDIA_TYPE = "text/event-stream"
 LIST = "events"  # what event ids are bound to, beside the principal
+_ROUTE = f"{PREFIX}/events/live"  # where streams are asked for
 _NOWHERE = -1  # a position before everything that is kept
 _PART_BYTES = 16 << 10
 _encode = msgspec.json.Encoder().encode
 
 
-# Tells the log, in a transaction of the holder of a key, that events of these audiences are read, for a question; what
-# it returns is called once that is committed.
-Telling = Callable[["psycopg.Connection[Any]", str, str, Sequence[int]], Callable[[], None]]
+# Tells the log, in a transaction of the holder of a key, that by this route events of these audiences are read, for a
+# question (a query string); what it returns is called once that is committed.
+Telling = Callable[["psycopg.Connection[Any]", str, str, str, Sequence[int]], Callable[[], None]]
 
 
 def _tells_nobody(*_: object) -> Callable[[], None]:
@@ -225,8 +229,9 @@ class Hub:
             if row is None or row[0] is None:
                 return _Read([], after, False)
             found = events.read(db, after, upto, kinds=kinds) if upto > after else []
-            # Once an hour for all that is followed, and not for each event of it.
-            told = self.telling(db, key, "live", [event.aud for event in found])
+            # Once an hour for each audience of what is followed, and not for each event of it.
+            question = urlencode([("kind", kind) for kind in kinds])
+            told = self.telling(db, key, _ROUTE, question, [event.aud for event in found])
         told()
         sealer = self._sealer()
         seen = [shown(event, sealer, person) for event in found]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from litestar import Request, Response, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
@@ -15,12 +16,12 @@ from clearway.records.text import plain
 from clearway.store.keyset import Column, Condition, Source
 
 from . import etag, outbound, webhook_delivery, webhook_signing, webhook_store
-from .acting import acting, needs
+from .acting import needs
 from .acts import changed, done_once, removed
 from .cursor import sealer
 from .filters import choice, flag
 from .idempotency import Made
-from .listing import Listing, paths
+from .listing import Listing, Page, paths
 from .openapi import PREFIX, READ, WRITE, gives, problems_of
 from .outbound_address import literal
 from .webhook_store import Delivery, Webhook
@@ -33,9 +34,19 @@ if TYPE_CHECKING:
     from .acts import Db
     from .etag import Expected
 
-# What the rooms above lend: the audience of an organisation alone, and the log.
+# What the rooms above lend: the audience of an organisation alone, the log, and the log of what is read.
 Audience = Callable[["psycopg.Connection[Any]", int], int]
 Log = Callable[["psycopg.Connection[Any]", str, str, Mapping[str, object], int], object]
+
+
+class Note(Protocol):
+    """Tells the log that one thing is read, or a page of a list (`ledger.reading`)."""
+
+    def __call__(self, subject: str, auds: Iterable[int]) -> bool: ...
+    def page(self, page: Page[Any]) -> None: ...
+
+
+Reading = Callable[["_R"], AbstractContextManager[tuple["psycopg.Connection[Any]", "Principal", Note]]]
 
 _KIND = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+){0,4}")
 _MOST_KINDS = 50
@@ -97,6 +108,7 @@ WEBHOOKS = Listing(
     tie=Column("w.webhook", "int"),
     default="webhook",
     filters={"active": flag("w.active = any(%s)")},
+    aud="w.aud",
 )
 DELIVERIES = Listing(
     "deliveries",
@@ -113,14 +125,16 @@ DELIVERIES = Listing(
             "d.state = any(%s)", ("pending", "delivered", "dead", "withheld"), "d.state <> all(%s)"
         )
     },
+    aud="coalesce(e.aud, d.aud)",  # a line names what its event is about
 )
 _ADMINISTER = needs("administer")
 _Answer = Response[bytes]
 _R = Request[Any, Any, Any]
 
 
-def routes(own: Audience, log: Log) -> Router:
-    """The routes. `own` gives the audience of an organisation alone; `log` writes an act to the log."""
+def routes(own: Audience, log: Log, reading: Reading) -> Router:
+    """The routes. `own` gives the audience of an organisation alone; `log` writes an act to the log; `reading` is a
+    transaction, with what tells the log what of it is read."""
 
     @get(
         paths("/webhooks"),
@@ -132,10 +146,11 @@ def routes(own: Audience, log: Log) -> Router:
     )
     def listed(request: _R) -> Response[bytes]:
         asked = WEBHOOKS.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             page = WEBHOOKS.read(
                 db, me, asked, sealer(request), Condition("w.org = any(%s)", [*me.orgs("administer")])
             )
+            note.page(page)
         return WEBHOOKS.answer(request, page, me)
 
     @post(
@@ -180,8 +195,9 @@ def routes(own: Audience, log: Log) -> Router:
         responses=gives(Webhook, *READ),
     )
     def one(request: _R, webhook: FromPath[int]) -> Response[bytes]:
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found, version = webhook_store.one(db, _number(webhook))
+            note(f"webhook/{found.webhook}", [webhook_store.audience_of(db, found.webhook)])
         return etag.thing(request, found, me, version)
 
     @patch(
@@ -275,9 +291,10 @@ def routes(own: Audience, log: Log) -> Router:
     )
     def deliveries(request: _R, webhook: FromPath[int]) -> Response[bytes]:
         asked = DELIVERIES.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found, _ = webhook_store.one(db, _number(webhook))
             page = DELIVERIES.read(db, me, asked, sealer(request), Condition("d.webhook = %s", found.webhook))
+            note.page(page)
         return DELIVERIES.answer(request, page, me)
 
     @post(

@@ -104,6 +104,14 @@ def add(
     return one(db, made)
 
 
+def audience_of(db: psycopg.Connection[Any], webhook: int) -> int:
+    """Its audience, for the log of what is read. Raises NotFoundError as `one`."""
+    row = db.execute("select aud from clearway.webhook where webhook = %s", (webhook,)).fetchone()
+    if row is None:
+        raise NotFoundError("nothing of that name is here")
+    return int(row[0])
+
+
 def one(db: psycopg.Connection[Any], webhook: int, *, lock: bool = False) -> tuple[Webhook, int]:
     """A webhook and its version.
 

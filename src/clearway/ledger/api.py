@@ -29,9 +29,8 @@ from .cosigning import keep, time_of
 from .leaf import STRIDE
 from .merkle import HASH_BYTES
 from .note import signature
-from .page_seen import tell_read
 from .proofs import Proof
-from .reading import reading, tell_entries
+from .reading import reading
 from .tiles import ENTRIES
 
 if TYPE_CHECKING:
@@ -62,6 +61,7 @@ ENTRIES_LIST = Listing(
         "since": day("e.at >= any(%s)"),
         "until": day("e.at < any(%s)"),
     },
+    aud="e.aud",
 )
 Number = Annotated[int, QueryParameter(ge=0, le=tiles.MAX_SIZE)]
 
@@ -209,7 +209,7 @@ def routes() -> ControllerRouterHandler:
         asked = ENTRIES_LIST.asked(request)
         with reading(request) as (db, me, note):
             page = ENTRIES_LIST.read(db, me, asked, sealer(request))
-            tell_entries(note, page)
+            note.page(page)
         return ENTRIES_LIST.answer(request, page, me)
 
     @get(
@@ -224,9 +224,9 @@ def routes() -> ControllerRouterHandler:
     )
     def entry(request: Request[Any, Any, Any], entry: FromPath[int]) -> Response[bytes]:
         """As far as the caller may see it; 404 for the others."""
-        with acting(request) as (db, _):
+        with reading(request) as (db, _, note):
             found = entries.one(db, entry)
-            tell_read(db, f"entry/{entry}", [found.aud] if found.content else [])
+            note(f"entry/{entry}", [found.aud])
             told = entries.told(db, found)
         return _private(told)
 
@@ -242,10 +242,10 @@ def routes() -> ControllerRouterHandler:
     )
     def entry_proof(request: Request[Any, Any, Any], entry: FromPath[int]) -> Response[bytes]:
         """To be handed to anybody who is to know of this entry: `clearway ledger proof --check FILE`."""
-        with acting(request) as (db, _):
+        with reading(request) as (db, _, note):
             found = entries.one(db, entry)
             proof = entries.proof(db, entry)
-            tell_read(db, f"entry/{entry}", [found.aud] if found.content else [])
+            note(f"entry/{entry}", [found.aud])
         return _private(proof)
 
     @get(

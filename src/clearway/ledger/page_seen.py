@@ -1,4 +1,4 @@
-"""Who may see what an audit page shows, in words; and that marked content was read.
+"""Who may see what an audit page shows, in words.
 
 The audiences are those of the room above: here only the database's own words for them are asked.
 """
@@ -13,8 +13,6 @@ from msgspec import Struct
 from clearway.http.pages.tlp import LABELS, Tlp
 from clearway.records.errors import NotFoundError
 
-from .append import READ, append_read
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[Any]
 
-GREEN = 1  # 0 is CLEAR; what is above them is marked, and reading it is on the log
 _MOST = 100
 
 
@@ -81,17 +78,3 @@ def strictest(found: Iterable[Audience], unknown: bool = False) -> Tlp | None:
     labels = {one.label.removeprefix("TLP:") for one in found} | ({"RED"} if unknown else set())
     ranked = sorted((label for label in labels if label in LABELS), key=LABELS.index)
     return Tlp(ranked[0]) if ranked else None
-
-
-def tell_read(db: Connection, subject: str, auds: Iterable[int]) -> bool:
-    """Logs that the reader saw marked content, once an hour for each subject and audience; whether any was marked."""
-    marked = sorted({aud for aud in auds if aud > GREEN})
-    for aud in marked:
-        again = db.execute(
-            "select from clearway.log_entry where subject = %s and act = %s and aud = %s and actor = clearway.me() "
-            "and at > clock_timestamp() - interval '1 hour' limit 1",
-            (subject, READ, aud),
-        ).fetchone()
-        if again is None:
-            append_read(db, [subject], aud)
-    return bool(marked)

@@ -19,7 +19,7 @@ from . import tree_store as tree
 from .api import ENTRIES_LIST
 from .note import parse_key
 from .proofs import checked
-from .reading import reading, tell_entries
+from .reading import reading
 from .verifying import standing
 
 if TYPE_CHECKING:
@@ -69,8 +69,9 @@ def handlers() -> list[HTTPRouteHandler]:
             # A form sends its empty fields too; the address of what is shown has none.
             return Response(b"", status_code=303, headers={"location": str(Address.of(request))})
         asked = ENTRIES_LIST.asked(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = ENTRIES_LIST.read(db, me, asked, sealer(request))
+            note.page(found)
             state = entries.status(db)
             seen = page_seen.audiences(db, found.auds)
             who = names(db, (actor_of(e) for e in found.items))
@@ -116,21 +117,21 @@ def handlers() -> list[HTTPRouteHandler]:
 
     @get(["/audit.json", "/audit.csv"], opt=SIGNED_IN, **_PAGE)
     def told(request: _R) -> Response[bytes]:
-        """The same list for programs. It has contents, so that what is marked among them counts as read."""
+        """The same list for programs, with the contents."""
         asked = ENTRIES_LIST.asked(request)
         with reading(request) as (db, me, note):
             found = ENTRIES_LIST.read(db, me, asked, sealer(request))
-            tell_entries(note, found)
+            note.page(found)
         return ENTRIES_LIST.answer(request, found, me)
 
     @get("/audit/{entry:int}", opt=SIGNED_IN, **_PAGE)
     def one(request: _R, entry: FromPath[int]) -> Response[bytes]:
         """One entry: who, what, its content, its proof computed anew, and why the reader may see it."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = entries.one(db, entry)
             seen = page_seen.audience(db, found.aud)
             proof = _proof(db, found)
-            told = page_seen.tell_read(db, f"entry/{entry}", [found.aud] if found.content else [])
+            told = note(f"entry/{entry}", [found.aud])
             who = names(db, [actor_of(found)])
             agreed = _agreed(db, found)
             around = entries.listed(db, entries.Filter(subject=found.subject or "?"), limit=12)
@@ -155,10 +156,10 @@ def handlers() -> list[HTTPRouteHandler]:
     @get("/audit/{entry:int}/proof", opt=SIGNED_IN, **_PAGE)
     def proof_of(request: _R, entry: FromPath[int]) -> Response[bytes]:
         """The proof as a file, to be checked elsewhere. It has the entry's content."""
-        with acting(request) as (db, _):
+        with reading(request) as (db, _, note):
             found = entries.one(db, entry)
             proof = entries.proof(db, entry)
-            page_seen.tell_read(db, f"entry/{entry}", [found.aud] if found.content else [])
+            note(f"entry/{entry}", [found.aud])
         headers = {
             "content-disposition": f'attachment; filename="entry-{entry}.proof.json"',
             "cache-control": "no-store",

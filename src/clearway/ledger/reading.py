@@ -11,9 +11,11 @@
 The entry is in the transaction that reads, so that nothing is shown whose reading can't be logged. What the same
 credential reads again is not said again by this process for a while: an entry says that it was read, and not how often.
 One thing is told again after a minute. A page of a list is told once an hour for each question (list, filters, order,
-place in it): who looks at the first page all day is an entry an hour, who fetches the whole list an entry a page. The
-entry has how many of its rows are for that audience, and which filters were set; not what they were set to, which may
-name what others may see. A list that leaves as a file (CSV) is said each time.
+place in it) and the audiences that it shows: who looks at the first page all day is an entry an hour, who fetches the
+whole list an entry a page. A list that leaves as a file (CSV) is said each time.
+
+An entry of a list has the route, how many of its rows are for that audience, which filters were set, and a digest of
+what they were set to. Not their values, which may name what others may see (`question`).
 """
 
 from __future__ import annotations
@@ -24,16 +26,19 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode
 
+from psycopg import sql
 from psycopg.errors import DiskFull
 
 from clearway.http.acting import acting, doorkeeper
+from clearway.http.listing import OWN
 from clearway.store.scalar import scalar
 
 from .append import READ, append, append_read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     import psycopg
     from litestar import Request
@@ -45,10 +50,13 @@ LIST = "list/"
 AGAIN_S = 60.0  # after which the same reading of one thing is told again
 PAGE_AGAIN_S = 3_600.0  # and of the same page of a list
 MOST_AUDIENCES = 16  # entries of one request; more audiences than these are told for who sees all of them
+# What a list is asked besides its filters: order, place, and how a page shows it.
+PLACE = frozenset((*OWN, "after", "from", "columns", "words", "org", "at"))
 _MOST_REMEMBERED = 20_000
 _MOST_FILTERS = 40
 _OPEN = frozenset((0, 1))  # what everybody, or everybody who signs in, may read
-# When it was told, by a digest of credential and subject: the number of an audience is kept nowhere.
+# When it was told, by a digest of credential, subject and audiences. An audience's number is another's after two days
+# at the earliest (decision 0013), and what is kept here counts for an hour.
 _told: dict[bytes, float] = {}
 _lock = Lock()
 
@@ -56,71 +64,95 @@ _lock = Lock()
 class Note:
     """Tells the log what one request reads, in its transaction."""
 
-    def __init__(self, db: psycopg.Connection[Any], key: str, *, file: bool) -> None:
+    def __init__(self, db: psycopg.Connection[Any], key: str, *, route: str, file: bool = False) -> None:
         self._db = db
         self._key = key
+        self._route = route
         self._file = file
         self.made: list[bytes] = []  # what was told, to be remembered once it is committed
 
-    def __call__(self, subject: str, auds: Iterable[int]) -> None:
-        """That content of these audiences is read.
+    def __call__(self, subject: str, auds: Iterable[int]) -> bool:
+        """That content of these audiences is read; whether any of it is marked.
 
-        `subject` is the public id of what is read ("asset/17"), or a list that leaves as a file ("list/assets").
+        `subject` is the public id of what is read ("asset/17", "finding/CWF-7Q4K-9M2X/receipt").
         """
-        marked = self._marked(auds)
-        which = self._digest(subject)
+        marked = {*auds} - _OPEN
+        which = self._digest(subject, marked)
         if not marked or _is_told(which, AGAIN_S):
-            return
-        for aud in marked:
+            return bool(marked)
+        for aud in self._bounded(Counter(marked)):
             append_read(self._db, [subject], aud)
-        if not subject.startswith(LIST):
-            self.made.append(which)
+        self.made.append(which)
+        return True
 
     def page(self, page: Page[Any]) -> None:
         """That a page of a list is read, as it was asked for."""
-        filters = [filter_ for filter_, _ in page.asked.narrowed]
-        self.listed(page.name, page.asked.query(), page.auds, filters)
+        self._list(page.name, page.asked.query(), Counter(page.auds), "rows", OWN)
 
-    def listed(self, name: str, question: str, auds: Iterable[int], filters: Iterable[str] = ()) -> None:
+    def listed(self, name: str, question: str, auds: Iterable[int]) -> None:
         """That rows with these audiences, each as often as it has rows, are read of the list `name`.
 
-        `question` is all that was asked for, and `filters` are the names of those that were set. While the database's
-        disk is full a list is shown all the same; the next request tells of it.
+        `question` is all that was asked for, as a query string. While the database's disk is full a list is shown all
+        the same; the next request tells of it.
         """
-        rows = Counter(auds)
+        self._list(name, question, Counter(auds), "rows", PLACE)
+
+    def counted(self, name: str, question: str, auds: Iterable[int]) -> None:
+        """That figures are read which were counted from rows of these audiences, as `listed`; the entry has no number
+        of rows."""
+        self._list(name, question, Counter(auds), "", PLACE)
+
+    def _list(self, name: str, question: str, rows: Counter[int], said: str, place: Collection[str]) -> None:
         subject = LIST + name
-        which = self._digest(f"{subject}?{question}")
-        marked = self._marked(rows)
+        marked = rows.keys() - _OPEN
+        which = self._digest(f"{subject}?{question}", marked)
         if not marked or (not self._file and _is_told(which, PAGE_AGAIN_S)):
             return
-        set_ = sorted({*filters})[:_MOST_FILTERS]
-        others = sum(rows[aud] for aud in rows.keys() - _OPEN - {*marked})
+        pairs = [pair for pair in parse_qsl(question, keep_blank_values=True) if pair[0] not in place]
+        content: dict[str, object] = {
+            "route": self._route,
+            "filters": sorted({filter_ for filter_, _ in pairs})[:_MOST_FILTERS],
+        }
         try:
             with self._db.transaction():
-                for aud in marked:
-                    said = {"rows": rows[aud] or others, "filters": set_}
-                    append(self._db, READ, subject, said, aud=aud)
+                if pairs:
+                    wanted = asked_text(name, pairs)
+                    content["asked"] = scalar(self._db, "select clearway.question(%s)", (wanted,))
+                for aud, number in self._bounded(Counter({aud: rows[aud] for aud in marked})).items():
+                    append(self._db, READ, subject, {**content, **({said: number} if said else {})}, aud=aud)
         except DiskFull:
             return
         self.made.append(which)
 
-    def _marked(self, auds: Iterable[int]) -> list[int]:
-        marked = sorted({*auds} - _OPEN)
-        if len(marked) > MOST_AUDIENCES:
-            return [
-                *marked[: MOST_AUDIENCES - 1],
-                scalar(self._db, "select clearway.meet(%s)", (marked[MOST_AUDIENCES - 1 :],)),
-            ]
-        return marked
+    def _bounded(self, rows: Counter[int]) -> Counter[int]:
+        """The rows by audience; those beyond `MOST_AUDIENCES` together, for who sees all of them."""
+        found = sorted(rows)
+        if len(found) <= MOST_AUDIENCES:
+            return rows
+        first, others = found[: MOST_AUDIENCES - 1], found[MOST_AUDIENCES - 1 :]
+        bounded = Counter({aud: rows[aud] for aud in first})
+        bounded[scalar(self._db, "select clearway.meet(%s)", (others,))] += sum(rows[aud] for aud in others)
+        return bounded
 
-    def _digest(self, subject: str) -> bytes:
-        return blake2b(f"{self._key}\n{subject}".encode(), digest_size=16).digest()
+    def _digest(self, subject: str, marked: Iterable[int]) -> bytes:
+        auds = " ".join(map(str, sorted(marked)))
+        return blake2b(f"{self._key}\n{subject}\n{auds}".encode(), digest_size=16).digest()
 
 
-def tell_entries(note: Note, page: Page[Any]) -> None:
-    """That a page of the log itself is read: those of its entries that show their content."""
-    auds = [aud for entry, aud in zip(page.items, page.auds, strict=True) if entry.content]
-    note.listed(page.name, page.asked.query(), auds, [filter_ for filter_, _ in page.asked.narrowed])
+def asked_text(name: str, pairs: Iterable[tuple[str, str]]) -> str:
+    """What the digest of an entry `list/{name}` is made of: the filters with their values, whatever their order."""
+    return f"{name}?{urlencode(sorted(pairs))}"
+
+
+def audiences(db: psycopg.Connection[Any], table: str, key: str, values: Iterable[object]) -> list[int]:
+    """The audience of each row of a governed table whose `key` is among `values` and that the caller may see."""
+    wanted = [*values]
+    if not wanted:
+        return []
+    found = sql.SQL("select aud from clearway.{} where {} = any(%s)").format(
+        sql.Identifier(table), sql.Identifier(key)
+    )
+    return [aud for (aud,) in db.execute(found, (wanted,))]
 
 
 @contextmanager
@@ -128,18 +160,25 @@ def reading(request: Request[Any, Any, Any]) -> Iterator[tuple[psycopg.Connectio
     """A transaction as `acting` gives, and the `Note` that tells the log what of it is read."""
     key = doorkeeper(request).key(request)
     with acting(request) as (db, me):
-        note = Note(db, key, file=request.url.path.endswith(".csv"))
+        note = Note(
+            db, key, route=str(request.scope["path_template"]), file=request.url.path.endswith(".csv")
+        )
         yield db, me, note
     _remember(note.made)  # only what is committed
 
 
 def tell_events(
-    db: psycopg.Connection[Any], key: str, question: str, auds: Sequence[int]
+    db: psycopg.Connection[Any], key: str, route: str, question: str, auds: Sequence[int]
 ) -> Callable[[], None]:
     """That events of these audiences are read by the holder of `key`, as `Note.listed`; call what it returns once that
-    is committed."""
-    note = Note(db, key, file=False)
-    note.listed("events", question, auds)
+    is committed.
+
+    Each audience by itself: a stream that has told of one brings others later, in any company.
+    """
+    note = Note(db, key, route=route)
+    rows = Counter(auds)
+    for few in [{aud: n} for aud, n in rows.items()] if len(rows) <= MOST_AUDIENCES else [rows]:
+        note.listed("events", question, Counter(few).elements())
     return lambda: _remember(note.made)
 
 

@@ -23,11 +23,12 @@ from clearway.http.listing import Listing
 from clearway.http.webhook_api import DELIVERIES, WEBHOOKS
 from clearway.ledger.api import ENTRIES_LIST
 
-MARKED = (ASSETS, FINDINGS, CASES, LEASES, TRIAGES, REPORTS, PAIRS, ENTRIES_LIST)
-# Accounts and settings, and what everybody may see.
+MARKED = (
+    ASSETS, FINDINGS, CASES, LEASES, TRIAGES, REPORTS, PAIRS, VERSIONS, WEBHOOKS, DELIVERIES, ENTRIES_LIST,
+)  # fmt: skip
+# Accounts and settings, what everybody may see, and embargoes, which have no marking of a row: their routes tell.
 OPEN = (
-    APPROVALS, SESSIONS, TOKENS, EMBARGOES, ORGANISATIONS, CLIENTS, MEMBERS, LISTS, RECIPIENTS, ASIDE, VERSIONS,
-    WEBHOOKS, DELIVERIES,
+    APPROVALS, SESSIONS, TOKENS, EMBARGOES, ORGANISATIONS, CLIENTS, MEMBERS, LISTS, RECIPIENTS, ASIDE,
 )  # fmt: skip
 
 

@@ -175,6 +175,12 @@ class ToDo(Struct, frozen=True, kw_only=True):
     acknowledged: date | None
 
 
+def audiences(db: psycopg.Connection[Any], org: int) -> list[int]:
+    """The audiences of what is addressed to the organisation, for the log of what is read."""
+    rows = db.execute("select aud from clearway.directive_address where recipient = %s", (org,))
+    return [aud for (aud,) in rows]
+
+
 def addressed_to(db: psycopg.Connection[Any], org: int, as_of: date) -> tuple[ToDo, ...]:
     """What is addressed to the organisation on that day: of each directive the version that stands then."""
     rows = db.execute(

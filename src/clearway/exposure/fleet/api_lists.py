@@ -148,11 +148,6 @@ def _page(
     return tuple(lines), "" if after is None else seal.seal(after, asked.bound(me))
 
 
-def filters_of(pairs: list[tuple[str, str]]) -> list[str]:
-    """The names of the filters that a list was narrowed by."""
-    return [name for name, _ in pairs if name not in ("cursor", "limit", "sort", "columns", "words", "org")]
-
-
 def answer(request: Request[Any, Any, Any], *, of_page: bool) -> Response[bytes]:
     """The list as JSON, or as CSV when the path ends so."""
     csv = request.url.path.endswith(".csv")
@@ -165,7 +160,7 @@ def answer(request: Request[Any, Any, Any], *, of_page: bool) -> Response[bytes]
         asked = page_asked.asked(pairs, me, today(), most=most, of_page=of_page, leads=leads)
         lines, following = page(db, me, asked, sealer(request))
         shown = items(db, me, lines)
-        note.listed("exposures", urlencode(pairs), (line.aud for line in lines), filters_of(pairs))
+        note.listed("exposures", urlencode(pairs), (line.aud for line in lines))
     headers = {}
     link = ""
     if following:

@@ -10,14 +10,15 @@ from litestar import Request, Response, delete, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
+from clearway.access.reading import audiences, reading
 from clearway.http import etag
-from clearway.http.acting import SIGNED_IN, acting, needs
+from clearway.http.acting import SIGNED_IN, needs
 from clearway.http.acts import done_once, removed
 from clearway.http.idempotency import Made
 from clearway.http.openapi import READ, WRITE, gives, problems_of
 from clearway.records.principal import member_of
 
-from . import rule
+from . import listing, rule
 from .api_exposures import Number, Reached, Say, Slug
 from .page_common import operating
 
@@ -81,9 +82,10 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def dry_run(request: Request[Any, Any, Any], data: JSONBody[DryRun]) -> Response[bytes]:
         """Nothing changes."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             home = member_of(me, data.organisation, "operate")
             found = rule.dry_run(db, home.org, data.about)
+            note.counted("exposures", rule.question(data.about), listing.shown_audiences(db))
         return etag.response(request, msgspec.json.encode(Reached(**msgspec.structs.asdict(found))), me)
 
     @get(
@@ -91,8 +93,10 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def rules(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Those of every organisation that the caller sees."""
-        with acting(request) as (db, me):
-            found = Rules(tuple(_rule(r, me) for r in rule.every(db)))
+        with reading(request) as (db, me, note):
+            standing = rule.every(db)
+            found = Rules(tuple(_rule(r, me) for r in standing))
+            note.listed("rules", "", audiences(db, "fleet_rule", "rule", (r.rule for r in standing)))
         return etag.response(request, msgspec.json.encode(found), me)
 
     @get(
@@ -104,8 +108,9 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def one_rule(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[bytes]:
         """With its tag, for ending it."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = rule.one(db, number)
+            note(f"rule/{number}", audiences(db, "fleet_rule", "rule", [number]))
         return etag.thing(request, _rule(found, me), me, found.version)
 
     @post(

@@ -22,6 +22,8 @@ from .page_common import home_of, table_or_none, today
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
 
+    from clearway.records.principal import Membership
+
 SlugText = Annotated[str, QueryParameter(max_length=63, pattern="^[a-z0-9-]*$")]
 
 
@@ -123,9 +125,10 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def rest(request: Request[Any, Any, Any], organisation: SlugText = "") -> Response[bytes]:
         """Of one organisation. It looks through what every asset holds, and takes longer than the week."""
-        with reading(request) as (db, me, _):
+        with reading(request) as (db, me, note):
             home = member_of(me, organisation, "read") if organisation else home_of(request, me)
             found = page_week.rest(db, home.org if home else None, table_or_none(request))
+            note.counted("week-rest", question(home), found.auds)
         said = RestSaid(
             organisation=home.slug if home else "",
             uncovered=tuple(Uncovered(ecosystem, assets) for ecosystem, assets in found.uncovered),
@@ -144,8 +147,13 @@ def answer(request: Request[Any, Any, Any], organisation: str) -> Response[bytes
     with reading(request) as (db, me, note):
         home = member_of(me, organisation, "read") if organisation else home_of(request, me)
         found = page_week.read(db, today(), home.org if home else None, table_or_none(request))
-        note.listed("week", home.slug if home else "", found.auds)
+        note.listed("week", question(home), found.auds)
     return etag.response(request, msgspec.json.encode(_week(found, home.slug if home else "")), me)
+
+
+def question(home: Membership | None) -> str:
+    """What the log says was asked: the week of one organisation, or of all."""
+    return f"organisation={home.slug}" if home is not None else ""
 
 
 def _week(found: page_week.Week, slug: str) -> WeekSaid:

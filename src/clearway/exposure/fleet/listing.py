@@ -94,12 +94,32 @@ class Counts(Struct, frozen=True, kw_only=True):
     facets: dict[str, dict[str, int]]
 
 
+_LOOKED_AT = 10_000  # exposures of a reader of many audiences
+
+
 def audiences(db: psycopg.Connection[Any]) -> list[int] | None:
     """The reader's audiences when they are few, to steer the planner; None for many, and for the owner."""
     row = db.execute(
         "select case when clearway.actor() = 0 then null else clearway.my_audiences(%s) end", (HINT,)
     ).fetchone()
     return row[0] if row else None
+
+
+def shown_audiences(db: psycopg.Connection[Any]) -> list[int]:
+    """The audiences of the exposures that figures are counted from, for the log of what is read: of the reader's own,
+    where they are few, those that have any."""
+    mine = audiences(db)
+    if mine is None:
+        rows = db.execute(
+            "select distinct e.aud from (select aud from clearway.exposure limit %s) e", (_LOOKED_AT,)
+        )
+    else:
+        rows = db.execute(
+            "select w.aud from unnest(%s::int[]) w(aud) "
+            "where exists (select from clearway.exposure e where e.aud = w.aud)",
+            (mine,),
+        )
+    return [aud for (aud,) in rows]
 
 
 def page(

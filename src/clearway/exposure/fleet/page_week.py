@@ -69,7 +69,8 @@ class Week(Struct, frozen=True, kw_only=True):
 class Rest(Struct, frozen=True, kw_only=True):
     """What runs that no loaded source speaks of: ecosystem -> on how many assets. Not `exact`: at least so many.
 
-    `products` are the first of the vendor products that no source names.
+    `products` are the first of the vendor products that no source names; `auds` the audiences of all that was looked
+    through.
     """
 
     uncovered: tuple[tuple[str, int], ...]
@@ -77,6 +78,7 @@ class Rest(Struct, frozen=True, kw_only=True):
     unjudged: int  # exposures whose verdict is not known
     exact: bool
     products: tuple[str, ...] = ()
+    auds: tuple[int, ...] = ()
 
 
 def read(db: psycopg.Connection[Any], day: date, org: int | None, table: Table | None) -> Week:
@@ -145,14 +147,14 @@ def rest(db: psycopg.Connection[Any], org: int | None, table: Table | None) -> R
     """What of the fleet nothing loaded speaks of."""
     mine = listing.audiences(db)
     rows = db.execute(
-        """select v.ecosystem, count(distinct h.asset), array_agg(distinct h.asset), count(*)
-        from (select h.asset, h.pv from clearway.held h join clearway.asset a on a.asset = h.asset
+        """select v.ecosystem, count(distinct h.asset), array_agg(distinct h.asset), count(*), array_agg(distinct h.aud)
+        from (select h.asset, h.pv, h.aud from clearway.held h join clearway.asset a on a.asset = h.asset
             where (%(mine)s::int[] is null or h.aud = any(%(mine)s)) and (%(org)s::int is null or a.org = %(org)s)
             limit %(most)s) h join clearway.package_version v on v.pv = h.pv
         group by v.ecosystem order by 2 desc, 1""",
         {"mine": mine, "org": org, "most": _HELD},
     ).fetchall()
-    bare = [(e, n, set(a)) for e, n, a, _ in rows if table is None or not table.coverage(e).covered]
+    bare = [(e, n, set(a)) for e, n, a, _, _ in rows if table is None or not table.coverage(e).covered]
     # What vendors make is covered product by product, as `match` has it: only those that no record names are bare.
     products: list[str] = []
     if table is not None and (made := next((b for b in bare if b[0] == _VENDOR), None)) is not None:
@@ -167,6 +169,7 @@ def rest(db: psycopg.Connection[Any], org: int | None, table: Table | None) -> R
         assets=len(set().union(*(a for _, _, a in bare))) if bare else 0,
         unjudged=unjudged.total,
         exact=sum(r[3] for r in rows) < _HELD and unjudged.exact,
+        auds=tuple(sorted({aud for *_, auds in rows for aud in auds})),
     )
 
 

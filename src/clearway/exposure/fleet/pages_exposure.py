@@ -11,7 +11,7 @@ from litestar.params import Body, FromPath
 from litestar.response import Redirect
 from msgspec import Struct, structs
 
-from clearway.access.reading import reading
+from clearway.access.reading import audiences, reading
 from clearway.http.acting import PATIENT, SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Column, Form, Table, done, page
@@ -127,10 +127,11 @@ def handlers() -> list[HTTPRouteHandler]:
     def counted(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The filters with their numbers, where these take longer than the page may."""
         address = Address("/exposure", Address.of(request).query)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             day = today()
+            pairs = pairs_of(request)
             asked = page_asked.asked(
-                pairs_of(request),
+                pairs,
                 me,
                 day,
                 most=page_asked.LIMIT,
@@ -139,6 +140,7 @@ def handlers() -> list[HTTPRouteHandler]:
             )
             numbers = page_facets.count(db, me, asked, page_facets.PATIENT_MS)
             facets = page_facets.facets(db, me, asked, numbers, address, day, page_facets.PATIENT_MS)
+            note.counted("exposures", urlencode(pairs), listing.shown_audiences(db))
         return page(
             request,
             "exposure/facets.html",
@@ -263,8 +265,7 @@ def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
             lines, following, slow = *api_lists.page(db, me, asked, sealer(request)), ""
         except BusyError as error:
             lines, following, slow = (), "", error.mend
-        question = urlencode(pairs)
-        note.listed("exposures", question, (line.aud for line in lines), api_lists.filters_of(pairs))
+        note.listed("exposures", urlencode(pairs), (line.aud for line in lines))
         counted = page_facets.count(db, me, asked)
         facets = page_facets.facets(db, me, asked, counted, address, day)
         seen = page_seen.seen(db, (line.aud for line in lines))
@@ -377,7 +378,7 @@ def _said(data: Deciding) -> status.Decision:
 
 
 def _before(request: Request[Any, Any, Any], data: Deciding, form: Form) -> Response[bytes]:
-    with acting(request) as (db, me):
+    with reading(request) as (db, me, note):
         found = _found(request, db, me, data)
         if len(found) > status.MOST:
             raise TooLargeError(f"over {status.MOST:,} exposures at once", mend="narrow the list first")
@@ -386,6 +387,8 @@ def _before(request: Request[Any, Any, Any], data: Deciding, form: Form) -> Resp
         seen = page_seen.seen(db, (line.aud for line in lines))
         known = data.act if data.act in page_decide.ACTS else ""
         asked = traces.traces(db, found) if known == "fixed" else traces.Traces()
+        question = data.view.lstrip("?") if data.view else urlencode({"ids": data.ids})
+        note.listed("exposures", question, audiences(db, "exposure", "exposure", found))
     return page(
         request,
         "exposure/decide.html",

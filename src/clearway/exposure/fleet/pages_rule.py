@@ -9,12 +9,13 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from msgspec import Struct, structs
 
+from clearway.access.reading import audiences, reading
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.pages import Address, Form, done, page
 from clearway.records.errors import ConflictError, InputError
 from clearway.records.principal import member_of
 
-from . import page_decide, page_seen, rule, status
+from . import listing, page_decide, page_seen, rule, status
 from .page_asked import day_in
 from .page_common import PAGE, home_of, operating, today
 
@@ -122,7 +123,7 @@ def _page(
     error: InputError | ConflictError | None = None,
 ) -> Response[bytes]:
     counted = None
-    with acting(request) as (db, me):
+    with reading(request) as (db, me, note):
         mine = [m for m in me.memberships if "operate" in m.rights]
         home = home_of(request, me)
         if tried and mine and error is None:
@@ -132,11 +133,13 @@ def _page(
                     me, data.organisation or (home.slug if home in mine and home else mine[0].slug), "operate"
                 )
                 counted = rule.dry_run(db, home.org, about)
+                note.counted("exposures", rule.question(about), listing.shown_audiences(db))
             except InputError as wrong:
                 error = wrong
         standing = rule.every(db)
-        marked = db.execute("select distinct aud from clearway.fleet_rule where ended is null").fetchall()
-        seen = page_seen.seen(db, (row[0] for row in marked))
+        marked = audiences(db, "fleet_rule", "rule", (one.rule for one in standing))
+        seen = page_seen.seen(db, marked)
+        note.listed("rules", "", marked)
     values = {k: str(v) for k, v in structs.asdict(data).items()}
     errors = {}
     if error is not None:

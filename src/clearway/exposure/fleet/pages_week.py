@@ -8,7 +8,7 @@ from litestar import Request, Response, get
 from litestar.response import Redirect
 
 from clearway.access.reading import reading
-from clearway.http.acting import PATIENT, SIGNED_IN, acting, viewer
+from clearway.http.acting import PATIENT, SIGNED_IN, viewer
 from clearway.http.guard import PUBLIC
 from clearway.http.pages import page
 
@@ -38,7 +38,7 @@ def handlers() -> list[HTTPRouteHandler]:
         with reading(request) as (db, me, note):
             home = home_of(request, me)
             found = page_week.read(db, today(), home.org if home else None, table)
-            note.listed("week", home.slug if home else "", found.auds)
+            note.listed("week", api_week.question(home), found.auds)
             seen = page_seen.seen(db, found.auds)
         return page(
             request,
@@ -62,9 +62,10 @@ def handlers() -> list[HTTPRouteHandler]:
     def rest(request: Request[Any, Any, Any]) -> Response[bytes]:
         """What nothing loaded speaks of: asked for after the page, since it looks through what every asset holds."""
         table = table_or_none(request)
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             home = home_of(request, me)
             found = page_week.rest(db, home.org if home else None, table)
+            note.counted("week-rest", api_week.question(home), found.auds)
         return page(request, "exposure/week_rest.html", fragment="rest", rest=found)
 
     return [start, this_week, told, rest]

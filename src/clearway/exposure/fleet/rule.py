@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Struct
@@ -75,6 +76,11 @@ class Rule(Struct, frozen=True, kw_only=True):
 def dry_run(db: psycopg.Connection[Any], org: int, matches: Match) -> listing.Counts:
     """How many open exposures a rule would decide now."""
     return listing.counts(db, matches.as_filter(org), ("environment", "severity", "ecosystem"))
+
+
+def question(matches: Match) -> str:
+    """What it is about, as a query string: for the log of what is read."""
+    return urlencode({name: value for name, value in msgspec.structs.asdict(matches).items() if value})
 
 
 def add(

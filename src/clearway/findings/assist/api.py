@@ -8,6 +8,7 @@ from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta, Struct
 
+from clearway.access.reading import audiences, reading
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN, acting, doorkeeper, needs
 from clearway.http.acts import done_once
@@ -26,13 +27,18 @@ from .settings import known
 from .view import Assistance, ProposalView, Settled, endpoint, proposal, view
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from litestar.handlers import HTTPRouteHandler
     from litestar.types import ControllerRouterHandler
 
+    from clearway.access.reading import Note
     from clearway.http.acts import Db
     from clearway.records.principal import Principal
+
+    About = findings.Finding | cases.Case
+    One = Callable[[Db, str], About]  # what a handling names, for the caller
 
 _R = Request[Any, Any, Any]
 
@@ -86,10 +92,7 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def of_finding(request: _R, handling: FromPath[HandlingText]) -> Response[bytes]:
         """The desk sees all; others the text that a coordinator took."""
-        with acting(request) as (db, me):
-            about = findings.one(db, handling)
-            found = view(db, doorkeeper(request).pool.owner, home_of(request), vault_of(request), about)
-        return etag.thing(request, found, me, about.version)
+        return _told(request, findings.one, handling)
 
     @post(
         "/findings/{handling:str}/assist",
@@ -101,11 +104,7 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def ask_of_finding(request: _R, handling: FromPath[HandlingText], data: JSONBody[Ask]) -> Response[bytes]:
         """A job. What is sent, and where, is an entry of the log before it is."""
-
-        def act(db: Db, me: Principal) -> Made:
-            return _asked(request, db, data.kind, findings.one(db, handling))
-
-        return done_once(request, act)
+        return _asked(request, data.kind, findings.one, handling)
 
     @get(
         "/cases/{handling:str}/assist",
@@ -116,10 +115,7 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def of_case(request: _R, handling: FromPath[CaseText]) -> Response[bytes]:
         """As of a finding; its audience is the meet of the case's and its findings'."""
-        with acting(request) as (db, me):
-            about = cases.one(db, handling)
-            found = view(db, doorkeeper(request).pool.owner, home_of(request), vault_of(request), about)
-        return etag.thing(request, found, me, about.version)
+        return _told(request, cases.one, handling)
 
     @post(
         "/cases/{handling:str}/assist",
@@ -131,11 +127,7 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def ask_of_case(request: _R, handling: FromPath[CaseText], data: JSONBody[Ask]) -> Response[bytes]:
         """As of a finding; made from its five most proven findings."""
-
-        def act(db: Db, me: Principal) -> Made:
-            return _asked(request, db, data.kind, cases.one(db, handling))
-
-        return done_once(request, act)
+        return _asked(request, data.kind, cases.one, handling)
 
     @get(
         "/findings/{handling:str}/assist/preview",
@@ -148,10 +140,7 @@ def handlers() -> list[HTTPRouteHandler]:
         request: _R, handling: FromPath[HandlingText], kind: FromQuery[Kind] = "summary"
     ) -> Response[bytes]:
         """Nothing is sent. Its `sha256` is that of the log's `assist.sent` when nothing changes in between."""
-        with acting(request) as (db, me):
-            about = findings.one(db, handling)
-            found = preview(db, doorkeeper(request).pool.owner, home_of(request), kind, about)
-        return etag.thing(request, found, me, about.version)
+        return _previewed(request, kind, findings.one, handling)
 
     @get(
         "/cases/{handling:str}/assist/preview",
@@ -164,10 +153,7 @@ def handlers() -> list[HTTPRouteHandler]:
         request: _R, handling: FromPath[CaseText], kind: FromQuery[Kind] = "summary"
     ) -> Response[bytes]:
         """As of a finding."""
-        with acting(request) as (db, me):
-            about = cases.one(db, handling)
-            found = preview(db, doorkeeper(request).pool.owner, home_of(request), kind, about)
-        return etag.thing(request, found, me, about.version)
+        return _previewed(request, kind, cases.one, handling)
 
     @post(
         "/assist/{number:int}/decision",
@@ -208,9 +194,34 @@ def vault_of(request: _R) -> Vault:
     return Vault.of_home(home_of(request))
 
 
-def _asked(request: _R, db: Db, kind: Kind, about: findings.Finding | cases.Case) -> Made:
-    number = start.ask(db, doorkeeper(request).pool.owner, home_of(request), kind, about)
-    return Made(record=Asked(number), status=201)
+def read(request: _R, db: Db, note: Note, about: About) -> Assistance:
+    """The assistance of a finding or case, for its reader; that it was read is on the log."""
+    found = view(db, doorkeeper(request).pool.owner, home_of(request), vault_of(request), about)
+    drafts = audiences(db, "assist_proposal", "proposal", (one.id for one in found.proposals))
+    note(f"{about.subject}/assist", [about.aud, *drafts])
+    return found
+
+
+def _told(request: _R, one: One, handling: str) -> Response[bytes]:
+    with reading(request) as (db, me, note):
+        about = one(db, handling)
+        found = read(request, db, note, about)
+    return etag.thing(request, found, me, about.version)
+
+
+def _previewed(request: _R, kind: Kind, one: One, handling: str) -> Response[bytes]:
+    with acting(request) as (db, me):
+        about = one(db, handling)
+        found = preview(db, doorkeeper(request).pool.owner, home_of(request), kind, about)
+    return etag.thing(request, found, me, about.version)
+
+
+def _asked(request: _R, kind: Kind, one: One, handling: str) -> Response[bytes]:
+    def act(db: Db, me: Principal) -> Made:
+        number = start.ask(db, doorkeeper(request).pool.owner, home_of(request), kind, one(db, handling))
+        return Made(record=Asked(number), status=201)
+
+    return done_once(request, act)
 
 
 def routes() -> ControllerRouterHandler:

@@ -9,6 +9,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from msgspec import Struct
 
+from clearway.access.reading import reading
 from clearway.http.acting import SIGNED_IN, acting, doorkeeper, needs
 from clearway.http.pages import Address, Form, Tlp, done, page
 from clearway.records.errors import (
@@ -25,9 +26,9 @@ from ..case import kept as cases
 from ..intake.record import desk_only
 from ..named import CaseText, HandlingText
 from . import kept, start
-from .api import home_of, vault_of
+from .api import home_of, read, vault_of
 from .preview import preview
-from .view import Assistance, ProposalView, view
+from .view import Assistance, ProposalView
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -141,10 +142,10 @@ def _number(text: str) -> int:
 
 def _shown(request: _R, where: str, handling: str, form: Form) -> Response[bytes]:
     wrong = ""
-    with acting(request) as (db, _):
+    with reading(request) as (db, _, note):
         about = _about(db, where, handling)
         try:
-            found = view(db, doorkeeper(request).pool.owner, home_of(request), vault_of(request), about)
+            found = read(request, db, note, about)
         except ConfigError as error:
             wrong = f"{error.what}: {error.mend}" if error.mend else error.what
             found = Assistance(handling=about.handling, endpoint=None, would=(), proposals=())

@@ -10,7 +10,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Struct
 
-from clearway.access.reading import reading
+from clearway.access.reading import audiences, reading
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.acts import done_once
@@ -135,13 +135,15 @@ def handlers() -> list[HTTPRouteHandler]:
     )  # fmt: skip
     def mine(request: _R) -> Response[bytes]:
         """Reports that wait for the caller's organisations to act, the oldest first."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
+            found = party.queue_of(db, me.orgs("maintain"))
+            note.listed("cases-mine", "", audiences(db, "case_party", "party", (q.party.id for q in found)))
             lines = [
                 QueueLine(
                     case=q.case, party=q.party.id, product=q.party.product, report=q.party.rm,
                     vendor=q.party.vfd, answer=q.party.answer, asked=q.party.asked,
                 )
-                for q in party.queue_of(db, me.orgs("maintain"))
+                for q in found
             ]  # fmt: skip
         return etag.response(request, msgspec.json.encode(Desk(waiting=lines)), me, "application/json")
 

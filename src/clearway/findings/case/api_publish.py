@@ -9,6 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter, RawBody
 from msgspec import Meta, Struct
 
+from clearway.access.reading import reading
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.acts import done_once
@@ -280,9 +281,10 @@ def handlers() -> list[HTTPRouteHandler]:
         repository: Annotated[str, QueryParameter(max_length=500)] = "",
     ) -> Response[bytes]:
         """The directory's lines for the package; with `domain` its security.txt, with `repository` its policy."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             case = kept.one(db, handling)
             asked = route.of_package(db, case.ecosystem, case.package)
+            note(f"{case.subject}/contacts", [case.aud])
         found: list[Contact] = []
         notes: list[str] = []
         if domain or repository:

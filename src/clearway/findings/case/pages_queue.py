@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Response, get
 
-from clearway.access.reading import reading
-from clearway.http.acting import SIGNED_IN, acting, needs
+from clearway.access.reading import audiences, reading
+from clearway.http.acting import SIGNED_IN, needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Table, Tlp, page
 
@@ -73,8 +73,9 @@ def handlers() -> list[HTTPRouteHandler]:
     @get("/cases/mine", opt=needs("maintain"), **PAGE)
     def mine(request: _R) -> Response[bytes]:
         """A maintainer's queue."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             rows = party.queue_of(db, me.orgs("maintain"))
+            note.listed("cases-mine", "", audiences(db, "case_party", "party", (q.party.id for q in rows)))
         tlp = Tlp("RED", "under embargo: for the parties of each case") if rows else None
         first = start(Address.of(request).get("from"), len(rows))
         return page(

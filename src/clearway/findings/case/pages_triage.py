@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlencode
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -66,7 +67,9 @@ def handlers() -> list[HTTPRouteHandler]:
         address = Address.of(request)
         with reading(request) as (db, me, note):
             rows = [w for w in triage.queue(db, now()) if _fits(address, w)]
-            note.listed("triage", str(address), findings.audiences(db, (one.handling for one in rows)))
+            note.listed(
+                "triage", urlencode(address.query), findings.audiences(db, (one.handling for one in rows))
+            )
         if not address.path.endswith(".csv"):
             return etag.response(request, msgspec.json.encode(rows), me, "application/json")
         names = [n for n in Waiting.__struct_fields__ if n != "reasons"]
@@ -148,7 +151,9 @@ def _queue(request: _R, form: Form, chosen: Sequence[str] = ()) -> Response[byte
         found = [w for w in rows if _fits(address, w)]
         first = start(address.get("cursor"), len(found))
         shown = found[first : first + SHOWN]
-        note.listed("triage", str(address), findings.audiences(db, (one.handling for one in shown)))
+        note.listed(
+            "triage", urlencode(address.query), findings.audiences(db, (one.handling for one in shown))
+        )
     return page(
         request,
         "findings/case/triage.html",

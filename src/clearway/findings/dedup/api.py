@@ -8,8 +8,9 @@ from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
+from clearway.access.reading import reading
 from clearway.http import etag
-from clearway.http.acting import SIGNED_IN, acting, doorkeeper, needs
+from clearway.http.acting import SIGNED_IN, doorkeeper, needs
 from clearway.http.acts import done_once
 from clearway.http.idempotency import Made
 from clearway.http.openapi import READ, WRITE, gives
@@ -89,9 +90,10 @@ def handlers() -> list[HTTPRouteHandler]:
     def shown(request: Request[Any, Any, Any], handling: FromPath[HandlingText]) -> Response[bytes]:
         """Its group with credits, edges with their reasons, what is alike, and what is public. A reporter sees what is
         said of their own findings alone."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             finding = kept.one(db, handling)
             found = view(db, finding, suggestions(request, finding, me))
+            note(f"{finding.subject}/duplicates", kept.audiences(db, found.shown()))
         return etag.thing(request, found, me, finding.version)
 
     @post(

@@ -9,6 +9,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from msgspec import Struct
 
+from clearway.access.reading import reading
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.pages import Address, Form, Tlp, done, page
 from clearway.records.errors import ConflictError, InputError, NotFoundError, TooLargeError
@@ -153,11 +154,13 @@ def _number(text: str) -> int:
 
 
 def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Response[bytes]:
-    with acting(request) as (db, me):
+    with reading(request) as (db, me, note):
         finding = kept.one(db, handling)
         found = view(db, finding, suggestions(request, finding, me))
         beside = _beside(db, found, Address.of(request).get("with"))
-        works = kept.working(db, _named(found, beside))
+        named = _named(found, beside)
+        works = kept.working(db, named)
+        note(f"{finding.subject}/duplicates", kept.audiences(db, found.shown() | named))
     others = [*found.alike, beside] if beside is not None else found.alike
     several = len({m.organisation for m in found.group} | {a.finding.organisation for a in others}) > 1
     whom = "for the coordinators" if several else "for the reporter's organisation and the coordinators"

@@ -57,6 +57,15 @@ class Duplicates(Struct, frozen=True, kw_only=True):
     known: tuple[Statement, ...]
     suggested: tuple[Suggestion, ...] = ()
 
+    def shown(self) -> set[str]:
+        """The findings that it is about, by their handling."""
+        return {
+            self.handling,
+            *(one.handling for one in self.group),
+            *(one.finding.handling for one in self.alike),
+            *(name for one in self.edges for name in (one.one, one.other)),
+        }
+
 
 def view(db: Connection, finding: Finding, suggested: tuple[Suggestion, ...] = ()) -> Duplicates:
     """Everything that is said of `finding` and others."""

@@ -9,6 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
+from clearway.access.reading import reading
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.acts import done_once
@@ -156,8 +157,10 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def track(request: Request[Any, Any, Any], organisation: SlugText = "") -> Response[bytes]:
         """Of one's own organisation; coordinators may ask about each."""
-        with acting(request) as (db, me):
-            found = record.of(db, record.reporter(db, me, organisation))
+        with reading(request) as (db, me, note):
+            org = record.reporter(db, me, organisation)
+            found = record.of(db, org)
+            note.counted("record", f"organisation={found.organisation}", record.audiences(db, org))
         return etag.response(request, msgspec.json.encode(found), me, "application/json")
 
     @post(

@@ -97,9 +97,10 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def signed(request: Request[Any, Any, Any], handling: FromPath[HandlingText]) -> Response[bytes]:
         """As it was given out: a DSSE envelope."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             finding = kept.one(db, handling)
             found = submit.receipt_of(db, finding.id)
+            note(f"{finding.subject}/receipt", [finding.aud])
         if not found:
             raise NotFoundError("it came without a receipt", where=finding.handling)
         headers = {"content-disposition": f'attachment; filename="{finding.handling}.receipt.json"'}

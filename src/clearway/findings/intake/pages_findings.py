@@ -184,9 +184,10 @@ def handlers() -> list[HTTPRouteHandler]:
     @get("/findings/{handling:str}/receipt.json", opt=SIGNED_IN, **PAGE)
     def receipt(request: Request[Any, Any, Any], handling: FromPath[HandlingText]) -> Response[bytes]:
         """The receipt, as a file."""
-        with acting(request) as (db, _):
+        with reading(request) as (db, _, note):
             finding = kept.one(db, handling)
             found = submit.receipt_of(db, finding.id)
+            note(f"{finding.subject}/receipt", [finding.aud])
         headers = {"content-disposition": f'attachment; filename="{finding.handling}.receipt.json"'}
         return Response(found.encode(), media_type="application/json", headers=headers)
 

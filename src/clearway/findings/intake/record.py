@@ -115,6 +115,12 @@ def of(db: Connection, org: int) -> Record:
     return Record(**dict(zip(Record.__struct_fields__, row, strict=True)))
 
 
+def audiences(db: Connection, org: int) -> list[int]:
+    """The audiences of the findings that an organisation's record is counted from, for the log of what is read."""
+    rows = db.execute("select distinct aud from clearway.finding where org = %s", (org,))
+    return [aud for (aud,) in rows]
+
+
 def mark_of(db: Connection, finding: int) -> Mark | None:
     """What was said of a finding last, None when nothing was; with what was said before."""
     rows = db.execute(

@@ -9,9 +9,9 @@ from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
-from clearway.access.reading import reading
+from clearway.access.reading import audiences, reading
 from clearway.http import etag
-from clearway.http.acting import SIGNED_IN, acting
+from clearway.http.acting import SIGNED_IN
 from clearway.http.acts import done_once
 from clearway.http.cursor import sealer
 from clearway.http.idempotency import Made
@@ -139,8 +139,9 @@ def _handlers() -> list[HTTPRouteHandler]:
     )
     def one(request: Request[Any, Any, Any], reference: FromPath[ReferenceText]) -> Response[bytes]:
         """Its scope, its window and its fencing token."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = hold.one(db, reference)
+            note(hold.subject(found.reference), audiences(db, "lease", "reference", [found.reference]))
         return etag.thing(request, found, me, found.version)
 
     @post(

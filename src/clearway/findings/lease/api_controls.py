@@ -9,6 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
+from clearway.access.reading import audiences, reading
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN, acting, doorkeeper, needs
 from clearway.http.acts import done_once
@@ -75,8 +76,11 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def listed(request: Request[Any, Any, Any]) -> Response[bytes]:
         """One's own organisation's; for coordinators everybody's."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             found = control.listed(db)
+            note.listed(
+                "lease-controls", "", audiences(db, "lease_control", "control", (one.id for one in found))
+            )
         return etag.thing(request, Controls(items=[view(one) for one in found]), me, 0)
 
     @post(

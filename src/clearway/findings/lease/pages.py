@@ -10,7 +10,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from msgspec import Struct
 
-from clearway.access.reading import reading
+from clearway.access.reading import audiences, reading
 from clearway.http.acting import SIGNED_IN, acting
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, Tlp, done, page
@@ -109,6 +109,8 @@ def _handlers() -> list[HTTPRouteHandler]:
             found = LEASES.read(db, me, asked, sealer(request))
             note.page(found)
             shown = hold.in_window(db, first, first + timedelta(weeks=calendar.WEEKS))
+            drawn = audiences(db, "lease", "reference", (one.reference for one in shown))
+            note.listed("leases", f"from={first:%Y-%m-%d}", drawn)
             may = any(set(SCANS) & set(m.rights) for m in me.memberships)
         return page(
             request,
@@ -243,8 +245,9 @@ def _asking(request: Request[Any, Any, Any], form: Form, answer: ask.Answer | No
 
 
 def _shown(request: Request[Any, Any, Any], reference: str, form: Form) -> Response[bytes]:
-    with acting(request) as (db, _):
+    with reading(request) as (db, _, note):
         found = hold.one(db, reference)
+        note(hold.subject(found.reference), audiences(db, "lease", "reference", [found.reference]))
         may = hold.may(db, reference)
     return page(
         request,

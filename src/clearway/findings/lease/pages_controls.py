@@ -9,6 +9,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from msgspec import Struct
 
+from clearway.access.reading import audiences, reading
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.pages import Form, Tlp, done, page
 from clearway.records.errors import ConflictError, ForbiddenError, InputError, UpstreamError
@@ -125,8 +126,11 @@ def handlers() -> list[HTTPRouteHandler]:
 
 
 def _shown(request: Request[Any, Any, Any], form: Form) -> Response[bytes]:
-    with acting(request) as (db, me):
+    with reading(request) as (db, me, note):
         found = control.listed(db)
+        note.listed(
+            "lease-controls", "", audiences(db, "lease_control", "control", (one.id for one in found))
+        )
         mine = [m for m in me.memberships if set(CONTROLS) & set(m.rights)]
     now = tools(request).clock.now()
     return page(

@@ -9,6 +9,7 @@ from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
+from clearway.access.reading import reading
 from clearway.http import etag, partial
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.acts import done_once
@@ -177,9 +178,10 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def listed(request: Request[Any, Any, Any], handling: FromPath[HandlingText]) -> Response[bytes]:
         """Newest first, each with its levels; at most 200."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             finding = kept.one(db, handling)
             found = validation.listed(db, finding.id)
+            note(f"{finding.subject}/validations", [finding.aud])
         answer = Validations(items=tuple(view(finding.handling, one) for one in found))
         return etag.thing(request, answer, me, sum(one.version for one in found))
 
@@ -194,9 +196,10 @@ def handlers() -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], handling: FromPath[HandlingText], number: FromPath[int]
     ) -> Response[bytes]:
         """How far it is, or what was found. Its statements are files of the finding."""
-        with acting(request) as (db, me):
+        with reading(request) as (db, me, note):
             finding = kept.one(db, handling)
             found = validation.one(db, finding.id, number)
+            note(f"{finding.subject}/validations", [finding.aud])
         return etag.thing(request, view(finding.handling, found), me, found.version)
 
     @get(
@@ -296,11 +299,12 @@ def revoking() -> list[HTTPRouteHandler]:
     def revocations(request: Request[Any, Any, Any], handling: FromPath[HandlingText]) -> Response[bytes]:
         """A DSSE envelope, signed now: for `clearway finding verify --revocations`. Empty when none was."""
         home = request.app.state.home
-        with acting(request) as (db, _):
+        with reading(request) as (db, _, note):
             finding = kept.one(db, handling)
             told = revoked.listed(
                 db, Vault.of_home(home), finding, validation.listed(db, finding.id), SystemClock().now()
             )
+            note(f"{finding.subject}/revocations", [finding.aud])
         return Response(
             revoked.signed(DeskKey.of_home(home, make=False), told),
             media_type="application/json",

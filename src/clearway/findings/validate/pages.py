@@ -10,6 +10,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from msgspec import Struct
 
+from clearway.access.reading import reading
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.pages import Form, Tlp, done, page
 from clearway.records.errors import ConflictError, InputError
@@ -154,9 +155,10 @@ def handlers() -> list[HTTPRouteHandler]:
 
 
 def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Response[bytes]:
-    with acting(request) as (db, _):
+    with reading(request) as (db, _, note):
         finding = kept.one(db, handling)
         found = validation.listed(db, finding.id)
+        note(f"{finding.subject}/validations", [finding.aud])
         files = artefact.listed(db, finding.id)
         standing = validation.best(db, finding.id)
         may = bool(kept.working(db, [finding.handling]))
