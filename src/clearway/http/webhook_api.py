@@ -196,8 +196,8 @@ def routes(own: Audience, log: Log, reading: Reading) -> Router:
     )
     def one(request: _R, webhook: FromPath[int]) -> Response[bytes]:
         with reading(request) as (db, me, note):
-            found, version = webhook_store.one(db, _number(webhook))
-            note(f"webhook/{found.webhook}", [webhook_store.audience_of(db, found.webhook)])
+            found, version, aud = webhook_store.seen(db, _number(webhook))
+            note(f"webhook/{found.webhook}", [aud])
         return etag.thing(request, found, me, version)
 
     @patch(

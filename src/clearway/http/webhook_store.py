@@ -104,30 +104,27 @@ def add(
     return one(db, made)
 
 
-def audience_of(db: psycopg.Connection[Any], webhook: int) -> int:
-    """Its audience, for the log of what is read. Raises NotFoundError as `one`."""
-    row = db.execute("select aud from clearway.webhook where webhook = %s", (webhook,)).fetchone()
-    if row is None:
-        raise NotFoundError("nothing of that name is here")
-    return int(row[0])
-
-
 def one(db: psycopg.Connection[Any], webhook: int, *, lock: bool = False) -> tuple[Webhook, int]:
     """A webhook and its version.
 
     Raises:
         NotFoundError: there is none that the principal may see.
     """
+    return seen(db, webhook, lock=lock)[:2]
+
+
+def seen(db: psycopg.Connection[Any], webhook: int, *, lock: bool = False) -> tuple[Webhook, int, int]:
+    """As `one`, with its audience, for the log of what is read."""
     tail = " for update" if lock else ""
     row = db.execute(
-        f"select {_COLUMNS}, version from clearway.webhook where webhook = %s{tail}",  # noqa: S608 - constants
+        f"select {_COLUMNS}, version, aud from clearway.webhook where webhook = %s{tail}",  # noqa: S608 - constants
         (webhook,),
     ).fetchone()
     if row is None:
         raise NotFoundError("nothing of that name is here")
-    *values, version = row
+    *values, version, aud = row
     found = dict(zip(Webhook.__struct_fields__, values, strict=True))
-    return Webhook(**{**found, "kinds": tuple(found["kinds"])}), int(version)
+    return Webhook(**{**found, "kinds": tuple(found["kinds"])}), int(version), int(aud)
 
 
 def change(

@@ -61,7 +61,6 @@ ENTRIES_LIST = Listing(
         "since": day("e.at >= any(%s)"),
         "until": day("e.at < any(%s)"),
     },
-    aud="e.aud",
 )
 Number = Annotated[int, QueryParameter(ge=0, le=tiles.MAX_SIZE)]
 

@@ -1,4 +1,4 @@
-"""`clearway ledger`: status, verify, proof, export, witness, key, epoch, erase, integrate."""
+"""`clearway ledger`: status, verify, proof, export, witness, key, epoch, erase, asked, integrate."""
 
 from __future__ import annotations
 
@@ -89,6 +89,14 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     erase.add_argument("--header", action="store_true", help="who, when, what and about what")
     erase.add_argument("--content", action="store_true")
     erase.add_argument("--reason", required=True, help="why; logged for those who could read the entry")
+    asked = add("asked", "the entries of a person's reading of a list under these filters", run_asked)
+    asked.add_argument(
+        "person", type=int, metavar="PERSON", help="the number of who read, as entries have it"
+    )
+    asked.add_argument("list", metavar="LIST", help="such as exposures, of list/exposures")
+    asked.add_argument(
+        "question", metavar="QUERY", help='the filters as in an address: "flaw=CVE-2026-1&status=open"'
+    )
     add("integrate", "give committed entries their places now, where no server runs", run_integrate)
 
 
@@ -288,6 +296,28 @@ def run_erase(args: argparse.Namespace) -> int:
         _print_json({"entry": args.entry, "parts": parts, "told_by": told})
     else:
         print(f"erased the {' and '.join(parts)} of entry {args.entry}; entry {told} says so")
+    return 0
+
+
+def run_asked(args: argparse.Namespace) -> int:
+    """Says which entries say that a person read a list under these filters; exit code 6 when there is none."""
+    from clearway.records.errors import NotFoundError
+
+    from .opened import opened
+    from .questions import read_under
+
+    with opened(args.home) as log:
+        found = read_under(log.db, args.person, args.list, args.question)
+    if not found.entries:
+        raise NotFoundError(
+            "no entry says so", where=f"list/{args.list}", mend="give all the filters that were set"
+        )
+    if args.json:
+        _print_json(found)
+    else:
+        print(f"asked {found.asked}")
+        for entry in found.entries:
+            print(f"entry {entry.entry}, {entry.at:%Y-%m-%d %H:%M:%S} UTC")
     return 0
 
 

@@ -15,7 +15,7 @@ place in it) and the audiences that it shows: who looks at the first page all da
 whole list an entry a page. A list that leaves as a file (CSV) is said each time.
 
 An entry of a list has the route, how many of its rows are for that audience, which filters were set, and a digest of
-what they were set to. Not their values, which may name what others may see (`question`).
+what they were set to, but not their values (`questions`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from threading import Lock
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from psycopg import sql
 from psycopg.errors import DiskFull
@@ -36,6 +36,7 @@ from clearway.http.listing import OWN
 from clearway.store.scalar import scalar
 
 from .append import READ, append, append_read
+from .questions import LIST, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from clearway.http.listing import Page
     from clearway.records.principal import Principal
 
-LIST = "list/"
 AGAIN_S = 60.0  # after which the same reading of one thing is told again
 PAGE_AGAIN_S = 3_600.0  # and of the same page of a list
 MOST_AUDIENCES = 16  # entries of one request; more audiences than these are told for who sees all of them
@@ -105,7 +105,7 @@ class Note:
     def _list(self, name: str, question: str, rows: Counter[int], said: str, place: Collection[str]) -> None:
         subject = LIST + name
         marked = rows.keys() - _OPEN
-        which = self._digest(f"{subject}?{question}", marked)
+        which = self._digest(f"{subject}?{question}#{said}", marked)
         if not marked or (not self._file and _is_told(which, PAGE_AGAIN_S)):
             return
         pairs = [pair for pair in parse_qsl(question, keep_blank_values=True) if pair[0] not in place]
@@ -116,8 +116,7 @@ class Note:
         try:
             with self._db.transaction():
                 if pairs:
-                    wanted = asked_text(name, pairs)
-                    content["asked"] = scalar(self._db, "select clearway.question(%s)", (wanted,))
+                    content["asked"] = digest(self._db, name, pairs)
                 for aud, number in self._bounded(Counter({aud: rows[aud] for aud in marked})).items():
                     append(self._db, READ, subject, {**content, **({said: number} if said else {})}, aud=aud)
         except DiskFull:
@@ -137,11 +136,6 @@ class Note:
     def _digest(self, subject: str, marked: Iterable[int]) -> bytes:
         auds = " ".join(map(str, sorted(marked)))
         return blake2b(f"{self._key}\n{subject}\n{auds}".encode(), digest_size=16).digest()
-
-
-def asked_text(name: str, pairs: Iterable[tuple[str, str]]) -> str:
-    """What the digest of an entry `list/{name}` is made of: the filters with their values, whatever their order."""
-    return f"{name}?{urlencode(sorted(pairs))}"
 
 
 def audiences(db: psycopg.Connection[Any], table: str, key: str, values: Iterable[object]) -> list[int]:

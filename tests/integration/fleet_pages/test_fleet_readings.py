@@ -7,9 +7,12 @@ import io
 from typing import Any
 
 import msgspec
+import pytest
+from psycopg.errors import InsufficientPrivilege
 
 from clearway.access import audience
 from clearway.access.marking import Marking, own
+from clearway.ledger.questions import read_under
 from fleet_site import Site
 
 
@@ -107,12 +110,15 @@ def test_the_next_page_of_a_list_is_another_reading_and_the_entry_counts_its_row
     before = content(site, "list/assets")
     second = site.ask("GET", first.json()["next"], site.operator)
     assert len(second.json()["items"]) == 1
-    assert content(site, "list/assets")[len(before) :] == [{"filters": ["kind!"], "rows": 1}]
+    (said,) = content(site, "list/assets")[len(before) :]
+    assert (said["route"], said["filters"], said["rows"]) == ("/api/v1/assets", ["kind!"], 1)
 
 
 def test_what_a_filter_was_set_to_is_not_told(site: Site) -> None:
     assert site.ask("GET", "/api/v1/assets?name=web-1", site.operator).status_code == 200
-    assert content(site, "list/assets")[-1] == {"filters": ["name"], "rows": 1}
+    said = content(site, "list/assets")[-1]
+    assert sorted(said) == ["asked", "filters", "route", "rows"]
+    assert (said["filters"], said["rows"]) == (["name"], 1)
     with site.people.owner() as owner:
         said = owner.execute(
             "select count(*) from clearway.log_entry where subject = 'list/assets' and content ~ 'web-1'"
@@ -135,3 +141,65 @@ def test_what_one_may_not_see_is_no_reading(site: Site) -> None:
     ):
         assert site.ask("GET", path, site.other).status_code == 404
     assert told(site) == before
+
+
+def test_the_same_filters_have_one_digest_in_any_order_and_place_and_another_readers_is_another(
+    site: Site,
+) -> None:
+    asked = set()
+    for path in (
+        "/api/v1/assets?environment=production&name=web-1",
+        "/assets.json?name=web-1&limit=7&environment=production&sort=-name",
+        "/assets?environment=production&name=web-1",
+    ):
+        assert site.ask("GET", path, site.operator).status_code == 200
+        asked.add(content(site, "list/assets")[-1]["asked"])
+    assert len(asked) == 1
+    assert (
+        site.ask("GET", "/api/v1/assets?environment=production&name=web-1", site.auditor).status_code == 200
+    )
+    assert content(site, "list/assets")[-1]["asked"] not in asked
+    assert (
+        site.ask("GET", "/api/v1/assets?environment=production&name=web-2", site.operator).status_code == 200
+    )
+    assert content(site, "list/assets")[-1]["asked"] not in asked
+
+
+def test_the_owner_finds_who_asked_for_something_and_nobody_else_can_compute_it(site: Site) -> None:
+    assert site.ask("GET", "/api/v1/assets?name=web-1&kind!=nothing", site.auditor).status_code == 200
+    who = site.auditor.person
+    with site.people.owner() as owner:
+        found = read_under(owner, who, "assets", "kind!=nothing&name=web-1")
+        assert found.asked == content(site, "list/assets")[-1]["asked"]
+        assert len(found.entries) == 1
+        assert read_under(owner, who, "assets", "name=web-1").entries == ()
+        assert read_under(owner, site.operator.person, "assets", "kind!=nothing&name=web-1").entries == ()
+    for forbidden in ("select clearway.question_of(1, 'x')", "select ipad from clearway.question_key"):
+        with site.people.acting(site.auditor) as db, pytest.raises(InsufficientPrivilege):
+            db.execute(forbidden)
+
+
+def test_figures_say_from_whose_rows_they_were_counted_and_not_how_many(site: Site) -> None:
+    for path, subject in {
+        "/exposure/facets?status=open": "list/exposures",
+        "/this-week/rest": "list/week-rest",
+        "/api/v1/week/rest": "list/week-rest",
+    }.items():
+        before = content(site, subject)
+        assert site.ask("GET", path, site.operator).status_code == 200, path
+        for said in content(site, subject)[len(before) :]:
+            assert said["route"] == path.partition("?")[0]
+            assert "rows" not in said
+    assert content(site, "list/week-rest")
+
+
+def test_what_an_act_would_reach_and_the_rules_are_readings(site: Site) -> None:
+    one = site.exposures()[0]["id"]
+    for path, subject in {
+        f"/exposure/decide?act=fixed&id={one}": "list/exposures",
+        "/markings/asset/" + str(site.assets["web-1"]): f"asset/{site.assets['web-1']}",
+    }.items():
+        before = told(site)
+        assert site.ask("GET", path, site.operator).status_code == 200, path
+        after = told(site)[len(before) :]
+        assert after == [(subject, site.operator.person)] or (subject in dict(before) and after == []), path

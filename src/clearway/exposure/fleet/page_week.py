@@ -147,7 +147,8 @@ def rest(db: psycopg.Connection[Any], org: int | None, table: Table | None) -> R
     """What of the fleet nothing loaded speaks of."""
     mine = listing.audiences(db)
     rows = db.execute(
-        """select v.ecosystem, count(distinct h.asset), array_agg(distinct h.asset), count(*), array_agg(distinct h.aud)
+        """select v.ecosystem, count(distinct h.asset), array_agg(distinct h.asset), count(*),
+            array_agg(distinct h.aud::int)
         from (select h.asset, h.pv, h.aud from clearway.held h join clearway.asset a on a.asset = h.asset
             where (%(mine)s::int[] is null or h.aud = any(%(mine)s)) and (%(org)s::int is null or a.org = %(org)s)
             limit %(most)s) h join clearway.package_version v on v.pv = h.pv
