@@ -61,7 +61,7 @@ def read_under(owner: psycopg.Connection[Any], person: int, name: str, question:
     asked = str(row[0]) if row else ""
     rows = owner.execute(
         "select entry, at from clearway.log_entry where act = %s and subject = %s and actor = %s "
-        "and content::json ->> 'asked' = %s order by entry desc limit %s",
-        (READ, LIST + name, person, asked, _MOST),
+        "and strpos(content, %s) > 0 order by entry desc limit %s",
+        (READ, LIST + name, person, f'"asked":"{asked}"', _MOST),
     )
     return Read(asked=asked, entries=tuple(Found(entry=entry, at=at) for entry, at in rows))
