@@ -14,6 +14,7 @@ import pytest
 from clearway.app import cli
 from clearway.ledger import append
 from clearway.ledger.keys import FOLDER, SIGNED
+from clearway.ledger.opened import opened
 from clearway.ledger.witness import Witness
 from clearway.store.connect import connect
 from clearway.store.server import lease
@@ -255,3 +256,21 @@ def test_what_is_no_exported_log_is_told_so(
     said = capsys.readouterr().err
     assert f"this is no exported log: {why} (give a file of `clearway ledger export`)" in said
     assert "Error" not in said
+
+
+def test_the_entries_of_one_persons_question_are_found_and_of_no_other(
+    log_home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with opened(log_home) as log, log.db.transaction():
+        row = log.db.execute("select clearway.question_of(0, %s)", ("assets?a=1&name=web",)).fetchone()
+        made = append(
+            log.db, "content.read", "list/assets", {"asked": row[0] if row else "", "rows": 1}, aud=0
+        )
+    code, told, _ = run(log_home, capfd, "asked", "0", "assets", "name=web&a=1", "--json")
+    assert (code, [found["entry"] for found in told["entries"]]) == (0, [made])
+    for person, wanted, question in (
+        ("0", "assets", "name=web"),
+        ("1", "assets", "name=web&a=1"),
+        ("0", "x", "a=1"),
+    ):
+        assert run(log_home, capfd, "asked", person, wanted, question)[0] == 6
