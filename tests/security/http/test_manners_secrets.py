@@ -75,7 +75,7 @@ def test_the_database_keeps_no_key_of_a_request_and_the_application_reads_no_sec
         found = db.execute("select i::text from clearway.idempotency i").fetchall()
         assert found
         assert not any(CANARY in row[0] or CANARY.encode().hex() in row[0] for row in found)
-    for table in ("cursor_key", "webhook_secret", "event_floor"):
+    for table in ("cursor_key", "question_key", "webhook_secret", "event_floor"):
         with pytest.raises(Exception, match="permission denied"), manners.people.acting(manners.me) as db:
             db.execute(f"select * from clearway.{table}".encode())
     with manners.people.acting(manners.other) as db:
