@@ -47,7 +47,7 @@ def handlers() -> list[HTTPRouteHandler]:
         with reading(request) as (db, me, note):
             found = page_flaw.read(db, table_or_none(request), flaw[:200], today())
             lines = api_lists.items(db, me, found.affected.lines)
-            note(f"flaw/{found.id[:300]}", (line.aud for line in found.affected.lines))
+            note(f"flaw/{found.id[:300]}", page_flaw.audiences(db, found))
         record = FlawSaid(
             id=found.id,
             said=found.said,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from clearway.access.reading import audiences as rows_of
 from clearway.advisories import view as views
 from clearway.http.pages.plot import Happened
 from clearway.records.errors import NotFoundError
@@ -85,6 +86,14 @@ def read(db: psycopg.Connection[Any], table: Table | None, identifier: str, day:
         more_events=max(len(events) - MOST_EVENTS, 0),
         bundle=bundle,
     )
+
+
+def audiences(db: psycopg.Connection[Any], found: FlawPage) -> set[int]:
+    """The audiences of what the page shows of the fleet, and of the flaw itself where only marked records know it."""
+    auds = {line.aud for line in found.affected.lines}
+    if found.said is None:
+        auds |= {*rows_of(db, "flaw", "id", [found.id, *found.bundle])}
+    return auds
 
 
 def _kept(db: psycopg.Connection[Any], name: str) -> bool:

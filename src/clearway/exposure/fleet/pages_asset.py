@@ -233,7 +233,6 @@ def _one(
     wrong = next((f for f in (editing, exposing, uploading) if f is not None), None)
     with reading(request) as (db, me, note):
         kept = assets.one(db, asset)
-        note(f"asset/{asset}", [kept.aud])
         said = assets.exposures_said(db, asset)
         changed = described.changes(described.described(db, asset))
         documents = inventory.of_asset(db, asset, limit=30)
@@ -246,7 +245,9 @@ def _one(
         still_open = Filter(asset=asset, yes={"status": ("open",)})
         lines = listing.page(db, still_open, limit=10).lines
         counted = listing.counts(db, still_open, ("verdict",))
-        seen = page_seen.seen(db, {kept.aud, *(line.aud for line in lines)})
+        shown = {kept.aud, *(line.aud for line in lines)}
+        note(f"asset/{asset}", shown)
+        seen = page_seen.seen(db, shown)
         people = db.execute(
             "select person, name from clearway.person where person = any(%s)",
             ([*(s.person for s in said), *(c.person for c in changed)],),

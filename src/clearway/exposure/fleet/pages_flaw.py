@@ -53,7 +53,7 @@ def handlers() -> list[HTTPRouteHandler]:
             if found.id != flaw:
                 return Redirect(f"/flaws/{quote(found.id, safe='')}", status_code=303)
             seen = page_seen.seen(db, (line.aud for line in found.affected.lines))
-            note(f"flaw/{found.id[:300]}", (line.aud for line in found.affected.lines))
+            note(f"flaw/{found.id[:300]}", page_flaw.audiences(db, found))
         site = request.app.state.pages
         drawn = plot.timeline("Dated evidence", found.events, site.clock.now()) if found.events else None
         return page(

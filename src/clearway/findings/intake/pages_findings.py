@@ -8,7 +8,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from msgspec import Struct
 
-from clearway.access.reading import reading
+from clearway.access.reading import audiences, reading
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, Tlp, done, page
@@ -205,8 +205,9 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
     with reading(request) as (db, me, note):
         finding = kept.one(db, handling)
         found = view(db, finding)
-        note(finding.subject, [finding.aud])
         case = course.case_of(db, finding)
+        cases = audiences(db, "desk_case", "handling", [case.handling] if case is not None else ())
+        note(finding.subject, [finding.aud, *cases])
         signed = bool(submit.receipt_of(db, finding.id))
         track = record.of(db, finding.org)
         works = bool(kept.working(db, [finding.handling]))
