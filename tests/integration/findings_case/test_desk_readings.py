@@ -98,3 +98,19 @@ def test_a_party_from_outside_reads_of_an_embargo_unseen_by_the_other_parties(
                 "select actor from clearway.log_entry where act = 'content.read' and subject = %s", (whole,)
             ).fetchall()
         assert {actor for (actor,) in rows} == actors
+
+
+def test_a_page_that_shows_more_than_one_marking_is_told_for_each(cases: Cases, served: Site) -> None:
+    case = cases.opened()
+    with cases.acting() as db:
+        row = db.execute(
+            "select handling, aud::int from clearway.finding where case_id = %s", (case.id,)
+        ).fetchone()
+    assert row is not None
+    handling, aud = row
+    assert aud != case.aud
+    entries = ask(cases, served, cases.desk.coordinator, f"/findings/{handling}")
+    assert {(entry[0], entry[3]) for entry in entries} == {
+        (f"finding/{handling}", aud),
+        (f"finding/{handling}", case.aud),
+    }
