@@ -6,8 +6,8 @@ from alembic import op
 
 from clearway.store.ddl import run
 
-revision = "0066"
-down_revision = "0065"
+revision = "0067"
+down_revision = "0066"
 branch_labels = None
 depends_on = None
 
