@@ -49,12 +49,14 @@ def wait(said: Callable[[], bool], s: float = 40) -> None:
         time.sleep(0.1)
 
 
-def proven(desk: Desk, finding: kept.Finding, fix: bytes, *, diff: bool = False) -> None:
+def proven(
+    desk: Desk, finding: kept.Finding, fix: bytes, *, diff: bool = False, source: bytes = COPIES
+) -> None:
     """The finding has a recipe, and its fix, a release or a diff, is said to have reached E3."""
-    files = [File(kind="source", data=data, name="") for data in (COPIES, fix, LONG, SHORT)]
-    recipe = c_recipe(COPIES, None if diff else fix)
+    files = [File(kind="source", data=data, name="") for data in (source, fix, LONG, SHORT)]
+    recipe = c_recipe(source, None if diff else fix)
     if diff:
-        recipe["patched"] = c_target(COPIES, "1+", patches={"fix.patch": sha(fix)})
+        recipe["patched"] = c_target(source, "1+", patches={"fix.patch": sha(fix)})
     raw = json.dumps(recipe).encode()
     with desk.owner() as db:
         artefact.add_all(
@@ -96,6 +98,34 @@ def test_patches_of_two_hands_that_silence_each_others_proof_make_one_flaw(desk:
     assert crossed(desk, two) == [("same", "2 patches silence both proofs, and none tells them apart")]
     assert joined(desk, two)
     assert desk.acts().count("duplicate.cross_ran") == 2
+
+
+SNPRINTF = MENDS.replace(b"strncpy(to, from, 15); to[15] = 0;", b'snprintf(to, 16, "%s", from);')
+# The next release: the flaw stands a line below, and there is more in the program.
+NEXT = b"/* 1.1 */\n" + COPIES.replace(b"int main(", b"int more(void) { return 1; }\nint main(")
+
+
+def test_patches_for_two_releases_are_each_added_to_the_others(desk: Desk, two: Two) -> None:
+    proven(desk, two.ours, MENDS, diff=True)
+    proven(desk, two.theirs, SNPRINTF, diff=True, source=NEXT)
+    assert crossed(desk, two) == [("same", "2 patches silence both proofs, and none tells them apart")]
+    assert joined(desk, two)
+
+
+def test_a_patch_that_does_not_apply_to_the_others_release_is_tried_as_a_whole_and_joins_nobody(
+    desk: Desk, two: Two
+) -> None:
+    proven(desk, two.ours, MENDS, diff=True)
+    apart = COPIES.replace(b"#include <stdlib.h>\n", b"#include <stdlib.h>\n#include <stddef.h>\n")
+    proven(
+        desk,
+        two.theirs,
+        apart.replace(b"strcpy(to, from)", b"strncpy(to, from, 15); to[15] = 0"),
+        source=apart,
+    )
+    ((verdict, why),) = crossed(desk, two)
+    assert (verdict, "a release as a whole" in why) == ("likely", True)
+    assert not joined(desk, two)
 
 
 def test_one_release_that_silences_both_proofs_joins_nobody_and_tells_nobody(desk: Desk, two: Two) -> None:

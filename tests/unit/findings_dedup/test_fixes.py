@@ -42,11 +42,12 @@ def fix(target: r.Target, own: r.Target = OWN) -> Fix:
     return fix_of(own, target, Given(ONE, TWO, BOTH))
 
 
-def said(*fixes: Fix, one_build: bool = True, one_state: bool = False) -> str:
+def said(*fixes: Fix, one_build: bool = True, one_state: bool = False, alone: bool = True) -> str:
     row = {f.digest: True for f in fixes}
     crossed = cross(row, row)
     assert crossed is not None
-    found = weighed(crossed, {f.digest: f for f in fixes}, one_build=one_build, one_state=one_state)
+    named = {f.digest: f for f in fixes}
+    found = weighed(crossed, named, alone=named if alone else (), one_build=one_build, one_state=one_state)
     return found.verdict
 
 
@@ -81,7 +82,8 @@ def test_one_patch_alone_says_it_where_both_crash_in_one_state() -> None:
 def test_patches_of_two_hands_say_it() -> None:
     assert said(fix(patched(ONE)), fix(patched(TWO))) == "same"
     assert said(fix(patched(ONE)), fix(patched(BOTH))) == "likely", "a comment more is no other patch"
-    assert said(fix(patched(ONE)), fix(patched(TWO)), one_build=False) == "likely"
+    assert said(fix(patched(ONE)), fix(patched(TWO)), alone=False) == "likely", "the release may have"
+    assert said(fix(patched(ONE)), fix(patched(TWO)), one_build=False) == "same", "each added to the other"
 
 
 def test_what_is_more_than_diffs_on_the_sources_that_fired_is_a_release() -> None:
@@ -101,7 +103,7 @@ def test_what_a_diff_adds_is_told_without_layout_and_by_what_it_takes_away_where
 
 def test_other_words_of_a_cross_run_stay_as_they_are() -> None:
     different = Crossed(verdict="different", apart=("a", "b"))
-    assert weighed(different, {}, one_build=True, one_state=True) is different
+    assert weighed(different, {}, alone=(), one_build=True, one_state=True) is different
 
 
 # The planted program of the benchmark: ten flaws, twins in one function crash alike, and two patches mend both twins.
@@ -121,12 +123,14 @@ FIXES = {
 }
 
 
-def joins(one: tuple[int, str], other: tuple[int, str]) -> bool:
+def joins(one: tuple[int, str], other: tuple[int, str], one_build: bool = True) -> bool:
     """Whether two findings, each a flaw and the fix that came with it, are taken for one."""
     rows = [{fix: flaw in MENDS[fix] for fix in (one[1], other[1])} for flaw in (one[0], other[0])]
     crossed = cross(*rows)
     alike = one[0] == other[0] or tuple(sorted((one[0], other[0]))) in TWINS
-    return crossed is not None and weighed(crossed, FIXES, one_build=True, one_state=alike).verdict == "same"
+    if crossed is None:
+        return False
+    return weighed(crossed, FIXES, alone=FIXES, one_build=one_build, one_state=alike).verdict == "same"
 
 
 def test_of_planted_flaws_those_are_joined_that_are_one_but_twins_that_no_patch_tells_apart() -> None:
@@ -144,4 +148,26 @@ def test_of_planted_flaws_those_are_joined_that_are_one_but_twins_that_no_patch_
     missed = {(a, b) for a, b, same in pairs if not same and a[0] == b[0]}
     assert {name[:7] for pair in missed for _, name in pair} == {"release"}, (
         "of releases alone a person decides"
+    )
+
+
+def test_of_two_releases_two_patches_of_two_hands_join_and_nothing_less() -> None:
+    found = [(flaw, name) for name, flaws in MENDS.items() for flaw in flaws]
+    same = [(a, b) for a, b in combinations_with_replacement(found, 2) if joins(a, b, one_build=False)]
+    assert [(a, b) for a, b in same if a[0] != b[0]] == []
+    assert {(a[1], b[1]) for a, b in same if a[0] == 5} == {("fix-5", "fix-5-too")}
+
+
+def test_a_patch_is_added_to_another_release_as_its_diffs_alone() -> None:
+    theirs = msgspec.structs.replace(NEW, flags=("-O0",), patches={"fix-0.patch": sha(TWO)})
+    added = fix(patched(ONE, BOTH)).added_to(theirs)
+    assert added == msgspec.structs.replace(
+        theirs, patches={**theirs.patches, **(added.patches if added else {})}
+    )
+    assert added is not None
+    assert list(added.patches.values()) == [sha(TWO), sha(ONE), sha(BOTH)]
+    assert fix(NEW).added_to(theirs) is None, "a release has none"
+    assert (
+        fix(patched(ONE)).added_to(r.PythonTarget(name="toy", version="1", wheels={"t.whl": sha(b"t")}))
+        is None
     )

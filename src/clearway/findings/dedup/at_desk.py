@@ -90,34 +90,52 @@ class Desk:
             return
         rows: dict[int, dict[str, bool | None]] = {one: {}, other: {}}
         fixes = {each.fix.digest: each.fix for each in (a, b) if each.fix is not None}
+        one_build = digest_of(a.recipe.target) == digest_of(b.recipe.target)
+        alone: set[str] = set()  # fixes that were tried as their diffs alone
         for n, (fixed, tried) in enumerate(((a, b), (b, a))):
             job.progress(n, 2, "cross-runs")
             if fixed.fix is None:
                 continue
-            rows[fixed.finding.id][fixed.fix.digest] = True
-            # One fix of both is silent on both: that is what brought each to E3.
-            if fixed.fix.digest not in rows[tried.finding.id]:
-                same = tried.fix is not None and tried.fix.digest == fixed.fix.digest
-                silent = True if same else self._silences(job, fixed, tried)
-                rows[tried.finding.id][fixed.fix.digest] = silent
+            digest = fixed.fix.digest
+            rows[fixed.finding.id][digest] = True
+            if digest not in rows[tried.finding.id]:
+                silent, diffs = self._tried(job, fixed.fix, fixed, tried, one_build)
+                rows[tried.finding.id][digest] = silent
+                alone |= {digest} if diffs else set()
         said = cross(rows[one], rows[other])
         with job.owner() as db:
             if said is not None:
-                one_build = digest_of(a.recipe.target) == digest_of(b.recipe.target)
-                said = weighed(said, fixes, one_build=one_build, one_state=_one_state(db, one, other))
+                said = weighed(
+                    said, fixes, alone=alone, one_build=one_build, one_state=_one_state(db, one, other)
+                )
             _keep(db, a.finding, b.finding, said)
 
-    def _silences(self, job: Job, fixed: Proven, tried: Proven) -> bool | None:
-        """Whether the fix of one silences the proof of the other; None where this machine or the recipes can't tell."""
+    def _tried(
+        self, job: Job, fix: Fix, fixed: Proven, tried: Proven, one_build: bool
+    ) -> tuple[bool | None, bool]:
+        """Whether a fix silences the other finding's proof, and whether nothing but its diffs can be why.
+
+        Where the other fired on another release, or with a harness of its own, the diffs are added to that, if they
+        apply to the letter; else the whole of what the fix is built of is tried in its place.
+        """
+        if tried.fix is not None and tried.fix.digest == fix.digest:
+            return True, one_build  # one fix of both is silent on both: that is what brought each to E3
+        added = None if one_build else fix.added_to(tried.recipe.target)
+        if added is not None and (silent := self._silences(job, fixed, tried, added)) is not None:
+            return silent, True
+        return self._silences(job, fixed, tried, fix.target), one_build
+
+    def _silences(self, job: Job, fixed: Proven, tried: Proven, fix: r.Target) -> bool | None:
+        """Whether the fix of one silences the proof of the other; None where this machine or the recipes can't tell, as
+        where its diffs do not apply."""
         try:
-            assert fixed.fix is not None
             box = self._box()
             fetched = Folders(self.home / validate_desk.FETCHED)
             files = Either(
                 validate_desk.Sealed(job, self.vault, tried.finding, fetched),
                 validate_desk.Sealed(job, self.vault, fixed.finding, fetched),
             )
-            recipe = msgspec.structs.replace(tried.recipe, patched=fixed.fix.target)
+            recipe = msgspec.structs.replace(tried.recipe, patched=fix)
             subject = Subject(recipe=recipe, files=files, fix_of_another=True)
             with apart.builder(box, self.home, fetched.digests()) as builder:
                 ladder = judge(box, builder, subject, upto=2).ladder

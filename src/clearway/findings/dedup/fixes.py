@@ -8,6 +8,7 @@ as a whole, which mends many flaws at once. Two patches that add mostly the same
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import count
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,7 +19,7 @@ from ..validate import recipe as r
 from .silence import Crossed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from ..validate.files import Files
 
@@ -27,11 +28,21 @@ _MOST_LINES = 20_000
 
 
 class Fix(Struct, frozen=True, kw_only=True):
-    """One fix: `adds` are the lines that a patch adds; null for a release."""
+    """One fix: `adds` are the lines that a patch adds, `diffs` its files by SHA-256; null and none for a release."""
 
     digest: str
     target: r.Target
     adds: frozenset[bytes] | None = None
+    diffs: tuple[str, ...] = ()
+
+    def added_to(self, target: r.Target) -> r.CTarget | None:
+        """Another target with the diffs of this patch and nothing else of it, so that they alone can silence what fires
+        there, in whatever release and with whatever harness; None for a release, and for what has no diffs."""
+        if not self.diffs or not isinstance(target, r.CTarget):
+            return None
+        names = (f"{name}.patch" for n in count() if (name := f"fix-{n}") + ".patch" not in target.patches)
+        more = dict(zip(names, self.diffs, strict=False))
+        return msgspec.structs.replace(target, patches={**target.patches, **more})
 
 
 def digest_of(target: r.Target) -> str:
@@ -61,7 +72,7 @@ def fix_of(own: r.Target, fixed: r.Target, files: Files) -> Fix:
     lines: set[bytes] = set()
     for digest in added:
         lines |= added_lines(files.read(digest))
-    return Fix(digest=digest_of(fixed), target=fixed, adds=frozenset(lines))
+    return Fix(digest=digest_of(fixed), target=fixed, adds=frozenset(lines), diffs=tuple(added))
 
 
 def added_lines(diff: bytes) -> frozenset[bytes]:
@@ -75,26 +86,31 @@ def added_lines(diff: bytes) -> frozenset[bytes]:
     return of(b"+") or of(b"-")
 
 
-def weighed(said: Crossed, fixes: Mapping[str, Fix], *, one_build: bool, one_state: bool) -> Crossed:
+def weighed(
+    said: Crossed, fixes: Mapping[str, Fix], *, alone: Collection[str], one_build: bool, one_state: bool
+) -> Crossed:
     """What a cross-run's `same` is worth; anything else as it was said.
 
-    Two patches of different hands say it, or one patch where both proofs crash in one state. One patch alone may be too
-    broad, and a release is: that one release mends two flaws is the usual case.
+    Two patches of different hands say it, or one patch where both proofs crash in one state of one build. One patch
+    alone may be too broad, and a release is: that one release mends two flaws is the usual case.
 
     Args:
-        one_build: both proofs fired on the same build, so that a patch is all that differs from it for both.
+        alone: fixes that were tried on the other proof as their diffs alone, added to what that one fired on: the rest
+            of a fix that is built of another release may be what silences it.
+        one_build: both proofs fired on the same build.
         one_state: a key of evidence, stack or crash, is of both.
     """
     if said.verdict != "same":
         return said
-    patches = [adds for fix in said.both if one_build and (adds := fixes[fix].adds) is not None]
+    patches = [adds for fix in said.both if fix in alone and (adds := fixes[fix].adds) is not None]
     if any(_two(a, b) for n, a in enumerate(patches) for b in patches[:n]):
         return said
-    if patches and one_state:
+    if patches and one_state and one_build:
         words = "one patch silences both proofs, and both crash in the same state"
         return msgspec.structs.replace(said, words=words)
     if patches:
-        words = "one patch silences both proofs; it may be too broad to tell two flaws apart"
+        where = "" if one_build else ", each on its own build"
+        words = f"one patch silences both proofs{where}; it may be too broad to tell two flaws apart"
     else:
         words = "a release as a whole silences both proofs, and may mend two flaws at once"
     return msgspec.structs.replace(said, verdict="likely", words=words)
