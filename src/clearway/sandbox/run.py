@@ -176,6 +176,12 @@ def _check_files(run: Run) -> None:
         raise InputError(f"more than {MAX_INPUTS} input files", where="inputs", mend="bind a folder")
     for name in run.inputs:
         relative(name, "inputs")
+        # Told here: bubblewrap would fail on it as it fails where no box can be made.
+        if name.endswith("/") or any(str(folder) in run.inputs for folder in PurePosixPath(name).parents):
+            raise InputError(
+                f"a file where a folder is, or a folder where a file is: {name[:80]!a}", where="inputs",
+                mend="give each file a name of its own",
+            )  # fmt: skip
     if sum(map(len, run.inputs.values())) > run.limits.work_mib << 20:
         raise InputError("the inputs do not fit in /work", where="inputs", mend="raise limits.work_mib")
     if len(run.keep) > MAX_KEEP:

@@ -62,7 +62,9 @@ def no_answer(
     if isinstance(recipe.proof, r.Script) or (steps and all(one.said.raised is None for one in shown)):
         return ""
     for proof in control.alike(recipe):
-        before = builder.known(vulnerable, proof, partial(way_of, backend, vulnerable, proof, recipe, files))
+        before = builder.known(
+            vulnerable, proof, recipe, partial(way_of, backend, vulnerable, proof, recipe, files)
+        )
         if before.well and before == way_of(backend, patched, proof, recipe, files):
             return ""
     if steps:

@@ -11,6 +11,7 @@ same program.
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import shutil
@@ -32,7 +33,7 @@ from clearway.sandbox.run import Backend, Bind, Limits, Outcome, Run
 
 from . import program, wheel, whose
 from .files import Files
-from .recipe import CTarget, Proof, PythonTarget, Target
+from .recipe import CTarget, Proof, PythonTarget, Recipe, Target
 from .tools import COMPILERS, Compiler, compiler_version, python, python_binds, soabi, tool
 
 VERSION = "build/v6"  # of these rules: another number builds anew
@@ -78,9 +79,10 @@ class Builder:
         self._folder = folder
         self._ways: dict[tuple[str, tuple[str, ...], bytes], Any] = {}
 
-    def known(self, built: Built, proof: Proof, find: Callable[[], T]) -> T:
-        """How a benign proof goes on a build, found once: many patches are tried against one vulnerable build."""
-        key = (built.digest, built.own, msgspec.json.encode(proof))
+    def known(self, built: Built, proof: Proof, recipe: Recipe, find: Callable[[], T]) -> T:
+        """How a benign proof of a recipe goes on a build, found once: many patches are tried against one vulnerable
+        build."""
+        key = (built.digest, built.own, msgspec.json.encode((proof, recipe.oracle, recipe.limits)))
         if key not in self._ways:
             if len(self._ways) >= _WAYS:
                 self._ways.clear()
@@ -181,9 +183,7 @@ class Builder:
         done = self._run("\n".join(script), inputs, {"PATH": "/usr/bin:/bin"}, ("src/**",), ())
         _write(done.kept, "src/", into / "src")
         for name, digest in target.test_files.items():
-            path = into / "src" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(files.read(digest))
+            _lay(into / "src" / name, files.read(digest), f"test_files: {name[:80]}")
 
     def _sdist(
         self, target: PythonTarget, name: str, files: Files, into: Path, fresh: Path
@@ -293,9 +293,21 @@ def _write(kept: Mapping[str, bytes], head: str, into: Path) -> None:
     """Files that the box handed back, their names already checked by it."""
     for name, data in kept.items():
         path = into / name.removeprefix(head)
+        _lay(path, data, name)
+        path.chmod(0o755)
+
+
+def _lay(path: Path, data: bytes, place: str) -> None:
+    """One file, with its folders. Raises InputError: another lies in the way, or it can't be called so."""
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-        path.chmod(0o755)
+    except (FileExistsError, IsADirectoryError, NotADirectoryError):
+        raise InputError("a file where a folder is, or a folder where a file is", where=place) from None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise InputError("too long a name", where=place) from None
 
 
 def _open_up(folder: Path) -> None:

@@ -51,6 +51,7 @@ _COMPILED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*\.(c|cc|cpp|cxx|c\+\+|C)")
 _SOURCE = re.compile(r"[A-Za-z0-9][\w.+~-]*\.(dsc|tar\.(gz|xz|bz2|lzma)|diff\.gz|asc)")
 _VALUES = ("$", "object", "file", "repeat", "concat", "bytes", "dict", "tuple")
 _FILE_AS = ("bytes", "text", "path", "name")
+NAMED = "nobody has read the recipe, and its proof hands over the very place that it is to reach"
 
 
 def check(recipe: r.Recipe, place: str) -> None:
@@ -118,11 +119,35 @@ def to_read(recipe: r.Recipe) -> tuple[str, ...]:
             "nobody has read the recipe, and it leaves out patches that the release is published with"
         )
     proof = recipe.proof
+    if isinstance(proof, r.Command) and any(_names(word, recipe.oracle) for word in proof.argv[1:]):
+        found.append(NAMED)
     if isinstance(proof, r.Command) and proof.argv[0] == "python3":
         own = called_as(proof.argv[2], recipe.target.name)
         if not own or any(name.lower().endswith(_PROGRAMS) for name in proof.files):
             found.append("nobody has read the recipe, and its command may run what the reporter wrote")
     return tuple(found)
+
+
+def _names(word: str, oracle: r.Oracle) -> bool:
+    """Whether a word hands over the place that is to be reached: the file that is to appear, or a folder of it or of
+    the secret. Of steps the run tells (`drive`), which sees what their values come to."""
+    if not isinstance(oracle, r.FileOutside | r.Access):
+        return False
+    said = re.sub("/{2,}", "/", word.partition("=")[2] if word.startswith("-") else word)
+    path = PurePosixPath(said)
+    if ".." in path.parts:
+        return False
+    if said.startswith("/proc/"):  # another name of any place
+        return True
+    at = PurePosixPath("/work") / path
+    if isinstance(oracle, r.FileOutside):
+        return (
+            oracle.path in said
+            or oracle.path in word
+            or (at in PurePosixPath(oracle.path).parents and at != PurePosixPath("/"))
+        )
+    folders = (PurePosixPath("/work") / oracle.file).parents
+    return at in folders and at not in (PurePosixPath("/work"), PurePosixPath("/"))
 
 
 def called_as(module: str, package: str) -> bool:
@@ -259,7 +284,7 @@ def _value(value: Any, files: Mapping[str, str], secret: str, where: str) -> Non
     if not isinstance(value, dict):
         return
     if "file" in value:
-        if value["file"] not in files or value.get("as", "text") not in _FILE_AS:
+        if not isinstance(value["file"], str) or value["file"] not in files or _how(value) not in _FILE_AS:
             raise InputError("a value names a file that is none of the proof's", where=where)
         if value["file"] == secret:
             raise InputError("a step is given the secret that is to come out", where=where)
@@ -269,6 +294,10 @@ def _value(value: Any, files: Mapping[str, str], secret: str, where: str) -> Non
     repeat = value.get("repeat")
     if "repeat" in value and not (isinstance(repeat, list) and len(repeat) == 2):
         raise InputError("repeat is a value and how often", where=where)
+
+
+def _how(value: dict[str, Any]) -> str:
+    return str(value.get("as", "text"))
 
 
 def _name(name: Any, where: str) -> None:

@@ -1,6 +1,6 @@
 """Our harness for a proof that is data: runs the steps of `steps.json` against the package that is installed.
 
-    python3 -I drive.py LIBRARY steps.json SIZE SECRET own.json
+    python3 -I drive.py LIBRARY steps.json SIZE SECRET about.json
 
 It runs inside the box and is copied there as it is, so it imports nothing but the standard library. On stdout, each
 line after the nonce that we draw for each run, so that what a package prints by itself is not mistaken for it:
@@ -8,6 +8,8 @@ line after the nonce that we draw for each run, so that what a package prints by
     NONCE step package | beside | other     a call begins: of the package, of one that lies beside it, or of
                                    something else (`len`, a method of a text); "package" again where one that
                                    was called beside it comes to run something of it
+    NONCE named                    a call of the library's, or an attribute, is given the place that it is to reach
+                                   by its plain name: the file that is to appear, the secret, or a folder of it
     NONCE result VALUE             the last step's value
     NONCE raised CLASS             an exception of the package's ended it
     NONCE missing                  they could not be walked: a name is not there, the package or something that it needs
@@ -22,7 +24,10 @@ A step is one of
 A dotted name is a module's, `$e` what an earlier step was called. It reaches into the package that is judged, and into
 the few things of `OPEN`: a proof that could call what it likes could tell one release from another by its number, and
 then do by itself what the package is said to do. For the same reason a call of what is not the package's opens nothing
-but the proof's own files, never SECRET (the name of a file that the package alone may read), and starts nothing.
+but the proof's own files, never SECRET (the name of a file that the package alone may read), and starts nothing; and
+what is set is an attribute of an object: a module, a class or a function of which something is set is another program.
+about.json says where in the library the package's own files lie ("own"; none for all), and which file is to appear
+outside ("place").
 A value is plain JSON, or one of {"$": "e.x"}, {"object": "os.path.join"}, {"file": "a.txt", "as": "bytes" | "text" |
 "path" | "name"}, {"repeat": [value, 10]} (or {"n": 10}: ten times SIZE), {"concat": [...]}, {"bytes": value},
 {"dict": {...}}, {"tuple": [...]}.
@@ -53,6 +58,7 @@ MOST = 1 << 28  # characters of one value
 SHOWN = 2_000
 MISSING = 71
 CHAIN = 100  # exceptions behind one
+DEEP, LONG = 16, 4_096  # of a value, and of a path in it
 # Behind objects stand their modules, and behind generators and tracebacks the frames of whoever runs them.
 BEHIND = ("__", "gi_", "cr_", "ag_", "tb_", "f_", "co_")
 REFUSED = {
@@ -108,11 +114,12 @@ class Place:
 
 class Steps:
     """The names of earlier steps, and what a step says. `own` is where the package lies that is judged, in the library;
-    nothing for all of it."""
+    nothing for all of it. `place` is the file that is to appear outside."""
 
     def __init__(
-        self, size: int, library: str, nonce: str = "", secret: str = "", own: tuple[str, ...] = ()
-    ) -> None:
+        self, size: int, library: str, nonce: str = "", secret: str = "", own: tuple[str, ...] = (),
+        place: str = "",
+    ) -> None:  # fmt: skip
         self.size = size
         self.library = Place(Path(library).resolve())
         self.package = Place(Path(library).resolve(), *own)
@@ -120,6 +127,8 @@ class Steps:
         self.nonce = nonce
         self.work = Path.cwd().resolve()
         self.secret = (self.work / secret).resolve() if secret else None
+        self.place = Path(place) if place else self.secret
+        self.named = False  # whether it was given to the library by its plain name
         self.callee: Any = None  # what is being called
         self.foreign = False  # and whether it is something else than the package's
         self.passed: tuple[Any, ...] = ()  # what the last name that was reached leads through
@@ -132,7 +141,13 @@ class Steps:
         for step in steps:
             if "set" in step:
                 where, _, name = step["set"].rpartition(".")
-                setattr(self.reach(where), name, self.value(step["to"]))
+                thing, value = self.reach(where), self.value(step["to"])
+                if issubclass(
+                    type(thing), ModuleType | FunctionType | MethodType | BuiltinFunctionType | type
+                ):
+                    raise OutsideError(step["set"])
+                self.tell(value)
+                setattr(thing, name, value)
                 continue
             if "call" in step:
                 args = [self.value(a) for a in step.get("args", [])]
@@ -141,6 +156,8 @@ class Steps:
                 self.inside(called, step["call"])
                 word = self.whose(called, args)
                 print(f"\n{self.nonce} step {word}", flush=True)
+                if word != "other":
+                    self.tell([*args, *kwargs.values()])
                 self.callee, self.foreign = called, not self.own(called)
                 if word == "beside":
                     sys.setprofile(self.watch)
@@ -246,6 +263,32 @@ class Steps:
         if any(map(self.mine, handed)):
             return "package"
         return "beside" if handed and word == "other" else word
+
+    def tell(self, value: Any) -> None:
+        """Says once when a value that is handed over is the place that is to be reached, or has it in it."""
+        if not self.named and self.plain(value):
+            self.named = True
+            print(f"\n{self.nonce} named", flush=True)
+
+    def plain(self, value: Any, depth: int = 0) -> bool:
+        """Whether a value is the plain path of what is to be reached, or of a folder of it other than the proof's own.
+        One that climbs ("x/../a") is the package's to refuse."""
+        kind = type(value)
+        if self.place is None or depth > DEEP:
+            return False
+        if issubclass(kind, list | tuple):
+            return any(self.plain(one, depth + 1) for one in value)
+        if issubclass(kind, dict):
+            return any(self.plain(one, depth + 1) for one in value.values())
+        if not issubclass(kind, str | bytes | Path) or (not issubclass(kind, Path) and len(value) > LONG):
+            return False
+        path = Path(os.fsdecode(value))
+        if ".." in path.parts or "\0" in str(path):
+            return False
+        path = Path(os.path.realpath(self.work / path))  # "//tmp" and "/proc/self/root/tmp" are "/tmp"
+        return path == self.place or (
+            path in self.place.parents and path not in (self.work, *self.work.parents)
+        )
 
     def watch(self, frame: FrameType, event: str, arg: Any) -> None:
         """The interpreter's profile hook, until something of the package's runs in a call that is another's: a plugin
@@ -382,13 +425,13 @@ async def _awaited(thing: Any) -> Any:
     return await thing
 
 
-def main(library: str, steps: str, size: str, secret: str = "", own: str = "") -> int:
+def main(library: str, steps: str, size: str, secret: str = "", about: str = "") -> int:
     """Runs the steps; 0 with a result, 70 with an exception of the package's, 71 when they can't be walked."""
     nonce = sys.stdin.readline().strip()  # taken before anything of the target's runs
     sys.path.insert(0, library)
     said = json.loads(Path(steps).read_text("utf-8"))
-    roots = json.loads(Path(own).read_text("utf-8")) if own else ()
-    walk = Steps(int(size), library, nonce, secret, tuple(roots))
+    given = json.loads(Path(about).read_text("utf-8")) if about else {}
+    walk = Steps(int(size), library, nonce, secret, tuple(given.get("own", ())), given.get("place", ""))
     sys.addaudithook(walk.heard)
     try:
         shown = repr(walk.run(said))[:SHOWN]

@@ -29,6 +29,7 @@ from .fuzz import ENDED, LEAST_S, MOST_SLICES, SEEDS, SLICE_S, Fuzzed, Told
 
 MOST_NEW = 100  # inputs of one slice that are tried
 MOST_KEPT = 400  # that go on to the next
+_OURS = {"cover.py", "drive.py", "steps.json", "place.json", "seeds", "found", "corpus"}  # in the box
 _MADE = ".made"  # an empty file, so that its folder is there
 _LIBRARY = "/atheris"  # where the box sees it
 _MEMORY_MIB = 2048
@@ -96,6 +97,8 @@ class Guided(Told):
             return "another input may well give another text, or raise"
         if self._patched.sanitized:
             return "the package's extensions are built with sanitizers"
+        if any(name.partition("/")[0] in _OURS for name in proof.files):
+            return "a file of the proof is called as one of the fuzzer's"
         if lacking := tools.no_atheris():
             return lacking
         if seconds < LEAST_S:

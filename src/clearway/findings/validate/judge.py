@@ -29,14 +29,13 @@ from .crash import CrashState, site_of
 from .files import Files
 from .fuzz import Fuzzed
 from .level import Ladder, Second, Step
-from .oracle import Seen
-from .trial import Shown, trial
+from .oracle import STARTS_S, Seen
+from .trial import Shown, longer, trial
 from .unbroken import unbroken
 from .variants import Progress, Search
 
 _WRITTEN = 256 << 10
 APART = 10  # times as long must it take where it fires, for oracles of time
-STARTS_S = 0.5  # of processor time: to start an interpreter and import takes up to so long
 
 
 class Subject(Struct, frozen=True, kw_only=True):
@@ -65,13 +64,18 @@ class Subject(Struct, frozen=True, kw_only=True):
         if unknown:
             why = f" ({self.unknown_why})" if self.unknown_why else ""
             reasons.append(f"nobody vouches that {unknown} files of the target are what is published{why}")
-        if self.known is not None and self.document not in self.known:
+        if self.unread:
             reasons += check.to_read(self.recipe)
         return tuple(reasons)
 
+    @property
+    def unread(self) -> bool:
+        """Whether nobody has said that they have read the recipe."""
+        return self.known is not None and self.document not in self.known
+
     def laid_over(self, built: Built) -> tuple[str, ...]:
         """Why nothing above E1 counts of a build in which the recipe's own files lie over the sources'."""
-        if not built.over or self.known is None or self.document in self.known:
+        if not built.over or not self.unread:
             return ()
         return (f"nobody has read the recipe, and it lays {built.over} files of its own over the target's",)
 
@@ -178,6 +182,8 @@ def _climb(
         "compilers": (vulnerable.compiler,) if vulnerable.compiler else (),
     }
     first = _try(backend, vulnerable, subject, symbolize=True)
+    if first.said.named and subject.unread:
+        capped_by.append(check.NAMED)
     found |= {"state": first.seen.state, "output": _written(first)}
     if first.seen.state is not None:
         found["reported"] = min(len(first.report), _WRITTEN)
@@ -264,10 +270,20 @@ def _try(
     backend: Backend, built: Built, subject: Subject, *, symbolize: bool = False, uncaught: bool = False
 ) -> Shown:
     recipe = subject.recipe
+    limits = recipe.limits
+    if symbolize and isinstance(recipe.oracle, r.Endless):
+        # Once, with twice the time: what a machine at work makes a little slower does end then.
+        limits = longer(limits, 2 * limits.cpu_s)
     return trial(
-        backend, built, recipe.proof, recipe.oracle, subject.files, recipe.limits, symbolize=symbolize,
+        backend,
+        built,
+        recipe.proof,
+        recipe.oracle,
+        subject.files,
+        limits,
+        symbolize=symbolize,
         uncaught=uncaught,
-    )  # fmt: skip
+    )
 
 
 def _written(shown: Shown) -> bytes:

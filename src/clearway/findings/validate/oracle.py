@@ -11,6 +11,7 @@ import signal
 from collections.abc import Sequence
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from clearway.sandbox.run import Outcome
@@ -19,6 +20,7 @@ from . import recipe as r
 from .crash import CrashState, of_signal, state_of
 
 LEAST_S = 0.02  # of processor time: the start of a program
+STARTS_S = 0.5  # to start an interpreter and import takes up to so long
 BEYOND = 1.5  # of what linear growth takes: runs of one length differ by less
 Shows = Literal["fires", "silent", "unclear"]
 Whose = Literal["package", "beside", "other", ""]
@@ -39,7 +41,7 @@ class Said(Struct, frozen=True):
 
     `missing`: the steps could not be walked, which says nothing of the package. `step` is whose the last call was that
     began: the package's, that of one beside it, another's, or "" for none. `aside`: some call was that of one beside
-    it, and none the package's.
+    it, and none the package's. `named`: it was handed the place that it is to reach, by its plain name.
     """
 
     result: str | None = None
@@ -47,12 +49,14 @@ class Said(Struct, frozen=True):
     missing: bool = False
     step: Whose = ""
     aside: bool = False
+    named: bool = False
 
 
 def heard(outcome: Outcome, nonce: str) -> Said:
     """The harness's own lines in what a run wrote: those that begin with this run's nonce; the last ones count."""
     step: Whose = ""
     seen: set[Whose] = set()
+    named = False
     ended = Said()
     for line in outcome.stdout.decode("utf-8", "replace").splitlines():
         head, _, rest = line.partition(" ")
@@ -62,6 +66,8 @@ def heard(outcome: Outcome, nonce: str) -> Said:
         if kind == "step":
             step, ended = _WHOSE.get(value, "other"), Said()
             seen.add(step)
+        elif kind == "named":
+            named = True
         elif kind == "result":
             ended = Said(result=value)
         elif kind == "raised":
@@ -69,7 +75,7 @@ def heard(outcome: Outcome, nonce: str) -> Said:
         elif kind == "missing":
             ended = Said(missing=True)
     aside = "beside" in seen and "package" not in seen
-    return Said(result=ended.result, raised=ended.raised, missing=ended.missing, step=step, aside=aside)
+    return msgspec.structs.replace(ended, step=step, aside=aside, named=named)
 
 
 def of_package(seen: Seen, said: Said) -> Seen:
@@ -145,7 +151,8 @@ def growth(oracle: r.Growth, outcomes: Sequence[Outcome], said: Said | None = No
 
     The last size against the first: more than `ratio` times what linear growth would take. One that was stopped took
     longer than it says, so that it has to be beyond linear alone (`steep`): a limit below that is met by what is
-    linear as well. Times under 20 ms are the start of the program and count as 20 ms.
+    linear as well. Times under 20 ms are the start of the program and count as 20 ms; half a second more, or less, may
+    be an import.
     """
     if any(o.ended == "refused" for o in outcomes):
         return Seen(shows="unclear", why="the box could not be made")
@@ -170,6 +177,10 @@ def growth(oracle: r.Growth, outcomes: Sequence[Outcome], said: Said | None = No
         return Seen(shows="unclear", why=f"it was stopped ({outcomes[-1].ended})", cpu_s=times[-1])
     linear = oracle.sizes[-1] / oracle.sizes[0]
     found = times[-1] / times[0]
+    if found >= linear * oracle.ratio and times[-1] - times[0] <= STARTS_S:
+        # A module that is imported for the larger size, or a machine at work, makes as much of a difference.
+        why = f"{times[-1] - times[0]:.2f} s more are no growth: {STARTS_S:g} s may be an import. Choose larger sizes"
+        return Seen(shows="unclear", why=why, cpu_s=times[-1])
     if found >= linear * oracle.ratio:
         return Seen(
             shows="fires", why=f"{linear:g} times the size took {found:.0f} times as long", cpu_s=times[-1]

@@ -76,7 +76,7 @@ def trial(
     runs: list[_Ran] = []
     for size in oracle.sizes if isinstance(oracle, r.Growth) else (1,):
         if runs and isinstance(oracle, r.Growth):
-            limits = _longer(limits, steep(oracle, runs[0].outcome.cpu_s, len(runs)))
+            limits = longer(limits, steep(oracle, runs[0].outcome.cpu_s, len(runs)))
         runs.append(
             _once(
                 backend, built, proof, oracle, files, limits, size, symbolize, replaced, interpreter, uncaught
@@ -93,7 +93,7 @@ def trial(
     return Shown(seen=seen, outcome=last.outcome, said=last.said, report=last.report)
 
 
-def _longer(limits: Limits, cpu_s: float) -> Limits:
+def longer(limits: Limits, cpu_s: float) -> Limits:
     """Limits with room for so much processor time, up to what a recipe may ask for."""
     cpu_s = min(max(limits.cpu_s, cpu_s), MOST.cpu_s)
     wall_s = min(max(limits.wall_s, 5 * cpu_s), MOST.wall_s)
@@ -137,9 +137,10 @@ def _once(
         if not python_runs:
             raise InputError("steps are for a Python package", where="proof")
         inputs |= {"drive.py": _driver(), "steps.json": msgspec.json.encode(proof.steps)}
-        inputs |= {"own.json": msgspec.json.encode(built.own)}
+        outside = oracle.path if isinstance(oracle, r.FileOutside) else ""
+        inputs |= {"about.json": msgspec.json.encode({"own": built.own, "place": outside})}
         hidden = oracle.file if isinstance(oracle, r.Access) else ""
-        argv = (python, "-I", "-S", "-B", "drive.py", place, "steps.json", str(size), hidden, "own.json")
+        argv = (python, "-I", "-S", "-B", "drive.py", place, "steps.json", str(size), hidden, "about.json")
         stdin = f"{nonce}\n".encode()
     elif isinstance(proof, r.Command):
         head, *rest = proof.argv

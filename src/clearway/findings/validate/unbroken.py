@@ -53,7 +53,9 @@ def unbroken(
     counting = []
     for n, proof in enumerate(recipe.benign):
         told("benign input", n, len(recipe.benign))
-        way = builder.known(vulnerable, proof, partial(way_of, backend, vulnerable, proof, recipe, files))
+        way = builder.known(
+            vulnerable, proof, recipe, partial(way_of, backend, vulnerable, proof, recipe, files)
+        )
         if way.counts:
             counting.append(proof)
             ways.append((way.digest, way_of(backend, patched, proof, recipe, files).digest))
@@ -99,16 +101,18 @@ def _python_test(built: Built, test: r.PythonTests, environment: dict[str, str])
 
 
 def way_of(backend: Backend, built: Built, proof: r.Proof, recipe: r.Recipe, files: Files) -> Way:
-    """How a run goes: nothing benign is stopped, has a process that a sanitizer stopped, or steps that can't be
-    walked.
+    """How a run goes: nothing benign is stopped, has a process that a sanitizer stopped, has steps that can't be
+    walked, or fires by the recipe's own oracle.
 
     It counts where it runs the package: a program of the reporter's does not, nor a module of what lies beside it, nor
     steps whose last call is another's. What never came to a call of anything is ill, and counts as that.
     """
-    shown = trial(backend, built, proof, r.Signal(), files, recipe.limits)
+    timed = isinstance(recipe.oracle, r.Growth)  # one run shows no growth
+    shown = trial(backend, built, proof, r.Signal() if timed else recipe.oracle, files, recipe.limits)
     said, outcome = shown.said, shown.outcome
     counts = not isinstance(proof, r.Script) and said.step != "beside"
-    if outcome.ended != "exited" or said.missing or shown.report:
+    fires = shown.seen.shows == "fires"  # what the oracle calls a flaw is no harmless input
+    if outcome.ended != "exited" or said.missing or shown.report or fires:
         return Way(digest="", counts=counts, well=False)
     # A steps proof's line carries the nonce of its run; the value alone is compared.
     value = said.result or said.raised

@@ -57,7 +57,9 @@ def unpack(data: bytes, into: Path, place: str) -> frozenset[str]:
         lzma.LZMAError,
         struct.error,
     ) as error:
-        raise InputError(f"not a wheel: {error}", where=place) from None
+        # Where it is unpacked to is no reporter's to know.
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputError(f"not a wheel: {why}", where=place) from None
     return frozenset(written)
 
 
