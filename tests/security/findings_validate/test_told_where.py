@@ -16,7 +16,7 @@ from clearway.findings.validate import recipe as r
 from clearway.findings.validate.oracle import growth
 from clearway.records.errors import InputError
 from clearway.sandbox import Backend, Outcome
-from findings_targets import LONG, a_wheel, c_recipe, command, judged, py_recipe, read, sha
+from findings_targets import LONG, a_wheel, c_recipe, judged, py_recipe, read, sha
 
 # Writes where it is told, in each release; the newer one has a way of writing less.
 SAVES = """
@@ -201,4 +201,3 @@ def test_any_value_in_a_step_is_taken_or_refused(value: Any, key: str) -> None:
         r.read(json.dumps(made).encode())
     except InputError as refused:
         assert refused.where  # noqa: PT017 - where it lies is what is asked for
-    assert command(LONG)

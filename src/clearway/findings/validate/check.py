@@ -141,11 +141,8 @@ def _names(word: str, oracle: r.Oracle) -> bool:
         return True
     at = PurePosixPath("/work") / path
     if isinstance(oracle, r.FileOutside):
-        return (
-            oracle.path in said
-            or oracle.path in word
-            or (at in PurePosixPath(oracle.path).parents and at != PurePosixPath("/"))
-        )
+        folders = PurePosixPath(oracle.path).parents
+        return any(oracle.path in one for one in (said, word)) or (at in folders and str(at) != "/")
     folders = (PurePosixPath("/work") / oracle.file).parents
     return at in folders and at not in (PurePosixPath("/work"), PurePosixPath("/"))
 
