@@ -107,11 +107,13 @@ def way_of(backend: Backend, built: Built, proof: r.Proof, recipe: r.Recipe, fil
     It counts where it runs the package: a program of the reporter's does not, nor a module of what lies beside it, nor
     steps whose last call is another's. What never came to a call of anything is ill, and counts as that.
     """
-    timed = isinstance(recipe.oracle, r.Growth)  # one run shows no growth
-    shown = trial(backend, built, proof, r.Signal() if timed else recipe.oracle, files, recipe.limits)
+    # One run shows no growth; and a text or an exception may be right for another input, as a reader says of the recipe.
+    lone = isinstance(recipe.oracle, r.Growth | r.Output | r.Raised)
+    shown = trial(backend, built, proof, r.Signal() if lone else recipe.oracle, files, recipe.limits)
     said, outcome = shown.said, shown.outcome
     counts = not isinstance(proof, r.Script) and said.step != "beside"
-    fires = shown.seen.shows == "fires"  # what the oracle calls a flaw is no harmless input
+    # What the oracle calls a flaw is no harmless input, though it may end and print as any other.
+    fires = shown.seen.shows == "fires"
     if outcome.ended != "exited" or said.missing or shown.report or fires:
         return Way(digest="", counts=counts, well=False)
     # A steps proof's line carries the nonce of its run; the value alone is compared.
