@@ -107,7 +107,7 @@ def way_of(backend: Backend, built: Built, proof: r.Proof, recipe: r.Recipe, fil
     It counts where it runs the package: a program of the reporter's does not, nor a module of what lies beside it, nor
     steps whose last call is another's. What never came to a call of anything is ill, and counts as that.
     """
-    # One run shows no growth; and a text or an exception may be right for another input, as a reader says of the recipe.
+    # One run shows no growth; and a text, or an exception, may be right for another input: it is for a reader to say.
     lone = isinstance(recipe.oracle, r.Growth | r.Output | r.Raised)
     shown = trial(backend, built, proof, r.Signal() if lone else recipe.oracle, files, recipe.limits)
     said, outcome = shown.said, shown.outcome
