@@ -112,16 +112,16 @@ def way_of(backend: Backend, built: Built, proof: r.Proof, recipe: r.Recipe, fil
     shown = trial(backend, built, proof, r.Signal() if lone else recipe.oracle, files, recipe.limits)
     said, outcome = shown.said, shown.outcome
     counts = not isinstance(proof, r.Script) and said.step != "beside"
-    # What the oracle calls a flaw is no harmless input, though it may end and print as any other.
-    fires = shown.seen.shows == "fires"
-    if outcome.ended != "exited" or said.missing or shown.report or fires:
+    if outcome.ended != "exited" or said.missing or shown.report:
         return Way(digest="", counts=counts, well=False)
     # A steps proof's line carries the nonce of its run; the value alone is compared.
     value = said.result or said.raised
     text = value.encode() if value is not None else outcome.stdout
     steps = isinstance(proof, r.Steps)
+    # What the oracle calls a flaw is no harmless input, though it may end and print as any other.
+    fires = shown.seen.shows == "fires"
     return Way(
-        digest=sha256(f"{outcome.ended} {outcome.code}\n".encode() + text).hexdigest(),
+        digest="" if fires else sha256(f"{outcome.ended} {outcome.code}\n".encode() + text).hexdigest(),
         counts=said.step == "package" if steps else counts,
-        well=outcome.code == 0 and (not steps or said.result is not None),
+        well=not fires and outcome.code == 0 and (not steps or said.result is not None),
     )
