@@ -38,7 +38,7 @@ from clearway.exposure import osv_api as queries
 from clearway.http import health
 from clearway.http.application import Application, application
 from clearway.http.limits import Limits
-from clearway.http.ratelimit import Rates
+from clearway.http.ratelimit import Rates, trusted_proxies
 from clearway.records.clock import SystemClock
 from clearway.records.errors import ClearwayError, ConfigError, ConflictError, UpstreamError
 from clearway.store.keeping import kept_running
@@ -151,12 +151,13 @@ def serve(
         ConfigError: the address is not one of this machine's, or the home can't be used.
         UpstreamError: the database would not start, or the server does not answer.
     """
+    rates = Rates(proxies=trusted_proxies())
     chosen = _free_port(host, port)
     with lease(home) as url:
         migrate(url)
         workspace = Workspace(home, url)
         workspace.seals()  # makes the first key of cursors: when a list is read, the disk may be full
-        app = build(home / TABLE_FILE, StoredRecords(url), workspace=workspace, limits=limits)
+        app = build(home / TABLE_FILE, StoredRecords(url), workspace=workspace, limits=limits, rates=rates)
         said = ready or partial(_print_ready, first_code(workspace))
         with kept_running(home), Beside(url, home) if worker else nullcontext():
             run(app, host, chosen, said)

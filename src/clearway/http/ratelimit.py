@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+PROXIES_VARIABLE = "CLEARWAY_PROXIES"
 MOST_KEYS = 50_000  # of one policy; beyond it the one not seen for longest is forgotten
 _GOOD_FOR_S = 600.0
 _KEY = "clearway_rate"
@@ -287,7 +288,23 @@ def networks(texts: Sequence[str]) -> tuple[Network, ...]:
     try:
         return tuple(ipaddress.ip_network(text.strip()) for text in texts)
     except ValueError as error:
-        raise ConfigError(f"not a network: {error}", where="proxies", mend="such as 10.0.0.0/8") from None
+        raise ConfigError(
+            f"not a network: {error}", where=PROXIES_VARIABLE, mend="such as 10.0.0.0/8"
+        ) from None
+
+
+def trusted_proxies() -> tuple[str, ...]:
+    """The networks that `CLEARWAY_PROXIES` names, by commas: the operator's own proxies in front of this server.
+
+    Raises:
+        ConfigError: one of them is no network, or all addresses are: then everybody could name an address.
+    """
+    said = tuple(text.strip() for text in os.environ.get(PROXIES_VARIABLE, "").split(",") if text.strip())
+    if any(network.prefixlen == 0 for network in networks(said)):
+        raise ConfigError(
+            "every address is a proxy", where=PROXIES_VARIABLE, mend="name your own proxies, such as 10.0.0.7"
+        )
+    return said
 
 
 @lru_cache(4_096)

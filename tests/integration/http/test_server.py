@@ -59,6 +59,21 @@ def test_a_signal_ends_it_soon_with_a_connection_open_and_leaves_nothing(home: P
         assert server.log.read_text() == ""
 
 
+def test_who_comes_through_the_operators_proxy_counts_by_the_address_that_it_passes_on(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def guessed(server: live_server.Live) -> set[int]:
+        """The answers to forty credentials that nobody has, from forty addresses: an address has thirty tries."""
+        asked = ({"authorization": f"Bearer cw_{n}", "x-forwarded-for": f"198.51.100.{n}"} for n in range(40))
+        return {server.ask("GET", "/api/v1/assets", headers=headers)[0] for headers in asked}
+
+    with over(home) as server:
+        assert guessed(server) == {401, 429}
+    monkeypatch.setenv("CLEARWAY_PROXIES", "127.0.0.1")
+    with over(home) as server:
+        assert guessed(server) == {401}
+
+
 def test_a_request_in_work_is_answered_before_the_end(home: Path) -> None:
     with over(home) as server:
         half = socket.create_connection(("127.0.0.1", server.port))

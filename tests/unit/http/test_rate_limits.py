@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from clearway.http.ratelimit import Buckets, Policy, RateLimits, Rates, address, spend, spend_sign_in
+from clearway.http.ratelimit import (
+    Buckets,
+    Policy,
+    RateLimits,
+    Rates,
+    address,
+    networks,
+    spend,
+    spend_sign_in,
+    trusted_proxies,
+)
 from clearway.records.errors import ConfigError, TooManyRequestsError
 
 SMALL = Rates(
@@ -180,14 +190,10 @@ def scope(client: str, forwarded: str = "") -> Any:
     ],
 )
 def test_an_address_is_the_clients_and_not_what_it_says(client: str, forwarded: str, found: str) -> None:
-    from clearway.http.ratelimit import networks
-
     assert address(scope(client, forwarded), networks(["10.0.0.0/8"])) == found
 
 
 def test_what_is_no_network_is_a_configuration_error() -> None:
-    from clearway.http.ratelimit import networks
-
     with pytest.raises(ConfigError):
         networks(["10.0.0.0/33"])
 
@@ -198,3 +204,28 @@ def test_the_number_of_callers_remembered_is_bound(monkeypatch: pytest.MonkeyPat
     for n in range(100):
         bucket.take(n)
     assert len(bucket._kept) == 10
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("", ()),
+        (" , ", ()),
+        ("10.0.0.7", ("10.0.0.7",)),
+        ("10.1.0.0/24, fd00::/8,", ("10.1.0.0/24", "fd00::/8")),
+    ],
+)
+def test_the_operator_names_the_proxies(
+    monkeypatch: pytest.MonkeyPatch, said: str, found: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("CLEARWAY_PROXIES", said)
+    assert trusted_proxies() == found
+
+
+@pytest.mark.parametrize("said", ["proxy.example.org", "10.0.0.1/8", "0.0.0.0/0", "10.0.0.7, ::/0"])
+def test_a_proxy_that_is_no_network_or_everybody_is_refused(
+    monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setenv("CLEARWAY_PROXIES", said)
+    with pytest.raises(ConfigError, match="CLEARWAY_PROXIES"):
+        trusted_proxies()
