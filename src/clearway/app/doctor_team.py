@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _LATE = timedelta(minutes=5)
 _BACKUP_AFTER = timedelta(days=2)
 _SKEW_S = 5.0
+_UNTAKEN_S = 120.0  # a job that is due is taken within seconds where a worker lives
 _LOGIN = """
 select r.rolsuper, r.rolbypassrls, pg_has_role(current_user, 'clearway_app', 'member'),
     (select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -39,7 +40,6 @@ select clock_timestamp(), coalesce(
 _TEMPORARY = (
     "as the database's owner: `revoke temporary on database … from public` (docs/howto/run-for-a-team.md)"
 )
-_LOOPS = "select name, reason from clearway.job_loop where failed is not null order by name"
 _LOG = """
 select (select min(at) from clearway.log_entry where entry > (select head from clearway.log_state)),
     (select max(at) from clearway.log_entry where act = 'backup.taken'),
@@ -68,7 +68,7 @@ def team(home: Path) -> list[Check]:
         if now != head():
             return found
         with translated(), connect(url, autocommit=True, statement_timeout_s=10) as db:
-            found += [_clock(db), *_loops(db), *_log(db, home)]
+            found += [_clock(db), *_jobs(db), *_log(db, home)]
     except ClearwayError as error:
         found.append(Check("database", False, plain(error.what), error.mend))
     return found
@@ -146,10 +146,30 @@ def _clock(db: Connection) -> Check:
     return Check("clock", True, f"within {_SKEW_S:.0f} s of the database's")
 
 
-def _loops(db: Connection) -> list[Check]:
-    return [
-        Check(f"loop {name}", False, plain(reason, 200), "see `clearway jobs list` and the server's log")
-        for name, reason in db.execute(_LOOPS).fetchall()
+def _jobs(db: Connection) -> list[Check]:
+    """Whether a worker lives and takes over what others left, and the loops that fail."""
+    from clearway.store import jobs_admin
+    from clearway.store.jobs_life import LIFE
+
+    now = jobs_admin.health(db)
+    cure = "see `clearway jobs list` and the server's log"
+    said = f"{now.workers:,} live, {now.running:,} jobs run, {now.due:,} are due, {now.dead:,} are dead"
+    fault = next((loop.reason for loop in now.loops if loop.name == LIFE and loop.failed), "")
+    if not now.workers and now.due_s > _UNTAKEN_S:
+        said = f"none lives, and {now.due:,} jobs are due, one for {now.due_s / 60:,.0f} minutes"
+        cure = "run `clearway up` or `clearway worker`"
+    elif now.lost:
+        said = f"{now.lost:,} jobs have lost their worker, and no other takes them over"
+    elif fault:
+        said = f"it ended and began anew: {fault}"
+    else:
+        cure = ""
+    found = [Check("worker", not cure, plain(said, 200), cure)]
+    cure = "see `clearway jobs list` and the server's log"
+    return found + [
+        Check(f"loop {loop.name}", False, plain(loop.reason, 200), cure)
+        for loop in now.loops
+        if loop.failed and loop.name != LIFE
     ]
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from clearway.records.errors import ConflictError, NotFoundError, UsageError
 
 from .connect import translated
+from .scalar import scalar
 
 if TYPE_CHECKING:
     import psycopg
@@ -131,7 +132,7 @@ def retry(db: psycopg.Connection[Any], job: int) -> None:
 
     Raises:
         NotFoundError: there is none of that number.
-        ConflictError: it is not dead.
+        ConflictError: it is not dead, or another job that waits does its work.
     """
     with translated():
         row = db.execute(
@@ -144,7 +145,11 @@ def retry(db: psycopg.Connection[Any], job: int) -> None:
         if row[0] != "failed":
             raise ConflictError("only a dead job is retried by hand", where=f"job {job}")
         db.execute("update clearway.job_run set failures = 0 where job = %s", (job,))
-        db.execute("select clearway_jobs.procrastinate_retry_job_v2(%s, now(), null, null, null)", (job,))
+        waits = scalar(db, "select clearway.job_again(%s, now())", (job,))
+        if waits != job:
+            raise ConflictError(
+                f"job {waits}, which waits under the same key, does its work", where=f"job {job}"
+            )
         db.execute(
             "select pg_notify('procrastinate_any_queue_v1',"
             " json_build_object('type', 'job_inserted', 'job_id', %s::bigint)::text)",
@@ -171,6 +176,7 @@ class Health(Struct, frozen=True, kw_only=True):
     due_s: float
     running: int
     dead: int
+    lost: int  # at work by the table, and their worker has been silent for a minute: nobody takes them over
     loops: tuple[LoopState, ...]
 
 
@@ -181,9 +187,14 @@ select (select count(*) from clearway_jobs.procrastinate_workers
     count(*) filter (where j.status = 'todo' and coalesce(j.scheduled_at, now()) <= now()),
     coalesce(extract(epoch from now() - min(coalesce(j.scheduled_at, e.at))
         filter (where j.status = 'todo' and coalesce(j.scheduled_at, now()) <= now())), 0)::float8,
-    count(*) filter (where j.status = 'doing'), count(*) filter (where j.status = 'failed')
+    count(*) filter (where j.status = 'doing'), count(*) filter (where j.status = 'failed'),
+    count(*) filter (where j.status = 'doing' and (w.id is null or w.last_heartbeat < now() - interval '1 minute')
+        and s.at < now() - interval '1 minute')
 from clearway_jobs.procrastinate_jobs j
     left join clearway_jobs.procrastinate_events e on e.job_id = j.id and e.type = 'deferred' and j.status = 'todo'
+    left join clearway_jobs.procrastinate_workers w on w.id = j.worker_id
+    left join lateral (select max(at) as at from clearway_jobs.procrastinate_events
+        where job_id = j.id and type = 'started' and j.status = 'doing') s on true
 where j.status in ('todo', 'doing', 'failed')
 """
 
@@ -196,6 +207,6 @@ def health(db: psycopg.Connection[Any]) -> Health:
             "select name, since, failed, code, reason from clearway.job_loop order by name"
         ).fetchall()
     assert row is not None
-    counts = dict(zip(("workers", "waiting", "due", "due_s", "running", "dead"), row, strict=True))
+    counts = dict(zip(("workers", "waiting", "due", "due_s", "running", "dead", "lost"), row, strict=True))
     states = tuple(LoopState(**dict(zip(LoopState.__struct_fields__, r, strict=True))) for r in loops)
     return Health(**counts, loops=states)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
@@ -12,15 +13,19 @@ from clearway.records.errors import UpstreamError
 
 from .jobs import Job, Spec
 
+log = logging.getLogger("clearway.jobs")
 # A job at work whose worker has no row any more (it left, or was pruned), or has been silent for too long. A heartbeat
 # from a time to come was written before the clock was put back: who lives, soon writes another.
-_GONE = """
-select j.id, j.task_name::text, coalesce(r.failures, 0)
+_WITHOUT = """
 from clearway_jobs.procrastinate_jobs j
 left join clearway_jobs.procrastinate_workers w on w.id = j.worker_id
 left join clearway.job_run r on r.job = j.id
 where j.status = 'doing' and (w.id is null or j.id = any(%(lost)s)
     or abs(extract(epoch from now() - w.last_heartbeat)) > %(stalled)s)
+"""
+_GONE = f"select j.id {_WITHOUT} order by j.id"
+_ONE = f"""
+select j.task_name::text, coalesce(r.failures, 0) {_WITHOUT} and j.id = %(job)s
 for update of j skip locked
 """
 _NOTE = """
@@ -31,7 +36,7 @@ with failed as (
 insert into clearway.job_failure (job, code, reason)
 values (%(job)s, 'worker-lost', 'its worker ended without a word')
 """
-_AGAIN = "select clearway_jobs.procrastinate_retry_job_v2(%s, %s, null, null, null)"
+_AGAIN = "select clearway.job_again(%s, %s)"
 _DEAD = "select clearway_jobs.procrastinate_finish_job_v1(%s, 'failed', false)"
 # The package tells workers of new jobs only; one that is taken over would wait for the next poll.
 _TELL = "select pg_notify('procrastinate_any_queue_v1', json_build_object('type', 'job_inserted', 'job_id', %s)::text)"
@@ -49,22 +54,44 @@ async def reap(
     """Has the jobs of workers that are gone wait again, and those in `lost`; the jobs that are `worker`'s now.
 
     That counts as a failure, so that a job which kills its worker does not do so for ever. The attempt that had it
-    can write no more steps, should it still live.
+    can write no more steps, should it still live. Each is taken over by itself: one that can't be is left for the next
+    time, and holds up no other.
+
+    Raises:
+        psycopg.Error: the connection is gone.
     """
-    async with db.transaction():
-        rows = await (await db.execute(_GONE, {"stalled": stalled_s, "lost": list(lost)})).fetchall()
-        for job, task, failures in rows:
-            await db.execute(_NOTE, {"job": job})
-            retry = (spec_of(task) or Spec(_none)).retry
-            now = datetime.now(UTC)
-            again = retry.next(failures + 1, _LOST, now)
-            if again is None:
-                await db.execute(_DEAD, (job,))
-            else:
-                # The first time is most likely the machine's fault, not the job's: at once.
-                await db.execute(_AGAIN, (job, now if failures == 0 else again))
-                await db.execute(_TELL, (job,))
+    given = {"stalled": stalled_s, "lost": list(lost)}
+    for (job,) in await (await db.execute(_GONE, given)).fetchall():
+        try:
+            async with db.transaction():
+                await _take_over(db, job, given, spec_of)
+        except psycopg.Error as error:
+            if db.closed or db.broken:
+                raise
+            log.warning("job %d can't be taken over: %s", job, type(error).__name__)
     return {row[0] for row in await (await db.execute(_OWN, (worker,))).fetchall()}
+
+
+async def _take_over(
+    db: psycopg.AsyncConnection[Any],
+    job: int,
+    given: dict[str, object],
+    spec_of: Callable[[str], Spec | None],
+) -> None:
+    row = await (await db.execute(_ONE, {**given, "job": job})).fetchone()
+    if row is None:  # another worker was quicker
+        return
+    task, failures = row
+    await db.execute(_NOTE, {"job": job})
+    retry = (spec_of(task) or Spec(_none)).retry
+    now = datetime.now(UTC)
+    again = retry.next(failures + 1, _LOST, now)
+    if again is None:
+        await db.execute(_DEAD, (job,))
+        return
+    # The first time is most likely the machine's fault, not the job's: at once.
+    waits = await (await db.execute(_AGAIN, (job, now if failures == 0 else again))).fetchone()
+    await db.execute(_TELL, (waits[0] if waits else job,))
 
 
 def _none(_: Job, __: dict[str, Any]) -> None:

@@ -4,7 +4,8 @@
     2. A *life*: procrastinate's worker on an event loop of its own registers itself, listens, takes jobs, says that
        it lives every `heartbeat_s`, and defers what is due by the clock. Beside it, jobs whose worker is gone
        are taken over every `sweep_s`.
-    3. When the database goes away the life ends, and a new one is tried until it is back.
+    3. When the database goes away the life ends, and a new one is tried until it is back. So it does on a fault of
+       ours, which `doctor` tells.
     4. Told to stop: nothing new is taken; jobs have `grace_s`, and stop at their next step; then their
        transactions are broken and they wait for another worker.
 
@@ -22,10 +23,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-import psycopg_pool
 from msgspec import Struct
 from procrastinate import App, PsycopgConnector
-from procrastinate.exceptions import ConnectorException, JobAborted
+from procrastinate.exceptions import JobAborted
 from procrastinate.job_context import AbortReason, JobContext
 from procrastinate.jobs import Job as QueuedJob
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
@@ -35,6 +35,7 @@ from clearway.records.clock import Clock, SystemClock
 from clearway.records.errors import ClearwayError
 from clearway.records.text import plain
 
+from . import jobs_life
 from .connect import connect, translated
 from .jobs import Job, JobStoppedError, JobTakenError, Loop, Mint, Spec, Task, Tasks
 from .jobs_loops import Loops
@@ -148,16 +149,23 @@ class _Lives:
             began = time.monotonic()
             try:
                 await self._life()
-            except (ConnectorException, psycopg.Error, psycopg_pool.PoolTimeout, ClearwayError) as error:
-                log.warning("the database is away; jobs wait for it: %s", type(error).__name__)
-            except Exception:
-                log.exception("the worker begins anew")
+            except Exception as error:  # noqa: BLE001 - the worker begins anew
+                self._ended(error)
             if time.monotonic() - began > longest:
                 pause = _GONE_S[0]
             ends = time.monotonic() + pause
             while time.monotonic() < ends and not self._stop.is_set():
                 await asyncio.sleep(min(_LOOK_S, pause))
             pause = min(pause * 2, longest)
+
+    def _ended(self, error: Exception) -> None:
+        """Says why a life ended before its time; what is no fault of the connection, to `doctor` too."""
+        if jobs_life.is_away(error):
+            log.warning("the database is away; jobs wait for it: %s", type(error).__name__)
+            return
+        log.error("the worker begins anew", exc_info=error)
+        with suppress(ClearwayError, psycopg.Error), self._pool.owner() as db:
+            jobs_life.note(db, error)
 
     async def _life(self) -> None:
         connector = PsycopgConnector(
@@ -225,8 +233,9 @@ class _Lives:
 
     async def _sweep(self, worker: Worker) -> None:
         """Takes over the jobs of workers that are gone, and those that this one lost sight of."""
-        told = False
+        told = lives = False
         lost: set[int] = set()
+        began = time.monotonic()
         async with await psycopg.AsyncConnection.connect(
             self._url, autocommit=True, application_name="clearway sweep", connect_timeout=10
         ) as db:
@@ -239,6 +248,9 @@ class _Lives:
                     # Ours by the table, but not at work here: what was committed as the connection broke.
                     # Only when so twice, because a job is in the table before it is at work.
                     lost = rows - self._running
+                    if not lives and time.monotonic() - began > jobs_life.LEAST_S:
+                        lives = True
+                        await jobs_life.lives(db)
                 await asyncio.sleep(self._pace.sweep_s if told else 0.01)
 
     def _retry_of(self, task: str) -> Spec | None:

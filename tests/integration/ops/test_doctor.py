@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from clearway import ledger
 from clearway.app import doctor, retention
 from clearway.app.restore import MARK
 from clearway.ledger import sequencer
+from clearway.store import jobs, jobs_life
 from clearway.store.connect import connect
 from clearway.store.principal import APP_URL_VARIABLE
 from clearway.store.server import URL_VARIABLE
@@ -76,6 +78,29 @@ def test_loops_that_fail_holds_that_stand_and_restores_that_were_cut_short_are_t
     assert found["loop x.y"].found == "no such thing"
     assert "1 stand" in found["legal holds"].found
     assert not found["restore"].ok
+
+
+def test_work_that_no_worker_takes_and_a_worker_that_begins_anew_again_and_again_are_faults(
+    there: World,
+) -> None:
+    with connect(there.url, autocommit=True) as db:
+        assert checks(there)["worker"].ok
+        jobs.defer(db, "x.y", {}, at=datetime.now(UTC) - timedelta(minutes=10))
+        assert "none lives, and 1 jobs are due, one for 10 minutes" in checks(there)["worker"].found
+        worker = db.execute(
+            "select worker_id from clearway_jobs.procrastinate_register_worker_v1()"
+        ).fetchone()
+        assert worker is not None
+        assert checks(there)["worker"].ok
+        jobs_life.note(db, RuntimeError("a fault"))
+        assert checks(there)["worker"].found == "it ended and began anew: RuntimeError: a fault"
+        assert "loop worker" not in checks(there)
+        db.execute("update clearway_jobs.procrastinate_jobs set status = 'doing'")
+        db.execute("insert into clearway_jobs.procrastinate_events (job_id, type, at) select id, 'started',"
+            " now() - interval '1 hour' from clearway_jobs.procrastinate_jobs")  # fmt: skip
+        db.execute("update clearway_jobs.procrastinate_events set at = at - interval '1 hour'")
+    found = checks(there)["worker"]
+    assert (found.ok, found.found) == (False, "1 jobs have lost their worker, and no other takes them over")
 
 
 def test_tables_of_another_release_are_told_with_the_cure(there: World) -> None:
