@@ -2,8 +2,8 @@
 
 from clearway.store.ddl import before, run
 
-revision = "0066"
-down_revision = "0065"
+revision = "0067"
+down_revision = "0066"
 branch_labels = None
 depends_on = None
 
