@@ -2,8 +2,8 @@
 
 from clearway.store.ddl import before, run
 
-revision = "0067"
-down_revision = "0066"
+revision = "0068"
+down_revision = "0067"
 branch_labels = None
 depends_on = None
 
