@@ -42,6 +42,7 @@ BATCH_PIECES = 500
 BATCH_BYTES = 8 << 20
 # From this many batches on, worker processes pay for their start.
 _POOL_PAYS_AT = 3
+_MOST_SKIPS = 10  # that are told with their reason; a mirror of a repository has thousands
 
 
 class Progress(Protocol):
@@ -59,6 +60,7 @@ class Counts(Struct):
     skipped: int = 0
     set_aside: int = 0
     by_source: dict[str, dict[str, int]] = field(default_factory=dict)
+    skips: list[tuple[str, str]] = field(default_factory=list)  # (place, reason) of the first few
     rejects: list[tuple[str, str]] = field(default_factory=list)  # (place, reason)
     notes: list[str] = field(default_factory=list)  # defects that did not stop a record
 
@@ -175,6 +177,8 @@ def _finish(
             _count(outcome, counts, changes)
         elif isinstance(item, Skipped):
             counts.skipped += 1
+            if len(counts.skips) < _MOST_SKIPS:
+                counts.skips.append((item.place, item.reason))
         else:
             asides.append(item)
         if isinstance(item, Row):

@@ -132,6 +132,104 @@ def test_an_osv_record_of_the_very_second_of_the_last_pull_is_not_missed(
     assert count(feeds.world) == 21
 
 
+def test_an_osv_record_later_within_the_second_of_the_last_pull_is_not_missed(
+    feeds: Feeds, upstream: Upstream
+) -> None:
+    records = lines("osv/go.jsonl.zst", 21)
+    last = {**records[20], "modified": "2026-11-20T10:00:00.500Z"}
+    records = [*records[:19], {**records[19], "modified": "2026-11-20T10:00:00Z"}]
+    upstream.put("/Go/", osv_layout(records))
+    feeds.add("osv-go", "osv", f"{upstream.url}/Go/")
+    feeds.good("osv-go")
+    upstream.put("/Go/", osv_layout([*records, last]))  # as a text, "….500Z" sorts before "…Z"
+    assert feeds.good("osv-go", LATER).counts["new"] == 1
+    assert feeds.status("osv-go", LATER).dated == "2026-11-20T10:00:00.500Z"
+
+
+def test_an_osv_record_that_is_listed_late_under_an_older_time_is_fetched(
+    feeds: Feeds, upstream: Upstream
+) -> None:
+    records = lines("osv/go.jsonl.zst", 23)
+    records = [{**r, "modified": f"2026-11-20T10:{at:02}:00Z"} for at, r in enumerate(records)]
+    upstream.put("/Go/", osv_layout(records[2:22]))
+    feeds.add("osv-go", "osv", f"{upstream.url}/Go/")
+    feeds.good("osv-go")
+    changed = {
+        **records[5],
+        "modified": "2026-11-20T10:20:30Z",
+        "summary": "changed",
+    }  # before the newest of before
+    upstream.put("/Go/", osv_layout([*records[:5], changed, *records[6:22]]))
+    upstream.asked.clear()
+    pulled = feeds.good("osv-go", LATER)
+    assert (pulled.counts["new"], pulled.counts["changed"]) == (2, 1)
+    assert "/Go/all.zip" not in upstream.paths()
+    assert count(feeds.world) == 22
+
+
+def test_what_an_osv_archive_lacks_of_its_index_is_fetched_by_itself(
+    feeds: Feeds, upstream: Upstream
+) -> None:
+    records = lines("osv/go.jsonl.zst", 20)
+    newer = {**records[0], "modified": "2026-11-24T00:00:00Z", "summary": "changed"}
+    upstream.put("/Go/", osv_layout([newer, *records[1:]]))
+    upstream.pages["/Go/all.zip"] = osv_layout(records[:19])["all.zip"]  # of yesterday
+    feeds.add("osv-go", "osv", f"{upstream.url}/Go/")
+    pulled = feeds.good("osv-go")
+    assert (pulled.counts["new"], pulled.counts["changed"], count(feeds.world)) == (20, 1, 20)
+
+
+def test_an_osv_record_that_intake_has_no_use_for_is_told_with_its_reason_and_fetched_once(
+    feeds: Feeds, upstream: Upstream
+) -> None:
+    records = [{**r, "modified": "2026-11-20T10:00:00Z"} for r in lines("osv/go.jsonl.zst", 20)]
+    upstream.put("/Go/", osv_layout(records))
+    feeds.add("osv-go", "osv", f"{upstream.url}/Go/")
+    feeds.good("osv-go")
+    test = {**records[0], "id": "TEST-2026-1", "modified": "2020-01-01T00:00:00Z"}
+    upstream.put("/Go/", osv_layout([*records, test]))
+    pulled = feeds.good("osv-go", LATER)
+    assert pulled.counts["skipped"] == 1
+    assert any("TEST-2026-1" in note and "a test or example by its id" in note for note in pulled.notes)
+    index = upstream.pages["/Go/modified_id.csv"]
+    assert isinstance(index, bytes)
+    upstream.pages["/Go/modified_id.csv"] = index + b"\n"  # another file that lists the same
+    upstream.asked.clear()
+    feeds.good("osv-go", LATER)
+    assert "/Go/TEST-2026-1.json" not in upstream.paths()
+
+
+def test_osv_records_that_bear_other_times_than_their_index_are_not_fetched_one_by_one_for_ever(
+    feeds: Feeds, upstream: Upstream
+) -> None:
+    records = lines("osv/go.jsonl.zst", 120)
+    listed = osv_layout([{**r, "modified": "2026-11-20T10:00:00Z"} for r in records])["modified_id.csv"]
+    listed = listed.replace(b"2026-11-20T10:00:00Z", b"2026-11-21T10:00:00Z", 1)
+    upstream.put("/Go/", {**osv_layout(records), "modified_id.csv": listed})
+    feeds.add("osv-go", "osv", f"{upstream.url}/Go/")
+    feeds.good("osv-go")
+    assert len([path for path in upstream.paths() if path.endswith(".json")]) == 50  # enough to see it
+    upstream.pages["/Go/modified_id.csv"] = listed + b"\n"
+    upstream.asked.clear()
+    feeds.good("osv-go", LATER)
+    assert len([path for path in upstream.paths() if path.endswith(".json")]) == 1  # of the very last second
+
+
+def test_osv_records_that_are_listed_and_nowhere_are_told_and_keep_no_other_from_being_taken_in(
+    feeds: Feeds, upstream: Upstream
+) -> None:
+    records = lines("osv/go.jsonl.zst", 40)
+    upstream.put("/Go/", osv_layout(records))
+    upstream.pages["/Go/all.zip"] = osv_layout(records[:37])["all.zip"]
+    for record in records[37:]:
+        upstream.pages[f"/Go/{record['id']}.json"] = Reply(status=404, validators=False)
+    feeds.add("osv-go", "osv", f"{upstream.url}/Go/")
+    assert feeds.good("osv-go").counts["new"] == 37
+    assert set(feeds.problems("osv-go").values()) == {"answered 404"}
+    upstream.put("/Go/", osv_layout(records))
+    assert feeds.good("osv-go", LATER).counts["new"] == 3
+
+
 # KEV and EPSS
 
 
@@ -184,6 +282,24 @@ def test_cve_begins_with_the_archive_and_goes_on_with_the_log(feeds: Feeds, upst
     after = NOW + timedelta(days=35)
     assert feeds.good("cve", after).counts["new"] == 5  # the log no longer reaches back: everything again
     assert count(feeds.world) == 30
+
+
+def test_a_change_of_a_cve_that_the_log_lists_late_is_fetched(feeds: Feeds, upstream: Upstream) -> None:
+    records = lines("vulnrichment/vulnrichment-kev.jsonl.zst", 24)
+    at = "2026-11-25T10:00:00Z"
+    files = cve_layout(records[:20], records[20:21], at, "2026-10-26T00:00:00.000Z")
+    upstream.put("/list/", files)
+    feeds.add("cve", "cve", f"{upstream.url}/list/", options={"baseline": "{date}_all.zip.zip"})
+    feeds.good("cve")
+    log = json.loads(files["cves/deltaLog.json"])
+    for number, late in enumerate(("2026-11-25T09:00:00.000Z", "2026-11-25T10:00:00.500Z"), 21):
+        more = cve_layout([], records[number : number + 1], late, late)
+        log.insert(0, json.loads(more["cves/delta.json"]))
+        upstream.put("/list/", {k: v for k, v in more.items() if k.startswith("cves/2")})
+    upstream.pages["/list/cves/deltaLog.json"] = json.dumps(log).encode()
+    upstream.pages["/list/cves/delta.json"] = json.dumps(log[0]).encode()
+    assert feeds.good("cve", LATER).counts["new"] == 2
+    assert feeds.status("cve", LATER).dated == "2026-11-25T10:00:00.500Z"
 
 
 # CSAF

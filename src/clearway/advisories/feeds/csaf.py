@@ -64,7 +64,7 @@ def pull(ask: Ask) -> Pull:
         return None
     if gone := troubled - part.troubled:
         yield Batch(paths=[], items=dict.fromkeys(gone, FORGET))
-    dated = max(part.dated, ask.feed.dated)
+    dated = judge.latest((ask.feed.dated, part.dated))
     return Outcome(entries=part.entries, dated=dated, state=part.memory, notes=notes, whole=True)
 
 
@@ -202,7 +202,7 @@ class _Reading:
         self.sizes[url] = count
         if len(found.pages) > 1:
             self.pages[url] = found.pages
-        self.newest = max(self.newest, found.dated)
+        self.newest = judge.latest((self.newest, found.dated))
         self._notes += found.notes
 
     def _add(self, found: Index) -> None:

@@ -65,7 +65,7 @@ def pull(ask: Ask, found: Aggregator, troubled: set[str], notes: list[str], of_p
     notes += [f"left out: {reason}" for reason in failed.values()]
     return Outcome(
         entries=sum(part.entries for part in parts.values()),
-        dated=max([ask.feed.dated, *(part.dated for part in parts.values())]),
+        dated=judge.latest([ask.feed.dated, *(part.dated for part in parts.values())]),
         state={"parties": {key: memory for key, memory in memories.items() if memory}},
         notes=notes,
         whole=True,

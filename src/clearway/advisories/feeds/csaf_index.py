@@ -144,7 +144,7 @@ def _page(found: Index, got: Got, label: str, listed: set[str]) -> str:
         )
     if unread:
         found.notes.append(f"{unread:,} entries can't be read: {plain(got.url, 200)}")
-    found.dated = max(found.dated, feed.updated)
+    found.dated = judge.latest((found.dated, feed.updated))
     onward = next((link.href for link in feed.link if link.rel == "next" and link.href), "")
     if onward and len(listed) == before:
         raise judge.UnsoundError("its pages go on and list nothing more", where=got.url)
@@ -249,7 +249,11 @@ def directory(ask: Ask, base: str, label: str) -> Index | None:
     if more:
         notes.append(f"{len(more):,} documents stand in index.txt and not in changes.csv: {plain(base, 200)}")
     return Index(
-        documents=list(documents.values()), dated=max(stamps.values()), first=got, pages=[base], notes=notes
+        documents=list(documents.values()),
+        dated=judge.latest(stamps.values()),
+        first=got,
+        pages=[base],
+        notes=notes,
     )
 
 
@@ -279,7 +283,7 @@ def _stamps(got: Got) -> dict[str, str]:
                 if len(row) != 2 or judge.moment_of(row[1]) is None:
                     continue
                 good += 1
-                stamps[row[0]] = max(stamps.get(row[0], ""), row[1])
+                stamps[row[0]] = judge.latest((stamps.get(row[0], ""), row[1]))
                 if len(stamps) > MOST_DOCUMENTS:
                     raise judge.UnsoundError(f"lists more than {MOST_DOCUMENTS:,} documents", where=got.url)
         except csv.Error:  # such as a field without end

@@ -10,6 +10,7 @@ import re
 import shutil
 import zipfile
 from datetime import timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,6 +32,7 @@ _ALL_BYTES = 8192 * MiB
 _RECORD_BYTES = 16 * MiB
 _BATCH = 500
 _LEAST = 0.98
+_MARK_DIGITS = 12  # some thousand entries are remembered, of thirty days
 _ID = re.compile(r"CVE-(\d{4})-(\d{4,19})", re.ASCII)
 
 
@@ -62,18 +64,21 @@ def pull(ask: Ask) -> Pull:
     log = judge.json_of(log_file, list[_Delta], "log of CVE changes")
     if not log or any(judge.moment_of(delta.at) is None for delta in log):
         raise judge.UnsoundError("is no log of CVE changes: an entry has no time", where=log_file.url)
-    newest = max(delta.at for delta in log)
+    newest = judge.latest(delta.at for delta in log)
     judge.not_ahead(newest, ask.now, log_file)
     judge.not_older(newest, ask.feed.dated, log_file)
-    since = "" if ask.afresh else ask.feed.dated
+    since = None if ask.afresh else judge.moment_of(ask.feed.dated)
+    seen = set(ask.feed.state.get("deltas", []))
     entries = ask.feed.entries
-    if not since or since < min(delta.at for delta in log):
-        whole, since = _baseline(ask)
+    if since is None or since < min(judge.ordered(delta.at) for delta in log):
+        whole, of = _baseline(ask)
+        since, seen = judge.ordered(of), set()
         names = judge.zip_names(whole, "archive of CVE records")
         entries = sum(name.endswith(".json") and "CVE-" in name for name in names)
         judge.not_shrunk("records", entries, ask.feed.entries, whole, least=_LEAST, accept=ask.accept_smaller)
         yield Batch(paths=[whole.path])
-    later = [delta for delta in log if delta.at > since]
+    # An entry that was not seen before counts whatever its time is: what is listed late bears an older one.
+    later = [d for d in log if (_mark(d) not in seen if seen else judge.ordered(d.at) > since)]
     changed = {c.cve for delta in later for c in (*delta.new, *delta.updated)} | again
     entries += len({c.cve for delta in later for c in delta.new})
 
@@ -83,7 +88,13 @@ def pull(ask: Ask) -> Pull:
             batch.items[name] = FORGET
 
     yield from one_by_one(sorted(changed), take, str, size=_BATCH)
-    return Outcome(entries=entries, dated=newest)
+    return Outcome(entries=entries, dated=newest, state={"deltas": [_mark(delta) for delta in log]})
+
+
+def _mark(delta: _Delta) -> str:
+    """By what an entry of the log is known again: its time and what it names."""
+    names = sorted({change.cve for change in (*delta.new, *delta.updated)})
+    return sha256("\n".join((delta.at, *names)).encode()).hexdigest()[:_MARK_DIGITS]
 
 
 def _record(ask: Ask, name: str, stamp: str) -> Path:

@@ -13,12 +13,13 @@ from clearway.records.errors import UpstreamError
 from clearway.records.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from .place import Got
 
 _T = TypeVar("_T")
 _AHEAD = timedelta(days=2)  # clocks and zones differ; more than that is no clock
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _CHUNK_BYTES = 1 << 16
 _RATIO = 200
 ACCEPT = "if that is right: clearway feeds pull NAME --accept-smaller"
@@ -95,6 +96,19 @@ def moment_of(text: str) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def latest(texts: Iterable[str]) -> str:
+    """The text of the latest moment, as it came; one that is no time stands before all others, "" for none.
+
+    Not the greatest text: "…00.500Z" is later than "…00Z" and sorts before it, and zones differ.
+    """
+    return max(texts, key=ordered, default="")
+
+
+def ordered(text: str) -> datetime:
+    """As `moment_of`, and a moment before all others for what is none: to order and compare by."""
+    return moment_of(text) or _NEVER
 
 
 def zip_names(got: Got, wanted: str) -> list[str]:

@@ -9,7 +9,7 @@ items say, not where its index does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -30,6 +30,9 @@ class Batch(Struct, kw_only=True):
 
     paths: list[Path]
     items: dict[str, str] = {}
+    singly: bool = (
+        False  # few that were asked for by name: one that is no record is no sign of a broken publisher
+    )
     problems: dict[str, str] = {}  # items that could not be had or used: tried again the next time
 
 
@@ -55,6 +58,8 @@ class Ask(Struct, kw_only=True):
     now: datetime
     items: Mapping[str, Item] = {}
     kept: Callable[[str], int] = lambda kind: 0  # how many records of a catalogue stand
+    # (format, source -> ids) -> id -> the time of the record that stands, "" where it bears none
+    held: Callable[[str, Mapping[str, Sequence[str]]], Mapping[str, str]] = lambda kind, ids: {}
     accept_smaller: bool = False
     afresh: bool = False  # fetch whether changed or not
     reread: bool = False  # indexes only
@@ -92,9 +97,16 @@ _IN_A_ROW = 5  # failures of the connection, not of what came over it: the publi
 
 
 def one_by_one(
-    things: Iterable[_T], take: Callable[[_T, Batch], None], key: Callable[[_T], str], *, size: int
+    things: Iterable[_T],
+    take: Callable[[_T, Batch], None],
+    key: Callable[[_T], str],
+    *,
+    size: int,
+    all_may_fail: bool = False,
 ) -> Pull:
     """Batches of at most `size`, each thing added by `take` or noted with its problem.
+
+    `all_may_fail` for things that failed before, or that are known from a list alone.
 
     Raises:
         UpstreamError: the publisher does not answer any more (what came before is handed over first), or a
@@ -103,7 +115,7 @@ def one_by_one(
     in_a_row = 0
     stop: ClearwayError | None = None
     for part in _chunks(things, size):
-        batch = Batch(paths=[], items={}, problems={})
+        batch = Batch(paths=[], items={}, problems={}, singly=True)
         for thing in part:
             try:
                 take(thing, batch)
@@ -116,7 +128,13 @@ def one_by_one(
                 if in_a_row >= _IN_A_ROW:
                     stop = error
                     break
-        if stop is None and not batch.paths and not batch.items and len(batch.problems) >= 3:
+        if (
+            stop is None
+            and not all_may_fail
+            and not batch.paths
+            and not batch.items
+            and len(batch.problems) >= 3
+        ):
             first, problem = next(iter(batch.problems.items()))
             raise UnsoundError(
                 f"none of {len(batch.problems):,} documents can be used: {problem}", where=first

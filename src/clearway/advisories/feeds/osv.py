@@ -12,13 +12,15 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
+from clearway.formats.osv import source_of
 from clearway.records.text import plain
 
-from . import judge
+from . import held, judge
 from .layout import FORGET, Ask, Batch, Outcome, one_by_one
 from .place import MiB
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
     from .layout import Pull
@@ -28,6 +30,8 @@ _INDEX_BYTES = 256 * MiB
 _ALL_BYTES = 4096 * MiB
 _RECORD_BYTES = 16 * MiB
 _WHOLE_PAYS_AT = 400  # changed records from which the archive is less trouble for both sides
+_KIND = "osv"
+_SAMPLE = 50  # of what an archive lacks, to see whether it does
 _BATCH = 200
 _LEAST = 0.9
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9_.:+-]{2,199}", re.ASCII)
@@ -40,39 +44,82 @@ class _Record(Struct):
 
 
 def pull(ask: Ask) -> Pull:
-    """What changed by the index, record by record, or everything when that is the first time or much."""
+    """What the index lists and is not here as new, record by record, or everything when that is much."""
     index = ask.get("modified_id.csv", "modified_id.csv", max_bytes=_INDEX_BYTES)
     again = {name for name, item in ask.items.items() if item.problem}
-    if index is None and not again:
+    if index is None and not again and not ask.feed.state.get("left"):
         return None
     if index is None:
         index = ask.fetch("modified_id.csv", "modified_id.csv", max_bytes=_INDEX_BYTES)
     listed = _listed(index)
-    newest = max(listed.values())
+    newest = judge.latest(listed.values())
     judge.not_shrunk("records", len(listed), ask.feed.entries, index, least=_LEAST, accept=ask.accept_smaller)
     judge.not_ahead(newest, ask.now, index)
     judge.not_older(newest, ask.feed.dated, index)
-    since = "" if ask.afresh else ask.feed.dated
+    since = None if ask.afresh else judge.moment_of(ask.feed.dated)
+    late = set() if since is None else held.behind(ask, _KIND, listed, source_of)
     # Of the second that the last pull ended with, more may have come after it.
-    changed = sorted(name for name, at in listed.items() if at >= since or name in again)
+    changed = {name for name, at in listed.items() if since is None or judge.ordered(at) >= since}
     gone = sorted(again - listed.keys())
-    if not since or len(changed) > max(_WHOLE_PAYS_AT, len(listed) // 5):
+    late = ((late | again) & listed.keys()) - changed
+    archived: set[str] = set()
+    if since is None or len(changed | late) > max(_WHOLE_PAYS_AT, len(listed) // 5):
         whole = ask.fetch("all.zip", "all.zip", max_bytes=_ALL_BYTES)
         names = judge.zip_names(whole, "archive of OSV records")
         judge.not_shrunk("records", len(names), len(listed), whole, least=_LEAST, accept=ask.accept_smaller)
         yield Batch(paths=[whole.path], items=dict.fromkeys(again, FORGET))
-    else:
-
-        def take(name: str, batch: Batch) -> None:
-            batch.paths.append(_record(ask, name, listed[name]))
-            if name in again:
-                batch.items[name] = FORGET
-
-        yield from one_by_one((n for n in changed if n in listed), take, str, size=_BATCH)
+        # The archive is made apart from the index, and may lack what that lists.
+        archived = {name.rpartition("/")[2].removesuffix(".json") for name in names}
+        changed, late = set(), held.behind(ask, _KIND, listed, source_of)
+    singly = _Singly(ask, listed, again)
+    yield from one_by_one(sorted(changed), singly.take, str, size=_BATCH)
+    yield singly.remembered()
+    left = yield from singly.late(late, archived)
     if gone:
         yield Batch(paths=[], items=dict.fromkeys(gone, FORGET))
     notes = [f"{plain(name, 60)} is no longer listed; what was taken in of it stands" for name in gone[:20]]
-    return Outcome(entries=len(listed), dated=newest, notes=notes)
+    if left:
+        notes.append(f"{left:,} records that are listed are not here yet: the next pulls fetch them")
+    return Outcome(entries=len(listed), dated=newest, state={"left": left}, notes=notes)
+
+
+class _Singly:
+    """Records fetched by name. `again` are those that could not be had or used the last time."""
+
+    def __init__(self, ask: Ask, listed: Mapping[str, str], again: set[str]) -> None:
+        self._ask, self._listed, self._again = ask, listed, again
+        self._fetched: list[str] = []
+
+    def take(self, name: str, batch: Batch) -> None:
+        """One record into the batch; raises UpstreamError where it can't be had or used."""
+        batch.paths.append(_record(self._ask, name, self._listed[name]))
+        self._fetched.append(name)
+        if name in self._again:
+            batch.items[name] = FORGET
+
+    def remembered(self) -> Batch:
+        """What of those fetched since the last call did not become a record as new as it is listed."""
+        fetched, self._fetched = self._fetched, []
+        return held.remember(self._ask, _KIND, fetched, self._listed, source_of)
+
+    def late(self, names: set[str], archived: set[str]) -> Generator[Batch, None, int]:
+        """Fetches what is listed and not here, up to a bound; returns how many are left for the next pulls.
+
+        Where an archive was taken in before and the first of them turn out to be as they are in it, the records bear
+        other times than their index gives: those in it are here then.
+        """
+        untried = held.newest(names - self._again, self._listed)
+        ordered = untried + held.newest(names & self._again, self._listed)
+        sample, rest = ordered[:_SAMPLE], ordered[_SAMPLE:]
+        yield from one_by_one(sample, self.take, str, size=_BATCH, all_may_fail=True)
+        found = self.remembered()
+        yield found
+        if archived and len(found.items) == _SAMPLE:
+            yield Batch(paths=[], items={name: self._listed[name] for name in rest if name in archived})
+            rest = [name for name in rest if name not in archived]
+        yield from one_by_one(rest[: held.MOST_LATE], self.take, str, size=_BATCH, all_may_fail=True)
+        yield self.remembered()
+        return len(rest[held.MOST_LATE :])
 
 
 def _listed(index: Got) -> dict[str, str]:
@@ -83,7 +130,7 @@ def _listed(index: Got) -> dict[str, str]:
     for line in index.path.read_bytes().decode("utf-8", "replace").splitlines():
         at, _, name = line.strip().partition(",")
         if _ID.fullmatch(name) and judge.moment_of(at) is not None:
-            found[name] = max(found.get(name, ""), at)
+            found[name] = judge.latest((found[name], at)) if name in found else at
         else:
             bad += bool(line.strip())
     if not found or bad > max(1, _BAD_LINES * len(found)):

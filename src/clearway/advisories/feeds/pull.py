@@ -54,6 +54,7 @@ _LAYOUTS: dict[str, Callable[[Ask], Pull]] = {
     "file": catalogues.pull_file,
 }
 _WORDS = ("read", "new", "changed", "unchanged", "skipped", "set_aside")
+_NONE_READ = 3  # pieces of which none is a record: beyond, it is no feed of records
 _MOST_SET_ASIDE = 0.5  # of the records of a pull: beyond, the publisher's schema has changed, or it lies
 
 
@@ -143,6 +144,7 @@ class _One:
         ask = Ask(
             feed=feed, place=self._place, staging=self._staging, now=self._clock.now(),
             items=store.items(self._db, feed.name), kept=lambda kind: store.kept(self._db, kind),
+            held=lambda kind, ids: store.held(self._db, kind, ids),
             accept_smaller=accept_smaller, afresh=afresh,
         )  # fmt: skip
         try:
@@ -187,25 +189,34 @@ class _One:
             refused = None
             if batch.paths:
                 try:
-                    self._take_in([str(path) for path in batch.paths])
+                    self._take_in([str(path) for path in batch.paths], singly=batch.singly)
                 except UnsoundError as error:
                     refused = error
                     continue
             if batch.items or batch.problems:
                 store.keep_items(self._db, self._feed.name, batch.items, batch.problems)
 
-    def _take_in(self, paths: list[str]) -> None:
+    def _take_in(self, paths: list[str], *, singly: bool) -> None:
         with Keeper(self._url, self._home, self._clock) as keeper:
             counts = keeper.take_in(paths, progress=self._tell)
         self._counts.update({word: getattr(counts, word) for word in _WORDS})
-        self._judge(counts)
+        self._judge(counts, singly=singly)
         self._notes += [f"set aside: {plain(reason, 200)}" for _, reason in counts.rejects[:10]]
+        self._notes += [
+            f"skipped: {plain(place.rpartition('/')[2], 100)}: {plain(reason, 200)}"
+            for place, reason in counts.skips
+        ]
 
-    def _judge(self, counts: Counts) -> None:
-        """Raises UnsoundError when most of what came could not be read; the records of before stand all the same."""
+    def _judge(self, counts: Counts, *, singly: bool) -> None:
+        """Raises UnsoundError when most of what came could not be read; the records of before stand all the same.
+
+        Of a few that a feed which was well asked for one by one, none need be a record: a publisher that listed a test
+        among its records would else never be followed again.
+        """
         records = counts.read - counts.skipped
-        if records == 0:
-            raise UnsoundError("holds no record that intake reads", where=self._feed.name)
+        if records == 0 and not (singly and self._feed.entries and 0 < counts.skipped < _NONE_READ):
+            why = f": {plain(counts.skips[0][1], 160)}" if counts.skips else ""
+            raise UnsoundError(f"holds no record that intake reads{why}", where=self._feed.name)
         if counts.set_aside > max(1, _MOST_SET_ASIDE * records):
             raise UnsoundError(
                 f"{counts.set_aside:,} of {records:,} records can't be read: {plain(counts.rejects[0][1], 160)}",

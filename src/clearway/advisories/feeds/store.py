@@ -14,7 +14,7 @@ from clearway.records.text import plain
 from .feed import Feed, FeedStatus, Item, Run, staleness
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     import psycopg
@@ -166,6 +166,22 @@ def kept(db: Connection, kind: str) -> int:
         "select count(*) from clearway.record where current and kind ^@ %s and source = 'cisa-kev'", (kind,)
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+def held(db: Connection, kind: str, ids: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Id -> the time of the record that stands, of those of `ids` (by source) that are kept in the format `kind`.
+
+    "" where the record bears no time.
+    """
+    found: dict[str, str] = {}
+    for source, names in ids.items():
+        rows = db.execute(
+            """select id, version from clearway.record
+            where current and source = %s and kind = %s and id = any(%s)""",
+            (source, kind, list(names)),
+        )
+        found.update(rows.fetchall())
+    return found
 
 
 def begin(db: Connection, name: str, now: datetime) -> int:
