@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from zoneinfo import available_timezones
 
 from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
@@ -13,6 +12,7 @@ from msgspec import UNSET, Struct
 from clearway import ledger
 from clearway.http.acting import IN_PERSON, SIGNED_IN, acting, doorkeeper, viewer
 from clearway.http.pages import Form, done, page
+from clearway.records import zones
 from clearway.records.errors import ClearwayError, ConflictError, ForbiddenError, InputError, NotFoundError
 
 from . import audience, credential, passkey, person
@@ -170,7 +170,7 @@ def _account(request: _R, *, about: Form | None = None, tokening: Form | None = 
         identities=identities,
         providers=[p for p in (settings.provider if settings else ()) if p.issuer not in bound],
         passkeys=can_passkey,
-        zones=[(zone, zone.replace("_", " ")) for zone in sorted(available_timezones())],
+        zones=[(zone, zone.replace("_", " ")) for zone in sorted(zones.names())],
         digests=list(DIGESTS.items()),
         desk_mails=list(DESK_MAIL.items()),
         reach=[(key, label) for key, (label, _) in REACH.items()],

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from zoneinfo import available_timezones
 
 from msgspec import UNSET, Struct, UnsetType, convert
 
 from clearway import ledger
+from clearway.records import zones
 from clearway.records.errors import ConflictError, InputError, NotFoundError
 from clearway.records.text import plain
 from clearway.store.scalar import scalar
@@ -177,7 +177,7 @@ def change(
     before = one(db, person)
     zone = before.time_zone if time_zone is UNSET else time_zone
     rhythm = before.digest if digest is UNSET else digest
-    if zone not in available_timezones():
+    if zone not in zones.names():
         raise InputError(
             f"no such time zone: {plain(zone, 60)}", where="time_zone", mend="write Europe/Paris"
         )
