@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from clearway.access import embargo
+from clearway.findings.case import cve_id, kept
 from findings_case_world import Cases
 from steps import Steps, there
 
@@ -20,6 +22,7 @@ def test_taken_back_and_made_again_cases_are_opened_as_before(cases: Cases) -> N
         "0058",
         "0061",
         "0062",
+        "0067",
     )
 
     def found() -> set[tuple[str, str]]:
@@ -44,3 +47,33 @@ def test_taken_back_and_made_again_cases_are_opened_as_before(cases: Cases) -> N
     steps.up()
     assert found() == before
     cases.vendor(cases.opened())
+
+
+def test_of_two_cases_with_one_cve_id_the_one_that_had_it_first_keeps_it(cases: Cases) -> None:
+    steps = Steps(cases.world.url, "0067")
+    later, first, closed = (cases.opened() for _ in range(3))
+    with cases.acting() as db:
+        cve_id.assign(db, first, "CVE-2026-91001")
+    with cases.acting() as db:
+        cve_id.assign(db, closed, "CVE-2026-91002")
+    with cases.acting() as db:
+        kept.close(db, kept.by_id(db, closed.id), "a mistake")
+    steps.down()
+    with cases.acting() as db:
+        for case, cve in ((later, "CVE-2026-91001"), (cases.opened(), "CVE-2026-91002")):
+            db.execute(
+                "update clearway.desk_case set cve = %s, cve_state = 'reserved' where case_id = %s",
+                (cve, case.id),
+            )
+            embargo.name_flaw(db, case.embargo, cve)
+    steps.up()
+    kept_it, lost_it = cases.again(first), cases.again(later)
+    assert (kept_it.cve, kept_it.cve_state, kept_it.cve_problem) == ("CVE-2026-91001", "reserved", "")
+    assert (lost_it.cve, lost_it.cve_state) == ("", "")
+    assert lost_it.cve_problem == (
+        f"CVE-2026-91001 is of {first.handling} too, which had it first: ask for another, or note one"
+    )
+    with cases.desk.owner() as db:
+        assert embargo.one(db, first.embargo).flaws == ("CVE-2026-91001",)
+        assert embargo.one(db, later.embargo).flaws == ()
+    assert cases.again(closed).cve == "CVE-2026-91002", "it is closed, and not public"

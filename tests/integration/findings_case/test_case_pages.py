@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clearway.app import cli
-from clearway.findings.case import assets, thread
+from clearway.findings.case import assets, talk, thread
 from clearway.formats.report_advisory import Product
 from findings_case_world import Cases
 from fleet_world import Fleet, osv, package
+from intake_world import kev, write
 from site_client import Site, site, words
 
 DRAFT = {
@@ -247,6 +248,52 @@ def test_an_operator_who_takes_part_sees_its_own_assets_and_no_other_does(cases:
         assert case.handling not in served.page(other.cookie, "/exposure?sort=due")
     served.page(cases.desk.operator.cookie, f"/flaws/{case.handling}", 404)
     served.post(fleet.operator.cookie, f"{room}/proposals", 403, until="2027-01-01T09:00", zone="UTC")
+
+
+def test_an_id_that_is_public_is_noted_by_who_says_that_they_looked(
+    cases: Cases, served: Site, tmp_path: Path
+) -> None:
+    listing = write(
+        tmp_path / "known_exploited_vulnerabilities.json", kev("2026.11.25", "CVE-2021-44228", "CVE-2021-1")
+    )
+    cases.world.take(listing, at=datetime.now(UTC))
+    case, other = cases.opened(), cases.opened()
+    coordinator, room = cases.desk.coordinator, f"/cases/{case.handling}"
+    shown = served.post(coordinator.cookie, f"{room}/cve", 422, cve="CVE-2021-44228").text
+    assert "this CVE id is public already and listed as exploited: cisa-kev CVE-2021-44228" in words(shown)
+    assert 'name="sure"' in shown
+    assert "I have looked, and it is so" not in shown, "the draft's own question is another"
+    said = api(served, coordinator, "POST", f"{room}/cve", 400, {"cve": "CVE-2021-44228"})
+    assert "say that you are sure" in json.dumps(said)
+    served.post(coordinator.cookie, f"{room}/cve", 303, cve="CVE-2021-44228", sure="yes")
+    assert cases.again(case).cve == "CVE-2021-44228"
+    api(
+        served,
+        coordinator,
+        "POST",
+        f"/cases/{other.handling}/cve",
+        409,
+        {"cve": "CVE-2021-44228", "sure": True},
+    )
+
+
+def test_a_proposal_whose_hour_has_passed_is_only_there_to_be_refused(cases: Cases, served: Site) -> None:
+    case = cases.opened()
+    cookie, room = cases.desk.coordinator.cookie, f"/cases/{case.handling}"
+    with cases.acting() as db:
+        talk.propose(db, case, datetime.now(UTC) + timedelta(days=1), "UTC", now=datetime.now(UTC))
+    assert "This is agreed" in served.page(cookie, room)
+    with cases.desk.owner() as db:
+        db.execute(
+            "update clearway.case_proposal set until = now() - interval '1 hour' where case_id = %s",
+            (case.id,),
+        )
+    shown = served.page(cookie, room)
+    assert "This is agreed" not in shown
+    assert "The hour has passed: refuse it" in shown
+    served.post(cookie, f"{room}/decision", 422, outcome="accept")
+    assert cases.again(case).em == "proposed"
+    served.post(cookie, f"{room}/decision", 303, outcome="refuse")
 
 
 def test_what_a_screen_does_with_addresses_findings_and_drafts_a_command_does(

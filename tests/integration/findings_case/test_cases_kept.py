@@ -198,12 +198,34 @@ def test_a_public_flaw_leaves_no_time_to_be_agreed_on(cases: Cases) -> None:
         (NOW + timedelta(days=400), "UTC", "until"),
         (NOW + timedelta(days=9), "Mars/Olympus", "zone"),
         (NOW + timedelta(days=9), "../../etc/passwd", "zone"),
+        (NOW + timedelta(days=9), "localtime", "zone"),
+        (NOW + timedelta(days=9), "posix/UTC", "zone"),
+        (datetime(2027, 3, 28, 2, 30), "Europe/Berlin", "until"),
+        (datetime(2027, 10, 31, 2, 30), "Europe/Berlin", "until"),
     ],
 )
 def test_a_date_that_is_none_is_refused(until: datetime, zone: str, place: str) -> None:
     with pytest.raises(InputError) as told:
         talk.checked(until, zone, NOW)
     assert told.value.where == place
+
+
+def test_a_proposal_whose_hour_has_passed_is_refused_and_not_agreed(cases: Cases) -> None:
+    case = cases.opened()
+    now = datetime.now(UTC)
+    with cases.acting() as db:
+        talk.propose(db, case, now + timedelta(seconds=6), "UTC", now=now)
+    with pytest.raises(ConflictError, match="has passed") as told, cases.acting() as db:
+        talk.accept(db, cases.again(case), now=now + timedelta(seconds=6))
+    assert "propose a later one" in told.value.mend
+    again = cases.again(case)
+    assert (again.em, again.until) == ("proposed", None)
+    with cases.acting() as db:
+        assert talk.refuse(db, again).em == "none"
+    with cases.acting() as db:
+        talk.propose(db, cases.again(case), now + timedelta(days=2), "UTC", now=now)
+    with cases.acting() as db:
+        assert talk.accept(db, cases.again(case), now=now).em == "active"
 
 
 def test_a_thread_of_one_party_is_for_it_and_the_coordinators_alone(cases: Cases) -> None:

@@ -7,10 +7,12 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clearway.access import embargo
 from clearway.findings.case import cve_id, kept, release, tasks
 from clearway.findings.case import settings as setting
 from clearway.findings.case.kept import Case
@@ -25,9 +27,12 @@ from clearway.records.errors import (
     IntegrityError,
     UpstreamError,
 )
+from clearway.store.connect import translated
 from clearway.store.jobs_retry import Retry
 from findings_case_world import SETTINGS, Cases
+from intake_world import kev, osv, write
 
+THIS_YEAR = datetime.now(UTC).year
 ORG = "11111111-2222-4333-8444-555555555555"
 
 
@@ -41,6 +46,7 @@ class Services(ThreadingHTTPServer):
         self.asked: list[tuple[str, dict[str, str], Any]] = []
         self.answers: list[tuple[int, bytes]] = []
         self.published: dict[str, Any] = {}
+        self.gives = ""  # the id that each reservation gets; "" for a new one each
 
     @property
     def url(self) -> str:
@@ -58,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
         elif self.headers.get("CVE-API-KEY") != "secret-key":
             status, said = 401, b'{"error":"UNAUTHORIZED"}'
         elif self.path.startswith("/api/cve-id?"):
-            number = f"CVE-2026-{10_000 + len(self.server.asked)}"
+            number = self.server.gives or f"CVE-{datetime.now(UTC).year}-{10_000 + len(self.server.asked)}"
             status, said = 200, json.dumps({"cve_ids": [{"cve_id": number, "state": "RESERVED"}]}).encode()
         else:
             cve = self.path.split("/")[3]
@@ -68,6 +74,16 @@ class Handler(BaseHTTPRequestHandler):
                 (403, b'{"error":"CVE_RECORD_EXISTS"}') if known else (200, b'{"message":"created"}')
             )
         self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def do_GET(self) -> None:
+        self.server.asked.append((self.path, dict(self.headers), None))
+        record = {"cveMetadata": {}, "containers": {"cna": self.server.published[self.path.split("/")[3]]}}
+        said = json.dumps(record).encode()
+        self.send_response(200)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(said)))
         self.end_headers()
@@ -152,13 +168,14 @@ def test_an_id_is_asked_for_reserved_and_published_with_the_case(
     assert tasks.tell_cna(cases.desk.owner, client, found, cases.desk.home) == 0
 
 
-def test_a_record_that_is_there_already_is_replaced(
+def test_a_record_of_ours_that_is_there_already_is_replaced(
     services: Services, found: setting.Settings, client: Client
 ) -> None:
     assert found.cna is not None
-    cve_id.publish(client, found.cna, "CVE-2026-1111", {"title": "first"})
-    cve_id.publish(client, found.cna, "CVE-2026-1111", {"title": "again"})
-    assert services.published["CVE-2026-1111"] == {"title": "again"}
+    ours = {"source": {"advisory": "CWC-7Q4K-9M2X"}}
+    cve_id.publish(client, found.cna, "CVE-2026-1111", {"title": "first", **ours})
+    cve_id.publish(client, found.cna, "CVE-2026-1111", {"title": "again", **ours})
+    assert services.published["CVE-2026-1111"] == {"title": "again", **ours}
 
 
 def out(cases: Cases, case: Case) -> None:
@@ -244,6 +261,154 @@ def test_one_cve_id_is_of_one_case(cases: Cases) -> None:
         kept.close(db, kept.by_id(db, first.id), "it is the other one")
     with cases.acting() as db:
         assert cve_id.assign(db, second, "CVE-2026-90006").cve == "CVE-2026-90006"
+
+
+def asked(cases: Cases) -> Case:
+    case = cases.opened()
+    with cases.acting() as db:
+        return cve_id.ask(db, case, cases.desk.home)
+
+
+def test_an_id_that_the_authority_gives_twice_is_of_the_first_case_alone(
+    cases: Cases, services: Services, found: setting.Settings, client: Client
+) -> None:
+    services.gives = f"CVE-{THIS_YEAR}-77777"
+    first, second = asked(cases), asked(cases)
+    assert tasks.reserve(cases.desk.owner, client, found, first.id, SystemClock()) == services.gives
+    with pytest.raises(IntegrityError, match="another case") as told:
+        tasks.reserve(cases.desk.owner, client, found, second.id, SystemClock())
+    assert Retry(attempts=12).next(1, told.value, datetime.now(UTC)) is None, "it would reserve another"
+    waits = cases.again(second)
+    assert (waits.cve, waits.cve_state) == ("", "requested")
+    assert first.handling in waits.cve_problem
+    with cases.desk.owner() as db:
+        assert embargo.one(db, waits.embargo).flaws == ()
+    services.gives = ""
+    with cases.acting() as db:
+        assert cve_id.ask(db, waits, cases.desk.home).cve_problem == ""
+    given = tasks.reserve(cases.desk.owner, client, found, second.id, SystemClock())
+    assert cases.again(second).cve == given
+
+
+def test_an_id_that_is_public_or_in_kev_is_none_that_an_authority_gives_now(
+    cases: Cases, services: Services, found: setting.Settings, client: Client, tmp_path: Path
+) -> None:
+    listed, known, alias = (f"CVE-{THIS_YEAR}-{n}" for n in (70001, 70002, 70003))
+    cases.world.take(write(tmp_path / "known_exploited_vulnerabilities.json", kev("2026.11.24", listed)))
+    cases.world.take(write(tmp_path / "a.json", osv(known)))
+    cases.world.take(write(tmp_path / "b.json", osv("GHSA-abcd-efgh-2345", aliases=[alias])))
+    for cve, words in (
+        (listed, "listed as exploited: cisa-kev"),
+        (known, "public"),
+        (alias, "GHSA-abcd-efgh-2345"),
+    ):
+        case = asked(cases)
+        services.gives = cve
+        with pytest.raises(IntegrityError, match="public already"):
+            tasks.reserve(cases.desk.owner, client, found, case.id, SystemClock())
+        waits = cases.again(case)
+        assert (waits.cve, waits.cve_state) == ("", "requested")
+        assert words in waits.cve_problem
+
+
+def test_an_id_that_is_public_is_noted_by_hand_when_somebody_is_sure(cases: Cases, tmp_path: Path) -> None:
+    listed = "CVE-2021-44228"
+    cases.world.take(write(tmp_path / "known_exploited_vulnerabilities.json", kev("2026.11.25", listed)))
+    case = cases.opened()
+    with pytest.raises(InputError, match="listed as exploited") as told, cases.acting() as db:
+        cve_id.assign(db, case, listed)
+    assert told.value.where == "sure"
+    assert cases.again(case).cve == ""
+    with cases.acting() as db:
+        assert cve_id.assign(db, case, listed, sure=True).cve == listed
+    other = cases.opened()
+    with pytest.raises(ConflictError, match="another case"), cases.acting() as db:
+        cve_id.assign(db, other, listed, sure=True)
+
+
+def test_a_record_that_is_marked_is_told_to_no_coordinator_as_public(cases: Cases, tmp_path: Path) -> None:
+    cve = "CVE-2026-70004"
+    cases.world.take(write(tmp_path / "a.json", osv(cve)))
+    cases.world.sql("update clearway.record set tlp = 'AMBER' where id = %s returning 1", cve)
+    with cases.acting() as db:
+        assert cve_id.assign(db, cases.opened(), cve).cve == cve
+
+
+def test_an_id_of_another_year_than_was_asked_for_is_none(
+    cases: Cases, services: Services, found: setting.Settings, client: Client
+) -> None:
+    case = asked(cases)
+    services.gives = "CVE-1999-0001"
+    with pytest.raises(IntegrityError, match=f"asked for one of {THIS_YEAR}"):
+        tasks.reserve(cases.desk.owner, client, found, case.id, SystemClock())
+    waits = cases.again(case)
+    assert (waits.cve, waits.cve_state) == ("", "requested")
+    assert "CVE-1999-0001" in waits.cve_problem
+
+
+def test_the_database_holds_that_one_id_is_of_one_case(cases: Cases) -> None:
+    first, second = cases.opened(), cases.opened()
+    with cases.acting() as db:
+        cve_id.assign(db, first, "CVE-2026-90010")
+    with pytest.raises(ConflictError), translated(), cases.acting() as db:
+        db.execute(
+            "update clearway.desk_case set cve = 'CVE-2026-90010', cve_state = 'reserved' where case_id = %s",
+            (second.id,),
+        )
+    with pytest.raises(ForbiddenError), cases.acting(cases.desk.finder) as db:
+        db.execute("select * from clearway.cve_elsewhere(%s, 'CVE-2026-90010')", (first.id,))
+
+
+def test_opened_again_a_case_leaves_its_id_to_the_case_that_has_it_meanwhile(cases: Cases) -> None:
+    first, second = cases.opened(), cases.opened()
+    with cases.acting() as db:
+        cve_id.assign(db, first, "CVE-2026-90011")
+    with cases.acting() as db:
+        kept.close(db, kept.by_id(db, first.id), "it is another one")
+    with cases.acting() as db:
+        cve_id.assign(db, second, "CVE-2026-90011")
+    with cases.acting() as db:
+        again = kept.reopen(db, kept.by_id(db, first.id), "it is this one after all")
+        assert (again.cve, again.cve_state) == ("", "")
+        assert second.handling in again.cve_problem
+        assert embargo.one(db, again.embargo).flaws == ()
+    third = cases.opened()
+    with cases.acting() as db:
+        cve_id.assign(db, third, "CVE-2026-90012")
+    with cases.acting() as db:
+        kept.close(db, kept.by_id(db, third.id), "waits")
+    with cases.acting() as db:
+        assert kept.reopen(db, kept.by_id(db, third.id), "goes on").cve == "CVE-2026-90012"
+
+
+def test_an_id_comes_after_the_embargo_too(cases: Cases) -> None:
+    case = cases.opened()
+    cases.drafted(case)
+    out(cases, case)
+    with cases.acting() as db:
+        assert cve_id.assign(db, kept.by_id(db, case.id), "CVE-2026-90013").cve == "CVE-2026-90013"
+
+
+def test_a_record_of_anothers_at_the_authority_is_left_as_it_is(
+    cases: Cases, services: Services, found: setting.Settings, client: Client
+) -> None:
+    case = cases.opened()
+    cases.drafted(case)
+    with cases.acting() as db:
+        cve_id.assign(db, case, "CVE-2026-90014")
+    out(cases, case)
+    for theirs in (
+        {"title": "another flaw", "source": {"advisory": "EX-1"}},
+        {"title": "x", "source": "CWC"},
+        {"title": "x", "source": {"advisory": [case.handling]}},
+    ):
+        services.published["CVE-2026-90014"] = theirs
+        with pytest.raises(ConflictError, match="not of this case"):
+            tasks.tell_cna(cases.desk.owner, client, found, cases.desk.home)
+        assert services.published["CVE-2026-90014"] == theirs
+    after = cases.again(case)
+    assert after.cve_state == "reserved"
+    assert "not of this case" in after.cve_problem
 
 
 @pytest.mark.parametrize(

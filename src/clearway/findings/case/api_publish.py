@@ -70,9 +70,13 @@ class Observation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Cve(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An id that an authority has given; "" asks the configured one for an id."""
+    """An id that an authority has given; "" asks the configured one for an id.
+
+    `sure`: what is public of that id already was looked at, and is of this flaw.
+    """
 
     cve: Annotated[str, Meta(max_length=30)] = ""
+    sure: bool = False
 
 
 class Orphan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -218,13 +222,17 @@ def handlers() -> list[HTTPRouteHandler]:
         summary="Request or assign a CVE id", responses=gives(CaseView, *WRITE),
     )  # fmt: skip
     def number(request: _R, handling: FromPath[CaseText], data: JSONBody[Cve]) -> Response[bytes]:
-        """With `cve` an id that was given is noted; without, `[cna]` of the settings is asked for one."""
+        """With `cve` an id that was given is noted; without, `[cna]` of the settings is asked for one.
+
+        An id that is public already, in a record, in KEV or scored, is noted with `sure` alone; one of another case
+        never.
+        """
         home = home_of(request)
 
         def act(db: Db, me: Principal) -> Made:
             case = kept.one(db, handling)
             if data.cve:
-                cve_id.assign(db, case, data.cve)
+                cve_id.assign(db, case, data.cve, sure=data.sure)
             else:
                 cve_id.ask(db, case, home)
             return told(db, case, me)

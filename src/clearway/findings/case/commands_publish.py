@@ -43,6 +43,9 @@ def add_publish(add: Add) -> None:
     out.add_argument("--why", default="released by hand")
     cve = add("cve", "note a CVE id, or ask the numbering authority for one", run_cve)
     cve.add_argument("--id", default="", metavar="CVE-YYYY-NNNN")
+    cve.add_argument(
+        "--sure", action="store_true", help="what is public of the id was looked at, and is of this flaw"
+    )
 
 
 def _do(args: argparse.Namespace, do: Callable[[Db, Case, Principal], None]) -> int:
@@ -135,7 +138,7 @@ def run_cve(args: argparse.Namespace) -> int:
 
     def do(db: Db, case: Case, me: Principal) -> None:
         if args.id:
-            cve_id.assign(db, case, args.id)
+            cve_id.assign(db, case, args.id, sure=args.sure)
         else:
             cve_id.ask(db, case, args.home)
 

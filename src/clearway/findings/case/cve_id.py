@@ -7,9 +7,12 @@ there; it is never guessed here.
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct
 
 from clearway.access import embargo
 from clearway.formats.report_advisory import CVE
@@ -20,8 +23,6 @@ from . import kept
 from . import settings as setting
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import psycopg
 
     from clearway.http.outbound import Client
@@ -33,6 +34,25 @@ if TYPE_CHECKING:
 
 TASK = "findings.case_cve"
 DEADLINE_S = 30.0
+MOST_RECORD = 4 * 1024 * 1024  # bytes of a record at the authority, which is read to see whose it is
+
+
+class _Source(Struct, frozen=True):
+    advisory: str = ""
+
+
+class _Container(Struct, frozen=True):
+    source: _Source = _Source()
+
+
+class _Containers(Struct, frozen=True):
+    cna: _Container = _Container()
+
+
+class _Record(Struct, frozen=True):
+    """What is read of a CVE record (CVE Record Format 5): which advisory it was made of."""
+
+    containers: _Containers = _Containers()
 
 
 def ask(db: Connection, case: Case, home: Path) -> Case:
@@ -60,11 +80,11 @@ def ask(db: Connection, case: Case, home: Path) -> Case:
     return kept.by_id(db, case.id)
 
 
-def assign(db: Connection, case: Case, cve: str) -> Case:
-    """Notes the id that an authority has given.
+def assign(db: Connection, case: Case, cve: str, *, sure: bool = False) -> Case:
+    """Notes the id that an authority has given. `sure`: somebody has looked, and what is public of it is of this flaw.
 
     Raises:
-        InputError: it is no CVE id.
+        InputError: it is no CVE id; or it is public already, and nobody is sure (`where` is then "sure").
         ConflictError: the case has another, or another case has this one: one flaw is one case.
         ForbiddenError: the caller does not coordinate for the clearinghouse that keeps the case.
     """
@@ -73,32 +93,67 @@ def assign(db: Connection, case: Case, cve: str) -> Case:
     found = cve.strip().upper()
     if not CVE.fullmatch(found):
         raise InputError("this is no CVE id", where="cve", mend="such as CVE-2026-12345")
-    if case.cve_state in ("reserved", "published") and case.cve != found:
+    if case.cve_state in ("reserved", "published"):
+        if case.cve == found:
+            return case
         raise ConflictError("it has another CVE id", where=case.subject)
-    if case.cve == found and case.cve_state in ("reserved", "published"):
-        return case
-    # Two desks that note one id at once come one after the other.
-    db.execute("select pg_advisory_xact_lock(hashtextextended(%s, 19))", (f"case cve {found}",))
-    other = db.execute(
-        """select handling from clearway.desk_case
-        where cve = %s and case_id <> %s and (closed is null or published is not null) limit 1""",
-        (found, case.id),
-    ).fetchone()
-    if other is not None:
-        raise ConflictError(
-            "another case has this CVE id",
-            where=f"case/{other[0]}",
-            mend="close one of the two; one flaw is one case",
-        )
-    note(db, case, found, "case.cve_assigned")
+    note(db, case, found, "case.cve_assigned", sure=sure)
     return kept.by_id(db, case.id)
 
 
-def note(db: Connection, case: Case, cve: str, act: str) -> None:
-    """Gives the case its id, and its embargo too: a listing of it in KEV is noticed."""
+def note(db: Connection, case: Case, cve: str, act: str, *, sure: bool = False) -> None:
+    """Gives a case that is locked its id, and its embargo too, while that holds: a listing of it in KEV is noticed.
+
+    The one way to an id. An id that is public before its case is, was most likely given by mistake or mistyped: what
+    is said of that flaw would be taken as said of this one, its exploitation too.
+
+    Raises:
+        ConflictError: another case has it.
+        InputError: it is public, and nobody is `sure`.
+    """
+    known = _elsewhere(db, case, cve)
+    for what, named in known:
+        if what == "case":
+            raise ConflictError(
+                "another case has this CVE id",
+                where=f"case/{named}",
+                mend="close one of the two; one flaw is one case",
+            )
+    if known and not sure:
+        places = ", ".join(plain(named, 100) for _, named in known[:3])
+        listed = " and listed as exploited" if any(what == "listing" for what, _ in known) else ""
+        raise InputError(
+            f"this CVE id is public already{listed}: {places}",
+            where="sure",
+            mend="look whether that is this flaw, and say that you are sure",
+        )
     kept.changed(db, case, "cve = %s, cve_state = 'reserved', cve_problem = ''", (cve,))
-    embargo.name_flaw(db, case.embargo, cve)
+    _about(db, case, cve)
     kept.tell(db, case, act, {"cve": cve})
+
+
+def give_up(db: Connection, case: Case) -> None:
+    """Takes from a closed case, which is locked, the id that another case has by now; the case says which."""
+    if not case.cve or case.published is not None:
+        return
+    other = next((named for what, named in _elsewhere(db, case, case.cve) if what == "case"), "")
+    if other:
+        why = f"{case.cve} is of {other} by now: ask for another, or note one"
+        _about(db, case, case.cve, about=False)
+        kept.changed(db, case, "cve = '', cve_state = '', cve_problem = %s", (why,))
+
+
+def _elsewhere(db: Connection, case: Case, cve: str) -> list[tuple[str, str]]:
+    """(what, its name) of what has this id beside the case: another "case", a public "record", "listing" or "score"."""
+    # Two that note one id at once come one after the other; a unique index stands behind it.
+    db.execute("select pg_advisory_xact_lock(hashtextextended(%s, 19))", (f"case cve {cve}",))
+    return db.execute("select what, named from clearway.cve_elsewhere(%s, %s)", (case.id, cve)).fetchall()
+
+
+def _about(db: Connection, case: Case, cve: str, *, about: bool = True) -> None:
+    """Says of the case's embargo, while that holds, that it is about this id, or no longer."""
+    if embargo.one(db, case.embargo).ended_by is None:
+        embargo.name_flaw(db, case.embargo, cve, about=about)
 
 
 def reserve(client: Client, cna: Cna, year: int) -> str:
@@ -107,7 +162,8 @@ def reserve(client: Client, cna: Cna, year: int) -> str:
     Raises:
         ConfigError: it refuses our credentials or the request.
         UpstreamError: it does not answer, or with an error; try again later.
-        IntegrityError: it has done so, and does not say which: asking again would reserve another.
+        IntegrityError: it has done so, and does not say which, or gives one of another year: asking again would
+            reserve another.
     """
     url = (
         f"{cna.url.rstrip('/')}/cve-id?amount=1&batch_type=sequential&cve_year={year:d}&short_name={cna.org}"
@@ -123,14 +179,23 @@ def reserve(client: Client, cna: Cna, year: int) -> str:
             where=cna.url,
             mend="see there which, and note it",
         )
+    if found.split("-")[1] != f"{year:d}":
+        raise IntegrityError(
+            f"the numbering authority gives {found}, and was asked for one of {year:d}",
+            where=cna.url,
+            mend="see there which it has reserved, and note it",
+        )
     return found
 
 
 def publish(client: Client, cna: Cna, cve: str, container: dict[str, Any], *, again: bool = False) -> None:
-    """Publishes the CNA container of an id; with `again`, or where one is published already, in place of it.
+    """Publishes the CNA container of an id; in place of what stands there with `again`, or where that is ours.
+
+    Ours is a record that names the same advisory as its source: an answer to us was lost. Any other is another flaw's.
 
     Raises:
         ConfigError, UpstreamError: as `reserve`.
+        ConflictError: the authority has a record of this id that is not of this advisory.
     """
     url, body = f"{cna.url.rstrip('/')}/cve/{cve}/cna", msgspec.json.encode({"cnaContainer": container})
     if not again:
@@ -141,17 +206,41 @@ def publish(client: Client, cna: Cna, cve: str, container: dict[str, Any], *, ag
                 raise
         else:
             return
+        advisory = container.get("source", {}).get("advisory", "")
+        if not advisory or _advisory_of(client, cna, cve) != advisory:
+            raise ConflictError(
+                f"the numbering authority has a record of {cve} that is not of this case",
+                where=cna.url,
+                mend="see there whose it is; nothing was replaced",
+            )
     _post(client, cna, url, body, replaces=True)
 
 
-def _post(client: Client, cna: Cna, url: str, body: bytes, *, replaces: bool = False) -> dict[str, Any]:
-    headers = {
+def _advisory_of(client: Client, cna: Cna, cve: str) -> str:
+    """The advisory that the authority's record of an id names as its source; "" for none that can be read."""
+    with tempfile.TemporaryDirectory(prefix="clearway-") as folder:
+        at = Path(folder) / "record.json"
+        client.get_to_file(
+            f"{cna.url.rstrip('/')}/cve/{cve}", at, max_bytes=MOST_RECORD, deadline_s=DEADLINE_S,
+            headers=_headers(cna),
+        )  # fmt: skip
+        try:
+            return msgspec.json.decode(at.read_bytes(), type=_Record).containers.cna.source.advisory
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            return ""
+
+
+def _headers(cna: Cna) -> dict[str, str]:
+    return {
         "content-type": "application/json",
         "CVE-API-ORG": cna.org,
         "CVE-API-USER": cna.user,
         "CVE-API-KEY": cna.key,
     }
-    answer = (client.put if replaces else client.post)(url, body, headers, DEADLINE_S)
+
+
+def _post(client: Client, cna: Cna, url: str, body: bytes, *, replaces: bool = False) -> dict[str, Any]:
+    answer = (client.put if replaces else client.post)(url, body, _headers(cna), DEADLINE_S)
     try:
         said = msgspec.json.decode(answer.body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

@@ -259,13 +259,16 @@ def close(db: Connection, case: Case, why: str) -> Case:
 
 def reopen(db: Connection, case: Case, why: str) -> Case:
     """The case, open again where it stood: its embargo, if that has not ended, its parties and drafts, and those of its
-    findings that no other case has taken meanwhile. An embargo that was armed is to be armed again.
+    findings that no other case has taken meanwhile. An embargo that was armed is to be armed again. A CVE id that
+    another case has by now stays there, and the case says so.
 
     Raises:
         InputError: no reason is given.
         ForbiddenError: the caller is no coordinator.
         ConflictError: it is not closed, or its flaw is in another open case meanwhile.
     """
+    from . import cve_id
+
     if not why.strip():
         raise InputError("say why it is opened again", where="why")
     flaw.hold(db)
@@ -276,6 +279,8 @@ def reopen(db: Connection, case: Case, why: str) -> Case:
         {"of": case.id},
     ).fetchall()
     with flaw.changing(db):
+        if case.closed is not None:
+            cve_id.give_up(db, locked(db, case))
         again = _stood(db, case, "reopen", why)
         tell(db, again, "case.reopened", {"why": plain(why.strip(), 500)})
         for number, free in own:

@@ -252,7 +252,8 @@ def handlers() -> list[HTTPRouteHandler]:
 
         def do(db: Db, case: Case, me: Principal) -> str:
             if data.cve.strip():
-                return f"{cve_id.assign(db, case, data.cve).cve} is noted."
+                noted = cve_id.assign(db, case, data.cve, sure=data.sure == "yes")
+                return f"{noted.cve} is noted."
             cve_id.ask(db, case, home)
             return "A CVE id is asked for."
 
@@ -368,6 +369,7 @@ def _shown(
         skeleton=skeleton,
         assisted=assisted(home_of(request)),
         zone=me.time_zone,
+        proposal_over=one.proposal is not None and one.proposal.until <= now(),
         clock=clock.of(one, now()),
         drawn=clock.drawn(one, now()),
         with_whom=[("", "all parties"), *((str(p.id), f"{p.name} alone") for p in one.parties)],

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
 
 from clearway.access import embargo
+from clearway.records import zones
 from clearway.records.errors import ConflictError, InputError, NotFoundError
 from clearway.records.text import plain
 from clearway.store.scalar import scalar
@@ -66,7 +66,8 @@ def propose(
     """A proposal for the end of the embargo; where one is agreed, to revise it.
 
     Raises:
-        InputError: no such zone, no zone in the time, a time that has passed or is over a year away.
+        InputError: no such zone, an hour that is not there or twice there in it, one that has passed or is over a
+            year away.
         ConflictError: another proposal is open, or the flaw is public.
     """
     at = checked(until, zone, now)
@@ -109,11 +110,18 @@ def accept(db: Connection, case: Case, *, now: datetime) -> Case:
 
     Raises:
         NotFoundError: none is open.
+        ConflictError: its hour has passed: nothing could be armed for it.
         ForbiddenError: the caller is no coordinator.
     """
     found = opened(db, case)
     if found is None:
         raise NotFoundError("no proposal is open", where=case.subject)
+    if found.until <= now:
+        raise ConflictError(
+            "the hour that was proposed has passed",
+            where=case.subject,
+            mend="refuse the proposal, and propose a later one",
+        )
     kept.move(db, case, "embargo", "accept")
     db.execute("update clearway.case_proposal set state = 'accepted' where proposal = %s", (found.id,))
     kept.changed(db, case, "until = %s, zone = %s", (found.until, found.zone))
@@ -167,14 +175,11 @@ def checked(until: datetime, zone: str, now: datetime) -> datetime:
     """`until` in UTC: a time with an offset as it is, one without in `zone`.
 
     Raises:
-        InputError: no such zone, or no time in the coming year.
+        InputError: no such zone, an hour that is not there or twice there in it, or no time in the coming year.
     """
+    place = zones.one(zone, "zone")
     try:
-        place = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InputError("there is no such zone", where="zone", mend="such as UTC or Europe/Berlin") from None
-    try:
-        at = (until if until.tzinfo else until.replace(tzinfo=place)).astimezone(UTC)
+        at = until.astimezone(UTC) if until.tzinfo else zones.moment(until, place, "until")
     except OverflowError:
         raise InputError("that hour is beyond the calendar", where="until") from None
     if at <= now:

@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from clearway.records.clock import Clock, SystemClock
-from clearway.records.errors import ClearwayError, UpstreamError
+from clearway.records.errors import ClearwayError, ConflictError, InputError, IntegrityError, UpstreamError
 from clearway.records.text import plain
 from clearway.store.jobs import Spec
 from clearway.store.jobs_retry import Retry
@@ -106,6 +106,7 @@ def reserve(owner: Any, outside: Client, found: Settings, number: int, clock: Cl
 
     Raises:
         ConfigError, UpstreamError: as `cve_id.reserve`.
+        IntegrityError: as there; or the id that it gives is public, or another case's. The case goes on waiting.
     """
     assert found.cna is not None
     with owner() as db:
@@ -114,16 +115,30 @@ def reserve(owner: Any, outside: Client, found: Settings, number: int, clock: Cl
         return ""
     try:
         given = cve_id.reserve(outside, found.cna, clock.now().year)
+        return given if _given(owner, number, given, found.cna.url) else ""
     except ClearwayError as problem:
         with owner() as db:
             _problem(db, number, problem)
         raise
-    with owner() as db:
-        case = kept.by_id(db, number)
-        if case.cve_state != "requested":
-            return ""
-        cve_id.note(db, case, given, "case.cve_reserved")
-    return given
+
+
+def _given(owner: Any, number: int, given: str, authority: str) -> bool:
+    """Notes what the authority has given; whether the case still waits for one."""
+    try:
+        with owner() as db:
+            case = kept.locked(db, kept.by_id(db, number))
+            if case.cve_state != "requested":
+                return False
+            cve_id.note(db, case, given, "case.cve_reserved")
+    except (ConflictError, InputError) as problem:
+        # Asking again by itself would reserve another each time.
+        told = f"{problem.what} ({problem.where})" if isinstance(problem, ConflictError) else problem.what
+        raise IntegrityError(
+            f"the numbering authority gives {given}, and {told}",
+            where=authority,
+            mend="see there which it has reserved, and note that; or ask again",
+        ) from problem
+    return True
 
 
 def tell_cna(owner: Any, outside: Client, found: Settings, home: Path) -> int:
@@ -132,14 +147,14 @@ def tell_cna(owner: Any, outside: Client, found: Settings, home: Path) -> int:
     One that the authority refuses is noted with the case and tried again the next time, after the others.
 
     Raises:
-        ConfigError, UpstreamError: as `cve_id.publish`; the first, once the others were tried.
+        ConfigError, UpstreamError, ConflictError: as `cve_id.publish`; the first, once the others were tried.
     """
     import msgspec
 
     assert found.cna is not None
     with owner() as db:
         rows = db.execute(
-            """select c.case_id, c.cve, c.cve_state = 'published', d.number, d.body from clearway.desk_case c
+            """select c.case_id, c.cve, c.cve_told > 0, d.number, d.body from clearway.desk_case c
             join lateral (select number, body from clearway.case_document d
                 where d.case_id = c.case_id and d.kind = 'cve' order by number desc limit 1) d on true
             where c.cve_state in ('reserved', 'published') and c.published is not null and d.number > c.cve_told
