@@ -22,6 +22,7 @@ def test_taken_back_and_made_again_cases_are_opened_as_before(cases: Cases) -> N
         "0058",
         "0061",
         "0062",
+        "0065",
         "0067",
     )
 
