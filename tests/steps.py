@@ -49,6 +49,12 @@ class Steps:
                 getattr(module, way)()
 
 
+def step_of(name: str) -> str:
+    """The number of the step whose file is `NNNN_name.py`."""
+    (found,) = (_MIGRATIONS / "versions").glob(f"[0-9][0-9][0-9][0-9]_{name}.py")
+    return found.name[:4]
+
+
 def since(number: str) -> list[str]:
     """A step and all that were made after it: a later one may have made a function of it anew."""
     return [found.revision for found in _SCRIPTS.iterate_revisions("heads", number, inclusive=True)][::-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from clearway.access import embargo
 from clearway.findings.case import cve_id, kept
 from findings_case_world import Cases
-from steps import Steps, there
+from steps import Steps, since, step_of, there
 
 
 def test_taken_back_and_made_again_cases_are_opened_as_before(cases: Cases) -> None:
@@ -20,10 +20,7 @@ def test_taken_back_and_made_again_cases_are_opened_as_before(cases: Cases) -> N
         "0055",
         "0057",
         "0058",
-        "0061",
-        "0062",
-        "0065",
-        "0067",
+        *since("0061"),
     )
 
     def found() -> set[tuple[str, str]]:
@@ -37,8 +34,8 @@ def test_taken_back_and_made_again_cases_are_opened_as_before(cases: Cases) -> N
     before = found()
     steps.down()
     without = found()
-    # Functions of leases, and the one that says what is public, had other arguments before.
-    other = ("lease_", "add_finding_known(")
+    # Functions of leases, the one that says what is public, and of fleets, had other arguments before.
+    other = ("lease_", "add_finding_known(", "fleet_")
     assert {one for one in without if not one[1].startswith(other)} < before
     assert not {name for kind, name in without if "case" in name and kind != "act"}
     with cases.desk.owner() as db:
@@ -51,7 +48,7 @@ def test_taken_back_and_made_again_cases_are_opened_as_before(cases: Cases) -> N
 
 
 def test_of_two_cases_with_one_cve_id_the_one_that_had_it_first_keeps_it(cases: Cases) -> None:
-    steps = Steps(cases.world.url, "0067")
+    steps = Steps(cases.world.url, *since(step_of("cve_of_one_case")))
     later, first, closed = (cases.opened() for _ in range(3))
     with cases.acting() as db:
         cve_id.assign(db, first, "CVE-2026-91001")

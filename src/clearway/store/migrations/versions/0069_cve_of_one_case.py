@@ -4,8 +4,8 @@ from alembic import op
 
 from clearway.store.ddl import run
 
-revision = "0067"
-down_revision = "0066"
+revision = "0069"
+down_revision = "0068"
 branch_labels = None
 depends_on = None
 
