@@ -7,7 +7,7 @@ import os
 
 from . import keep
 from .cgroup import Counters
-from .run import WRITABLE, Ended, Outcome, Run
+from .run import WRITABLE, Ended, Outcome, Run, beneath
 from .spawn import Started
 from .watch import Seen
 
@@ -35,8 +35,18 @@ def outcome_of(
         kept=kept.files,
         unkept=kept.unkept,
         stray=keep.names(list(zip(WRITABLE[1:], folders[1:], strict=True))),
+        looked=_looked(run, dict(zip(WRITABLE, folders, strict=True))),
         why=why,
     )
+
+
+def _looked(run: Run, folders: dict[str, int]) -> dict[str, bool]:
+    told = {}
+    for name in run.look_for:
+        place, inside = beneath(name)
+        if (there := keep.is_there(folders[place], inside)) is not None:
+            told[name] = there
+    return told
 
 
 def judged(

@@ -35,9 +35,9 @@ def hand_back(folder: int, patterns: Sequence[str], most_bytes: int) -> Kept:
     files: dict[str, bytes] = {}
     unkept: list[str] = []
     left = most_bytes
-    globs = [p for p in patterns if _is_glob(p)]
+    globs = [p for p in patterns if is_glob(p)]
     for name in patterns:
-        if not _is_glob(name):
+        if not is_glob(name):
             left -= _one(folder, name.rstrip("/"), left, files, unkept)
     if globs:
         for name in _walk(folder, unkept):
@@ -55,6 +55,33 @@ def names(folders: Sequence[tuple[str, int]]) -> tuple[str, ...]:
             if len(found) > MAX_STRAY:
                 return _named(found, MAX_STRAY)
     return tuple(found)
+
+
+def is_there(folder: int, name: str) -> bool | None:
+    """Whether a file, link or device lies at `name` beneath the open `folder`; None where it can't be told.
+
+    The place itself is looked at, however many others there are. No link is followed: what lies behind one on the way
+    is not told.
+    """
+    *parents, last = name.split("/")
+    fd = os.dup(folder)
+    try:
+        for part in parents:
+            seen = os.stat(part, dir_fd=fd, follow_symlinks=False)
+            if stat.S_ISLNK(seen.st_mode):
+                return None
+            if not stat.S_ISDIR(seen.st_mode):
+                return False
+            step = _folder(fd, [part])
+            os.close(fd)
+            fd = step
+        return not stat.S_ISDIR(os.stat(last, dir_fd=fd, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
 
 
 def _one(folder: int, name: str, left: int, files: dict[str, bytes], unkept: list[str]) -> int:
@@ -177,7 +204,8 @@ def _is_utf8(name: str) -> bool:
     return True
 
 
-def _is_glob(pattern: str) -> bool:
+def is_glob(pattern: str) -> bool:
+    """Whether a name to keep is a pattern of a shell."""
     return any(c in pattern for c in "*?[")
 
 

@@ -1,14 +1,16 @@
 """The backend for those who have a container runtime: podman, docker or nerdctl, by their common command line.
 
-One container a run, from an image that the operator names and that has `sleep`, `cat` and `tar`:
+One container a run, from an image that the operator names and that has `sleep`, `sh`, `cat` and GNU `tar`:
 
 1. `run --detach` with everything closed: no network, read-only, no capabilities, no new privileges, an ordinary
    user, sized tmpfs for /work and /tmp, bounds of memory, processes, files and CPU.
 2. `exec tar -x` puts the inputs into /work.
 3. `exec` runs the program; its streams are taken up to the bound, and the clock runs.
-4. `exec cat` and `exec tar -v` tell of processor time (the container's own cgroup) and of what was left in /tmp and
-   /dev/shm; `exec tar -c` hands back what is kept. All of it is read as hostile.
-5. `rm --force`, always.
+4. All that the program left running is killed: what follows is read from a container where nothing moves. Where that
+   can't be done, nothing is read.
+5. `exec cat` and `exec tar -v` tell of processor time (the container's own cgroup) and of what was left in /tmp,
+   /dev/shm and /work; `exec tar -c` hands back what is kept, by names that we match. All of it is read as hostile.
+6. `rm --force`, always.
 
 The runtime's own seccomp profile holds, and its word is what an outcome's status rests on. That a box was killed for
 memory is told by the container's own account of it.
@@ -17,21 +19,26 @@ memory is told by the container's own account of it.
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import fnmatch
 import os
 import platform
+import re
 import secrets
 import select
 import shutil
 import subprocess
+import sys
+import termios
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
 
 from clearway.records.errors import ConfigError, InputError, UpstreamError
 
-from .keep import MAX_ENTRIES, MAX_STRAY
+from .keep import MAX_ENTRIES, MAX_STRAY, MAX_UNKEPT, is_glob
 from .pack import packed, unpacked
 from .run import SCRATCH_MIB, WORK, Ended, Enforcement, Outcome, Run, checked
 
@@ -153,6 +160,7 @@ class Oci:
                 wall_s=seen.wall_s,
                 why=why,
             )
+        still = self._call("exec", name, "sh", "-c", KILL).code == 0
         cpu_s = counted(self._call("exec", name, "cat", *_COUNTED).stdout)
         killed = self._call(*_OOM, name).stdout.strip() == b"true"
         ended: Ended = "exited"
@@ -165,7 +173,11 @@ class Oci:
             ended, code = "signal", code - 128
             if code == 24 and cpu_s >= run.limits.cpu_s * _SPENT:  # SIGXCPU
                 ended, code, why = "cpu", -1, f"used {run.limits.cpu_s:g} s of CPU in one process"
-        kept, unkept = self._kept(run, name)
+        if still:
+            kept, unkept = self._kept(run, name)
+            stray, looked = self._outside(run, name)
+        else:
+            kept, unkept, stray, looked = {}, (_MOVES,), (), {}
         return Outcome(
             ended=ended,
             code=code,
@@ -173,40 +185,50 @@ class Oci:
             stderr=seen.stderr,
             wall_s=seen.wall_s,
             cpu_s=cpu_s,
-            stray=self._stray(name),
+            stray=stray,
+            looked=looked,
             kept=kept,
             unkept=unkept,
             why=why,
         )
 
     def _kept(self, run: Run, name: str) -> tuple[dict[str, bytes], tuple[str, ...]]:
+        """What of /work the patterns name. We match them: tar would take none of them for a pattern when it writes."""
         if not run.keep:
             return {}, ()
+        there = self._listed(name, WORK, ".")
+        wanted, unkept = matched(run.keep, [n.removeprefix("./") for n in there.names])
+        if not there.whole:
+            unkept = (*unkept, "more names; the rest was not looked at")
+        if not wanted:
+            return {}, unkept
         most = run.limits.keep_bytes + (MAX_ENTRIES << 10)  # headers and padding
-        names = [f"./{n.rstrip('/')}" for n in run.keep]
         answer = self._call(
-            *(
-                "exec",
-                name,
-                "tar",
-                "-cf",
-                "-",
-                "-C",
-                WORK,
-                "--ignore-failed-read",
-                "--wildcards",
-                "--",
-                *names,
-            ),
+            *("exec", "--interactive", name, "tar", "-cf", "-", "-C", WORK, "--no-recursion", "--null"),
+            *("--verbatim-files-from", "-T", "-"),
+            stdin=b"".join(b"./" + os.fsencode(n) + b"\0" for n in wanted),
             most=most,
         )
-        return unpacked(answer.stdout, run.limits.keep_bytes)
+        kept, refused = unpacked(answer.stdout, run.limits.keep_bytes)
+        missing = tuple(f"{n}: not handed back" for n in wanted if n not in kept)
+        return kept, (*unkept, *(refused or missing))[: MAX_UNKEPT + 1]
 
-    def _stray(self, name: str) -> tuple[str, ...]:
-        """What lies in the container outside /work, as a box of our own tells it: the names of files."""
-        said = self._call("exec", name, "tar", "-cvf", "/dev/null", "-C", "/", "./tmp", "./dev/shm").stdout
-        lines = said.decode("utf-8", "replace").splitlines()[:MAX_STRAY]
-        return tuple(line[1:] for line in lines if line.startswith("./") and not line.endswith("/"))
+    def _outside(self, run: Run, name: str) -> tuple[tuple[str, ...], dict[str, bool]]:
+        """What lies in the container outside of /work, and whether there is what was to be looked for."""
+        there = self._listed(name, "/", "./tmp", "./dev/shm")
+        found = [n.removeprefix(".") for n in there.names if not n.endswith("/")]
+        printable = [n for n in found if n.isprintable()]
+        return tuple(printable[:MAX_STRAY]), looked_for(run.look_for, found, whole=there.whole)
+
+    def _listed(self, name: str, folder: str, *places: str) -> Listed:
+        """All that lies in these places, as a tar of the image tells it, which writes to nowhere."""
+        said = self._call(
+            *("exec", name, "tar", "-cvf", "/dev/null", "--quoting-style=escape", "-C", folder, *places),
+            most=_LISTING_BYTES,
+        )
+        lines = said.stdout.split(b"\n")[:-1]  # whole ones
+        names = [unescaped(line) for line in lines if line.startswith(b"./")]
+        return Listed(names, whole=said.code == 0)
 
     def _call(
         self, *words: str, stdin: bytes = b"", deadline_s: float = _ANSWER_S, most: int = 1 << 20
@@ -227,7 +249,72 @@ class Oci:
             return _taken(process, stdin, deadline_s, most)
 
 
+# The kernel spares who asks and the first of the namespace. Only where that is the container's own `sleep` and the name
+# is the box's: in a runtime that lets its containers see the machine's processes nothing is killed, and nothing read.
+KILL = (
+    "read -r first </proc/1/comm && read -r name </proc/sys/kernel/hostname"
+    ' && [ "$first" = sleep ] && [ "$name" = box ] && { kill -9 -1 2>/dev/null || :; }'
+)
+_MOVES = "what it left running could not be killed; nothing was read"
+_LISTING_BYTES = 4 << 20
+_ESCAPES = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 _PASSED = ("PATH", "HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST", "CONTAINER_HOST", "DBUS_SESSION_BUS_ADDRESS")
+
+
+class Listed(Struct, frozen=True):
+    """Names beneath a folder, "./" first, folders with "/" last, and whether they are all that lies there."""
+
+    names: list[str]
+    whole: bool
+
+
+def matched(patterns: Sequence[str], names: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Which of `names` (files, and folders with "/" last) the patterns ask for, and which patterns ask for none.
+
+    A name, a folder for all beneath it, or a pattern of a shell, as `keep.hand_back` takes them. Names that are not
+    printable are refused.
+    """
+    files = dict.fromkeys(n for n in names if n and not n.endswith("/"))
+    wanted: dict[str, None] = {}
+    unkept: list[str] = []
+    for pattern in patterns:
+        if is_glob(pattern):
+            wanted |= dict.fromkeys(n for n in files if fnmatch.fnmatchcase(n, pattern))
+            continue
+        plain = pattern.rstrip("/")
+        below = [n for n in files if n == plain or n.startswith(f"{plain}/")]
+        wanted |= dict.fromkeys(below)
+        if not below and f"{plain}/" not in names:
+            unkept.append(f"{plain}: No such file or directory")
+    unkept += [f"{n!a}: not a printable name"[:200] for n in wanted if not n.isprintable()]
+    return [n for n in wanted if n.isprintable()][:MAX_ENTRIES], tuple(unkept[:MAX_UNKEPT])
+
+
+def looked_for(asked: Sequence[str], found: Sequence[str], *, whole: bool) -> dict[str, bool]:
+    """Of each place whether a file lies there; nothing of one where that can't be told.
+
+    `found` are all that is no folder, absolute; `whole` says that no name is missing from it.
+    """
+    there = set(found)
+    told: dict[str, bool] = {}
+    for name in asked:
+        plain = name.rstrip("/")
+        above = [str(p) for p in PurePosixPath(plain).parents]
+        if plain in there:
+            told[name] = True
+        elif whole and not there.intersection(above):  # a link on the way would lead elsewhere
+            told[name] = False
+    return told
+
+
+def unescaped(line: bytes) -> str:
+    """A name as GNU tar writes it with `--quoting-style=escape`: C's escapes, octal for what is not printable."""
+
+    def plain(found: re.Match[bytes]) -> bytes:
+        word = found[1]
+        return bytes([int(word, 8) & 0xFF]) if word.isdigit() else _ESCAPES.get(word, word)
+
+    return os.fsdecode(re.sub(rb"\\([0-7]{3}|.)", plain, line, flags=re.DOTALL))
 
 
 def counted(said: bytes) -> float:
@@ -285,6 +372,9 @@ def _taken(process: subprocess.Popen[bytes], stdin: bytes, deadline_s: float, mo
         feed = process.stdin.fileno()
         os.set_blocking(feed, False)
         poll.register(feed, select.POLLOUT)
+    # What the program left running may hold its streams: they end for us when the program does.
+    over = os.pidfd_open(process.pid)
+    poll.register(over, select.POLLIN)
     watching, met, left = set(streams), None, most
     while watching and met is None:
         rest = began + deadline_s - time.monotonic()
@@ -292,6 +382,14 @@ def _taken(process: subprocess.Popen[bytes], stdin: bytes, deadline_s: float, mo
             met = "wall"
             break
         for fd, _ in poll.poll(rest * 1000 + 1):
+            if fd == over:
+                for one in watching:
+                    piece = os.read(one, most_now) if (most_now := _waiting(one)) else b""
+                    streams[one] += piece[:left]
+                    met = "output" if len(piece) > left else met
+                    left = max(0, left - len(piece))
+                watching.clear()
+                break
             if fd == feed:
                 try:
                     view = view[os.write(feed, view[:_PIECE]) :]
@@ -312,6 +410,7 @@ def _taken(process: subprocess.Popen[bytes], stdin: bytes, deadline_s: float, mo
             if len(piece) > left:
                 met = "output"
             left = max(0, left - len(piece))
+    os.close(over)
     code: int | None = None
     if met is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -322,6 +421,13 @@ def _taken(process: subprocess.Popen[bytes], stdin: bytes, deadline_s: float, mo
         process.wait()
     out, err = (bytes(taken) for taken in streams.values())
     return Streams(out, err, code, met, time.monotonic() - began)  # type: ignore[arg-type]
+
+
+def _waiting(pipe: int) -> int:
+    """How many bytes can be read from a pipe now: who goes on to write is not waited for."""
+    held = bytearray(4)
+    fcntl.ioctl(pipe, termios.FIONREAD, held)
+    return int.from_bytes(held, sys.byteorder)
 
 
 def _said(streams: Streams) -> str:

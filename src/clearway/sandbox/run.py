@@ -52,6 +52,7 @@ class Run(Struct, frozen=True, kw_only=True):
     patterns of a shell, whose `*` also crosses a "/". `sanitized` is for programs built with AddressSanitizer and
     its kin: they reserve terabytes of addresses, so that no bound on addresses is set.
     Leak detection needs ptrace, which no box allows: run them with `detect_leaks=0`.
+    `look_for` names places outside of /work, absolute, of which the outcome says whether a file came to lie there.
     `loopback` opens 127.0.0.1 of the box's own; nothing ever leads out.
     """
 
@@ -61,6 +62,7 @@ class Run(Struct, frozen=True, kw_only=True):
     inputs: Mapping[str, bytes] = field(default_factory=dict)
     binds: tuple[Bind, ...] = ()
     keep: tuple[str, ...] = ()
+    look_for: tuple[str, ...] = ()
     limits: Limits = Limits()
     cwd: str = WORK
     sanitized: bool = False
@@ -85,7 +87,11 @@ class Outcome(Struct, frozen=True, kw_only=True):
     max_rss_mib: float = 0.0  # of the greatest process; of all together in a cgroup
     kept: Mapping[str, bytes] = field(default_factory=dict)
     unkept: tuple[str, ...] = ()  # what was asked for and not handed back, with the reason
-    stray: tuple[str, ...] = ()  # what it left in the box outside /work
+    # What it left in the box outside /work, for a person: a list that may be cut, and lacks what is not printable.
+    stray: tuple[str, ...] = ()
+    looked: Mapping[str, bool] = field(
+        default_factory=dict
+    )  # of `look_for`, where it can be told: whether it is there
     why: str = ""
 
 
@@ -188,6 +194,10 @@ def _check_files(run: Run) -> None:
         raise InputError(f"more than {MAX_KEEP} names to keep", where="keep", mend="use a pattern")
     for name in run.keep:
         relative(name, "keep")
+    if len(run.look_for) > MAX_KEEP:
+        raise InputError(f"more than {MAX_KEEP} places to look for", where="look_for", mend="name fewer")
+    for name in run.look_for:
+        beneath(name)
     if len(run.binds) > MAX_BINDS:
         raise InputError(f"more than {MAX_BINDS} binds", where="binds", mend="bind a folder")
     for bind in run.binds:
@@ -203,6 +213,20 @@ def _check_files(run: Run) -> None:
             raise InputError(
                 f"{bind.inside[:80]} is made by the box itself", where="binds", mend="bind it elsewhere"
             )
+
+
+def beneath(name: str) -> tuple[str, str]:
+    """The writable place outside of /work that `name` lies in, and the way from there.
+
+    Raises:
+        InputError: it lies in none of them, climbs with "..", or can't be a file's name.
+    """
+    for place in WRITABLE[1:]:
+        if name.startswith(f"{place}/"):
+            return place, relative(name.removeprefix(f"{place}/").rstrip("/"), "look_for")
+    raise InputError(
+        f"not beneath {' or '.join(WRITABLE[1:])}: {name[:80]!a}", where="look_for", mend="name a file there"
+    )
 
 
 def relative(name: str, where: str) -> str:

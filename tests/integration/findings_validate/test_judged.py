@@ -144,6 +144,30 @@ def test_every_oracle_fires_on_one_release_and_is_silent_on_the_other(
     assert judged(box, builds, made, one, two, upto=2).ladder.level == 2
 
 
+HIDES = """
+import os
+def run(x):
+    open("/tmp/a", "w").close()
+    {more}
+"""
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "[open(f'/tmp/{n}', 'w').close() for n in range(300)]",
+        "[os.mkdir(f'/tmp/{n}') or open(f'/tmp/{n}/x\\n', 'w').close() for n in range(300)]",
+        "os.makedirs('/tmp/' + 'd/' * 40)",
+    ],
+    ids=["among others", "among names that are not printable", "beside what is deep"],
+)
+def test_a_fix_that_hides_the_file_among_others_is_no_fix(box: Backend, builds: Path, more: str) -> None:
+    one, two = (a_wheel({"toy.py": HIDES.format(more=m)}, version=v) for m, v in (("pass", "1"), (more, "2")))
+    made = py_recipe(one, two, STEPS, {"kind": "file-outside", "path": "/tmp/a"}, times=1)
+    found = judged(box, builds, made, one, two, upto=2)
+    assert found.ladder.level == 1, found.ladder
+
+
 def test_releases_that_differ_in_their_notes_alone_are_one_build(box: Backend, builds: Path) -> None:
     one, two = a_wheel({"toy.py": "x=1"}), a_wheel({"toy.py": "x=1"}, version="2")
     builder = build.Builder(box, builds)

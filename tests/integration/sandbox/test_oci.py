@@ -12,14 +12,16 @@ import stat
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clearway.records.errors import ConfigError, InputError
 from clearway.sandbox import Bind, Limits, Run
-from clearway.sandbox.oci import Oci, counted, create_argv
+from clearway.sandbox.oci import Oci, counted, create_argv, looked_for, unescaped
 from clearway.sandbox.pack import packed, unpacked
 
 RUNTIME = """#!/usr/bin/python3 -I
-import json, os, subprocess, sys
+import contextlib, json, os, signal, subprocess, sys
 folder, words = os.path.dirname(os.path.abspath(__file__)), sys.argv[1:]
 with open(folder + "/asked", "a") as file:
     file.write(json.dumps(words) + "\\n")
@@ -36,8 +38,16 @@ elif words[0] == "exec":
     here = {"/work": "/work", "/": "/root"}
     words = [folder + here[w] if w in here else w for w in words[1:]]
     words = [w.replace("/sys/fs/cgroup", folder) for w in words]
-    done = subprocess.run(words, cwd=folder + "/work").returncode
-    sys.exit(done if done >= 0 else 128 - done)
+    if "kill -9 -1" in " ".join(words):  # of this runtime's own programs alone: there is no container around them
+        for session in open(folder + "/sessions").read().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(int(session), signal.SIGKILL)
+        sys.exit(os.path.exists(folder + "/unkillable"))
+    done = subprocess.Popen(words, cwd=folder + "/work", start_new_session=True)
+    with open(folder + "/sessions", "a") as file:
+        print(done.pid, file=file)
+    code = done.wait()
+    sys.exit(code if code >= 0 else 128 - code)
 """
 
 
@@ -73,7 +83,7 @@ def test_a_container_is_closed_in_every_way_before_the_program_comes_in(runtime,
         b"data",
         {"in": b"data"},
     )
-    *_, run, fill, program, _, _, kept, _, removed = asked(runtime)
+    *_, run, fill, program, killed, _, _, listed, kept, _, removed = asked(runtime)
     assert run[0] == "run"
     line = " ".join(run)
     for words in (
@@ -99,7 +109,9 @@ def test_a_container_is_closed_in_every_way_before_the_program_comes_in(runtime,
     name = run[run.index("--name") + 1]
     assert fill[:2] == ["exec", "--interactive"]
     assert program[-3:] == [name, "cat", "in"]
-    assert kept[:3] == ["exec", name, "tar"]
+    assert killed[:3] == ["exec", name, "sh"]
+    assert listed[:3] == ["exec", name, "tar"]
+    assert kept[:4] == ["exec", "--interactive", name, "tar"]
     assert removed == ["rm", "--force", "--volumes", name]
 
 
@@ -145,6 +157,78 @@ def test_what_is_left_outside_is_told(runtime):
         (root / name).write_text("x")
     outcome = Oci(str(runtime), "image").run(Run(argv=("true",)))
     assert sorted(outcome.stray) == ["/dev/shm/too", "/tmp/deep/er", "/tmp/outside"]
+
+
+def test_patterns_names_and_folders_are_handed_back_whatever_else_lies_there(runtime):
+    script = (
+        "mkdir -p found/deep 'odd?' lots; echo 1 >asan.17; echo 2 >asan.18; echo 3 >found/a; echo 4 >found/deep/b;"
+        " echo 5 >plain; echo 6 >other; echo 7 >'b[1]'; echo 8 >é; echo 9 >'back\\slash'; ln -s plain asan.link;"
+        " : >'two\nlines'; i=0; while [ $i -lt 300 ]; do : >lots/$i; i=$((i+1)); done"
+    ).replace("\\n", "\n")
+    keep = ("asan.*", "found/*", "plain", "none", "é", "back*", "two*")
+    outcome = Oci(str(runtime), "image").run(Run(argv=("sh", "-c", script), keep=keep))
+    assert outcome.kept == {
+        "asan.17": b"1\n",
+        "asan.18": b"2\n",
+        "found/a": b"3\n",
+        "found/deep/b": b"4\n",
+        "plain": b"5\n",
+        "é": b"8\n",
+        "back\\slash": b"9\n",
+    }
+    assert [line.partition(":")[0] for line in outcome.unkept] == ["none", "'two\\nlines'", "'asan.link'"]
+
+
+def test_what_outlives_the_program_neither_holds_it_up_nor_writes_any_more(runtime):
+    """As in a box of bubblewrap: the program has ended, and nothing of it runs on."""
+    script = "(sleep 0.4; echo late >late) & (while :; do echo x; done) & echo out; exit 3"
+    limits = Limits(wall_s=20, output_bytes=1 << 20)
+    outcome = Oci(str(runtime), "image").run(Run(argv=("sh", "-c", script), keep=("late",), limits=limits))
+    assert (outcome.ended, outcome.code) == ("exited", 3)
+    assert outcome.stdout.startswith(b"out\n") or b"x\n" in outcome.stdout
+    assert outcome.wall_s < 10
+    assert not (runtime.parent / "work" / "late").exists()
+
+
+def test_where_what_it_left_running_can_not_be_killed_nothing_is_read(runtime):
+    (runtime.parent / "unkillable").touch()
+    run = Run(argv=("sh", "-c", "echo 1 >out"), keep=("out",), look_for=("/tmp/a",))
+    outcome = Oci(str(runtime), "image").run(run)
+    assert (outcome.kept, outcome.stray, outcome.looked) == ({}, (), {})
+    assert "could not be killed" in outcome.unkept[0]
+
+
+def test_a_place_outside_is_looked_for_among_any_number_of_others(runtime):
+    script = "cd ../root/tmp; i=0; while [ $i -lt 400 ]; do : >a$i; i=$((i+1)); done; : >z; ln -s /etc link"
+    asked_for = ("/tmp/z", "/tmp/none", "/tmp/link/passwd", "/tmp/é")
+    outcome = Oci(str(runtime), "image").run(Run(argv=("sh", "-c", script), look_for=asked_for))
+    assert outcome.looked == {"/tmp/z": True, "/tmp/none": False, "/tmp/é": False}
+    assert len(outcome.stray) == 256
+
+
+def test_a_name_with_a_line_s_end_is_no_name_of_two(runtime):
+    script = "mkdir -p '../root/tmp/x\n.'; : >'../root/tmp/x\n./planted'".replace("\\n", "\n")
+    outcome = Oci(str(runtime), "image").run(
+        Run(argv=("sh", "-c", script), look_for=("/tmp/planted", "/tmp/b"))
+    )
+    assert outcome.looked == {"/tmp/planted": False, "/tmp/b": False}
+
+
+@pytest.mark.parametrize("cut", [0, 3], ids=["whole", "cut"])
+def test_names_that_are_missing_from_a_list_are_told_of_as_missing(cut):
+    found = ["/tmp/a", "/tmp/b", "/tmp/link"]
+    told = looked_for(("/tmp/a", "/tmp/c", "/tmp/link/x"), found, whole=not cut)
+    assert told == {"/tmp/a": True} | ({} if cut else {"/tmp/c": False})
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=20))
+def test_every_name_is_read_back_as_gnu_tar_escapes_it(name):
+    escaped = "".join(
+        {"\n": "\\n", "\t": "\\t", "\\": "\\\\"}.get(c)
+        or (c if " " <= c <= "~" else "".join(f"\\{b:03o}" for b in c.encode()))
+        for c in name
+    )
+    assert unescaped(escaped.encode()) == name
 
 
 @pytest.mark.parametrize(

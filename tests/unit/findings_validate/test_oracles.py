@@ -134,3 +134,17 @@ def test_a_secret_that_is_empty_never_came_out() -> None:
     assert (
         look(r.Access(file="a"), Outcome(ended="exited", code=0, stdout=b"xsx"), secret="s").shows == "fires"
     )
+
+
+def test_a_file_outside_is_what_was_looked_for_and_never_what_a_list_lacks() -> None:
+    oracle = r.FileOutside(path="/tmp/a")
+    shows = [
+        look(oracle, Outcome(ended="exited", code=0, stray=stray, looked=looked)).shows
+        for stray, looked in (
+            (("/tmp/a",), {}),
+            ((), {}),
+            ((), {"/tmp/a": True}),
+            (("/tmp/a",), {"/tmp/a": False}),
+        )
+    ]
+    assert shows == ["unclear", "unclear", "fires", "silent"]

@@ -116,6 +116,8 @@ def test_the_secret_that_is_to_come_out_is_given_to_no_step() -> None:
         {"limits": {"cpu_s": 1e9}}, {"limits": {"wall_s": -1}}, {"limits": {"processes": 100_000}}, {"times": 0},
         {"times": 99}, {"verdict": "E6"}, {"oracle": {"kind": "growth", "sizes": [4, 2]}}, {"oracle": {"kind": "mine"}},
         {"oracle": {"kind": "growth", "sizes": [1, 1 << 40]}}, {"oracle": {"kind": "file-outside", "path": "/etc/x"}},
+        {"oracle": {"kind": "file-outside", "path": "/tmp/../work/x"}},
+        {"oracle": {"kind": "file-outside", "path": "/tmp/"}},
         {"proof": {"kind": "shell", "argv": ["id"]}},
     ],
     ids=str,

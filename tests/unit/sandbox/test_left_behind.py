@@ -55,6 +55,33 @@ def test_sizes_are_bounded_together_and_a_hole_counts_in_full(folder):
     assert [line.split(":")[0] for line in kept.unkept] == ["b", "hole"]
 
 
+def test_a_place_is_looked_at_itself_and_behind_no_link(folder, tmp_path_factory):
+    place, fd = folder
+    other = tmp_path_factory.mktemp("other")
+    (other / "file").touch()
+    (place / "deep").mkdir()
+    for n in range(keep.MAX_STRAY + 100):
+        (place / f"n{n}").touch()
+    (place / "deep" / "file").touch()
+    (place / "dangling").symlink_to("/nowhere")
+    (place / "dir").symlink_to(other)
+    os.mkfifo(place / "pipe")
+    told = {
+        name: keep.is_there(fd, name)
+        for name in ("deep/file", "deep", "deep/no", "no/file", "n1/file", "dangling", "dir/file", "pipe")
+    }
+    assert told == {
+        "deep/file": True,
+        "deep": False,  # a folder is no file
+        "deep/no": False,
+        "no/file": False,
+        "n1/file": False,
+        "dangling": True,
+        "dir/file": None,  # what lies behind a link is not told
+        "pipe": True,
+    }
+
+
 def test_a_pipe_does_not_make_us_wait(folder):
     place, fd = folder
     os.mkfifo(place / "pipe")

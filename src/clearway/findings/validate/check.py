@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from clearway.records.errors import InputError
-from clearway.sandbox.run import Limits
+from clearway.sandbox.run import Limits, beneath
 
 from . import recipe as r
 
@@ -79,6 +79,11 @@ def check(recipe: r.Recipe, place: str) -> None:
         raise InputError("the program is given the secret's file by its name", where=f"{place}: proof.argv")
     if secret and secret not in recipe.proof.files:
         raise InputError("the secret's file is none of the proof's", where=f"{place}: oracle.file")
+    if isinstance(recipe.oracle, r.FileOutside):
+        try:
+            beneath(recipe.oracle.path)
+        except InputError as error:
+            raise InputError(error.what, where=f"{place}: oracle.path", mend=error.mend) from error
     if isinstance(recipe.oracle, r.Endless) and recipe.limits.cpu_s < LEAST_ENDLESS_S:
         raise InputError(
             f"{recipe.limits.cpu_s:g} s are too short to tell what does not end from what starts slowly",

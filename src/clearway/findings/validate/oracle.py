@@ -126,7 +126,10 @@ def look(
             return Seen(shows="fires", why="it did not end within its processor time", cpu_s=outcome.cpu_s)
         return _ended(outcome, f"it ended after {outcome.cpu_s:.2f} s of processor time")
     if isinstance(oracle, r.FileOutside):
-        if oracle.path in outcome.stray:
+        there = outcome.looked.get(oracle.path)
+        if there is None:
+            return Seen(shows="unclear", why="whether a file appeared there can't be told")
+        if there:
             return Seen(shows="fires", why="a file appeared outside")
         return _ended(outcome, "no file appeared there")
     if isinstance(oracle, r.Raised):

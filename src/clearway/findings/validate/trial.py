@@ -178,6 +178,7 @@ def _once(
             argv=tuple(argv), env=environment, stdin=stdin, inputs=inputs, limits=limits, sanitized=built.sanitized,
             binds=(Bind(built.folder, place), *(runs_it.binds if runs_it is not None else ())),
             keep=(f"{report}.*",) if built.sanitized else (),
+            look_for=(oracle.path,) if isinstance(oracle, r.FileOutside) else (),
         )
     )  # fmt: skip
     # One process writes one report; a program of many may leave several, and any of them is a sanitizer's.
