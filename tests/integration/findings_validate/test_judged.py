@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from clearway.app import cli
@@ -228,6 +229,12 @@ def test_statements_are_signed_one_a_level_and_hold_against_their_recipe(
     assert statement.differences(opened, found, box.enforcement()) == ([], [])
     less = judged(box, builds, made, COPIES, BYTES_BLOCKED, LONG, SHORT, upto=1)
     assert statement.differences(opened, less, box.enforcement())[0]
+    for number in (5, 6):  # a statement of what does not come about at all, and of what fails at E4
+        forged = msgspec.structs.replace(
+            opened, predicate=msgspec.structs.replace(opened.predicate, level=number, crash=None)
+        )
+        for shown in (less, found):
+            assert statement.differences(forged, shown, box.enforcement())[0], (number, shown.ladder)
     human = statement.accepted(told[3], "a person of the desk", "looked at the patch", AT)
     assert (human.predicate.level, human.predicate.accepted_by) == (6, "a person of the desk")
     with pytest.raises(InputError):

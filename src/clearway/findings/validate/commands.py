@@ -153,7 +153,7 @@ def run_verify(args: argparse.Namespace) -> int:
     if answer["not_revoked_at"] is not None:
         print(f"not taken back as of {answer['not_revoked_at']:%Y-%m-%d %H:%M} UTC")
     for note in answer["notes"]:
-        print(f"note: {note}")
+        print(f"note: {plain(note, 400)}")
     return 0
 
 

@@ -284,19 +284,35 @@ def same_subject(statement: Statement, recipe_bytes: bytes) -> None:
 def differences(
     statement: Statement, judged: Judged, enforcement: Enforcement
 ) -> tuple[list[str], list[str]]:
-    """What a run again shows otherwise: what contradicts the statement, and what may differ between machines."""
+    """What a run again shows otherwise: what contradicts the statement, and what may differ between machines.
+
+    E5 rests on all levels below it, and they are met again or contradict it. Of E6 no run shows more than what was
+    accepted, which is E4 (E3 where E4 can't be tried here): that somebody accepted it is the signer's word.
+    """
     said = statement.predicate
     against: list[str] = []
     notes: list[str] = []
-    step = next((s for s in judged.ladder.steps if s.level == said.level), None)
-    result = step.result if step is not None else "not_tried"
-    if result != said.result and said.level < 5:
-        why = (
-            f": {step.why}"
-            if step is not None
-            else f": it went to E{judged.ladder.level} ({judged.ladder.why})"
+    again = {s.level: s for s in judged.ladder.steps}
+    if said.level == 6:
+        untried = 4 not in again or again[4].result == "not_tried"
+        if untried and judged.ladder.level == 3:
+            notes.append(f"E4, which was accepted, was not tried here: {judged.ladder.why}")
+        elif judged.ladder.level < 4:
+            against.append(f"E6 rests on E4, and it went to E{judged.ladder.level} ({judged.ladder.why})")
+        notes.append(
+            f"that {said.accepted_by or 'somebody'} accepted it is what the signer says: no run can show it"
         )
-        against.append(f"E{said.level} was {said.result}, and is {result}{why}")
+    else:
+        step = again.get(said.level)
+        result = step.result if step is not None else "not_tried"
+        if result != said.result:
+            went = f"it went to E{judged.ladder.level} ({judged.ladder.why})"
+            why = step.why if step is not None else went
+            against.append(f"E{said.level} was {said.result}, and is {result}: {why}")
+        elif result == "met" and judged.ladder.level < said.level:
+            against.append(
+                f"E{said.level} rests on what is below it, and it went to E{judged.ladder.level} ({judged.ladder.why})"
+            )
     key = judged.state.key if judged.state is not None else ""
     if said.crash is not None and key != said.crash.key:
         against.append("the crash state is another one")
