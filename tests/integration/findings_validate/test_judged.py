@@ -13,7 +13,7 @@ import pytest
 from clearway.app import cli
 from clearway.app.cli import main
 from clearway.findings.desk_key import DeskKey
-from clearway.findings.validate import build, statement, tools
+from clearway.findings.validate import build, level, statement, tools
 from clearway.findings.validate.files import Given
 from clearway.records.errors import InputError, IntegrityError
 from clearway.sandbox import Backend
@@ -205,6 +205,36 @@ def test_a_build_that_fails_is_named_and_its_words_are_apart(box: Backend, build
     assert b"no program" in found.output
 
 
+FORGES = rb"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+int main(void) {
+  char name[500], *path = strstr(getenv("ASAN_OPTIONS"), "log_path=") + 9;
+  snprintf(name, sizeof name, "%.*s.1", (int)strcspn(path, ":"), path);
+  FILE *file = fopen(name, "w");
+  fputs("==1==ERROR: AddressSanitizer: heap-buffer-overflow on address 0x1\n"
+        "WRITE of size 1 at 0x1 thread T0\n"
+        "    #0 0x1 in png_decode /src/png.c:1:2 @/t+0x1\n", file);
+  fclose(file);
+  abort();
+}
+"""
+
+
+def test_a_report_by_a_program_with_a_file_of_the_reporters_in_it_is_named_so(
+    box: Backend, builds: Path
+) -> None:
+    """Who is compiled in can write what a sanitizer would. It is told as that program's word, until files are known."""
+    made = c_recipe(FORGES, None)
+    alone = judged(box, builds, made, FORGES, LONG, SHORT, upto=1, known=frozenset())
+    assert alone.ladder.level == 1, (alone.ladder, alone.output)
+    assert alone.theirs == 1
+    assert alone.ladder.steps[1].why.startswith(f"{level.THEIRS} (1), which could forge it: ")
+    vouched = judged(box, builds, made, FORGES, LONG, SHORT, upto=1, known=frozenset({sha(FORGES)}))
+    assert (vouched.theirs, vouched.ladder.steps[1].why) == (0, "heap-buffer-overflow")
+
+
 def test_statements_are_signed_one_a_level_and_hold_against_their_recipe(
     box: Backend, builds: Path, tmp_path: Path
 ) -> None:
@@ -268,6 +298,9 @@ def test_the_command_judges_a_folder_and_a_third_party_runs_its_statement_again(
     own = statement.read(_payload(tmp_path / "own" / "E1.json"))
     assert own.predicate.vouched == {}
     assert "nobody vouches that 2 files" in own.predicate.capped[0]
+    assert own.predicate.why.startswith(
+        "by a program that has files of the reporter's in it (1), which could forge it:"
+    )
     assert main([*asked, "--statements", str(tmp_path / "out"), "--vouch"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["level"], said["target"], said["steps"][2]["result"]) == (2, "python:toy@1", "met")

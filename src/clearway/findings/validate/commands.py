@@ -294,6 +294,7 @@ def _as_json(recipe: Any, judged: Judged) -> dict[str, Any]:
         "crash": None
         if state is None
         else {"key": state.key, "version": crash.VERSION, "error": state.error, "frames": list(state.frames)},
+        "files_of_the_reporter": judged.theirs,
         "seconds": round(judged.seconds, 2),
     }
 
@@ -320,7 +321,8 @@ def _print_ladder(recipe: Any, judged: Judged) -> None:
             "  what you have seen to be published counts: --vouch, or --files with the folder that you fetched"
         )
     if judged.state is not None:
-        print(f"  crash: {plain(str(judged.state))}")
+        whose = ", as a program with files of the reporter's tells it" if judged.theirs else ""
+        print(f"  crash{whose}: {plain(str(judged.state))}")
     if judged.ladder.level < 1 and judged.output:  # a build that failed, or a proof that does not fire
         for line in judged.output.decode("utf-8", "replace").splitlines()[-8:]:
             print(f"  | {plain(line, 160)}")

@@ -73,6 +73,17 @@ class Subject(Struct, frozen=True, kw_only=True):
         """Whether nobody has said that they have read the recipe."""
         return self.known is not None and self.document not in self.known
 
+    def theirs(self, built: Built) -> int:
+        """How many files of the reporter's are part of a build of the target, a script that is the proof among them.
+
+        Nobody says of them that they are what is published, or they lie over what is, by a recipe that nobody has read.
+        """
+        if self.known is None:
+            return 0
+        of_target = {digest for files in r.parts(self.recipe.target) for digest in files.values()}
+        script = isinstance(self.recipe.proof, r.Script)
+        return len(of_target - self.known) + (built.over if self.laid_over(built) else 0) + script
+
     def laid_over(self, built: Built) -> tuple[str, ...]:
         """Why nothing above E1 counts of a build in which the recipe's own files lie over the sources'."""
         if not built.over or not self.unread:
@@ -97,6 +108,7 @@ class Judged(Struct, frozen=True, kw_only=True):
     reported: int = (
         0  # bytes of it, from the first on, that are the sanitizer's report, which `state` is read from
     )
+    theirs: int = 0  # files of the reporter's in the vulnerable build, which could forge `state`
     capped_by: tuple[str, ...] = ()  # why what fired may be anything, so that E1 is the most
 
     @property
@@ -178,6 +190,7 @@ def _climb(
         return done()
     capped_by += subject.laid_over(vulnerable)
     found |= {
+        "theirs": subject.theirs(vulnerable),
         "vulnerable": vulnerable.digest,
         "compilers": (vulnerable.compiler,) if vulnerable.compiler else (),
     }
@@ -201,7 +214,7 @@ def _climb(
                 break
         else:
             runs.append(_alike(again.seen, first.seen))
-    steps.append(level.fires(runs, capped="; ".join(capped_by)))
+    steps.append(level.fires(runs, capped="; ".join(capped_by), theirs=subject.theirs(vulnerable)))
     if steps[-1].result != "met" or upto < 2 or capped_by:
         return done()
     if recipe.patched is None:

@@ -28,6 +28,7 @@ ENOUGH_BENIGN = 20
 ENOUGH_SIZES = 3
 ENOUGH_VARIANTS = 20
 LEAST_RUNS = 3  # of a proof on a build, however few a recipe asks for: what fires by chance fires once easily
+THEIRS = "by a program that has files of the reporter's in it"
 _NO_VARIANT = "no variant was tried: the proof has no file to vary, or its oracle can't tell"
 
 
@@ -100,8 +101,12 @@ class Ladder(Struct, frozen=True, kw_only=True):
         return self.steps[-1].why if self.steps else ""
 
 
-def fires(seen: Sequence[Seen], *, capped: str = "") -> Step:
-    """E1 from runs on the vulnerable build; `capped` says why nothing higher counts."""
+def fires(seen: Sequence[Seen], *, capped: str = "", theirs: int = 0) -> Step:
+    """E1 from runs on the vulnerable build; `capped` says why nothing higher counts.
+
+    `theirs` files of the reporter's are part of the program: whatever it shows, a sanitizer's report with its error and
+    stack too, could be forged by them. The words say so before they say what.
+    """
     fired = [s for s in seen if s.shows == "fires"]
     if not seen:
         return Step(level=1, result="not_tried", why="the proof was not run")
@@ -121,7 +126,8 @@ def fires(seen: Sequence[Seen], *, capped: str = "") -> Step:
             of=len(seen),
             why="each run ends in another crash state",
         )
-    why = fired[0].why + (f" (capped at E1: {capped})" if capped else "")
+    why = f"{THEIRS} ({theirs:,}), which could forge it: " if theirs else ""
+    why += fired[0].why + (f" (capped at E1: {capped})" if capped else "")
     return Step(level=1, result="met", times=len(fired), of=len(seen), why=why)
 
 

@@ -17,7 +17,7 @@ from clearway.records.errors import ConflictError, InputError
 
 from .. import artefact, kept
 from ..named import HandlingText
-from . import pages_log, validation
+from . import level, pages_log, validation
 from .statement import READ as RECIPE
 
 if TYPE_CHECKING:
@@ -171,7 +171,8 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
         tlp=Tlp("AMBER+STRICT", "for the reporter's organisation and the coordinators"),
         one=finding,
         found=found,
-        best=next((v for v in found if v.id == standing.validation), None),
+        best=(best := next((v for v in found if v.id == standing.validation), None)),
+        claimed=best is not None and any(s.level == 1 and s.why.startswith(level.THEIRS) for s in best.steps),
         held=standing.held,
         running=running,
         doing=doing,
