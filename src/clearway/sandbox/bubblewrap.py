@@ -215,6 +215,7 @@ class Bubblewrap:
         for fd in filters:
             words += ["--add-seccomp-fd", numbers.add(fd)]
         words += layout.etc(numbers, self._fixed.etc)
+        words += layout.masks(numbers, self._host, self._fixed.empty)
         return [
             *layout.namespaces(),
             *("--info-fd", str(INFO_FD)),
@@ -316,7 +317,8 @@ class _Fixed:
         }
         self.descriptors = {k: [memory(code) for code in codes] for k, codes in self.filters.items()}
         self.etc = [memory(data) for data in layout.etc_files()]
-        self.all = {*self.etc, *(fd for fds in self.descriptors.values() for fd in fds)}
+        self.empty = memory(b"")
+        self.all = {self.empty, *self.etc, *(fd for fds in self.descriptors.values() for fd in fds)}
 
 
 def _at_most(kind: int, wanted: int) -> int:

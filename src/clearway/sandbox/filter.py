@@ -4,8 +4,11 @@
    (clone3, io_uring); what is named in `FORBIDDEN` fails with EPERM, so that a program can say what it was
    refused. Left out are the parts of the kernel that hold most of its published privilege escalations and that
    no reproducer needs: keys, bpf, perf, userfaultfd, io_uring, mounts, namespaces, tracing, modules, kexec, clocks.
-2. A deny list of arguments: ioctls that type into a terminal. Only the low 32 bits of a request count for the kernel,
-   so only they are compared (a comparison of 64 bits is passed by setting a high one).
+   So is what tells of others' use of files: /usr is the machine's, and watching it (inotify, fanotify, dnotify) or
+   leasing its files says which programs run outside and in other boxes.
+2. A deny list of arguments: ioctls that type into a terminal, and the two of fcntl for watching and leasing. Only the
+   low 32 bits of a request count for the kernel, so only they are compared (a comparison of 64 bits is passed by
+   setting a high one).
 
 Other architectures' entries (i386, x32) end the process.
 """
@@ -24,11 +27,11 @@ from clearway.records.errors import ConfigError
 _FILES = """
 access brk chdir chmod chown close close_range copy_file_range creat dup dup2 dup3 faccessat faccessat2 fadvise64
 fallocate fchdir fchmod fchmodat fchmodat2 fchown fchownat fcntl fdatasync fgetxattr flistxattr flock fremovexattr
-fsetxattr fstat fstatfs fsync ftruncate futimesat getcwd getdents getdents64 getxattr inotify_add_watch inotify_init
-inotify_init1 inotify_rm_watch lchown lgetxattr link linkat listxattr llistxattr lremovexattr lseek lsetxattr lstat
-mkdir mkdirat mknod mknodat newfstatat open openat openat2 pread64 preadv preadv2 pwrite64 pwritev pwritev2 read
-readahead readlink readlinkat readv removexattr rename renameat renameat2 rmdir sendfile setxattr stat statfs statx
-symlink symlinkat sync sync_file_range syncfs truncate umask unlink unlinkat utime utimensat utimes write writev
+fsetxattr fstat fstatfs fsync ftruncate futimesat getcwd getdents getdents64 getxattr lchown lgetxattr link linkat
+listxattr llistxattr lremovexattr lseek lsetxattr lstat mkdir mkdirat mknod mknodat newfstatat open openat openat2
+pread64 preadv preadv2 pwrite64 pwritev pwritev2 read readahead readlink readlinkat readv removexattr rename renameat
+renameat2 rmdir sendfile setxattr stat statfs statx symlink symlinkat sync sync_file_range syncfs truncate umask
+unlink unlinkat utime utimensat utimes write writev
 """
 _MEMORY = """
 cachestat madvise mincore mlock mlock2 mlockall mmap mprotect mremap mseal msync munlock munlockall munmap
@@ -76,6 +79,7 @@ _NEW_NAMESPACES = 0x7E020000  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}, linux
 _PERSONALITIES = (0x0, 0x0040000, 0xFFFFFFFF)  # PER_LINUX, ADDR_NO_RANDOMIZE, and asking: linux/personality.h
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK, _NETLINK_ROUTE = 1, 2, 10, 16, 0
 _TERMINAL = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: asm-generic/ioctls.h
+_WATCHING = (0x402, 0x400)  # F_NOTIFY, F_SETLEASE: linux/fcntl.h
 _LOW = 0xFFFFFFFF
 
 
@@ -115,6 +119,8 @@ def programs(*, loopback: bool = False, uncounted: bool = True) -> tuple[bytes, 
     deny = lib.SyscallFilter(lib.ALLOW)
     for request in _TERMINAL:
         _add(deny, lib.ERRNO(errno.EPERM), "ioctl", lib.Arg(1, lib.MASKED_EQ, _LOW, request))
+    for command in _WATCHING:  # as of a kernel without
+        _add(deny, lib.ERRNO(errno.EINVAL), "fcntl", lib.Arg(1, lib.MASKED_EQ, _LOW, command))
     return _exported(allow), _exported(deny)
 
 

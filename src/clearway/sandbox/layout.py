@@ -1,9 +1,11 @@
 """What a box looks like from inside, as bubblewrap's arguments: pure.
 
 Read-only: /usr and the links into it, a made-up /etc, a root that is empty otherwise. Writable: /work, /tmp and
-/dev/shm, each of a set size and empty. /proc is the box's own; there is no /sys; /dev has the five devices that are
-only data.
-Bubblewrap reads its arguments from a descriptor, so that /proc/1/cmdline tells nothing of the host.
+/dev/shm, each of a set size and empty. /proc is the box's own, and empty where it tells of this machine's disks,
+devices and boot (`_MASKED`); there is no /sys; /dev has the five devices that are only data.
+Bubblewrap reads its arguments from a descriptor: they are not in /proc/1/cmdline. What the kernel tells each process of
+itself can't be masked: /proc/self/mountinfo names the places of this machine that are bound, /proc/self/uid_map the
+box's user number outside (docs/explain/sandbox.md).
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ _ETC = {
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
     "hostname": "box\n",
 }
+# Of /proc, what is the machine's: how it was started, its disks and devices. An empty file lies over each.
+_MASKED = ("cmdline", "diskstats", "interrupts", "iomem", "ioports", "modules", "partitions", "swaps")
 _BORROWED = ("ld.so.cache", "alternatives")  # where programs and libraries of /usr are found; names only
 
 
@@ -34,6 +38,7 @@ class Host(Struct, frozen=True):
     links: tuple[tuple[str, str], ...]  # ("/bin", "usr/bin")
     folders: tuple[str, ...]  # those of / that are no links, and /usr
     etc: tuple[str, ...]
+    masked: tuple[str, ...] = ()  # of /proc
     bind_by_descriptor: bool = True  # bubblewrap has --ro-bind-fd
 
 
@@ -47,7 +52,8 @@ def host(root: Path = Path("/"), *, bind_by_descriptor: bool = True) -> Host:
         elif place.is_dir():
             folders.append(f"/{name}")
     etc = tuple(name for name in _BORROWED if (root / "etc" / name).exists())
-    return Host(tuple(links), tuple(folders), etc, bind_by_descriptor)
+    masked = tuple(name for name in _MASKED if (root / "proc" / name).exists())
+    return Host(tuple(links), tuple(folders), etc, masked=masked, bind_by_descriptor=bind_by_descriptor)
 
 
 class Numbers:
@@ -118,6 +124,14 @@ def etc(numbers: Numbers, files: Sequence[int]) -> list[str]:
     words: list[str] = []
     for name, fd in zip(_ETC, files, strict=True):
         words += ["--file", numbers.add(fd), f"/etc/{name}"]
+    return words
+
+
+def masks(numbers: Numbers, found: Host, empty: int) -> list[str]:
+    """An empty file, the open `empty`, over each file of /proc that tells of this machine."""
+    words: list[str] = []
+    for name in found.masked:
+        words += ["--ro-bind-data", numbers.add(empty), f"/proc/{name}"]
     return words
 
 

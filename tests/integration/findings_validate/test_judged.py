@@ -298,9 +298,7 @@ def test_the_command_judges_a_folder_and_a_third_party_runs_its_statement_again(
     own = statement.read(_payload(tmp_path / "own" / "E1.json"))
     assert own.predicate.vouched == {}
     assert "nobody vouches that 2 files" in own.predicate.capped[0]
-    assert own.predicate.why.startswith(
-        "by a program that has files of the reporter's in it (1), which could forge it:"
-    )
+    assert own.predicate.why.startswith(f"{level.THEIRS} (1), which could forge it: ")
     assert main([*asked, "--statements", str(tmp_path / "out"), "--vouch"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["level"], said["target"], said["steps"][2]["result"]) == (2, "python:toy@1", "met")

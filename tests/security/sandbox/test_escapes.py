@@ -38,6 +38,58 @@ def test_every_dangerous_kernel_interface_is_refused(attacks, attack):
     assert {name: n for name, n in here.items() if n not in REFUSED} == {}
 
 
+WATCH = """
+import ctypes, fcntl, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+def told(name, result):
+    print(name, 0 if result >= 0 else ctypes.get_errno())
+told("inotify", libc.inotify_init1(0))
+told("fanotify", libc.fanotify_init(0x200, 0))
+for name, flags, path, command, value in (
+    ("dnotify", os.O_RDONLY | os.O_DIRECTORY, "/usr/bin", 0x402, 1),
+    ("dnotify with high bits", os.O_RDONLY | os.O_DIRECTORY, "/usr/bin", 0x402 + (1 << 32), 1),
+    ("lease", os.O_RDONLY, sys.argv[1], 0x400, 0),
+    ("lock", os.O_RDONLY, sys.argv[1], 6, 0),
+):
+    fd = os.open(path, flags)
+    if name == "lock":
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        print(name, 0)
+    else:
+        told(name, libc.syscall(ctypes.c_long(72), ctypes.c_long(fd), ctypes.c_long(command), ctypes.c_long(value)))
+"""
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="fcntl has another number there")
+def test_nobody_watches_who_uses_the_files_of_the_machine(boxes, tmp_path):
+    own = tmp_path / "own"
+    own.touch()
+    done = subprocess.run(["/usr/bin/python3", "-c", WATCH, own], capture_output=True, check=True)
+    there = tries(done.stdout)
+    assert [there[n] for n in ("inotify", "dnotify", "lease", "lock")] == [0, 0, 0, 0]
+    run = Run(argv=("/usr/bin/python3", "-c", WATCH, "/work/own"), inputs={"own": b""})
+    here = tries(boxes.run(run).stdout)
+    assert here.pop("lock") == 0  # of a file of its own, as programs do
+    assert here == {
+        "inotify": errno.ENOSYS,
+        "fanotify": errno.EPERM,
+        "dnotify": errno.EINVAL,
+        "dnotify with high bits": errno.EINVAL,
+        "lease": errno.EINVAL,
+    }
+
+
+def test_proc_tells_nothing_of_the_start_the_disks_and_the_devices_of_the_machine(boxes):
+    names = [n for n in ("cmdline", "partitions", "diskstats", "iomem") if Path("/proc", n).read_bytes()]
+    assert names
+    script = (
+        "wc -c " + " ".join(f"/proc/{n}" for n in names) + "; cat /proc/cpuinfo | head -1; cat /proc/swaps"
+    )
+    said = boxes.run(Run(argv=("/bin/sh", "-c", script))).stdout.decode().splitlines()
+    assert [line.split()[0] for line in said[: len(names)]] == ["0"] * len(names)
+    assert said[-1].startswith(("processor", "0 total"))
+
+
 def test_no_new_namespace_is_made(attacks):
     here = tries(attacks("namespaces").stdout)
     assert len(here) == 14

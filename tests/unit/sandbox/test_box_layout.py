@@ -16,10 +16,16 @@ def test_a_system_with_merged_folders_is_linked_and_one_without_is_bound(tmp_pat
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "bin").symlink_to("usr/bin")
     (tmp_path / "etc" / "ld.so.cache").touch()
+    (tmp_path / "proc").mkdir()
+    for name in ("cmdline", "cpuinfo"):
+        (tmp_path / "proc" / name).touch()
     found = layout.host(tmp_path)
     assert found.links == (("/bin", "usr/bin"),)
     assert found.folders == ("/usr", "/lib64")
     assert found.etc == ("ld.so.cache",)
+    numbers = layout.Numbers(4)
+    assert layout.masks(numbers, found, 77) == ["--ro-bind-data", "4", "/proc/cmdline"]
+    assert numbers.fds == [77]
 
 
 def test_nothing_of_the_host_is_writable_in_the_arguments():
