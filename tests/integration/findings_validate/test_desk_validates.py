@@ -179,13 +179,16 @@ def test_the_page_starts_one_shows_that_it_waits_and_names_what_is_wrong(desk: D
         assert wait(desk, asked.id).level == 2
 
 
-def test_a_target_that_the_desk_does_not_vouch_for_stays_at_e1(desk: Desk) -> None:
+def test_a_target_that_the_desk_does_not_vouch_for_stays_at_e1(desk: Desk, pages: Site) -> None:
     finding = reported(desk)
     number = ask(desk, finding, vouched=())
     with worker(desk):
         found = wait(desk, number)
     assert found.level == 1
     assert found.patched == ""
+    shown = words(pages.page(desk.finder.cookie, f"/findings/{finding.handling}/evidence"))
+    assert "by a program that has files of the reporter's in it" in shown
+    assert "Crash state, as a program of the reporter's tells it" in shown
 
 
 def test_a_recipe_whose_flags_make_the_program_waits_for_a_reader(desk: Desk, pages: Site) -> None:
