@@ -35,14 +35,27 @@ def hand_back(folder: int, patterns: Sequence[str], most_bytes: int) -> Kept:
     files: dict[str, bytes] = {}
     unkept: list[str] = []
     left = most_bytes
-    globs = [p for p in patterns if is_glob(p)]
+    globs: dict[
+        str, list[str]
+    ] = {}  # by the folder that their names begin with: what lies elsewhere is not walked
+    for pattern in filter(is_glob, patterns):
+        plain = pattern[: min(pattern.index(c) for c in "*?[" if c in pattern)]
+        globs.setdefault(plain.rpartition("/")[0], []).append(pattern)
     for name in patterns:
         if not is_glob(name):
             left -= _one(folder, name.rstrip("/"), left, files, unkept)
-    if globs:
-        for name in _walk(folder, unkept):
-            if name not in files and any(fnmatch.fnmatchcase(name, g) for g in globs):
-                left -= _file(folder, name, left, files, unkept)
+    for head, group in globs.items():
+        try:
+            inside = _folder(folder, head.split("/") if head else ())
+        except OSError:  # nothing lies there
+            continue
+        try:
+            for below in _walk(inside, unkept):
+                name = f"{head}/{below}" if head else below
+                if name not in files and any(fnmatch.fnmatchcase(name, g) for g in group):
+                    left -= _file(folder, name, left, files, unkept)
+        finally:
+            os.close(inside)
     return Kept(files, _named(unkept, MAX_UNKEPT))
 
 

@@ -199,7 +199,7 @@ class Oci:
         there = self._listed(name, WORK, ".")
         wanted, unkept = matched(run.keep, [n.removeprefix("./") for n in there.names])
         if not there.whole:
-            unkept = (*unkept, "more names; the rest was not looked at")
+            unkept = (*unkept, "not all that lies there could be listed")
         if not wanted:
             return {}, unkept
         most = run.limits.keep_bytes + (MAX_ENTRIES << 10)  # headers and padding
@@ -228,7 +228,8 @@ class Oci:
         )
         lines = said.stdout.split(b"\n")[:-1]  # whole ones
         names = [unescaped(line) for line in lines if line.startswith(b"./")]
-        return Listed(names, whole=said.code == 0)
+        # What tar leaves out, such as a socket, it says there.
+        return Listed(names, whole=said.code == 0 and not said.stderr)
 
     def _call(
         self, *words: str, stdin: bytes = b"", deadline_s: float = _ANSWER_S, most: int = 1 << 20

@@ -145,6 +145,29 @@ def test_every_oracle_fires_on_one_release_and_is_silent_on_the_other(
     assert judged(box, builds, made, one, two, upto=2).ladder.level == 2
 
 
+FLOODS = rb"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(void) {
+  char name[20];
+  for (int n = 0; n < %d; n++) { sprintf(name, "%%d", n); fclose(fopen(name, "w")); }
+  if (fork() == 0) { volatile char *bytes = malloc(1); bytes[1] = 1; _exit(0); }
+  wait(NULL);
+  return 0;
+}
+"""
+
+
+def test_a_fix_that_hides_the_report_of_its_child_among_others_is_no_fix(box: Backend, builds: Path) -> None:
+    one, two = FLOODS % 1, FLOODS % 10_001
+    made = c_recipe(one, two, oracle={"kind": "sanitizer", "child": True})
+    found = judged(box, builds, made, one, two, LONG, SHORT, upto=2)
+    assert found.ladder.level == 1, found.ladder
+    assert "may be missing" in found.ladder.why or "fires on the patched" in found.ladder.why
+
+
 HIDES = """
 import os
 def run(x):

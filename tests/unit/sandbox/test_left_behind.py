@@ -55,6 +55,19 @@ def test_sizes_are_bounded_together_and_a_hole_counts_in_full(folder):
     assert [line.split(":")[0] for line in kept.unkept] == ["b", "hole"]
 
 
+def test_what_lies_elsewhere_hides_nothing_of_a_folder(folder):
+    place, fd = folder
+    for name in ("found", "many", "link"):
+        (place / name).mkdir()
+    for n in range(keep.MAX_ENTRIES + 10):
+        (place / "many" / f"{n}").touch()
+    (place / "found" / "crash-1").write_text("1")
+    (place / "other").symlink_to("found")
+    kept = keep.hand_back(fd, ("found/*", "other/*", "none/x*"), 1000)
+    assert (kept.files, kept.unkept) == ({"found/crash-1": b"1"}, ())
+    assert keep.hand_back(fd, ("f*", "many/1*"), 1000).unkept[-1].startswith(f"more than {keep.MAX_ENTRIES}")
+
+
 def test_a_place_is_looked_at_itself_and_behind_no_link(folder, tmp_path_factory):
     place, fd = folder
     other = tmp_path_factory.mktemp("other")

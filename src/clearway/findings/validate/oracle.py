@@ -87,9 +87,16 @@ def of_package(seen: Seen, said: Said) -> Seen:
 
 
 def look(
-    oracle: r.Oracle, outcome: Outcome, said: Said | None = None, secret: str = "", report: bytes = b""
+    oracle: r.Oracle,
+    outcome: Outcome,
+    said: Said | None = None,
+    secret: str = "",
+    report: bytes = b"",
+    *,
+    lost: bool = False,
 ) -> Seen:
-    """What one run shows. Growth needs several (`growth`). `report` is what a sanitizer wrote, "" when none did."""
+    """What one run shows. Growth needs several (`growth`). `report` is what a sanitizer wrote, "" when none did; `lost`
+    says that there may be one that was not handed back."""
     said = said or Said()
     state = state_of(report)
     if outcome.ended == "refused":
@@ -101,6 +108,10 @@ def look(
             shows="unclear", why=f"it was stopped ({outcome.ended}) in a call that is not the package's"
         )
     if isinstance(oracle, r.Sanitizer):
+        if state is None and lost:
+            return Seen(
+                shows="unclear", why="what it left can't all be read, so that a report may be missing"
+            )
         if state is None:
             return _ended(outcome, "no sanitizer stopped it")
         if (outcome.ended, outcome.code) != ("signal", signal.SIGABRT) and not oracle.child:

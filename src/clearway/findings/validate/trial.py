@@ -88,7 +88,7 @@ def trial(
     if isinstance(oracle, r.Growth):
         seen = growth(oracle, [one.outcome for one in runs], last.said)
     else:
-        seen = look(oracle, last.outcome, last.said, last.secret, last.report)
+        seen = look(oracle, last.outcome, last.said, last.secret, last.report, lost=last.lost)
     seen = of_package(seen, last.said)
     return Shown(seen=seen, outcome=last.outcome, said=last.said, report=last.report)
 
@@ -105,6 +105,7 @@ class _Ran(Struct, frozen=True):
     said: Said
     secret: str
     report: bytes
+    lost: bool  # of what it left some was not handed back: a report may be among it
 
 
 def _once(
@@ -194,7 +195,8 @@ def _once(
         said = Said(step="beside", aside=True)
     if isinstance(proof, r.Steps):
         outcome = msgspec.structs.replace(outcome, stdout=outcome.stdout.replace(nonce.encode(), b""))
-    return _Ran(outcome, said, secret, wrote.replace(place.encode(), TARGET.encode()))
+    report_of = wrote.replace(place.encode(), TARGET.encode())
+    return _Ran(outcome, said, secret, report_of, lost=bool(outcome.unkept))
 
 
 def of_target(built: Built, proof: r.Command) -> bool:
