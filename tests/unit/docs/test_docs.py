@@ -420,3 +420,13 @@ def test_the_readme_keeps_a_marked_place_for_the_figures() -> None:
     text = text_of("README.md")
     assert text.count("<!-- figures:begin -->") == text.count("<!-- figures:end -->") == 1
     assert text.index("<!-- figures:begin -->") < text.index("<!-- figures:end -->")
+
+
+def test_every_benchmark_is_named_where_one_is_asked_for() -> None:
+    from benchmarks import NAMES
+
+    from clearway.app.commands import BENCHMARKS
+
+    assert tuple(BENCHMARKS.split(", ")) == NAMES
+    told = (REFERENCE / "cli.md").read_text("utf-8")
+    assert ", ".join(f"`{name}`" for name in NAMES) + " or `all`" in told
