@@ -15,6 +15,7 @@ from clearway.records.errors import InputError, NotFoundError, TooLargeError, Up
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from clearway.formats.archive import Blob, Refused
     from clearway.records.inventory import Inventory
 
 # One document. A million components take about 200 MB of JSON.
@@ -73,13 +74,34 @@ def _plain_file(path: str) -> bytes | None:
 
 
 def _walked(path: str, distro: str) -> Iterator[Inventory | Unread]:
-    from clearway.formats.archive import Limits, Refused, walk
+    from clearway.formats.archive import Refused
 
-    for piece in walk([path], Limits(member_bytes=MAX_MEMBER_BYTES)):
+    for piece in documents(path):
         if isinstance(piece, Refused):
             yield Unread(piece.place, piece.reason)
         else:
             yield _read(piece.data, piece.place, distro, named=False)
+
+
+def documents(path: str, *, links: bool = True) -> Iterator[Blob | Refused]:
+    """The documents under `path`, as `archive.walk` finds them; not `links`: `path` itself must be none.
+
+    JSON lines are one document where a reader knows them as a whole, such as a result log of osquery: what a line means
+    there hangs on the others. Else each line is one.
+    """
+    from clearway.formats.archive import Limits, Refused, is_json_lines, lines_of, walk
+
+    for piece in walk([path], Limits(member_bytes=MAX_MEMBER_BYTES), split=False, links=links):
+        if isinstance(piece, Refused) or not is_json_lines(piece) or _is_whole(piece):
+            yield piece
+        else:
+            yield from lines_of(piece)
+
+
+def _is_whole(piece: Blob) -> bool:
+    from clearway.formats.observed import fleet_kind
+
+    return fleet_kind(piece.data, piece.place) in ("osquery", "windows-json")
 
 
 def _read(data: bytes, place: str, distro: str, *, named: bool) -> Inventory | Unread:

@@ -81,6 +81,12 @@ def host(text: str) -> tuple[str, str]:
     return ("", text) if not labels[-1].isdigit() else ("", "")
 
 
+def undotted(text: str) -> str:
+    """A name without the dot that ends a full domain name (RFC 1034, section 3.1); what is no host's name as it is."""
+    text = text.strip()
+    return text.rstrip(".") if text.endswith(".") and any(host(text)) else text
+
+
 def serial(text: str) -> str:
     """A serial number as written; "" for a maker's placeholder."""
     text = text.strip()

@@ -200,7 +200,7 @@ class Assets:
 
     def get(self, name: str, key: str = "") -> Asset:
         """The asset with that key (its name where none is given), new at its first mention."""
-        name = one_line(name, MAX_CHARS) or one_line(key, MAX_CHARS) or "(unprintable name)"
+        name = names.undotted(one_line(name, MAX_CHARS)) or one_line(key, MAX_CHARS) or "(unprintable name)"
         slot = ("key", key) if key else ("name", name.casefold())
         found = self._assets.get(slot)
         if found is None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clearway.records.errors import InputError, TooLargeError
 
 from ._fields import one_line
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_FIRST_BYTES = 16 << 20  # a snapshot of a host's packages stands in one line
 MAX_JSON_BYTES = 256 << 20
 
 
@@ -27,6 +31,35 @@ def load(data: bytes, place: str) -> Any:
     value = loads(data, place)
     refuse_nul(value, data, place)
     return value
+
+
+def is_lines(data: bytes) -> bool:
+    """Whether it is JSON lines: one of the first three is an object of its own, and there are others."""
+    text = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:_FIRST_BYTES]
+    if text.startswith(b"["):
+        return False
+    first = [one for one in text.split(b"\n", 8) if one.strip()]
+    return len(first) > 1 and any(_is_object(text) for text in first[:3])
+
+
+def _is_object(text: bytes) -> bool:
+    text = text.strip()
+    if not (text.startswith(b"{") and text.endswith(b"}")):
+        return False
+    try:
+        return isinstance(load(text, ""), dict)
+    except InputError:
+        return False
+
+
+def read_lines(data: bytes, refuse: Callable[[str, InputError], None]) -> Iterator[tuple[str, Any]]:
+    """("line 7", value) of each line of JSON lines; one that is no JSON goes to `refuse`, and the rest follows."""
+    for number, text in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        if text.strip():
+            try:
+                yield f"line {number}", load(text.strip(), "")
+            except InputError as e:
+                refuse(f"line {number}", e)
 
 
 def obj(value: Any) -> dict[str, Any]:

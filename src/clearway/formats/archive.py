@@ -7,6 +7,7 @@ first bytes; only JSON lines may need their name (`.jsonl`, `.ndjson`). Places r
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -23,6 +24,7 @@ from . import _streams, _tar
 
 _ARCHIVE_SUFFIXES = (".zst", ".gz", ".xz", ".bz2")
 _JSON_LINES = (".jsonl", ".ndjson")
+_NO_LINK = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # nor a pipe that nobody writes to
 _SKIPPED_FOLDERS = {".git", ".hg", ".svn"}
 
 
@@ -50,9 +52,17 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 def walk(
-    paths: Sequence[str | Path], limits: Limits | None = None, stdin: IO[bytes] | None = None
+    paths: Sequence[str | Path],
+    limits: Limits | None = None,
+    stdin: IO[bytes] | None = None,
+    *,
+    split: bool = True,
+    links: bool = True,
 ) -> Iterator[Blob | Refused]:
     """The pieces of `paths` in order; "-" is standard input (`stdin` for another stream).
+
+    Not `split`: JSON lines stay one piece, since what a line means may hang on the others. Not `links`: one of `paths`
+    that is a symbolic link is refused.
 
     Folders are walked by name, without version-control folders; a symbolic link is passed over where it
     leads back into the folder, and refused where it leads out. Archives: zip, tar, each also inside gzip,
@@ -69,14 +79,15 @@ def walk(
     for path in paths:
         if str(path) == "-":
             source = stdin if stdin is not None else sys.stdin.buffer
-            yield from _stream(_streams.buffered(_streams.Filling(source)), "-", "", limits, limits.nesting)
-        elif Path(path).is_dir():
-            yield from _folder(Path(path), limits)
+            stream = _streams.buffered(_streams.Filling(source))
+            yield from _stream(stream, "-", "", limits, limits.nesting, split=split)
+        elif links and Path(path).is_dir():
+            yield from _folder(Path(path), limits, split)
         else:
-            yield from _file(Path(path), limits)
+            yield from _file(Path(path), limits, split, links=links)
 
 
-def _folder(root: Path, limits: Limits) -> Iterator[Blob | Refused]:
+def _folder(root: Path, limits: Limits, split: bool) -> Iterator[Blob | Refused]:
     inside = os.path.realpath(root)
     todo = [str(root)]
     while todo:
@@ -91,25 +102,27 @@ def _folder(root: Path, limits: Limits) -> Iterator[Blob | Refused]:
                 names = sorted(os.listdir(path), reverse=True)  # noqa: PTH208 - names as they are
                 todo.extend(os.path.join(path, name) for name in names if name not in _SKIPPED_FOLDERS)  # noqa: PTH118
             elif stat.S_ISREG(mode):
-                yield from _file(Path(path), limits)
+                yield from _file(Path(path), limits, split, links=False)
             else:
                 yield Refused(place, "not a regular file")
         except OSError as e:
             yield Refused(place, f"can't be read: {e.strerror}")
 
 
-def _file(path: Path, limits: Limits) -> Iterator[Blob | Refused]:
+def _file(path: Path, limits: Limits, split: bool, *, links: bool) -> Iterator[Blob | Refused]:
     place = _shown(str(path))
     try:
-        raw = path.open("rb", buffering=0)
+        # What was a file when it was looked at may be a link by now: whoever writes in the folder chooses neither.
+        raw = path.open("rb", buffering=0) if links else io.FileIO(os.open(path, _NO_LINK), "rb")
     except OSError as e:
-        yield Refused(place, f"can't be read: {e.strerror}")
+        yield Refused(place, "a symbolic link" if e.errno == errno.ELOOP else f"can't be read: {e.strerror}")
         return
     with raw:
         seekable = raw.seekable()
         stream = _streams.buffered(raw if seekable else _streams.Filling(raw))
         try:
-            yield from _stream(stream, place, path.name, limits, limits.nesting, raw if seekable else None)
+            file = raw if seekable else None
+            yield from _stream(stream, place, path.name, limits, limits.nesting, file, split=split)
         except OSError as e:
             yield Refused(place, f"can't be read: {e.strerror}")
 
@@ -121,6 +134,8 @@ def _stream(
     limits: Limits,
     nesting: int,
     file: IO[bytes] | None = None,
+    *,
+    split: bool,
 ) -> Iterator[Blob | Refused]:
     """The pieces of one stream. `name` helps where content can't; `file` is the seekable file behind."""
     try:
@@ -134,15 +149,28 @@ def _stream(
             name, file = _without_suffix(name), None
             head = stream.peek(_streams.CHUNK_BYTES)
         if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-            yield from _zip(file or stream, place, limits, nesting)
+            yield from _zip(file or stream, place, limits, nesting, split)
         elif _tar.is_tar(head):
-            yield from _tar_members(stream, place, limits, nesting)
-        elif name.lower().endswith(_JSON_LINES) or _looks_like_json_lines(head):
+            yield from _tar_members(stream, place, limits, nesting, split)
+        elif split and (name.lower().endswith(_JSON_LINES) or looks_like_json_lines(head)):
             yield from _lines(stream, place, limits)
         else:
             yield _whole(stream, place, limits)
     except InputError as e:
         yield Refused(e.where or place, e.what)
+
+
+def lines_of(blob: Blob) -> Iterator[Blob]:
+    """The lines of JSON lines that were not split, with their places; empty ones are left out."""
+    for number, line in enumerate(blob.data.split(b"\n"), 1):
+        if (data := line.removesuffix(b"\r")) and not data.isspace():
+            yield Blob(f"{blob.place}:{number}", data)
+
+
+def is_json_lines(blob: Blob) -> bool:
+    """Whether a piece that was not split holds JSON lines, by its name or its first two lines."""
+    named = _without_suffix(blob.place).lower().endswith(_JSON_LINES)
+    return named or looks_like_json_lines(blob.data[: _streams.CHUNK_BYTES])
 
 
 def _whole(stream: io.BufferedReader, place: str, limits: Limits) -> Blob:
@@ -165,7 +193,7 @@ def _lines(stream: io.BufferedReader, place: str, limits: Limits) -> Iterator[Bl
             yield Blob(f"{place}:{number}", data)
 
 
-def _looks_like_json_lines(head: bytes) -> bool:
+def looks_like_json_lines(head: bytes) -> bool:
     """Whether the first line holds a whole object and the second begins another: no JSON text does so."""
     first, _, rest = head.partition(b"\n")
     first = first.strip()
@@ -173,7 +201,7 @@ def _looks_like_json_lines(head: bytes) -> bool:
 
 
 def _tar_members(
-    stream: io.BufferedReader, place: str, limits: Limits, nesting: int
+    stream: io.BufferedReader, place: str, limits: Limits, nesting: int, split: bool
 ) -> Iterator[Blob | Refused]:
     for count, member in enumerate(_tar.members(stream, place), 1):
         _bound_archive(place, count, limits, nesting)
@@ -183,10 +211,14 @@ def _tar_members(
         elif member.kind == "other":
             yield Refused(at, f"{member.what}, not a file")
         elif member.kind == "file":
-            yield from _stream(_streams.buffered(member.part), at, member.name, limits, nesting - 1)
+            yield from _stream(
+                _streams.buffered(member.part), at, member.name, limits, nesting - 1, split=split
+            )
 
 
-def _zip(stream: IO[bytes], place: str, limits: Limits, nesting: int) -> Iterator[Blob | Refused]:
+def _zip(
+    stream: IO[bytes], place: str, limits: Limits, nesting: int, split: bool
+) -> Iterator[Blob | Refused]:
     from . import _zip as reader
 
     if not stream.seekable():
@@ -201,7 +233,7 @@ def _zip(stream: IO[bytes], place: str, limits: Limits, nesting: int) -> Iterato
             yield Refused(at, reason)
         elif member.content is not None:
             inner = _streams.buffered(member.content)
-            yield from _stream(inner, at, member.name, limits, nesting - 1)
+            yield from _stream(inner, at, member.name, limits, nesting - 1, split=split)
 
 
 def _bound_archive(place: str, count: int, limits: Limits, nesting: int) -> None:

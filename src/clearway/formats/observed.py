@@ -159,7 +159,11 @@ def _object_kind(data: bytes, head: bytes) -> str:
 
     keys = top_level(data)
     if not keys:  # several lines of JSON
-        return "osquery" if b'"hostIdentifier"' in head else ""
+        if b'"hostIdentifier"' in head:
+            return "osquery"
+        from ._scan_json import is_lines
+
+        return "windows-json" if b'"DisplayName"' in head and is_lines(data) else ""
     if ("SchemaVersion" in keys and ("ArtifactName" in keys or "Results" in keys)) or "ClusterName" in keys:
         return "trivy-json"
     if "matches" in keys and ("descriptor" in keys or "source" in keys):
@@ -246,4 +250,9 @@ def _text_kind(data: bytes) -> str:
         return ""
     from .asset_list import is_asset_list
 
-    return "asset-list" if is_asset_list(data) else ""
+    if is_asset_list(data):
+        return "asset-list"
+    # A log whose first line was cut short or is dirt.
+    from ._scan_json import is_lines
+
+    return "osquery" if b'"hostIdentifier"' in data[:_HEAD_BYTES] and is_lines(data) else ""

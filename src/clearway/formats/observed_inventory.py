@@ -41,8 +41,17 @@ def read(data: bytes, name: str, distro: str = "") -> FleetInput:
     """
     inventory = read_inventory(data, name, distro)
     subject, digests, witness = _subject(data, inventory)
-    hosts = sorted({c.host for c in inventory.components})
-    observed = [_one(inventory, subject, digests, witness, host) for host in hosts or [""]]
+    by_host: dict[str, list[Component]] = {}
+    spelled: dict[str, str] = {}  # of two spellings of one name the same one, whichever row comes first
+    for component in inventory.components:
+        name_of = names.undotted(component.host)
+        host = name_of.casefold()
+        by_host.setdefault(host, []).append(component)
+        spelled[host] = min(spelled.get(host, name_of), name_of)
+    observed = [
+        _one(inventory, subject, digests, witness, spelled.get(host, ""), tuple(by_host.get(host, ())))
+        for host in sorted(by_host) or [""]
+    ]
     # What has no shape of a component could be any of them.
     lost = [p for p in inventory.problems if p.endswith(_LOST)]
     aside = tuple(SetAside(one_line(p, 400), "is passed over (export the inventory again)") for p in lost)
@@ -50,11 +59,13 @@ def read(data: bytes, name: str, distro: str = "") -> FleetInput:
 
 
 def _one(
-    inventory: Inventory, subject: str, digests: tuple[str, ...], witness: Witness, host: str
+    inventory: Inventory,
+    subject: str,
+    digests: tuple[str, ...],
+    witness: Witness,
+    host: str,
+    components: tuple[Component, ...],
 ) -> Observed:
-    components = (
-        tuple(c for c in inventory.components if c.host == host) if host else _without_host(inventory)
-    )
     hostname, fqdn = names.host(host)
     ip = names.address(host)
     exposure, by = _exposure(inventory, components)
@@ -87,12 +98,6 @@ def _one(
         vex=tuple(s for s in inventory.vex if isinstance(s, VexStatement)),
         problems=tuple(problems),
     )
-
-
-def _without_host(inventory: Inventory) -> tuple[Component, ...]:
-    if inventory.format != "product-list":
-        return inventory.components
-    return tuple(c for c in inventory.components if not c.host)
 
 
 def _exposure(inventory: Inventory, components: tuple[Component, ...]) -> tuple[Exposure, str]:

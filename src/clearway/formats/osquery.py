@@ -8,7 +8,6 @@ order: what was removed later is not there any more.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +19,7 @@ from clearway.records.fleet_input import FleetInput, Witness
 from . import _when
 from ._assets import Asset, Assets
 from ._osquery_tables import TABLES, add_rows, table_of
-from ._scan_json import entry, items, line, load, obj
+from ._scan_json import entry, is_lines, items, line, load, obj, read_lines
 
 _PARTIAL = "(differences without their beginning)"
 _MEND = 'give {"TABLE": [rows]}, such as {"deb_packages": [...]}, or log the query under its table\'s name'
@@ -48,7 +47,7 @@ def read(data: bytes, place: str) -> FleetInput:
     """
     found = Assets("osquery", Witness(tool="osquery"))
     head = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    value = load(data, place) if head == b"[" or not _is_lines(data) else list(_lines(data, found))
+    value = load(data, place) if head == b"[" or not is_lines(data) else list(read_lines(data, found.refuse))
     tables: dict[str, dict[str, list[tuple[str, dict[str, Any]]]]] = {}
     times: dict[str, datetime] = {}
     if isinstance(value, dict) and _is_tables(value):
@@ -81,21 +80,6 @@ def _fill(asset: Asset, tables: dict[str, list[tuple[str, dict[str, Any]]]], fou
     asset.complete = _PARTIAL not in tables
     for where, reason in add_rows(asset, tables):
         found.refuse(where, reason)
-
-
-def _is_lines(data: bytes) -> bool:
-    """Whether there is JSON on more than one line, each a value of its own."""
-    first, _, rest = data.strip().partition(b"\n")
-    return bool(rest.strip()) and first.rstrip().endswith(b"}") and rest.lstrip().startswith(b"{")
-
-
-def _lines(data: bytes, found: Assets) -> Iterator[tuple[str, Any]]:
-    for number, text in enumerate(data.split(b"\n"), 1):
-        if text.strip():
-            try:
-                yield f"line {number}", load(text.strip(), "")
-            except InputError as e:
-                found.refuse(f"line {number}", e)
 
 
 def _is_tables(value: dict[str, Any]) -> bool:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clearway.exposure.fleet import commands_take
+from clearway.formats.archive import Blob, Refused, walk
+from clearway.formats.observed import read_fleet
 from database import home, made_home  # noqa: F401
 from fleet_world import document, osv, package
 from intake_world import kev, run, write
@@ -105,6 +109,78 @@ def test_rows_that_were_set_aside_end_with_10_and_take_nothing_away(home: Path, 
     (done,) = _json(home, "inventory", "add", str(scan), code=10)
     assert done["ended"] == 0
     assert len(_json(home, "exposure")["exposures"]) == 2
+
+
+def test_files_of_one_call_about_one_asset_do_not_end_each_other(home: Path, tmp_path: Path) -> None:  # noqa: F811
+    write(
+        tmp_path / "a.json",
+        osv("PYSEC-1", package("PyPI", "django", "4.2")),
+    )
+    write(tmp_path / "b.json", osv("PYSEC-2", package("PyPI", "flask", "3.0")))
+    run("--home", home, "ingest", tmp_path / "a.json", tmp_path / "b.json")
+    for part, text in (("a", "django==4.1\n"), ("b", "flask==2.0\n")):
+        (tmp_path / "repo" / part).mkdir(parents=True)
+        (tmp_path / "repo" / part / "requirements.txt").write_text(text)
+    words = ("inventory", "add", str(tmp_path / "repo"), "--asset", "web-77")
+    for _ in range(2):
+        assert [a["ended"] for a in _json(home, *words)] == [0, 0]
+        assert len(_json(home, "exposure")["exposures"]) == 2
+    (tmp_path / "repo" / "b" / "requirements.txt").write_text("flask==3.0\n")
+    assert sum(a["ended"] for a in _json(home, *words)) == 1
+
+
+def test_a_log_of_many_hosts_is_one_document(home: Path, tmp_path: Path) -> None:  # noqa: F811
+    write(tmp_path / "a.json", osv("PYSEC-1", package("PyPI", "django", "4.2")))
+    run("--home", home, "ingest", tmp_path / "a.json")
+    log = Path(__file__).parents[2] / "fixtures" / "fleet" / "osqueryd.results.log"
+    added = {a["asset"]: a for a in _json(home, "inventory", "add", str(log), code=10)}
+    expected = {o.name: len(o.components) for o in read_fleet(log.read_bytes(), log.name).observed}
+    assert {name: a["components"] for name, a in added.items()} == expected
+    assert {a["removed"] for a in added.values()} == {0}
+    lines = tmp_path / "software.jsonl"
+    rows = [{"DisplayName": n, "DisplayVersion": "1.0", "ComputerName": "PCJ"} for n in ("Firefox", "Chrome")]
+    lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (one,) = _json(home, "inventory", "add", str(lines))
+    assert (one["asset"], one["components"], one["removed"]) == ("PCJ", 2, 0)
+    # What no reader knows as a whole is a document a line.
+    lines.write_bytes(document("pkg:pypi/django@4.1") + b"\n" + document("pkg:pypi/flask@2.0") + b"\n")
+    assert sum(a["components"] for a in _json(home, "inventory", "add", str(lines))) == 2
+
+
+def test_a_watched_folder_is_read_as_a_folder_that_is_added(home: Path, tmp_path: Path) -> None:  # noqa: F811
+    write(tmp_path / "a.json", osv("PYSEC-1", package("PyPI", "django", "4.2")))
+    run("--home", home, "ingest", tmp_path / "a.json")
+    outside = tmp_path / "outside.cdx.json"
+    outside.write_bytes(document("pkg:pypi/django@4.1"))
+    folder = tmp_path / "drop"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "link.cdx.json").symlink_to(outside)
+    (folder / "up").symlink_to(tmp_path)
+    (folder / ".part.cdx.json").write_bytes(document("pkg:pypi/idna@3.6"))
+    with zipfile.ZipFile(folder / "deep" / "all.zip", "w") as archive:
+        archive.writestr("inner.cdx.json", document("pkg:pypi/flask@2.0"))
+    with (folder / "large.json").open("wb") as sparse:
+        sparse.truncate(3 << 30)
+    done = run("--home", home, "inventory", "watch", str(folder), "--once")
+    assert done.returncode == 10
+    assert b"larger than 256 MiB" in done.stderr
+    assert [x["asset"]["name"] for x in _json(home, "inventory", "list")] == ["all.zip!inner.cdx"]
+
+
+def test_a_file_that_vanishes_or_can_not_be_read_ends_no_watch(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("{}")
+    (tmp_path / "sub").mkdir()
+    found = commands_take._files(str(tmp_path))
+    first, _ = next(found)
+    assert first == str(tmp_path / "a.json")
+    (tmp_path / "sub").rmdir()
+    assert list(found) == []
+    assert [type(x) for x in walk([tmp_path / "a.json"], links=False)] == [Blob]
+    (tmp_path / "a.json").rename(tmp_path / "b.json")
+    (tmp_path / "a.json").symlink_to("b.json")
+    (refused,) = walk([tmp_path / "a.json"], links=False)
+    assert isinstance(refused, Refused)
+    assert refused.reason == "a symbolic link"
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,12 @@ from .commands_here import Here, day_of, opened, say, say_json
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from clearway.advisories.table import Table, VexClaim
+    from clearway.records.fleet_input import Observed
+
+    from .observe import Seen
 
 
 EXPOSED = ("public", "internal", "unknown")
@@ -45,41 +48,33 @@ def about_asset(parser: argparse.ArgumentParser) -> None:
 
 def run_add(args: argparse.Namespace) -> int:
     """Takes inventories in; returns 10 when something was set aside, else 0."""
-    from clearway.advisories.table import Table
-    from clearway.formats.archive import Refused
+    import os
 
+    from clearway.advisories.table import Table
+
+    for path in args.inventory:
+        if path != "-" and not os.path.lexists(path):
+            raise NotFoundError("no such file or folder", where=plain(path), mend="check the path")
     table = Table.of_home(args.home)
-    answers: list[dict[str, Any]] = []
-    aside = 0
     with opened(args) as here:
-        org = here.org(args.org)
-        given = _given(args.apply_vex)
-        for place, data in _pieces(args.inventory):
-            if isinstance(data, Refused):
-                aside += 1
-                say(f"set aside: {plain(data.place)}: {plain(data.reason)}", sys.stderr)
-                continue
-            try:
-                taken, refused = _take(here, table, org, args, place, data, given)
-                answers += taken
-                aside += refused
-            except InputError as error:
-                aside += 1
-                say(f"set aside: {plain(str(error))}", sys.stderr)
+        call = _Call(here, table, args, _given(args.apply_vex))
+        for path in args.inventory:
+            call.take(path, path)
+        call.finish()
         with here.pool.owner() as owner:
             from . import marked
 
             marked.pending(owner, here.day)
-    if not answers and not aside:
+    if not call.answers and not call.aside:
         raise UsageError(
             "no inventory among the files named", mend="name an SBOM, a package list or a scanner's export"
         )
     if args.json:
-        say_json(answers)
+        say_json(call.answers)
     else:
-        for a in answers:
+        for a in call.answers:
             say(_added(a))
-    return 10 if aside else 0
+    return 10 if call.aside else 0
 
 
 def _given(paths: Sequence[str]) -> list[VexClaim]:
@@ -101,67 +96,130 @@ def _added(a: dict[str, Any]) -> str:
     )
 
 
-def _pieces(paths: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """(place, bytes or Refused): plain files as they are, folders and archives by member."""
-    from clearway.formats.archive import Refused, walk
+class _Call:
+    """One call that takes documents in: what it changed by asset, and how much of it was set aside."""
 
-    for piece in walk(list(paths)):
-        yield (piece.place, piece) if isinstance(piece, Refused) else (piece.place, piece.data)
+    def __init__(
+        self, here: Here, table: Table, args: argparse.Namespace, given: Sequence[VexClaim] = ()
+    ) -> None:
+        from . import observe
+
+        self.here, self.table, self.args = here, table, args
+        self.org = here.org(args.org)
+        self.answers: list[dict[str, Any]] = []
+        self.aside = 0
+        self._passed: list[Any] = []
+        self._taking = observe.Taking(
+            here.pool, here.key, table, self.org, here.day, detected=args.detected, given=given,
+            passed_over=self._passed,
+        )  # fmt: skip
+
+    def take(self, path: str, root: str, *, links: bool = True, gone: bool = False) -> None:
+        """Takes the documents under `path`; `root` is the folder or file that was named.
+
+        Not `links`: `path` itself must be none. With `gone` it is passed over where it is there no longer.
+        """
+        import os
+
+        from clearway.exposure.reading import documents
+        from clearway.formats.archive import Refused
+
+        if gone and not os.path.lexists(path):
+            return
+        for piece in documents(path, links=links):
+            if isinstance(piece, Refused):
+                if gone and not os.path.lexists(path):
+                    return
+                self.refuse(f"{piece.place}: {piece.reason}")
+            else:
+                self._guarded(lambda piece=piece: self._one(piece.place, piece.data, root))  # type: ignore[misc]
+
+    def finish(self) -> None:
+        """Takes what is waiting still."""
+        self._guarded(lambda: self._done(self._taking.finish()))
+
+    def refuse(self, reason: str) -> None:
+        """Counts and says what was set aside."""
+        self.aside += 1
+        say(f"set aside: {plain(reason)}", sys.stderr)
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except InputError as error:
+            self.refuse(str(error))
+
+    def _one(self, place: str, data: bytes, root: str) -> None:
+        from clearway.formats.observed import read_fleet
+
+        from . import asset, observe, take
+
+        found = read_fleet(data, place, self.args.distro)
+        if self.args.asset and len(found.observed) > 1:
+            raise InputError(
+                f"speaks of {len(found.observed):,} assets", where=place, mend="leave --asset out"
+            )
+        for row in found.set_aside[:_SHOWN]:
+            say(f"set aside: {plain(row.place)}: {plain(row.reason)}", sys.stderr)
+        if len(found.set_aside) > _SHOWN:
+            say(f"set aside: {len(found.set_aside) - _SHOWN:,} more of {plain(place)}", sys.stderr)
+        self.aside += len(found.set_aside)
+        named = None
+        if self.args.asset:
+            with self.here.pool.acting(self.here.key) as db:
+                named = asset.find(db, self.org, self.args.asset)
+        document = observe.Document(
+            observed=tuple(_said(seen, place, self.args) for seen in found.observed),
+            raw=data,
+            place=place,
+            file=take.file_of(_below(place, root)),
+            whole=not found.set_aside,
+            asset=None if named is None else named.asset,
+        )
+        self._done(self._taking.add(document))
+
+    def _done(self, done: Sequence[Seen]) -> None:
+        from . import unjudged
+
+        for row in self._passed:
+            self.refuse(f"{row.place}: {row.reason}")
+        self._passed.clear()
+        if not done:
+            return
+        with self.here.pool.acting(self.here.key) as db:
+            room = max(0, _JUDGED - len(self.answers))
+            bare = [
+                unjudged.of_asset(db, self.table, one.asset, self.here.day).words() for one in done[:room]
+            ]
+        for one, words in zip(done, [*bare, *[""] * (len(done) - len(bare))], strict=True):
+            told = {"asset": one.name, "asset_id": one.asset, "made": one.made}
+            self.answers.append({**told, **_counts(one.taken), "unjudged": words})
 
 
-def _take(
-    here: Here,
-    table: Table,
-    org: int,
-    args: argparse.Namespace,
-    place: str,
-    data: bytes,
-    given: Sequence[VexClaim] = (),
-) -> tuple[list[dict[str, Any]], int]:
-    """What the document changed, by asset, and how much of it was set aside."""
+def _said(seen: Observed, place: str, args: argparse.Namespace) -> Observed:
+    """The observation with what the command says of it."""
     from pathlib import Path
 
     from msgspec.structs import replace
 
-    from clearway.formats.observed import read_fleet
+    seen = replace(seen, name=args.asset or (Path(place).stem if seen.name in ("", place) else seen.name))
+    if args.exposure:
+        seen = replace(
+            seen, exposure="" if args.exposure == "unknown" else args.exposure, exposure_by="command line"
+        )
+    if args.environment:
+        seen = replace(seen, environment=args.environment)
+    if args.owner:
+        seen = replace(seen, owner=args.owner)
+    if args.witness:
+        seen = replace(seen, witness=replace(seen.witness, tool=args.witness))
+    return seen
 
-    from . import asset, observe, unjudged
 
-    found = read_fleet(data, place, args.distro)
-    if args.asset and len(found.observed) > 1:
-        raise InputError(f"speaks of {len(found.observed):,} assets", where=place, mend="leave --asset out")
-    observed = []
-    for seen in found.observed:
-        name = args.asset or (Path(place).stem if seen.name in ("", place) else seen.name)
-        seen = replace(seen, name=name)
-        if args.exposure:
-            seen = replace(
-                seen, exposure="" if args.exposure == "unknown" else args.exposure, exposure_by="command line"
-            )
-        if args.environment:
-            seen = replace(seen, environment=args.environment)
-        if args.owner:
-            seen = replace(seen, owner=args.owner)
-        if args.witness:
-            seen = replace(seen, witness=replace(seen.witness, tool=args.witness))
-        observed.append(seen)
-    aside = [*found.set_aside]
-    with here.pool.acting(here.key) as db:
-        named = asset.find(db, org, args.asset) if args.asset else None
-    done = observe.observe(
-        here.pool, here.key, table, org, observed, data, here.day, detected=args.detected, given=given,
-        whole=not found.set_aside, place=place, asset=None if named is None else named.asset, passed_over=aside,
-    )  # fmt: skip
-    for row in aside[:_SHOWN]:
-        say(f"set aside: {plain(row.place)}: {plain(row.reason)}", sys.stderr)
-    if len(aside) > _SHOWN:
-        say(f"set aside: {len(aside) - _SHOWN:,} more of {plain(place)}", sys.stderr)
-    with here.pool.acting(here.key) as db:
-        bare = [unjudged.of_asset(db, table, one.asset, here.day).words() for one in done[:_JUDGED]]
-    return [
-        {"asset": one.name, "asset_id": one.asset, "made": one.made, **_counts(one.taken), "unjudged": words}
-        for one, words in zip(done, [*bare, *[""] * (len(done) - len(bare))], strict=True)
-    ], len(aside)
+def _below(place: str, root: str) -> str:
+    """The place within the folder or archive named, else the file's name: the same wherever that lies."""
+    below = place.removeprefix(root).lstrip("/!")
+    return below.replace("!", "/") if place.startswith(root) and below else place.rpartition("/")[2]
 
 
 def _counts(taken: Any) -> dict[str, Any]:
@@ -189,28 +247,53 @@ def run_watch(args: argparse.Namespace) -> int:
     if not folder.is_dir():
         raise NotFoundError("no such folder", where=args.folder, mend="check the path")
     tables = LiveTable(args.home / TABLE_FILE)
-    taken: dict[str, tuple[int, int]] = {}
-    seen: dict[str, tuple[int, int]] = {}
+    seen: dict[str, tuple[int, int, int]] = {}  # path -> what it was at the last look
+    taken: dict[str, tuple[int, int, int]] = {}  # path -> what it was when it was taken
     aside = 0
     with opened(args) as here:
-        org = here.org(args.org)
+        here.org(args.org)
         while True:
-            for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")):
-                status = path.stat()
-                stamp = (status.st_mtime_ns, status.st_size)
-                still = args.once or seen.get(str(path)) == stamp  # the same at two looks: nobody writes it
-                seen[str(path)] = stamp
-                if not still or taken.get(str(path)) == stamp:
-                    continue
-                taken[str(path)] = stamp
-                try:
-                    answers, refused = _take(here, tables.current(), org, args, str(path), path.read_bytes())
-                    aside += refused
-                    for a in answers:
-                        say(_added(a))
-                except InputError as error:
-                    aside += 1
-                    say(f"set aside: {plain(str(error))}", sys.stderr)
+            now = dict(_files(str(folder)))
+            # The same at two looks: nobody writes it.
+            still = [p for p, stamp in now.items() if args.once or seen.get(p) == stamp]
+            fresh = [p for p in still if taken.get(p) != now[p]]
+            seen, taken = now, {p: stamp for p, stamp in taken.items() if p in now}
+            if fresh:
+                aside += _look(here, tables.current(), args, str(folder), fresh)
+                taken |= {p: now[p] for p in fresh}
             if args.once:
                 return 10 if aside else 0
             time.sleep(args.every)
+
+
+def _look(here: Here, table: Table, args: argparse.Namespace, folder: str, paths: Sequence[str]) -> int:
+    """Takes these files in; returns how much was set aside."""
+    call = _Call(here, table, args)
+    for path in paths:
+        call.take(path, folder, links=False, gone=True)
+    call.finish()
+    for a in call.answers:
+        say(_added(a))
+    return call.aside
+
+
+def _files(root: str) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    """(path, what would differ if it were another) of the files in a folder, by name; no link is followed.
+
+    Whoever may write into the folder moves and removes files meanwhile: what can't be looked at is passed over.
+    """
+    import os
+    import stat
+
+    todo = [root]
+    while todo:
+        path = todo.pop()
+        try:
+            found = os.lstat(path)
+            if stat.S_ISDIR(found.st_mode) or path == root:
+                names = sorted(os.listdir(path), reverse=True)  # noqa: PTH208 - names as they are
+                todo += [os.path.join(path, n) for n in names if not n.startswith(".")]  # noqa: PTH118
+            elif stat.S_ISREG(found.st_mode):
+                yield path, (found.st_mtime_ns, found.st_size, found.st_ino)
+        except OSError:
+            continue

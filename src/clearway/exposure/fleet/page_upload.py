@@ -12,7 +12,7 @@ from clearway.records.errors import InputError
 from clearway.records.fleet_input import SetAside, Witness
 
 from . import asset as assets
-from . import observe
+from . import observe, take
 
 if TYPE_CHECKING:
     from datetime import date
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from clearway.records.fleet_input import Observed
     from clearway.records.principal import Membership
     from clearway.store.principal import Pool
-
-    from . import take
 
 NAMELESS = "(unprintable name)"  # as readers call what has no name
 MOST_SET_ASIDE = 100  # rows that an answer names
@@ -132,6 +130,7 @@ def to_asset(
         day,
         detected=detected,
         whole=not read.set_aside,
+        file=take.file_of(filename),
         asset=asset,
     )
     return told(found.asset, kept.name, False, found.taken, read.set_aside)
@@ -173,7 +172,7 @@ def to_organisation(
     passed: list[SetAside] = []
     found = observe.observe(
         pool, key, table, home.org, observed, data, day, whole=not read.set_aside, place=filename,
-        asset=asset, passed_over=passed,
+        file=take.file_of(filename), asset=asset, passed_over=passed,
     )  # fmt: skip
     if asset is not None:
         _expose(pool, key, asset, observed[0], day)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import zstandard
 from msgspec import Struct
 
+from clearway.formats.packages import MODULES
 from clearway.records.errors import InputError, TooLargeError
 from clearway.store.arrays import Blobs, Days, Ints
 
@@ -23,6 +24,7 @@ from . import answer, dictionary, due, follow
 from .acts import record
 from .due import Dated, Dater, FlawDates, loaded, said, settings
 from .version import clean, digest_of, storable
+from .whose import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
     from clearway.records.inventory import Component, Inventory
 
 MAX_COMPONENTS = 1_000_000
+# Formats that no tool signs, and of which one asset has several: lists, lock files, tables.
+OF_FILES = frozenset((*MODULES, "product-list", "scanner-csv")) - {"dpkg-status"}  # a system has one of these
+_WITNESS = 200
+_PATH = 150
 _PROBLEMS = 100
 _PROBLEM_CHARS = 400
 _FAMILY = re.compile(r"-[0-9][0-9.]*$")
@@ -66,29 +72,61 @@ class Taken(Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] = ()  # what of it could not be read
 
 
-def witness_of(tool: str, form: str) -> str:
-    """What a witness is known by: its tool, else the family of its format, whatever version it writes today."""
+def witness_of(tool: str, form: str, file: str = "") -> str:
+    """What a witness is known by: its tool, else the family of its format, whatever version it writes today.
+
+    A list that no tool signs is one of many: such a format's witness is the `file`, too (`file_of`), so that what one
+    file leaves out does not end what another shows.
+    """
+    if tool:
+        return storable(tool)[:_WITNESS]
     family = _FAMILY.sub("", form) if form.startswith(("cyclonedx", "spdx")) else form
-    return storable(tool or family)[:200]
+    return storable(f"{family} {file}" if file and form in OF_FILES else family)[:_WITNESS]
+
+
+def file_of(place: str) -> str:
+    """The path of a document in the folder, archive or upload that brought it, in lower case and without days.
+
+    So the next export's is the same. A path of over 150 characters is known by its end and its digest.
+    """
+    parts = [p for p in place.replace("\\", "/").lower().split("/") if p not in ("", ".", "..")]
+    path = DAY.sub("", "/".join(parts))
+    if len(path) <= _PATH:
+        return path
+    return f"{sha256(path.encode(errors='replace')).hexdigest()[:16]}…{path[17 - _PATH :]}"
 
 
 def prepare(db: psycopg.Connection[Any], table: Table, inventory: Inventory, day: date) -> Prepared:
-    """Makes an inventory ready: the owner's transaction, which may be committed before the caller's begins.
+    """As `prepare_all`, of one."""
+    (prepared,) = prepare_all(db, table, [inventory], day)
+    return prepared
+
+
+def prepare_all(
+    db: psycopg.Connection[Any], table: Table, inventories: Sequence[Inventory], day: date
+) -> list[Prepared]:
+    """Makes inventories ready: the owner's transaction, which may be committed before the caller's begins.
 
     Raises:
         TooLargeError: over a million components.
         ConflictError: the advisory table is older than the fleet's answers; take a newer one.
     """
-    if len(inventory.components) > MAX_COMPONENTS:
-        raise TooLargeError(
-            f"{len(inventory.components):,} components in one inventory",
-            where=inventory.name,
-            mend="split it by asset",
-        )
     by_digest: dict[bytes, Component] = {}
-    for component in inventory.components:
-        stored = clean(component)
-        by_digest.setdefault(digest_of(stored), stored)
+    digests: list[set[bytes]] = []
+    for inventory in inventories:
+        if len(inventory.components) > MAX_COMPONENTS:
+            raise TooLargeError(
+                f"{len(inventory.components):,} components in one inventory",
+                where=inventory.name,
+                mend="split it by asset",
+            )
+        own: set[bytes] = set()
+        for component in inventory.components:
+            stored = clean(component)
+            digest = digest_of(stored)
+            own.add(digest)
+            by_digest.setdefault(digest, stored)
+        digests.append(own)
     follow.together(db, table, day)
     found = dictionary.known(db, list(by_digest))
     fresh = {d: c for d, c in by_digest.items() if d not in found}
@@ -100,6 +138,20 @@ def prepare(db: psycopg.Connection[Any], table: Table, inventory: Inventory, day
         asker = answer.Asker(table, day)
         components = dictionary.components(db, made.values())
         answer.put(db, list(made.values()), answer.ask(asker, components), day, held=False)
+    return [
+        _prepared(inventory, {digest: found[digest] for digest in own})
+        for inventory, own in zip(inventories, digests, strict=True)
+    ]
+
+
+def together(several: Sequence[Prepared], inventory: Inventory) -> Prepared:
+    """What several show of one asset, as the one `inventory` that they make."""
+    return _prepared(
+        inventory, {d: pv for one in several for pv, d in zip(one.pvs, one.digests, strict=True)}
+    )
+
+
+def _prepared(inventory: Inventory, found: Mapping[bytes, int]) -> Prepared:
     kept = sorted((pv, digest) for digest, pv in found.items())
     return Prepared(
         inventory=inventory, pvs=tuple(pv for pv, _ in kept), digests=tuple(digest for _, digest in kept)
@@ -114,17 +166,18 @@ def take(
     *,
     day: date,
     witness: str = "",
+    file: str = "",
     detected: date | None = None,
     first_detected: Mapping[Detected, date] | None = None,
     whole: bool = True,
 ) -> Taken:
     """Takes a prepared inventory of `asset` in, in the caller's transaction.
 
-    `witness` is the tool that saw it ("" for the document's format): each witness's newest inventory counts, and
-    what several show is kept as the word of each. `detected` is when a scan first saw its flaws, and
-    `first_detected` the same by flaw and package ("" for any); today where neither says. An earlier day than the one
-    that is kept counts for what stands already, too. Not `whole`: what the document does not show may be what was set
-    aside, and is not taken to be gone.
+    `witness` is the tool that saw it ("" for the document's format and its `file`: `witness_of`): each witness's newest
+    inventory counts, and what several show is kept as the word of each. `detected` is when a scan first saw its flaws,
+    and `first_detected` the same by flaw and package ("" for any); today where neither says. An earlier day than the
+    one that is kept counts for what stands already, too. Not `whole`: what the document does not show may be what was
+    set aside, and is not taken to be gone.
 
     Raises:
         NotFoundError: no such asset, or it may not be seen.
@@ -138,7 +191,7 @@ def take(
     if days and not _FIRST <= min(days) <= max(days) <= day:
         wrong, mend = ("in the future", "an earlier") if max(days) > day else (f"before {_FIRST}", "a later")
         raise InputError(f"a detection lies {wrong}", where=inventory.name, mend=f"give {mend} day")
-    told = witness_of(witness, inventory.format)
+    told = witness_of(witness, inventory.format, file)
     digest = sha256(raw).digest()
     same = db.execute(
         """select inventory from clearway.inventory

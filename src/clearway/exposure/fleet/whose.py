@@ -29,13 +29,13 @@ _MOST = 200
 _ONE = {"cloud": "cloud_id", "uuid": "hardware_uuid", "serial": "serial"}
 _MANY = frozenset(("image", "fqdn", "mac", "ip"))
 # "2026-11-26", "20261126T0830", "2026_11_26-083000": the same export of another day.
-_DAY = re.compile(r"(?:19|20)\d\d[-_.]?\d\d[-_.]?\d\d(?:[-_.t ]?\d\d[-_.:]?\d\d(?:[-_.:]?\d\d)?)?z?")
+DAY = re.compile(r"(?:19|20)\d\d[-_.]?\d\d[-_.]?\d\d(?:[-_.t ]?\d\d[-_.:]?\d\d(?:[-_.:]?\d\d)?)?z?")
 
 
 def source_of(place: str) -> str:
     """The file's name in lower case without its folder and without a day: what its next export is called too."""
     name = place.replace("\\", "/").rstrip("/").rpartition("/")[2].lower()
-    return _DAY.sub("", name)[: _TEXT - len("file:")]
+    return DAY.sub("", name)[: _TEXT - len("file:")]
 
 
 def keys_of(seen: Observed, file: str = "") -> tuple[str, ...]:
