@@ -20,9 +20,17 @@ from clearway.records.errors import ClearwayError, InputError, TooLargeError
 from clearway.records.fleet_input import SetAside
 
 from . import reported_csaf, reported_mail, reported_own, reported_sarif, reported_vince
-from .reported_parts import MAX_BYTES, MAX_REPORTS, ReportDocument, Reported, as_json, identified, quiet
+from .reported_parts import (
+    MAX_BYTES,
+    MAX_REPORTS,
+    WHITE,
+    ReportDocument,
+    Reported,
+    as_json,
+    identified,
+    quiet,
+)
 
-_WHITE = b" \t\r\n\xef\xbb\xbf"
 FORMATS = (
     reported_own.FORMAT,
     reported_sarif.FORMAT,
@@ -41,7 +49,7 @@ def read_reports(data: bytes, *, purl: str = "", place: str = "") -> ReportDocum
     """
     if len(data) > MAX_BYTES:
         raise TooLargeError(f"more than {MAX_BYTES >> 20} MiB", where=place, mend="send it in several parts")
-    if not data.strip(_WHITE):
+    if not data.strip(WHITE):
         raise InputError("the report is empty", where=place, mend="send the report itself")
     try:
         found = _read(data, purl, place)
@@ -53,11 +61,11 @@ def read_reports(data: bytes, *, purl: str = "", place: str = "") -> ReportDocum
 
 
 def _read(data: bytes, purl: str, place: str) -> ReportDocument:
-    first = data.lstrip(_WHITE)[:1]
+    first = data.lstrip(WHITE)[:1]
     if first == b"[":
-        return _several(_elements(data, place), place)
+        return _several(elements_of(data, place), place)
     if first == b"{":
-        lines = _lines(data)
+        lines = lines_of(data)
         if lines:
             return _several(lines, place)
         return _of_value(data, as_json(data, place), purl, place)
@@ -88,21 +96,21 @@ def _of_value(data: bytes, value: Any, purl: str, place: str) -> ReportDocument:
     )
 
 
-def _elements(data: bytes, place: str) -> list[bytes]:
+def elements_of(data: bytes, place: str) -> list[bytes]:
     """The exact bytes of each element of a JSON list."""
     as_json(data, place)  # whole and unambiguous, before it is cut
     try:
-        found = [bytes(raw) for raw in msgspec.json.decode(data.lstrip(_WHITE), type=list[msgspec.Raw])]
+        found = [bytes(raw) for raw in msgspec.json.decode(data.lstrip(WHITE), type=list[msgspec.Raw])]
     except (msgspec.MsgspecError, RecursionError):
         raise InputError("the list can't be read", where=place) from None
     return found
 
 
-def _lines(data: bytes) -> list[bytes]:
+def lines_of(data: bytes) -> list[bytes]:
     """The lines of JSON lines; nothing when the text is one value over several lines, or a single line."""
-    lines = [line for line in data.split(b"\n", MAX_REPORTS + 1) if line.strip(_WHITE)]
+    lines = [line for line in data.split(b"\n", MAX_REPORTS + 1) if line.strip(WHITE)]
     if len(lines) < 2 or not all(
-        line.lstrip(_WHITE)[:1] == b"{" and line.rstrip()[-1:] == b"}" for line in lines[:2]
+        line.lstrip(WHITE)[:1] == b"{" and line.rstrip()[-1:] == b"}" for line in lines[:2]
     ):
         return []
     return lines
@@ -111,7 +119,9 @@ def _lines(data: bytes) -> list[bytes]:
 def _several(parts: list[bytes], place: str) -> ReportDocument:
     if len(parts) > MAX_REPORTS:
         raise TooLargeError(
-            f"more than {MAX_REPORTS:,} reports", where=place, mend="send them in several calls"
+            f"more than {MAX_REPORTS:,} reports",
+            where=place,
+            mend=f"send them in calls of {MAX_REPORTS:,}; `clearway finding submit` does so by itself",
         )
     found: list[Reported] = []
     aside: list[SetAside] = []

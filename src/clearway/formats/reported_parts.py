@@ -17,6 +17,7 @@ from . import strict_json
 from ._fields import one_line
 from .purl import identity, parse
 
+WHITE = b" \t\r\n\xef\xbb\xbf"  # what may stand before a document, a BOM too
 MAX_BYTES = 32 << 20  # of one document, its attachments included
 MAX_REPORTS = 1_000  # in one document
 MAX_VALUES = 1_000_000  # of one JSON document: each is an object in memory, of a hundred bytes and more

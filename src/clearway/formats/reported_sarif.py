@@ -87,7 +87,9 @@ def read(data: bytes, value: dict[str, Any], purl: str = "", place: str = "") ->
             count += 1
             if count > MAX_REPORTS:
                 raise TooLargeError(
-                    f"more than {MAX_REPORTS:,} results", where=place, mend="send them in several documents"
+                    f"more than {MAX_REPORTS:,} results",
+                    where=place,
+                    mend=f"send them in calls of {MAX_REPORTS:,}; `clearway finding submit` does so by itself",
                 )
             at = f"{place}runs[{r}].results[{n}]"
             try:

@@ -12,6 +12,8 @@ import pytest
 import table_home
 from clearway.findings import commands
 from clearway.findings.desk_key import DeskKey
+from clearway.findings.intake import commands as intake_commands
+from clearway.formats import reported_cut
 from clearway.records.errors import ClearwayError, ConfigError, InputError, IntegrityError, NotFoundError
 from database import home, made_home  # noqa: F401
 from report_documents import CANARY, dump, own, sarif
@@ -107,6 +109,30 @@ def test_what_is_set_aside_is_told_by_exit_code_10_and_the_rest_lands(
         run(home, "submit", bad)
     with pytest.raises(NotFoundError):
         run(home, "submit", tmp_path / "missing.json")
+
+
+def test_a_log_of_more_results_than_a_call_takes_is_sent_in_several(
+    home: Path,  # noqa: F811
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reported_cut.cut, "__defaults__", (2,))
+    waited: list[float] = []
+    monkeypatch.setattr(intake_commands, "rest", waited.append)
+    log = tmp_path / "big.sarif"
+    log.write_bytes(dump(sarif(5)))
+    made = said(home, capfd, "submit", log, "--test", "--pace", "60", "--receipts", tmp_path / "receipts")[
+        "documents"
+    ]
+    assert [(d["part"], len(d["taken"])) for d in made] == [(1, 2), (2, 2), (3, 1)]
+    assert made[2]["taken"][0]["place"] == "part 3: runs[0].results[0]"
+    assert len(list((tmp_path / "receipts").iterdir())) == 5
+    assert waited[0] == 0
+    assert all(0 < w <= 2 for w in waited[1:]), "two reports are two seconds of a pace of one a second"
+    assert len(waited) == 3
+    (again,) = said(home, capfd, "submit", log, "--test", "--pace", "0")["documents"][2]["taken"]
+    assert not again["new"]
 
 
 def test_what_is_public_is_asked_from_the_home(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from clearway.access.here import opened
@@ -15,6 +16,7 @@ from .commands_receipt import add_receipt, read_bytes
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Iterator
 
     import psycopg
 
@@ -78,8 +80,10 @@ def run_submit(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from clearway.formats.reported import read_reports
+    from clearway.formats.reported_cut import cut
     from clearway.records.errors import ClearwayError, UsageError
     from clearway.records.principal import member_of
+    from clearway.records.text import plain
 
     from .. import desk_key
     from ..desk_key import DeskKey
@@ -89,56 +93,87 @@ def run_submit(args: argparse.Namespace) -> int:
     if not 0 <= args.pace <= 1_000_000:
         raise UsageError("a pace is a number of reports a minute", where="--pace")
     folder = Path(args.receipts) if args.receipts else None
-    made: list[tuple[str, Submission | ClearwayError]] = []
+    made: list[tuple[str, int, Submission | ClearwayError]] = []
     with opened(args.home) as (pool, _, key, me):
         tools = submit.Desk(Vault.of_home(args.home), DeskKey.of_home(args.home))
         with pool.owner() as owner:
             desk_key.register(owner, tools.key)
         home = member_of(me, args.org, "submit")
-        for name in args.report:
+        ready = 0.0  # by the monotonic clock: when the pace lets the next call be made
+        for name, part, data in _parts(args.report, cut):
+            rest(max(0.0, ready - time.monotonic()))
             began = time.monotonic()
             try:
-                data = read_bytes(name)
-                document = read_reports(data, purl=args.purl)
+                if isinstance(data, ClearwayError):
+                    raise data
+                document = read_reports(data, purl=args.purl, place=f"part {part}: " if part else "")
                 with pool.acting(key) as db:
                     done: Submission | ClearwayError = submit.submit(
                         db, tools, home.org, data, document=document, live=not args.test, name=_label(name)
                     )
             except ClearwayError as error:
                 done = error
-            made.append((name, done))
+            made.append((name, part, done))
             if not isinstance(done, ClearwayError):
                 if folder is not None:
                     _keep_receipts(folder, done)
-                if args.pace and name != args.report[-1]:
-                    time.sleep(max(0.0, len(done.taken) * 60 / args.pace - (time.monotonic() - began)))
+                if part and not args.quiet:
+                    print(f"{plain(name)}, part {part}: {len(done.taken):,} reports", file=sys.stderr)
+                ready = began + len(done.taken) * 60 / args.pace if args.pace else 0.0
     return _told_submit(args, made)
 
 
-def _told_submit(args: argparse.Namespace, made: list[tuple[str, Any]]) -> int:
+def rest(seconds: float) -> None:
+    """Waits as long as the pace asks for."""
+    import time
+
+    time.sleep(seconds)
+
+
+def _parts(names: list[str], cut: Callable[[bytes], Iterator[bytes]]) -> Iterator[tuple[str, int, Any]]:
+    """(file, part, its bytes) of what is sent in one call each; part 0 is a whole file, and an error stands for one."""
+    from clearway.records.errors import ClearwayError
+
+    for name in names:
+        try:
+            parts = cut(read_bytes(name))
+        except ClearwayError as error:
+            yield name, 0, error
+            continue
+        first, second = next(parts), next(parts, None)
+        if second is None:
+            yield name, 0, first
+            continue
+        for n, data in enumerate(chain((first, second), parts), 1):
+            yield name, n, data
+
+
+def _told_submit(args: argparse.Namespace, made: list[tuple[str, int, Any]]) -> int:
     import msgspec
 
     from clearway.records.errors import ClearwayError
     from clearway.records.text import plain
 
-    failed = [(name, done) for name, done in made if isinstance(done, ClearwayError)]
+    failed = [done for *_, done in made if isinstance(done, ClearwayError)]
     if len(failed) == len(made) == 1:
-        raise failed[0][1]
+        raise failed[0]
     aside = 0
     lines: list[dict[str, Any]] = []
-    for name, done in made:
+    for name, part, done in made:
+        of = {"file": name, "part": part} if part else {"file": name}
         if isinstance(done, ClearwayError):
             aside += 1
-            lines.append({"file": name, "error": str(done), "taken": [], "set_aside": []})
+            lines.append({**of, "error": str(done), "taken": [], "set_aside": []})
         else:
             aside += len(done.set_aside)
-            lines.append({"file": name, **msgspec.to_builtins(done)})
+            lines.append({**of, **msgspec.to_builtins(done)})
     if args.json:
         print(msgspec.json.encode({"documents": lines}).decode())
     else:
         for line in lines:
             if line.get("error"):
-                print(f"{plain(line['file'])}: {plain(line['error'], 800)}", file=sys.stderr)
+                which = f", part {line['part']}" if "part" in line else ""
+                print(f"{plain(line['file'])}{which}: {plain(line['error'], 800)}", file=sys.stderr)
             for taken in line["taken"]:
                 lacks = ", ".join(gate["gate"] for gate in taken["missing"])
                 words = f"{taken['handling']}  {taken['state']:<10}{' lacks ' + lacks if lacks else ''}"
