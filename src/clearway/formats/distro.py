@@ -70,6 +70,7 @@ _FAMILIES = {
     "arch linux": "Arch Linux",
     "freebsd": "FreeBSD",
 }
+FAMILIES = frozenset(_FAMILIES.values())
 _WITHOUT_RELEASES = frozenset(
     ("Wolfi", "Chainguard", "MinimOS", "Echo", "CleanStart", "Arch Linux", "FreeBSD")
 )

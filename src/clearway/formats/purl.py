@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .distro import release_of
-from .purl_identity import identity, repository_of, source_of, stream_of, with_epoch
+from .purl_identity import identity, repository_of, source_of, spelled, spelled_name, stream_of, with_epoch
 from .purl_text import Purl, parse, to_text
 from .purl_types import canonical
 
@@ -13,6 +13,8 @@ __all__ = [
     "to_text",
     "canonical",
     "identity",
+    "spelled",
+    "spelled_name",
     "release_of",
     "source_of",
     "stream_of",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from clearway.records.ecosystem import normal_name
+from clearway.records.ecosystem import OSV_ECOSYSTEMS, base, normal_ecosystem, normal_name
 
-from .distro import release_of
+from .distro import FAMILIES, release_of
 from .purl_text import Purl
 
 # purl type -> ecosystem, where the purl's name is the package's name.
@@ -39,6 +39,27 @@ _PATHED = {
 }
 # Types whose packages belong to an operating system. "alpine" is what scanners wrote for "apk" before 2022.
 _SYSTEM = frozenset(("deb", "rpm", "apk", "alpine", "alpm"))
+# Every ecosystem that a purl can mean or an advisory can name, by its name in any case.
+_KNOWN = {
+    name.casefold(): name
+    for name in (*OSV_ECOSYSTEMS, *_NAMED.values(), *_PATHED.values(), *FAMILIES, "Maven", "npm", "VSCode")
+}
+# Systems of deb, apk and alpm, whose names of packages are lower case.
+_LOWER = frozenset(
+    ("Debian", "Ubuntu", "Alpine", "Alpaquita", "Wolfi", "Chainguard", "MinimOS", "Echo", "Arch Linux")
+)
+
+
+def spelled(ecosystem: str) -> str:
+    """`ecosystem` as advisories spell it ("pypi" is PyPI, "debian:12" Debian:12); "" for none that is known."""
+    name, colon, release = ecosystem.strip().partition(":")
+    known = _KNOWN.get(name.casefold(), "")
+    return normal_ecosystem(known + colon + release) if known else ""
+
+
+def spelled_name(ecosystem: str, name: str) -> str:
+    """`name` as `identity` gives it for a purl of that ecosystem."""
+    return name.lower() if base(ecosystem) in _LOWER else normal_name(ecosystem, name)
 
 
 def identity(purl: Purl, distro: str = "") -> tuple[str, str, str]:

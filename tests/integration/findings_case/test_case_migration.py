@@ -49,7 +49,7 @@ def test_taken_back_and_made_again_cases_are_opened_as_before(cases: Cases) -> N
 
 def test_of_two_cases_with_one_cve_id_the_one_that_had_it_first_keeps_it(cases: Cases) -> None:
     steps = Steps(cases.world.url, *since(step_of("cve_of_one_case")))
-    later, first, closed = (cases.opened() for _ in range(3))
+    later, first, closed, open_one = (cases.opened() for _ in range(4))
     with cases.acting() as db:
         cve_id.assign(db, first, "CVE-2026-91001")
     with cases.acting() as db:
@@ -58,7 +58,7 @@ def test_of_two_cases_with_one_cve_id_the_one_that_had_it_first_keeps_it(cases: 
         kept.close(db, kept.by_id(db, closed.id), "a mistake")
     steps.down()
     with cases.acting() as db:
-        for case, cve in ((later, "CVE-2026-91001"), (cases.opened(), "CVE-2026-91002")):
+        for case, cve in ((later, "CVE-2026-91001"), (open_one, "CVE-2026-91002")):
             db.execute(
                 "update clearway.desk_case set cve = %s, cve_state = 'reserved' where case_id = %s",
                 (cve, case.id),

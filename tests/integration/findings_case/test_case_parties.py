@@ -70,8 +70,7 @@ def test_a_vendor_that_waits_its_turn_reads_nothing_until_it_comes(cases: Cases)
     assert not sees(cases, case, cases.desk.maintainer)
     with cases.acting(cases.desk.maintainer) as db:
         limit.end(db, limited.id)
-    with cases.desk.owner() as db:
-        tasks.take_turns(db)
+    tasks.take_turns(cases.desk.owner)
     assert sees(cases, case, cases.desk.maintainer)
 
 
@@ -150,6 +149,62 @@ def test_a_vendor_that_answers_late_makes_the_product_no_orphan(cases: Cases) ->
         party.answer(db, cases.again(case), party.one(db, case, vendor.id), "investigating")
     with pytest.raises(ConflictError, match="may still answer"), cases.acting() as db:
         party.declare_orphan(db, cases.again(case), cases.desk.water, "nobody is there")
+
+
+def test_a_vendor_that_comes_back_is_unreachable_no_longer_and_its_product_no_orphan(cases: Cases) -> None:
+    case = cases.opened()
+    vendor = cases.vendor(case)
+    for days, step in ((46, "remind"), (54, "unreachable")):
+        with cases.acting() as db:
+            vendor = party.take_step(db, case, vendor, step, NOW + timedelta(days=days))  # type: ignore[arg-type]
+    with cases.acting() as db:
+        party.declare_orphan(db, cases.again(case), cases.desk.water, "nobody is there")
+    with cases.acting(cases.desk.maintainer) as db:
+        vendor = party.act(db, cases.again(case), party.one(db, case, vendor.id), "accept")
+    assert (vendor.step, vendor.reminded, vendor.answer) == ("", None, "affected")
+    assert cases.again(case).orphan == ""
+    with cases.desk.owner() as db:
+        told = db.execute(
+            "select count(*) from clearway.event where subject = %s and kind = 'case.orphan_ended'",
+            (case.subject,),
+        ).fetchone()
+    assert told == (1,)
+
+
+@pytest.mark.parametrize("role", ["reporter", "coordinator", "operator"])
+def test_who_has_no_product_in_the_case_moves_no_vendors_machine(cases: Cases, role: str) -> None:
+    case = cases.opened()
+    with cases.acting() as db:
+        other = party.add(db, case, role=role, member=cases.desk.water)
+    for act in ("vendor-aware", "fix-ready", "dispute", "validate", "accept"):
+        with pytest.raises(InputError, match=f"in the role of {role}"), cases.acting() as db:
+            party.act(db, cases.again(case), other, act, "it is meant so")
+    with pytest.raises(InputError, match=f"in the role of {role}"), cases.acting() as db:
+        party.answer(db, cases.again(case), other, "disputed", "it is meant so")
+    for sql in (
+        "select clearway.move_case(%(case)s, %(party)s, 'vendor', 'vendor-aware', '')",
+        "select clearway.move_case(%(case)s, %(party)s, 'report', 'notify', '')",
+        "select clearway.answer_case(%(party)s, 'disputed', 'it is meant so')",
+    ):
+        with pytest.raises(InputError, match=f"in the role of {role}"), cases.acting() as db:
+            db.execute(sql, {"case": case.id, "party": other.id})
+
+
+def test_a_dispute_of_who_is_no_vendor_stands_in_no_document(cases: Cases) -> None:
+    case = cases.opened()
+    vendor = cases.vendor(case)
+    with cases.acting(cases.desk.maintainer) as db:
+        party.answer(db, cases.again(case), vendor, "disputed", "it is meant so")
+    with cases.desk.owner() as db:  # as one could be kept before
+        db.execute(
+            """update clearway.case_party set answer = 'disputed', answer_why = 'and so do we', answered = now()
+            where case_id = %s and role = 'reporter'""",
+            (case.id,),
+        )
+    cases.drafted(case)
+    made = documents(cases, case)
+    assert [d["party"] for d in made["osv"]["database_specific"]["disputed_by"]] == ["Vendor"]
+    assert "and so do we" not in json.dumps(made)
 
 
 def documents(cases: Cases, case: kept.Case) -> dict[str, Any]:

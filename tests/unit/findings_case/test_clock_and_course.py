@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearway.findings.case import clock, rank
+from clearway.findings.case import clock, escalate, rank
 from clearway.findings.case.kept import Acted
 from clearway.findings.case.pages_parts import start
 from clearway.findings.case.view import CaseView, Line
@@ -158,3 +158,35 @@ def test_a_rank_is_the_sum_of_the_reasons_that_are_shown(facts: rank.Facts) -> N
     assert found.points == sum(reason.points for reason in found.reasons)
     for reason in found.reasons:
         assert f"{reason.points:+d}" in found.why
+
+
+ASKED = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("day", "taken", "reminded", "due"),
+    [
+        (6, "", None, ""),
+        (7, "", None, "remind"),
+        (20, "", None, "remind"),
+        (45, "", None, "remind"),
+        (400, "", None, "remind"),
+        (45, "remind", 44, "escalate"),
+        (50, "escalate", 44, ""),
+        (51, "remind", 44, "unreachable"),
+        (45, "escalate", 7, "unreachable"),
+        (45, "escalate", None, "unreachable"),
+        (400, "unreachable", 7, ""),
+    ],
+)
+def test_nobody_is_unreachable_who_was_not_reminded_a_week_before(
+    day: int, taken: escalate.Step, reminded: int | None, due: str
+) -> None:
+    one = escalate.Standing(
+        role="vendor",
+        answer="no-answer",
+        asked=ASKED,
+        taken=taken,
+        reminded=None if reminded is None else ASKED + timedelta(days=reminded),
+    )
+    assert escalate.due(one, ASKED + timedelta(days=day)) == due

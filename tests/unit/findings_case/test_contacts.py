@@ -90,3 +90,63 @@ def test_where_a_repository_keeps_its_policy() -> None:
 def test_what_is_no_domain_or_repository_is_not_asked(domain: str, repository: str) -> None:
     with pytest.raises(InputError):
         contacts.places(domain, repository)
+
+
+SIGNATURE = b"""-----BEGIN PGP SIGNATURE-----
+
+iHUEARYIAB0WIQ
+-----END PGP SIGNATURE-----
+"""
+INSIDE = b"Contact: mailto:in@example.org\nExpires: 2027-01-01T00:00:00Z\n"
+SIGNED = b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n" + INSIDE + SIGNATURE
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        SIGNED,
+        b"\xef\xbb\xbf" + SIGNED,
+        b"Contact: mailto:before@example.org\n" + SIGNED,
+        SIGNED + b"Contact: mailto:after@example.org\nExpires: 2028-01-01T00:00:00Z\n",
+        SIGNED.replace(b"Hash: SHA256", b"Contact: mailto:header@example.org"),
+        SIGNED.replace(b"iHUE", b"Contact: mailto:armour@example.org\niHUE"),
+        SIGNED.replace(
+            b"Contact: mailto:in", b"- Contact: mailto:in"
+        ),  # dash-escaped, as RFC 9580 §7.1 has it
+        SIGNED.replace(b"\n", b"\r\n"),
+    ],
+)
+def test_of_a_signed_file_what_is_signed_alone_counts(data: bytes) -> None:
+    said = contacts.read_security_txt(data, "x")
+    assert [(c.email, c.signed) for c in said.contacts] == [("in@example.org", True)]
+    assert said.signed
+    assert said.expires == datetime(2027, 1, 1, tzinfo=UTC)
+    assert "signed" in said.contacts[0].why
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        SIGNED + SIGNED,
+        SIGNED.replace(SIGNATURE, b""),
+        INSIDE + SIGNATURE,
+        SIGNED.replace(b"-----END PGP SIGNATURE-----", b""),
+        SIGNATURE + SIGNED,
+        b"-----BEGIN PGP SIGNED MESSAGE-----\n" + INSIDE + SIGNATURE,
+    ],
+)
+def test_a_file_whose_frame_is_broken_is_not_relied_on(data: bytes) -> None:
+    with pytest.raises(InputError, match="frame"):
+        contacts.read_security_txt(data, "x")
+
+
+def test_an_address_counts_once_and_a_byte_order_mark_hides_none() -> None:
+    data = b"\xef\xbb\xbf" + b"Contact: mailto:a@example.org\n" * 9 + b"Contact: A@EXAMPLE.org\n" * 9
+    data += b"Contact: https://example.org/report\n" * 9 + b"Contact: mailto:b@example.org\n"
+    said = contacts.read_security_txt(data, "x")
+    assert [c.email or c.url for c in said.contacts] == [
+        "a@example.org",
+        "https://example.org/report",
+        "b@example.org",
+    ]
+    assert not any(c.signed for c in said.contacts)

@@ -249,7 +249,7 @@ def run_contacts(args: argparse.Namespace) -> int:
         found = setting.known(args.home)
         with tasks.client(found or setting.Settings(name="-", namespace="-")) as outside:
             said, notes = contacts.look(outside, args.domain, args.repository, now=now())
-        lines += [{"contact": c.email or c.url, "why": c.source} for c in said]
+        lines += [{"contact": c.email or c.url, "why": c.why} for c in said]
     if args.json:
         _json({"contacts": lines, "notes": notes})
     else:

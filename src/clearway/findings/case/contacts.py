@@ -33,6 +33,10 @@ _HOST = re.compile(
 )
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 _MAILS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,5}", re.ASCII)
+# OpenPGP's frame around a text that is signed in clear (RFC 9580 §7, RFC 9116 §2.3).
+_SIGNED = "-----BEGIN PGP SIGNED MESSAGE-----"
+_SIGNATURE = "-----BEGIN PGP SIGNATURE-----"
+_SIGNATURE_ENDS = "-----END PGP SIGNATURE-----"
 _POLICIES = ("SECURITY.md", ".github/SECURITY.md", "docs/SECURITY.md")
 
 
@@ -42,6 +46,12 @@ class Contact(Struct, frozen=True, kw_only=True):
     email: str = ""
     url: str = ""
     source: str
+    signed: bool = False  # it stands in a text with an OpenPGP signature, which is not checked here
+
+    @property
+    def why(self) -> str:
+        """Where it is said, and that it stands in a signed text; in words."""
+        return f"{self.source}, signed (not checked here)" if self.signed else self.source
 
 
 class SecurityTxt(Struct, frozen=True, kw_only=True):
@@ -62,26 +72,32 @@ class SecurityTxt(Struct, frozen=True, kw_only=True):
 
 
 def read_security_txt(data: bytes, source: str) -> SecurityTxt:
-    """What the file says; lines that say nothing known are passed over.
+    """What the file says; lines that say nothing known are passed over, and of an address the first alone counts.
+
+    Of a file that is signed in clear only what is signed counts: anybody on the way could have put lines around it.
 
     Raises:
-        InputError: it is no text, or has no contact.
+        InputError: it is no text, its signature's frame is broken, or it has no contact.
     """
     try:
-        text = data[:MAX_BYTES].decode("utf-8")
+        text = data[:MAX_BYTES].decode("utf-8-sig")  # a BOM is none of the grammar, and is common
     except UnicodeDecodeError:
         raise InputError("security.txt is no UTF-8", where=source) from None
-    found: list[Contact] = []
+    lines = text.splitlines()
+    inside = _inside(lines, source)
+    signed = inside is not None
+    found: dict[tuple[str, str], Contact] = {}
     expires: list[datetime] = []
     said: dict[str, str] = {}
     canonical: list[str] = []
-    for line in text.splitlines():
+    for line in lines if inside is None else inside:
         name, colon, value = line.partition(":")
         field, value = name.strip().lower(), value.strip()
         if not colon or line.lstrip().startswith("#") or not value or len(value) > 2_000:
             continue
-        if field == "contact" and (contact := _contact(value, source)) is not None and len(found) < 10:
-            found.append(contact)
+        if field == "contact" and (contact := _contact(value, source, signed=signed)) is not None:
+            if len(found) < 10:
+                found.setdefault((contact.email.casefold(), contact.url), contact)
         elif field == "expires" and (at := _moment(value)) is not None:
             expires.append(at)
         elif field == "canonical" and len(canonical) < 20:
@@ -91,13 +107,33 @@ def read_security_txt(data: bytes, source: str) -> SecurityTxt:
     if not found:
         raise InputError("security.txt names no contact", where=source, mend="RFC 9116 §2.5.3")
     return SecurityTxt(
-        contacts=tuple(found),
+        contacts=tuple(found.values()),
         expires=expires[0] if len(expires) == 1 else None,  # RFC 9116 §2.5.5: never more than once
         policy=said.get("policy", ""),
         languages=said.get("preferred-languages", ""),
         canonical=tuple(canonical),
-        signed=text.lstrip().startswith("-----BEGIN PGP SIGNED MESSAGE-----"),
+        signed=signed,
     )
+
+
+def _inside(lines: list[str], source: str) -> list[str] | None:
+    """The lines that a signature in clear covers, without dash-escapes (RFC 9580 §7.1); None for a file without one.
+
+    Raises:
+        InputError: one frame does not hold them: none ends it, or there are several.
+    """
+    marks = [line.rstrip() for line in lines]
+    if not any(mark in (_SIGNED, _SIGNATURE) for mark in marks):
+        return None
+    frame = [n for n, mark in enumerate(marks) if mark in (_SIGNED, _SIGNATURE, _SIGNATURE_ENDS)]
+    if [marks[n] for n in frame] != [_SIGNED, _SIGNATURE, _SIGNATURE_ENDS] or "" not in marks[
+        frame[0] : frame[1]
+    ]:
+        raise InputError(
+            "security.txt has an OpenPGP frame that is broken", where=source, mend="sign the whole file, once"
+        )
+    begins = marks.index("", frame[0]) + 1  # after the armour's headers
+    return [line.removeprefix("- ") for line in lines[begins : frame[1]]]
 
 
 def read_policy(data: bytes, source: str) -> tuple[Contact, ...]:
@@ -158,7 +194,8 @@ def look(
                 if not named:
                     notes.append(f"{source}: names nobody to be relied on")
                     continue
-                found += named
+                known = {(c.email.casefold(), c.url) for c in found}
+                found += [c for c in named if (c.email.casefold(), c.url) not in known]
                 done.add(is_txt)
             except (UpstreamError, InputError) as error:
                 notes.append(f"{url}: {plain(error.what, 120)}")
@@ -207,15 +244,15 @@ def _policies(repository: str) -> list[str]:
     raise InputError("files of that host can't be read so", where="repository", mend="give a domain instead")
 
 
-def _contact(value: str, source: str) -> Contact | None:
+def _contact(value: str, source: str, *, signed: bool) -> Contact | None:
     """A contact is a URI; a bare address is none, though many files have one (RFC 9116 §2.5.3)."""
     scheme = value.partition(":")[0].lower()
     if scheme == "mailto":
         value = unquote(value[7:].partition("?")[0])
     elif scheme == "https":
-        return Contact(url=plain(value, 500), source=source)
+        return Contact(url=plain(value, 500), source=source, signed=signed)
     try:
-        return Contact(email=checked_address(value), source=source)
+        return Contact(email=checked_address(value), source=source, signed=signed)
     except InputError:
         return None
 

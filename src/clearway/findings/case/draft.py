@@ -274,7 +274,8 @@ def advisory(
     if wanted.released is None:
         when = max(at, revisions[-1].at) if revisions else at
         revisions.append(Revision(number=len(revisions) + 1, at=when, summary=wanted.summary))
-    parties = party.listed(db, case, left=True)
+    # One list for all kinds of document: who answers for a product of its own.
+    vendors = [p for p in party.listed(db, case, left=True) if p.role in party.VENDORS]
     return Advisory(
         id=case.handling,
         draft=read(db, vault, case, wanted.number),
@@ -284,10 +285,10 @@ def advisory(
         cve=case.cve if case.cve_state in ("reserved", "published") else "",
         disputes=tuple(
             Dispute(party=p.name, why=p.answer_why, at=p.answered or at)
-            for p in parties
+            for p in vendors
             if p.answer == "disputed"
         ),
-        involved=tuple(_involved(p) for p in parties if p.role in party.VENDORS),
+        involved=tuple(_involved(p) for p in vendors),
     )
 
 

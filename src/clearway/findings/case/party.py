@@ -53,6 +53,7 @@ class Party(Struct, frozen=True, kw_only=True):
     asked: datetime | None
     answered: datetime | None
     step: Step
+    reminded: datetime | None
     stopped: datetime | None
     left_at: datetime | None
     version: int
@@ -65,11 +66,13 @@ class Party(Struct, frozen=True, kw_only=True):
     @property
     def standing(self) -> escalate.Standing:
         """What `escalate` needs to know."""
-        return escalate.Standing(role=self.role, answer=self.answer, asked=self.asked, taken=self.step)
+        return escalate.Standing(
+            role=self.role, answer=self.answer, asked=self.asked, taken=self.step, reminded=self.reminded
+        )
 
 
 _SELECT = """select p.party, p.role, p.member, coalesce(o.slug, ''), p.name, p.product, p.rm, p.vfd, p.answer,
-    p.answer_why, p.waits, p.asked, p.answered, p.step, p.stopped, p.left_at, p.version
+    p.answer_why, p.waits, p.asked, p.answered, p.step, p.reminded, p.stopped, p.left_at, p.version
     from clearway.case_party p left join clearway.organisation o on o.org = p.member"""
 
 
@@ -281,11 +284,12 @@ def answer(db: Connection, case: Case, party: Party, said: str, why: str = "") -
     """What a party says of its product. A dispute gives its reasons, and they travel with the record.
 
     Raises:
-        InputError: there is no such answer, or a dispute without reasons.
+        InputError: there is no such answer, a dispute without reasons, or it is no vendor.
         ForbiddenError: it is another's to say.
     """
     if said not in ANSWERS:
         raise InputError("there is no such answer", where="answer", mend=f"one of {', '.join(ANSWERS)}")
+    _check_vendor(party)
     why = plain(why.strip(), 4000)
     if said == "disputed" and not why:
         raise InputError("a dispute gives its reasons", where="why")
@@ -294,6 +298,7 @@ def answer(db: Connection, case: Case, party: Party, said: str, why: str = "") -
         kept.move(db, case, "report", "dispute", why, party=party.id)
     db.execute("select clearway.answer_case(%s, %s, %s)", (party.id, said, why))
     kept.tell(db, case, "party.answered", {"party": party.id, "answer": said})
+    _orphan_ends(db, case, party)
     return one(db, case, party.id)
 
 
@@ -301,11 +306,12 @@ def act(db: Connection, case: Case, party: Party, wanted: str, why: str = "") ->
     """An act of the report's or the vendor's machine for a party; accepting validates first, a fix accepts first.
 
     Raises:
-        InputError: there is no such act, or a dispute without reasons.
+        InputError: there is no such act, a dispute without reasons, or it is no vendor.
         ConflictError, ForbiddenError: as `kept.move`.
     """
     from .states import acts
 
+    _check_vendor(party)
     if wanted == "dispute":
         return answer(db, case, party, "disputed", why)
     if wanted == "reopen" and not why.strip():
@@ -323,6 +329,7 @@ def act(db: Connection, case: Case, party: Party, wanted: str, why: str = "") ->
         db.execute("select clearway.answer_case(%s, 'affected', '')", (party.id,))
     if wanted == "fix-ready":
         db.execute("select clearway.answer_case(%s, 'fixed', '')", (party.id,))
+    _orphan_ends(db, case, party)
     return one(db, case, party.id)
 
 
@@ -363,6 +370,13 @@ def declare_orphan(db: Connection, case: Case, patcher: int, why: str) -> Party:
     return ask(db, case, add(db, case, role="patcher", member=patcher))
 
 
+def _orphan_ends(db: Connection, was: Case, party: Party) -> None:
+    """Tells that a vendor's answer has made the product no orphan; who may patch it stays until the desk says else."""
+    now = kept.by_id(db, was.id)
+    if was.orphan and not now.orphan:
+        kept.tell(db, now, "case.orphan_ended", {"party": party.id})
+
+
 class Queued(Struct, frozen=True, kw_only=True):
     """A report that waits for an organisation to act: the case, the day its embargo was agreed to end, the party."""
 
@@ -385,18 +399,22 @@ def queue_of(db: Connection, orgs: tuple[int, ...]) -> list[Queued]:
 
 
 def _waits(db: Connection, case: Case, party: Party, level: int) -> str:
-    if not party.organisation:
+    if party.member is None:
         return ""
-    lately = -1
-    for found in limit.of_product(db, case.ecosystem, case.package):
-        if found.organisation != party.organisation:
-            continue
-        if lately < 0:
-            lately = scalar(db, "select clearway.asked_lately(%s)", (party.member,))
-        passing = limit.passes(found, level=level, handed_on=lately)
-        if not passing.now:
-            return passing.why
-    return ""
+    kept.locked(
+        db, case
+    )  # before what its receiver's limits are counted under: all who ask take them in this order
+    return limit.waits(db, party.member, party.organisation, case.ecosystem, case.package, level=level)
+
+
+def _check_vendor(party: Party) -> None:
+    """Raises InputError for who has no product of its own in the case: the two machines are the vendors'."""
+    if party.role not in VENDORS:
+        raise InputError(
+            f"a party in the role of {party.role} does not answer for a product",
+            where=f"party/{party.id}",
+            mend=f"it is for {', '.join(VENDORS)}",
+        )
 
 
 def must_speak(party: Party | None) -> Party:

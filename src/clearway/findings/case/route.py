@@ -1,7 +1,8 @@
 """Whom to ask about a package: the directory of vendors, the most exact line first. Pure but for its queries.
 
-A line is an ecosystem ("" for any) and a name, or a beginning of names that ends in `*` ("@acme/*"). A receiver that
-has set limits for a package, confirmed by a coordinator, is asked too.
+A line is an ecosystem ("" for any) and a name, or a beginning of names that ends in `*` ("@acme/*"). "Debian" is every
+release of Debian, "Debian:12" that one. Names are compared as their ecosystem does (PyPI by PEP 503), whichever way a
+line or a report writes them. A receiver that has set limits for a package, confirmed by a coordinator, is asked too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from msgspec import Struct
 from clearway import ledger
 from clearway.access import audience
 from clearway.access.marking import GREEN_AUD, Marking
-from clearway.formats.purl import identity, parse
+from clearway.formats.purl import identity, parse, spelled, spelled_name
+from clearway.records.ecosystem import base
 from clearway.records.errors import ForbiddenError, InputError, NotFoundError
 from clearway.records.text import plain
 
@@ -53,14 +55,23 @@ _SELECT = """select route, ecosystem, pattern, member, name, email, source from 
 
 
 def score(route: Route, ecosystem: str, package: str) -> int:
-    """How exactly a line fits: 0 when it does not; an ecosystem and a whole name fit best."""
-    if route.ecosystem and route.ecosystem != ecosystem:
+    """How exactly a line fits: 0 when it does not; a release of an ecosystem and a whole name fit best."""
+    theirs = spelled(route.ecosystem) or route.ecosystem
+    if theirs not in ("", ecosystem, base(ecosystem)):
         return 0
-    named = 2 if route.ecosystem else 1
-    if route.pattern.endswith("*"):
-        begins = route.pattern[:-1]
+    named = 1 if not theirs else 3 if ":" in theirs else 2
+    pattern, package = spelled_pattern(ecosystem, route.pattern), spelled_name(ecosystem, package)
+    if pattern.endswith("*"):
+        begins = pattern[:-1]
         return len(begins) * 4 + named if package.startswith(begins) else 0
-    return 1_000_000 + named if route.pattern == package else 0
+    return 1_000_000 + named if pattern == package else 0
+
+
+def spelled_pattern(ecosystem: str, pattern: str) -> str:
+    """A line's pattern in the one spelling of names of `ecosystem`; what follows a slash stays behind it."""
+    begins, star = (pattern[:-1], "*") if pattern.endswith("*") else (pattern, "")
+    name = spelled_name(ecosystem, begins)
+    return name + "/" * (bool(star) and begins.endswith("/") and not name.endswith("/")) + star
 
 
 def best(routes: Iterable[Route], ecosystem: str, package: str) -> list[Route]:
@@ -112,16 +123,26 @@ def add(
     """A new line of the directory, kept by the clearinghouse `org`.
 
     Raises:
-        InputError: nothing is named, or nobody can be reached.
+        InputError: nothing is named, the ecosystem is none, a `*` stands elsewhere than at the end, or nobody can be
+            reached.
         NotFoundError: there is no such organisation.
         ForbiddenError: the caller is no coordinator.
     """
     from .mail import checked_address
 
-    text = plain(pattern.strip(), 300)
-    if not text.strip("*"):
+    known = spelled(ecosystem)
+    if ecosystem.strip() and not known:
         raise InputError(
-            "name a package, or how names begin", where="pattern", mend="such as example or @acme/*"
+            "there is no such ecosystem",
+            where="ecosystem",
+            mend="as OSV names them: PyPI, npm, Debian, Debian:12",
+        )
+    text = plain(spelled_pattern(known, pattern.strip()), 300)
+    if not text.strip("*/") or "*" in text[:-1]:
+        raise InputError(
+            "name a package, or how names begin",
+            where="pattern",
+            mend="such as example or @acme/*: one * at the end",
         )
     if (member is None) == (not email.strip()):
         raise InputError("give an organisation here, or a mail address", where="email")
@@ -129,19 +150,19 @@ def add(
     # A mail address is the coordinators', as a party's addresses are; whom of those here one asks is for everybody.
     aud = audience.of(db, Marking(tlp="AMBER+STRICT", org=org)) if address else GREEN_AUD
     if member is not None:
-        known = db.execute("select name from clearway.organisation where org = %s", (member,)).fetchone()
-        if known is None:
+        vendor = db.execute("select name from clearway.organisation where org = %s", (member,)).fetchone()
+        if vendor is None:
             raise NotFoundError("no such organisation", where="organisation")
-        name = name.strip() or known[0]
+        name = name.strip() or vendor[0]
     row = db.execute(
         """insert into clearway.vendor_route (org, aud, ecosystem, pattern, member, name, email, source)
         values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing returning route""",
-        (org, aud, plain(ecosystem.strip(), 100), text, member, plain(name.strip() or address, 200), address,
+        (org, aud, plain(known, 100), text, member, plain(name.strip() or address, 200), address,
          plain(source, 200)),
     ).fetchone()  # fmt: skip
     if row is None:
         raise InputError("that line is there already", where="pattern")
-    ledger.append(db, "route.added", f"route/{row[0]}", {"ecosystem": ecosystem, "pattern": text}, aud=aud)
+    ledger.append(db, "route.added", f"route/{row[0]}", {"ecosystem": known, "pattern": text}, aud=aud)
     return next(r for r in listed(db) if r.id == row[0])
 
 

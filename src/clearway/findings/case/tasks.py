@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from clearway.records.clock import Clock, SystemClock
-from clearway.records.errors import ClearwayError, ConflictError, InputError, IntegrityError, UpstreamError
+from clearway.records.errors import (
+    ClearwayError,
+    ConflictError,
+    InputError,
+    IntegrityError,
+    NotFoundError,
+    UpstreamError,
+)
 from clearway.records.text import plain
 from clearway.store.jobs import Spec
 from clearway.store.jobs_retry import Retry
@@ -17,7 +25,7 @@ from . import settings as setting
 from .withdrawn import sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import psycopg
@@ -61,8 +69,7 @@ def tasks(home: Path, url: str, clock: Clock | None = None) -> Tasks:
 
     def turns(job: Job, args: Mapping[str, Any]) -> None:
         """Asks vendors whose turn has come, by their own limits."""
-        with job.owner() as db:
-            take_turns(db)
+        take_turns(job.owner, lambda: job.stopping)
 
     def match(job: Job, args: Mapping[str, Any]) -> None:
         """Matches what open cases say against the fleets, for their parties; takes back what is public or closed."""
@@ -192,18 +199,22 @@ def _problem(db: Connection, number: int, problem: ClearwayError) -> None:
         kept.changed(db, case, "cve_problem = %s", (words,))
 
 
-def take_turns(db: Connection) -> int:
-    """Asks those vendors that waited and wait no longer; how many."""
-    rows = db.execute(
-        """select p.case_id, p.party, coalesce((select max(f.level) from clearway.finding f
-            where f.case_id = p.case_id), 0)
-        from clearway.case_party p join clearway.desk_case c using (case_id)
-        where p.waits <> '' and p.rm = 'start' and p.left_at is null and c.closed is null order by p.party limit 500"""
-    ).fetchall()
+def take_turns(owner: Any, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Asks those vendors that waited and wait no longer, each by itself; how many."""
+    with owner() as db:
+        rows = db.execute(
+            """select p.case_id, p.party from clearway.case_party p join clearway.desk_case c using (case_id)
+            where p.waits <> '' and p.rm = 'start' and p.left_at is null and c.closed is null
+            order by p.party limit 500"""
+        ).fetchall()
     asked = 0
-    for case_id, number, level in rows:
-        case = kept.by_id(db, case_id)
-        asked += party.ask(db, case, party.one(db, case, number), level=level).rm != "start"
+    for case_id, number in takewhile(lambda _: not stopping(), rows):
+        # What another has changed meanwhile, or a coordinator asks at this moment, has its turn without this.
+        with suppress(ConflictError, NotFoundError), owner() as db:
+            case = kept.by_id(db, case_id)
+            kept.check_open(case)
+            waiting = party.one(db, case, number)
+            asked += party.ask(db, case, waiting, level=kept.level_of(db, case)).rm != "start"
     return asked
 
 

@@ -12,9 +12,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clearway import ledger
 from clearway.access.marking import GREEN_AUD
+from clearway.formats.purl import spelled, spelled_name
+from clearway.records.ecosystem import base
 from clearway.records.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from clearway.records.text import plain
 from clearway.store import events
@@ -23,6 +26,8 @@ from clearway.store.scalar import scalar
 from .gates import Gate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import psycopg
 
     from clearway.records.principal import Membership
@@ -61,18 +66,42 @@ _SELECT = """select l.intake_limit, o.slug, l.ecosystem, l.package, l.per_report
     from clearway.intake_limit l join clearway.organisation o on o.org = l.org where l.ended is null"""
 
 
+# Names that some ecosystem takes for one are one so; what remains is looked at by `spelled_name`.
+_FOLDED = "regexp_replace(lower({}), '[-_.]+', '-', 'g')"
+
+
 def listed(db: Connection) -> list[Limit]:
     """Every limit that stands, the unconfirmed ones too, by product."""
     return [_limit(row) for row in db.execute(f"{_SELECT} order by l.ecosystem, l.package, l.intake_limit")]
 
 
 def of_product(db: Connection, ecosystem: str, package: str) -> list[Limit]:
-    """The confirmed limits for a product."""
+    """The confirmed limits for a product, whichever way they write it; one for "Debian" holds for its releases too."""
     rows = db.execute(
-        f"{_SELECT} and l.confirmed is not null and l.ecosystem = %s and l.package = %s order by l.intake_limit",
-        (ecosystem, package),
+        f"""{_SELECT} and l.confirmed is not null and lower(l.ecosystem) = any(%s)
+            and {_FOLDED.format("l.package")} = {_FOLDED.format("%s")} order by l.intake_limit""",
+        ([ecosystem.lower(), base(ecosystem).lower()], package),
     )
-    return [_limit(row) for row in rows]
+    product = spelled_name(ecosystem, package)
+    return [one for one in map(_limit, rows) if one.package == product]
+
+
+def shared(db: Connection, ecosystem: str, package: str) -> list[tuple[str, str]]:
+    """Of which products a report counts towards a reporter's share: (ecosystem, package) as the limits have them."""
+    found = of_product(db, ecosystem, package) if package else []
+    return [(one.ecosystem, one.package) for one in found if one.per_reporter is not None]
+
+
+def alone(db: Connection, whose: int, products: Iterable[tuple[str, str]]) -> None:
+    """Waits until nobody else counts towards these limits for `whose`, and keeps others waiting to the end of the
+    transaction: what is counted afterwards is what those before have done.
+
+    `products` are (ecosystem, package) as the limits have them, `whose` the reporter or the receiver. Who needs several
+    names them in one call: they are taken in one order, so that two that wait do not wait for each other.
+    """
+    for ecosystem, package in sorted(set(products)):
+        key = f"intake limit\n{whose}\n{ecosystem}\n{package}"
+        db.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (key,))
 
 
 def put(
@@ -90,11 +119,18 @@ def put(
 
     Raises:
         ForbiddenError: the caller does not maintain there.
-        InputError: no product, or nothing is limited.
+        InputError: no product, no such ecosystem, or nothing is limited.
     """
     if "maintain" not in of.rights:
         raise ForbiddenError("the right to maintain is missing", where=of.slug)
-    ecosystem, package = plain(ecosystem.strip(), 100), plain(package.strip(), 300)
+    known = spelled(ecosystem)
+    if ecosystem.strip() and not known:
+        raise InputError(
+            "there is no such ecosystem",
+            where="ecosystem",
+            mend="as OSV names them: PyPI, npm, Debian, Debian:12",
+        )
+    ecosystem, package = plain(known, 100), plain(spelled_name(known, package.strip()), 300)
     if not package:
         raise InputError("no product is named", where="package")
     if per_reporter is None and per_week is None and not min_level:
@@ -160,18 +196,32 @@ def confirm(db: Connection, number: int, *, holds: bool) -> None:
 
 
 def turn(db: Connection, org: int, ecosystem: str, package: str, *, of: int = 0) -> Gate:
-    """Whether it is the turn of another report of `org` about a product, or it waits.
+    """Whether it is the turn of another report of `org` about a product, or it waits. Its others wait for the answer.
 
     `of` is the finding that is asked about, where it is one already: it does not stand in its own way.
     """
-    if package:
-        for limit in of_product(db, ecosystem, package):
-            if (
-                limit.per_reporter is not None
-                and _sent(db, org, ecosystem, package, of) >= limit.per_reporter
-            ):
-                return Gate(gate="turn", state="waits", what=_words(limit.per_reporter))
+    alone(db, org, shared(db, ecosystem, package))
+    for one in of_product(db, ecosystem, package) if package else ():
+        share = one.per_reporter
+        if share is not None and _sent(db, org, one.ecosystem, one.package, of) >= share:
+            return Gate(gate="turn", state="waits", what=_words(share))
     return Gate(gate="turn", state="met")
+
+
+def waits(db: Connection, member: int, organisation: str, ecosystem: str, package: str, *, level: int) -> str:
+    """Why a finding about a product that reached `level` is not handed on to a receiver now, "" when it is.
+
+    `member` and `organisation` are the receiver's number and slug. What is counted is what it was asked about the
+    limit's own product; who asks it about the same at once waits for the answer.
+    """
+    own = [one for one in of_product(db, ecosystem, package) if one.organisation == organisation]
+    alone(db, member, ((one.ecosystem, one.package) for one in own))
+    for one in own:
+        asked = scalar(db, "select clearway.asked_lately(%s, %s, %s)", (member, one.ecosystem, one.package))
+        passing = passes(one, level=level, handed_on=asked)
+        if not passing.now:
+            return passing.why
+    return ""
 
 
 def passes(limit: Limit, *, level: int, handed_on: int) -> Passing:
@@ -202,4 +252,6 @@ def _tell(db: Connection, act: str, limit: Limit, org: int) -> None:
 
 
 def _limit(row: tuple[Any, ...]) -> Limit:
-    return Limit(**dict(zip(Limit.__struct_fields__, row, strict=True)))
+    found = Limit(**dict(zip(Limit.__struct_fields__, row, strict=True)))
+    known = spelled(found.ecosystem) or found.ecosystem  # one from before may be written otherwise
+    return replace(found, ecosystem=known, package=spelled_name(known, found.package))

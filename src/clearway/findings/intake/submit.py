@@ -149,6 +149,7 @@ class _Intake:
         self._number = 0
         self._sealed: list[str] = []  # the vault's subjects that were made for this document
         self._limited: dict[tuple[str, str], bool] = {}
+        self._alone()
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -208,13 +209,18 @@ class _Intake:
         )
         return _taken(finding, report.place, asked, signed, new=True), finding
 
+    def _alone(self) -> None:
+        """Asks for the limits of all products once, and counts towards them alone from now on."""
+        counted: list[tuple[str, str]] = []
+        for product in {(report.ecosystem, report.package) for report in self.document.reports}:
+            held = limit.shared(self.db, *product)
+            self._limited[product] = bool(held)
+            counted += held
+        limit.alone(self.db, self.org, counted)
+
     def _turn(self, ecosystem: str, package: str) -> Gate:
-        """Whether it is the turn of a report about a product; its limits are asked for once a document."""
-        product = (ecosystem, package)
-        if product not in self._limited:
-            limits = limit.of_product(self.db, ecosystem, package) if package else []
-            self._limited[product] = any(one.per_reporter is not None for one in limits)
-        if not self._limited[product]:
+        """Whether it is the turn of a report about a product."""
+        if not self._limited[ecosystem, package]:
             return Gate(gate="turn", state="met")
         return limit.turn(self.db, self.org, ecosystem, package)
 

@@ -34,14 +34,18 @@ _OF_FINDING = (
 def turns(owner: Connection) -> int:
     """Queues the reports that lacked nothing but their turn and have it now, oldest first; how many."""
     waiting = owner.execute(
-        """select f.finding from clearway.finding f join clearway.finding_gate g on g.finding = f.finding
+        """select f.finding, f.org, f.ecosystem, f.package
+        from clearway.finding f join clearway.finding_gate g on g.finding = f.finding
         where g.gate = 'turn' and g.state = 'waits' and f.state in ('received', 'incomplete')
             and not exists (select from clearway.finding_gate m where m.finding = f.finding and m.state = 'missing')
-        order by f.received, f.finding limit %s""",
+        order by f.received, f.finding limit %s for update of f skip locked""",
         (_MOST,),
     ).fetchall()
     moved = 0
-    for (number,) in waiting:
+    for org in sorted({row[1] for row in waiting}):
+        products = {(row[2], row[3]) for row in waiting if row[1] == org}
+        limit.alone(owner, org, (held for product in products for held in limit.shared(owner, *product)))
+    for number, *_ in waiting:
         finding = kept.by_id(owner, number)
         if limit.turn(owner, finding.org, finding.ecosystem, finding.package, of=number).met:
             owner.execute(
