@@ -57,6 +57,8 @@ EXIT_CODES = {
     "precondition-failed": 7,
     "upstream": 8,
     "busy": 8,
+    "disk-full": 8,
+    "outdated": 3,
     "too-many-requests": 8,
     "integrity": 9,
     "input-invalid": 10,

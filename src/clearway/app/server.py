@@ -85,6 +85,8 @@ def build(
 
     async def store_answers() -> None:
         await records.osv([("", "")])
+        if workspace is not None:  # and its tables are this release's
+            await asyncio.to_thread(workspace.pool.check)
 
     async def close() -> None:
         await remembered.close()

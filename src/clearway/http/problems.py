@@ -80,6 +80,8 @@ ROWS: Mapping[str, Row] = {
     "too-many-requests": Row(429, "Too many requests"),
     "upstream": Row(503, "The database is busy, or does not answer", shown=False),
     "busy": Row(503, "This takes longer than it should"),
+    "disk-full": Row(503, "The database's disk is full"),
+    "outdated": Row(503, "This server is of an older release than its database"),
     "integrity": Row(500, "Stored data does not verify", shown=False),
 }
 

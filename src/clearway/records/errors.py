@@ -16,7 +16,9 @@
     │   └── StaleError               it changed since this caller read it
     ├── TooManyRequestsError         the caller has had its share for now
     ├── UpstreamError                a database, feed or file system failed us
-    │   └── BusyError                it works, and took longer than somebody would wait
+    │   ├── BusyError                it works, and took longer than somebody would wait
+    │   ├── FullError                its disk is full
+    │   └── OutdatedError            its tables are those of a newer release
     └── IntegrityError               a hash or signature does not hold
 
 `code` is stable and public: the command line maps it to an exit code, the web
@@ -112,6 +114,18 @@ class BusyError(UpstreamError):
     """Its words are fit for strangers: they name no table, no path and no machine."""
 
     code = "busy"
+
+
+class FullError(UpstreamError):
+    """The database's disk is full. Its words are fit for strangers: they name no path."""
+
+    code = "disk-full"
+
+
+class OutdatedError(UpstreamError):
+    """The database's tables are those of a newer release than this one, which does nothing then."""
+
+    code = "outdated"
 
 
 class IntegrityError(ClearwayError):

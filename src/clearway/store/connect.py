@@ -16,6 +16,7 @@ from clearway.records.errors import (
     ConfigError,
     ConflictError,
     ForbiddenError,
+    FullError,
     InputError,
     NotFoundError,
     UpstreamError,
@@ -78,9 +79,9 @@ def _prepare(connection: psycopg.Connection, statement_timeout_s: float, lock_ti
 def translated() -> Iterator[None]:
     """Turns what psycopg raises inside into a `ClearwayError` that names the cure.
 
-    A server that is gone, full or out of memory: `UpstreamError`; one that is busy or out of time: its child
-    `BusyError`. A refused login,
-    a missing right, or tables that are not there: `ConfigError`. Two writers that met: `ConflictError`.
+    A server that is gone or out of memory: `UpstreamError`; one that is busy or out of time, or whose disk is full:
+    its children `BusyError` and `FullError`. A refused login, a missing right, or tables that are not there:
+    `ConfigError`. Two writers that met: `ConflictError`.
     A statement that is wrong in itself is our own mistake and becomes a plain `ClearwayError`.
     """
     try:
@@ -104,7 +105,7 @@ def _in_our_words(error: psycopg.Error) -> ClearwayError:
     for kinds, child, what, mend in _TABLE:
         if isinstance(error, kinds):
             # What is shown to strangers is our words alone.
-            words = f"{what}: {said}" if said and child not in (BusyError, ConflictError) else what
+            words = f"{what}: {said}" if said and child not in (BusyError, ConflictError, FullError) else what
             return child(words, where="database", mend=mend)
     return ClearwayError(f"the database refused a statement: {said}", where="database")
 
@@ -138,9 +139,9 @@ _Kinds = tuple[type[psycopg.Error], ...]
 _TABLE: tuple[tuple[_Kinds, type[ClearwayError], str, str], ...] = (
     (
         (errors.DiskFull,),
-        UpstreamError,
+        FullError,
         "the database's disk is full",
-        "free some space; what was committed is safe, and the same command may be given again",
+        "free some space; what was committed is safe, and the same may be asked again",
     ),
     (
         (errors.ReadOnlySqlTransaction,),

@@ -13,18 +13,19 @@ import select
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from clearway.records.errors import ClearwayError
+from clearway.records.errors import ClearwayError, OutdatedError
 from clearway.records.text import plain
 
 from .connect import connect, translated
 from .jobs import Loop
+from .release import Release
 
 log = logging.getLogger("clearway.jobs")
 _TRY_S = 3.0  # how soon another takes over from one that died
@@ -79,6 +80,7 @@ class _Running:
         self._over = over
         self._woken = False
         self._failures = 0
+        self._release = Release()
 
     def run(self) -> None:
         while not self._ends():
@@ -97,6 +99,9 @@ class _Running:
     def _session(self, db: psycopg.Connection[Any]) -> None:
         key = lock_of(self._name)
         while not self._ends():
+            if self._sees_newer(db):
+                self._pause(_TRY_S)
+                continue
             row = db.execute("select pg_try_advisory_lock(%s)", (key,)).fetchone()
             if row and row[0]:
                 break
@@ -110,8 +115,16 @@ class _Running:
         self._failures = 0
         while not self._ends():
             self._woken = False
+            if self._release.due() and self._sees_newer(db):
+                return  # with the session goes the lock: a newer process is to lead
             self._once(db)
             self._wait(db)
+
+    def _sees_newer(self, db: psycopg.Connection[Any]) -> bool:
+        """Looks whether the tables are those of a newer release, whose loops are not ours to run."""
+        with suppress(OutdatedError):
+            self._release.look(db)
+        return self._release.is_outdated
 
     def _once(self, db: psycopg.Connection[Any]) -> None:
         @contextmanager

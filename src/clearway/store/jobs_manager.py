@@ -12,6 +12,9 @@ from procrastinate.connector import BaseAsyncConnector
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
+from .migrate import NUMBER
+from .release import Release
+
 _NEXT = "select * from clearway.next_job(%(queues)s::varchar[], %(worker_id)s::bigint)"
 _END = "select clearway.end_job(%(job)s::bigint, %(worker)s::bigint, %(status)s::text, %(again)s::timestamptz) as done"
 FAILED = """
@@ -43,16 +46,21 @@ class FencedManager(JobManager):
     """
 
     def __init__(
-        self, connector: BaseAsyncConnector, known: Iterable[str], stopping: Callable[[], bool]
+        self,
+        connector: BaseAsyncConnector,
+        known: Iterable[str],
+        stopping: Callable[[], bool],
+        release: Release,
     ) -> None:
         super().__init__(connector)
+        self._release = release
         self._stopping = stopping
         self.taken: dict[int, Taken] = {}
         self._known = frozenset(known)
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
-        """The next job, now this worker's; None when none may start, or the worker is to stop."""
-        if self._stopping():
+        """The next job, now this worker's; None when none may start, or this worker is to stop, or is outdated."""
+        if self._stopping() or await self._is_outdated():
             return None
         named = None if queues is None else list(queues)
         rows = await self.connector.execute_query_all_async(_NEXT, queues=named, worker_id=worker_id)
@@ -61,6 +69,12 @@ class FencedManager(JobManager):
         row = rows[0]
         self.taken[row["id"]] = Taken(row["run"], row["failures"], row["by_person"])
         return Job.from_row(row)
+
+    async def _is_outdated(self) -> bool:
+        if self._release.due():
+            row = await self.connector.execute_query_one_async(NUMBER)
+            self._release.told(row["number"] or "")
+        return self._release.is_outdated
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
         """Ends this worker's attempt; does nothing when the job was taken from it."""

@@ -177,7 +177,7 @@ class _Lives:
             num_workers=1,
             kwargs={"application_name": "clearway worker", "connect_timeout": 10},
         )
-        manager = FencedManager(connector, self._specs, self._stop.is_set)
+        manager = FencedManager(connector, self._specs, self._stop.is_set, self._pool.release)
         app = App(connector=connector)
         app.job_manager = manager
         for name, spec in self._specs.items():
@@ -244,6 +244,9 @@ class _Lives:
                     if not told and self._ready is not None:
                         self._ready()
                     told = True
+                    if self._pool.release.is_outdated:  # its jobs are for a newer worker
+                        await asyncio.sleep(self._pace.sweep_s)
+                        continue
                     rows = await reap(db, worker.worker_id, self._pace.stalled_s, lost, self._retry_of)
                     # Ours by the table, but not at work here: what was committed as the connection broke.
                     # Only when so twice, because a job is in the table before it is at work.

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
+from typing import LiteralString
 
-from psycopg import errors, sql
+from psycopg import errors
 
 from clearway.records.errors import ConfigError
 
 from .connect import connect, translated
 
 SCHEMA = "clearway"
+# The number that the database stands at, as text, for who owns it.
+NUMBER: LiteralString = "select max(version_num) as number from clearway.alembic_version"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _NUMBERED = re.compile(r"(\d{4})_\w+\.py")
 # Any fixed number, as long as every release takes the same one.
@@ -40,9 +43,8 @@ def migrate(url: str) -> None:
 def current(url: str) -> str:
     """The number of the last migration that ran, "" when none did."""
     with translated(), connect(url, autocommit=True) as connection:
-        query = sql.SQL("select max(version_num) from {}").format(sql.Identifier(SCHEMA, "alembic_version"))
         try:
-            row = connection.execute(query).fetchone()
+            row = connection.execute(NUMBER).fetchone()
         except errors.UndefinedTable:
             return ""
     return str(row[0]) if row and row[0] else ""

@@ -22,6 +22,7 @@ from clearway.records.errors import ClearwayError, UpstreamError
 from . import batch
 from .cluster import LOGIN, USER
 from .connect import connect, translated
+from .release import Release
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,6 +41,8 @@ LOOK: Mapping[str, str] = {"lock_timeout": "8s", "statement_timeout": "10s"}
 # Between tries at a server that is away. The package's own come after 1, 2, 4, 8 s…, so that one which was away for
 # eight seconds would be met again after fifteen.
 _TRY_S = 0.2
+# For a connection of the owner's to look at the tables' number with, which may wait for another second.
+_LOOK_S = 0.05
 _KEY = re.compile("[0-9a-f]{64}")
 # In a session that is as new, but for the role, which every transaction sets itself: without the settings, temporary
 # objects, held cursors and channels that SQL which slipped in left for whoever has the connection next. Sent with the
@@ -117,6 +120,7 @@ class Pool:
         self._set_look = _setting(_settings(bounds if look is None else look))
         self._app = _pool(login_url(url), size, "clearway app", checked=False, bounds=bounds or {})
         self._owner = _pool(url, owners, "clearway")
+        self.release = Release()
 
     def close(self) -> None:
         """Closes every connection; those in use when they come back."""
@@ -136,6 +140,7 @@ class Pool:
         With `look`, within the bounds of what somebody waits for.
 
         Raises:
+            OutdatedError: the tables are those of a newer release: nothing is begun.
             UpstreamError: no connection could be had.
             BusyError: a statement, or its wait for another's lock, took longer than the bounds allow.
         """
@@ -158,6 +163,9 @@ class Pool:
         """
         if not _KEY.fullmatch(key):
             raise ClearwayError("no principal's key: 64 hexadecimal digits")
+        if self.release.due():
+            self._look()
+        self.release.hold()
         for left in range(self._app.max_size, -1, -1):
             one = stack.enter_context(ExitStack())
             db = one.enter_context(_connection(self._app))
@@ -179,8 +187,26 @@ class Pool:
     @contextmanager
     def owner(self) -> Iterator[psycopg.Connection[Any]]:
         """One transaction as the owner, who sees every row: for jobs and maintenance, never for a request's reads."""
-        with translated(), _connection(self._owner) as db, db.transaction():
-            yield db
+        with translated(), _connection(self._owner) as db:
+            if self.release.due():
+                self.release.look(db)
+            self.release.hold()
+            with db.transaction():
+                yield db
+
+    def check(self) -> None:
+        """Asks the database now; raises OutdatedError where its tables are a newer release's.
+
+        Raises:
+            UpstreamError: it does not answer.
+        """
+        with translated(), _connection(self._owner) as db:
+            self.release.look(db)
+
+    def _look(self) -> None:
+        """As `check`, for who came by: where the owner's connections are all in use, the next who comes looks."""
+        with suppress(PoolTimeout, PoolClosed, OperationalError), self._owner.connection(_LOOK_S) as db:
+            self.release.look(db)
 
 
 def _settings(bounds: Mapping[str, str] | None) -> dict[str, str]:

@@ -19,7 +19,8 @@ import osv_world
 from clearway.advisories.table import TABLE_FILE
 from clearway.app.server import _free_port
 from clearway.records.errors import ConfigError, ConflictError
-from clearway.store.server import status
+from clearway.store.connect import connect
+from clearway.store.server import lease, status
 
 _PROGRAM = """
 import sys
@@ -96,6 +97,28 @@ def test_a_server_that_is_killed_leaves_a_home_that_the_next_one_takes_over(home
         assert second.ask("GET", "/health/ready")[0] == 200
         second.stop()
     assert not status(home).running
+
+
+def test_a_server_whose_database_a_newer_release_has_migrated_is_not_ready_and_does_nothing(
+    home: Path,
+) -> None:
+    with over(home) as server, lease(home) as url, connect(url, autocommit=True) as db:
+        assert server.ask("GET", "/health/ready")[0] == 200
+        assert server.ask("GET", "/api/v1/me")[0] == 401
+        row = db.execute("select version_num from clearway.alembic_version").fetchone()
+        assert row is not None
+        db.execute("update clearway.alembic_version set version_num = '9999'")
+        try:
+            status_, _, ready = server.ask("GET", "/health/ready")
+            assert (status_, ready["checks"]["database"]) == (503, "outdated")
+            status_, _, problem = server.ask("GET", "/api/v1/me")
+            assert (status_, problem["type"]) == (503, "urn:clearway:problem:outdated")
+            assert "9999" in problem["detail"]
+            assert "upgrade" in problem["mend"]
+        finally:
+            db.execute("update clearway.alembic_version set version_num = %s", row)
+        assert server.ask("GET", "/health/ready")[0] == 200
+        server.stop()
 
 
 def test_a_port_that_is_taken_is_a_conflict_even_when_its_holder_would_share() -> None:

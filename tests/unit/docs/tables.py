@@ -196,6 +196,8 @@ _CODES = {
     "too-many-requests": "the caller has had its share for now",
     "upstream": "a database, feed or file system failed",
     "busy": "it works, and took longer than somebody would wait",
+    "disk-full": "the database's disk is full",
+    "outdated": "the database's tables are those of a newer release: upgrade, and start again",
     "integrity": "stored data does not verify",
     "input-invalid": "a document or record can't be used",
     "input-too-large": "over a bound that protects this process",
