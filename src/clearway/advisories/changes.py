@@ -69,9 +69,10 @@ def changed_rows(
         bodies = standing.get((VEX, key))
         if bodies or old.vex(key):
             rows["vex"][key] = None if bodies is None else compress(array_of(bodies), 1)
+    all_notes = dict(facts.all_notes())
     for identifier in wanted:
-        own = facts.notes.get(identifier)
-        if own or before[identifier]:
+        own = all_notes.get(identifier)
+        if own or before[identifier] or old.withdrawn(identifier):
             rows["record"][identifier] = None if own is None else array_of(own)
 
     # Names that only a record which is gone used stand for nothing any more.

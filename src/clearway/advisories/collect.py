@@ -25,6 +25,7 @@ class Collected:
 
     def __init__(self) -> None:
         self.notes: dict[str, list[msgspec.Raw]] = {}
+        self.withdrawn: dict[str, list[msgspec.Raw]] = {}  # notes of records that say nothing any more
         self.speakers: dict[str, list[tuple[str, str]]] = {}  # id -> (source, id) of its notes
         self.speaks_of: dict[str, set[str]] = {}  # source -> ecosystems
         self.ids: set[str] = set()  # of standing records and KEV entries
@@ -33,12 +34,15 @@ class Collected:
         self.kev: dict[str, Kev] = {}
 
     def add(self, facts: Facts, *, only: Container[str] | None = None) -> None:
-        """Adds one record's facts, or those about the ids in `only`; a withdrawn record's notes are left out.
+        """Adds one record's facts, or those about the ids in `only`; of a withdrawn record, that it was withdrawn.
 
         Where two facts contradict each other the later one counts, so records are to come in one order.
         """
         for head, note in zip(facts.heads, facts.notes, strict=True):
-            if head.withdrawn or (only is not None and head.id not in only):
+            if only is not None and head.id not in only:
+                continue
+            if head.withdrawn:
+                self.withdrawn.setdefault(head.id, []).append(note)
                 continue
             self.ids.add(head.id)
             self.notes.setdefault(head.id, []).append(note)
@@ -59,6 +63,11 @@ class Collected:
             if known_kev is None or not known_kev.catalogue:
                 self.kev[listing.cve] = listing
             self.ids.add(listing.cve)
+
+    def all_notes(self) -> Iterator[tuple[str, list[msgspec.Raw]]]:
+        """Every id with its notes, those of withdrawn records last."""
+        for identifier in dict.fromkeys((*self.notes, *self.withdrawn)):
+            yield identifier, [*self.notes.get(identifier, ()), *self.withdrawn.get(identifier, ())]
 
     def flaws(
         self, derived: grouping.Groups, edges: Iterable[grouping.Edge], epss: Mapping[str, EpssScore]

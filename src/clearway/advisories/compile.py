@@ -106,7 +106,7 @@ def compile_whole(snapshot: Snapshot, path: Path, *, built: str) -> Meta:
         )
         with _writing(draft) as db:
             db.executemany(
-                "insert into record values (?, ?)", ((i, array_of(n)) for i, n in facts.notes.items())
+                "insert into record values (?, ?)", ((i, array_of(n)) for i, n in facts.all_notes())
             )
             db.executemany("insert into flaw values (?, ?)", flaws)
             db.executemany(

@@ -136,7 +136,14 @@ class Table:
             yield ecosystem, name, CLAIMS.decode(body)
 
     def records(self, identifier: str) -> tuple[RecordNote, ...]:
-        """The notes of the records with this id, one a source."""
+        """The notes of the standing records with this id, one a source."""
+        return tuple(note for note in self._notes(identifier) if not note.withdrawn)
+
+    def withdrawn(self, identifier: str) -> tuple[RecordNote, ...]:
+        """The notes of the records with this id that their sources have withdrawn or rejected, one a source."""
+        return tuple(note for note in self._notes(identifier) if note.withdrawn)
+
+    def _notes(self, identifier: str) -> tuple[RecordNote, ...]:
         body = self._file.one("record", identifier)
         return () if body is None else msgspec.msgpack.decode(body, type=tuple[RecordNote, ...])
 

@@ -21,7 +21,8 @@ _PACKAGES_SHOWN = 200  # of one record; a kernel erratum names hundreds
 def view(table: Table, identifier: str) -> dict[str, Any]:
     """The flaw that `identifier` names, as plain values (schema: `schemas/vuln.schema.json`).
 
-    A bundle's id answers with the flaws it bundles under `bundles`, and its own statements.
+    A bundle's id answers with the flaws it bundles under `bundles`, and its own statements. A record that its source
+    has withdrawn stands under `withdrawn` and says nothing else.
 
     Raises:
         NotFoundError: nothing loaded names it.
@@ -30,6 +31,9 @@ def view(table: Table, identifier: str) -> dict[str, Any]:
     spellings = (identifier, identifier.upper(), "GHSA-" + identifier[5:].lower())
     preferred = next((found for spelled in spellings if (found := table.flaws_of(spelled))), ())
     if not preferred:
+        for spelled in spellings:
+            if gone := table.withdrawn(spelled):
+                return _gone(table, identifier, gone)
         raise NotFoundError(
             f"no loaded source names {plain(identifier, 80)!r}",
             mend="check the spelling, or take in a source that has it with `clearway ingest`",
@@ -59,6 +63,38 @@ def view(table: Table, identifier: str) -> dict[str, Any]:
         else dict(zip(("probability", "percentile", "dated", "model"), flaw.epss, strict=True)),
         "cvss": [msgspec.structs.asdict(s) for s in flaw.scores],
         "timeline": _timeline(flaw, notes),
+        "withdrawn": [_withdrawn(n) for i in flaw.ids for n in table.withdrawn(i)],
+    }
+
+
+def _gone(table: Table, identifier: str, notes: tuple[RecordNote, ...]) -> dict[str, Any]:
+    """An id of which nothing stands but that it was withdrawn."""
+    return {
+        "id": notes[0].id,
+        "asked": identifier,
+        "aliases": [],
+        "sources": [],
+        "disagreements": [],
+        "kev": None,
+        "kev_loaded": table.meta.kev or None,
+        "ssvc": None,
+        "epss": None,
+        "cvss": [],
+        "timeline": sorted(_record_dates(notes), key=lambda e: e["date"]),
+        "withdrawn": [_withdrawn(n) for n in notes],
+    }
+
+
+def _withdrawn(note: RecordNote) -> dict[str, Any]:
+    at = note.withdrawn if note.withdrawn[:1].isdigit() else ""  # a rejected CVE record bears no such time
+    return {
+        "source": note.source,
+        "record": note.id,
+        "title": note.title,
+        "on": at or None,
+        "text": f"{note.id} was withdrawn by {note.source} on {at[:10]}"
+        if at
+        else f"{note.id} was rejected by {note.source}",
     }
 
 
@@ -81,6 +117,7 @@ def _bundle(table: Table, identifier: str, preferred: tuple[str, ...]) -> dict[s
         "epss": None,
         "cvss": [msgspec.structs.asdict(s) for s in scores],
         "timeline": sorted(_record_dates(notes), key=lambda e: e["date"]),
+        "withdrawn": [_withdrawn(n) for n in table.withdrawn(identifier)],
     }
 
 
@@ -189,8 +226,12 @@ def _record_dates(notes: Iterable[RecordNote]) -> list[dict[str, str]]:
     return [
         {"date": moment, "what": f"{word} by {note.source}", "record": note.id}
         for note in notes
-        for word, moment in (("published", note.published), ("modified", note.modified))
-        if moment
+        for word, moment in (
+            ("published", note.published),
+            ("modified", note.modified),
+            ("withdrawn", note.withdrawn),
+        )
+        if moment[:1].isdigit()
     ]
 
 
@@ -227,6 +268,10 @@ def show(found: dict[str, Any], out: TextIO) -> None:
         console.print(
             Text(f"  {alias.get('relation', 'same')}: {plain(alias['id'], 80)}, asserted by {plain(by)}")
         )
+    for gone in found["withdrawn"]:
+        console.print(Text(plain(gone["text"], 400) + ": it says nothing any more", style="bold"))
+    if found["withdrawn"] and not found["sources"]:
+        return
     console.print(Text(_facts(found)))
     grid = Grid(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     for heading in ("source", "record", "package", "affected", "fixed in"):

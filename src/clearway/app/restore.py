@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[Any]
 
 MARK = "restore.json"
+_LOCK = 0x726573746F7265  # of the session that restores, in its database
 _KEY_FILE = f"{HOME}{ledger_keys.FOLDER}/{ledger_keys.LOG_KEY}"
 # What a home may have before: an empty embedded database, the log's keys, the sign-in settings, a mark of ours.
 # `vault`, `desk` and `leases` are the findings desk's keys, which no backup holds.
@@ -110,7 +111,7 @@ def restore(
     Raises:
         IntegrityError: the file is damaged, or the log in it does not verify.
         ConfigError: a newer release made it, the log's key is not here, or the home is another's.
-        ConflictError: home or database are not empty.
+        ConflictError: home or database are not empty, or another restore runs there.
         UpstreamError: the database refused.
     """
     say("reading the backup and checking every part of it")
@@ -127,6 +128,7 @@ def restore(
         with at(home):
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lease(home) as url, translated(), connect(url, autocommit=True) as db:
+            _alone(db, home)
             played = _is_played(db, home, backup)
             _mark(home, backup)
             if not played:
@@ -237,6 +239,17 @@ def _mark_of(home: Path) -> Mark | None:
 def _mark(home: Path, backup: Backup) -> None:
     if _mark_of(home) is None:
         ledger_keys.replace(home / MARK, msgspec.json.encode(Mark(backup.digest)).decode() + "\n")
+
+
+def _alone(db: Connection, home: Path) -> None:
+    """Keeps any other restore out of this database for as long as the session lives; raises ConflictError."""
+    row = db.execute("select pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
+    if not (row and row[0]):
+        raise ConflictError(
+            "a restore runs here",
+            where=URL_VARIABLE if os.environ.get(URL_VARIABLE) else str(home),
+            mend="wait for it to end; if it was cut short, give the same command again",
+        )
 
 
 def _is_played(db: Connection, home: Path, backup: Backup) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import itertools
 import json
 import os
@@ -21,6 +22,7 @@ import pytest
 import zstandard
 
 from clearway.advisories.intake import Counts
+from clearway.advisories.view import show, view
 from clearway.records.errors import IntegrityError
 from intake_world import World, compiled_anew, environment, kev, osv, package, write
 from shared import shared
@@ -191,6 +193,43 @@ def test_a_withdrawn_record_takes_its_matches_back(world: World, tmp_path: Path)
     assert world.table().claims("PyPI", "a") == ()
     assert world.table().flaws_of("CVE-2026-0001") == ()
     assert world.rows() == compiled_anew(world, tmp_path)[0]
+    assert world.meta().records == 0
+
+
+def test_of_a_withdrawn_record_is_told_when_and_by_whom(world: World, tmp_path: Path) -> None:
+    stood = osv("GHSA-a", package("PyPI", "a", "1.0"), aliases=["CVE-2026-0001"])
+    world.take(
+        write(tmp_path / "a.json", stood),
+        write(tmp_path / "b.json", osv("PYSEC-2026-2", package("PyPI", "a", "1.0"), aliases=["GHSA-a"])),
+    )
+    gone = stood | {"modified": "2026-01-02T00:00:00Z", "withdrawn": "2026-01-02T00:00:00Z"}
+    world.take(write(tmp_path / "c.json", gone))
+    beside = view(world.table(), "GHSA-a")  # another source speaks of it still
+    assert [source["record"] for source in beside["sources"]] == ["PYSEC-2026-2"]
+    assert [one["text"] for one in beside["withdrawn"]] == ["GHSA-a was withdrawn by github on 2026-01-02"]
+    world.take(
+        write(
+            tmp_path / "d.json",
+            osv(
+                "PYSEC-2026-2",
+                package("PyPI", "a", "1.0"),
+                aliases=["GHSA-a"],
+                modified="2026-01-03T00:00:00Z",
+                withdrawn="2026-01-03T00:00:00Z",
+            ),
+        )
+    )
+    for asked in ("GHSA-a", "ghsa-a", "PYSEC-2026-2"):
+        alone = view(world.table(), asked)
+        assert (alone["sources"], len(alone["withdrawn"])) == ([], 1)
+    out = io.StringIO()
+    show(view(world.table(), "GHSA-a"), out)
+    assert "GHSA-a was withdrawn by github on 2026-01-02" in out.getvalue()
+    assert world.rows() == compiled_anew(world, tmp_path)[0]
+    world.take(
+        write(tmp_path / "e.json", stood | {"modified": "2026-01-04T00:00:00Z"})
+    )  # and it is taken back
+    assert view(world.table(), "GHSA-a")["withdrawn"] == []
 
 
 # Catalogues

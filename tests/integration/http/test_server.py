@@ -111,7 +111,8 @@ def test_a_server_whose_database_a_newer_release_has_migrated_is_not_ready_and_d
         try:
             status_, _, ready = server.ask("GET", "/health/ready")
             assert (status_, ready["checks"]["database"]) == (503, "outdated")
-            status_, _, problem = server.ask("GET", "/api/v1/me")
+            whoever = {"authorization": "Bearer clw_nobodys"}
+            status_, _, problem = server.ask("GET", "/api/v1/me", headers=whoever)
             assert (status_, problem["type"]) == (503, "urn:clearway:problem:outdated")
             assert "9999" in problem["detail"]
             assert "upgrade" in problem["mend"]

@@ -101,6 +101,23 @@ def test_a_restored_home_has_the_same_rows_and_a_log_that_goes_on_as_a_new_epoch
     assert stat.S_IMODE((fresh / "ledger" / "log.key").stat().st_mode) == 0o600
 
 
+def test_of_two_restores_at_once_the_second_is_told_that_one_runs(
+    taken: Path, empty_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(URL_VARIABLE, empty_database())
+    told: list[str] = []
+
+    def second(step: str) -> None:
+        if step == "restoring the database":
+            for home in (tmp_path / "fresh", tmp_path / "another"):
+                with pytest.raises(ConflictError, match="a restore runs here"):
+                    restore.restore(home, taken)
+                told.append(home.name)
+
+    assert restore.restore(tmp_path / "fresh", taken, say=second).epoch == 2
+    assert told == ["fresh", "another"]
+
+
 def test_entries_that_were_signed_after_the_backup_are_told_to_be_lost(
     living: World,
     taken: Path,
