@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from datetime import date, timedelta
 from pathlib import Path
 
+import pytest
+
+from clearway.advisories.table import Table
 from clearway.directives import load
 from clearway.exposure.fleet import asset, observe, rematch, status
 from clearway.exposure.fleet.engine import DuckDb, private_folder
 from clearway.exposure.fleet.report_rows import PROVIDER
+from clearway.records.errors import ConflictError
 from clearway.records.fleet_input import AssetIds, Detection, Observed, Witness
 from clearway.records.inventory import Component
-from fleet_world import DAY, Fleet
+from fleet_world import DAY, Fleet, osv, package
 
 DJANGO = Component(ecosystem="PyPI", name="django", version="4.1", purl="pkg:pypi/django@4.1")
+LATELY = Component(ecosystem="PyPI", name="lately", version="4.1", purl="pkg:pypi/lately@4.1")
 IMAGE = AssetIds(image_digests=("sha256:" + "a" * 64,))
 
 
@@ -62,6 +68,30 @@ def test_what_only_a_scanner_knows_is_an_exposure_on_its_word(mine: Fleet) -> No
     assert mine.lines() == ()
     with mine.acting() as db:
         assert asset.one(db, seen.asset).name == "web"
+
+
+def test_a_table_that_was_renewed_meanwhile_is_read_anew_and_no_conflict_of_the_senders(mine: Fleet) -> None:
+    old = mine.table
+    mine.ingest(osv("PYSEC-2026-9", package("PyPI", "lately", "4.2")))
+    mine.follow()
+    web = Observed(name="web", format="cyclonedx", components=(LATELY,), witness=Witness(tool="syft"))
+    observe.observe(mine.people.pool, mine.operator.key, old, mine.org, [web], b"document", DAY)
+    assert [line.flaw for line in mine.lines()] == ["PYSEC-2026-9"]
+
+
+def test_a_home_whose_table_stays_older_is_told_so_after_a_while(
+    mine: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observe, "_AGAIN_S", (0.0, 0.01))
+    copy = tmp_path / "table"
+    shutil.copytree(mine.table.path.parent, copy)
+    old = Table.open(copy / mine.table.path.name)
+    mine.ingest(osv("PYSEC-2026-10", package("PyPI", "lately", "4.2")))
+    mine.follow()
+    web = Observed(name="web", format="cyclonedx", components=(LATELY,), witness=Witness(tool="syft"))
+    with pytest.raises(ConflictError, match="renewed meanwhile"):
+        observe.observe(mine.people.pool, mine.operator.key, old, mine.org, [web], b"document", DAY)
+    assert mine.lines() == ()
 
 
 def test_a_document_states_exposure_and_who_said_so(mine: Fleet) -> None:

@@ -45,6 +45,10 @@ class Followed(Struct, frozen=True, kw_only=True):
     dated: int = 0
 
 
+class RenewedError(ConflictError):
+    """The answers stand for a newer table than the one that was given: ask again with the one that stands now."""
+
+
 class _State(Struct, frozen=True):
     base: str
     generation: int
@@ -57,7 +61,7 @@ def together(db: psycopg.Connection[Any], table: Table, day: date) -> None:
     """Makes sure that the answers stand for `table`, for the rest of this transaction of the owner's.
 
     Raises:
-        ConflictError: they stand for a newer one.
+        RenewedError: they stand for a newer one.
     """
     here = _of(table)
     if _state(db) != here:  # locked alone at once: two who share a lock would wait for each other
@@ -73,8 +77,8 @@ def together(db: psycopg.Connection[Any], table: Table, day: date) -> None:
         raise _renewed(table)
 
 
-def _renewed(table: Table) -> ConflictError:
-    return ConflictError(
+def _renewed(table: Table) -> RenewedError:
+    return RenewedError(
         "the advisory table has been renewed meanwhile", where=str(table.path), mend="try again"
     )
 

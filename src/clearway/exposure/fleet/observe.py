@@ -7,6 +7,7 @@ an exposure only while nothing that the asset holds explains it (`fleet_explaine
 
 from __future__ import annotations
 
+import time
 from datetime import date
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from clearway.advisories.table import Table
 from clearway.records.asset_identity import identity_keys
 from clearway.records.errors import BusyError, ConflictError, InputError
 from clearway.records.fleet_input import SetAside
 from clearway.store.connect import translated
 
 from . import asset as assets
-from . import stated, take, united, whose
+from . import follow, stated, take, united, whose
 from .shown import details_of, inventory_of
 from .version import storable
 
@@ -29,13 +31,15 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from clearway.advisories.table import Table, VexClaim
+    from clearway.advisories.table import VexClaim
     from clearway.records.fleet_input import Observed
     from clearway.store.principal import Pool
 
 _AT_ONCE = 50  # mentions of assets in one transaction
 _MOST_WAITING = 400_000  # components and detections that a call holds before it takes them
 _TRIES = 3
+# Until the table that was renewed meanwhile is read anew; the first time at once.
+_AGAIN_S = (0.0, 0.2, 1.0)
 # Tables that people keep of their assets: what stands in them is said, and not guessed.
 _TABLES = frozenset(("asset-list", "scanner-csv"))
 
@@ -186,20 +190,28 @@ class Taking:
 
     def _flush(self, count: int) -> list[Seen]:
         items, self._waiting = self._waiting[:count], self._waiting[count:]
-        for tries in range(_TRIES):
+        renewed, tries = iter(_AGAIN_S), 0
+        while True:
             aside: list[SetAside] = []
             try:
                 found, told = self._together(items, aside)
+            except follow.RenewedError:
+                # Every intake renews the table, and who sends an inventory can do nothing about that.
+                wait_s = next(renewed, None)
+                if wait_s is None:
+                    raise
+                time.sleep(wait_s)
+                self.table = Table.open(self.table.path)
             except (BusyError, ConflictError):
                 # Several assets at once meet others' work more often than one does.
-                if len(items) == 1 or tries == _TRIES - 1:
+                tries += 1
+                if len(items) == 1 or tries == _TRIES:
                     raise
             else:
                 if self.passed_over is not None:
                     self.passed_over += aside
                 self._taken |= told
                 return found
-        raise AssertionError("unreachable")
 
     def _together(
         self, items: Sequence[_Item], aside: list[SetAside]
