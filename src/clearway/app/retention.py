@@ -42,6 +42,12 @@ _KNOWN = {
     "(select from clearway.membership m where m.person = p.person and m.org = %(org)s))",
 }
 
+# Anything else is kept by its name alone: on the log, and in what the organisation's events tell of.
+_NAMED = (
+    "select where exists (select from clearway.log_entry where subject = %(subject)s) "
+    "or exists (select from clearway.event where org = %(org)s and subject = %(subject)s)"
+)
+
 
 class _Kind(Struct, frozen=True):
     """Rows that age: the table and its key, how old a row is, which are meant, and whether a hold is on one."""
@@ -199,7 +205,8 @@ def place_hold(db: Connection, org: str, subject: str, reason: str) -> int:
     """Places a hold on all of an organisation's (slug), or on one subject of it; its number.
 
     Raises:
-        NotFoundError: no such organisation, or it has no such asset, inventory or person.
+        NotFoundError: no such organisation, or it has no such asset, inventory or person, or neither the log nor an
+            event of its names the subject.
         UsageError: there is no reason, or the subject can't be one.
     """
     if not 1 <= len(reason.strip()) <= 1000:
@@ -210,8 +217,11 @@ def place_hold(db: Connection, org: str, subject: str, reason: str) -> int:
     if row is None:
         raise NotFoundError("no such organisation", where=org, mend="give its short name")
     kind, _, number = subject.partition("/")
-    known = _KNOWN.get(kind)
-    if known is not None and db.execute(known, {"org": row[0], "number": number}).fetchone() is None:
+    known = _KNOWN.get(kind, _NAMED)
+    if (
+        subject
+        and db.execute(known, {"org": row[0], "number": number, "subject": subject}).fetchone() is None
+    ):
         # A hold on what is not there would look like one, and hold nothing.
         raise NotFoundError(f"{org} has no such {kind}", where=subject, mend="write it as the log names it")
     made = db.execute("select nextval(pg_get_serial_sequence('clearway.hold', 'hold'))").fetchone()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -126,3 +127,24 @@ def user_name(uid: int) -> str:
 
 def _words(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
+
+
+_FRAMES = 12  # of an error's way, the innermost
+
+
+def cause(error: BaseException) -> str:
+    """Where an error that is none of ours came from, to follow a line of the log; "" for a `ClearwayError`.
+
+    Kinds and places in code alone: an error's own words may hold what is marked.
+    """
+    if isinstance(error, ClearwayError):
+        return ""
+    kinds = [type(error).__name__]
+    under = error
+    while (below := under.__cause__ or under.__context__) is not None and len(kinds) < _FRAMES:
+        under = below
+        kinds.append(type(under).__name__)
+    places = [
+        f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(under.__traceback__)
+    ]
+    return f" ({' from '.join(kinds)}; {' > '.join(places[-_FRAMES:])})"

@@ -24,6 +24,7 @@ from clearway.records.errors import ClearwayError, OutdatedError
 from clearway.records.text import plain
 
 from .connect import connect, translated
+from .failures import cause
 from .jobs import Loop
 from .release import Release
 
@@ -139,7 +140,7 @@ class _Running:
                 raise
             self._failures += 1
             code = error.code if isinstance(error, ClearwayError) else "internal"
-            log.warning("loop %s failed: %s", self._name, code)
+            log.warning("loop %s failed: %s%s", self._name, code, cause(error))
             said = plain(f"{type(error).__name__}: {error}".replace("\0", "\ufffd"), 2000)
             db.execute(_FAILED, (code, said, self._name))
         else:

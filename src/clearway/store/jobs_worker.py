@@ -37,6 +37,7 @@ from clearway.records.text import plain
 
 from . import jobs_life
 from .connect import connect, translated
+from .failures import cause
 from .jobs import Job, JobStoppedError, JobTakenError, Loop, Mint, Spec, Task, Tasks
 from .jobs_loops import Loops
 from .jobs_manager import FAILED, FencedManager, Taken
@@ -326,7 +327,7 @@ class _Lives:
     def _failed(self, job: Job, taken: Taken, spec: Spec, error: BaseException) -> BaseException:
         code = error.code if isinstance(error, ClearwayError) else "internal"
         said = str(error) if isinstance(error, ClearwayError) else f"{type(error).__name__}: {error}"
-        log.warning("job %d (%s) failed: %s", job.id, job.task, code)
+        log.warning("job %d (%s) failed: %s%s", job.id, job.task, code, cause(error))
         failures: int | None = taken.failures + 1
         values = {
             "job": job.id,

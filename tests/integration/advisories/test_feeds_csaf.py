@@ -113,6 +113,24 @@ def ids(world: World) -> set[str]:
     return {str(row[0]) for row in world.sql("select id from clearway.record where current")}
 
 
+def test_a_document_whose_file_is_not_named_by_its_id_is_left_out_unless_the_operator_lets_it_in(
+    feeds: Feeds, upstream: Upstream
+) -> None:
+    good, odd = "/acme/2026/rhsa-2026_0001.json", "/acme/2026/rev-6.json"
+    files = with_hash(good, document("RHSA-2026:0001")) | with_hash(odd, document("REV-99"))
+    files["/acme/provider-metadata.json"] = metadata(rolie={"feeds": [{"url": "/acme/feed.json"}]})
+    files["/acme/feed.json"] = feed([entry(good), entry(odd)])
+    upstream.put("", files)
+    feeds.add("acme", "csaf", f"{upstream.url}/acme/provider-metadata.json")
+    assert feeds.good("acme").counts["new"] == 1
+    assert ids(feeds.world) == {"RHSA-2026:0001"}
+    (problem,) = feeds.problems("acme").values()
+    assert problem.startswith("holds REV-99, whose file is rev-99.json")
+    feeds.add("any", "csaf", f"{upstream.url}/acme/provider-metadata.json", options={"any-name": "yes"})
+    assert feeds.good("any").counts["new"] == 1
+    assert ids(feeds.world) == {"RHSA-2026:0001", "REV-99"}
+
+
 # ROLIE feeds in pages, several feeds, service documents
 
 

@@ -52,6 +52,15 @@ def test_a_detection_dates_the_exposure_that_a_component_has(mine: Fleet) -> Non
     assert (line.name, line.detected) == ("django", date(2026, 9, 1))
 
 
+def test_a_day_of_detection_that_is_yet_to_come_counts_as_today_and_is_told(mine: Fleet) -> None:
+    found = Detection(asset="web", flaw="CVE-2026-0001", first_detected=date(2031, 1, 1), source="nessus")
+    (seen,) = _see(
+        mine, Observed(name="web", format="scanner-csv", detections=(found,), witness=Witness(tool="nessus"))
+    )
+    assert [line.detected for line in mine.lines()] == [DAY]
+    assert any("on a day to come, such as 2031-01-01" in told for told in seen.taken.problems)
+
+
 def test_what_only_a_scanner_knows_is_an_exposure_on_its_word(mine: Fleet) -> None:
     found = Detection(asset="web", flaw="CVE-2026-0002", first_detected=date(2026, 9, 1), source="qualys",
                       title="Flask out of date", port="443/tcp")  # fmt: skip

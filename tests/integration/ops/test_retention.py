@@ -178,12 +178,19 @@ def test_a_hold_on_what_is_not_there_is_refused_since_it_would_hold_nothing(aged
         person = db.execute("select person from clearway.person where name = 'A'").fetchone()
         assert made is not None
         assert person is not None
+        mill = db.execute("select org from clearway.organisation where slug = 'mill'").fetchone()
+        assert mill is not None
+        events.emit(db, "asset.added", "finding/told", org=mill[0], aud=0, body={})
+        ledger.append(db, "asset.added", "case/logged", aud=0)
         for org, subject in (
             ("clinic", f"asset/{made[0]}"),  # another's
             ("mill", "asset/99"),
             ("mill", "asset/seventeen"),
             ("mill", "inventory/1"),
             ("mill", f"person/{person[0]}"),
+            ("mill", "finding/nonsense"),
+            ("mill", "flaw/CVE-1"),
+            ("clinic", "finding/told"),  # another's event
         ):
             with pytest.raises(NotFoundError, match="has no such"):
                 retention.place_hold(db, org, subject, "a case")
@@ -192,7 +199,9 @@ def test_a_hold_on_what_is_not_there_is_refused_since_it_would_hold_nothing(aged
                 retention.place_hold(db, "mill", subject, "a case")
         retention.place_hold(db, "mill", f"asset/{made[0]}", "a case")
         retention.place_hold(db, "clinic", f"person/{person[0]}", "a case")
-        assert len(retention.holds(db)) == 2
+        retention.place_hold(db, "mill", "finding/told", "a case")
+        retention.place_hold(db, "mill", "case/logged", "a case")
+        assert len(retention.holds(db)) == 4
 
 
 def test_the_command_counts_holds_and_deletes(aged: World) -> None:

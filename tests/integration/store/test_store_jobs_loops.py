@@ -36,6 +36,20 @@ def test_a_loop_runs_at_once_when_its_channel_is_notified(queue: str) -> None:
             until(lambda wanted=wanted: len(runs) == wanted, 2)  # type: ignore[misc]
 
 
+def test_the_log_tells_where_a_failure_that_is_none_of_ours_came_from(
+    queue: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def run(connect_: Connect) -> None:
+        int("marked words")
+
+    with working(queue, loops={"sequencer": Loop("", 60, run)}):
+        until(lambda: any("sequencer failed" in record.getMessage() for record in caplog.records))
+    (told,) = [r.getMessage() for r in caplog.records if "sequencer failed" in r.getMessage()]
+    assert "internal (ValueError; " in told
+    assert "test_store_jobs_loops.py" in told
+    assert "marked words" not in told
+
+
 def test_what_is_notified_while_a_loop_runs_is_not_forgotten(queue: str) -> None:
     seen: list[int] = []
 

@@ -64,13 +64,14 @@ def _add_parser(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )  # fmt: skip
     add.add_argument(
         "--option", action="append", default=[], metavar="KEY=VALUE",
-        help="tlp, keys, any-publisher, and of an aggregator providers, from (csaf); baseline, baseline-of (cve)",
+        help="tlp, keys, any-publisher, any-name, and of an aggregator providers, from (csaf); "
+        "baseline, baseline-of (cve)",
     )  # fmt: skip
     add.set_defaults(func=run_add)
 
 
 OPTIONS = {
-    "csaf": ("tlp", "keys", "any-publisher", "providers", "from"),
+    "csaf": ("tlp", "keys", "any-publisher", "any-name", "providers", "from"),
     "cve": ("baseline", "baseline-of"),
     "osv": (), "kev": (), "epss": (), "file": (),
 }  # fmt: skip

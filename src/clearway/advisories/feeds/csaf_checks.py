@@ -7,7 +7,9 @@ Requirements 18 (integrity), 19 (signatures) and 20 (keys) of CSAF 2.0 and 2.1 ย
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -37,6 +39,7 @@ class Checks(Struct):
     allowed: set[str]
     pinned: bool
     any_publisher: bool
+    any_name: bool
     publisher: str
     unhashed: int = 0
     unsigned: int = 0
@@ -62,6 +65,7 @@ def checks_of(ask: Ask, found: Metadata, before: set[str], notes: list[str]) -> 
     pinned = {k.upper().replace(" ", "") for k in ask.feed.option("keys").split(",") if k.strip()}
     checks = Checks(
         keys=None, allowed=set(), pinned=bool(pinned), any_publisher=ask.feed.option("any-publisher") == "yes",
+        any_name=ask.feed.option("any-name") == "yes",
         publisher=provider.host(found.publisher.namespace),
     )  # fmt: skip
     if not openpgp.available():
@@ -112,6 +116,11 @@ def take(ask: Ask, listed: Listed, checks: Checks, batch: Batch) -> None:
     _hold_head(ask, got, listed, checks)
     batch.paths.append(got.path)
     batch.items[listed.url] = stamp or got.sha256
+
+
+def file_name(tracking_id: str) -> str:
+    """The name that a document's file has by its id (CSAF 2.0 and 2.1 ยง5.1)."""
+    return re.sub(r"[^+\-a-z0-9]+", "_", tracking_id.lower()) + ".json"
 
 
 def _hashes(ask: Ask, listed: Listed, name: str) -> dict[str, str]:
@@ -170,6 +179,12 @@ def _hold_head(ask: Ask, got: Got, listed: Listed, checks: Checks) -> None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise judge.UnsoundError(f"is no CSAF document: {plain(str(error), 120)}", where=got.url) from None
     judge.not_ahead(head.tracking.current_release_date, ask.now, got)
+    stated, named = file_name(head.tracking.id), unquote(urlsplit(listed.url).path).rpartition("/")[2]
+    if named != stated and not checks.any_name:
+        raise IntegrityError(
+            f"holds {plain(head.tracking.id, 80)}, whose file is {plain(stated, 90)} (option any-name lets it in)",
+            where=got.url,
+        )
     spoken_by = provider.host(head.publisher.namespace)
     if not checks.any_publisher and spoken_by != checks.publisher:
         raise IntegrityError(

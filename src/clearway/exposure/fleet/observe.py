@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from clearway.advisories.table import VexClaim
     from clearway.records.fleet_input import Observed
+    from clearway.records.inventory import Inventory
     from clearway.store.principal import Pool
 
 _AT_ONCE = 50  # mentions of assets in one transaction
@@ -216,7 +217,7 @@ class Taking:
     def _together(
         self, items: Sequence[_Item], aside: list[SetAside]
     ) -> tuple[list[Seen], set[tuple[int, str]]]:
-        made_of = [inventory_of(item.seen, self.table) for item in items]
+        made_of = [self._inventory(item.seen) for item in items]
         with self.pool.owner() as owner:
             prepared = take.prepare_all(owner, self.table, [plain for plain, _ in made_of], self.day)
         found: list[Seen] = []
@@ -229,10 +230,10 @@ class Taking:
                 dates: dict[take.Detected, date] = {}
                 for n in group.items:
                     for at, when in made_of[n][1].items():
-                        dates[at] = min(when, self.day, dates.get(at, when))
+                        dates[at] = min(when, dates.get(at, when))
                 ready = prepared[group.items[0]]
                 if len(group.items) > 1:
-                    whole, _ = inventory_of(united.united([items[n].seen for n in group.items]), self.table)
+                    whole, _ = self._inventory(united.united([items[n].seen for n in group.items]))
                     ready = take.together([prepared[n] for n in group.items], whole)
                 known = (group.asset, first.witness)
                 try:
@@ -252,6 +253,14 @@ class Taking:
                 kept = assets_of[group.items[0]]
                 found.append(Seen(asset=kept.asset, name=kept.name, made=kept.asset in made, taken=taken))
         return found, told
+
+    def _inventory(self, seen: Observed) -> tuple[Inventory, dict[take.Detected, date]]:
+        """As `inventory_of`, where a day of detection that is yet to come counts as today, and that is told."""
+        plain, first = inventory_of(seen, self.table)
+        if late := [at for at in first.values() if at > self.day]:
+            told = f"{len(late):,} first detected on a day to come, such as {max(late)}: counted as of {self.day}"
+            plain = replace(plain, problems=(*plain.problems, told))
+        return plain, {flaw: min(at, self.day) for flaw, at in first.items()}
 
     def _resolved(
         self, db: psycopg.Connection[Any], items: Sequence[_Item]
