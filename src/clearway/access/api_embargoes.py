@@ -70,7 +70,7 @@ EMBARGOES = Listing(
     Embargo,
     Source(
         "e.embargo, e.uid::text as uid, e.name, e.org, e.list as recipients, e.until, e.on_exploitation, "
-        f"{embargo.FLAWS} as flaws, e.frozen, e.ended_by, e.ended_at, e.version",
+        f"{embargo.FLAWS} as flaws, {embargo.LISTED} as listed, e.frozen, e.ended_by, e.ended_at, e.version",
         "clearway.embargo e",
     ),
     sorts={

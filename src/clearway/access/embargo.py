@@ -7,7 +7,7 @@ touches no row.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, convert
@@ -31,7 +31,8 @@ class Embargo(Struct, frozen=True, kw_only=True):
     """One embargo. `until` once it is armed, `frozen` why it can't end by itself, `ended_by` the log's entry.
 
     `flaws` are the ids of what it is about, as far as the reader may know them: its parties, the desk, and those who
-    coordinate where it is kept.
+    coordinate where it is kept. `listed` are those of them that a catalogue of exploited vulnerabilities listed before
+    they were named, or the embargo armed: that ended nothing.
     """
 
     embargo: int
@@ -42,6 +43,7 @@ class Embargo(Struct, frozen=True, kw_only=True):
     until: datetime | None = None
     on_exploitation: bool = False
     flaws: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
     frozen: str = ""
     ended_by: int | None = None
     ended_at: datetime | None = None
@@ -50,9 +52,11 @@ class Embargo(Struct, frozen=True, kw_only=True):
 
 MOST_DAYS = 366  # an embargo of over a year is none that anybody keeps, and most likely a slip of the hand
 FLAWS = "array(select f.id from clearway.embargo_flaw f where f.embargo = e.embargo order by f.id)"
-_SELECT = f"""select jsonb_build_object('flaws', {FLAWS}, 'embargo', embargo, 'uid', uid, 'name', name, 'org', org,
-    'recipients', list, 'until', until, 'on_exploitation', on_exploitation, 'frozen', frozen, 'ended_by', ended_by,
-    'ended_at', ended_at, 'version', version) from clearway.embargo e"""  # noqa: S608  constants
+LISTED = FLAWS.replace(" order by", " and f.listed is not null order by")
+_SELECT = f"""select jsonb_build_object('flaws', {FLAWS}, 'listed', {LISTED}, 'embargo', embargo, 'uid', uid,
+    'name', name, 'org', org, 'recipients', list, 'until', until, 'on_exploitation', on_exploitation,
+    'frozen', frozen, 'ended_by', ended_by, 'ended_at', ended_at, 'version', version)
+    from clearway.embargo e"""  # noqa: S608  constants
 
 
 def add(db: psycopg.Connection[Any], org: int, name: str) -> Embargo:
@@ -227,6 +231,17 @@ def exploited(owner: psycopg.Connection[Any], embargo: int, evidence: str) -> bo
     )
     owner.execute("select clearway.release_embargo(%s, %s)", (embargo, entry))
     return True
+
+
+def listed_before(owner: psycopg.Connection[Any], embargo: int, flaw: str, day: date, evidence: str) -> None:
+    """Notes, once, that a flaw was listed as exploited before it was named or the embargo armed, which ends nothing."""
+    noted = owner.execute(
+        "update clearway.embargo_flaw set listed = %s where embargo = %s and id = %s and listed is null",
+        (day, embargo, flaw),
+    )
+    if noted.rowcount:
+        said: dict[str, object] = {"evidence": evidence[:500], "listed": day.isoformat()}
+        _log(owner, "embargo.listed_before", one(owner, embargo), said)
 
 
 def carry_out(

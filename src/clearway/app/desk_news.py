@@ -47,8 +47,8 @@ if TYPE_CHECKING:
 MOST_LINES = 25  # cases and findings with lines of their own
 MOST_NAMED = 2_000  # and those that are named at all: some 30 KB of handling ids
 KINDS = (  # the events that are news, as the database's trigger keeps them (`desk_news`)
-    "message.added", "party.escalated", "case.embargo_proposed", "case.embargo_soon", "case.held", "case.released",
-    "finding.received", "finding.levelled",
+    "message.added", "party.escalated", "case.embargo_proposed", "case.embargo_soon", "case.held",
+    "case.listed_before", "case.released", "finding.received", "finding.levelled",
 )  # fmt: skip
 ACTS = ("notify", "dispute")  # and of "case.moved" these
 MAX_TRIES = 12
@@ -63,6 +63,7 @@ _WORDS = {
     "case.embargo_proposed": "an end of the embargo is proposed",
     "case.embargo_soon": "the embargo ends within three days",
     "case.held": "the embargo no longer ends by itself: every finding is withdrawn",
+    "case.listed_before": "its CVE id was listed as exploited before it was noted or the embargo armed: nothing ended",
     "case.released": "the embargo has ended",
     "finding.received": "it is received, with its receipt",
     "finding.levelled": "it has reached another level of evidence",

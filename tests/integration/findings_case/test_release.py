@@ -7,24 +7,29 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
-from clearway.access import clockwatch, embargo
+from clearway.access import clockwatch, embargo, exploitation
 from clearway.advisories.table import Table
 from clearway.advisories.view import show, view
 from clearway.findings import kept as findings
 from clearway.findings.case import cve_id, draft, kept, party, release, talk
 from clearway.findings.case.kept import Case
+from clearway.findings.case.view import view as seen_by
 from clearway.findings.dedup import public
 from clearway.formats.report_advisory import Product
 from clearway.records.clock import SystemClock
 from clearway.records.errors import ConfigError, ConflictError, ForbiddenError, NotFoundError
+from clearway.records.principal import Principal
 from findings_case_world import Cases, a_draft
 from findings_dedup_world import fired
 from fleet_world import Fleet, osv, package
+from intake_world import kev, write
 from site_client import site, words
 
 
@@ -126,6 +131,87 @@ def test_nobody_but_a_coordinator_ends_it(cases: Cases, who: str) -> None:
     with pytest.raises((ForbiddenError, NotFoundError)), cases.acting(getattr(cases.desk, who)) as db:
         release.release(db, cases.desk.vault, case, cases.desk.home, "now", now=datetime.now(UTC))
     assert cases.again(case).released is None
+
+
+def settling(cases: Cases) -> int:
+    """How many jobs wait that let cases follow their embargoes; none waits afterwards."""
+    with owner(cases) as db:
+        gone = db.execute(
+            """delete from clearway_jobs.procrastinate_jobs
+            where task_name = 'findings.case_settle' and status = 'todo'"""
+        )
+        return gone.rowcount
+
+
+def agreed(cases: Cases, case: Case, *, early: bool = False) -> datetime:
+    """An hour that is agreed and armed, an hour away."""
+    now = datetime.now(UTC)
+    with cases.acting() as db:
+        talk.propose(db, case, now + timedelta(hours=1), "UTC", now=now)
+    with cases.acting() as db:
+        talk.accept(db, cases.again(case), now=now)
+    with cases.acting() as db:
+        release.arm(db, cases.desk.vault, cases.again(case), cases.desk.home, now=now, on_exploitation=early)
+    return now
+
+
+def test_a_release_by_hand_starts_its_own_job_and_no_other(cases: Cases) -> None:
+    case = cases.opened()
+    cases.drafted(case)
+    settling(cases)
+    released(cases, case)
+    assert settling(cases) == 0
+    alone = cases.opened()
+    with cases.acting() as db:
+        embargo.release(db, alone.embargo, "beside the case")
+    assert settling(cases) == 1
+
+
+def test_a_case_that_another_lets_follow_meanwhile_follows_once(cases: Cases) -> None:
+    case = cases.opened()
+    with cases.acting() as db:
+        embargo.release(db, case.embargo, "beside the case")
+    with owner(cases) as db:
+        (seen,) = [c for c in kept.ended(db) if c.id == case.id]
+        release._follow(db, seen)
+        release._follow(db, seen)
+    assert cases.again(case).em == "exited"
+    assert [a.act for a in history(cases, case)].count("terminate") == 1
+
+
+def history(cases: Cases, case: Case) -> list[kept.Acted]:
+    with cases.acting() as db:
+        return kept.history(db, case)
+
+
+def test_an_id_that_was_listed_as_exploited_before_ends_no_embargo_and_is_told(
+    cases: Cases, tmp_path: Path
+) -> None:
+    case = cases.opened()
+    cases.drafted(case)
+    cve = "CVE-2020-11978"
+    listing = write(tmp_path / "known_exploited_vulnerabilities.json", kev("2026.11.25", cve))
+    cases.world.take(listing, at=datetime.now(UTC))
+    with cases.acting() as db:
+        cve_id.assign(db, cases.again(case), cve, sure=True)
+    agreed(cases, cases.again(case), early=True)
+    for _ in range(2):
+        with owner(cases) as db:
+            assert exploitation.standing(db) == ()
+    with cases.acting() as db:
+        held = embargo.one(db, case.embargo)
+    assert (held.ended_by, held.listed) == (None, (cve,))
+    assert cases.desk.acts().count("case.listed_before") == 1
+    with owner(cases) as db:
+        news = db.execute(
+            """select e.body, e.aud from clearway.event e join clearway.desk_news n using (seq)
+            where e.kind = 'case.listed_before' and e.subject = %s""",
+            (case.subject,),
+        ).fetchall()
+    assert news == [({"handling": case.handling}, case.aud)]
+    with site(cases.desk.home, cases.world.url) as served:
+        shown = words(served.page(cases.desk.coordinator.cookie, f"/cases/{case.handling}"))
+    assert f"{cve}: listed as exploited before it was noted here" in shown
 
 
 def test_an_armed_embargo_ends_by_the_clock_and_the_case_follows(cases: Cases) -> None:
@@ -253,3 +339,22 @@ def test_what_comes_back_after_a_case_of_a_release_of_a_system_is_a_return(cases
     with cases.acting() as db:
         public.say(db, back, said.flaw, [], "the same lines", affected=said.affected)
         assert public.statements(db, back.id)[0].verdict == "returns"
+
+
+def test_an_embargo_that_ends_by_the_clock_starts_at_once_what_publishes_its_case(cases: Cases) -> None:
+    case = cases.opened()
+    cases.drafted(case)
+    now = agreed(cases, case)
+    settling(cases)
+    with owner(cases) as db:
+        embargo.carry_out(db, clockwatch.Reading(wall=now + timedelta(minutes=61), boot="a", up_s=3_660.0))
+        assert embargo.one(db, case.embargo).ended_by is not None
+    with cases.acting() as db:
+        (me,) = db.execute("select clearway.whoami()::text").fetchone() or ("",)
+        one = seen_by(db, kept.by_id(db, case.id), msgspec.json.decode(me, type=Principal), datetime.now(UTC))
+    assert one.released is None
+    assert one.ended is not None, "the case says that it has ended, before it follows"
+    assert settling(cases) == 1
+    with owner(cases) as db:
+        assert case.id in release.settle(db)
+    assert published(cases, case)

@@ -21,8 +21,9 @@ from clearway.findings.validate import pages_log
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 CASE = CaseView(
     handling="CWC-7Q4K-9M2X", title="Overflow", ecosystem="PyPI", package="example", purl="", embargo="active",
-    public="pxa", until=datetime(2026, 12, 4, 16, tzinfo=UTC), zone="Europe/Paris", ends=None, on_exploitation=False,
-    frozen="", unviable="", orphan="", cve="", cve_state="", cve_problem="", released=None, published=None, closed=None,
+    public="pxa", until=datetime(2026, 12, 4, 16, tzinfo=UTC), zone="Europe/Paris", ends=None, ended=None,
+    on_exploitation=False, listed=(), frozen="",
+    unviable="", orphan="", cve="", cve_state="", cve_problem="", released=None, published=None, closed=None,
     opened=NOW - timedelta(days=9), changed=NOW, desk=True, findings=(), assets=(), more_assets=False, parties=(),
     proposal=None, threads=(),
     drafts=(), history=(), version=1,
@@ -51,6 +52,8 @@ def test_the_clock_tells_the_zone_in_which_the_day_was_agreed_and_how_far_it_is(
     assert clock.of(CASE, NOW + timedelta(days=12)).over
     assert clock.of(case(ends=CASE.until), NOW).armed
     assert clock.of(case(until=None), NOW).left == ""
+    assert not clock.of(CASE, NOW).ended
+    assert clock.of(case(ended=NOW), NOW).ended, "though the case does not follow it yet"
 
 
 def test_a_zone_that_this_machine_does_not_have_is_told_in_utc() -> None:

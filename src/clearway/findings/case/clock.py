@@ -41,7 +41,7 @@ class Clock(Struct, frozen=True, kw_only=True):
 
 def of(one: CaseView, now: datetime) -> Clock:
     """The clock of a case at `now`. Without an agreed day `left` and `local` are empty."""
-    ended = one.released is not None
+    ended = (one.released or one.ended) is not None
     if one.until is None:
         return Clock(until=None, local="", left="", over=False, ended=ended, armed=False)
     try:

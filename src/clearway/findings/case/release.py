@@ -168,6 +168,7 @@ def settle(owner: Connection) -> list[int]:
 
 
 def _follow(owner: Connection, case: Case) -> None:
+    case = kept.locked(owner, case)  # another may follow it meanwhile
     if case.released is None:
         moved = _moved(owner, case, "the embargo has ended")
         at = embargo.one(owner, case.embargo).ended_at or datetime.now(UTC)

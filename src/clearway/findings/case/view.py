@@ -62,7 +62,9 @@ class AssetLine(Struct, frozen=True, kw_only=True):
 
 
 class CaseView(Struct, frozen=True, kw_only=True):
-    """One case. `ends` is when the embargo was armed to end, `until` when it was agreed to; `desk` whether the caller
+    """One case. `ends` is when the embargo was armed to end, `until` when it was agreed to, `ended` when it has;
+    `released` when the case has followed it, `published` when its documents were there. `listed`: its id, where a
+    catalogue of exploited vulnerabilities had that before it was noted or the embargo armed. `desk`: whether the caller
     acts in it for the clearinghouse that keeps it."""
 
     handling: str
@@ -75,8 +77,10 @@ class CaseView(Struct, frozen=True, kw_only=True):
     until: datetime | None
     zone: str
     ends: datetime | None
+    ended: datetime | None
     on_exploitation: bool
     frozen: str
+    listed: tuple[str, ...]
     unviable: str
     orphan: str
     cve: str
@@ -133,6 +137,8 @@ def view(db: Connection, case: Case, me: Principal, now: datetime) -> CaseView:
         public=case.pxa,
         cve_problem=case.cve_problem if desk else "",
         ends=held.until,
+        ended=held.ended_at,
+        listed=held.listed,
         on_exploitation=held.on_exploitation,
         frozen=held.frozen,
         unviable=states.unviable(case.pxa) if case.em not in ("exited",) else "",
