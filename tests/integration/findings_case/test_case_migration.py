@@ -63,7 +63,7 @@ def test_of_two_cases_with_one_cve_id_the_one_that_had_it_first_keeps_it(cases: 
                 "update clearway.desk_case set cve = %s, cve_state = 'reserved' where case_id = %s",
                 (cve, case.id),
             )
-            embargo.name_flaw(db, case.embargo, cve)
+            db.execute("select clearway.name_flaw(%s, %s, true)", (case.embargo, cve))
     steps.up()
     kept_it, lost_it = cases.again(first), cases.again(later)
     assert (kept_it.cve, kept_it.cve_state, kept_it.cve_problem) == ("CVE-2026-91001", "reserved", "")
