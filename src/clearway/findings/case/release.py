@@ -168,8 +168,9 @@ def settle(owner: Connection) -> list[int]:
 
 
 def _follow(owner: Connection, case: Case) -> None:
-    case = kept.locked(owner, case)  # another may follow it meanwhile
     if case.released is None:
+        case = kept.locked(owner, case)
+    if case.released is None:  # nor has another let it follow meanwhile
         moved = _moved(owner, case, "the embargo has ended")
         at = embargo.one(owner, case.embargo).ended_at or datetime.now(UTC)
         kept.changed(owner, moved, "released = %s", (at.astimezone(UTC).replace(microsecond=0),))
