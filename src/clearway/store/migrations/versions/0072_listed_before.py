@@ -4,8 +4,8 @@ from alembic import op
 
 from clearway.store.ddl import run
 
-revision = "0071"
-down_revision = "0070"
+revision = "0072"
+down_revision = "0071"
 branch_labels = None
 depends_on = None
 
