@@ -19,6 +19,7 @@ from clearway.access import audience
 from clearway.advisories import feeds
 from clearway.directives.kept import addresses, triages
 from clearway.exposure.fleet import week
+from clearway.ledger.reading import Note
 from clearway.records.principal import Principal
 from clearway.records.text import plain
 
@@ -191,7 +192,10 @@ def recipient(owner: psycopg.Connection[Any], person: int) -> Recipient | None:
 
 
 def gather(db: psycopg.Connection[Any], to: Recipient, now: datetime, *, details: bool = False) -> Digest:
-    """What waits for a reader, in a transaction that acts for them: what they may not see is not counted."""
+    """What waits for a reader, in a transaction that acts for them: what they may not see is not counted.
+
+    Where the mail tells of what is marked, that is an entry of the log.
+    """
     row = db.execute("select clearway.whoami()::text").fetchone()
     me = msgspec.json.decode(row[0], type=Principal) if row and row[0] else None
     day = now.astimezone(UTC).date()
@@ -214,9 +218,12 @@ def gather(db: psycopg.Connection[Any], to: Recipient, now: datetime, *, details
     # What was counted no further than a bound is marked in ways that nobody has looked at.
     least: Tlp = "RED" if not exact or any(o.steps for o in found) else "GREEN"
     marking = audience.strictest(db, counted, least=least)
+    told = details or marking == "GREEN"
+    if told:  # a mail is read where nobody sees it: that it was made is what the log can tell
+        Note(db, f"mail/{to.person}", route="mail/digest").counted("digest", "", counted)
     return Digest(
         name=to.name, rhythm=to.rhythm, day=day, organisations=tuple(found),
-        marking=marking, told=details or marking == "GREEN",
+        marking=marking, told=told,
         stale=sum(bool(feed.stale) for feed in feeds.status(db)),
     )  # fmt: skip
 

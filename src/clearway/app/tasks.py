@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clearway.http import webhook_delivery
 from clearway.records.clock import Clock, SystemClock
 from clearway.records.errors import ConfigError
 from clearway.store.jobs import Job, Loop, Spec, Tasks, defer
@@ -131,4 +132,13 @@ def keep_terms(job: Job, _: dict[str, Any]) -> None:
     retention.carry_out(job.owner, lambda: job.stopping)
 
 
-TASKS: Tasks = {"app.retention": Spec(keep_terms, cron="41 3 * * *")}
+def _told(*read: Any) -> Callable[[], None]:
+    from clearway.ledger.reading import tell_events  # with the web framework, which a worker may never need
+
+    return tell_events(*read)
+
+
+TASKS: Tasks = {
+    "app.retention": Spec(keep_terms, cron="41 3 * * *"),
+    webhook_delivery.TASK: webhook_delivery.delivering(_told),
+}

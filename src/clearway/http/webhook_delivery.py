@@ -2,7 +2,7 @@
 
     1. The delivery is pending and its time has come, or nothing is done.
     2. The event is read again with the rights that the webhook's person has *now*: what it may not see any more is
-       withheld, whatever it could see when the event happened.
+       withheld, whatever it could see when the event happened. That it is read is told to the log, in that transaction.
     3. The message is signed with each secret in use and posted once, through the checked client.
     4. 2xx settles it. 410 gives up and stops the webhook, an address that may not be reached gives up. Anything else
        is tried again, later each time, and is a dead letter after the last time.
@@ -16,6 +16,7 @@ import os
 import random
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     import psycopg
 
     from clearway.store.events import Event
-    from clearway.store.jobs import Job
+    from clearway.store.jobs import Job, Task
 
+    from .sse import Telling
     from .webhook_store import Due
 
 TASK = "http.webhooks.deliver"
@@ -55,8 +57,13 @@ def start(db: psycopg.Connection[Any], webhook: int) -> None:
     jobs.defer(db, TASK, {"webhook": webhook}, once=f"webhook/{webhook}")
 
 
-def deliver(job: Job, args: dict[str, Any]) -> None:
-    """The task: sends what is due to the webhook `args["webhook"]`, one message after the other.
+def delivering(telling: Telling) -> Task:
+    """The task `TASK`, which tells the log by `telling` what it reads for the persons of webhooks."""
+    return partial(_deliver, telling)
+
+
+def _deliver(telling: Telling, job: Job, args: dict[str, Any]) -> None:
+    """Sends what is due to the webhook `args["webhook"]`, one message after the other.
 
     After a failure the others wait a little too: a receiver that is down is not asked by each of them at once.
     """
@@ -69,7 +76,7 @@ def deliver(job: Job, args: dict[str, Any]) -> None:
     while time.monotonic() < ends and not job.stopping:
         with job.owner() as db:
             one = webhook_store.due(db, webhook)
-        if one is None or not _attempt(job, one):
+        if one is None or not _attempt(telling, job, one):
             break
     with job.owner() as db:
         following = webhook_store.release(db, webhook)
@@ -78,9 +85,9 @@ def deliver(job: Job, args: dict[str, Any]) -> None:
             jobs.defer(db, TASK, {"webhook": webhook}, at=max(following, soon))
 
 
-def _attempt(job: Job, one: Due) -> bool:
+def _attempt(telling: Telling, job: Job, one: Due) -> bool:
     """Tries one message once; whether the next may follow at once."""
-    body = _body(job, one)
+    body = _body(telling, job, one)
     if body is None:
         with job.owner() as db:
             webhook_store.settle(db, one, "withheld", status=None)
@@ -99,7 +106,7 @@ def _attempt(job: Job, one: Due) -> bool:
         return False
 
 
-def _body(job: Job, one: Due) -> bytes | None:
+def _body(telling: Telling, job: Job, one: Due) -> bytes | None:
     """The message's body; None when the webhook's person may not see the event."""
     if one.event is None:
         return msgspec.json.encode(
@@ -108,8 +115,12 @@ def _body(job: Job, one: Due) -> bytes | None:
     try:
         with job.acting(one.person) as db:
             event = events.one(db, one.event)
+            # Its secret is what a session's key is to a reader: no other webhook has it.
+            key = "".join(secret.hex() for secret in one.keys[:1])
+            told = telling(db, key, f"webhook/{one.webhook}", "", [] if event is None else [event.aud])
     except (NotFoundError, ForbiddenError):  # no longer anybody to act for
         return None
+    told()
     return None if event is None else _message(event)
 
 

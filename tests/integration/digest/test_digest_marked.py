@@ -75,6 +75,8 @@ def test_with_details_it_tells_and_is_red(known: Fleet, smtp: Callable[..., int]
     letter = digest_to(known, letters)
     assert letter["subject"] == "[TLP:RED] Clearway: 2 due within a week, 2 of them overdue"
     assert "secret-db" in bodies(letter)[0]
+    read = "select actor, content::jsonb ->> 'route' from clearway.log_entry where act = 'content.read'"
+    assert known.world.sql(read) == [(known.operator.person, "mail/digest")]
 
 
 def test_an_open_triage_is_its_members_alone_and_so_is_a_mail_that_would_count_it(
