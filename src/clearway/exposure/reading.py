@@ -115,6 +115,4 @@ def _read(data: bytes, place: str, distro: str, *, named: bool) -> Inventory | U
         return inventory
     except InputError as error:
         reason = f"{error.what} ({error.mend})" if error.mend else error.what
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            reason = "is written in UTF-16 (save it as UTF-8)"
         return Unread(error.where or place, reason)

@@ -66,6 +66,8 @@ def read(data: bytes, place: str) -> FleetInput:
             _row(row, order, by, apart, found)
         except InputError as e:
             found.refuse(f"line {row.line}", e)
+    for at, reason in table.refused:
+        found.refuse(at, reason)
     return found.finish()
 
 

@@ -7,6 +7,8 @@ import gc
 from clearway.records.errors import InputError
 from clearway.records.inventory import Inventory
 
+from ._wide import narrow
+
 _HEAD_BYTES = 4096
 _BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
@@ -36,6 +38,7 @@ def kind_of(data: bytes, name: str) -> str:
     in-toto statement, a DSSE envelope or GitHub's export, a kind of `packages.MODULES`, or one of
     `observed.WITH_COMPONENTS`.
     """
+    data = narrow(data)
     head = data[:_HEAD_BYTES].removeprefix(_BOM).lstrip()
     if head.startswith(b"{"):
         return _json_kind(data) or _other_kind(data, head, name)
@@ -122,6 +125,7 @@ def read_inventory(data: bytes, name: str, distro: str = "") -> Inventory:
 
 
 def _read(data: bytes, name: str) -> Inventory:
+    data = narrow(data)
     kind = kind_of(data, name)
     if kind == "wrapped":
         from .wrapped import unwrap

@@ -13,6 +13,8 @@ from clearway.records.errors import InputError
 from clearway.records.fleet_input import FleetInput, Observed
 from clearway.records.inventory import Inventory
 
+from ._wide import narrow
+
 _HEAD_BYTES = 64 << 10
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -73,6 +75,7 @@ def read_fleet(data: bytes, name: str, distro: str = "") -> FleetInput:
         InputError: no supported format, or a document that is broken as a whole.
         TooLargeError: nested deeper, or more of it, than this process may hold.
     """
+    data = narrow(data)
     kind = fleet_kind(data, name)
     if kind:
         module, function = READERS[kind]
@@ -131,6 +134,7 @@ def as_inventory(data: bytes, name: str, kind: str) -> Inventory:
 
 def fleet_kind(data: bytes, name: str = "") -> str:
     """Which of `READERS` reads `data`; "" for what is for another reader: an inventory, an advisory, nothing known."""
+    data = narrow(data)
     head = data[:_HEAD_BYTES].removeprefix(_BOM).lstrip()
     if not head:
         return ""

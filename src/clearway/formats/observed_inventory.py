@@ -17,6 +17,7 @@ from . import _when
 from ._fields import one_line
 from .inventory import read_inventory
 from .json_parts import top_level
+from .product_list import PASSED_OVER
 
 _SUBJECT_BYTES = 256 << 10  # a larger description of a subject or of its tools is passed over
 # How readers end what they say of an entry that they can't take for a component.
@@ -26,6 +27,7 @@ _LOST = (
     " is not a string",
     " has no name",
     " is not a module, version and hash",
+    PASSED_OVER,
 )
 # Properties of a CycloneDX subject that name the image (Trivy, Syft).
 _IMAGE_PROPERTIES = frozenset(

@@ -5,14 +5,16 @@ Most of what is known to be exploited is vendor software that no package ecosyst
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 
-from clearway.records.errors import InputError, TooLargeError
+from clearway.records.errors import InputError
 from clearway.records.inventory import Component, Inventory
 
 from .component import Gathering
 
 MAX_FIELD_CHARS = 100_000
+PASSED_OVER = " (set aside)"  # what a problem ends with that lost a row
+_SEP = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)
 _DELIMITERS = (",", ";", "\t")
 # Header cells, lower case, with "_", "-" and runs of spaces as one space.
 _HEADERS = {
@@ -79,11 +81,12 @@ _ANY = frozenset(("all", "any", "all versions", "any version"))
 
 def is_product_list(head: bytes) -> bool:
     """Whether the first line of `head` is a header that names a product, and a vendor or a version."""
-    try:
-        line = _decode(head, strict=False).lstrip().partition("\n")[0].rstrip("\r")
-    except UnicodeDecodeError:
-        return False
-    columns = set(_columns(_cells(line, _delimiter(line))).values())
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = head.decode("utf-16", "replace")
+    else:
+        text = head.decode("utf-8-sig", "replace")
+    told, line, _ = _sep(text)
+    columns = set(_columns(_cells(line, told or _delimiter(line))).values())
     return "product" in columns and bool(columns & {"vendor", "version"})
 
 
@@ -93,30 +96,40 @@ def read(data: bytes, name: str) -> Inventory:
     The delimiter is the one of `,`, `;` and tab that the header has most of. Header names are known
     in any case and by common synonyms; other columns are ignored. A row with a purl is that package.
     A cell that looks like a spreadsheet formula is text. A row without product, or with a wildcard where its
-    version should stand, is a component with a problem.
+    version should stand, is a component with a problem. One that is no UTF-8, no CSV, or has a cell of over
+    `MAX_FIELD_CHARS` characters is passed over, with a problem of the document that ends with `PASSED_OVER`.
 
     Raises:
-        InputError: no header, not UTF-8 (nor UTF-16 with a byte-order mark), or a quote that never ends.
-        TooLargeError: a cell of more than `MAX_FIELD_CHARS` characters.
+        InputError: no header, one column twice, or UTF-16 that is none.
+        TooLargeError: as `_tables.rows_of`.
     """
-    try:
-        text = _decode(data, strict=True)
-    except UnicodeDecodeError as e:
-        line = data[: e.start].count(b"\n") + 1
-        raise InputError(
-            "invalid UTF-8", where=f"{name}, line {line}", mend='save the sheet as "CSV UTF-8"'
-        ) from None
-    header = text.lstrip().partition("\n")[0].rstrip("\r")
-    delimiter = _delimiter(header)
+    from ._tables import NO_UTF8, is_text, refuse_twice, rows_of
+
+    text = _decode(data)
+    told, header, text = _sep(text)
+    delimiter = told or _delimiter(header)
     found = Gathering()
     columns: dict[int, str] = {}
-    for number, row in _rows(text, delimiter, name):
+
+    def refuse(line: int, reason: str) -> None:
+        found.problems.append(f"line {line + bool(told)} {reason}{PASSED_OVER}")
+
+    for line, row in rows_of(text, delimiter, name, refuse, most_chars=MAX_FIELD_CHARS):
+        number = line + bool(told)
+        if not row:
+            continue
         if not columns:
             columns = _columns(row)
             if "product" not in columns.values():
                 raise InputError(
                     "has no product column", where=name, mend="name the columns vendor,product,version"
                 )
+            refuse_twice(
+                (_heading(cell) for cell in row if _heading(cell) in _HEADERS), f"{name}, line {number}"
+            )
+            continue
+        if not all(is_text(row[i]) for i in columns if i < len(row)):
+            refuse(line, NO_UTF8)
             continue
         cells = {column: row[i].strip() for i, column in columns.items() if i < len(row)}
         if any(cells.values()):
@@ -169,11 +182,22 @@ def _not_a_version(version: str) -> str:
     return f"{version[:40]!r} is a wildcard, not a version"
 
 
-def _decode(data: bytes, *, strict: bool) -> str:
-    errors = "strict" if strict else "replace"
+def _decode(data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # "Unicode text" of spreadsheet programs
-        return data.decode("utf-16", errors)
-    return data.decode("utf-8-sig", errors)
+        try:
+            return data.decode("utf-16")
+        except UnicodeDecodeError:
+            raise InputError("invalid UTF-16", mend='save the sheet as "CSV UTF-8"') from None
+    return data.decode("utf-8-sig", "surrogateescape")
+
+
+def _sep(text: str) -> tuple[str, str, str]:
+    """(delimiter that Excel's first line "sep=;" names, the header, the text from the header on)."""
+    first, _, rest = text.lstrip().partition("\n")
+    told = _SEP.fullmatch(first.rstrip("\r"))
+    if told is None:
+        return "", first.rstrip("\r"), text
+    return told[1], rest.lstrip().partition("\n")[0].rstrip("\r"), rest
 
 
 def _delimiter(header: str) -> str:
@@ -184,34 +208,15 @@ def _cells(line: str, delimiter: str) -> list[str]:
     return [cell.strip().strip('"') for cell in line.split(delimiter)]
 
 
+def _heading(cell: str) -> str:
+    return " ".join(cell.strip().lower().replace("_", " ").replace("-", " ").split())
+
+
 def _columns(cells: list[str]) -> dict[int, str]:
     """Index -> column, the first of each where a header repeats."""
     found: dict[int, str] = {}
     for i, cell in enumerate(cells):
-        words = cell.strip().lower().replace("_", " ").replace("-", " ").split()
-        column = _HEADERS.get(" ".join(words))
+        column = _HEADERS.get(_heading(cell))
         if column and column not in found.values():
             found[i] = column
     return found
-
-
-def _rows(text: str, delimiter: str, place: str) -> Iterator[tuple[int, list[str]]]:
-    """(line number of its end, cells) of each row that is not empty."""
-    import csv
-    import io
-
-    csv.field_size_limit(MAX_FIELD_CHARS)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        for row in reader:
-            if row:
-                yield reader.line_num, row
-    except csv.Error as e:
-        where = f"{place}, line {reader.line_num}"
-        if "field larger" in str(e):
-            raise TooLargeError(
-                f"a cell is longer than {MAX_FIELD_CHARS} characters",
-                where=where,
-                mend="is a quote missing its end?",
-            ) from None
-        raise InputError(f"is not CSV: {e}", where=where, mend="export the sheet again") from None

@@ -127,6 +127,8 @@ def read_csv(data: bytes, place: str) -> FleetInput:
             f"line {row.line}",
             found,
         )
+    for at, reason in table.refused:
+        found.refuse(at, reason)
     return found.finish()
 
 

@@ -140,3 +140,16 @@ def test_a_tls_loggers_body_carries_events_too() -> None:
 def test_rows_of_an_unknown_table_are_no_inventory() -> None:
     with pytest.raises(InputError, match="not a document about assets"):
         read_fleet(b'[{"username": "root", "shell": "/bin/sh"}]', "users.json")
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_line_that_is_dirt_loses_no_other(at: int) -> None:
+    rows = [
+        json.dumps({"name": "deb_packages", "hostIdentifier": host, "unixTime": 1795000000, "snapshot": [
+            {"name": "bash", "version": "5", "source": "", "arch": "amd64", "status": "install ok installed"}]})
+        for host in ("web-1", "web-2")
+    ]  # fmt: skip
+    rows.insert(at, "Extra data } {")
+    found = read_fleet(("\n".join(rows) + "\n").encode(), "osqueryd.results.log")
+    assert [o.name for o in found.observed] == ["web-1", "web-2"]
+    assert [a.place for a in found.set_aside] == [f"line {at + 1}"]

@@ -6,7 +6,8 @@ import pytest
 from inventories import facts, fixture, triples
 
 from clearway.formats.inventory import kind_of, read_inventory
-from clearway.records.errors import InputError, TooLargeError
+from clearway.formats.observed import read_fleet
+from clearway.records.errors import InputError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -269,19 +270,60 @@ def test_a_row_with_a_purl_is_that_package_on_that_host() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "error", "message"),
+    ("row", "message"),
     [
-        (b"vendor,product\nCisco,\xff\n", InputError, "line 2: invalid UTF-8"),
-        (b'vendor,product\nCisco,"IOS\n', InputError, "is not CSV"),
-        (b"vendor,product\nCisco," + b"x" * 200_000 + b"\n", TooLargeError, "longer than 100000 characters"),
+        (b"Cisco,\xff", "line 3 is not UTF-8"),
+        (b'Cisco,"IOS', "line 3 is not CSV"),
+        (b'Cisco,"IOS"x', "line 3 is not CSV"),
+        (b"Cisco," + b"x" * 200_000, "line 3 has a cell of more than 100,000 characters"),
     ],
 )
-def test_a_broken_product_list_names_the_line_and_the_cure(
-    text: bytes, error: type[InputError], message: str
-) -> None:
-    with pytest.raises(error, match=message) as caught:
-        read_inventory(text, "p.csv")
-    assert caught.value.mend
+def test_a_row_of_a_product_list_that_can_not_be_read_loses_no_other(row: bytes, message: str) -> None:
+    text = b"vendor,product,version\nF,FortiOS,7.2.5\n" + row + b"\nA,Jira,9.1\n"
+    found = read_inventory(text, "p.csv")
+    assert [(c.name, c.place) for c in found.components] == [("FortiOS", "line 2"), ("Jira", "line 4")]
+    (problem,) = found.problems
+    assert problem.startswith(message)
+    fleet = read_fleet(text, "p.csv")
+    assert [len(o.components) for o in fleet.observed] == [2]
+    assert len(fleet.set_aside) == 1
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;\r"])
+def test_what_excel_writes_of_its_delimiter_is_no_header(first: str) -> None:
+    text = f"{first}\nvendor;product, or so;product;version\nFortinet;x;FortiOS;7.2.5\n".encode()
+    (component,) = read_inventory(text, "p.csv").components
+    assert (component.name, component.version, component.place) == ("FortiOS", "7.2.5", "line 3")
+
+
+def test_a_column_twice_in_a_product_list_is_refused() -> None:
+    with pytest.raises(InputError, match="two columns 'version'") as refused:
+        read_inventory(b"vendor,product,version,Version\nF,FortiOS,7.2.5,7.2.7\n", "p.csv")
+    assert (refused.value.where, bool(refused.value.mend)) == ("p.csv, line 1", True)
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "p.csv", "web.cdx.json", "web.cdx.xml", "nmap.xml"])
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-be"])
+def test_what_a_windows_shell_redirects_is_read_as_what_it_is(name: str, coding: str) -> None:
+    text = {
+        "requirements.txt": "django==4.1\n",
+        "p.csv": "vendor,product,version\nF,FortiOS,7.2.5\n",
+        "web.cdx.json": '{"bomFormat": "CycloneDX", "specVersion": "1.5", "components": [{"type": "library",'
+        ' "name": "a", "version": "1", "purl": "pkg:npm/a@1"}]}',
+        "web.cdx.xml": '<?xml version="1.0" encoding="utf-16"?><bom xmlns="http://cyclonedx.org/schema/bom/1.5">'
+        '<components><component type="library"><name>a</name><version>1</version><purl>pkg:npm/a@1</purl>'
+        "</component></components></bom>",
+        "nmap.xml": '<?xml version="1.0" encoding="UTF-16"?><nmaprun scanner="nmap" start="1795000000"><host>'
+        '<status state="up"/><address addr="203.0.113.9" addrtype="ipv4"/><ports><port protocol="tcp" portid="80">'
+        '<state state="open"/><service name="http" product="Apache httpd" version="2.4"/></port></ports>'
+        "</host></nmaprun>",
+    }[name]
+    mark = "\ufeff" if coding == "utf-16-be" else ""
+    wide = (mark + text).encode(coding)
+    plain = read_fleet(text.replace("utf-16", "utf-8").replace("UTF-16", "UTF-8").encode(), name)
+    assert read_fleet(wide, name) == plain
+    assert sum(len(o.components) for o in plain.observed) == 1
+    assert kind_of(wide, name)
 
 
 @pytest.mark.parametrize(

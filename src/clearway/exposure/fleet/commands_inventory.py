@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import argparse
 
 
+_PAGE = 1_000  # assets of one statement
+
+
 def add_inventory(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds `inventory`."""
     room = commands.add_parser(
@@ -71,7 +74,11 @@ def run_list(args: argparse.Namespace) -> int:
 
     with opened(args) as here, here.pool.acting(here.key) as db:
         org = here.org(args.org, "read") if args.org else None
-        found = asset.page(db, org=org, name=args.name, limit=1_000)
+        found: list[asset.AssetLine] = []
+        while part := asset.page(
+            db, org=org, name=args.name, after=found[-1].asset.asset if found else 0, limit=_PAGE
+        ):
+            found += part
     if args.json:
         say_json([msgspec.to_builtins(x) for x in found])
         return 0
