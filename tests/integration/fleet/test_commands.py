@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import zipfile
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from clearway.exposure.fleet import commands_take
+from clearway.exposure.fleet import commands_inventory, commands_take
 from clearway.formats.archive import Blob, Refused, walk
 from clearway.formats.observed import read_fleet
 from database import home, made_home  # noqa: F401
@@ -165,6 +166,23 @@ def test_a_watched_folder_is_read_as_a_folder_that_is_added(home: Path, tmp_path
     assert done.returncode == 10
     assert b"larger than 256 MiB" in done.stderr
     assert [x["asset"]["name"] for x in _json(home, "inventory", "list")] == ["all.zip!inner.cdx"]
+
+
+def test_a_list_of_assets_is_whole_however_many_there_are(
+    home: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write(tmp_path / "a.json", osv("PYSEC-1", package("PyPI", "django", "4.2")))
+    run("--home", home, "ingest", tmp_path / "a.json")
+    listed = tmp_path / "assets.csv"
+    listed.write_text("asset,owner\n" + "".join(f"m{n},ops\n" for n in range(5)))
+    assert run("--home", home, "inventory", "add", str(listed)).returncode == 0
+    monkeypatch.setattr(commands_inventory, "_PAGE", 2)
+    asked = argparse.Namespace(home=home, org="", name="", json=True)
+    assert commands_inventory.run_list(asked) == 0
+    assert [x["asset"]["name"] for x in json.loads(capsys.readouterr().out)] == [f"m{n}" for n in range(5)]
 
 
 def test_a_file_that_vanishes_or_can_not_be_read_ends_no_watch(tmp_path: Path) -> None:

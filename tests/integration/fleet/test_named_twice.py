@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from clearway.exposure.fleet import inventory, observe, take
+from clearway.exposure.fleet import asset, inventory, observe, take
 from clearway.formats.observed import read_fleet
 from clearway.records.fleet_input import SetAside
 from fleet_world import DAY, Fleet
@@ -72,8 +73,6 @@ def test_what_is_said_twice_of_its_exposure_is_the_public_one(mine: Fleet) -> No
     )
     (seen,) = add(mine, text)
     with mine.acting() as db:
-        from clearway.exposure.fleet import asset
-
         assert asset.one(db, seen.asset).exposure == "public"
 
 
@@ -150,14 +149,34 @@ def test_mentions_far_apart_take_nothing_away_in_one_call(mine: Fleet) -> None:
     assert sorted(x.flaw for x in mine.lines() if x.asset_name == "aaa") == ["CVE-2026-0001", "CVE-2026-0002"]
 
 
-def test_one_asset_of_many_that_can_take_nothing_in_leaves_the_others(mine: Fleet) -> None:
-    from clearway.exposure.fleet import asset
+def test_many_assets_of_one_list_share_their_transactions(mine: Fleet) -> None:
+    begun: list[str] = []
 
+    class Counting:
+        """The pool, and how often it was asked for a transaction."""
+
+        def acting(self, key: str) -> Any:
+            begun.append("acting")
+            return mine.people.pool.acting(key)
+
+        def owner(self) -> Any:
+            begun.append("owner")
+            return mine.people.pool.owner()
+
+    text = detections(*((f"many-{n}", "CVE-2026-0001") for n in range(120)))
+    read = read_fleet(text.encode(), "many.csv")
+    pool: Any = Counting()
+    seen = observe.observe(
+        pool, mine.operator.key, mine.table, mine.org, read.observed, text.encode(), DAY, file="many.csv"
+    )
+    assert (len(seen), {len(s.taken.appeared) for s in seen}) == (120, {1})
+    assert len(begun) <= 6
+
+
+def test_one_asset_of_many_that_can_take_nothing_in_leaves_the_others(mine: Fleet) -> None:
     (gone,) = add(mine, products(("old-1", DJANGO)), "old.csv")
     with mine.acting() as db:
         kept = asset.one(db, gone.asset)
-        from msgspec.structs import replace
-
         asset.change(db, kept.asset, kept.version, replace(kept.details, decommissioned=DAY))
     passed: list[SetAside] = []
     seen = add(mine, products(("old-1", FLASK), ("new-1", DJANGO)), "all.csv", passed_over=passed)

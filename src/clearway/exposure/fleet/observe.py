@@ -225,6 +225,8 @@ class Taking:
         with self.pool.acting(self.key) as db:
             _turn(db, self.org, len(items) > 1)
             assets_of, made = self._resolved(db, items)
+            asked = take.Known(db, self.day)
+            touched: set[int] = set()
             for group in _groups(items, [one.asset for one in assets_of]):
                 first = items[group.items[0]]
                 dates: dict[take.Detected, date] = {}
@@ -242,6 +244,7 @@ class Taking:
                             db, self.table, group.asset, ready, group.raw, day=self.day, given=self.given,
                             witness=first.seen.witness.tool, file=first.document.file, detected=self.detected,
                             whole=all(items[n].whole for n in group.items) and known not in self._taken,
+                            known=asked, fresh=group.asset in made and group.asset not in touched,
                             first_detected=dates,
                         )  # fmt: skip
                 except (ConflictError, InputError) as error:
@@ -250,6 +253,7 @@ class Taking:
                     aside.append(SetAside(first.seen.name, str(error)))
                     continue
                 told.add(known)
+                touched.add(group.asset)
                 kept = assets_of[group.items[0]]
                 found.append(Seen(asset=kept.asset, name=kept.name, made=kept.asset in made, taken=taken))
         return found, told
@@ -278,7 +282,9 @@ class Taking:
             if kept is None or (n not in again and item.document.asset is None):
                 if news or kept is None:
                     kept = self._known(db, item)
-                if kept is None:
+                if (
+                    kept is None and len(items) == 1
+                ):  # several have had the names for themselves since `_turn`
                     assets.one_at_a_time(db, self.org)
                     kept = self._known(db, item)  # somebody else may have made it meanwhile
                 before = kept
@@ -352,6 +358,8 @@ def _turn(db: psycopg.Connection[Any], org: int, several: bool) -> None:
         f"select pg_advisory_xact_lock{shared}(hashtextextended('clearway inventories', %s))",
         (org,),
     )
+    if several:
+        assets.one_at_a_time(db, org)
 
 
 def _of_asset(error: ConflictError | InputError) -> bool:

@@ -17,7 +17,7 @@ from .acts import record
 from .wanted import STATUSES, Filter, conditions, joins
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import psycopg
 
@@ -201,8 +201,13 @@ def apply_to(db: psycopg.Connection[Any], exposures: Sequence[int], orgs: Sequen
             "select distinct org from clearway.exposure where exposure = any(%s)", (list(exposures),)
         )
         orgs = [r[0] for r in rows]
+    return decided_by(db, exposures, every(db, orgs))
+
+
+def decided_by(db: psycopg.Connection[Any], exposures: Sequence[int], rules: Iterable[Rule]) -> int:
+    """As `apply_to`, with the rules at hand."""
     decided = 0
-    for rule in every(db, orgs):
+    for rule in rules:
         found = conditions(rule.matches.as_filter(rule.org))
         hits = db.execute(
             f"select e.exposure from clearway.exposure e {joins(found.joins)} "  # noqa: S608

@@ -86,7 +86,7 @@ def take(
     """
     kept = kept_of(prepared.inventory, given)
     taken = taking.take(db, asset, prepared, raw, day=day, **more)
-    if taken.unchanged and not given:
+    if (taken.unchanged and not given) or (kept is None and more.get("fresh")):
         return taken
     if kept is not None:
         body = _COMPRESSOR.compress(_ENCODE(kept))

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from clearway.advisories.table import Table
     from clearway.records.inventory import Component, Inventory
 
+    from .rule import Rule
+
 MAX_COMPONENTS = 1_000_000
 # Formats that no tool signs, and of which one asset has several: lists, lock files, tables.
 OF_FILES = frozenset((*MODULES, "product-list", "scanner-csv")) - {"dpkg-status"}  # a system has one of these
@@ -70,6 +72,30 @@ class Taken(Struct, frozen=True, kw_only=True):
     dated: int = 0  # exposures that stood already and have an earlier day of detection now
     unchanged: bool = False
     problems: tuple[str, ...] = ()  # what of it could not be read
+
+
+class Known:
+    """What is the same for every asset that one transaction takes in, asked once: facts, settings and rules."""
+
+    def __init__(self, db: psycopg.Connection[Any], day: date) -> None:
+        self._db, self.day = db, day
+        self.dater = Dater(db, day, loaded(db))
+        self._settings: dict[int, Any] = {}
+        self._rules: dict[int, Sequence[Rule]] = {}
+
+    def setting(self, org: int) -> Any:
+        """How an organisation dates its exposures."""
+        if org not in self._settings:
+            self._settings[org] = settings(self._db, [org])[org]
+        return self._settings[org]
+
+    def rules(self, org: int) -> Sequence[Rule]:
+        """Its standing rules."""
+        if org not in self._rules:
+            from .rule import every
+
+            self._rules[org] = every(self._db, [org])
+        return self._rules[org]
 
 
 def witness_of(tool: str, form: str, file: str = "") -> str:
@@ -170,6 +196,8 @@ def take(
     detected: date | None = None,
     first_detected: Mapping[Detected, date] | None = None,
     whole: bool = True,
+    known: Known | None = None,
+    fresh: bool = False,
 ) -> Taken:
     """Takes a prepared inventory of `asset` in, in the caller's transaction.
 
@@ -177,7 +205,8 @@ def take(
     inventory counts, and what several show is kept as the word of each. `detected` is when a scan first saw its flaws,
     and `first_detected` the same by flaw and package ("" for any); today where neither says. An earlier day than the
     one that is kept counts for what stands already, too. Not `whole`: what the document does not show may be what was
-    set aside, and is not taken to be gone.
+    set aside, and is not taken to be gone. `known` is what this transaction has asked already; `fresh` an asset that it
+    has made, on which nothing stands.
 
     Raises:
         NotFoundError: no such asset, or it may not be seen.
@@ -218,12 +247,13 @@ def take(
     assert row is not None
     document, added, removed = row
     org, aud = _owner(db, asset)
-    appeared, ended = _expose(db, asset, org, document, day, detected, given)
-    dated = _detected(db, asset, day, prepared.digests, detected, given)
-    if appeared:
-        from .rule import apply_to
+    known = known or Known(db, day)
+    appeared, ended = _expose(db, asset, org, document, known, detected, given)
+    dated = 0 if fresh else _detected(db, asset, day, prepared.digests, detected, given)
+    if appeared and (rules := known.rules(org)):
+        from .rule import decided_by
 
-        apply_to(db, appeared, [org])
+        decided_by(db, appeared, rules)
     record(
         db,
         "inventory.taken",
@@ -257,7 +287,7 @@ def problems_of(inventory: Inventory) -> list[str]:
 def again(db: psycopg.Connection[Any], asset: int, day: date) -> None:
     """Records what an asset holds and has no exposure of, and dates all of it: in the caller's transaction."""
     org, _ = _owner(db, asset)
-    _expose(db, asset, org, 0, day, None, {})
+    _expose(db, asset, org, 0, Known(db, day), None, {})
     due.date_again(db, day, assets=[asset])
 
 
@@ -297,7 +327,7 @@ def _expose(
     asset: int,
     org: int,
     document: int,
-    day: date,
+    asked: Known,
     detected: date | None,
     given: Mapping[Detected, date],
 ) -> tuple[list[int], int]:
@@ -305,8 +335,7 @@ def _expose(
         rows = cursor.execute(
             "select * from clearway.fleet_missing(%s, %s, %s, %s)", (asset, *_columns(given))
         ).fetchall()
-    dater = Dater(db, day, loaded(db))
-    setting = settings(db, [org])[org]
+    dater, setting, day = asked.dater, asked.setting(org), asked.day
     told = said(db, [asset])[asset]
     found: list[tuple[Any, ...]] = []
     known: dict[tuple[Any, ...], Dated] = {}
