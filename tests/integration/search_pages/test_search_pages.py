@@ -161,6 +161,18 @@ def test_a_flaw_that_is_withdrawn_or_changed_is_found_as_it_is_now(known: Fleet,
     assert hits(here, known.operator.secret, "werkzeug")["flaw"] == ["CVE-2026-0002 · Open redirect"]
 
 
+def test_of_a_withdrawn_record_its_page_and_the_api_say_when_and_by_whom(known: Fleet, here: Site) -> None:
+    known.ingest(RECORDS[2] | {"modified": "2026-11-20T00:00:00Z", "withdrawn": "2026-11-20T00:00:00Z"})
+    bearer = {"authorization": f"Bearer {known.operator.secret}"}
+    time.sleep(1.1)  # a server looks for a newer table once a second
+    said = here.http.get("/api/v1/flaws/PYSEC-3", headers=bearer)
+    assert said.status_code == 200, said.text
+    (gone,) = said.json()["said"]["withdrawn"]
+    assert (gone["source"], gone["on"][:10]) == ("pypa", "2026-11-20")
+    shown = here.page(known.operator.cookie, "/flaws/PYSEC-3")
+    assert "PYSEC-3 was withdrawn by pypa on 2026-11-20" in words(shown)
+
+
 def test_a_changed_marking_is_followed_at_once(known: Fleet, here: Site) -> None:
     other = known.another()
     with known.people.owner() as db:
