@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 PROXIES_VARIABLE = "CLEARWAY_PROXIES"
 MOST_KEYS = 50_000  # of one policy; beyond it the one not seen for longest is forgotten
 _GOOD_FOR_S = 600.0
+_WIDEST = 7  # of a network of proxies: fc00::/7 are all private addresses of IPv6
+_FORWARDED = 2_000  # characters of X-Forwarded-For that are read, from the right
 _KEY = "clearway_rate"
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -267,8 +269,9 @@ def address(scope: Scope, proxies: Sequence[Network] = ()) -> str:
         return ""
     if any(peer in network for network in proxies):
         forwarded = ",".join(v.decode("latin-1") for n, v in scope["headers"] if n == b"x-forwarded-for")
-        for text in reversed(forwarded[:2_000].split(",")):
-            found = _parsed(text.strip())
+        # Proxies add at the right: what is on the left is the client's to write, however much of it.
+        for text in reversed(forwarded[-_FORWARDED:].split(",")):
+            found = _parsed(_without_port(text.strip()))
             if found is None:
                 break
             peer = found
@@ -297,14 +300,23 @@ def trusted_proxies() -> tuple[str, ...]:
     """The networks that `CLEARWAY_PROXIES` names, by commas: the operator's own proxies in front of this server.
 
     Raises:
-        ConfigError: one of them is no network, or all addresses are: then everybody could name an address.
+        ConfigError: one of them is no network, or is half of all addresses: then anybody could name an address.
     """
     said = tuple(text.strip() for text in os.environ.get(PROXIES_VARIABLE, "").split(",") if text.strip())
-    if any(network.prefixlen == 0 for network in networks(said)):
+    if any(network.prefixlen < _WIDEST for network in networks(said)):
         raise ConfigError(
-            "every address is a proxy", where=PROXIES_VARIABLE, mend="name your own proxies, such as 10.0.0.7"
+            f"a network wider than /{_WIDEST} holds others than your proxies",
+            where=PROXIES_VARIABLE,
+            mend="name your own proxies, such as 10.0.0.7",
         )
     return said
+
+
+def _without_port(text: str) -> str:
+    """An address as some proxies write it: `198.51.100.7:4711`, `[2001:db8::7]:4711`, `[2001:db8::7]`."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
 
 
 @lru_cache(4_096)

@@ -183,6 +183,10 @@ def scope(client: str, forwarded: str = "") -> Any:
         ("10.0.0.1", "198.51.100.7", "198.51.100.7"),
         ("10.0.0.1", "6.6.6.6, 198.51.100.7, 10.0.0.2", "198.51.100.7"),
         ("10.0.0.1", "not an address", "10.0.0.1"),
+        ("10.0.0.1", "x" * 1_980 + ",192.0.2.77" + ", 198.51.100.7", "198.51.100.7"),  # what the client pads
+        ("10.0.0.1", "192.0.2.77," * 400 + "198.51.100.7:4711", "198.51.100.7"),
+        ("10.0.0.1", "6.6.6.6, [2001:db8:1:2::9]:443", "2001:db8:1:2::/64"),
+        ("10.0.0.1", "2001:db8:1:2::9", "2001:db8:1:2::/64"),
         ("10.0.0.1", "", "10.0.0.1"),
         ("2001:db8:1:2:3:4:5:6", "", "2001:db8:1:2::/64"),
         ("::ffff:192.0.2.1", "", "192.0.2.1"),
@@ -222,7 +226,9 @@ def test_the_operator_names_the_proxies(
     assert trusted_proxies() == found
 
 
-@pytest.mark.parametrize("said", ["proxy.example.org", "10.0.0.1/8", "0.0.0.0/0", "10.0.0.7, ::/0"])
+@pytest.mark.parametrize(
+    "said", ["proxy.example.org", "10.0.0.1/8", "0.0.0.0/0", "10.0.0.7, ::/0", "0.0.0.0/1,128.0.0.0/1"]
+)
 def test_a_proxy_that_is_no_network_or_everybody_is_refused(
     monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:
