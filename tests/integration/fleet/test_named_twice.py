@@ -10,7 +10,11 @@ from msgspec.structs import replace
 from clearway.exposure.fleet import asset, inventory, observe, take
 from clearway.formats.observed import read_fleet
 from clearway.records.fleet_input import SetAside
+from clearway.store.connect import connect
+from database import server, world  # noqa: F401
 from fleet_world import DAY, Fleet
+from intake_world import World
+from steps import Steps, step_of
 
 DJANGO, FLASK = "pkg:pypi/django@4.1", "pkg:pypi/flask@2.0"
 ASSETS = "asset,fqdn,owner\nsrv-c,srv-c.corp.example,ops\n"
@@ -182,3 +186,19 @@ def test_one_asset_of_many_that_can_take_nothing_in_leaves_the_others(mine: Flee
     seen = add(mine, products(("old-1", FLASK), ("new-1", DJANGO)), "all.csv", passed_over=passed)
     assert [s.name for s in seen] == ["new-1"]
     assert [p.place for p in passed] == ["old-1"]
+
+
+def test_the_step_that_tells_files_apart_goes_down_and_up(world: World) -> None:  # noqa: F811
+    def text() -> str:
+        with connect(world.url) as db:
+            row = db.execute("select prosrc from pg_proc where proname = 'fleet_take'").fetchone()
+        assert row is not None
+        return str(row[0])
+
+    after = text()
+    steps = Steps(world.url, step_of("files_witness"))
+    steps.down()
+    assert "starts_with" in after
+    assert "starts_with" not in text()
+    steps.up()
+    assert text() == after
