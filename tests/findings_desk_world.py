@@ -154,7 +154,7 @@ class Furnished:
         cases.drafted(case)
         now = datetime.now(UTC)
         with cases.acting() as db:
-            every = thread.add(db, case, "The flaw")
+            every = thread.add(db, desk.vault, case, "The flaw")
             thread.say(
                 db,
                 desk.vault,
@@ -164,7 +164,14 @@ class Furnished:
             )
             at = now.replace(minute=0, second=0, microsecond=0) + timedelta(days=30)
             talk.propose(
-                db, cases.again(case), at, "Europe/Berlin", now=now, party=vendor.id, why="our next release"
+                db,
+                cases.again(case),
+                at,
+                "Europe/Berlin",
+                now=now,
+                party=vendor.id,
+                why="our next release",
+                vault=desk.vault,
             )
         self._aged(case)
         return case.handling

@@ -27,7 +27,7 @@ def live(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
         cases.by_mail(case)
         cases.drafted(case)
         with cases.acting() as db:
-            every = thread.add(db, case, "The flaw")
+            every = thread.add(db, cases.desk.vault, case, "The flaw")
             thread.say(db, desk.vault, case, every, "Welcome.")
             talk.propose(
                 db, cases.again(case), now + timedelta(days=30), "Europe/Berlin", now=now, party=vendor.id

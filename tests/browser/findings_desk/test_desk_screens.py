@@ -184,7 +184,7 @@ def test_no_text_of_a_report_a_case_or_a_lease_is_run(screens: Screens, desk: An
     case = found.cases.opened(title=payload[:300])
     found.cases.by_mail(case)
     with found.cases.acting() as db:
-        made = thread.add(db, again(found.cases, case.handling), payload[:200])
+        made = thread.add(db, found.desk.vault, again(found.cases, case.handling), payload[:200])
         thread.say(db, found.desk.vault, again(found.cases, case.handling), made, payload)
     with found.desk.owner() as db:
         db.execute(

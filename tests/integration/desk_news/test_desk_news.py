@@ -97,7 +97,7 @@ def post(cases: Cases, smtp: tuple[Letters, int]) -> Post:
 def says(cases: Cases, case: Case, text: str = "A secret word", who: Somebody | None = None) -> None:
     with cases.acting() as db:
         found = kept.by_id(db, case.id)
-        threads = thread.listed(db, found) or [thread.add(db, found, "Questions")]
+        threads = thread.listed(db, found) or [thread.add(db, cases.desk.vault, found, "Questions")]
     with cases.acting(who) as db:
         found = kept.one(db, case.handling)
         speaker = None
@@ -161,7 +161,7 @@ def test_a_thread_of_another_party_is_told_to_the_coordinators_alone(cases: Case
     cases.vendor(case)
     with cases.acting() as db:
         lab = next(p for p in party.listed(db, kept.by_id(db, case.id)) if p.member == cases.desk.lab)
-        apart = thread.add(db, kept.by_id(db, case.id), "With the reporter", to=lab.id)
+        apart = thread.add(db, cases.desk.vault, kept.by_id(db, case.id), "With the reporter", to=lab.id)
     post.asks(cases.desk.maintainer)
     post.asks(cases.desk.finder)
     with cases.acting() as db:
@@ -185,7 +185,7 @@ def test_asked_disputed_received_and_levelled_are_news(cases: Cases, post: Post)
     with cases.acting(cases.desk.maintainer) as db:
         found = kept.one(db, case.handling)
         mine = next(p for p in party.listed(db, found) if p.member == cases.desk.vendor)
-        party.act(db, found, mine, "dispute", "it is meant so")
+        party.act(db, found, mine, "dispute", "it is meant so", vault=cases.desk.vault)
     letters = {one["to"].addresses[0].addr_spec: body(one) for one in post.run()}
     assert set(letters) == {f"p{w.person}@example.org" for w in (cases.desk.coordinator, cases.desk.finder)}
     assert all("dispute" not in text and "meant so" not in text for text in letters.values())
@@ -256,7 +256,7 @@ def test_however_many_receipts_come_after_it_a_dispute_is_told_and_each_thing_na
     with cases.acting(cases.desk.maintainer) as db:
         found = kept.one(db, case.handling)
         mine = next(p for p in party.listed(db, found) if p.member == cases.desk.vendor)
-        party.act(db, found, mine, "dispute", "it is meant so")
+        party.act(db, found, mine, "dispute", "it is meant so", vault=cases.desk.vault)
     reported = [cases.desk.finding() for _ in range(30)]
     for finding in reported:
         received(cases, finding)
@@ -285,7 +285,7 @@ def test_what_a_letter_does_not_name_is_said_cases_before_findings(
         with cases.acting(cases.desk.maintainer) as db:
             found = kept.one(db, case.handling)
             mine = next(p for p in party.listed(db, found) if p.member == cases.desk.vendor)
-            party.act(db, found, mine, "dispute", "it is meant so")
+            party.act(db, found, mine, "dispute", "it is meant so", vault=cases.desk.vault)
     (letter,) = post.run()
     assert "news of cases and findings" in letter["subject"]
     assert f"and of more cases that are not named here: {BASE}/cases" in body(letter)

@@ -59,7 +59,12 @@ class House:
         """What the case's page has of the reader's assets."""
         with self.cases.acting(who) as db:
             (me,) = db.execute("select clearway.whoami()::text").fetchone() or ("",)
-            found = seen(db, kept.one(db, self.case.handling), msgspec.json.decode(me, type=Principal))
+            found = seen(
+                db,
+                self.cases.desk.vault,
+                kept.one(db, self.case.handling),
+                msgspec.json.decode(me, type=Principal),
+            )
         return sorted((x.version, x.verdict) for x in found.assets)
 
 

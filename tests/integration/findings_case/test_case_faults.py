@@ -111,7 +111,7 @@ def test_two_who_move_one_machine_at_once_move_it_once(cases: Cases) -> None:
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(once, range(4))) == 1
     with cases.acting() as db:
-        assert [a.act for a in kept.history(db, case)].count("validate") == 1
+        assert [a.act for a in kept.history(db, cases.desk.vault, case)].count("validate") == 1
 
 
 def test_what_is_one_flaw_comes_into_one_case_with_each_reporter(cases: Cases) -> None:

@@ -250,8 +250,8 @@ def acts_of_the_desk(cases: Cases, case: Case, vendor: int) -> dict[str, Callabl
         "cve": lambda db: cve_id.assign(db, case, "CVE-2026-55555"),
         "decide": lambda db: talk.accept(db, case, now=now),
         "propose": lambda db: talk.propose(db, case, now + timedelta(days=3), "UTC", now=now),
-        "thread": lambda db: thread.add(db, case, "ours"),
-        "private thread": lambda db: thread.add(db, case, "ours", to=vendor),
+        "thread": lambda db: thread.add(db, cases.desk.vault, case, "ours"),
+        "private thread": lambda db: thread.add(db, cases.desk.vault, case, "ours", to=vendor),
         "party": lambda db: party.add(db, case, role="vendor", member=cases.desk.water),
         "mail party": lambda db: party.add(db, case, role="vendor", name="x", email="x@example.org"),
         "leave": lambda db: party.leave(db, case, party.one(db, case, vendor), "theirs"),
@@ -306,8 +306,10 @@ def test_a_vendor_with_a_fix_has_accepted_the_report(cases: Cases) -> None:
     case = cases.opened()
     made = cases.vendor(case)
     with cases.acting(cases.desk.maintainer) as db:
-        after = party.act(db, case, party.one(db, case, made.id), "fix-ready", "in 1.2.4")
-        acts = [a.act for a in reversed(kept.history(db, case)) if a.party == made.id]
+        after = party.act(
+            db, case, party.one(db, case, made.id), "fix-ready", "in 1.2.4", vault=cases.desk.vault
+        )
+        acts = [a.act for a in reversed(kept.history(db, cases.desk.vault, case)) if a.party == made.id]
     assert (after.rm, after.vfd, after.answer) == ("accepted", "VFd", "fixed")
     assert acts[-3:] == ["validate", "accept", "fix-ready"]
 

@@ -224,7 +224,7 @@ def test_the_reasons_of_a_dispute_by_mail_travel_with_the_record(cases: Cases, s
     number, form = opened(cases, served, case)
     served.http.post(f"{form}/answer", data={"act": "dispute", "text": "It is documented."})
     with cases.acting(cases.desk.finder) as db:
-        assert party.one(db, case, number).answer_why == "It is documented."
+        assert party.one(db, case, number).reasons(cases.desk.vault, case) == "It is documented."
 
 
 def test_a_link_is_renewed_at_its_own_address_also_after_the_letters_stopped(
@@ -290,7 +290,7 @@ def test_a_party_says_so_much_in_a_day(cases: Cases, served: Site) -> None:
     case = cases.opened()
     number, form = opened(cases, served, case)
     with cases.acting() as db:
-        own = thread.add(db, case, "With them", to=number)
+        own = thread.add(db, cases.desk.vault, case, "With them", to=number)
     vault = cases.desk.vault
     with cases.desk.owner() as db:
         for _ in range(thread.MAX_BYTES // 20_000):
@@ -304,7 +304,7 @@ def test_a_party_says_so_much_in_a_day(cases: Cases, served: Site) -> None:
         assert thread.say(db, vault, case, own, "the desk is not bound")
     other = cases.vendor(case)
     with cases.acting() as db:
-        second = thread.add(db, case, "With vendor", to=other.id)
+        second = thread.add(db, cases.desk.vault, case, "With vendor", to=other.id)
     with cases.acting(cases.desk.maintainer) as db:
         for _ in range(thread.MAX_MESSAGES):
             thread.say(db, vault, case, second, "x", speaker=other.id)
@@ -316,7 +316,7 @@ def test_a_long_thread_is_read_page_by_page(cases: Cases, served: Site) -> None:
     case = cases.opened()
     vault = cases.desk.vault
     with cases.acting() as db:
-        long = thread.add(db, case, "Long")
+        long = thread.add(db, cases.desk.vault, case, "Long")
         for n in range(45):
             thread.say(db, vault, case, long, f"message number {n:03}")
     path, seen = f"/cases/{case.handling}", []

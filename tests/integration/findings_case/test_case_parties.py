@@ -178,9 +178,9 @@ def test_who_has_no_product_in_the_case_moves_no_vendors_machine(cases: Cases, r
         other = party.add(db, case, role=role, member=cases.desk.water)
     for act in ("vendor-aware", "fix-ready", "dispute", "validate", "accept"):
         with pytest.raises(InputError, match=f"in the role of {role}"), cases.acting() as db:
-            party.act(db, cases.again(case), other, act, "it is meant so")
+            party.act(db, cases.again(case), other, act, "it is meant so", vault=cases.desk.vault)
     with pytest.raises(InputError, match=f"in the role of {role}"), cases.acting() as db:
-        party.answer(db, cases.again(case), other, "disputed", "it is meant so")
+        party.answer(db, cases.again(case), other, "disputed", "it is meant so", vault=cases.desk.vault)
     for sql in (
         "select clearway.move_case(%(case)s, %(party)s, 'vendor', 'vendor-aware', '')",
         "select clearway.move_case(%(case)s, %(party)s, 'report', 'notify', '')",
@@ -194,7 +194,7 @@ def test_a_dispute_of_who_is_no_vendor_stands_in_no_document(cases: Cases) -> No
     case = cases.opened()
     vendor = cases.vendor(case)
     with cases.acting(cases.desk.maintainer) as db:
-        party.answer(db, cases.again(case), vendor, "disputed", "it is meant so")
+        party.answer(db, cases.again(case), vendor, "disputed", "it is meant so", vault=cases.desk.vault)
     with cases.desk.owner() as db:  # as one could be kept before
         db.execute(
             """update clearway.case_party set answer = 'disputed', answer_why = 'and so do we', answered = now()
@@ -220,8 +220,9 @@ def test_a_dispute_travels_with_the_record_though_its_party_has_left(cases: Case
     vendor = cases.vendor(case)
     with cases.acting(cases.desk.maintainer) as db:
         party.answer(
-            db, cases.again(case), party.one(db, case, vendor.id), "disputed", "Works as documented."
-        )
+            db, cases.again(case), party.one(db, case, vendor.id), "disputed", "Works as documented.",
+            vault=cases.desk.vault,
+        )  # fmt: skip
     with cases.acting() as db:
         party.leave(db, cases.again(case), party.one(db, case, vendor.id), "left in anger")
     made = documents(cases, case)
@@ -251,7 +252,7 @@ def test_who_reports_and_maintains_speaks_in_the_thread_of_either(cases: Cases, 
     at = f"/cases/{case.handling}/threads"
     for number in (reporter.id, vendor.id):
         with cases.acting() as db:
-            own = thread.add(db, cases.again(case), "Yours", to=number)
+            own = thread.add(db, cases.desk.vault, cases.again(case), "Yours", to=number)
         served.api(both.secret, "POST", f"/api/v1{at}/{own.id}/messages", 201, {"text": "by API"})
         served.post(both.cookie, f"{at}/{own.id}", text="by page")
         with cases.acting() as db:

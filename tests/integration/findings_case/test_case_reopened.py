@@ -27,7 +27,7 @@ def test_it_goes_on_where_it_stood_and_the_history_says_why(cases: Cases) -> Non
         opened = kept.reopen(db, case, "a vendor has answered after all")
         assert opened.closed is None
         assert (opened.em, opened.pxa, opened.version) == (case.em, case.pxa, case.version + 1)
-        first, second = kept.history(db, opened)[:2]
+        first, second = kept.history(db, cases.desk.vault, opened)[:2]
     assert [(a.machine, a.act, a.was, a.now, a.why) for a in (first, second)] == [
         ("case", "reopen", "closed", "open", "a vendor has answered after all"),
         ("case", "close", "open", "closed", "nobody answers"),
@@ -72,11 +72,13 @@ def test_a_report_that_a_vendor_has_closed_is_received_anew(cases: Cases) -> Non
         for act in ("accept", "close"):
             vendor = party.act(db, cases.again(case), vendor, act)
     with pytest.raises(ForbiddenError), cases.acting(cases.desk.maintainer) as db:
-        party.act(db, case, vendor, "reopen", "we think again")
+        party.act(db, case, vendor, "reopen", "we think again", vault=cases.desk.vault)
     with pytest.raises(InputError), cases.acting() as db:
         party.act(db, case, vendor, "reopen")
     with cases.acting() as db:
-        vendor = party.act(db, cases.again(case), vendor, "reopen", "the fix does not hold")
+        vendor = party.act(
+            db, cases.again(case), vendor, "reopen", "the fix does not hold", vault=cases.desk.vault
+        )
     assert vendor.rm == "received"
     with cases.acting(cases.desk.maintainer) as db:
         assert party.act(db, cases.again(case), vendor, "accept").rm == "accepted"
@@ -85,8 +87,8 @@ def test_a_report_that_a_vendor_has_closed_is_received_anew(cases: Cases) -> Non
 def test_what_was_made_public_stays_so(cases: Cases) -> None:
     case = cases.opened()
     with cases.acting() as db:
-        case = kept.move(db, case, "public", "attacks-observed", "seen in a honeypot")
-        case = kept.move(db, case, "embargo", "terminate", "it can't hold")
+        case = kept.move(db, case, "public", "attacks-observed", "seen in a honeypot", vault=cases.desk.vault)
+        case = kept.move(db, case, "embargo", "terminate", "it can't hold", vault=cases.desk.vault)
         case = kept.reopen(db, kept.close(db, case, "done"), "more is known")
     assert (case.em, case.pxa) == ("exited", "pxA")
     with pytest.raises(ConflictError), cases.acting() as db:

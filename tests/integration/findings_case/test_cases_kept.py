@@ -83,7 +83,7 @@ def test_silence_is_an_answer_of_its_own_until_there_is_one(cases: Cases) -> Non
     assert (vendor.answer, vendor.rm) == ("affected", "accepted")
     assert vendor.answered is not None
     with cases.acting() as db:
-        acts = [a.act for a in kept.history(db, case)]
+        acts = [a.act for a in kept.history(db, cases.desk.vault, case)]
     assert acts == ["accept", "validate", "vendor-aware", "notify"], "each step is on record"
 
 
@@ -115,8 +115,10 @@ def test_a_dispute_needs_reasons_and_makes_the_report_invalid(cases: Cases) -> N
     with pytest.raises(InputError, match="reasons"), cases.acting(cases.desk.maintainer) as db:
         party.act(db, case, vendor, "dispute", " ")
     with cases.acting(cases.desk.maintainer) as db:
-        told = party.act(db, case, vendor, "dispute", "The caller must end the string.")
-    assert (told.answer, told.rm, told.answer_why) == (
+        told = party.act(
+            db, case, vendor, "dispute", "The caller must end the string.", vault=cases.desk.vault
+        )
+    assert (told.answer, told.rm, told.reasons(cases.desk.vault, case)) == (
         "disputed",
         "invalid",
         "The caller must end the string.",
@@ -172,8 +174,11 @@ def test_a_date_is_proposed_in_a_zone_answered_by_each_party_and_agreed(cases: C
         talk.consent(db, case, made, vendor.id, "agrees")
     with cases.acting(cases.desk.finder) as db:
         (reporter,) = [p for p in party.listed(db, case) if p.role == "reporter"]
-        told = talk.consent(db, case, made, reporter.id, "disagrees", "too long")
-    assert [(c.said, c.why) for c in told.consents] == [("disagrees", "too long")]
+        told = talk.consent(db, case, made, reporter.id, "disagrees", "too long", vault=cases.desk.vault)
+        shown = talk.shown(db, cases.desk.vault, case)
+    assert [c.said for c in told.consents] == ["disagrees"]
+    assert shown is not None
+    assert [(c.said, c.why) for c in shown.consents] == [("disagrees", "too long")]
     with pytest.raises((ForbiddenError, ConflictError)), cases.acting(cases.desk.maintainer) as db:
         talk.accept(db, cases.again(case), now=now)
     with cases.acting() as db:
@@ -186,7 +191,7 @@ def test_a_date_is_proposed_in_a_zone_answered_by_each_party_and_agreed(cases: C
 def test_a_public_flaw_leaves_no_time_to_be_agreed_on(cases: Cases) -> None:
     case = cases.opened()
     with cases.acting() as db:
-        kept.move(db, case, "public", "attacks-observed", "seen in the wild")
+        kept.move(db, case, "public", "attacks-observed", "seen in the wild", vault=cases.desk.vault)
     with pytest.raises(ConflictError, match="can only end"), cases.acting() as db:
         talk.propose(db, cases.again(case), NOW + timedelta(days=30), "UTC", now=NOW)
 
@@ -233,8 +238,8 @@ def test_a_thread_of_one_party_is_for_it_and_the_coordinators_alone(cases: Cases
     vendor = cases.vendor(case)
     desk = cases.desk
     with cases.acting() as db:
-        every = thread.add(db, case, "The flaw")
-        own = thread.add(db, case, "Your fix", to=vendor.id)
+        every = thread.add(db, cases.desk.vault, case, "The flaw")
+        own = thread.add(db, cases.desk.vault, case, "Your fix", to=vendor.id)
         thread.say(db, desk.vault, case, every, "Welcome all.")
         thread.say(db, desk.vault, case, own, "How is the fix?")
 
@@ -270,4 +275,4 @@ def test_a_closed_case_stands_still(cases: Cases) -> None:
     with pytest.raises(ConflictError), cases.acting() as db:
         kept.move(db, case, "report", "validate", party=vendor.id)
     with pytest.raises(ConflictError), cases.acting() as db:
-        thread.add(db, case, "more")
+        thread.add(db, cases.desk.vault, case, "more")

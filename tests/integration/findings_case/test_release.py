@@ -181,7 +181,7 @@ def test_a_case_that_another_lets_follow_meanwhile_follows_once(cases: Cases) ->
 
 def history(cases: Cases, case: Case) -> list[kept.Acted]:
     with cases.acting() as db:
-        return kept.history(db, case)
+        return kept.history(db, cases.desk.vault, case)
 
 
 def test_an_id_that_was_listed_as_exploited_before_ends_no_embargo_and_is_told(
@@ -262,7 +262,14 @@ def test_a_dispute_travels_with_the_record_and_an_update_is_a_revision(cases: Ca
     released(cases, case)
     assert published(cases, case)
     with cases.acting(cases.desk.maintainer) as db:
-        party.act(db, cases.again(case), party.one(db, case, vendor.id), "dispute", "It is a feature.")
+        party.act(
+            db,
+            cases.again(case),
+            party.one(db, case, vendor.id),
+            "dispute",
+            "It is a feature.",
+            vault=cases.desk.vault,
+        )
     with cases.acting() as db:
         draft.put(
             db,
@@ -307,8 +314,9 @@ def test_a_dispute_is_read_where_the_flaw_is(cases: Cases) -> None:
     cases.drafted(case, products=(Product(purl="pkg:pypi/argued", introduced="1.0", fixed="1.2.4"),))
     with cases.acting(cases.desk.maintainer) as db:
         party.answer(
-            db, cases.again(case), party.one(db, case, vendor.id), "disputed", "Works as documented."
-        )
+            db, cases.again(case), party.one(db, case, vendor.id), "disputed", "Works as documented.",
+            vault=cases.desk.vault,
+        )  # fmt: skip
     released(cases, case)
     assert published(cases, case)
     found = view(Table.of_home(cases.world.home), f"x_{case.handling}")
@@ -351,7 +359,8 @@ def test_an_embargo_that_ends_by_the_clock_starts_at_once_what_publishes_its_cas
         assert embargo.one(db, case.embargo).ended_by is not None
     with cases.acting() as db:
         (me,) = db.execute("select clearway.whoami()::text").fetchone() or ("",)
-        one = seen_by(db, kept.by_id(db, case.id), msgspec.json.decode(me, type=Principal), datetime.now(UTC))
+        reader = msgspec.json.decode(me, type=Principal)
+        one = seen_by(db, cases.desk.vault, kept.by_id(db, case.id), reader, datetime.now(UTC))
     assert one.released is None
     assert one.ended is not None, "the case says that it has ended, before it follows"
     assert settling(cases) == 1

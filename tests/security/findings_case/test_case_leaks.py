@@ -44,7 +44,7 @@ def full(cases: Cases) -> kept.Case:
     cases.drafted(case)
     now = datetime.now(UTC)
     with cases.acting() as db:
-        own = thread.add(db, case, "narwhal", to=vendor.id)
+        own = thread.add(db, cases.desk.vault, case, "narwhal", to=vendor.id)
         thread.say(db, desk.vault, case, own, "narwhal fix")
         made = talk.propose(db, cases.again(case), now + timedelta(days=9), "UTC", now=now)
         talk.consent(db, case, made, vendor.id, "agrees")
@@ -170,7 +170,7 @@ def test_no_payload_becomes_markup_in_the_room_the_queue_or_behind_a_link(cases:
         case = cases.opened(title=text[:250] or "x", state="queued")
         vendor, mailed = cases.vendor(case), cases.by_mail(case)
         with cases.acting() as db:
-            own = thread.add(db, case, text[:150].strip() or "x", to=mailed.id)
+            own = thread.add(db, cases.desk.vault, case, text[:150].strip() or "x", to=mailed.id)
             thread.say(db, desk.vault, case, own, everything[:19_000])
             try:
                 made = a_draft(title=text[:200].strip() or "x", description=text)
@@ -178,7 +178,9 @@ def test_no_payload_becomes_markup_in_the_room_the_queue_or_behind_a_link(cases:
                 made = a_draft(title=plain(text, 200).strip() or "x", description=plain(text))
             draft.put(db, desk.vault, cases.again(case), made, "s")
         with cases.acting(desk.maintainer) as db:
-            party.answer(db, cases.again(case), vendor, "disputed", text[:3_000].strip() or "x")
+            party.answer(
+                db, cases.again(case), vendor, "disputed", text[:3_000].strip() or "x", vault=cases.desk.vault
+            )
         with desk.owner() as db:
             token = mail.make_link(db, desk.vault, mailed.id, datetime.now(UTC))
         for shown in (

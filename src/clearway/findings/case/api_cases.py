@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from clearway.http.acts import Db
     from clearway.records.principal import Principal
 
+    from ..vault import Vault
     from .kept import Case
 
 _R = Request[Any, Any, Any]
@@ -157,7 +158,7 @@ def handlers() -> list[HTTPRouteHandler]:
         def act(db: Db, me: Principal) -> Made:
             chosen = [findings.one(db, h) for h in dict.fromkeys(data.findings)]
             made = kept.add(db, kept.desk_of(me), chosen, data.title, along=data.along)
-            return told(db, made, me, 201)
+            return told(db, vault_of(request), made, me, 201)
 
         return done_once(request, act)
 
@@ -169,7 +170,7 @@ def handlers() -> list[HTTPRouteHandler]:
         """Its machines, the status matrix, the open proposal, threads, drafts and history."""
         with reading(request) as (db, me, note):
             case = kept.one(db, handling)
-            found = seen(db, case, me)
+            found = seen(db, vault_of(request), case, me)
             note(case.subject, [case.aud])
         return etag.thing(request, found, me, found.version)
 
@@ -188,7 +189,7 @@ def handlers() -> list[HTTPRouteHandler]:
         def act(db: Db, me: Principal) -> Made:
             case = kept.one(db, handling)
             kept.take(db, case, findings.one(db, finding), along=along)
-            return told(db, case, me)
+            return told(db, vault_of(request), case, me)
 
         return done_once(request, act)
 
@@ -208,7 +209,7 @@ def handlers() -> list[HTTPRouteHandler]:
         def act(db: Db, me: Principal) -> Made:
             case = kept.one(db, handling)
             kept.take_out(db, case, findings.one(db, finding), data.why)
-            return told(db, case, me)
+            return told(db, vault_of(request), case, me)
 
         return done_once(request, act)
 
@@ -242,8 +243,8 @@ def handlers() -> list[HTTPRouteHandler]:
 
         def act(db: Db, me: Principal) -> Made:
             case = kept.one(db, handling)
-            acted(db, case, party.one(db, case, number), data, me)
-            return told(db, case, me)
+            acted(db, vault_of(request), case, party.one(db, case, number), data, me)
+            return told(db, vault_of(request), case, me)
 
         return done_once(request, act)
 
@@ -259,7 +260,7 @@ def handlers() -> list[HTTPRouteHandler]:
         def act(db: Db, me: Principal) -> Made:
             case = kept.one(db, handling)
             party.reach(db, case, party.one(db, case, number), data.email, data.source)
-            return told(db, case, me)
+            return told(db, vault_of(request), case, me)
 
         return done_once(request, act)
 
@@ -275,8 +276,17 @@ def handlers() -> list[HTTPRouteHandler]:
             speaker = (
                 None if kept.keeps(db, case) else party.must_speak(speaks_as(me, party.listed(db, case))).id
             )
-            talk.propose(db, case, talk.moment(data.until), data.zone, now=now(), why=data.why, party=speaker)
-            return told(db, case, me)
+            talk.propose(
+                db,
+                case,
+                talk.moment(data.until),
+                data.zone,
+                now=now(),
+                why=data.why,
+                party=speaker,
+                vault=vault_of(request),
+            )
+            return told(db, vault_of(request), case, me)
 
         return done_once(request, act)
 
@@ -289,8 +299,8 @@ def handlers() -> list[HTTPRouteHandler]:
 
         def act(db: Db, me: Principal) -> Made:
             case = kept.one(db, handling)
-            consented(db, case, me, data.said, data.why, data.party)
-            return told(db, case, me)
+            consented(db, vault_of(request), case, me, data.said, data.why, data.party)
+            return told(db, vault_of(request), case, me)
 
         return done_once(request, act)
 
@@ -306,8 +316,8 @@ def handlers() -> list[HTTPRouteHandler]:
             if data.outcome == "accept":
                 talk.accept(db, case, now=now())
             else:
-                talk.refuse(db, case, data.why)
-            return told(db, case, me)
+                talk.refuse(db, case, data.why, vault=vault_of(request))
+            return told(db, vault_of(request), case, me)
 
         return done_once(request, act)
 
@@ -321,7 +331,11 @@ def handlers() -> list[HTTPRouteHandler]:
         def act(db: Db, me: Principal) -> Made:
             case = kept.one(db, handling)
             return Made(
-                record=Numbered(thread.add(db, case, data.topic, to=data.party, product=data.product).id)
+                record=Numbered(
+                    thread.add(
+                        db, vault_of(request), case, data.topic, to=data.party, product=data.product
+                    ).id
+                )
             )
 
         return done_once(request, act)
@@ -340,7 +354,7 @@ def handlers() -> list[HTTPRouteHandler]:
             found = thread.one(db, case, number)
             said = Talk(
                 thread=found.id,
-                topic=found.topic,
+                topic=thread.titled(vault, case, found).topic,
                 messages=thread.read(db, vault, case, found, before=before),
             )
         return etag.response(request, msgspec.json.encode(said), me, "application/json")
@@ -373,7 +387,7 @@ def handlers() -> list[HTTPRouteHandler]:
     ]  # fmt: skip
 
 
-def acted(db: Db, case: Case, one: party.Party, data: PartyAct, me: Principal) -> None:
+def acted(db: Db, vault: Vault, case: Case, one: party.Party, data: PartyAct, me: Principal) -> None:
     """Does what `data` names for a party; raises as `party` does."""
     if data.act in ("ask", "escalate", "leave"):
         kept.check_keeper(db, case)
@@ -384,12 +398,14 @@ def acted(db: Db, case: Case, one: party.Party, data: PartyAct, me: Principal) -
     elif data.act == "leave":
         party.leave(db, case, one, data.why)
     elif data.act == "answer":
-        party.answer(db, case, one, data.answer, data.why)
+        party.answer(db, case, one, data.answer, data.why, vault=vault)
     else:
-        party.act(db, case, one, data.act, data.why)
+        party.act(db, case, one, data.act, data.why, vault=vault)
 
 
-def consented(db: Db, case: Case, me: Principal, said: str, why: str, number: int | None) -> None:
+def consented(
+    db: Db, vault: Vault, case: Case, me: Principal, said: str, why: str, number: int | None
+) -> None:
     """Records consent for the caller's party, or for the one that the desk names."""
     from clearway.records.errors import InputError, NotFoundError
 
@@ -400,4 +416,4 @@ def consented(db: Db, case: Case, me: Principal, said: str, why: str, number: in
         if kept.keeps(db, case):
             raise InputError("say for which party", where="party")
         number = party.must_speak(speaks_as(me, party.listed(db, case))).id
-    talk.consent(db, case, proposal, number, said, why)
+    talk.consent(db, case, proposal, number, said, why, vault=vault)

@@ -180,7 +180,7 @@ def handlers() -> list[HTTPRouteHandler]:
         def act(db: Db, me: Principal) -> Made:
             case = kept.one(db, handling)
             release.arm(db, vault, case, home, now=now(), on_exploitation=data.on_exploitation)
-            return told(db, case, me)
+            return told(db, vault_of(request), case, me)
 
         return done_once(request, act)
 
@@ -198,7 +198,7 @@ def handlers() -> list[HTTPRouteHandler]:
                 release.update(db, vault, case, home, now=now())
             else:
                 release.release(db, vault, case, home, data.why, now=now())
-            return told(db, case, me)
+            return told(db, vault_of(request), case, me)
 
         return done_once(request, act)
 
@@ -213,7 +213,7 @@ def handlers() -> list[HTTPRouteHandler]:
         def act(db: Db, me: Principal) -> Made:
             case = kept.one(db, handling)
             release.observe(db, vault, case, home, data.act, data.why, now=now())
-            return told(db, case, me)
+            return told(db, vault_of(request), case, me)
 
         return done_once(request, act)
 
@@ -235,7 +235,7 @@ def handlers() -> list[HTTPRouteHandler]:
                 cve_id.assign(db, case, data.cve, sure=data.sure)
             else:
                 cve_id.ask(db, case, home)
-            return told(db, case, me)
+            return told(db, vault_of(request), case, me)
 
         return done_once(request, act)
 
@@ -250,7 +250,7 @@ def handlers() -> list[HTTPRouteHandler]:
         def act(db: Db, me: Principal) -> Made:
             case = kept.one(db, handling)
             party.declare_orphan(db, case, data.patcher, data.why)
-            return told(db, case, me)
+            return told(db, vault_of(request), case, me)
 
         return done_once(request, act)
 
@@ -261,7 +261,7 @@ def handlers() -> list[HTTPRouteHandler]:
     def close(request: _R, handling: FromPath[CaseText], data: JSONBody[Why]) -> Response[bytes]:
         def act(db: Db, me: Principal) -> Made:
             case = kept.close(db, kept.one(db, handling), data.why)
-            return told(db, case, me)
+            return told(db, vault_of(request), case, me)
 
         return done_once(request, act)
 
@@ -274,7 +274,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
         def act(db: Db, me: Principal) -> Made:
             case = kept.reopen(db, kept.one(db, handling), data.why)
-            return told(db, case, me)
+            return told(db, vault_of(request), case, me)
 
         return done_once(request, act)
 

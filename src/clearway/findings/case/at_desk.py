@@ -41,14 +41,14 @@ def vault_of(request: Asked) -> Vault:
     return Vault.of_home(home_of(request))
 
 
-def seen(db: Db, case: Case, me: Principal) -> CaseView:
+def seen(db: Db, vault: Vault, case: Case, me: Principal) -> CaseView:
     """The case as it stands now."""
-    return view(db, kept.by_id(db, case.id), me, now())
+    return view(db, vault, kept.by_id(db, case.id), me, now())
 
 
-def told(db: Db, case: Case, me: Principal, status: int = 200) -> Made:
+def told(db: Db, vault: Vault, case: Case, me: Principal, status: int = 200) -> Made:
     """The answer of an act: the case as it then stands."""
-    found = seen(db, case, me)
+    found = seen(db, vault, case, me)
     return Made(
         record=found, status=status, location=f"/api/v1/cases/{found.handling}" if status == 201 else ""
     )

@@ -82,6 +82,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def on_case(args: argparse.Namespace, do: Callable[[Db, Case, Principal], None]) -> int:
     """Does something with one case and shows how it then stands."""
+    from ..vault import Vault
     from . import kept
     from .at_desk import seen
 
@@ -89,7 +90,7 @@ def on_case(args: argparse.Namespace, do: Callable[[Db, Case, Principal], None])
         with pool.acting(key) as db:
             do(db, kept.one(db, args.case), me)
         with pool.acting(key) as db:
-            shown = seen(db, kept.one(db, args.case), me)
+            shown = seen(db, Vault.of_home(args.home), kept.one(db, args.case), me)
     print_case(args, shown)
     return 0
 
@@ -131,13 +132,14 @@ def run_list(args: argparse.Namespace) -> int:
 def run_open(args: argparse.Namespace) -> int:
     """Opens a case; 0."""
     from .. import kept as findings
+    from ..vault import Vault
     from . import kept
     from .at_desk import seen
 
     with opened(args.home) as (pool, _, key, me), pool.acting(key) as db:
         chosen = [findings.one(db, handling) for handling in dict.fromkeys(args.finding)]
         made = kept.add(db, kept.desk_of(me), chosen, args.title, along=args.along)
-        shown = seen(db, made, me)
+        shown = seen(db, Vault.of_home(args.home), made, me)
     print_case(args, shown)
     return 0
 
@@ -163,6 +165,7 @@ def run_party(args: argparse.Namespace) -> int:
 
 def run_act(args: argparse.Namespace) -> int:
     """An act of a party; 0."""
+    from ..vault import Vault
     from . import kept, party
 
     def do(db: Db, case: Case, me: Principal) -> None:
@@ -171,7 +174,7 @@ def run_act(args: argparse.Namespace) -> int:
             kept.check_keeper(db, case)
             party.ask(db, case, one, level=kept.level_of(db, case))
         else:
-            party.act(db, case, one, args.act, args.why)
+            party.act(db, case, one, args.act, args.why, vault=Vault.of_home(args.home))
 
     return on_case(args, do)
 
@@ -182,6 +185,7 @@ def run_propose(args: argparse.Namespace) -> int:
 
     from clearway.records.errors import UsageError
 
+    from ..vault import Vault
     from . import kept, party, talk
     from .at_desk import now
     from .view import speaks_as
@@ -193,7 +197,9 @@ def run_propose(args: argparse.Namespace) -> int:
 
     def do(db: Db, case: Case, me: Principal) -> None:
         speaker = None if kept.keeps(db, case) else party.must_speak(speaks_as(me, party.listed(db, case))).id
-        talk.propose(db, case, until, args.zone, now=now(), why=args.why, party=speaker)
+        talk.propose(
+            db, case, until, args.zone, now=now(), why=args.why, party=speaker, vault=Vault.of_home(args.home)
+        )
 
     return on_case(args, do)
 

@@ -84,10 +84,13 @@ def _do(args: argparse.Namespace, do: Callable[[Db, Case, Principal], None]) -> 
 
 def run_answer(args: argparse.Namespace) -> int:
     """What a party says; 0."""
+    from ..vault import Vault
     from . import party
 
     def do(db: Db, case: Case, me: Principal) -> None:
-        party.answer(db, case, party.one(db, case, args.party), args.answer, args.why)
+        party.answer(
+            db, case, party.one(db, case, args.party), args.answer, args.why, vault=Vault.of_home(args.home)
+        )
 
     return _do(args, do)
 
@@ -129,10 +132,11 @@ def run_orphan(args: argparse.Namespace) -> int:
 
 def run_refuse(args: argparse.Namespace) -> int:
     """Refuses the open proposal; 0."""
+    from ..vault import Vault
     from . import talk
 
     def do(db: Db, case: Case, me: Principal) -> None:
-        talk.refuse(db, case, args.why)
+        talk.refuse(db, case, args.why, vault=Vault.of_home(args.home))
 
     return _do(args, do)
 
@@ -141,13 +145,22 @@ def run_consent(args: argparse.Namespace) -> int:
     """Records consent; 0."""
     from clearway.records.errors import NotFoundError
 
+    from ..vault import Vault
     from . import party, talk
 
     def do(db: Db, case: Case, me: Principal) -> None:
         proposal = talk.opened(db, case)
         if proposal is None:
             raise NotFoundError("no proposal is open", where=case.subject)
-        talk.consent(db, case, proposal, _speaker(db, case, me, args.party), args.said, args.why)
+        talk.consent(
+            db,
+            case,
+            proposal,
+            _speaker(db, case, me, args.party),
+            args.said,
+            args.why,
+            vault=Vault.of_home(args.home),
+        )
 
     def _speaker(db: Db, case: Case, me: Principal, number: int) -> int:
         from .view import speaks_as
@@ -201,6 +214,7 @@ def _printed(
 
 def run_threads(args: argparse.Namespace) -> int:
     """Lists the threads; 0."""
+    from ..vault import Vault
     from . import kept, thread
     from .commands import _plain
 
@@ -208,16 +222,21 @@ def run_threads(args: argparse.Namespace) -> int:
         whose = f"with party {one.party} alone" if one.party else "all parties"
         yield f"{one.id:6d}  {one.messages:4d}  {_plain(one.topic)}  ({whose})"
 
-    return _printed(args, lambda db: thread.listed(db, kept.one(db, args.case)), lines)
+    def read(db: Db) -> list[Thread]:
+        case, vault = kept.one(db, args.case), Vault.of_home(args.home)
+        return [thread.titled(vault, case, one) for one in thread.listed(db, case)]
+
+    return _printed(args, read, lines)
 
 
 def run_thread(args: argparse.Namespace) -> int:
     """Opens a thread; 0."""
+    from ..vault import Vault
     from . import kept, thread
 
     def do(db: Db, case: Case, me: Principal) -> None:
         kept.check_keeper(db, case)
-        thread.add(db, case, args.topic, to=args.party or None)
+        thread.add(db, Vault.of_home(args.home), case, args.topic, to=args.party or None)
 
     return _do(args, do)
 
@@ -260,6 +279,7 @@ def run_say(args: argparse.Namespace) -> int:
 
 def run_history(args: argparse.Namespace) -> int:
     """Prints what was done; 0."""
+    from ..vault import Vault
     from . import kept
     from .commands import _plain
 
@@ -268,7 +288,9 @@ def run_history(args: argparse.Namespace) -> int:
         why = f"  {_plain(one.why, 4_000)}" if one.why else ""
         yield f"{one.at:%Y-%m-%dT%H:%MZ}  {one.machine:8s} {one.act}: {one.was} -> {one.now}{whose}{why}"
 
-    return _printed(args, lambda db: kept.history(db, kept.one(db, args.case)), lines)
+    return _printed(
+        args, lambda db: kept.history(db, Vault.of_home(args.home), kept.one(db, args.case)), lines
+    )
 
 
 def run_routes(args: argparse.Namespace) -> int:

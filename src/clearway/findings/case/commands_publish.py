@@ -127,7 +127,7 @@ def run_release(args: argparse.Namespace) -> int:
                 release.release(db, vault, case, args.home, args.why, now=now())
         release.publish(pool.owner, url, args.home, case.id, SystemClock())
         with pool.acting(key) as db:
-            shown = seen(db, kept.one(db, args.case), me)
+            shown = seen(db, Vault.of_home(args.home), kept.one(db, args.case), me)
     print_case(args, shown)
     return 0
 

@@ -284,7 +284,7 @@ def advisory(
         revisions=tuple(revisions),
         cve=case.cve if case.cve_state in ("reserved", "published") else "",
         disputes=tuple(
-            Dispute(party=p.name, why=p.answer_why, at=p.answered or at)
+            Dispute(party=p.name, why=p.reasons(vault, case), at=p.answered or at)
             for p in vendors
             if p.answer == "disputed"
         ),

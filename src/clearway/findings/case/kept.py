@@ -18,6 +18,7 @@ from clearway.store.scalar import scalar
 
 from .. import kept as findings
 from ..dedup import flaw
+from . import words
 from .record import Acted as Acted
 from .record import Case as Case
 from .record import by_id as by_id
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from clearway.records.principal import Principal
 
     from ..kept import Finding
+    from ..vault import Vault
 
     Connection = psycopg.Connection[Any]
 
@@ -205,9 +207,17 @@ def _nowhere_else(db: Connection, named: set[int], found: Sequence[int], into: C
 
 
 def move(
-    db: Connection, case: Case, machine: str, act: str, why: str = "", *, party: int | None = None
+    db: Connection,
+    case: Case,
+    machine: str,
+    act: str,
+    why: str = "",
+    *,
+    party: int | None = None,
+    vault: Vault | None = None,
 ) -> Case:
-    """The case after an act of one of its machines; on the log, with its event.
+    """The case after an act of one of its machines; on the log, with its event. Its reasons are sealed by `vault`, and
+    are in neither.
 
     Raises:
         ConflictError: the act is none of this state.
@@ -215,16 +225,15 @@ def move(
         NotFoundError: no such party, or the case may not be seen.
     """
     was = _state(db, case, machine, party)
+    said = words.sealed(vault, case.subject, "act", plain(why.strip(), 4000))
     row = db.execute(
-        "select clearway.move_case(%s, %s, %s, %s, %s)", (case.id, party, machine, act, why.strip())
+        "select clearway.move_case(%s, %s, %s, %s, %s)", (case.id, party, machine, act, said)
     ).fetchone()
     now = row[0] if row else ""
     moved = by_id(db, case.id)
     told: dict[str, object] = {"machine": machine, "act": act, "from": was, "to": now}
     if party is not None:
         told["party"] = party
-    if why.strip():
-        told["why"] = plain(why.strip(), 500)
     tell(db, moved, "case.moved", told)
     return moved
 

@@ -105,7 +105,7 @@ def handlers(did: Did) -> list[HTTPRouteHandler]:
         with reading(request) as (db, me, note):
             case = kept.one(db, handling)
             note(case.subject, [case.aud])
-            one = seen(db, case, me)
+            one = seen(db, vault_of(request), case, me)
             found = draft.shown(db, vault, case)
         kinds = ("csaf", "osv", "cve") if setting.known(home_of(request)) is not None else ()
         return page(

@@ -149,10 +149,10 @@ def answered(db: Db, vault: Any, case: Case, one: Party, act: str, text: str) ->
     elif act in ("investigating", "not-affected"):
         party.answer(db, case, one, act)
     elif act:
-        party.act(db, case, one, act, words[:4000] if act == "dispute" else "")
+        party.act(db, case, one, act, words[:4000] if act == "dispute" else "", vault=vault)
     if words:
         mine = next((t for t in thread.listed(db, case) if t.party == one.id), None)
-        mine = mine or thread.add(db, kept.by_id(db, case.id), f"With {one.name}"[:200], to=one.id)
+        mine = mine or thread.add(db, vault, kept.by_id(db, case.id), f"With {one.name}"[:200], to=one.id)
         thread.say(db, vault, kept.by_id(db, case.id), mine, words, speaker=one.id)
 
 

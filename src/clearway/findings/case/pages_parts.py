@@ -94,7 +94,7 @@ def talks(
         found.append(
             Talk(
                 id=one.id,
-                topic=one.topic,
+                topic=thread.titled(vault, case, one).topic,
                 only=names.get(one.party, "one party") if one.party is not None else "",
                 open=not found if not older[0] else one.id == older[0],
                 messages=messages,

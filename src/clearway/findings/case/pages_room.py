@@ -126,7 +126,7 @@ def handlers() -> list[HTTPRouteHandler]:
             one = party.one(db, case, number)
             does = "escalate" if data.step else "answer" if data.answer else data.act
             wanted = {"act": does, "step": data.step, "answer": data.answer, "why": data.why}
-            acted(db, case, one, _converted(wanted, PartyAct), me)
+            acted(db, vault_of(request), case, one, _converted(wanted, PartyAct), me)
             return f"{one.name}: {(data.step or data.answer or data.act).replace('-', ' ')}."
 
         return did(request, handling, data, do)
@@ -163,7 +163,16 @@ def handlers() -> list[HTTPRouteHandler]:
             speaker = (
                 None if kept.keeps(db, case) else party.must_speak(speaks_as(me, party.listed(db, case))).id
             )
-            talk.propose(db, case, until, data.zone.strip(), now=now(), why=data.why, party=speaker)
+            talk.propose(
+                db,
+                case,
+                until,
+                data.zone.strip(),
+                now=now(),
+                why=data.why,
+                party=speaker,
+                vault=vault_of(request),
+            )
             return "It is proposed; each party may say whether it agrees."
 
         return did(request, handling, data, do)
@@ -177,7 +186,7 @@ def handlers() -> list[HTTPRouteHandler]:
                 speaker = party.one(db, case, _number(data.party))
             else:
                 speaker = party.must_speak(speaks_as(me, party.listed(db, case)))
-            consented(db, case, me, data.said, data.why, speaker.id)
+            consented(db, vault_of(request), case, me, data.said, data.why, speaker.id)
             return f"{speaker.name} {data.said}."
 
         return did(request, handling, data, do)
@@ -190,7 +199,7 @@ def handlers() -> list[HTTPRouteHandler]:
             if data.outcome == "accept":
                 talk.accept(db, case, now=now())
                 return "It is agreed. Arm it when there is a draft."
-            talk.refuse(db, case, data.why)
+            talk.refuse(db, case, data.why, vault=vault_of(request))
             return "The proposal is refused."
 
         return did(request, handling, data, do)
@@ -207,7 +216,7 @@ def handlers() -> list[HTTPRouteHandler]:
                 if data.party.isascii() and data.party.isdigit() and len(data.party) < 16
                 else None
             )
-            thread.add(db, case, data.topic, to=to)
+            thread.add(db, vault_of(request), case, data.topic, to=to)
             return "The thread is open."
 
         return did(request, handling, data, do)
@@ -348,7 +357,7 @@ def _shown(
     vault = vault_of(request)
     with reading(request) as (db, me, note):
         case = kept.one(db, handling)
-        one = seen(db, case, me)
+        one = seen(db, vault_of(request), case, me)
         note(case.subject, [case.aud])
         names = names_of(one)
         said = talks(db, vault, case, names, older=older)

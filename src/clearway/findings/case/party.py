@@ -19,12 +19,13 @@ from clearway.records.text import plain
 from clearway.store.scalar import scalar
 
 from ..intake import limit
-from . import escalate, kept
+from . import escalate, kept, words
 from .states import ANSWERS, path
 
 if TYPE_CHECKING:
     import psycopg
 
+    from ..vault import Vault
     from .escalate import Step
     from .kept import Case
 
@@ -37,7 +38,10 @@ MAX_CONTACTS = 12  # mail addresses of one party
 
 
 class Party(Struct, frozen=True, kw_only=True):
-    """One party: its line of the status matrix. `member` is its organisation here, None for one by mail alone."""
+    """One party: its line of the status matrix. `member` is its organisation here, None for one by mail alone.
+
+    `answer_why` is as it is kept: `reasons` opens it.
+    """
 
     id: int
     role: str
@@ -57,6 +61,10 @@ class Party(Struct, frozen=True, kw_only=True):
     stopped: datetime | None
     left_at: datetime | None
     version: int
+
+    def reasons(self, vault: Vault, case: Case) -> str:
+        """What it gave as reasons of its answer. Raises as `words.opened`."""
+        return words.opened(vault, case.subject, "answer", self.answer_why)
 
     @property
     def by_mail(self) -> bool:
@@ -280,8 +288,10 @@ def _letter(db: Connection, case: Case, kind: str, party: int) -> None:
     queue_all(db, case, kind, only=party)
 
 
-def answer(db: Connection, case: Case, party: Party, said: str, why: str = "") -> Party:
-    """What a party says of its product. A dispute gives its reasons, and they travel with the record.
+def answer(
+    db: Connection, case: Case, party: Party, said: str, why: str = "", *, vault: Vault | None = None
+) -> Party:
+    """What a party says of its product, its reasons sealed by `vault`. Those of a dispute travel with the record.
 
     Raises:
         InputError: there is no such answer, a dispute without reasons, or it is no vendor.
@@ -295,15 +305,19 @@ def answer(db: Connection, case: Case, party: Party, said: str, why: str = "") -
         raise InputError("a dispute gives its reasons", where="why")
     kept.check_open(case)
     if said == "disputed" and party.rm in ("received", "valid", "deferred", "accepted"):
-        kept.move(db, case, "report", "dispute", why, party=party.id)
-    db.execute("select clearway.answer_case(%s, %s, %s)", (party.id, said, why))
+        kept.move(db, case, "report", "dispute", why, party=party.id, vault=vault)
+    sealed = words.sealed(vault, case.subject, "answer", why)
+    db.execute("select clearway.answer_case(%s, %s, %s)", (party.id, said, sealed))
     kept.tell(db, case, "party.answered", {"party": party.id, "answer": said})
     _orphan_ends(db, case, party)
     return one(db, case, party.id)
 
 
-def act(db: Connection, case: Case, party: Party, wanted: str, why: str = "") -> Party:
+def act(
+    db: Connection, case: Case, party: Party, wanted: str, why: str = "", *, vault: Vault | None = None
+) -> Party:
     """An act of the report's or the vendor's machine for a party; accepting validates first, a fix accepts first.
+    Its reasons are sealed by `vault`.
 
     Raises:
         InputError: there is no such act, a dispute without reasons, or it is no vendor.
@@ -313,7 +327,7 @@ def act(db: Connection, case: Case, party: Party, wanted: str, why: str = "") ->
 
     _check_vendor(party)
     if wanted == "dispute":
-        return answer(db, case, party, "disputed", why)
+        return answer(db, case, party, "disputed", why, vault=vault)
     if wanted == "reopen" and not why.strip():
         raise InputError("say why it is opened again", where="why")
     machine = "report" if wanted in acts("report") else "vendor" if wanted in acts("vendor") else ""
@@ -322,9 +336,9 @@ def act(db: Connection, case: Case, party: Party, wanted: str, why: str = "") ->
     if wanted in ("fix-ready", "fix-deployed") and party.rm in ("received", "invalid", "valid", "deferred"):
         # A fix is the word of somebody who has taken the report for true: both are on record.
         for each in path(party.rm, "accept"):
-            kept.move(db, case, "report", each, why, party=party.id)
+            kept.move(db, case, "report", each, why, party=party.id, vault=vault)
     for each in path(party.rm, wanted) if machine == "report" else (wanted,):
-        kept.move(db, case, machine, each, why, party=party.id)
+        kept.move(db, case, machine, each, why, party=party.id, vault=vault)
     if wanted == "accept" and party.answer not in ("affected", "fixed"):
         db.execute("select clearway.answer_case(%s, 'affected', '')", (party.id,))
     if wanted == "fix-ready":

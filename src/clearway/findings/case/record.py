@@ -10,16 +10,21 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clearway import ledger
 from clearway.records.errors import ConflictError, ForbiddenError, NotFoundError, StaleError
 from clearway.records.text import plain
 from clearway.store import events
 
+from . import words
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import psycopg
+
+    from ..vault import Vault
 
     Connection = psycopg.Connection[Any]
 
@@ -140,14 +145,15 @@ def level_of(db: Connection, case: Case) -> int:
     return int(row[0]) if row else 0
 
 
-def history(db: Connection, case: Case) -> list[Acted]:
-    """What was done, the newest first."""
+def history(db: Connection, vault: Vault, case: Case) -> list[Acted]:
+    """What was done, the newest first, with the reasons that were given."""
     rows = db.execute(
         """select party, machine, act, was, now, why, at from clearway.case_act where case_id = %s
         order by step desc limit 500""",
         (case.id,),
     )
-    return [Acted(**dict(zip(Acted.__struct_fields__, row, strict=True))) for row in rows]
+    found = [Acted(**dict(zip(Acted.__struct_fields__, row, strict=True))) for row in rows]
+    return [replace(a, why=words.opened(vault, case.subject, "act", a.why)) for a in found]
 
 
 def changed(db: Connection, case: Case, what: str, parameters: tuple[object, ...] = ()) -> None:

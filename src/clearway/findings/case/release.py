@@ -102,7 +102,7 @@ def release(db: Connection, vault: Vault, case: Case, home: Path, why: str, *, n
     _of_something(db, case)
     ready(db, vault, case, home, now)
     embargo.release(db, case.embargo, why)
-    moved = _moved(db, case, why)
+    moved = _moved(db, case, why, vault)
     kept.changed(db, moved, "released = %s", (now.astimezone(UTC).replace(microsecond=0),))
     kept.tell(db, moved, "case.released", {"why": why[:500]})
     db.execute("select clearway.start_case_job(%s, 'release')", (case.id,))
@@ -120,7 +120,7 @@ def observe(
         NotFoundError, ConfigError, InputError: the embargo would end with nothing to publish.
     """
     kept.check_keeper(db, case)
-    moved = kept.move(db, case, "public", act, why)
+    moved = kept.move(db, case, "public", act, why, vault=vault)
     held = embargo.one(db, case.embargo)
     if held.on_exploitation and held.ended_by is None and moved.released is None and kept.stands(db, moved):
         return release(db, vault, moved, home, f"{act}: {why}".rstrip(": "), now=now)
@@ -171,7 +171,7 @@ def _follow(owner: Connection, case: Case) -> None:
     if case.released is None:
         case = kept.locked(owner, case)
     if case.released is None:  # nor has another let it follow meanwhile
-        moved = _moved(owner, case, "the embargo has ended")
+        moved = _moved(owner, case)
         at = embargo.one(owner, case.embargo).ended_at or datetime.now(UTC)
         kept.changed(owner, moved, "released = %s", (at.astimezone(UTC).replace(microsecond=0),))
         kept.tell(owner, moved, "case.released", {"why": "the embargo has ended"})
@@ -302,11 +302,11 @@ def _title(made: dict[str, bytes]) -> str:
     return ""
 
 
-def _moved(db: Connection, case: Case, why: str) -> Case:
+def _moved(db: Connection, case: Case, why: str = "", vault: Vault | None = None) -> Case:
     if case.em != "exited":
-        case = kept.move(db, case, "embargo", "terminate", why)
+        case = kept.move(db, case, "embargo", "terminate", why, vault=vault)
     if "P" not in case.pxa:
-        case = kept.move(db, case, "public", "made-public", why)
+        case = kept.move(db, case, "public", "made-public", why, vault=vault)
     return case
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clearway.access import embargo
 from clearway.records import zones
@@ -17,11 +18,12 @@ from clearway.records.errors import ConflictError, InputError, NotFoundError
 from clearway.records.text import plain
 from clearway.store.scalar import scalar
 
-from . import kept
+from . import kept, words
 
 if TYPE_CHECKING:
     import psycopg
 
+    from ..vault import Vault
     from .kept import Case
 
     Connection = psycopg.Connection[Any]
@@ -62,8 +64,10 @@ def propose(
     now: datetime,
     why: str = "",
     party: int | None = None,
+    vault: Vault | None = None,
 ) -> Proposal:
-    """A proposal for the end of the embargo; where one is agreed, to revise it.
+    """A proposal for the end of the embargo; where one is agreed, to revise it. Reasons are sealed by `vault`, and stay
+    so in what is handed back here: `shown` opens them.
 
     Raises:
         InputError: no such zone, an hour that is not there or twice there in it, one that has passed or is over a
@@ -76,21 +80,24 @@ def propose(
             "another proposal is open", where=case.subject, mend="say that you disagree, and why"
         )
     if case.em not in ("proposed", "revised"):  # these wait for a proposal already
-        kept.move(db, case, "embargo", "revise" if case.em == "active" else "propose", why, party=None)
+        kept.move(db, case, "embargo", "revise" if case.em == "active" else "propose", why, vault=vault)
     kept.check_open(case)
+    sealed = words.sealed(vault, case.subject, "proposal", plain(why.strip(), 2000))
     number = scalar(
         db,
         """insert into clearway.case_proposal (case_id, org, aud, party, until, zone, why)
         values (%s, %s, %s, %s, %s, %s, %s) returning proposal""",
-        (case.id, case.org, case.aud, party, at, zone, plain(why.strip(), 2000)),
+        (case.id, case.org, case.aud, party, at, zone, sealed),
     )
     kept.tell(db, case, "case.embargo_proposed", {"until": at.isoformat(), "zone": zone, "party": party})
     _letters(db, case, "proposed")
     return one(db, number)
 
 
-def consent(db: Connection, case: Case, proposal: Proposal, party: int, said: str, why: str = "") -> Proposal:
-    """Records what a party says to a proposal.
+def consent(
+    db: Connection, case: Case, proposal: Proposal, party: int, said: str, why: str = "", *, vault: Vault | None = None
+) -> Proposal:  # fmt: skip
+    """Records what a party says to a proposal; its reasons are sealed by `vault`.
 
     Raises:
         InputError: neither "agrees" nor "disagrees".
@@ -99,8 +106,8 @@ def consent(db: Connection, case: Case, proposal: Proposal, party: int, said: st
     """
     if said not in ("agrees", "disagrees"):
         raise InputError("say agrees or disagrees", where="said")
-    words = plain(why.strip(), 2000)
-    db.execute("select clearway.consent_case(%s, %s, %s, %s)", (proposal.id, party, said, words))
+    sealed = words.sealed(vault, case.subject, "consent", plain(why.strip(), 2000))
+    db.execute("select clearway.consent_case(%s, %s, %s, %s)", (proposal.id, party, said, sealed))
     kept.tell(db, case, "case.embargo_answered", {"party": party, "said": said})
     return one(db, proposal.id)
 
@@ -133,8 +140,8 @@ def accept(db: Connection, case: Case, *, now: datetime) -> Case:
     return kept.by_id(db, case.id)
 
 
-def refuse(db: Connection, case: Case, why: str = "") -> Case:
-    """Drops the open proposal: what was agreed before stays.
+def refuse(db: Connection, case: Case, why: str = "", *, vault: Vault | None = None) -> Case:
+    """Drops the open proposal: what was agreed before stays. Reasons are sealed by `vault`.
 
     Raises:
         NotFoundError: none is open.
@@ -146,13 +153,24 @@ def refuse(db: Connection, case: Case, why: str = "") -> Case:
         db.execute("update clearway.case_proposal set state = 'refused' where proposal = %s", (found.id,))
         if case.em not in ("proposed", "revised"):  # one without a move behind it goes, and moves nothing
             return kept.by_id(db, case.id)
-    return kept.move(db, case, "embargo", "refuse" if case.em == "proposed" else "keep", why)
+    return kept.move(db, case, "embargo", "refuse" if case.em == "proposed" else "keep", why, vault=vault)
 
 
 def opened(db: Connection, case: Case) -> Proposal | None:
     """The proposal that is open, with what parties have said to it."""
     row = db.execute(f"{_SELECT} where case_id = %s and state = 'open'", (case.id,)).fetchone()
     return _proposal(db, row) if row else None
+
+
+def shown(db: Connection, vault: Vault, case: Case) -> Proposal | None:
+    """As `opened`, with the reasons that were given. Raises as `words.opened`."""
+    found = opened(db, case)
+    if found is None:
+        return None
+    consents = tuple(
+        replace(c, why=words.opened(vault, case.subject, "consent", c.why)) for c in found.consents
+    )
+    return replace(found, why=words.opened(vault, case.subject, "proposal", found.why), consents=consents)
 
 
 def one(db: Connection, number: int) -> Proposal:

@@ -84,6 +84,14 @@ def tasks(home: Path, url: str, clock: Clock | None = None) -> Tasks:
         with job.owner() as db:
             sweep(db)
 
+    def seal(job: Job, args: Mapping[str, Any]) -> None:
+        """Seals words of cases from before, which stand in clear."""
+        from ..vault import Vault
+        from .words import seal_old
+
+        with job.owner() as db:
+            seal_old(db, Vault.of_home(home))
+
     def soon(job: Job, args: Mapping[str, Any]) -> None:
         """Tells the members of a case once that its embargo ends within three days."""
         with job.owner() as db:
@@ -95,6 +103,7 @@ def tasks(home: Path, url: str, clock: Clock | None = None) -> Tasks:
         "findings.case_settle": Spec(publish, cron="* * * * *"),
         cve_id.TASK: Spec(number, Retry(attempts=12)),
         "findings.case_cve_publish": Spec(number, cron="*/10 * * * *"),
+        "findings.case_seal": Spec(seal, cron="41 * * * *"),
         "findings.case_soon": Spec(soon, cron="7 * * * *"),
         "findings.case_turns": Spec(turns, cron="23 * * * *"),
         "findings.case_withdrawn": Spec(withdrawn, cron="* * * * *"),

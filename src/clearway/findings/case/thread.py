@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clearway import ledger
 from clearway.records.errors import (
@@ -25,7 +26,7 @@ from clearway.records.text import plain
 from clearway.store import events
 from clearway.store.scalar import scalar
 
-from . import kept
+from . import kept, words
 
 if TYPE_CHECKING:
     import psycopg
@@ -65,7 +66,9 @@ _SELECT = """select t.thread, t.party, t.product, t.topic, t.made,
     (select count(*)::int from clearway.case_message m where m.thread = t.thread) from clearway.case_thread t"""
 
 
-def add(db: Connection, case: Case, topic: str, *, to: int | None = None, product: str = "") -> Thread:
+def add(
+    db: Connection, vault: Vault, case: Case, topic: str, *, to: int | None = None, product: str = ""
+) -> Thread:
     """A new thread, of all parties or of one (`to`) with the coordinators.
 
     Raises:
@@ -79,10 +82,11 @@ def add(db: Connection, case: Case, topic: str, *, to: int | None = None, produc
     if to is not None:
         # Who has no account is spoken to by mail, and here by the coordinators in its name.
         aud = scalar(db, "select clearway.thread_audience(%s, %s)", (case.id, to))
+    sealed = words.seal(vault, case.subject, "topic", plain(topic.strip(), 200))
     row = db.execute(
         """insert into clearway.case_thread (case_id, org, aud, party, product, topic)
         values (%s, %s, %s, %s, %s, %s) returning thread""",
-        (case.id, case.org, aud, to, plain(product, 2000), plain(topic.strip(), 200)),
+        (case.id, case.org, aud, to, plain(product, 2000), sealed),
     ).fetchone()
     assert row is not None
     made = one(db, case, row[0])
@@ -213,6 +217,11 @@ def _audience(db: Connection, thread: Thread) -> int:
 
 def _label(thread: int, digest: str) -> str:
     return f"message/{thread}/{digest}"
+
+
+def titled(vault: Vault, case: Case, thread: Thread) -> Thread:
+    """The thread with its topic, which is sealed as it is kept. Raises as `words.opened`."""
+    return replace(thread, topic=words.opened(vault, case.subject, "topic", thread.topic))
 
 
 def _thread(row: tuple[Any, ...]) -> Thread:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from clearway.records.principal import Principal
 
+    from ..vault import Vault
     from .kept import Case
 
     Connection = psycopg.Connection[Any]
@@ -118,7 +119,7 @@ def speaks_as(me: Principal, case_parties: list[party.Party], only: int | None =
     return next((p for p in mine if p.id == only), mine[0] if mine else None)
 
 
-def view(db: Connection, case: Case, me: Principal, now: datetime) -> CaseView:
+def view(db: Connection, vault: Vault, case: Case, me: Principal, now: datetime) -> CaseView:
     """`case` as far as the caller may see it."""
     held = embargo.one(db, case.embargo)
     desk = kept.keeps(db, case)
@@ -145,19 +146,20 @@ def view(db: Connection, case: Case, me: Principal, now: datetime) -> CaseView:
         desk=desk,
         findings=tuple(kept.findings_of(db, case)),
         parties=tuple(
-            _line(p, me, now, desk=desk, letter=letters.get(p.id, "")) for p in party.listed(db, case)
+            _line(p, p.reasons(vault, case), me, now, desk=desk, letter=letters.get(p.id, ""))
+            for p in party.listed(db, case)
         ),
-        proposal=talk.opened(db, case),
-        threads=tuple(thread.listed(db, case)),
+        proposal=talk.shown(db, vault, case),
+        threads=tuple(thread.titled(vault, case, t) for t in thread.listed(db, case)),
         drafts=tuple(draft.listed(db, case)),
-        history=tuple(kept.history(db, case)),
+        history=tuple(kept.history(db, vault, case)),
     )
 
 
 _OF_LINE = tuple(n for n in AssetLine.__struct_fields__ if n != "component")
 
 
-def _line(one: party.Party, me: Principal, now: datetime, *, desk: bool, letter: str) -> Line:
+def _line(one: party.Party, why: str, me: Principal, now: datetime, *, desk: bool, letter: str) -> Line:
     mine = speaks_as(me, [one]) is not None
     may: tuple[str, ...] = ()
     if (desk or mine) and one.role in party.VENDORS:
@@ -175,7 +177,7 @@ def _line(one: party.Party, me: Principal, now: datetime, *, desk: bool, letter:
         report=one.rm,
         vendor=one.vfd,
         answer=one.answer,
-        answer_why=one.answer_why,
+        answer_why=why,
         waits=one.waits,
         asked=one.asked,
         answered=one.answered,
