@@ -16,6 +16,7 @@ from clearway.findings import kept
 from clearway.findings.desk_key import DeskKey
 from clearway.findings.intake import submit
 from clearway.findings.vault import Vault
+from clearway.ledger import reading
 from clearway.store.principal import Pool
 from intake_world import World, drop_database, new_database
 from people import People, Somebody
@@ -144,6 +145,8 @@ class Template:
 
     def copy(self, home: Path) -> Iterator[tuple[Desk, World]]:
         """A desk of its own over a copy of the database; its home has the same key."""
+        # Copies have the same sessions: what the log of one was told, that of another was not.
+        reading._told.clear()
         url = new_database(self.server, self.url.rpartition("/")[2].partition("?")[0])
         home.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(self.home, home)
