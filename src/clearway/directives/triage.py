@@ -30,7 +30,7 @@ from .triage_events import (
     aware,
     check,
 )
-from .triage_patch import SeenPatch, Taken, before_evidence, minute
+from .triage_patch import SeenPatch, Taken, TakenBack, after_taken_back, before_evidence, minute
 
 StepState = Literal["open", "started", "done", "skipped"]
 MOST_EVENTS = 10_000
@@ -109,6 +109,7 @@ class Workbook(Struct, frozen=True, kw_only=True):
         False  # when a patch was recorded, here or by the fleet, no volatile evidence from before was
     )
     seen: tuple[SeenPatch, ...] = ()  # patches that the fleet has seen, the earliest first
+    taken_back: tuple[TakenBack, ...] = ()  # and those that did not stay
     opened: datetime | None = None
     told_back: int = 0  # events recorded after others that happened later
 
@@ -150,7 +151,8 @@ def fold(
 ) -> Workbook:
     """The workbook after `events`, with its flags as of `now`.
 
-    `recorded` is when each event was told, in their order; `seen` are the patches that the fleet knows of.
+    `recorded` is when each event was told, in their order; `seen` are the patches that the fleet knows of, also
+    those that did not stay.
 
     Raises ConflictError for an event that does not fit what came before it, InputError for a bad value.
     """
@@ -162,7 +164,15 @@ def fold(
             )
         book = apply(book, event, recorded[n] if n < len(recorded) else None)
     patches = tuple(sorted(seen, key=lambda s: (s.at, s.where)))
-    return flagged(structs.replace(book, seen=patches, opened=opened), now)
+    return flagged(
+        structs.replace(
+            book,
+            seen=tuple(p for p in patches if not isinstance(p, TakenBack)),
+            taken_back=tuple(p for p in patches if isinstance(p, TakenBack)),
+            opened=opened,
+        ),
+        now,
+    )
 
 
 def apply(book: Workbook, event: Event, recorded: datetime | None = None) -> Workbook:
@@ -245,9 +255,12 @@ def flagged(book: Workbook, now: datetime) -> Workbook:
                 f"patched {minute(book.patched)}, and the volatile evidence from before it "
                 f"({minute(min(volatile))}) was recorded only after the patch",
             )
-    fleet = before_evidence(book.seen, (Taken(e.taken, e.recorded) for e in book.evidence if e.volatile))
+    volatile_told = [Taken(e.taken, e.recorded) for e in book.evidence if e.volatile]
+    fleet = before_evidence(book.seen, volatile_told)
     if fleet:
         said.insert(0, fleet)
+    if undone := after_taken_back(book.taken_back, volatile_told):
+        said.append(undone)
     if book.told_back:
         said.append(f"{book.told_back} recorded after what happened later: their times are as told")
     for evidence in book.evidence:

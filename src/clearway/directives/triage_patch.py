@@ -32,6 +32,13 @@ class SeenPatch(Struct, frozen=True, kw_only=True):
     what: str
 
 
+class TakenBack(SeenPatch, frozen=True, kw_only=True):
+    """A patch that did not stay: until when it stood, and whose word it was, "" where it was no person's."""
+
+    by: str
+    until: datetime
+
+
 class Taken(Struct, frozen=True):
     """Volatile evidence: when it was taken, as told, and when that was recorded (None: as it was taken)."""
 
@@ -58,6 +65,29 @@ def before_evidence(seen: Iterable[SeenPatch], volatile: Iterable[Taken]) -> str
     if earliest > first.at:
         return f"{said}, before the first volatile evidence {minute(earliest)}"
     return f"{said}, and the volatile evidence from before it ({minute(earliest)}) was recorded only after it"
+
+
+def after_taken_back(taken_back: Iterable[TakenBack], volatile: Iterable[Taken]) -> str:
+    """What the reader of a triage must know of the earliest patch that did not stay; "" when evidence came before each.
+
+    A patch that was taken back is no patch: nothing is said while no volatile evidence was taken. But evidence that
+    came after it may come from a machine that was patched.
+    """
+    taken = tuple(volatile)
+    if not taken:
+        return ""
+    for patch in sorted(taken_back, key=lambda s: (s.at, s.where)):
+        if before_evidence((patch,), taken):
+            return f"{told_back(patch)}: volatile evidence came only after it"
+    return ""
+
+
+def told_back(patch: TakenBack) -> str:
+    """A patch that did not stay, in words: when, where, whose word it was, and until when it stood."""
+    by = f", by {patch.by}" if patch.by else ""
+    return (
+        f"a patch of {minute(patch.at)} ({patch.where}: {patch.what}{by}), stood until {minute(patch.until)}"
+    )
 
 
 def minute(at: datetime) -> str:

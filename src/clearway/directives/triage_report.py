@@ -11,7 +11,7 @@ from msgspec import Struct
 from clearway.records.text import plain
 
 from .triage import Evidence, Step, Subject, Workbook
-from .triage_patch import SeenPatch
+from .triage_patch import SeenPatch, TakenBack, told_back
 
 SCHEMA: Final = "urn:clearway:schema:directive-triage:1"
 _WIDTH = 100
@@ -26,7 +26,8 @@ class TriageReport(Struct, frozen=True, kw_only=True):
     """The workbook as of one instant. `flags` name what may weaken it; an empty list means none was found.
 
     `patched_first`: a patch was recorded before volatile evidence was. `seen` are patches that the kept fleet knows of,
-    with when that was recorded and where.
+    with when that was recorded and where; `taken_back` are those that did not stay, with whose word it was and until
+    when it stood.
     """
 
     schema: Literal["urn:clearway:schema:directive-triage:1"] = SCHEMA
@@ -45,6 +46,7 @@ class TriageReport(Struct, frozen=True, kw_only=True):
     flags: tuple[str, ...]
     patched_first: bool
     seen: tuple[SeenPatch, ...]
+    taken_back: tuple[TakenBack, ...] = ()
 
 
 def triage_report(book: Workbook, as_of: datetime) -> TriageReport:
@@ -64,6 +66,7 @@ def triage_report(book: Workbook, as_of: datetime) -> TriageReport:
         flags=book.flags,
         patched_first=book.patched_first,
         seen=book.seen,
+        taken_back=book.taken_back,
     )
 
 
@@ -105,6 +108,8 @@ def triage_text(report: TriageReport) -> str:
             "",
             f"Patch seen by the fleet: {_at(seen.at)}, {plain(seen.where, 60)}: {plain(seen.what, 120)}",
         ]
+    for patch in report.taken_back:
+        lines += ["", *_paragraph(f"Taken back: {told_back(patch)}")]
     for item in report.evidence:
         kind = "volatile" if item.volatile else "not volatile"
         lines += [

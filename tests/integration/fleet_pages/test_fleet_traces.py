@@ -147,6 +147,53 @@ def test_what_was_taken_back_or_came_back_is_no_patch(site: Site) -> None:
     assert (book["seen"], book["patched_first"]) == ([], False)
 
 
+def test_a_patch_that_is_taken_back_for_the_evidence_and_done_again_stays_in_the_workbook(site: Site) -> None:
+    line = _machine(site, "undo-1")
+    triage = _open(site, "undo-1")
+    _decide(site, line["id"])
+    _decide(site, line["id"], "open")
+    path = f"/api/v1/directives/triages/{triage['id']}"
+    book = site.ask("GET", path, site.operator).json()["book"]
+    (undone,) = book["taken_back"]
+    assert (undone["where"], undone["what"]) == (f"exposure/{line['id']}", "recorded as done")
+    assert undone["by"]
+    assert undone["until"] > undone["at"]
+    assert not [f for f in book["flags"] if "stood until" in f], "no evidence came after it"
+    book = _evidence(site, triage)["book"]
+    _decide(site, line["id"])
+    report = site.ask("GET", f"{path}/report", site.operator).json()
+    assert report["patched_first"] is False
+    assert report["taken_back"] == [undone]
+    assert [f for f in report["flags"] if f.endswith("volatile evidence came only after it")]
+    told = site.ask("GET", f"{path}/report?form=text", site.operator).text
+    assert "Taken back: a patch of" in told
+    shown = _text(site, f"/directives/triages/{triage['id']}")
+    assert f"recorded as done, by {undone['by']}; until" in shown
+    assert "What was in memory before is lost" not in shown
+
+
+def test_a_component_that_an_old_inventory_brought_back_keeps_its_note(site: Site) -> None:
+    _machine(site, "undo-2")
+    site.upload(site.operator, "undo-2", "pkg:pypi/attrs@24.1")
+    gone = site.inventories["undo-2"]
+    site.upload(site.operator, "undo-2", "pkg:pypi/django@4.1", "pkg:pypi/attrs@24.1")
+    triage = _evidence(site, _open(site, "undo-2"))
+    site.upload(site.operator, "undo-2", "pkg:pypi/attrs@24.1")
+    book = site.ask("GET", f"/api/v1/directives/triages/{triage['id']}", site.operator).json()["book"]
+    assert [s["where"] for s in book["taken_back"]] == [f"inventory/{gone}"]
+    assert [f for f in book["flags"] if f"inventory/{gone}" in f and "stood until" in f]
+
+
+def test_evidence_from_before_a_patch_that_was_taken_back_needs_no_flag(site: Site) -> None:
+    line = _machine(site, "undo-3")
+    triage = _evidence(site, _open(site, "undo-3"))
+    for status in ("fixed", "open", "fixed"):
+        _decide(site, line["id"], status)
+    book = site.ask("GET", f"/api/v1/directives/triages/{triage['id']}", site.operator).json()["book"]
+    assert len(book["taken_back"]) == 1
+    assert not [f for f in book["flags"] if "stood until" in f]
+
+
 def test_it_is_done_says_what_is_lost_and_asks_before_it_takes_it(site: Site) -> None:
     line = _machine(site, "ask-1")
     text = _text(site, f"/exposure/decide?act=fixed&ids={line['id']}")
@@ -209,4 +256,8 @@ def test_a_machine_that_is_taken_out_of_service_takes_its_memory_along(site: Sit
     assert book["patched_first"] is True
     first = book["seen"][0]["at"]
     assert change(decommissioned=TODAY, owner="Olga")["seen"][0]["at"] == first
-    assert change(decommissioned=None)["seen"] == []
+    book = change(decommissioned=None)
+    assert book["seen"] == []
+    assert {(s["where"], s["what"]) for s in book["taken_back"]} == {
+        (f"asset/{number}", "taken out of service")
+    }

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearway.directives.triage_patch import SeenPatch, Taken, before_evidence
+from clearway.directives.triage_patch import SeenPatch, Taken, TakenBack, after_taken_back, before_evidence
 
 START = datetime(2026, 12, 7, tzinfo=UTC)
 hours = st.integers(0, 50).map(lambda n: START + timedelta(hours=n))
@@ -40,3 +40,19 @@ def test_the_words_name_the_earliest_patch(seen: list[SeenPatch], evidence: list
     said = before_evidence(seen, evidence)
     if said:
         assert f"{min(s.at for s in seen):%Y-%m-%d %H:%M} UTC" in said
+
+
+undone = st.lists(
+    st.builds(
+        TakenBack, at=hours, where=st.just("exposure/1"), what=st.just("recorded as done"), by=st.just("Olga"),
+        until=hours,
+    )
+)  # fmt: skip
+
+
+@given(undone, evidence)
+def test_a_patch_that_did_not_stay_is_flagged_exactly_when_evidence_came_and_none_before_it(
+    undone: list[TakenBack], evidence: list[Taken]
+) -> None:
+    later = bool(evidence) and any(before_evidence([s], evidence) for s in undone)
+    assert (after_taken_back(undone, evidence) != "") is later

@@ -67,7 +67,7 @@ class Provider(Protocol):
         self, db: psycopg.Connection[Any], wanted: Sequence[Wanted]
     ) -> Sequence[tuple[SeenPatch, ...]]:
         """For each that is wanted the patches that the fleet has seen and the caller may see: what stands as fixed, and
-        inventories that show the component no more."""
+        inventories that show the component no more; and, as `TakenBack`, those that did not stay."""
         ...
 
     def overdue(self, db: psycopg.Connection[Any], org: int, as_of: date, most: int) -> int:
