@@ -37,7 +37,7 @@ from .pages_parts import (
     standing_of,
 )
 from .reports.period import later, read_kind
-from .reports.provider import Provider, default_provider
+from .reports.provider import Late, Provider, default_provider
 
 if TYPE_CHECKING:
     import psycopg
@@ -118,15 +118,18 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
             theirs = [m for m in me.memberships if m.kind == "authority" and "direct" in m.rights]
             late = _overdue(db, provider, org, day)
             open_triages = [t for t in _triages(db, org, now(db)) if t.book.conclusion is None]
-            _note(db, note, org, "directives", len(open_triages))
+            # What is overdue was counted, to 0 too: that is of the organisation's own as well.
+            _note(db, note, org, "directives", len(open_triages) + 1)
             if org is not None:
                 note.listed("addressed", f"organisation={org.slug}", addresses.audiences(db, org.org))
         return page(
             request,
             "directives/list.html",
+            tlp=private(home) if home else None,
             lines=lines,
             waiting=[t for t in todos if t.acknowledged is None],
-            late=late,
+            late=late.items,
+            before_listed=late.before_listed,
             most=MOST_LATE,
             home=home,
             may=mine,
@@ -306,13 +309,13 @@ def is_redating(db: psycopg.Connection[Any], org: int) -> bool:
     return db.execute("select from clearway.fleet_redating(%s)", ([org],)).fetchone() is not None
 
 
-def _overdue(db: psycopg.Connection[Any], provider: Provider | None, org: Org | None, day: date) -> int:
+def _overdue(db: psycopg.Connection[Any], provider: Provider | None, org: Org | None, day: date) -> Late:
     if org is None:
-        return 0
+        return Late()
     try:
         return (provider or default_provider()).overdue(db, org.org, day, MOST_LATE)
     except ConfigError:  # this installation keeps no fleet
-        return 0
+        return Late()
 
 
 def _told(line: Line) -> Told:

@@ -35,10 +35,17 @@ def test_a_fleet_is_kept_listed_compared_and_decided(home: Path, tmp_path: Path)
     (again,) = _json(home, "inventory", "add", str(sbom), "--asset", "web")
     assert again["unchanged"]
     (listed,) = _json(home, "inventory", "list")
-    assert (listed["asset"]["name"], listed["open"]) == ("web", 1)
+    assert (listed["asset"]["name"], listed["open"], listed["asset"]["tlp"]) == ("web", 1, "RED")
+    assert not {"aud", "org", "version"} & {*listed["asset"]}
     found = _json(home, "exposure", "--due-within", "90d")
     (line,) = found["exposures"]
     assert (line["flaw"], line["asset_name"], found["counts"]["total"]) == ("CVE-2026-0001", "web", 1)
+    assert line["tlp"] == "RED"
+    assert not {"aud", "org", "pv", "version_tag"} & {*line}
+    shown = _json(home, "inventory", "show", "web")
+    assert shown["asset"]["tlp"] == "RED"
+    assert not {"aud", "org", "version"} & {*shown["asset"]}
+    assert not [c for c in shown["components"] if "pv" in c]
     assert len(_json(home, "exposure", "--flaw", "pysec-1")["exposures"]) == 1  # by any of its names
     set_ = _json(home, "exposure", "set", "--flaw", "CVE-2026-0001", "--to", "not_affected",
                  "--justification", "vulnerable_code_not_present")  # fmt: skip
@@ -48,6 +55,7 @@ def test_a_fleet_is_kept_listed_compared_and_decided(home: Path, tmp_path: Path)
     _json(home, "inventory", "add", str(sbom), "--asset", "web")
     difference = _json(home, "inventory", "diff", "web")
     assert [c["name"] for c in difference["changed"]] == ["django"]
+    assert not [c for c in (*difference["added"], *difference["removed"]) if "pv" in c]
     text = run("--home", home, "inventory", "diff", "web").stdout.decode()
     assert "~ django 4.1 -> 4.2" in text
     assert "+ flask 3.1" in text

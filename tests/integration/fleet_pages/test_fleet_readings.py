@@ -203,3 +203,13 @@ def test_what_an_act_would_reach_and_the_rules_are_readings(site: Site) -> None:
         assert site.ask("GET", path, site.operator).status_code == 200, path
         after = told(site)[len(before) :]
         assert after == [(subject, site.operator.person)] or (subject in dict(before) and after == []), path
+
+
+def test_that_nothing_is_due_is_told_of_marked_machines_too(bare: Site) -> None:
+    assert "TLP:" not in bare.ask("GET", "/this-week", bare.operator, page=True).text.partition("<footer")[0]
+    bare.machine(bare.operator, "calm-1", "pkg:pypi/attrs@24.1")
+    for path, subject in {"/this-week": "list/week", "/directives": "list/cockpit"}.items():
+        before = told(bare)
+        answer = bare.ask("GET", path, bare.operator, page=True)
+        assert "TLP:RED" in answer.text, path
+        assert (subject, bare.operator.person) in told(bare)[len(before) :], path

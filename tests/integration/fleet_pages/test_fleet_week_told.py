@@ -58,6 +58,45 @@ def test_a_date_from_before_the_machine_was_listed_is_no_count_of_days_over(told
     assert "before it was listed here" in _page(told, "/exposure?asset_name=old-1")
 
 
+def test_every_page_says_of_a_date_from_before_it_was_listed_that_it_was(told: Site) -> None:
+    number, inventory = told.assets["old-1"], told.inventories["old-1"]
+    for path in (
+        "/flaws/CVE-2022-0009",
+        f"/assets/{number}",
+        "/assets?name=old-1",
+        f"/inventories/{inventory}",
+    ):
+        shown = _page(told, path)
+        assert "before it was listed here" in shown, path
+        assert "days over" not in shown, path
+    (item,) = told.ask("GET", "/api/v1/assets?name=old-1", told.operator).json()["items"]
+    assert item["before_listed"] is True
+    assert "listed here: nobody could have kept" in _page(told, "/directives")
+    query = f"?kind=overdue&organisation=water&as_of={TODAY}&form="
+    report = told.ask("GET", f"/api/v1/directives/draft/bod-26-04/overdue{query}text", told.operator)
+    assert report.status_code == 200, report.text
+    line = report.text[report.text.index("CVE-2022-0009") :][:400]
+    assert "before it was listed here" in line
+    assert "days overdue" not in line
+
+
+def test_what_a_scanner_had_found_by_then_was_known_and_is_late(told: Site) -> None:
+    with told.people.owner() as owner:
+        changed = """update clearway.exposure e set detected = %s from clearway.asset a
+            where a.asset = e.asset and a.name = 'old-1'"""
+        owner.execute(changed, ("2021-06-01",))
+    try:
+        (step,) = [s for s in _week(told)["steps"] if s["name"] == "veteran"]
+        assert (step["overdue"], step["before_listed"]) == (True, False)
+        for path in ("/exposure?asset_name=old-1", f"/assets/{told.assets['old-1']}", "/assets?name=old-1"):
+            shown = _page(told, path)
+            assert "days over" in shown, path
+            assert "before it was listed here" not in shown, path
+    finally:
+        with told.people.owner() as owner:
+            owner.execute(changed, (TODAY,))
+
+
 def test_a_date_that_passed_while_the_machine_was_listed_counts_its_days(told: Site) -> None:
     with told.people.owner() as owner:
         owner.execute(

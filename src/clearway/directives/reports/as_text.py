@@ -67,7 +67,9 @@ def _said(item: Item) -> str:
     parts = [f"tier {item.tier}"]
     if item.due is not None:
         parts.append(f"due {item.due}")
-    if item.days_left is not None and item.days_left < 0:
+    if item.state == "overdue" and item.before_listed:
+        parts.append("before it was listed here")
+    elif item.days_left is not None and item.days_left < 0:
         parts.append(f"{-item.days_left} days overdue")
     if item.remediated_at is not None:
         parts.append(f"remediated {item.remediated_at}")

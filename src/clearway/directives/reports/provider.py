@@ -39,6 +39,13 @@ class Found(Struct, frozen=True, kw_only=True):
     kev: date | None
 
 
+class Late(Struct, frozen=True):
+    """How many items are overdue, and of how many of them the date had passed before the organisation knew of them."""
+
+    items: int = 0
+    before_listed: int = 0
+
+
 class Provider(Protocol):
     """Assets and rows of one organisation as they stood at the end of a UTC day.
 
@@ -70,8 +77,8 @@ class Provider(Protocol):
         inventories that show the component no more; and, as `TakenBack`, those that did not stay."""
         ...
 
-    def overdue(self, db: psycopg.Connection[Any], org: int, as_of: date, most: int) -> int:
-        """How many open exposures of the organisation the caller sees past their date on that day, at most `most`.
+    def overdue(self, db: psycopg.Connection[Any], org: int, as_of: date, most: int) -> Late:
+        """How many open exposures of the organisation the caller sees past their date on that day, of at most `most`.
 
         Open as in a report, `state_of`: mitigated and accepted ones too.
         """

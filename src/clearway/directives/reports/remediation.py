@@ -19,7 +19,7 @@ from ..decision import OUT_OF_SCOPE
 from ..directive import Directive
 from .counts import Counts, count
 from .period import Kind, Period, period_of
-from .row import AssetTags, ReportRow, State, state_of, tags_on
+from .row import AssetTags, ReportRow, State, before_listed, state_of, tags_on
 
 SCHEMA: Final = "urn:clearway:schema:directive-report-remediation:1"
 MOST_ROWS = 1_000_000  # a report is held in memory: about 8 kB a row in all its forms
@@ -68,6 +68,7 @@ class Item(Struct, frozen=True, kw_only=True, rename={"table_row": "row"}):
     accepted_until: date | None
     remediated_at: date | None
     reasons: tuple[str, ...]
+    before_listed: bool = False  # due before the organisation knew of it
 
 
 class RemediationReport(Struct, frozen=True, kw_only=True):
@@ -215,6 +216,7 @@ def _item(row: ReportRow, state: State, as_of: date) -> Item:
         accepted_until=row.accepted_until,
         remediated_at=row.remediated_at,
         reasons=row.reasons,
+        before_listed=before_listed(row),
     )
 
 

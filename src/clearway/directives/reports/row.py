@@ -55,6 +55,7 @@ class ReportRow(Struct, frozen=True, kw_only=True):
     """One flaw in one component of one asset, as it stood at the end of the report's day.
 
     `due`, `tier`, `basis`, `start` and `reasons` as in `directives.Tier`; `status_since` is the day of the status,
+    `known_since` the day from which the organisation knew of it, where that is told (`detected` else),
     `remediated_at` the day the flaw was gone (by patch, decommissioning or another measure that removes it).
     """
 
@@ -65,6 +66,7 @@ class ReportRow(Struct, frozen=True, kw_only=True):
     due: date | None = None
     start: date | None = None
     detected: date | None = None
+    known_since: date | None = None
     kev_added: date | None = None
     forensic_triage: bool = False
     row: int | None = None
@@ -75,6 +77,12 @@ class ReportRow(Struct, frozen=True, kw_only=True):
     accepted_until: date | None = None
     remediated_at: date | None = None
     reasons: tuple[str, ...] = ()
+
+
+def before_listed(row: ReportRow) -> bool:
+    """Whether it was due before the organisation knew of it: nobody could have kept that date."""
+    known = row.known_since or row.detected
+    return row.due is not None and known is not None and row.due < known
 
 
 def state_of(row: ReportRow, as_of: date) -> State:

@@ -13,7 +13,7 @@ from clearway.store.keyset import Column, Source
 
 class AssetItem(Struct, frozen=True, kw_only=True):
     """One asset in the list. `open`: exposures that are open, also those that could not be judged; `earliest` the first
-    date of these, `tlp` how the asset is marked."""
+    date of these, `before_listed` that it had passed before the flaw was known here, `tlp` how the asset is marked."""
 
     id: int
     organisation: str
@@ -28,6 +28,7 @@ class AssetItem(Struct, frozen=True, kw_only=True):
     components: int
     open: int
     earliest: date | None
+    before_listed: bool
     inventoried: datetime | None
     tlp: str
 
@@ -43,6 +44,9 @@ ASSETS: Listing[AssetItem] = Listing(
         "as open, "
         "(select min(e.due) from clearway.exposure e where e.asset = a.asset and e.gone is null and e.status = 0) "
         "as earliest, "
+        "coalesce((select e.due < least((e.first_seen at time zone 'UTC')::date, e.detected) "
+        "from clearway.exposure e where e.asset = a.asset and e.gone is null and e.status = 0 and e.due is not null "
+        "order by e.due, e.exposure limit 1), false) as before_listed, "
         "(select max(i.received) from clearway.inventory i where i.asset = a.asset) as inventoried",
         "clearway.asset a left join clearway.organisation o on o.org = a.org",
     ),

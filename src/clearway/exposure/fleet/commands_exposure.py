@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clearway.records.errors import UsageError
 from clearway.records.text import plain
 
-from .commands_here import Here, day_of, days_of, opened, say, say_json
+from .commands_here import Here, day_of, days_of, labels_of, opened, say, say_json, told
 
 if TYPE_CHECKING:
     import argparse
@@ -120,9 +120,12 @@ def run_exposure(args: argparse.Namespace) -> int:
             wanted = _wanted(args, here)
             page = listing.page(db, wanted, args.sort, limit=args.limit)
             counts = listing.counts(db, wanted)
+            labels = labels_of(db, (line.aud for line in page.lines)) if args.json else {}
             day = here.day
     if args.json:
-        say_json({"exposures": msgspec.to_builtins(page.lines), "counts": msgspec.to_builtins(counts)})
+        say_json(
+            {"exposures": [told(line, labels) for line in page.lines], "counts": msgspec.to_builtins(counts)}
+        )
         return 0
     for line in page.lines:
         say(_line(line, day))
@@ -152,6 +155,8 @@ def _catch_up(here: Here) -> None:
 def _line(x: ExposureLine, day: date) -> str:
     when = "no date   " if x.due is None else f"{x.due}"
     late = " OVERDUE" if x.due is not None and x.due < day and x.status == "open" else ""
+    if late and x.before_listed:
+        late = " due before it was listed here"
     fixed = f"; fixed in {', '.join(x.fixed)}" if x.fixed else ""
     fixed += " (a pre-release)" if x.fixed_prerelease else ""
     possible = " (possible)" if x.verdict == "unknown" else ""

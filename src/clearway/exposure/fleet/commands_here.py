@@ -12,7 +12,7 @@ from clearway.records.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from clearway.advisories.table import Table
     from clearway.records.principal import Principal
@@ -95,6 +95,28 @@ def say_json(value: Any) -> None:
     import msgspec
 
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+
+
+def told(value: Any, labels: dict[int, str]) -> dict[str, Any]:
+    """A struct for a reader outside: without numbers that mean something in this database alone, with its marking.
+
+    `labels` are those of `labels_of`.
+    """
+    import msgspec
+
+    found: dict[str, Any] = msgspec.to_builtins(value)
+    kept = {k: v for k, v in found.items() if k not in _NUMBERS}
+    return kept | {"tlp": labels[found["aud"]]} if "aud" in found else kept
+
+
+_NUMBERS = ("aud", "org", "pv", "version_tag")
+
+
+def labels_of(db: Any, auds: Iterable[int]) -> dict[int, str]:
+    """The TLP label of each audience, as "AMBER"."""
+    from clearway.access import audience
+
+    return {aud: audience.meaning(db, aud).label.removeprefix("TLP:") for aud in {*auds}}
 
 
 def say(text: str, stream: Any = None) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clearway.records.errors import NotFoundError
 from clearway.records.text import plain
 
-from .commands_here import asset_named, opened, say, say_json, table_of
+from .commands_here import asset_named, labels_of, opened, say, say_json, table_of, told
 from .commands_take import about_asset, run_add, run_watch
 
 if TYPE_CHECKING:
@@ -79,8 +79,9 @@ def run_list(args: argparse.Namespace) -> int:
             db, org=org, name=args.name, after=found[-1].asset.asset if found else 0, limit=_PAGE
         ):
             found += part
+        labels = labels_of(db, (x.asset.aud for x in found)) if args.json else {}
     if args.json:
-        say_json([msgspec.to_builtins(x) for x in found])
+        say_json([{**msgspec.to_builtins(x), "asset": _asset(x.asset, labels)} for x in found])
         return 0
     for x in found:
         due = f", next due {x.earliest}" if x.earliest else ""
@@ -103,9 +104,10 @@ def run_show(args: argparse.Namespace) -> int:
         documents = inventory.of_asset(db, found.asset)
         held = inventory.held(db, found.asset)
         said = asset.exposures_said(db, found.asset)
+        labels = labels_of(db, [found.aud])
     if args.json:
-        say_json({"asset": msgspec.to_builtins(found), "exposures": msgspec.to_builtins(said),
-               "inventories": msgspec.to_builtins(documents), "components": msgspec.to_builtins(held),
+        say_json({"asset": _asset(found, labels), "exposures": msgspec.to_builtins(said),
+               "inventories": msgspec.to_builtins(documents), "components": [told(h, {}) for h in held],
                "unjudged": msgspec.to_builtins(bare)})  # fmt: skip
         return 0
     say(f"{plain(found.name)}: {found.exposure}, {found.details.environment}; {len(held):,} components")
@@ -117,6 +119,12 @@ def run_show(args: argparse.Namespace) -> int:
             f"{d.added:,} added, {d.removed:,} removed{'' if d.current else ' (replaced)'}"
         )
     return 0
+
+
+def _asset(found: Any, labels: dict[int, str]) -> dict[str, Any]:
+    shown = told(found, labels)
+    del shown["version"]  # of the row, for who changes it
+    return shown
 
 
 def run_diff(args: argparse.Namespace) -> int:
@@ -135,7 +143,8 @@ def run_diff(args: argparse.Namespace) -> int:
             raise NotFoundError(f"no inventory {chosen} of it", where=found.name)
         difference = inventory.difference(db, chosen)
     if args.json:
-        say_json(msgspec.to_builtins(difference))
+        sides = {side: [told(h, {}) for h in getattr(difference, side)] for side in ("added", "removed")}
+        say_json(msgspec.to_builtins(difference) | sides)
         return 0
     for mark, rows in (("+", difference.added), ("-", difference.removed)):
         for h in rows:

@@ -12,7 +12,7 @@ everything that is visible:
 # ruff: noqa: S608 - queries are composed of constants; what people type is always a parameter
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from msgspec import Struct
@@ -20,6 +20,7 @@ from msgspec import Struct
 from clearway.exposure.fixes import offered
 from clearway.records.errors import NotFoundError, UsageError
 
+from .listed import before_listed, known_since
 from .wanted import FACETS, STATUSES, VERDICTS, Conditions, Filter, conditions, joins, walked
 
 if TYPE_CHECKING:
@@ -77,6 +78,11 @@ class ExposureLine(Struct, frozen=True, kw_only=True):
     marked: bool
     version_tag: int  # for If-Match
     aud: int
+
+    @property
+    def before_listed(self) -> bool:
+        """Whether it was due before it was known here: no days over are counted then."""
+        return before_listed(self.due, known_since(self.first_seen.astimezone(UTC).date(), self.detected))
 
 
 class Page(Struct, frozen=True, kw_only=True):

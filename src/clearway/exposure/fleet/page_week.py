@@ -88,10 +88,10 @@ def read(db: psycopg.Connection[Any], day: date, org: int | None, table: Table |
     counted = db.execute(
         """select count(*), count(*) filter (where exists (
             select from clearway.exposure e where e.asset = a.asset and e.gone is null and e.status = 0
-                and e.verdict = 1))
+                and e.verdict = 1)), array_agg(distinct a.aud::int)
         from clearway.asset a where (%s::int is null or a.org = %s) and a.decommissioned is null""",
         (org, org),
-    ).fetchone() or (0, 0)
+    ).fetchone() or (0, 0, None)
     following = listing.page(
         db,
         Filter(
@@ -114,7 +114,12 @@ def read(db: psycopg.Connection[Any], day: date, org: int | None, table: Table |
         issuer=directive.issuer,
         url=directive.url,
         standing=page_why.standing_for(db, org, directive.id, day) if org is not None else "advisory",
-        auds=tuple({line.aud for step in steps for line in week.lines_of(db, step.step.exposures[:_LINES])}),
+        # That a machine needs nothing is told of it too.
+        auds=tuple(
+            {line.aud for step in steps for line in week.lines_of(db, step.step.exposures[:_LINES])}
+            | {line.aud for line in following}
+            | {*(counted[2] or ())}
+        ),
         redating=org is not None and bool(ruling.pending(db, [org])),
         directive_id=directive.id,
         authority=page_rule.issuer(db, setting.version_id),

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from clearway.access import audience
 from clearway.access.marking import own
 from clearway.directives import timeline
-from clearway.directives.reports.provider import Chosen, Found, Provider
+from clearway.directives.reports.provider import Chosen, Found, Late, Provider
 from clearway.directives.reports.row import AssetTags, ReportRow, Status
 from clearway.records.errors import InputError, NotFoundError
 
@@ -70,7 +70,8 @@ select e.exposure, e.asset, v.purl, v.ecosystem, v.name, v.version, e.how, f.id,
         where i.asset = e.asset and e.pv = any(i.removed) and i.received < %(end)s and i.received >= e.first_seen),
     case when k.until is null then f.kev else k.kev end,
     case when k.until is null then f.kev_due else k.kev_due end,
-    coalesce(k.automatable, f.automatable), coalesce(k.impact, f.impact), coalesce(k.ssvc_dated, f.ssvc_dated)
+    coalesce(k.automatable, f.automatable), coalesce(k.impact, f.impact), coalesce(k.ssvc_dated, f.ssvc_dated),
+    least((e.first_seen at time zone 'UTC')::date, coalesce(h.detected, e.detected))
 from clearway.exposure e
 join clearway.package_version v on v.pv = e.pv
 left join lateral (select * from clearway.exposure_history h where h.exposure = e.exposure and h.until >= %(end)s
@@ -126,17 +127,19 @@ class FleetRows:
         """For each that is wanted the patches that the fleet has seen."""
         return patched.patches(db, wanted)
 
-    def overdue(self, db: psycopg.Connection[Any], org: int, as_of: date, most: int) -> int:
-        """How many of the organisation's exposures are past their date on `as_of`, at most `most`.
+    def overdue(self, db: psycopg.Connection[Any], org: int, as_of: date, most: int) -> Late:
+        """How many of the organisation's exposures are past their date on `as_of`, of at most `most`.
 
         As in its reports: what is mitigated or accepted is open, for the flaw is still there.
         """
         row = db.execute(
-            """select count(*) from (select from clearway.exposure e where e.org = %s and e.gone is null
+            """select count(*), count(*) filter (where due < known) from (
+                select e.due, least((e.first_seen at time zone 'UTC')::date, e.detected) as known
+                from clearway.exposure e where e.org = %s and e.gone is null
                 and e.status = any(%s) and e.verdict = %s and e.due < %s limit %s) late""",
             (org, _OPEN, _AFFECTED, as_of, most),
         ).fetchone()
-        return row[0] if row else 0
+        return Late(*row) if row else Late()
 
     def options(self, db: psycopg.Connection[Any], org: int, directive: str, as_of: date) -> Chosen:
         """The organisation's setting of that day, where it was about this directive, in names that its version has."""
@@ -186,7 +189,7 @@ class FleetRows:
                 over, removed = row[10] is not None and row[10] < end, row[13]
                 if row[2] == REPORTED and over and not removed and asset.decommissioned is None:
                     continue  # what is held explains it, and is a row of its own
-                held = tier(FlawDates(row[6], *row[14:]), exposed[row[0]], row[7], row[5])
+                held = tier(FlawDates(row[6], *row[14:-1]), exposed[row[0]], row[7], row[5])
                 made = _row(asset, row, held, end)
                 while (
                     key := (asset.id, made.flaw, made.component)
@@ -241,9 +244,24 @@ def _tags(row: Any, organisation: str, words: Said, as_of: date) -> AssetTags:
 
 
 def _row(asset: AssetTags, row: Any, tier: Tier, end: datetime) -> ReportRow:
-    _, purl, ecosystem, name, version, _, flaw, detected, word, until, gone, decided, detail, removed, *_ = (
-        row
-    )
+    (
+        _,
+        purl,
+        ecosystem,
+        name,
+        version,
+        _,
+        flaw,
+        detected,
+        word,
+        until,
+        gone,
+        decided,
+        detail,
+        removed,
+        *_,
+        known,
+    ) = row
     status, since, reason = _STATUS[word], _day(decided), detail or ""
     if status == "accepted" and until is not None and until < _day(end - timedelta(days=1)):
         status, since, reason = "open", until, f"accepted until {until}"
@@ -265,6 +283,7 @@ def _row(asset: AssetTags, row: Any, tier: Tier, end: datetime) -> ReportRow:
         due=tier.due,
         start=tier.start,
         detected=detected,
+        known_since=known,
         kev_added=tier.kev_added,
         forensic_triage=tier.decision.forensic_triage,
         row=tier.decision.row,

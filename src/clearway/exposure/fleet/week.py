@@ -10,7 +10,7 @@ from msgspec import Struct
 from clearway.exposure.fixes import early_version
 from clearway.exposure.plan import least_that_ends
 
-from . import listing
+from . import listed, listing
 from .wanted import Filter
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ class Line(NamedTuple):
     fixed: list[str]
     kev: bool
     aud: int
-    first_seen: date
+    known: date  # since when
 
 
 class Step(Struct, frozen=True, kw_only=True):
     """One upgrade of one component, wherever it runs. `to` "" when no source names a fix.
 
     `prerelease`: `to` is one, because no source names a release that ends it. `before_listed`: all of it that is
-    overdue was due before it was first seen here, the earliest on `first_listed`.
+    overdue was due before it was known here, the earliest on `first_listed`.
     """
 
     ecosystem: str
@@ -128,7 +128,7 @@ def plan(
 # Each is looked up by its number (`offset 0`), whatever the planner thinks of how few rows a policy lets through.
 _LINES = """select e.exposure, e.asset, a.name, a.exposure, f.id, v.ecosystem, v.name, v.version, e.due, c.tier,
     c.forensic, coalesce(n.fixed, '{}'), f.kev is not null, e.aud::int,
-    (e.first_seen at time zone 'UTC')::date
+    least((e.first_seen at time zone 'UTC')::date, e.detected)
 from unnest(%s::bigint[]) with ordinality as w(exposure, place)
 cross join lateral (select * from clearway.exposure x where x.exposure = w.exposure offset 0) e
 cross join lateral (select * from clearway.asset x where x.asset = e.asset offset 0) a
@@ -150,8 +150,7 @@ def _late(line: Line, day: date) -> bool:
 
 
 def _before(line: Line) -> bool:
-    """Whether it was due before it was first seen here: nobody could have kept that date with this fleet."""
-    return line.due is not None and line.due < line.first_seen
+    return listed.before_listed(line.due, line.known)
 
 
 def _urgency(step: Step) -> tuple[Any, ...]:
@@ -175,7 +174,7 @@ def _step(group: list[Line], day: date) -> Step:
         to=to,
         prerelease=early_version(first.ecosystem, to),
         before_listed=_late(first, day) and all(_before(line) for line in group if _late(line, day)),
-        first_listed=min(line.first_seen for line in group),
+        first_listed=min(line.known for line in group),
         assets=tuple(dict.fromkeys((line.asset, line.asset_name) for line in group)),
         flaws=tuple(dict.fromkeys(line.flaw for line in group)),
         exposures=tuple(line.exposure for line in group),
