@@ -64,7 +64,7 @@ class Furnished:
     def _validated(self, found: kept.Finding, reached: int) -> None:
         desk = self.desk
         with desk.acting(desk.coordinator) as db:
-            number = validation.ask(db, found, upto=4, seconds=30)
+            number = validation.one(db, found.id, validation.ask(db, found, upto=4, seconds=30)).id
         words = (
             "the recipe is valid", "heap-buffer-overflow at each run", "silent on the patched build",
             "47 tests pass as before", "no variant finds anything related",
@@ -110,7 +110,7 @@ class Furnished:
         desk = self.desk
         found = desk.finding(title="Stack overflow on deep recursion", package="mistfall", state="queued")
         with desk.acting(desk.coordinator) as db:
-            number = validation.ask(db, found)
+            number = validation.one(db, found.id, validation.ask(db, found)).id
         with desk.owner() as db:
             validation.begin(db, number)
             validation.tell(db, number, "silent", 2, 3)

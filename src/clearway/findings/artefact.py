@@ -37,9 +37,13 @@ _MAX_NAME = 300
 
 
 class Artefact(Struct, frozen=True, kw_only=True):
-    """One sealed file; `bytes` and `sha256` are of what was sealed. `name` is a label: never a path to write to."""
+    """One sealed file; `bytes` and `sha256` are of what was sealed. `name` is a label: never a path to write to.
+
+    `id` stays within: it counts the files of all findings. What is told is `number`: 1, 2, … within the finding.
+    """
 
     id: int
+    number: int
     finding: int
     aud: int
     kind: Kind
@@ -59,7 +63,7 @@ class File(Struct, frozen=True, kw_only=True):
     media: str = ""
 
 
-_SELECT = """select a.artefact, a.finding, a.aud::int, a.kind, a.name, a.media, a.bytes,
+_SELECT = """select a.artefact, a.nth, a.finding, a.aud::int, a.kind, a.name, a.media, a.bytes,
     encode(a.sha256, 'hex'), a.added
     from clearway.artefact a"""
 
@@ -93,8 +97,8 @@ def add_all(
         row = db.execute(
             """insert into clearway.artefact as a (finding, org, aud, kind, name, media, bytes, sha256, sealed)
             values (%s, %s, %s, %s, %s, %s, %s, %s, %b) on conflict do nothing
-            returning a.artefact, a.finding, a.aud::int, a.kind, a.name, a.media, a.bytes, encode(a.sha256, 'hex'),
-                a.added""",
+            returning a.artefact, a.nth, a.finding, a.aud::int, a.kind, a.name, a.media, a.bytes,
+                encode(a.sha256, 'hex'), a.added""",
             (finding.id, finding.org, finding.aud, file.kind, name, media, len(file.data), digest, sealed),
         ).fetchone()
         if row is None:  # the same file is there
@@ -125,20 +129,20 @@ def listed(db: Connection, finding: int, *kinds: Kind) -> list[Artefact]:
     return [_artefact(row) for row in rows]
 
 
-def one(db: Connection, number: int) -> Artefact:
-    """The file of that number. Raises NotFoundError."""
-    row = db.execute(f"{_SELECT} where a.artefact = %s", (number,)).fetchone()
+def one(db: Connection, file: int) -> Artefact:
+    """The file whose `id` that is. Raises NotFoundError."""
+    row = db.execute(f"{_SELECT} where a.artefact = %s", (file,)).fetchone()
     if row is None:
-        raise NotFoundError("no such file", where=f"artefact/{number}")
+        raise NotFoundError("no such file")
     return _artefact(row)
 
 
 def of(db: Connection, finding: Finding, number: int) -> Artefact:
-    """The file of that number, which is one of the finding's. Raises NotFoundError."""
-    found = one(db, number)
-    if found.finding != finding.id:
-        raise NotFoundError("no such file", where=f"artefact/{number}")
-    return found
+    """The file of that number within the finding. Raises NotFoundError."""
+    row = db.execute(f"{_SELECT} where a.finding = %s and a.nth = %s", (finding.id, number)).fetchone()
+    if row is None:
+        raise NotFoundError("no such file", where=f"{finding.subject}/artefact/{number}")
+    return _artefact(row)
 
 
 def by_sha256(db: Connection, finding: int, digest: str) -> Artefact:
@@ -167,13 +171,13 @@ def read(db: Connection, vault: Vault, artefact: Artefact, *, logged: bool = Tru
         (artefact.id,),
     ).fetchone()
     if row is None:
-        raise NotFoundError("no such file", where=f"artefact/{artefact.id}")
+        raise NotFoundError("no such file", where=f"artefact/{artefact.number}")
     subject = kept.subject(row[1])
     data = vault.open(subject, row[0], label=_label(artefact.kind, artefact.sha256))
     if sha256(data).hexdigest() != artefact.sha256:
-        raise IntegrityError("the file's hash does not hold", where=f"artefact/{artefact.id}")
+        raise IntegrityError("the file's hash does not hold", where=f"artefact/{artefact.number}")
     if logged:
-        ledger.append_read(db, [f"{subject}/artefact/{artefact.id}"], artefact.aud)
+        ledger.append_read(db, [f"{subject}/artefact/{artefact.number}"], artefact.aud)
     return data
 
 

@@ -51,7 +51,7 @@ def test_evidence_that_the_desk_took_back_makes_no_key_and_joins_nobody(desk: De
     assert standing(desk, two.ours) == [("same", "input")]
     with desk.acting(desk.coordinator) as db:
         (wrong,) = validation.listed(db, two.theirs.id)
-        assert validation.revoke(db, two.theirs, wrong.id, "the input was another's").level == 0
+        assert validation.revoke(db, two.theirs, wrong.number, "the input was another's").level == 0
     replay(desk)
     assert kinds(desk, two.theirs) == {"context", "place"}
     assert standing(desk, two.ours) == [("likely", "context")]

@@ -95,8 +95,27 @@ def test_a_file_is_a_download_and_its_reading_is_on_the_log(api: Api, desk: Desk
     assert answer.headers["content-disposition"].startswith("attachment;")
     assert answer.headers["content-type"] == "application/octet-stream"
     assert desk.acts()[-1] == "content.read"
+    assert api.ask(desk.finder, "GET", f"/findings/{handling}/files/{len(files) + 1}").status_code == 404
     other = api.ask(desk.finder, "POST", "/findings", dump(own(title="Other"))).json()["taken"][0]["handling"]
-    assert api.ask(desk.finder, "GET", f"/findings/{other}/files/{proof['id']}").status_code == 404
+    theirs = api.ask(desk.finder, "GET", f"/findings/{other}").json()["files"]
+    beyond = max(f["id"] for f in theirs) + 1
+    assert api.ask(desk.finder, "GET", f"/findings/{other}/files/{beyond}").status_code == 404
+
+
+def test_what_one_reporter_sends_is_not_counted_by_the_numbers_of_another(api: Api, desk: Desk) -> None:
+    """Files, validations, edges and what is said of public flaws: no number tells how much others have reported."""
+    for title in ("One", "Two", "Three"):
+        api.ask(desk.finder, "POST", "/findings", dump(own(title=title)))
+    handling = api.ask(desk.finder, "POST", "/findings", dump(own(title="Mine"))).json()["taken"][0][
+        "handling"
+    ]
+    files = api.ask(desk.finder, "GET", f"/findings/{handling}").json()["files"]
+    assert [f["id"] for f in files] == list(range(1, len(files) + 1))
+    more = dump({"files": [{"name": "again", "kind": "input", "data": "eyJhIjox"}]})
+    api.ask(desk.finder, "POST", f"/findings/{handling}/supplement", more)
+    now = api.ask(desk.finder, "GET", f"/findings/{handling}").json()["files"]
+    assert [f["id"] for f in now] == list(range(1, len(now) + 1))
+    assert now[: len(files)] == files  # a number stays where it is
 
 
 def test_a_finding_and_a_list_of_them_are_read_on_the_log_by_whoever_reads_them(api: Api, desk: Desk) -> None:

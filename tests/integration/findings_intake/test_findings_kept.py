@@ -161,7 +161,9 @@ def test_sealed_bytes_that_are_moved_to_another_finding_do_not_open(desk: Desk) 
         artefact.add(db, desk.vault, mine, File(kind="input", data=b"one"))
         artefact.add(db, desk.vault, other, File(kind="input", data=b"two"))
     with desk.owner() as db:
-        db.execute("update clearway.artefact set finding = %s where finding = %s", (mine.id, other.id))
+        db.execute(
+            "update clearway.artefact set finding = %s, nth = nth + 9 where finding = %s", (mine.id, other.id)
+        )
         moved = next(a for a in artefact.listed(db, mine.id) if a.bytes == 3 and a.sha256.startswith("3fc4"))
         with pytest.raises(IntegrityError):
             artefact.read(db, desk.vault, moved)

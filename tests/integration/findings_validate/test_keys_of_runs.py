@@ -77,6 +77,7 @@ def validated(
         )
     with desk.acting(desk.coordinator) as db:
         number = validation.ask(db, found, upto=1, seconds=0, vouched=vouched)
+        number = validation.one(db, found.id, number).id
     ends = time.monotonic() + 40
     while True:
         with desk.owner() as db:

@@ -36,6 +36,7 @@ def judged(
     """A validation that was asked for, and that a job has kept with these results from E1 on."""
     with desk.acting(desk.coordinator) as db:
         number = validation.ask(db, kept.by_id(db, finding.id), vouched=vouched, why=why)
+        made_id = validation.one(db, finding.id, number).id
     steps = tuple(
         Step(level=n, result=result, why=f"of E{n}")  # type: ignore[arg-type]
         for n, result in enumerate(("met", *results))
@@ -62,7 +63,7 @@ def judged(
             numbers[step.level] = artefact.add(db, desk.vault, finding, file).id
         validation.finish(
             db,
-            number,
+            made_id,
             Judged(ladder=Ladder(steps=steps)),
             recipe=recipe,
             environment="",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from clearway.findings.validate import validation
 from findings_world import Desk
-from steps import Steps, there
+from steps import Steps, step_of, there
 
 
 def test_taken_back_and_made_again_validations_are_asked_for_as_before(desk: Desk) -> None:
-    steps = Steps(desk.people.url, "0017", "0046", "0054")
+    steps = Steps(desk.people.url, "0017", "0046", "0054", step_of("own_numbers"))
 
     def found() -> set[tuple[str, str]]:
         with desk.owner() as db:

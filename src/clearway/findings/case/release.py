@@ -247,8 +247,8 @@ def _say_known(db: Connection, vault: Vault, case: Case) -> None:
         ]
         if any((s.flaw, s.affected) == (assets.name_of(case), affected) for s in said):
             continue
-        for one in said:
-            public.take_back(db, finding, one.id, "a newer version of the advisory says otherwise")
+        for number in (one.id for one in said if one.id is not None):
+            public.take_back(db, finding, number, "a newer version of the advisory says otherwise")
         public.say(
             db, finding, assets.name_of(case), fixed, f"published as {case.handling}", affected=affected
         )

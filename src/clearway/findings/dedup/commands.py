@@ -52,7 +52,7 @@ def run_duplicates(args: argparse.Namespace) -> int:
             f"  reported by {plain(credit.organisation, 80)} on {credit.received:%Y-%m-%d} ({credit.handling})"
         )
     for edge in found.edges:
-        act = f", act {edge.act}" if edge.act else f", edge {edge.id}"
+        act = f", act {edge.act}" if edge.act else f", edge {edge.id}" if edge.id else ""
         gone = "revoked: " if edge.revoked else ""
         print(
             plain(

@@ -41,9 +41,12 @@ MOST = 1_000  # findings of one group that one act may touch: as many as a case 
 
 
 class Edge(Struct, frozen=True, kw_only=True):
-    """One edge. `one` and `other` are handling ids; `revoked` null while it stands; `act` numbers a person's act."""
+    """One edge. `one` and `other` are handling ids; `revoked` null while it stands; `act` numbers a person's act.
 
-    id: int
+    `id` and `act` are told to the desk alone (null for others).
+    """
+
+    id: int | None
     one: str
     other: str
     verdict: Verdict

@@ -62,9 +62,9 @@ class Suggestion(Struct, frozen=True, kw_only=True):
 
 
 class Statement(Struct, frozen=True, kw_only=True):
-    """What was said: this finding *is* that flaw, or its return."""
+    """What was said: this finding *is* that flaw, or its return. `id` is told to the desk alone."""
 
-    id: int
+    id: int | None
     flaw: str
     verdict: Verdict
     fixed: tuple[str, ...]

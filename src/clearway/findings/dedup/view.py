@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clearway.records.errors import NotFoundError
+from clearway.store.scalar import scalar
 
 from .. import kept
 from . import edge, public, rekey
@@ -68,7 +70,9 @@ class Duplicates(Struct, frozen=True, kw_only=True):
 
 
 def view(db: Connection, finding: Finding, suggested: tuple[Suggestion, ...] = ()) -> Duplicates:
-    """Everything that is said of `finding` and others."""
+    """Everything that is said of `finding` and others. Numbers of edges, acts and statements are the desk's: they go
+    through all findings, and would tell a reporter how much is said of others'."""
+    desk = bool(scalar(db, "select clearway.is_desk()::int"))
     group = edge.members(db, edge.group_of(db, finding.id))
     known = {f.id for f in group}
     alike = []
@@ -86,9 +90,9 @@ def view(db: Connection, finding: Finding, suggested: tuple[Suggestion, ...] = (
         handling=finding.handling,
         group=tuple(member(f) for f in group),
         credits=edge.credits_of(group),
-        edges=tuple(edge.of(db, finding)),
+        edges=tuple(e if desk else replace(e, id=None, act=None) for e in edge.of(db, finding)),
         alike=tuple(alike),
-        known=public.statements(db, finding.id),
+        known=tuple(s if desk else replace(s, id=None) for s in public.statements(db, finding.id)),
         suggested=suggested,
     )
 

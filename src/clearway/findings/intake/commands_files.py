@@ -42,20 +42,21 @@ def run_files(args: argparse.Namespace) -> int:
     if args.number is not None:
         write_out(data, args.out)
         if args.out and args.json:
-            print_json({"id": found.id, "sha256": found.sha256, "bytes": found.bytes})
+            print_json({"id": found.number, "sha256": found.sha256, "bytes": found.bytes})
         return 0
     if args.json:
         print_json(
             {
                 "files": [
-                    {n: getattr(f, n) for n in ("id", "kind", "name", "media", "bytes", "sha256")}
+                    {"id": f.number}
+                    | {n: getattr(f, n) for n in ("kind", "name", "media", "bytes", "sha256")}
                     for f in listed
                 ]
             }
         )
         return 0
     for one in listed:
-        print(plain(f"{one.id:6d}  {one.kind:10s}  {one.bytes:>12,}  {one.sha256}  {one.name}", 400))
+        print(plain(f"{one.number:6d}  {one.kind:10s}  {one.bytes:>12,}  {one.sha256}  {one.name}", 400))
     return 0
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class FileLine(Struct, frozen=True, kw_only=True):
-    """One sealed file: what it is called, and the SHA-256 of what was sealed."""
+    """One sealed file: `id` is its number within the finding; what it is called, the SHA-256 of what was sealed."""
 
     id: int
     kind: str
@@ -85,4 +85,5 @@ def view(db: Connection, finding: Finding) -> FindingView:
 
 
 def _line(file: Artefact) -> FileLine:
-    return FileLine(**{name: getattr(file, name) for name in FileLine.__struct_fields__})
+    same = {name: getattr(file, name) for name in FileLine.__struct_fields__}
+    return FileLine(**{**same, "id": file.number})

@@ -87,7 +87,8 @@ class StepView(Struct, frozen=True, kw_only=True):
 
 class ValidationView(Struct, frozen=True, kw_only=True):
     """One validation. `level` is the highest that holds with all below it, null while it runs; since `revoked` it
-    counts for nothing, and its statements no longer hold."""
+    counts for nothing, and its statements no longer hold. `id`, `patch`, `log` and a step's `statement` are numbers
+    within the finding."""
 
     id: int
     handling: str
@@ -129,14 +130,18 @@ class Asked(Struct, frozen=True):
 
 
 def view(handling: str, found: Validation) -> ValidationView:
-    """A validation as it is told."""
+    """A validation as it is told: all numbers are within its finding."""
     same = {
         name: getattr(found, name)
         for name in ValidationView.__struct_fields__
         if name in found.__struct_fields__
     }
-    steps = tuple(StepView(**{n: getattr(s, n) for n in StepView.__struct_fields__}) for s in found.steps)
-    return ValidationView(**{**same, "handling": handling, "steps": steps})
+    steps = tuple(
+        StepView(**{n: getattr(s, n) for n in StepView.__struct_fields__} | {"statement": s.statement_file})
+        for s in found.steps
+    )
+    own = {"id": found.number, "patch": found.patch_file, "log": found.log_file}
+    return ValidationView(**{**same, **own, "handling": handling, "steps": steps})
 
 
 def handlers() -> list[HTTPRouteHandler]:

@@ -177,7 +177,7 @@ class Desk:
             told, _ = statement.opened(data, desk_key.known(db))
             by, why = plain(said.name, 200), plain(said.why, 2000)
             new = statement.accepted(told, by, why, datetime.now(UTC))
-            file = self._statement(number, new)
+            file = self._statement(found.number, new)
             added = artefact.add(db, self.vault, finding, file)
             step = level.Step(level=6, result="met", why=f"accepted by {by}: {why}", times=1, of=1)
             place = (finding.id, finding.org, finding.aud)
@@ -188,7 +188,7 @@ class Desk:
             )
             ledger.append(
                 db, "validation.accepted", finding.subject,
-                {"validation": number, "statement": added.sha256}, aud=finding.aud,
+                {"validation": found.number, "statement": added.sha256}, aud=finding.aud,
             )  # fmt: skip
             now = validation.best(db, finding.id)
             kept.set_level(db, finding, now.level, now.why)
@@ -253,17 +253,19 @@ class Desk:
         environment: str,
         made: tuple[statement.Statement, ...],
     ) -> None:
-        files = [self._statement(asked.id, one) for one in made]
+        files = [self._statement(asked.number, one) for one in made]
         if made and asked.patch is not None:  # what was judged is no file of the report's
-            files.append(File(kind="statement", data=raw, name=f"validation-{asked.id}-recipe.json"))
+            files.append(File(kind="statement", data=raw, name=f"validation-{asked.number}-recipe.json"))
         added = artefact.add_all(db, self.vault, finding, files)
         numbers = {one.predicate.level: a.id for one, a in zip(made, added, strict=False)}
         log = None
         if judged.output:
-            file = File(kind="log", data=judged.output, name=f"validation-{asked.id}.log", media="text/plain")
+            file = File(
+                kind="log", data=judged.output, name=f"validation-{asked.number}.log", media="text/plain"
+            )
             log = artefact.add(db, self.vault, finding, file).id
         if judged.firing:  # who mends the patch needs it
-            file = File(kind="log", data=judged.firing, name=f"validation-{asked.id}-variant")
+            file = File(kind="log", data=judged.firing, name=f"validation-{asked.number}-variant")
             artefact.add(db, self.vault, finding, file)
         validation.finish(
             db, asked.id, judged, recipe=sha256(raw).hexdigest() if raw else "", environment=environment,
@@ -272,7 +274,7 @@ class Desk:
         ledger.append(
             db, "validation.judged", finding.subject,
             {
-                "validation": asked.id, "level": judged.ladder.level, "vulnerable": judged.vulnerable,
+                "validation": asked.number, "level": judged.ladder.level, "vulnerable": judged.vulnerable,
                 "patched": judged.patched, "statements": [a.sha256 for a in added],
             },
             aud=finding.aud,

@@ -138,7 +138,7 @@ def _act(args: argparse.Namespace, db: Db, finding: Finding) -> None:
     for one in found:
         level = f"E{one.level}" if one.level is not None else "-"
         back = f"; taken back: {plain(one.revoked_why, 300)}" if one.revoked is not None else ""
-        print(f"{one.id}  {one.state:8s} {level}  {plain(one.why, 300)}{back}")
+        print(f"{one.number}  {one.state:8s} {level}  {plain(one.why, 300)}{back}")
         for step in one.steps:
             print(f"     E{step.level} {step.result}: {step.times} of {step.of}  {plain(step.why, 300)}")
 

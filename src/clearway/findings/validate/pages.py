@@ -18,6 +18,7 @@ from clearway.records.errors import ConflictError, InputError
 from .. import artefact, kept
 from ..named import HandlingText
 from . import level, pages_log, validation
+from .api import MOST_NUMBER
 from .statement import READ as RECIPE
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def handlers() -> list[HTTPRouteHandler]:
         values = msgspec.to_builtins(data)
         try:
             upto, seconds = _number(data.upto, "upto", 1, 5), _number(data.seconds, "seconds", 0, 3600)
-            patch = _number(data.patch, "patch", 1, 1 << 62) if data.patch.strip() else None
+            patch = _number(data.patch, "patch", 1, MOST_NUMBER) if data.patch.strip() else None
             with acting(request) as (db, _):
                 finding = kept.one(db, handling)
                 vouched = _vouched(db, finding.id, published=bool(data.vouched), read=bool(data.read))
@@ -144,7 +145,7 @@ def handlers() -> list[HTTPRouteHandler]:
                     files = {d for v in validation.listed(db, finding.id) for d in v.vouched}
                     validation.unvouch(db, finding, files, why)
                 else:
-                    validation.revoke(db, finding, _number(data.which, "which", 1, 1 << 62), why)
+                    validation.revoke(db, finding, _number(data.which, "which", 1, MOST_NUMBER), why)
         except (InputError, ConflictError) as error:
             return _shown(
                 request, handling, Form(values, {error.where if error.where in values else "": str(error)})
@@ -184,7 +185,7 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
         may=may and finding.state in ("queued", "judged") and running is None,
         coordinates=may,
         patches=[f for f in files if f.kind == "patch"],
-        firing={f.name: f.id for f in files if f.kind == "log"},
+        firing={f.name: f.number for f in files if f.kind == "log"},
         form=form,
     )
 

@@ -72,7 +72,7 @@ def listed(
                 continue
             found.append(
                 Revoked(
-                    statement=digest_of(data), level=step.level, validation=one.id, at=one.revoked,
+                    statement=digest_of(data), level=step.level, validation=one.number, at=one.revoked,
                     why=one.revoked_why,
                 )
             )  # fmt: skip

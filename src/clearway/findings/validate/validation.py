@@ -39,7 +39,7 @@ State = Literal["waiting", "running", "done", "failed"]
 
 
 class KeptStep(Struct, frozen=True, kw_only=True):
-    """One level. `statement` is the number of its signed statement among the finding's files."""
+    """One level. `statement` is its signed statement's `Artefact.id`, `statement_file` its number in the finding."""
 
     level: int
     result: str
@@ -48,12 +48,18 @@ class KeptStep(Struct, frozen=True, kw_only=True):
     of: int
     statement: int | None
     at: datetime
+    statement_file: int | None = None
 
 
 class Validation(Struct, frozen=True, kw_only=True):
-    """One trial. `crash` is the key of the crash state; `log` the number of a file with what the first run wrote."""
+    """One trial. `crash` is the key of the crash state; `log` the file with what the first run wrote.
+
+    `id`, `patch` and `log` stay within: they count what hangs on all findings. What is told is `number`, `patch_file`
+    and `log_file`: 1, 2, … within the finding.
+    """
 
     id: int
+    number: int
     finding: int
     org: int
     aud: int
@@ -81,6 +87,8 @@ class Validation(Struct, frozen=True, kw_only=True):
     revoked: datetime | None
     revoked_why: str
     again_why: str
+    patch_file: int | None
+    log_file: int | None
     steps: tuple[KeptStep, ...] = ()
 
 
@@ -92,9 +100,11 @@ class Accepting(Struct, frozen=True, kw_only=True):
     why: str
 
 
-_SELECT = """select v.validation, v.finding, v.org, v.aud::int, v.asked, v.upto, v.seconds, v.patch, v.vouched, v.state,
-    v.doing, v.done, v.total, v.begun, v.ended, v.level, v.why, v.recipe, v.crash, v.crash_state, v.vulnerable,
-    v.patched, v.environment, v.log, v.version, v.revoked, v.revoked_why, v.again_why from clearway.validation v"""
+_SELECT = """select v.validation, v.nth, v.finding, v.org, v.aud::int, v.asked, v.upto, v.seconds, v.patch, v.vouched,
+    v.state, v.doing, v.done, v.total, v.begun, v.ended, v.level, v.why, v.recipe, v.crash, v.crash_state, v.vulnerable,
+    v.patched, v.environment, v.log, v.version, v.revoked, v.revoked_why, v.again_why,
+    (select a.nth from clearway.artefact a where a.artefact = v.patch),
+    (select a.nth from clearway.artefact a where a.artefact = v.log) from clearway.validation v"""
 
 
 def ask(
@@ -107,7 +117,9 @@ def ask(
     vouched: Iterable[str] = (),
     why: str = "",
 ) -> int:
-    """Starts a validation of `finding`; its number. The act, with what the desk vouches for, is on the log.
+    """Starts a validation of `finding`; its number within it. `patch` is the number of a file.
+
+    The act, with what the desk vouches for, is on the log.
 
     `vouched` are the SHA-256 of files of the target that the caller has seen to be what is published: a target that
     the reporter alone has sent goes no further than E1. `why` is for a trial after one that failed or was taken back:
@@ -119,13 +131,15 @@ def ask(
         NotFoundError: the finding has no such patch.
     """
     known = sorted({digest.lower() for digest in vouched})
-    number = int(
+    file = None if patch is None else artefact.of(db, finding, patch).id
+    made = int(
         scalar(
             db,
             "select clearway.ask_validation(%s, %s, %s, %s, %s, %s)",
-            (finding.id, upto, seconds, patch, known, why.strip()),
+            (finding.id, upto, seconds, file, known, why.strip()),
         )
     )
+    number = by_id(db, made).number
     ledger.append(
         db,
         "validation.asked",
@@ -157,7 +171,7 @@ def accept(db: Connection, finding: Finding, number: int, name: str, why: str) -
         raise ConflictError(
             "what it says no longer holds: it was taken back, or a repeat fails", where=f"validation {number}"
         )
-    db.execute("select clearway.accept_validation(%s, %s, %s, %s)", (finding.id, number, name, why))
+    db.execute("select clearway.accept_validation(%s, %s, %s, %s)", (finding.id, found.id, name, why))
     ledger.append(
         db,
         "validation.accepting",
@@ -176,7 +190,7 @@ def stands(db: Connection, found: Validation) -> bool:
 
 
 def accepting(owner: Connection, number: int) -> Accepting | None:
-    """Who accepts the validation of that number, as the database noted it with the act; None where nobody does."""
+    """Who accepts the validation whose `id` that is, as the database noted it with the act; None where nobody does."""
     row = owner.execute(
         """select accept_by, accept_name, accept_why from clearway.validation
         where validation = %s and accept_by is not null""",
@@ -195,8 +209,7 @@ def revoke(db: Connection, finding: Finding, number: int, why: str) -> Finding:
         ConflictError: it was taken back already.
         NotFoundError: the finding has no such validation.
     """
-    one(db, finding.id, number)
-    taken = _revoke(db, finding, [number], why)
+    taken = _revoke(db, finding, [one(db, finding.id, number).id], why)
     ledger.append(
         db, "validation.revoked", finding.subject, {"validations": taken, "why": why}, aud=finding.aud
     )
@@ -224,13 +237,16 @@ def unvouch(db: Connection, finding: Finding, files: Iterable[str], why: str) ->
     return tuple(taken)
 
 
-def _revoke(db: Connection, finding: Finding, numbers: list[int], why: str) -> list[int]:
+def _revoke(db: Connection, finding: Finding, ids: list[int], why: str) -> list[int]:
+    """The numbers, within the finding, of those that were taken back."""
     if not why.strip():
         raise InputError("why it is taken back", where="why")
     row = db.execute(
-        "select clearway.revoke_validations(%s, %s::bigint[], %s)", (finding.id, numbers, why)
+        "select clearway.revoke_validations(%s, %s::bigint[], %s)", (finding.id, ids, why)
     ).fetchone()
-    return list(row[0]) if row else []
+    taken = list(row[0]) if row else []
+    told = db.execute("select nth from clearway.validation where validation = any(%s) order by nth", (taken,))
+    return [number for (number,) in told]
 
 
 def _levelled(db: Connection, finding: Finding) -> Finding:
@@ -252,13 +268,13 @@ def listed(db: Connection, finding: int) -> list[Validation]:
 
 
 def one(db: Connection, finding: int, number: int) -> Validation:
-    """One validation of a finding. Raises NotFoundError."""
-    return _one(db, "v.validation = %s and v.finding = %s", (number, finding), number)
+    """One validation of a finding, by its number there. Raises NotFoundError."""
+    return _one(db, "v.nth = %s and v.finding = %s", (number, finding), f"validation {number}")
 
 
-def by_id(db: Connection, number: int) -> Validation:
-    """The validation of that number. Raises NotFoundError."""
-    return _one(db, "v.validation = %s", (number,), number)
+def by_id(db: Connection, validation: int) -> Validation:
+    """The validation whose `id` that is, as jobs have it. Raises NotFoundError."""
+    return _one(db, "v.validation = %s", (validation,))
 
 
 def log_of(db: Connection, vault: Vault, found: Validation) -> tuple[Artefact, bytes]:
@@ -268,7 +284,7 @@ def log_of(db: Connection, vault: Vault, found: Validation) -> tuple[Artefact, b
         NotFoundError: it has none.
     """
     if found.log is None:
-        raise NotFoundError("it has no log", where=f"validation {found.id}")
+        raise NotFoundError("it has no log", where=f"validation {found.number}")
     kept_log = artefact.one(db, found.log)
     return kept_log, artefact.read(db, vault, kept_log)
 
@@ -373,18 +389,19 @@ def _tried(db: Connection, finding: int) -> list[Tried]:
     return [Tried(**dict(zip(Tried.__struct_fields__, row, strict=True))) for row in rows]
 
 
-def _one(db: Connection, where: str, values: tuple[Any, ...], number: int) -> Validation:
+def _one(db: Connection, where: str, values: tuple[Any, ...], place: str = "") -> Validation:
     row = db.execute(f"{_SELECT} where {where}", values).fetchone()
     if row is None:
-        raise NotFoundError("no such validation", where=f"validation {number}")
+        raise NotFoundError("no such validation", where=place)
     return _validation(row, _steps(db, [row[0]]).get(row[0], ()))
 
 
 def _steps(db: Connection, numbers: list[int]) -> dict[int, tuple[KeptStep, ...]]:
     found: dict[int, tuple[KeptStep, ...]] = {}
     for number, *rest in db.execute(
-        """select validation, level, result, why, times, of_runs, statement, at from clearway.validation_step
-        where validation = any(%s) order by validation, level""",
+        """select s.validation, s.level, s.result, s.why, s.times, s.of_runs, s.statement, s.at,
+            (select a.nth from clearway.artefact a where a.artefact = s.statement)
+        from clearway.validation_step s where s.validation = any(%s) order by s.validation, s.level""",
         (numbers,),
     ):
         found[number] = (
