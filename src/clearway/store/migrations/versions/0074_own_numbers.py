@@ -2,8 +2,8 @@
 
 from clearway.store.ddl import run
 
-revision = "0073"
-down_revision = "0072"
+revision = "0074"
+down_revision = "0073"
 branch_labels = None
 depends_on = None
 
