@@ -132,7 +132,7 @@ def test_reported_bytes_are_not_written_to_a_terminal(
     with desk.owner() as db:
         kept_file = artefact.add(db, desk.vault, finding, File(kind="log", data=b"\x1b[2J", name="x"))
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    told = say(desk.finder, "files", finding.handling, kept_file.id, code=2)
+    told = say(desk.finder, "files", finding.handling, kept_file.number, code=2)
     assert "--out" in told
     assert "\x1b[2J" not in told
 
@@ -164,7 +164,11 @@ def test_which_public_flaw_it_is_is_said_and_taken_back(cases: Cases, served: Si
     )
     (one,) = said["known"]
     assert (one["flaw"], one["fixed"]) == ("CVE-2026-0777", ["1.2.3"])
-    assert api(served, desk.finder, f"/findings/{finding.handling}/duplicates")["known"] == said["known"]
+    assert api(served, desk.coordinator, f"/findings/{finding.handling}/duplicates")["known"] == said["known"]
+    # Its number goes through what is said of all findings: a reporter is told none.
+    told = [{**one, "id": None}]
+    assert api(served, desk.finder, f"/findings/{finding.handling}/duplicates")["known"] == told
+    assert say(desk.finder, "known", finding.handling)["known"] == told
     assert "CVE-2026-0777" in say(desk.finder, "known", finding.handling, raw=True)
     say(desk.coordinator, "known", finding.handling, "--is", "CVE-2026-0778", code=2)
     say(desk.finder, "known", finding.handling, "--take-back", one["id"], "--why", "no", code=5)

@@ -127,7 +127,7 @@ def _print(found: Any, shown: tuple[Suggestion, ...]) -> None:
     for said in found:
         gone = "revoked: " if said.revoked else ""
         fixed = f", fixed in {', '.join(said.fixed)}" if said.fixed else ""
-        print(plain(f"{said.id:6d}  {gone}{said.verdict} {said.flaw}{fixed}: {said.reason}", 400))
+        print(plain(f"{said.id or '':>6}  {gone}{said.verdict} {said.flaw}{fixed}: {said.reason}", 400))
     for one in shown:
         alike = [w for w, told in (("same class", one.same_class), ("same place", one.same_place)) if told]
         if one.hint is not None:

@@ -20,6 +20,7 @@ from clearway.records.errors import InputError, NotFoundError
 from clearway.store import events
 from clearway.store.scalar import scalar
 
+from .. import kept
 from ..intake import public
 from ..intake.public import Known, Question
 from . import returned
@@ -163,9 +164,10 @@ def say(
 
 
 def take_back(db: Connection, finding: Finding, number: int, why: str) -> None:
-    """Revokes a statement. Raises NotFoundError, ConflictError (it was revoked already)."""
+    """Revokes a statement. Raises ForbiddenError, NotFoundError, ConflictError (it was revoked already)."""
     if not why.strip():
         raise InputError("say why", where="why")
+    kept.check_works(db, finding)
     found = next((s for s in statements(db, finding.id) if s.id == number), None)
     if found is None:
         raise NotFoundError("the finding has no such statement", where=f"statement {number}")
@@ -174,10 +176,11 @@ def take_back(db: Connection, finding: Finding, number: int, why: str) -> None:
 
 
 def statements(db: Connection, finding: int) -> tuple[Statement, ...]:
-    """What was said of a finding, standing first, newest first."""
+    """What was said of a finding, standing first, newest first. Its number, which goes through what is said of all
+    findings, for the desk alone."""
     rows = db.execute(
-        """select k.known, k.flaw, k.verdict, k.fixed, k.reason, k.at, k.revoked, k.revoked_why, k.affected::text,
-            f.ecosystem, f.release, f.level from clearway.finding_known k
+        """select case when clearway.is_desk() then k.known end, k.flaw, k.verdict, k.fixed, k.reason, k.at, k.revoked,
+            k.revoked_why, k.affected::text, f.ecosystem, f.release, f.level from clearway.finding_known k
         join clearway.finding f on f.finding = k.finding
         where k.finding = %s order by k.revoked is not null, k.known desc limit 100""",
         (finding,),

@@ -92,7 +92,7 @@ def view(db: Connection, finding: Finding, suggested: tuple[Suggestion, ...] = (
         credits=edge.credits_of(group),
         edges=tuple(e if desk else replace(e, id=None, act=None) for e in edge.of(db, finding)),
         alike=tuple(alike),
-        known=tuple(s if desk else replace(s, id=None) for s in public.statements(db, finding.id)),
+        known=public.statements(db, finding.id),
         suggested=suggested,
     )
 
