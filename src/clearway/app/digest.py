@@ -235,9 +235,10 @@ def _has_assets(db: psycopg.Connection[Any], org: int) -> bool:
 
 def _words(step: week.Step) -> str:
     assets = ", ".join(name for _, name in step.assets[:3]) + (" …" if len(step.assets) > 3 else "")
-    what = f"Update {step.name} to {step.to}" if step.to else f"Protect {step.name}: no fix is out"
+    what = f"Update {step.name} to {step.to}" if step.to else f"Find the vendor's fix for {step.name}"
     until = f", due {step.due.isoformat()}" if step.due else ""
-    return plain(f"{what} on {assets}{until}", 300)
+    unsaid = "" if step.to else " (no loaded source names a version)"
+    return plain(f"{what} on {assets}{until}", 300 - len(unsaid)) + unsaid
 
 
 def lines_of(digest: Digest, base_url: str) -> Iterable[tuple[str, list[tuple[str, str]]]]:

@@ -25,7 +25,8 @@ _HELD = 100_000  # components that are looked through for ecosystems without a s
 
 
 class Told(Struct, frozen=True, kw_only=True):
-    """One step. `exposed` of its assets can be reached from the internet; `later`: due then if they could not.
+    """One step. `exposed` of its assets can be reached from the internet; `later`: due then, a day to come, if they
+    could not. `cut_off`: it would have been due later, on a day that is past.
 
     `lead` is the exposure that decides the date. `action` is what CISA's catalogue asks for, "" when it says nothing.
     """
@@ -36,6 +37,7 @@ class Told(Struct, frozen=True, kw_only=True):
     unknown_exposure: int
     later: date | None
     action: str
+    cut_off: bool = False
     traces: traces.Traces = traces.Traces()
 
 
@@ -134,6 +136,7 @@ def _told(db: psycopg.Connection[Any], step: week.Step, day: date, table: Table 
     reached = {line.asset for line in lines if line.reachable == "public"}
     unsaid = {line.asset for line in lines if line.reachable == "unknown"}
     later = page_why.if_internal(db, step.exposures, day) if reached or unsaid else None
+    postponed, cut_off = page_why.postponed(later, step.due, day)
     first = min(lines, key=lambda line: (line.due is None, line.due or day, line.exposure))
     flaw = table.flaw(first.flaw) if table is not None else None
     action = flaw.kev.required_action if flaw is not None and flaw.kev is not None else ""
@@ -142,7 +145,8 @@ def _told(db: psycopg.Connection[Any], step: week.Step, day: date, table: Table 
         lead=first.exposure,
         exposed=len(reached),
         unknown_exposure=len(unsaid),
-        later=later if later is not None and step.due is not None and later > step.due else None,
+        later=postponed,
+        cut_off=cut_off,
         action=action,
         traces=traces.traces(db, step.exposures[:_LINES]) if step.forensic else traces.Traces(),
     )

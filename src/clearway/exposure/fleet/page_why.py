@@ -124,3 +124,11 @@ def if_internal(db: psycopg.Connection[Any], exposures: Sequence[int], day: date
         days.append(due.tier_of(settings[org], due.FlawDates(*flaw), told, detected, how, there, day).due)
     dated = [d for d in days if d is not None]
     return min(dated) if dated else None
+
+
+def postponed(later: date | None, due: date | None, day: date) -> tuple[date | None, bool]:
+    """What cutting off from the internet gives: the later date, where it is one to come (from `day` on); and whether
+    it is a later one that is past, so that it is still worth doing but ends no lateness."""
+    if later is None or due is None or later <= due:
+        return None, False
+    return (later, False) if later >= day else (None, True)

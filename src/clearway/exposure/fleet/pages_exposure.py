@@ -174,11 +174,13 @@ def handlers() -> list[HTTPRouteHandler]:
                 if found.line.asset_exposure != "internal"
                 else None
             )
+            forensic = traces.traces(db, [exposure])
             seen = page_seen.seen(db, [found.line.aud])
             note(f"exposure/{exposure}", [found.line.aud])
             names = _people(db, found.said)
-        if later is not None and (found.line.due is None or later <= found.line.due):
-            later = None
+        later, cut_off = page_why.postponed(later, found.line.due, today())
+        table = table_or_none(request)
+        flaw = table.flaw(found.line.flaw) if table is not None and not found.line.fixed else None
         return page(
             request,
             "exposure/one.html",
@@ -187,6 +189,9 @@ def handlers() -> list[HTTPRouteHandler]:
             why=found,
             line=found.line,
             later=later,
+            cut_off=cut_off,
+            forensic=forensic,
+            action=flaw.kev.required_action if flaw is not None and flaw.kev is not None else "",
             seen=seen,
             form=form,
             names=names,
