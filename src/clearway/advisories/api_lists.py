@@ -9,9 +9,11 @@ from msgspec import Struct
 
 from clearway.http.filters import text
 from clearway.http.listing import Listing
+from clearway.records.clock import SystemClock
 from clearway.store.keyset import Column, Source
 
 from . import feeds
+from .age import aged
 from .feeds.feed import span
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ class SourceItem(Struct, frozen=True, kw_only=True):
     received: str  # when they were last taken in, ISO
     covers: tuple[str, ...]
     partial: tuple[str, ...]
+    old_days: int  # so many days since its newest date, where that is over its limit; else 0
+    limit_days: int  # that limit; 0 where it is not over it
 
 
 class FeedItem(Struct, frozen=True, kw_only=True):
@@ -81,11 +85,13 @@ ASIDE: Listing[AsideItem] = Listing(
 
 def source_items(meta: Meta | None) -> tuple[SourceItem, ...]:
     """The loaded sources as the compiled table has them, by name; none before the first intake."""
+    late = {name: a for a in aged(meta, SystemClock().now().date()) for name in a.members}
     return tuple(
         SourceItem(
             source=note.source, title=note.title or note.source, licence=note.licence, records=note.records,
             undated=note.undated, newest=note.newest, received=note.received, covers=note.covers,
-            partial=note.partial,
+            partial=note.partial, old_days=late[note.source].days if note.source in late else 0,
+            limit_days=late[note.source].limit if note.source in late else 0,
         )
         for note in (meta.sources if meta is not None else ())
     )  # fmt: skip

@@ -42,6 +42,7 @@ class _Entry(Struct, frozen=True):
     licence: str = ""
     covers: frozenset[str] = frozenset()
     least: int = 1
+    days: int = 0
 
 
 @cache
@@ -53,6 +54,7 @@ def _register() -> dict[str, _Entry]:
             entry.get("licence", ""),
             frozenset(entry.get("covers", ())),
             entry.get("least", 1),
+            entry.get("days", 0),
         )
         for name, entry in document.items()
     }
@@ -80,6 +82,11 @@ def notes(loaded: Iterable[Loaded], speaks_of: dict[str, set[str]]) -> tuple[Sou
             )
         )
     return tuple(found)
+
+
+def slow_days(source: str) -> int:
+    """How many days a source may be silent that publishes seldom; 0 for one of the usual pace."""
+    return _register().get(source, _Entry()).days
 
 
 def _as_date(version: str) -> str:

@@ -18,7 +18,7 @@ from msgspec import Struct
 from clearway.access import audience
 from clearway.advisories import feeds
 from clearway.directives.kept import addresses, triages
-from clearway.exposure.fleet import week
+from clearway.exposure.fleet import page_age, week
 from clearway.ledger.reading import Note
 from clearway.records.principal import Principal
 from clearway.records.text import plain
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from clearway.access.marking import Tlp
+    from clearway.advisories.table_meta import Meta
 
     from .mail import Settings
 
@@ -66,8 +67,9 @@ class Waiting(Struct, frozen=True, kw_only=True):
 class Digest(Struct, frozen=True, kw_only=True):
     """All of it for one reader on one day.
 
-    `marking` is the strictest of what is counted and named. Not `told`: it is above what may stand in a mail here, so
-    that nothing of it is.
+    `marking` is the strictest of what is counted and named, also where the count is 0. Not `told`: it is above what may
+    stand in a mail here, so that nothing of it is. `old` is what of the loaded data is older than its limit: not
+    `told`, only what is not made of anybody's assets.
     """
 
     name: str
@@ -77,21 +79,25 @@ class Digest(Struct, frozen=True, kw_only=True):
     organisations: tuple[Waiting, ...]
     stale: int  # feeds
     told: bool = True
+    old: tuple[page_age.Old, ...] = ()
 
     @property
     def anything(self) -> bool:
         """Whether there is something to say."""
-        return bool(self.stale) or any(o.due or o.notes or o.triages for o in self.organisations)
+        return bool(self.stale or self.old) or any(o.due or o.notes or o.triages for o in self.organisations)
 
     @property
     def subject(self) -> str:
         if not self.told:
-            return f"[TLP:{self.marking}] Clearway: something waits for you"
+            # A weekly one comes whatever waits: its words are the same with and without.
+            what = "your week" if self.rhythm == "weekly" else "something waits for you"
+            return f"[TLP:{self.marking}] Clearway: {what}"
         due, over = sum(o.due for o in self.organisations), sum(o.overdue for o in self.organisations)
         words = (
             f"{due:,} due within a week, {over:,} of them overdue" if due else "nothing is due within a week"
         )
-        return f"[TLP:{self.marking}] Clearway: {words}"
+        age = f"; the data is {self.old[0].days:,} days old" if self.old and not due else ""
+        return f"[TLP:{self.marking}] Clearway: {words}{age}"
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -191,10 +197,18 @@ def recipient(owner: psycopg.Connection[Any], person: int) -> Recipient | None:
     return None if row is None else Recipient(**dict(zip(Recipient.__struct_fields__, row, strict=True)))
 
 
-def gather(db: psycopg.Connection[Any], to: Recipient, now: datetime, *, details: bool = False) -> Digest:
+def gather(
+    db: psycopg.Connection[Any],
+    to: Recipient,
+    now: datetime,
+    *,
+    details: bool = False,
+    meta: Meta | None = None,
+) -> Digest:
     """What waits for a reader, in a transaction that acts for them: what they may not see is not counted.
 
-    Where the mail tells of what is marked, that is an entry of the log.
+    `meta` is of the table that answers rest on, for its age. Where the mail tells of what is marked, that is an entry
+    of the log.
     """
     row = db.execute("select clearway.whoami()::text").fetchone()
     me = msgspec.json.decode(row[0], type=Principal) if row and row[0] else None
@@ -206,12 +220,14 @@ def gather(db: psycopg.Connection[Any], to: Recipient, now: datetime, *, details
         plan = week.plan(db, day, org=member.org, most=_STEPS, marked=True)
         notes = addresses.unnoted(db, member.org, day)
         opened = triages.open_of(db, member.slug, now=now)
-        counted.update(plan.auds, notes.auds, opened.auds)
+        kept = _audiences(db, member.org)
+        # "Nothing is due" is made of every asset that was looked at: it is as marked as they are.
+        counted.update(plan.auds, notes.auds, opened.auds, kept)
         exact = exact and plan.exact
         found.append(
             Waiting(
                 slug=member.slug, name=member.name, due=plan.due, overdue=plan.overdue, exact=plan.exact,
-                notes=notes.number, triages=opened.number, empty=not _has_assets(db, member.org),
+                notes=notes.number, triages=opened.number, empty=not kept,
                 steps=tuple(_words(step) for step in plan.steps) if details else (),
             )
         )  # fmt: skip
@@ -221,16 +237,19 @@ def gather(db: psycopg.Connection[Any], to: Recipient, now: datetime, *, details
     told = details or marking == "GREEN"
     if told:  # a mail is read where nobody sees it: that it was made is what the log can tell
         Note(db, f"mail/{to.person}", route="mail/digest").counted("digest", "", counted)
+    old = page_age.old(db, None, meta, day)
     return Digest(
         name=to.name, rhythm=to.rhythm, day=day, organisations=tuple(found),
         marking=marking, told=told,
         stale=sum(bool(feed.stale) for feed in feeds.status(db)),
+        old=old if told else tuple(o for o in old if o.what != "advisories"),
     )  # fmt: skip
 
 
-def _has_assets(db: psycopg.Connection[Any], org: int) -> bool:
-    row = db.execute("select exists (select from clearway.asset where org = %s)", (org,)).fetchone()
-    return bool(row and row[0])
+def _audiences(db: psycopg.Connection[Any], org: int) -> list[int]:
+    """Those of the assets of an organisation that the reader may see; none where there is no such asset."""
+    rows = db.execute("select distinct aud::int from clearway.asset where org = %s", (org,)).fetchall()
+    return [row[0] for row in rows]
 
 
 def _words(step: week.Step) -> str:
@@ -245,7 +264,13 @@ def lines_of(digest: Digest, base_url: str) -> Iterable[tuple[str, list[tuple[st
     """The digest as headings, each with its lines: what it says, and the address that shows it."""
     base = base_url.rstrip("/")
     if not digest.told:
-        yield "", [("Something waits for you: sign in to see it", f"{base}/")]
+        words = (
+            "Sign in to see what waits"
+            if digest.rhythm == "weekly"
+            else "Something waits for you: sign in to see it"
+        )
+        yield "", [(words, f"{base}/")]
+        yield from _data(digest, base)
         return
     for org in digest.organisations:
         here = f"?org={quote(org.slug)}"
@@ -266,16 +291,23 @@ def lines_of(digest: Digest, base_url: str) -> Iterable[tuple[str, list[tuple[st
             said.append((f"{_count(org.triages, 'forensic triage is', 'forensic triages are')} open",
                          f"{base}/directives/triages"))  # fmt: skip
         yield plain(org.name, 200), said
-    if digest.stale:
-        yield (
-            "Data",
-            [
-                (
-                    f"{_count(digest.stale, 'feed is', 'feeds are')} stale: answers rest on old data",
-                    f"{base}/data",
-                )
-            ],
+    yield from _data(digest, base)
+
+
+def _data(digest: Digest, base: str) -> Iterable[tuple[str, list[tuple[str, str]]]]:
+    """How old the data is, where it is too old."""
+    said = []
+    if digest.old:
+        first, more = digest.old[0], len(digest.old) - 1
+        others = f" and of {_count(more, 'other source', 'other sources')}" if more else ""
+        said.append(
+            f"The data is {first.days:,} days old ({first.title}: newest of {first.dated}){others}: what was published "
+            "since is missing here"
         )
+    if digest.stale:
+        said.append(f"{_count(digest.stale, 'feed is', 'feeds are')} stale: answers rest on old data")
+    if said:
+        yield "Data", [(plain(words, 300), f"{base}/data") for words in said]
 
 
 def text_of(digest: Digest, base_url: str) -> str:

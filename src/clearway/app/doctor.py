@@ -12,7 +12,10 @@ from clearway.records.errors import ClearwayError
 from clearway.records.text import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from clearway.advisories.age import Aged
 
 _LEAST_FREE_BYTES = 1 << 30
 
@@ -58,7 +61,9 @@ def _sandbox() -> Check:
 
 
 def _table(home: Path) -> list[Check]:
+    from clearway.advisories.age import aged
     from clearway.advisories.table import Table
+    from clearway.records.clock import SystemClock
 
     try:
         table = Table.of_home(home)
@@ -66,13 +71,14 @@ def _table(home: Path) -> list[Check]:
         return [Check("advisory table", False, error.what, error.mend)]
     meta = table.meta
     table.close()
+    late = {a.source if a.what == "advisories" else a.what: a for a in aged(meta, SystemClock().now().date())}
     found = [
         Check("advisory table", True, f"{meta.records:,} records, {meta.flaws:,} flaws, built {meta.built}"),
         Check(
             "kev",
-            bool(meta.kev),
-            meta.kev or "not loaded",
-            "take in CISA's KEV catalogue with `clearway ingest`",
+            bool(meta.kev) and "kev" not in late,
+            (meta.kev or "not loaded") + _old(late.get("kev")),
+            "`clearway feeds add kev`, then `clearway feeds pull`; or take the catalogue in with `clearway ingest`",
         ),
     ]
     if meta.refused_merges:
@@ -82,21 +88,41 @@ def _table(home: Path) -> list[Check]:
     cnas = [note for note in meta.sources if note.source.startswith("cve:")]
     if cnas:
         records = sum(note.records for note in cnas)
+        said = [a for name, a in late.items() if name.startswith("cve")]
         found.append(
-            Check("source cve", True, f"{records:,} records of {len(cnas)} CVE numbering authorities")
+            Check(
+                "source cve",
+                not said,
+                f"{records:,} records of {len(cnas)} CVE numbering authorities"
+                + "".join(f"; {a.title}{_old(a)}" for a in said),
+                _anew(said),
+            )
         )
     for note in meta.sources:
         if note in cnas:
             continue
         covers = ", ".join(note.covers) or "covers nothing by itself"
+        own = next((a for a in late.values() if note.source in a.members), None)
         found.append(
             Check(
                 f"source {note.source}",
-                True,
-                f"{note.records:,} records, newest {note.newest[:10]}; {covers}",
+                own is None or not own.rests,
+                f"{note.records:,} records, newest {note.newest[:10]}{_old(own)}; {covers}",
+                _anew([own] if own else []),
             )
         )
     return found
+
+
+def _old(late: Aged | None) -> str:
+    return "" if late is None else f", OLD: {late.days:,} days ago, its limit is {late.limit}"
+
+
+def _anew(late: Iterable[Aged]) -> str:
+    """How to bring such data anew."""
+    names = dict.fromkeys(feed for a in late for feed in a.feeds())
+    adds = ", ".join(f"`clearway feeds add {name}`" for name in list(names)[:3])
+    return f"{adds}, then `clearway feeds pull`; or `clearway ingest` with files of today" if adds else ""
 
 
 def _feeds(home: Path) -> list[Check]:

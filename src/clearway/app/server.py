@@ -19,7 +19,7 @@ import signal
 import socket
 import sys
 from contextlib import nullcontext, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ from granian.server.embed import Server
 
 from clearway.access import local
 from clearway.advisories import osv_api as vulns
+from clearway.advisories.age import aged
 from clearway.advisories.live_table import LiveTable
 from clearway.advisories.record_source import RememberedRecords
 from clearway.advisories.stored_records import StoredRecords
@@ -116,8 +117,9 @@ def build(
 
 
 def _as_of(live: LiveTable) -> datetime | None:
-    """How old the data is that answers rest on, for the footer of pages: of the KEV catalogue, the EPSS scores and the
-    newest advisory, whichever is oldest. When it was loaded says nothing of that. None before the first intake."""
+    """How old the data is that answers rest on, for the footer of pages: of the KEV catalogue, the EPSS scores, the
+    newest advisory, and each source that is over its limit, whichever is oldest. When it was loaded says nothing of
+    that. None before the first intake."""
     try:
         meta = live.current(0).meta
     except ClearwayError:
@@ -131,7 +133,8 @@ def _as_of(live: LiveTable) -> datetime | None:
     for day in days:
         with suppress(ValueError):
             dated.append(datetime.fromisoformat(day[:10]).replace(tzinfo=UTC))
-    return min(dated, default=None)
+    late = [datetime.combine(a.dated, time(), UTC) for a in aged(meta, datetime.now(UTC).date()) if a.rests]
+    return min([*dated, *late], default=None)
 
 
 def serve(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from clearway.advisories.table_meta import Meta
     from clearway.store.jobs import Job
 
     Connect = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
@@ -50,7 +51,7 @@ def tasks(home: Path, url: str, clock: Clock | None = None) -> dict[str, Spec]:
         if to is None:  # has left, or wants none any more
             return
         with job.acting(to.person) as db:
-            found = digest.gather(db, to, at.now(), details=settings.details)
+            found = digest.gather(db, to, at.now(), details=settings.details, meta=_meta(home))
         if to.rhythm == "daily" and not found.anything:
             return
         with job.step("sent") as todo:  # a crash in between sends it again, under the same Message-ID
@@ -95,6 +96,20 @@ def tasks(home: Path, url: str, clock: Clock | None = None) -> dict[str, Spec]:
         "app.digests": Spec(digests, cron="*/10 * * * *"),
         "app.digest": Spec(one, Retry(attempts=12)),
     }
+
+
+def _meta(home: Path) -> Meta | None:
+    """What the table of a home was made of; None before the first intake."""
+    from clearway.advisories.table import Table
+
+    try:
+        table = Table.of_home(home)
+    except ConfigError:
+        return None
+    try:
+        return table.meta
+    finally:
+        table.close()
 
 
 def loops(home: Path, url: str) -> dict[str, Loop]:

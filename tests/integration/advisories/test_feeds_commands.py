@@ -43,6 +43,10 @@ def test_feeds_from_the_command_line(home: Path, upstream: Upstream, tmp_path: P
 
     first = clearway("list")
     assert b"no feed is added; nothing is pulled" in first.stdout
+    for words in (("pull",), ("pull", "kev")):
+        none = clearway(*words)
+        assert none.returncode == 6  # a script must not take "nothing was pulled" for "all is new"
+        assert b"clearway feeds add kev" in none.stderr
     assert b"kev" in first.stdout
     assert clearway("add", "osv:Go", "osv", f"{upstream.url}/Go").returncode == 0
     assert clearway("add", "osv:Go", "osv", f"{upstream.url}/Go").returncode == 7

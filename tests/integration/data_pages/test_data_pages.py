@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from html import unescape
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from clearway.advisories.api_lists import cure, feed_item
 from clearway.advisories.feeds import FeedStatus
 from clearway.advisories.feeds import store as feed_store
 from clearway.advisories.feeds.feed import HABITS, Feed, staleness
+from clearway.app import doctor
 from fleet_world import Fleet, kev, osv, package
 from site_client import Site, words
 
@@ -70,6 +72,26 @@ def test_the_columns_of_each_table_are_chosen_with_and_without_scripts(
 
 def heads(page: str) -> list[str]:
     return re.findall(r'<th role="columnheader" scope="col"[^>]*>([^<]+)', page)
+
+
+def test_each_source_that_is_over_its_limit_is_marked_as_old_here_and_by_the_doctor(
+    fleet: Fleet, here: Site
+) -> None:
+    fresh = osv("RUSTSEC-2026-1", package("crates.io", "crate", "1.0"))
+    fresh["modified"] = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    fleet.ingest(osv("PYSEC-2026-1", package("PyPI", "django", "4.2")), fresh)
+    age = (datetime.now(UTC).date() - date(2026, 1, 1)).days
+    told = json.loads(here.page(fleet.operator.cookie, "/data/sources.json"))
+    sources = {s["source"]: s for s in told["items"]}
+    assert (sources["pypa"]["old_days"], sources["pypa"]["limit_days"]) == (age, 21)
+    assert (sources["rustsec"]["old_days"], sources["rustsec"]["limit_days"]) == (0, 0)
+    shown = words(here.page(fleet.operator.cookie, "/data"))
+    assert shown.count(f"old: {age} days") == 1
+    checks = {c.name: c for c in doctor.examine(fleet.world.home)}
+    assert not checks["source pypa"].ok
+    assert f"OLD: {age} days ago, its limit is 21" in checks["source pypa"].found
+    assert "clearway feeds add osv:PyPI" in checks["source pypa"].mend
+    assert checks["source rustsec"].ok
 
 
 def test_before_any_data_the_page_says_what_to_do(fleet: Fleet, here: Site) -> None:

@@ -122,5 +122,5 @@ def test_an_organisation_without_an_asset_is_not_told_that_nothing_is_due(fleet:
     assert "Nothing that we know of is due" not in before
     fleet.asset("one")
     with fleet.people.pool.acting(fleet.operator.key) as db:
-        after = digest.text_of(digest.gather(db, to, now), "https://clearway.example.org")
+        after = digest.text_of(digest.gather(db, to, now, details=True), "https://clearway.example.org")
     assert "Nothing that we know of is due" in after

@@ -99,13 +99,13 @@ def test_an_open_triage_is_its_members_alone_and_so_is_a_mail_that_would_count_i
     assert "triage" not in "".join(bodies(letter))
 
 
-def test_a_weekly_mail_with_nothing_counted_is_green_whatever_the_fleet_is_marked(
+def test_a_weekly_mail_with_nothing_due_is_marked_as_the_fleet_that_it_looked_at(
     fleet: Fleet, smtp: Callable[..., int], letters: Letters
 ) -> None:
     settle(fleet.world.home, smtp())
     fleet.asset("quiet")
     letter = digest_to(fleet, letters, rhythm="weekly")
-    assert letter["subject"] == "[TLP:GREEN] Clearway: nothing is due within a week"
+    assert letter["subject"] == "[TLP:RED] Clearway: your week"
     assert "quiet" not in letter.as_string()
 
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clearway.advisories.age import aged
 from clearway.advisories.feeds.feed import HABITS
 from clearway.advisories.table_meta import Meta, SourceNote
-from clearway.exposure.fleet import page_age, take
+from clearway.exposure.fleet import take
 from clearway.formats.inventory import read_inventory
 from fleet_site import TODAY, Site
 from intake_world import kev, osv, package
@@ -133,11 +134,27 @@ def test_a_release_goes_before_a_pre_release_that_a_source_names(told: Site) -> 
 
 def test_data_that_is_older_than_its_limit_comes_first_on_the_page(told: Site) -> None:
     old = _week(told)["old"]
-    assert [o["what"] for o in old] == ["advisories"]  # the records' own date; KEV is of this week
+    assert [o["source"] for o in old] == ["pypa"]  # the records' own date; KEV is of this week
     assert old[0]["dated"] == "2026-01-01"
     assert old[0]["days"] > old[0]["limit"] == 21
     shown = _page(told)
     assert shown.index(f"The data is {old[0]['days']} days old") < shown.index("Update ")
+
+
+def test_a_fresh_record_of_another_source_does_not_make_old_data_new(told: Site) -> None:
+    before = _week(told)["old"]
+    fresh = osv("RUSTSEC-2026-7", package("crates.io", "crate", "1.0"))
+    fresh["modified"] = f"{TODAY}T00:00:00Z"
+    stale = osv("RUSTSEC-2026-8", package("npm", "left", "1.0"))
+    told.ingest(fresh, stale | {"id": "MAL-2026-8"})  # of an ecosystem that nobody holds anything of
+    assert [o["source"] for o in _week(told)["old"]] == ["pypa"]
+    assert _week(told)["old"] == before
+    assert before[0]["feeds"] == ["osv:PyPI"]
+    shown = _page(told)
+    assert "clearway feeds add osv:PyPI , then clearway feeds pull" in shown.replace(" ,", ",").replace(
+        ",", " ,"
+    )
+    assert f"data {before[0]['days']} days old" in shown.lower()
 
 
 def test_vendor_products_that_no_source_names_are_told_by_name(told: Site) -> None:
@@ -174,7 +191,7 @@ def test_what_is_older_than_its_limit_is_told_and_nothing_else(
     kev_age: int, epss_age: int, newest: int
 ) -> None:
     ages = {"kev": kev_age, "epss": epss_age, "advisories": newest}
-    found = page_age.old(_meta(*(TODAY - timedelta(days=n) for n in ages.values())), TODAY)
+    found = aged(_meta(*(TODAY - timedelta(days=n) for n in ages.values())), TODAY)
     assert {o.what: o.days for o in found} == {what: n for what, n in ages.items() if n > LIMITS[what]}
     assert [o.days for o in found] == sorted((o.days for o in found), reverse=True)
 
@@ -183,4 +200,4 @@ def test_the_limits_are_those_of_feeds_and_what_is_not_loaded_is_not_old() -> No
     kinds = {"kev": "kev", "epss": "epss", "advisories": "osv"}
     assert {w: HABITS[k].oldest_s // 86_400 for w, k in kinds.items()} == LIMITS  # type: ignore[index]
     bare = Meta(format=2, base="", generation=1, home="", built="", content="", sources=())
-    assert page_age.old(bare, TODAY) == page_age.old(None, TODAY) == ()
+    assert aged(bare, TODAY) == aged(None, TODAY) == ()

@@ -244,9 +244,10 @@ def run_list(args: argparse.Namespace) -> int:
 
 
 def run_pull(args: argparse.Namespace) -> int:
-    """Pulls feeds; returns 0, 8 when one failed, or 10 when something was set aside."""
+    """Pulls feeds; returns 0, 8 when one failed, or 10 when something was set aside; raises NotFoundError for none."""
     from clearway.advisories.commands import _Bar
     from clearway.records.clock import SystemClock
+    from clearway.records.errors import NotFoundError
     from clearway.store import server
     from clearway.store.connect import connect, translated
 
@@ -257,6 +258,12 @@ def run_pull(args: argparse.Namespace) -> int:
     with server.lease(args.home) as url:
         _migrated(url)
         with translated(), connect(url, autocommit=True) as db:
+            if not store.status(db, SystemClock().now()):
+                raise NotFoundError(
+                    "no feed is added, so nothing is pulled",
+                    mend="add one first: `clearway feeds add kev`, `clearway feeds add osv:PyPI`; "
+                    "`clearway feeds list` has all that are known",
+                )
             names = list(dict.fromkeys(args.names)) or _welcome(db, quiet=args.quiet)
             for name in names:
                 store.feed(db, name)  # all are known before the first is pulled

@@ -28,8 +28,8 @@ SlugText = Annotated[str, QueryParameter(max_length=63, pattern="^[a-z0-9-]*$")]
 
 
 class StepSaid(Struct, frozen=True, kw_only=True):
-    """One thing to do. `if_internal` is the later day, if it is to come, when it is due once its assets can't be reached
-    from outside. `to` is "" where no loaded source names a version: that is no word that there is none.
+    """One thing to do. `if_internal` is the later day, if it is to come, when it is due once its assets can not
+    be reached from outside. `to` is "" where no loaded source names a version: that is no word that there is none.
 
     `prerelease`: `to` is one, because no source names a release that ends it. `before_listed`: it was due before these
     machines were first listed here.

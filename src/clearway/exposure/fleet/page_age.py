@@ -1,46 +1,74 @@
-"""How old the data is that a week rests on, where it is older than a feed of its kind may be."""
+"""How old the data is that a fleet's answers rest on, where it is older than a feed of its kind may be."""
 
 from __future__ import annotations
 
+import re
 from datetime import date
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
-from clearway.advisories.feeds.feed import HABITS
+from clearway.advisories import feeds
+from clearway.advisories.age import Aged, aged
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import psycopg
+
     from clearway.advisories.table_meta import Meta
 
-_DAY = 86_400
+_HELD = 100_000  # components that are looked through
 
 
 class Old(Struct, frozen=True, kw_only=True):
-    """One kind of data: its newest date, how many days ago that is, and the limit of `docs/howto/feeds.md`, in days."""
+    """One source of data: its newest date, how many days ago that is, and the limit of `docs/howto/feeds.md`, in days.
+
+    `source` is its name among the loaded sources, "cve" and "csaf" for all of these together; `feeds` are the known
+    feeds that bring it anew.
+    """
 
     what: Literal["kev", "epss", "advisories"]
+    source: str
+    title: str
     dated: date
     days: int
     limit: int
+    feeds: tuple[str, ...]
 
 
-def old(meta: Meta | None, day: date) -> tuple[Old, ...]:
-    """What of the loaded data is older on `day` than its limit, the oldest first; nothing where none is loaded."""
-    if meta is None:
-        return ()
-    newest = max((s.newest for s in meta.sources if s.covers), default="")
-    found = [
-        _old("kev", meta.kev.replace(".", "-"), HABITS["kev"].oldest_s, day),
-        _old("epss", meta.epss, HABITS["epss"].oldest_s, day),
-        _old("advisories", newest, HABITS["osv"].oldest_s, day),
-    ]
-    return tuple(sorted((o for o in found if o is not None), key=lambda o: (o.dated, o.what)))
+def old(db: psycopg.Connection[Any], org: int | None, meta: Meta | None, day: date) -> tuple[Old, ...]:
+    """What is older on `day` than its limit, the oldest first: of what the assets that the reader may see (of one
+    organisation, or of all) are judged by. Nothing where no data is loaded."""
+    found = aged(meta, day)
+    asked = frozenset().union(*(a.rests for a in found))
+    return chosen(found, _held(db, org, asked) if asked else ())
 
 
-def _old(what: Literal["kev", "epss", "advisories"], text: str, limit_s: int, day: date) -> Old | None:
-    try:
-        dated = date.fromisoformat(text[:10])
-    except ValueError:  # not loaded, or dated by nobody
-        return None
-    days, limit = (day - dated).days, limit_s // _DAY
-    return Old(what=what, dated=dated, days=days, limit=limit) if days > limit else None
+def chosen(found: Sequence[Aged], held: Iterable[str]) -> tuple[Old, ...]:
+    """Of these what components of the ecosystems `held` rest on; and the catalogue and the scores: every date does."""
+    mine = frozenset(held)
+    return tuple(
+        Old(what=a.what, source=a.source, title=a.title, dated=a.dated, days=a.days, limit=a.limit, feeds=a.feeds(mine))
+        for a in found
+        if a.what != "advisories" or a.rests & mine
+    )  # fmt: skip
+
+
+def to_add(db: psycopg.Connection[Any], found: Sequence[Old]) -> tuple[str, ...]:
+    """The feeds that would bring this anew and are not added yet; a pull alone does nothing for these."""
+    wanted = dict.fromkeys(feed for o in found for feed in o.feeds)
+    added = {status.name for status in feeds.status(db)} if wanted else set()
+    return tuple(feed for feed in wanted if re.sub("[: .]", "-", feed.lower()) not in added)
+
+
+def _held(db: psycopg.Connection[Any], org: int | None, asked: Iterable[str]) -> list[str]:
+    """Which of these ecosystems something on the assets is of, in the first 100,000 components."""
+    rows = db.execute(
+        """select distinct v.ecosystem
+        from (select h.pv from clearway.held h join clearway.asset a on a.asset = h.asset
+            where (%(org)s::int is null or a.org = %(org)s) and a.decommissioned is null limit %(most)s) h
+        join clearway.package_version v on v.pv = h.pv where v.ecosystem = any(%(asked)s)""",
+        {"org": org, "most": _HELD, "asked": sorted(asked)},
+    ).fetchall()
+    return [row[0] for row in rows]

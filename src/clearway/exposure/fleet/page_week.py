@@ -66,6 +66,7 @@ class Week(Struct, frozen=True, kw_only=True):
     imported: bool = False
     notices: tuple[page_rule.Notice, ...] = ()
     old: tuple[page_age.Old, ...] = ()  # what of the data is older than its limit
+    feeds_to_add: tuple[str, ...] = ()  # that would bring it anew
 
 
 class Rest(Struct, frozen=True, kw_only=True):
@@ -103,6 +104,7 @@ def read(db: psycopg.Connection[Any], day: date, org: int | None, table: Table |
         ),
         limit=1,
     ).lines
+    old = page_age.old(db, org, table.meta if table is not None else None, day)
     setting = Setting() if org is None else settings(db, [org], day=day)[org]
     directive = setting.table
     return Week(
@@ -127,7 +129,8 @@ def read(db: psycopg.Connection[Any], day: date, org: int | None, table: Table |
         authority=page_rule.issuer(db, setting.version_id),
         imported=setting.under is not None and setting.under.imported,
         notices=page_rule.notices(db, org, day) if org is not None else (),
-        old=page_age.old(table.meta if table is not None else None, day),
+        old=old,
+        feeds_to_add=page_age.to_add(db, old),
     )
 
 
