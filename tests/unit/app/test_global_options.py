@@ -45,7 +45,8 @@ def test_json_home_and_quiet_may_stand_anywhere(
     variants += [["--json", *w] for w in everywhere(words, "--home", str(home))]
     variants += [["--json", f"--home={home}", *w] for w in everywhere(words, "--quiet")]
     for variant in variants:
-        assert main(variant) in (0, 1), variant
+        usual = (0, 3) if words == ["doctor"] else (0, 1)  # 3: the bundled data grows old
+        assert main(variant) in usual, variant
         answer = json.loads(capfdbinary.readouterr().out)
         said.append(answer if words != ["doctor"] else [check["name"] for check in answer])
     assert all(answer == said[0] for answer in said)
