@@ -169,7 +169,7 @@ def test_vendor_products_that_no_source_names_are_told_by_name(told: Site) -> No
     assert {u["ecosystem"]: u["assets"] for u in rest["uncovered"]}["vendor"] == 1
     shown = _page(told, "/this-week/rest")
     assert "Teapot Controller" in shown
-    assert "things we have no source for" in shown
+    assert "things that no loaded source covers, or only in part" in shown
 
 
 LIMITS = {"kev": 45, "epss": 4, "advisories": 21}

@@ -92,7 +92,8 @@ class RestSaid(Struct, frozen=True, kw_only=True):
     """What nothing loaded speaks of: the first 20 ecosystems, and how many exposures could not be judged.
 
     `assets` hold something of these ecosystems. Not `exact`: at least so many. `products` are the first ten of the
-    vendor products that no source names; of "vendor" those alone count.
+    vendor products that no source names; of "vendor" those alone count. Nothing is open on `quiet` assets, and all that
+    runs there could be judged; nothing is on `unsure` ones, where not all could, or of which no inventory is kept.
     """
 
     organisation: str
@@ -101,6 +102,8 @@ class RestSaid(Struct, frozen=True, kw_only=True):
     unjudged: int
     exact: bool
     products: tuple[str, ...]
+    quiet: int
+    unsure: int
 
 
 def handlers() -> list[HTTPRouteHandler]:
@@ -137,6 +140,8 @@ def handlers() -> list[HTTPRouteHandler]:
             unjudged=found.unjudged,
             exact=found.exact,
             products=found.products,
+            quiet=found.quiet,
+            unsure=found.unsure,
         )
         return etag.response(request, msgspec.json.encode(said), me)
 

@@ -72,6 +72,9 @@ class Week(Struct, frozen=True, kw_only=True):
 class Rest(Struct, frozen=True, kw_only=True):
     """What runs that no loaded source speaks of: ecosystem -> on how many assets. Not `exact`: at least so many.
 
+    On `quiet` assets nothing is open and affected, and all that runs there could be judged as far as is known here; on
+    `unsure` nothing is either, but not all could, or no inventory is kept.
+
     `products` are the first of the vendor products that no source names; `auds` the audiences of all that was looked
     through.
     """
@@ -81,6 +84,8 @@ class Rest(Struct, frozen=True, kw_only=True):
     unjudged: int  # exposures whose verdict is not known
     exact: bool
     products: tuple[str, ...] = ()
+    quiet: int = 0
+    unsure: int = 0
     auds: tuple[int, ...] = ()
 
 
@@ -160,14 +165,14 @@ def rest(db: psycopg.Connection[Any], org: int | None, table: Table | None) -> R
     mine = listing.audiences(db)
     rows = db.execute(
         """select v.ecosystem, count(distinct h.asset), array_agg(distinct h.asset), count(*),
-            array_agg(distinct h.aud::int)
+            array_agg(distinct h.aud::int), array_agg(distinct h.asset) filter (where v.version = '')
         from (select h.asset, h.pv, h.aud from clearway.held h join clearway.asset a on a.asset = h.asset
             where (%(mine)s::int[] is null or h.aud = any(%(mine)s)) and (%(org)s::int is null or a.org = %(org)s)
             limit %(most)s) h join clearway.package_version v on v.pv = h.pv
         group by v.ecosystem order by 2 desc, 1""",
         {"mine": mine, "org": org, "most": _HELD},
     ).fetchall()
-    bare = [(e, n, set(a)) for e, n, a, _, _ in rows if table is None or not table.coverage(e).covered]
+    bare = [(e, n, set(a)) for e, n, a, *_ in rows if table is None or not table.coverage(e).covered]
     # What vendors make is covered product by product, as `match` has it: only those that no record names are bare.
     products: list[str] = []
     if table is not None and (made := next((b for b in bare if b[0] == _VENDOR), None)) is not None:
@@ -175,15 +180,38 @@ def rest(db: psycopg.Connection[Any], org: int | None, table: Table | None) -> R
         held, products = _unnamed(db, mine, org, table)
         if held:
             bare = sorted([*bare, (_VENDOR, len(held), held)], key=lambda b: (-b[1], b[0]))
+    nameless = {asset for *_, some in rows for asset in some or ()}  # without a version nothing is judged
+    quiet, unsure, looked_at = _quiet(db, org, nameless.union(*(a for _, _, a in bare)))
     unjudged = listing.counts(db, Filter(org=org, yes={"verdict": ("unknown",), "status": ("open",)}), ())
     return Rest(
         uncovered=tuple((e, n) for e, n, _ in bare[:20]),
         products=tuple(products[:_NAMED]),
         assets=len(set().union(*(a for _, _, a in bare))) if bare else 0,
         unjudged=unjudged.total,
+        quiet=quiet,
+        unsure=unsure,
         exact=sum(r[3] for r in rows) < _HELD and unjudged.exact,
-        auds=tuple(sorted({aud for *_, auds in rows for aud in auds})),
+        auds=tuple(sorted({*looked_at, *(aud for *_, auds, _ in rows for aud in auds)})),
     )
+
+
+def _quiet(db: psycopg.Connection[Any], org: int | None, bare: set[int]) -> tuple[int, int, list[int]]:
+    """Assets on which nothing is open and affected: of how many all could be judged, of how many not, and the
+    audiences of both. `bare` are those with something that nothing speaks of."""
+    row = db.execute(
+        """select count(*) filter (where not q.unsure), count(*) filter (where q.unsure),
+            array_agg(distinct q.aud)
+        from (select a.aud::int as aud, a.asset = any(%(bare)s)
+                or not exists (select from clearway.held h where h.asset = a.asset)
+                or exists (select from clearway.exposure e where e.asset = a.asset and e.gone is null
+                    and e.status = 0 and e.verdict = 2) as unsure
+            from clearway.asset a
+            where (%(org)s::int is null or a.org = %(org)s) and a.decommissioned is null and not exists (
+                select from clearway.exposure e where e.asset = a.asset and e.gone is null and e.status = 0
+                    and e.verdict = 1)) q""",
+        {"org": org, "bare": sorted(bare)},
+    ).fetchone()
+    return (row[0], row[1], row[2] or []) if row else (0, 0, [])
 
 
 def _unnamed(

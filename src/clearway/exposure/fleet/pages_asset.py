@@ -93,13 +93,18 @@ def handlers() -> list[HTTPRouteHandler]:
             return _adding(request, forms.wrong(values, error))
         items, aside = made.items, _aside(made.set_aside)
         if len(items) == 1:
-            return done(request, f"/inventories/{items[0].inventory}", _words(items[0]) + aside)
+            return done(
+                request,
+                f"/inventories/{items[0].inventory}",
+                _words(items[0]) + _unjudged(request, items) + aside,
+            )
         fresh = sum(m.made for m in items)
         appeared = sum(m.appeared for m in items)
         return done(
             request,
             "/assets?sort=-added",
-            f"{len(items):,} assets, {fresh:,} of them new; {appeared:,} exposures appeared.{aside}",
+            f"{len(items):,} assets, {fresh:,} of them new; {appeared:,} exposures appeared."
+            f"{_unjudged(request, items)}{aside}",
         )
 
     @get("/assets/{asset:int}", opt=SIGNED_IN, **PAGE)
@@ -183,7 +188,11 @@ def handlers() -> list[HTTPRouteHandler]:
             )
         except (InputError, ConfigError, ConflictError) as error:
             return _one(request, asset, uploading=forms.wrong(values, error))
-        return done(request, f"/inventories/{made.inventory}", _words(made) + _aside(made.set_aside))
+        return done(
+            request,
+            f"/inventories/{made.inventory}",
+            _words(made) + _unjudged(request, [made]) + _aside(made.set_aside),
+        )
 
     @get("/inventories/{number:int}", opt=SIGNED_IN, **PAGE)
     def difference(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[bytes]:
@@ -298,6 +307,20 @@ def _adding(request: Request[Any, Any, Any], form: Form) -> Response[bytes]:
         exposed=forms.EXPOSED,
         environments=forms.ENVIRONMENTS,
     )
+
+
+def _unjudged(request: Request[Any, Any, Any], items: Sequence[page_upload.Uploaded]) -> str:
+    """What of the assets could not be judged, in a notice: silence about it proves nothing."""
+    with acting(request) as (db, _):
+        found = unjudged.of_assets(db, table_or_none(request), [m.asset for m in items], today())
+    if not found:
+        return ""
+    if len(items) == 1:
+        return f" {plain(next(iter(found.values())).words(), 400)}."
+    names = [m.name for m in items if m.asset in found]
+    least = "" if all(b.exact for b in found.values()) else "at least "
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return f" On {least}{len(names):,} of them not all could be judged: {plain(', '.join(names[:3]), 300)}{more}."
 
 
 def _aside(rows: Sequence[SetAside]) -> str:

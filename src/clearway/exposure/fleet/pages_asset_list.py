@@ -11,10 +11,10 @@ from clearway.http.acting import SIGNED_IN
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Table, page
 
-from . import page_seen
+from . import page_seen, unjudged
 from .api_asset_list import ASSETS
 from .page_asset_form import ENVIRONMENTS, EXPOSED
-from .page_common import PAGE
+from .page_common import PAGE, table_or_none, today
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -48,6 +48,8 @@ def handlers() -> list[HTTPRouteHandler]:
             found = ASSETS.read(db, me, asked, sealer(request))
             note.page(found)
             seen = page_seen.seen(db, found.auds)
+            kept = [item.id for item in found.items if item.components]
+            bare = unjudged.of_assets(db, table_or_none(request), kept, today())
         table = Table(
             id="assets",
             caption="Assets",
@@ -63,6 +65,7 @@ def handlers() -> list[HTTPRouteHandler]:
             "exposure/assets.html",
             tlp=seen.tlp,
             table=table,
+            bare=bare,
             facets=_facets(me),
             seen=seen,
             may=me.may("operate"),

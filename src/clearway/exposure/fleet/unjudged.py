@@ -13,6 +13,7 @@ from msgspec import Struct
 from . import dictionary
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
     import psycopg
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST = 2_000  # components that are asked about, the likeliest first
 _SHOWN = 3
+_ROWS = 20_000  # of several assets
 
 
 class Bare(Struct, frozen=True, kw_only=True):
@@ -47,6 +49,43 @@ class Unjudged(Struct, frozen=True, kw_only=True):
         named = "; ".join(f"{f'{b.name} {b.version}'.strip()} ({b.reason})" for b in self.some)
         more = f"; and {self.count - len(self.some):,} more" if self.count > len(self.some) else ""
         return f"{least}{self.count:,} {noun} could not be judged: {named}{more}"
+
+
+def of_assets(
+    db: psycopg.Connection[Any], table: Table | None, assets: Sequence[int], day: date
+) -> dict[int, Unjudged]:
+    """As `of_asset`, of several at once: those that hold such components, up to 2,000 different ones in all.
+
+    A plain component of a covered ecosystem can be judged, and is not asked about.
+    """
+    from clearway.exposure.match import Matcher
+
+    covered = sorted({e for n in table.meta.sources for e in n.covers}) if table is not None else []
+    rows = db.execute(
+        """select h.asset, v.pv, v.name, v.version
+        from clearway.held h join clearway.package_version v on v.pv = h.pv
+        where h.asset = any(%s) and v.ecosystem <> 'reported'
+            and not (v.plain and v.version <> '' and v.ecosystem = any(%s)) and not exists (
+                select from clearway.exposure e where e.asset = h.asset and e.pv = h.pv and e.gone is null
+                    and e.status = 0 and e.verdict = 2)
+        order by v.ecosystem = 'vendor' desc, v.version = '' desc, v.pv, h.asset limit %s""",
+        (list(assets), covered, _ROWS + 1),
+    ).fetchall()
+    numbers = list(dict.fromkeys(row[1] for row in rows))
+    asked = set(numbers[:MOST])
+    exact = len(rows) <= _ROWS and len(numbers) <= MOST
+    matcher = None if table is None else Matcher(table, as_of=day)
+    components = dictionary.components(db, asked) if matcher else {}
+    reasons = dict.fromkeys(asked, "no source is loaded")
+    if matcher is not None:
+        for pv in asked:
+            findings, reason = matcher.component(components[pv])
+            reasons[pv] = "" if any(f.verdict == "affected" for f in findings) else reason
+    bare: dict[int, list[Bare]] = {}
+    for asset, pv, name, version in rows[:_ROWS]:
+        if reasons.get(pv):
+            bare.setdefault(asset, []).append(Bare(name=name, version=version, reason=reasons[pv]))
+    return {a: Unjudged(count=len(b), some=tuple(b[:_SHOWN]), exact=exact) for a, b in bare.items()}
 
 
 def of_asset(db: psycopg.Connection[Any], table: Table | None, asset: int, day: date) -> Unjudged:
