@@ -74,7 +74,7 @@ def crossed(desk: Desk, two: Two) -> list[tuple[str, str]]:
     """What a cross-run that a coordinator asks for says of the two, and why."""
     sandbox_house.boxes()  # skips where there are none
     with desk.acting(desk.coordinator) as db:
-        ask(db, two.ours, two.theirs)
+        ask(db, kept.by_id(db, two.ours.id), kept.by_id(db, two.theirs.id))
     with worker(desk):
         wait(lambda: bool(runs(desk, two)))
     return runs(desk, two)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from clearway.findings.dedup import edge, public
 from clearway.findings.dedup.returned import Bounds
 from findings_world import Desk
-from steps import Steps, there
+from steps import Steps, step_of, there
 
 
 def test_taken_back_and_made_again_findings_are_merged_as_before(desk: Desk) -> None:
-    steps = Steps(desk.people.url, "0018", "0055", "0062")
+    steps = Steps(desk.people.url, "0018", "0055", "0062", step_of("crossed"))
 
     def found() -> set[tuple[str, str]]:
         with desk.owner() as db:
@@ -20,7 +20,8 @@ def test_taken_back_and_made_again_findings_are_merged_as_before(desk: Desk) -> 
     without = found()
     assert without < before
     assert {name for kind, name in before - without if kind == "table"} == {
-        "finding_edge", "finding_key", "finding_keyed", "finding_known", "flaw_touched", "hint_words",
+        "finding_crossed", "finding_edge", "finding_key", "finding_keyed", "finding_known", "flaw_touched",
+        "hint_words",
     }  # fmt: skip
     steps.up()
     assert found() == before

@@ -197,6 +197,9 @@ def test_others_hold_it_when_evidence_says_so(desk: Desk, two: Two) -> None:
         assert not edge.held_by_others(db, ours)
         db.execute("update clearway.finding set level = 2 where finding = %s", (theirs.id,))
         edge.add(db, ours.id, theirs.id, "likely", "crash", score=0.8, reason="x")
+        edge.add(db, ours.id, theirs.id, "likely", "cross-run", score=edge.CROSSED["likely"], reason="x")
+        assert not edge.held_by_others(db, ours), "two flaws of one function crash in one state"
+        edge.add(db, ours.id, theirs.id, "same", "input", score=1.0, reason="x")
         assert edge.held_by_others(db, ours)
 
 

@@ -94,7 +94,7 @@ def test_whether_others_hold_it_is_answered_with_the_keys_of_that_moment(desk: D
     with desk.owner() as db:
         rekey.rekey(db, desk.vault, theirs.id)
         assert told.answer_overlap(db, desk.vault, mine.id).overlaps, (
-            "the same crash state, compared by the answer itself"
+            "the same input in one crash state, compared by the answer itself"
         )
         assert rekey.stale(db) == [] or theirs.id not in rekey.stale(db)
 

@@ -42,13 +42,13 @@ def fix(target: r.Target, own: r.Target = OWN) -> Fix:
     return fix_of(own, target, Given(ONE, TWO, BOTH))
 
 
-def said(*fixes: Fix, one_build: bool = True, one_state: bool = False, alone: bool = True) -> str:
-    row = {f.digest: True for f in fixes}
+def said(mine: Fix, theirs: Fix, *, one_build: bool = True, alone: bool = True) -> str:
+    named = {f.digest: f for f in (mine, theirs)}
+    row = dict.fromkeys(named, True)
     crossed = cross(row, row)
     assert crossed is not None
-    named = {f.digest: f for f in fixes}
-    found = weighed(crossed, named, alone=named if alone else (), one_build=one_build, one_state=one_state)
-    return found.verdict
+    one, other = {mine.digest: mine}, {theirs.digest: theirs}
+    return weighed(crossed, one, other, alone=named if alone else (), one_build=one_build).verdict
 
 
 def test_one_release_is_one_fix_whatever_its_reporters_call_it() -> None:
@@ -63,20 +63,26 @@ def test_one_release_is_one_fix_whatever_its_reporters_call_it() -> None:
     assert digest_of(patched(ONE)) != digest_of(patched(TWO))
 
 
-@pytest.mark.parametrize("one_state", [False, True])
-def test_releases_alone_are_never_the_same_flaw(one_state: bool) -> None:
+def test_releases_alone_are_never_the_same_flaw() -> None:
     other = msgspec.structs.replace(NEW, version="3", files={"more.c": sha(b"more")})
-    assert said(fix(NEW), one_state=one_state) == "likely"
-    assert said(fix(NEW), fix(other), one_state=one_state) == "likely"
+    assert said(fix(NEW), fix(NEW)) == "likely"
+    assert said(fix(NEW), fix(other)) == "likely"
     assert said(fix(NEW), fix(patched(ONE))) == "likely", "one patch may be the whole release as a diff"
 
 
-def test_one_patch_alone_says_it_where_both_crash_in_one_state() -> None:
-    assert said(fix(patched(ONE))) == "likely"
-    assert said(fix(patched(ONE)), one_state=True) == "same"
-    assert said(fix(patched(ONE)), one_state=True, one_build=False) == "likely", (
-        "the release may have mended it"
-    )
+@pytest.mark.parametrize("one_build", [False, True])
+def test_one_patch_alone_never_says_it(one_build: bool) -> None:
+    assert said(fix(patched(ONE)), fix(patched(ONE)), one_build=one_build) == "likely"
+
+
+def test_two_patches_of_one_of_both_are_one_hand() -> None:
+    """Else one reporter joins their finding to another's by two broad patches of their own."""
+    mine = {f.digest: f for f in (fix(patched(ONE)), fix(patched(TWO)))}
+    theirs = {(f := fix(NEW)).digest: f}
+    row = dict.fromkeys([*mine, *theirs], True)
+    crossed = cross(row, row)
+    assert crossed is not None
+    assert weighed(crossed, mine, theirs, alone=row, one_build=True).verdict == "likely"
 
 
 def test_patches_of_two_hands_say_it() -> None:
@@ -103,7 +109,7 @@ def test_what_a_diff_adds_is_told_without_layout_and_by_what_it_takes_away_where
 
 def test_other_words_of_a_cross_run_stay_as_they_are() -> None:
     different = Crossed(verdict="different", apart=("a", "b"))
-    assert weighed(different, {}, alone=(), one_build=True, one_state=True) is different
+    assert weighed(different, {}, {}, alone=(), one_build=True) is different
 
 
 # The planted program of the benchmark: ten flaws, twins in one function crash alike, and two patches mend both twins.
@@ -123,39 +129,35 @@ FIXES = {
 }
 
 
-def joins(one: tuple[int, str], other: tuple[int, str], one_build: bool = True) -> bool:
-    """Whether two findings, each a flaw and the fix that came with it, are taken for one."""
-    rows = [{fix: flaw in MENDS[fix] for fix in (one[1], other[1])} for flaw in (one[0], other[0])]
+def joins(one: tuple[int, str], other: tuple[int, str], *more: str) -> bool:
+    """Whether two findings, each a flaw and the fix that came with it, are taken for one, with fixes of others."""
+    rows = [{fix: flaw in MENDS[fix] for fix in (one[1], other[1], *more)} for flaw in (one[0], other[0])]
     crossed = cross(*rows)
-    alike = one[0] == other[0] or tuple(sorted((one[0], other[0]))) in TWINS
     if crossed is None:
         return False
-    return weighed(crossed, FIXES, alone=FIXES, one_build=one_build, one_state=alike).verdict == "same"
+    own = [{name: FIXES[name]} for name in (one[1], other[1])]
+    return weighed(crossed, *own, alone=FIXES, one_build=True).verdict == "same"
 
 
-def test_of_planted_flaws_those_are_joined_that_are_one_but_twins_that_no_patch_tells_apart() -> None:
+def test_of_planted_flaws_nothing_is_joined_that_is_two_where_one_broad_patch_is_known() -> None:
     found = [(flaw, name) for name, flaws in MENDS.items() for flaw in flaws]
     pairs = [(a, b, joins(a, b)) for a, b in combinations_with_replacement(found, 2)]
-    wrong = {(a, b) for a, b, same in pairs if same and a[0] != b[0]}
-    limit = {
+    assert [(a, b) for a, b, same in pairs if same and a[0] != b[0]] == []
+    joined = {(a, b) for a, b, same in pairs if same}
+    assert joined == {
         (a, b)
         for a, b, _ in pairs
-        if tuple(sorted((a[0], b[0]))) in TWINS
-        and {a[0], b[0]} <= MENDS[a[1]] & MENDS[b[1]]
-        and {a[1][:7], b[1][:7]} != {"release"}
-    }
-    assert wrong == limit, "what the documentation says of it, and no more"
-    missed = {(a, b) for a, b, same in pairs if not same and a[0] == b[0]}
-    assert {name[:7] for pair in missed for _, name in pair} == {"release"}, (
-        "of releases alone a person decides"
-    )
+        if a[0] == b[0] and a[1] != b[1] and not any(n.startswith("release") for n in (a[1], b[1]))
+    }, "of one patch, or of releases, a person decides"
 
 
-def test_of_two_releases_two_patches_of_two_hands_join_and_nothing_less() -> None:
-    found = [(flaw, name) for name, flaws in MENDS.items() for flaw in flaws]
-    same = [(a, b) for a, b in combinations_with_replacement(found, 2) if joins(a, b, one_build=False)]
-    assert [(a, b) for a, b in same if a[0] != b[0]] == []
-    assert {(a[1], b[1]) for a, b in same if a[0] == 5} == {("fix-5", "fix-5-too")}
+def test_two_broad_patches_of_two_hands_join_twins_until_a_third_fix_tells_them_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(MENDS, "broad-0-too", {0, 1})
+    monkeypatch.setitem(FIXES, "broad-0-too", Fix(digest="x", target=NEW, adds=frozenset({b"wide"})))
+    assert joins((0, "broad-0"), (1, "broad-0-too")), "the limit that the documentation names"
+    assert not joins((0, "broad-0"), (1, "broad-0-too"), "fix-1")
 
 
 def test_a_patch_is_added_to_another_release_as_its_diffs_alone() -> None:

@@ -1,8 +1,10 @@
 """The desk's cross-runs: each of two findings' fixes tried on the other's proof. As the owner, in a job.
 
-A fix counts that reached E3: it silences its own proof and breaks no test. So two runs tell, each three times as the
-recipe says; what that is worth depends on what the fixes are (`fixes`). Nothing of the one finding becomes visible to
-the other's reporter: the edge is for whom both are for.
+A fix counts that reached E3: it silences its own proof and breaks no test. Each finding needs one: a proof that nothing
+of its own side silences is joined to nobody. Where their fixes tell the two not apart, those of the findings that are
+one flaw with either are tried on both as well (`crossing`). Each run is three times, as the recipe says; what all of
+it is worth depends on what the fixes are (`fixes`). Nothing of the one finding becomes visible to the other's reporter:
+the edge is for whom both are for.
 """
 
 from __future__ import annotations
@@ -23,13 +25,13 @@ from ..validate import at_desk as validate_desk
 from ..validate import recipe as r
 from ..validate.files import Folders
 from ..validate.judge import Subject, judge
-from . import edge, flaw
+from . import crossing, edge, flaw
+from .crossing import LEAST_LEVEL
 from .fixes import Fix, digest_of, fix_of, weighed
-from .keys import VERSIONS
 from .silence import Crossed, cross
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     import psycopg
@@ -43,16 +45,28 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[Any]
 
 TASK = "findings.cross"
-LEAST_LEVEL = 3
-_MOST_TRIALS = 20  # of a finding that are looked at for its fix, the newest first
+_MOST_TRIALS = 20  # of a finding that are looked at for its fixes, the newest first
+_MOST_OWN = 6  # fixes of one finding
 
 
-class Proven(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding with its recipe, and the fix of it that reached E3, if there is one: a patch before a release."""
+class Fixed(msgspec.Struct, frozen=True, kw_only=True):
+    """A fix that reached E3, with the recipe that it did so by."""
 
     finding: Finding
     recipe: r.Recipe
-    fix: Fix | None
+    fix: Fix
+
+
+class Proven(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding with its recipe, and the fixes of it that reached E3: patches before releases."""
+
+    finding: Finding
+    recipe: r.Recipe
+    fixes: tuple[Fixed, ...] = ()
+
+    def named(self) -> dict[str, Fix]:
+        """The fixes by their digests."""
+        return {fixed.fix.digest: fixed.fix for fixed in self.fixes}
 
 
 class Either:
@@ -82,50 +96,71 @@ class Desk:
     def cross(self, job: Job, args: dict[str, Any]) -> None:
         """The task: runs both ways and keeps what that says. Twice gives the same edge."""
         one, other = int(args["one"]), int(args["other"])
+        pair = (min(one, other), max(one, other))
         with job.owner() as db:
+            # Read before it is run: what reaches E3 meanwhile has the pair run again.
+            tried = crossing.tried(db, pair)
             a, b = self._proven(job, db, one), self._proven(job, db, other)
         if a is None or b is None or _product(a) != _product(b):
             return
         if not all(kept.starter_works(job, each.finding) for each in (a, b)):
             return
-        rows: dict[int, dict[str, bool | None]] = {one: {}, other: {}}
-        fixes = {each.fix.digest: each.fix for each in (a, b) if each.fix is not None}
-        one_build = digest_of(a.recipe.target) == digest_of(b.recipe.target)
-        alone: set[str] = set()  # fixes that were tried as their diffs alone
-        for n, (fixed, tried) in enumerate(((a, b), (b, a))):
-            job.progress(n, 2, "cross-runs")
-            if fixed.fix is None:
-                continue
-            digest = fixed.fix.digest
-            rows[fixed.finding.id][digest] = True
-            if digest not in rows[tried.finding.id]:
-                silent, diffs = self._tried(job, fixed.fix, fixed, tried, one_build)
-                rows[tried.finding.id][digest] = silent
-                alone |= {digest} if diffs else set()
-        said = cross(rows[one], rows[other])
+        said = self._said(job, a, b, tried.findings) if a.fixes and b.fixes else None
         with job.owner() as db:
-            if said is not None:
-                said = weighed(
-                    said, fixes, alone=alone, one_build=one_build, one_state=_one_state(db, one, other)
-                )
-            _keep(db, a.finding, b.finding, said)
+            _keep(db, a.finding, b.finding, said, bare=not (a.fixes and b.fixes))
+            crossing.note(db, pair, tried.fixes)
+            start_all(db, crossing.due(db, pair))  # who is joined by it brings fixes of its own
 
-    def _tried(
-        self, job: Job, fix: Fix, fixed: Proven, tried: Proven, one_build: bool
-    ) -> tuple[bool | None, bool]:
-        """Whether a fix silences the other finding's proof, and whether nothing but its diffs can be why.
+    def _said(self, job: Job, a: Proven, b: Proven, others: Sequence[int]) -> Crossed | None:
+        rows: tuple[dict[str, bool | None], ...] = ({}, {})
+        whole: set[str] = set()  # fixes that were tried on one of both as more than their diffs
 
-        Where the other fired on another release, or with a harness of its own, the diffs are added to that, if they
-        apply to the letter; else the whole of what the fix is built of is tried in its place.
+        def run(fixes: Iterable[Fixed]) -> Crossed | None:
+            for fixed in fixes:
+                digest = fixed.fix.digest
+                for row, each in zip(rows, (a, b), strict=True):
+                    if digest in row:
+                        continue
+                    row[digest], diffs = self._tried(job, fixed, each)
+                    whole.update(() if diffs else {digest})
+            return cross(*rows)
+
+        job.progress(0, 2, "cross-runs")
+        said = run([*a.fixes, *b.fixes])
+        if said is None or said.verdict != "same":
+            return said
+        job.progress(1, 2, "cross-runs with fixes of the same flaw")
+        with job.owner() as db:
+            more = [self._proven(job, db, number) for number in others]
+        said = run(
+            fixed
+            for each in more
+            if each is not None and _product(each) == _product(a)
+            for fixed in each.fixes
+        )
+        if said is None:
+            return None
+        one_build = digest_of(a.recipe.target) == digest_of(b.recipe.target)
+        return weighed(said, a.named(), b.named(), alone=rows[0].keys() - whole, one_build=one_build)
+
+    def _tried(self, job: Job, fixed: Fixed, tried: Proven) -> tuple[bool | None, bool]:
+        """Whether a fix silences a finding's proof, and whether nothing but its diffs can be why.
+
+        Where the proof fired on another release than the fix is for, or with a harness of its own, the diffs are added
+        to that, if they apply to the letter; else the whole of what the fix is built of is tried in its place.
         """
-        if tried.fix is not None and tried.fix.digest == fix.digest:
-            return True, one_build  # one fix of both is silent on both: that is what brought each to E3
+        one_build = digest_of(fixed.recipe.target) == digest_of(tried.recipe.target)
+        if fixed.finding.id == tried.finding.id and fixed.recipe.proof == tried.recipe.proof:
+            return True, True  # that is what brought it to E3
+        if fixed.fix.digest in tried.named():
+            return True, one_build  # one fix of both is silent on both
+        fix = fixed.fix
         added = None if one_build else fix.added_to(tried.recipe.target)
         if added is not None and (silent := self._silences(job, fixed, tried, added)) is not None:
             return silent, True
         return self._silences(job, fixed, tried, fix.target), one_build
 
-    def _silences(self, job: Job, fixed: Proven, tried: Proven, fix: r.Target) -> bool | None:
+    def _silences(self, job: Job, fixed: Fixed, tried: Proven, fix: r.Target) -> bool | None:
         """Whether the fix of one silences the proof of the other; None where this machine or the recipes can't tell, as
         where its diffs do not apply."""
         try:
@@ -166,7 +201,8 @@ class Desk:
             order by v.level desc, v.validation desc limit %s""",
             (number, LEAST_LEVEL, _MOST_TRIALS),
         ).fetchall()
-        shown: list[Proven] = []
+        recipes: list[r.Recipe] = []
+        found: dict[str, Fixed] = {}
         for judged, patch in rows:
             with suppress(InputError, NotFoundError):
                 # What reached E3 is the recipe that was judged, whatever was sent since.
@@ -176,15 +212,18 @@ class Desk:
                 fixed = (
                     recipe.patched if patch is None else r.read(validate_desk._with_patch(raw, patch)).patched
                 )
-                fix = None if fixed is None else fix_of(recipe.target, fixed, files)
-                shown.append(Proven(finding=finding, recipe=recipe, fix=fix))
-        if shown:
-            return next((s for s in shown if s.fix is not None and s.fix.adds is not None), shown[0])
+                recipes.append(recipe)
+                if fixed is not None:
+                    fix = fix_of(recipe.target, fixed, files)
+                    found.setdefault(fix.digest, Fixed(finding=finding, recipe=recipe, fix=fix))
+        fixes = tuple(sorted(found.values(), key=lambda f: f.fix.adds is None)[:_MOST_OWN])
+        if recipes:
+            return Proven(finding=finding, recipe=fixes[0].recipe if fixes else recipes[0], fixes=fixes)
         try:
             recipe = r.read(artefact.read(db, self.vault, named[-1], logged=False))
         except (InputError, NotFoundError):
             return None
-        return Proven(finding=finding, recipe=recipe, fix=None)
+        return Proven(finding=finding, recipe=recipe)
 
 
 def ask(db: Connection, one: Finding, other: Finding) -> int:
@@ -216,23 +255,14 @@ def start(owner: Connection, one: int, other: int) -> None:
     jobs.defer(owner, TASK, {"one": first, "other": second}, once=f"cross {first} {second}")
 
 
-def start_waiting(db: Connection, finding: Finding, others: Iterable[int]) -> None:
-    """Starts the cross-runs that a finding's keys suggest, once its own fix has reached E3; as the owner."""
-    for other in others if finding.level >= LEAST_LEVEL else ():
-        start(db, finding.id, other)
+def start_all(owner: Connection, pairs: Iterable[tuple[int, int]]) -> None:
+    """Starts the cross-runs of these pairs (`crossing.due`); as the owner."""
+    for one, other in pairs:
+        start(owner, one, other)
 
 
-def _one_state(db: Connection, one: int, other: int) -> bool:
-    """Whether a key of evidence is of both: the stack or the state in which they crash."""
-    row = db.execute(
-        """select 1 from clearway.finding_key a join clearway.finding_key b using (kind, version, value)
-        where a.finding = %s and b.finding = %s and (a.kind, a.version) in (('stack', %s), ('crash', %s)) limit 1""",
-        (one, other, VERSIONS["stack"], VERSIONS["crash"]),
-    ).fetchone()
-    return row is not None
-
-
-def _keep(db: Connection, a: Finding, b: Finding, said: Crossed | None) -> None:
+def _keep(db: Connection, a: Finding, b: Finding, said: Crossed | None, *, bare: bool = False) -> None:
+    """Keeps what a run has said; `bare`: one of both has no fix at E3, so that nothing may join them."""
     one, other = a.id, b.id
     flaw.hold(db)  # two runs of one pair that end at once would both find nothing said yet
     before = db.execute(
@@ -241,11 +271,11 @@ def _keep(db: Connection, a: Finding, b: Finding, said: Crossed | None) -> None:
         ([one, other], [one, other]),
     ).fetchall()
     if said is None:
-        for number, *_, reason in before:
-            if reason.endswith(edge.AGAIN):
-                db.execute(
-                    "select clearway.revoke_finding_edge(%s, %s)", (number, "run again, it says nothing")
-                )
+        with flaw.settling(db):
+            for number, stood, *_, reason in before:
+                if reason.endswith(edge.AGAIN) or (bare and stood in ("same", "likely")):
+                    why = "one of them has no fix at E3" if bare else "run again, it says nothing"
+                    db.execute("select clearway.revoke_finding_edge(%s, %s)", (number, why))
         return
     verdict = said.verdict
     if verdict == "contained":

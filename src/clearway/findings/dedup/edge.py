@@ -280,14 +280,18 @@ def revoke(db: Connection, finding: Finding, number: int, why: str) -> None:
     _log(db, "duplicate.edge_revoked", members(db, row), None, why, edge=number)
 
 
-# Another organisation's finding that fired and is the same flaw by evidence: what was run, or what a person said. Keys
-# of context and place are made from claims, and suggest alone; a cross-run that found one fix, or releases, does too.
-_HELD = """exists (select from clearway.finding_edge e
+# Another organisation's finding that fired and is the same flaw by evidence: the exact input with its firing, patches
+# of two hands, or what a person said. A stack, a state and one fix suggest alone: two flaws of one function have one
+# state, and any patch may be broad, so that whoever has a proof of one would be told of the other. What evidence says
+# of two open cases is kept as `likely`, with its score.
+_SAID = """(e.basis in ('person', 'cross-run') and e.verdict = 'same')
+    or (e.basis = 'cross-run' and e.verdict = 'likely' and e.score > 0.9) or (e.basis = 'input' and e.score >= 1
+    and e.verdict in ('same', 'likely', 'regression'))"""
+_ALIKE = f"""exists (select from clearway.finding_edge e
     join clearway.finding o on o.finding = case when e.one = f.finding then e.other else e.one end
     where f.finding in (e.one, e.other) and e.revoked is null and o.org <> f.org and o.level >= 1
-        and o.state <> 'withdrawn' and (e.verdict in ('same', 'regression')
-            or (e.verdict = 'likely' and (e.basis in ('input', 'stack', 'crash')
-                or (e.basis = 'cross-run' and e.score > 0.9)))))"""
+        and ({_SAID}))"""
+_HELD = _ALIKE.replace("o.level >= 1", "o.level >= 1 and o.state <> 'withdrawn'")
 _CORRECTED = "30 days"  # after an answer, evidence does no more to it
 
 
@@ -310,16 +314,18 @@ def wrongly_denied(owner: Connection, most: int = 200) -> list[int]:
 
 
 def wrongly_affirmed(owner: Connection, most: int = 200) -> list[int]:
-    """Findings of which *yes* was told by a cross-run that an older rule weighed, and which nothing says any more."""
+    """Findings of which *yes* was told, and nothing that counts says so any more: by a cross-run that a newer one or an
+    older rule's end has revoked, or by what the rule of today takes for a hint."""
     rows = owner.execute(
         f"""select f.finding from clearway.overlap_answer a join clearway.finding f on f.finding = a.finding
-        where a.held and f.state <> 'withdrawn' and not {_HELD}
+        where a.held and f.state <> 'withdrawn' and not {_ALIKE}
             and exists (select from clearway.finding_edge e where f.finding in (e.one, e.other)
-                and e.basis = 'cross-run' and e.revoked_why = %s)
+                and ((e.basis = 'cross-run' and e.revoked_by = 0)
+                    or (e.basis in ('input', 'stack', 'crash') and e.revoked is null and not ({_SAID}))))
             and not exists (select from clearway.finding_edge e where f.finding in (e.one, e.other)
                 and e.basis = 'cross-run' and e.revoked is null and right(e.reason, %s) = %s)
         order by f.finding limit %s""",  # noqa: S608 - of constants
-        (OLDER, len(AGAIN), AGAIN, most),
+        (len(AGAIN), AGAIN, most),
     )
     return [number for (number,) in rows]
 

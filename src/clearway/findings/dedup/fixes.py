@@ -87,28 +87,34 @@ def added_lines(diff: bytes) -> frozenset[bytes]:
 
 
 def weighed(
-    said: Crossed, fixes: Mapping[str, Fix], *, alone: Collection[str], one_build: bool, one_state: bool
+    said: Crossed,
+    one: Mapping[str, Fix],
+    other: Mapping[str, Fix],
+    *,
+    alone: Collection[str],
+    one_build: bool,
 ) -> Crossed:
     """What a cross-run's `same` is worth; anything else as it was said.
 
-    Two patches of different hands say it, or one patch where both proofs crash in one state of one build. One patch
-    alone may be too broad, and a release is: that one release mends two flaws is the usual case.
+    Two patches of different hands say it, one of either finding. One patch alone may be too broad, in whatever state
+    both crash, and a release is: that one release mends two flaws is the usual case.
 
     Args:
+        one: the fixes of the one finding itself, by their digests.
+        other: those of the other; what fixes of a third can do is tell the two apart.
         alone: fixes that were tried on the other proof as their diffs alone, added to what that one fired on: the rest
             of a fix that is built of another release may be what silences it.
-        one_build: both proofs fired on the same build.
-        one_state: a key of evidence, stack or crash, is of both.
+        one_build: both proofs fired on the same build; for the words alone.
     """
     if said.verdict != "same":
         return said
-    patches = [adds for fix in said.both if fix in alone and (adds := fixes[fix].adds) is not None]
-    if any(_two(a, b) for n, a in enumerate(patches) for b in patches[:n]):
+    mine, theirs = (
+        [adds for fix in said.both if fix in alone and fix in own and (adds := own[fix].adds) is not None]
+        for own in (one, other)
+    )
+    if any(_two(a, b) for a in mine for b in theirs):
         return said
-    if patches and one_state and one_build:
-        words = "one patch silences both proofs, and both crash in the same state"
-        return msgspec.structs.replace(said, words=words)
-    if patches:
+    if mine or theirs:
         where = "" if one_build else ", each on its own build"
         words = f"one patch silences both proofs{where}; it may be too broad to tell two flaws apart"
     else:

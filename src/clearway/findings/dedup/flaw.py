@@ -88,6 +88,18 @@ def groups_of(db: Connection, findings: Sequence[int]) -> dict[int, Group]:
     return {number: group for group in cluster.groups(met, _ties(db, met)) for number in group}
 
 
+def joined_to(db: Connection, findings: Sequence[int]) -> dict[int, Group]:
+    """For each of these findings, all that hang together with it by what says `same`, itself among them, whatever keeps
+    some of them apart: a contradiction is there to be looked at.
+
+    Raises:
+        TooLargeError: more is joined to them than can be looked at.
+    """
+    met = _met(db, findings)
+    same = [tie for tie in _ties(db, met) if tie.verdict == "same"]
+    return {number: group for group in cluster.groups(met, same) for number in group}
+
+
 def open_cases(db: Connection, findings: Sequence[int]) -> dict[int, tuple[int, str]]:
     """The open case of each of these that is in one: its number and its handling id, "" for who may not see it."""
     rows = db.execute(

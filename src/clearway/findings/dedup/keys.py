@@ -29,7 +29,7 @@ VERSIONS: dict[Kind, str] = {
 # Which runs make a key of what was run: those of a proof under our harness, on files that the desk knows.
 EVIDENCE = "clearway/evidence/v2"
 # By which rule cross-runs are weighed (`fixes`): with a newer one, they are run again.
-CROSS = "clearway/cross/v2"
+CROSS = "clearway/cross/v3"
 # What a finding's keys were made by: when this changes, they are made anew.
 RULES = sha256("\n".join((EVIDENCE, CROSS, *VERSIONS.values())).encode()).hexdigest()[:16]
 SMALLEST_INPUT = 4  # bytes; an empty or one-letter input is everybody's

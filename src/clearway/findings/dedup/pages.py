@@ -18,7 +18,7 @@ from .. import kept
 from ..assist.settings import assisted
 from ..intake.pages_parts import STATE_WORDS
 from ..named import HandlingText
-from . import at_desk, edge, pages_queue, public
+from . import at_desk, crossing, edge, pages_queue, public
 from .api import bounds, suggestions
 from .view import Alike, Duplicates, member, view
 from .words import BASES, COLOURS, KNOWN, VERDICTS
@@ -115,7 +115,7 @@ def _revoke(db: Db, finding: Finding, data: Acting) -> Did:
 
 def _cross(db: Db, finding: Finding, data: Acting) -> Did:
     other = kept.one(db, data.with_)
-    if min(finding.level, other.level) < at_desk.LEAST_LEVEL:
+    if min(finding.level, other.level) < crossing.LEAST_LEVEL:
         raise ConflictError("both need a fix that reached E3", where="with_", mend="validate them first")
     at_desk.ask(db, finding, other)
     return "A worker tries each fix on the other's proof.", 0
@@ -181,7 +181,7 @@ def _shown(request: Request[Any, Any, Any], handling: str, form: Form) -> Respon
         works=works,
         whole=all(m.handling in works for m in found.group),
         assisted=assisted(request.app.state.home),
-        cross_level=at_desk.LEAST_LEVEL,
+        cross_level=crossing.LEAST_LEVEL,
         form=form,
     )
 

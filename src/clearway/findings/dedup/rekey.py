@@ -19,9 +19,9 @@ from clearway.store.scalar import scalar
 from .. import artefact, kept
 from ..validate.crash import CrashState, state_of
 from ..validate.recipe import Command, read
-from . import edge, flaw
+from . import crossing, edge, flaw
 from .cascade import Keyed, Relation, hubs, proofs, relate, returns
-from .keys import RULES, SMALLEST_INPUT, VERSIONS, Facts, Input, Key, input_of, keys_of
+from .keys import CROSS, RULES, SMALLEST_INPUT, VERSIONS, Facts, Input, Key, input_of, keys_of
 from .public import BOUNDS
 from .returned import standing
 
@@ -71,8 +71,8 @@ def _evidence(owner: Connection, finding: int) -> int:
     )
 
 
-def rekey(owner: Connection, vault: Vault, number: int) -> tuple[Finding, list[int]]:
-    """Makes the keys of one finding anew, and the edges that follow; the findings that wait for a cross-run with it."""
+def rekey(owner: Connection, vault: Vault, number: int) -> tuple[Finding, list[tuple[int, int]]]:
+    """Makes the keys of one finding anew, and the edges that follow; the pairs that wait for a cross-run."""
     flaw.hold(owner)  # one at a time: two who compare the same findings would lock them in two orders
     finding = kept.by_id(owner, number)
     # Counted before it is read: what is added meanwhile makes the keys stale again.
@@ -87,23 +87,19 @@ def rekey(owner: Connection, vault: Vault, number: int) -> tuple[Finding, list[i
         [(finding.id, finding.org, finding.aud, k.kind, k.version, k.value) for k in keys],
     )
     suggested = _suggested(owner, finding, frozenset(keys))
-    waiting = []
     older = _weighed_before(owner, finding)
     with flaw.settling(owner):
         _run_again(owner, finding, older)
         _drop(owner, finding, suggested)
         for verdict, relation, one, two in suggested.values():
             edge.add(owner, one, two, verdict, relation.basis, score=relation.score, reason=relation.reason)
-    for other, (verdict, *_) in suggested.items():
-        if verdict == "likely" and not _crossed(owner, finding.id, other):
-            waiting.append(other)
     owner.execute(
         """insert into clearway.finding_keyed (finding, rules, facts, evidence) values (%s, %s, %s, %s)
         on conflict (finding) do update set rules = excluded.rules, facts = excluded.facts,
             evidence = excluded.evidence, at = clock_timestamp()""",
         (finding.id, RULES, finding.version, counted),
     )
-    return finding, waiting
+    return finding, crossing.due(owner, [finding.id])
 
 
 def alike(db: Connection, finding: Finding, most: int = 50) -> list[tuple[int, Relation]]:
@@ -178,9 +174,11 @@ def _weighed_before(owner: Connection, finding: Finding) -> list[tuple[int, int,
     """Cross-runs with later findings that an older rule took for the same flaw: edge, other, reason. A pair is the
     earlier finding's to look at, so that it is done once."""
     return owner.execute(
-        """select edge, other, reason from clearway.finding_edge where one = %s and revoked is null
-            and basis = 'cross-run' and verdict in ('same', 'likely') and score >= 1""",
-        (finding.id,),
+        """select e.edge, e.other, e.reason from clearway.finding_edge e where e.one = %s and e.revoked is null
+            and e.basis = 'cross-run' and (e.verdict = 'same' or (e.verdict = 'likely' and e.score > 0.9))
+            and not exists (select from clearway.finding_crossed c
+                where (c.one, c.other) = (e.one, e.other) and c.rule = %s)""",
+        (finding.id, CROSS),
     ).fetchall()
 
 
@@ -307,14 +305,3 @@ def _fired(owner: Connection, findings: list[int]) -> frozenset[int]:
         (findings,),
     )
     return frozenset(number for (number,) in rows)
-
-
-def _crossed(owner: Connection, one: int, other: int) -> bool:
-    """Whether somebody who knows better than a key has spoken; not a run of one fix, or of releases, alone."""
-    row = owner.execute(
-        """select 1 from clearway.finding_edge where revoked is null and (basis = 'person'
-                or (basis = 'cross-run' and (verdict <> 'likely' or score > 0.9)))
-            and one = any(%s) and other = any(%s)""",
-        ([one, other], [one, other]),
-    ).fetchone()
-    return row is not None

@@ -34,8 +34,8 @@ def tasks(home: Path, url: str) -> Tasks:
             if job.stopping:
                 return
             with job.owner() as db:
-                finding, waiting = rekey.rekey(db, vault, number)
-                at_desk.start_waiting(db, finding, waiting)
+                _, waiting = rekey.rekey(db, vault, number)
+                at_desk.start_all(db, waiting)
             job.progress(n + 1, len(todo), "findings compared")
         with job.owner() as db:
             told.correct(db)

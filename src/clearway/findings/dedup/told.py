@@ -26,8 +26,8 @@ def judge(vault: Vault) -> Judge:
     """A judge that compares the finding anew before it says."""
 
     def held(owner: Connection, finding: Finding) -> bool:
-        compared, waiting = rekey(owner, vault, finding.id)
-        at_desk.start_waiting(owner, compared, waiting)
+        _, waiting = rekey(owner, vault, finding.id)
+        at_desk.start_all(owner, waiting)
         return edge.held_by_others(owner, finding)
 
     return held

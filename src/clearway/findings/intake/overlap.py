@@ -8,7 +8,8 @@ brought a finding to E1 or higher; a job answers as the owner (`told`), with a j
 
 What the reporter claims of place and class decides nothing: whoever has any proof that fires could else ask about one
 place after the other. Where evidence that comes later, such as a cross-run, shows that the answer was wrong when it was
-given, it is put right (`correct`), and so is a *yes* that rested on a cross-run whose rule did not hold.
+given, it is put right (`correct`), and so is a *yes* that rested on a cross-run which a newer one has revoked, or whose
+rule did not hold.
 """
 
 from __future__ import annotations
