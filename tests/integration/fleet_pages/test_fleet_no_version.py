@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -104,3 +104,22 @@ def test_the_page_of_an_exposure_that_asks_for_traces_leads_to_the_workbook_befo
     other = bare.ask("GET", f"/exposure/{plain['id']}", bare.operator, page=True).text
     assert "Look for traces first." not in other
     assert '<a class="button primary" href="/exposure/decide?act=fixed' in other
+
+
+def test_an_update_says_how_much_else_of_the_component_is_open_there(bare: Site) -> None:
+    catalogue = kev("2026.11.22", "CVE-2026-0001", "CVE-2026-0021", added="2026-11-20")
+    bare.ingest(
+        osv("PYSEC-2026-21", package("PyPI", "pictures", "10.0.1"), aliases=["CVE-2026-0021"]),
+        osv("PYSEC-2026-22", package("PyPI", "pictures", "9.0"), aliases=["CVE-2026-0022"]),
+        osv("PYSEC-2026-23", package("PyPI", "pictures", "9.1"), aliases=["CVE-2026-0023"]),
+        catalogue,
+    )
+    bare.follow()
+    bare.machine(bare.operator, "pic-1", exposure="internal")
+    bare.upload(bare.operator, "pic-1", "pkg:pypi/pictures@8.0", detected=TODAY - timedelta(days=12))
+    steps = bare.ask("GET", "/api/v1/week", bare.operator).json()["steps"]
+    (step,) = [s for s in steps if s["name"] == "pictures"]
+    assert (step["to"], step["flaws"]) == ("10.0.1", ["CVE-2026-0021"])
+    shown = _page(bare)
+    assert "2 other flaws of pictures are open on this machine" in shown
+    assert "other flaw" not in shown[shown.index("log-1") :].partition("pictures")[0]

@@ -26,7 +26,8 @@ _HELD = 100_000  # components that are looked through for ecosystems without a s
 
 class Told(Struct, frozen=True, kw_only=True):
     """One step. `exposed` of its assets can be reached from the internet; `later`: due then, a day to come, if they
-    could not. `cut_off`: it would have been due later, on a day that is past.
+    could not. `cut_off`: it would have been due later, on a day that is past. `others`: how many are open of the same
+    component on the first 200 of these assets, and are no part of the step.
 
     `lead` is the exposure that decides the date. `action` is what CISA's catalogue asks for, "" when it says nothing.
     """
@@ -38,6 +39,7 @@ class Told(Struct, frozen=True, kw_only=True):
     later: date | None
     action: str
     cut_off: bool = False
+    others: int = 0
     traces: traces.Traces = traces.Traces()
 
 
@@ -155,9 +157,20 @@ def _told(db: psycopg.Connection[Any], step: week.Step, day: date, table: Table 
         unknown_exposure=len(unsaid),
         later=postponed,
         cut_off=cut_off,
+        others=_others(db, step) if step.to else 0,
         action=action,
         traces=traces.traces(db, step.exposures[:_LINES]) if step.forensic else traces.Traces(),
     )
+
+
+def _others(db: psycopg.Connection[Any], step: week.Step) -> int:
+    row = db.execute(
+        """select count(*) from clearway.exposure e join clearway.package_version v on v.pv = e.pv
+        where e.asset = any(%s) and v.ecosystem = %s and v.name = %s and e.gone is null and e.status = 0
+            and e.verdict = 1 and e.exposure <> all(%s)""",
+        ([asset for asset, _ in step.assets[:_LINES]], step.ecosystem, step.name, list(step.exposures)),
+    ).fetchone()
+    return row[0] if row else 0
 
 
 def rest(db: psycopg.Connection[Any], org: int | None, table: Table | None) -> Rest:
