@@ -1,7 +1,8 @@
 """SARIF 2.1.0: each result that says "here is something" is one report.
 
-What SARIF has no words for stands in `properties.clearway` of a result, else of its run: `purl`, `release`,
-`reproduction`, `ruled_out`, `provenance` as in Clearway's own report. Files are the contents of `run.artifacts` that a
+What SARIF has no words for stands in `properties.clearway` of a result, else of its run: `affected` (or its `purl`,
+`release`, `package` by themselves), `reproduction`, `ruled_out`, `provenance` as in Clearway's own report; a key that
+is none of these is told, and not read. Files are the contents of `run.artifacts` that a
 result attaches. A report's own bytes are a document with that one result, its rule and its files, written the same way
 each time: the same result in tomorrow's scan is the same report. The block of provenance and the recipe stand in it
 byte for byte (`reported_sarif_raw`).
@@ -54,9 +55,17 @@ _MAX_RULES = 100_000
 _NOTHING: dict[str, Any] = {}  # the rule or artifact that a result does not have
 _DRIVER = ("name", "fullName", "version", "semanticVersion", "organization", "product", "informationUri")
 _KINDS = {"": FORMAT, "fail": FORMAT, "open": FORMAT, "review": FORMAT}
+_OWN = frozenset({"affected", "purl", "package", "release", "reproduction", "ruled_out", "provenance"})
+_AFFECTED = frozenset({"purl", "ecosystem", "name", "release"})
 _FILE_KINDS: dict[str, FileKind] = {
     "input": "input", "reproducer": "input", "pov": "input", "harness": "harness", "patch": "patch", "source": "source",
 }  # fmt: skip
+
+
+_UNREAD = (
+    f"a key here is none of {', '.join(sorted(_OWN))} (in `affected`: {', '.join(sorted(_AFFECTED))}) and was not "
+    "read; the rest was"
+)
 
 
 def is_sarif(value: Any) -> bool:
@@ -77,12 +86,15 @@ def read(data: bytes, value: dict[str, Any], purl: str = "", place: str = "") ->
         raise InputError("another version of SARIF", where=place or "version", mend=f"write SARIF {VERSION}")
     found: list[Reported] = []
     aside: list[SetAside] = []
+    odd: list[str] = []  # blocks with keys that nobody reads
     count = 0
     size = Sizes(place)
     runs = objects(value, "runs")
     sent = raw_runs(data)
     for r, run in enumerate(runs):
         known = _Run(run, sent[r], size)
+        if _unread(known.own):
+            odd.append(f"{place}runs[{r}]")
         for n, result in enumerate(a_list(run, "results")):
             count += 1
             if count > MAX_REPORTS:
@@ -94,10 +106,15 @@ def read(data: bytes, value: dict[str, Any], purl: str = "", place: str = "") ->
             at = f"{place}runs[{r}].results[{n}]"
             try:
                 found.append(_report(known, an_object(result, "result"), known.sent.block(n), purl, at))
+                if _unread(_clearway(result)):
+                    odd.append(at)
             except TooMuchError:
                 raise
             except ClearwayError as error:
                 aside.append(SetAside(at, quiet(error, at).what))
+    if odd:  # once for all: a tool writes the same keys everywhere
+        more = f"; {len(odd) - 1:,} more hold such a key" if len(odd) > 1 else ""
+        aside.append(SetAside(f"{odd[0]}.properties.clearway", _UNREAD + more))
     return ReportDocument(format=FORMAT, reports=tuple(found), set_aside=tuple(aside))
 
 
@@ -186,7 +203,10 @@ def _report(known: _Run, result: dict[str, Any], sent: RawBlock, purl: str, plac
     short = text(an_object(rule.get("shortDescription"), "shortDescription"), "text")
     file, line, function = _where(next(iter(objects(result, "locations")), {}))
     made = more.reproduction
-    product = identified(text(own, "purl") or purl, "", text(own, "package"), text(own, "release"))
+    named = {**_product(known.own), **_product(mine)}
+    product = identified(
+        named.get("purl") or purl, named.get("ecosystem", ""), named.get("name", ""), named.get("release", "")
+    )
     return Reported(
         format=FORMAT,
         raw=raw,
@@ -238,6 +258,19 @@ def _is_a_finding(result: dict[str, Any]) -> None:
 
 def _clearway(holder: dict[str, Any]) -> dict[str, Any]:
     return an_object(an_object(holder.get("properties"), "properties").get("clearway"), "properties.clearway")
+
+
+def _product(block: dict[str, Any]) -> dict[str, str]:
+    """What a block says of the product, by the names in `affected`; a name by itself goes before."""
+    affected = an_object(block.get("affected"), "properties.clearway.affected")
+    alone = {"purl": text(block, "purl"), "name": text(block, "package"), "release": text(block, "release")}
+    return {n: said for n in sorted(_AFFECTED) if (said := alone.get(n) or text(affected, n))}
+
+
+def _unread(block: dict[str, Any]) -> bool:
+    """Whether a block of ours holds a key that nobody reads."""
+    affected = block.get("affected")
+    return not (block.keys() <= _OWN and (not isinstance(affected, dict) or affected.keys() <= _AFFECTED))
 
 
 def _where(location: dict[str, Any]) -> tuple[str, int, str]:

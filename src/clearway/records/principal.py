@@ -62,6 +62,24 @@ class Principal(Struct, frozen=True, kw_only=True):
         return tuple(sorted(m.org for m in self.memberships if right in m.rights))
 
 
+# The role that a right is had by; some others carry it as well (`clearway.role_right`).
+ROLE_OF: dict[Right, str] = {
+    "read": "finder", "operate": "operator", "submit": "finder", "coordinate": "coordinator",
+    "maintain": "maintainer", "assess": "assessor", "determine": "official", "direct": "official",
+    "audit": "auditor", "administer": "administrator",
+}  # fmt: skip
+
+
+def lacking(*rights: Right) -> ForbiddenError:
+    """The error for who has none of these rights in any organisation: it names the role that is missing."""
+    roles = " or ".join(dict.fromkeys(ROLE_OF[right] for right in rights))
+    return ForbiddenError(
+        f"you may {' or '.join(rights)} in no organisation: the role {roles} is missing",
+        where="organisation",
+        mend=f"who administers your organisation gives it; a token needs the scope {' or '.join(rights)} too",
+    )
+
+
 def member_of(me: Principal, slug: str, right: Right) -> Membership:
     """The organisation of one's own in which to act; "" is the only one with that right.
 
@@ -71,6 +89,8 @@ def member_of(me: Principal, slug: str, right: Right) -> Membership:
     """
     if not slug:
         able = [m for m in me.memberships if right in m.rights]
+        if not able:
+            raise lacking(right)
         if len(able) != 1:
             raise ForbiddenError(
                 f"you may {right} in {len(able)} organisations", where="organisation", mend="name one"

@@ -122,6 +122,43 @@ def test_a_product_is_named_beside_a_document_that_does_not_say_it() -> None:
     assert one(dump(sarif()), purl="pkg:npm/left-pad@1.0.0").package == "example"
 
 
+@pytest.mark.parametrize("where", ["run", "result"])
+def test_a_sarif_log_names_its_product_as_our_own_report_does(where: str) -> None:
+    document = sarif(properties={})
+    run = document["runs"][0]
+    holder = run if where == "run" else run["results"][0]
+    holder["properties"] = {"clearway": {"affected": {"purl": "pkg:pypi/tornado@6.4.1"}}}
+    found = one(dump(document))
+    assert (found.purl, found.package, found.release) == ("pkg:pypi/tornado@6.4.1", "tornado", "6.4.1")
+    holder["properties"] = {
+        "clearway": {"affected": {"ecosystem": "PyPI", "name": "Tornado", "release": "6.4"}}
+    }
+    found = one(dump(document))
+    assert (found.ecosystem, found.package, found.release) == ("PyPI", "tornado", "6.4")
+
+
+def test_what_a_result_says_of_its_product_goes_before_its_run() -> None:
+    document = sarif(properties={"clearway": {"purl": "pkg:pypi/example@1"}})
+    document["runs"][0]["results"][0]["properties"] = {
+        "clearway": {"affected": {"purl": "pkg:npm/left-pad@2"}}
+    }
+    assert one(dump(document)).purl == "pkg:npm/left-pad@2"
+
+
+@pytest.mark.parametrize("block", [{"prul": "pkg:pypi/x@1"}, {"affected": {"version": "1"}}])
+def test_a_key_that_nobody_reads_is_told_once_and_not_quoted(block: dict[str, Any]) -> None:
+    document = sarif(3)
+    for result in document["runs"][0]["results"][1:]:
+        result["properties"] = {"clearway": block}
+    read = read_reports(dump(document))
+    assert len(read.reports) == 3
+    (told,) = read.set_aside
+    assert told.place == "runs[0].results[1].properties.clearway"
+    assert "was not read" in told.reason
+    assert "1 more" in told.reason
+    assert "prul" not in told.reason
+
+
 def test_an_advisory_is_no_report() -> None:
     document = csaf()
     document["document"]["category"] = "csaf_security_advisory"

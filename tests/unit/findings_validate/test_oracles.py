@@ -148,3 +148,12 @@ def test_a_file_outside_is_what_was_looked_for_and_never_what_a_list_lacks() -> 
         )
     ]
     assert shows == ["unclear", "unclear", "fires", "silent"]
+
+
+def test_another_exception_than_the_oracles_is_named_and_no_other_word_of_a_program_is() -> None:
+    oracle = r.Raised(exception="RecursionError")
+    told = look(oracle, WELL, said=Said(raised="builtins.RecursionError"))
+    assert told.shows == "silent"
+    assert told.why == "not that exception was raised, but builtins.RecursionError"
+    for odd in ("", "a b", "x" * 200, "toy.<locals>.E", "E\n"):
+        assert look(oracle, WELL, said=Said(raised=odd)).why == "that exception was not raised"

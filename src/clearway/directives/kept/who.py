@@ -9,6 +9,7 @@ from msgspec import Struct
 from clearway import ledger
 from clearway.access import audience
 from clearway.records.errors import ForbiddenError, NotFoundError
+from clearway.records.principal import lacking
 from clearway.records.text import plain
 from clearway.store import events
 
@@ -51,6 +52,8 @@ def acting_in(db: psycopg.Connection[Any], me: Principal, slug: str, right: Righ
     """
     if not slug:
         able = [m for m in me.memberships if right in m.rights]
+        if not able:
+            raise lacking(right)
         if len(able) != 1:
             raise ForbiddenError(
                 f"the right to {right} in {len(able)} organisations", where="organisation", mend="name one"

@@ -11,6 +11,7 @@ from clearway.http.outbound import Client, Networks
 from clearway.http.ratelimit import Buckets, Policy
 from clearway.records.clock import SystemClock
 from clearway.records.errors import ForbiddenError, NotFoundError, TooManyRequestsError
+from clearway.records.principal import lacking
 from clearway.records.text import plain
 
 from .blind import BlindKey
@@ -92,6 +93,8 @@ def home_of(me: Principal, slug: str, rights: tuple[Right, ...]) -> Membership:
     """
     able = [m for m in me.memberships if set(rights) & set(m.rights)]
     if not slug:
+        if not able:
+            raise lacking(*rights)
         if len(able) != 1:
             raise ForbiddenError(
                 f"you may {' or '.join(rights)} in {len(able)} organisations",

@@ -7,6 +7,7 @@ of a name that is drawn for the run, and the program ends by SIGABRT with it.
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Sequence
 from typing import Literal
@@ -22,6 +23,8 @@ from .crash import CrashState, of_signal, state_of
 LEAST_S = 0.02  # of processor time: the start of a program
 STARTS_S = 0.5  # to start an interpreter and import takes up to so long
 BEYOND = 1.5  # of what linear growth takes: runs of one length differ by less
+# A class as Python names it: a program chooses these names, and no other words of it are told.
+_CLASS = re.compile(r"(?=.{1,100}\Z)[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 Shows = Literal["fires", "silent", "unclear"]
 Whose = Literal["package", "beside", "other", ""]
 _WHOSE: dict[str, Whose] = {"package": "package", "beside": "beside"}
@@ -146,6 +149,9 @@ def look(
     if isinstance(oracle, r.Raised):
         if said.raised == oracle.exception:
             return Seen(shows="fires", why="that exception was raised")
+        other = said.raised or ""
+        if _CLASS.fullmatch(other):
+            return _ended(outcome, f"not that exception was raised, but {other}")
         return _ended(outcome, "that exception was not raised")
     wanted = oracle.text if isinstance(oracle, r.Output) else secret
     what = "the text" if isinstance(oracle, r.Output) else "the secret of this run"

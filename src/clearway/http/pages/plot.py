@@ -184,43 +184,74 @@ def _day(on: date | datetime) -> date:
     return on.astimezone(UTC).date() if isinstance(on, datetime) else on
 
 
-def _across(title: str, events: Sequence[Happened], now: datetime) -> Markup:
-    """Labels stand above and below in turn, on the first line where they are clear of their neighbours."""
+class _Placed(Struct, frozen=True):
+    """A label: its event, the stem at `x`, and from where to where it reaches on its line of labels."""
+
+    event: Happened
+    x: float
+    level: int  # even ones above, odd ones below; the nearest first
+    left: float
+    right: float
+
+    def strikes(self, other: _Placed) -> bool:
+        """Whether this one's stem goes through the other's label."""
+        nearer = other.level % 2 == self.level % 2 and other.level < self.level
+        return nearer and other.left - 4 <= self.x <= other.right + 4
+
+
+def _placed(events: Sequence[Happened], now: datetime, side: float) -> list[_Placed]:
+    """Each label on the first line where it is clear of its neighbours, and no stem goes through a label if that can
+    be had; labels of one day can't have it."""
     first, last = _day(events[0].on), _day(events[-1].on)
     span = max((last - first).days, 1)
-    side, line_height = 24.0, 32
-    ends: list[float] = []  # where each line of labels is taken up to; even ones above, odd ones below
-    placed: list[tuple[float, int, float, Happened]] = []
+    placed: list[_Placed] = []
     for event in events:
         x = side + (_WIDE - 2 * side) * (_day(event.on) - first).days / span
         wide = _CHARACTER * max(len(event.what), len(short_day(_day(event.on), now)))
-        at = min(max(x - wide / 2, 4), max(_WIDE - wide - 4, 4))
-        level = next((i for i, end in enumerate(ends) if end + 10 <= at), len(ends))
-        if level == len(ends):
-            ends.append(0)
-        ends[level] = at + wide
-        placed.append((x, level, at + wide / 2, event))
-    above = (len(ends) + 1) // 2
+        left = min(max(x - wide / 2, 4), max(_WIDE - wide - 4, 4))
+        lines = max((p.level for p in placed), default=-1) + 1
+        tried = [_Placed(event, x, level, left, left + wide) for level in range(lines + 2)]
+        free = [
+            t for t in tried if all(p.level != t.level or p.right + 10 <= t.left for p in placed)
+        ]  # the two lines that are new are free for all
+        clear = (t for t in free if not any(t.strikes(p) or p.strikes(t) for p in placed))
+        placed.append(next(clear, free[0]))
+    return placed
+
+
+def _across(title: str, events: Sequence[Happened], now: datetime) -> Markup:
+    """Labels stand above and below the line; a stem leaves out the labels that it has to go by."""
+    line_height = 32
+    placed = _placed(events, now, 24.0)
+    lines = max(p.level for p in placed) + 1
+    above, below = (lines + 1) // 2, lines // 2
     middle = above * line_height + 16
-    height = middle + 16 + max(len(ends) // 2, 0) * line_height + (4 if len(ends) > 1 else 0)
+    height = middle + 16 + below * line_height + (4 if below else 0)
     parts = [_open(title, _WIDE, height)]
     parts.append(Markup('<line x1="0" x2="{}" y1="{}" y2="{}" class="axis"/>').format(_WIDE, middle, middle))
-    labels: list[Markup] = []  # over all stems: one that goes by does not strike a label through
-    for x, level, centre, event in placed:
-        upwards = level % 2 == 0
-        rank = level // 2
-        y = middle - 24 - rank * line_height if upwards else middle + 24 + rank * line_height
-        edge = y + 4 if upwards else y - 12
+    labels: list[Markup] = []
+    for one in placed:
+        upwards = one.level % 2 == 0
+        away, base = (-1, -24) if upwards else (1, 24)
+        y = middle + base + away * (one.level // 2) * line_height
+        words = [middle + base + away * (o.level // 2) * line_height for o in placed if one.strikes(o)]
+        stem, at = "", middle
+        for passed in sorted(set(words), key=lambda w: abs(w - middle)):
+            near, far = (passed + 4, passed - 25) if upwards else (passed - 12, passed + 17)
+            stem, at = f"{stem}M{one.x:.1f} {at}V{near}", far
+        stem += f"M{one.x:.1f} {at}V{y + 4 if upwards else y - 12}"
         parts.append(
-            Markup('<path d="M{:.1f} {}L{:.1f} {}" class="stem"/>').format(x, middle, x, edge)
-            + Markup('<circle cx="{:.1f}" cy="{}" r="5" class="event {}"/>').format(x, middle, event.kind)
+            Markup('<path d="{}" class="stem"/>').format(stem)
+            + Markup('<circle cx="{:.1f}" cy="{}" r="5" class="event {}"/>').format(
+                one.x, middle, one.event.kind
+            )
         )
+        centre = (one.left + one.right) / 2
         labels.append(
-            _text(centre, y - 13 if upwards else y, event.what, "middle", "what")
-            + _text(centre, y if upwards else y + 13, short_day(_day(event.on), now), "middle")
+            _text(centre, y - 13 if upwards else y, one.event.what, "middle", "what")
+            + _text(centre, y if upwards else y + 13, short_day(_day(one.event.on), now), "middle")
         )
-    parts += labels
-    return Markup("").join([*parts, Markup("</svg>")])
+    return Markup("").join([*parts, *labels, Markup("</svg>")])
 
 
 def _down(title: str, events: Sequence[Happened], now: datetime) -> Markup:

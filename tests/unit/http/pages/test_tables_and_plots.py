@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from xml.etree import ElementTree
 
@@ -85,6 +86,29 @@ def test_no_two_labels_of_a_timeline_lie_on_each_other(amount: int) -> None:
             assert abs(y - other_y) >= 12 or abs(x - other_x) >= half + other_half
         assert x - half + 4 >= 0
         boxes.append((x, y, half))
+
+
+COURSES = {
+    "a case of a day": [(0, "opened"), (0, "Northwind is asked"), (1, "today"), (28, "agreed to end")],
+    "all of one day": [(0, f"event {n}") for n in range(12)],
+    "near each other": [(n, f"Vendor {n}: not affected") for n in range(12)],
+    "forty": [(n % 9, f"event {n}") for n in range(40)],
+}
+
+
+@pytest.mark.parametrize("course", COURSES.values(), ids=COURSES)
+def test_no_stem_of_a_timeline_goes_through_a_label(course: list[tuple[int, str]]) -> None:
+    events = [plot.Happened(date(2026, 11, 26) + timedelta(days=n), what) for n, what in course]
+    root = ElementTree.fromstring(str(plot.timeline("t", events, NOW).svg).partition("</svg>")[0] + "</svg>")
+    stems = [p.get("d", "") for p in root.iter("path") if p.get("class") == "stem"]
+    assert len(stems) == len(events)
+    for stem in stems:
+        for x, top, to in re.findall(r"M([\d.]+) (-?[\d.]+)V(-?[\d.]+)", stem):
+            low, high = sorted((float(top), float(to)))
+            for text in root.iter("text"):
+                half, y = 3.5 * len(text.text or ""), float(text.get("y", ""))
+                across = abs(float(x) - float(text.get("x", ""))) < half
+                assert not (across and low < y and high > y - 10), (stem, text.text)
 
 
 @pytest.mark.parametrize(
