@@ -23,7 +23,7 @@ from clearway.store.keyset import Column, Source
 
 from .. import kept as findings
 from ..named import CaseText, HandlingText
-from . import kept, party, talk, thread, triage
+from . import handed, kept, party, talk, thread, triage
 from .api_shapes import (
     Decided,
     Desk,
@@ -228,6 +228,7 @@ def handlers() -> list[HTTPRouteHandler]:
             )  # fmt: skip
             if data.ask:
                 party.ask(db, kept.by_id(db, case.id), made, level=kept.level_of(db, case))
+                handed.tell(db, vault_of(request), case, made, data.text)
             return Made(record=Numbered(made.id))
 
         return done_once(request, act)
@@ -393,6 +394,7 @@ def acted(db: Db, vault: Vault, case: Case, one: party.Party, data: PartyAct, me
         kept.check_keeper(db, case)
     if data.act == "ask":
         party.ask(db, case, one, level=kept.level_of(db, case))
+        handed.tell(db, vault, case, one, data.text)
     elif data.act == "escalate":
         party.take_step(db, case, one, data.step, now())
     elif data.act == "leave":

@@ -48,7 +48,9 @@ class NewCase(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class NewParty(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An organisation here, or a name with a mail address; with `ask` it is told of the flaw at once."""
+    """An organisation here, or a name with a mail address; with `ask` it is told of the flaw at once.
+
+    A party sees no finding: `text` is what it is given to read then, in a thread with it alone."""
 
     role: Literal["vendor", "maintainer", "reporter", "coordinator", "patcher", "operator"]
     organisation: Id | None = None
@@ -57,10 +59,12 @@ class NewParty(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     product: Annotated[str, Meta(max_length=2_000)] = ""
     source: Annotated[str, Meta(max_length=200)] = ""
     ask: bool = False
+    text: Annotated[str, Meta(max_length=20_000)] = ""
 
 
 class PartyAct(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An act of a party's own machines, an answer, or (for the desk) a step of escalation."""
+    """An act of a party's own machines, an answer, or (for the desk) a step of escalation. `text` goes with "ask": what
+    it is given to read, in a thread with it alone."""
 
     act: Literal[
         "ask", "validate", "invalidate", "accept", "defer", "dispute", "close", "vendor-aware", "fix-ready",
@@ -69,6 +73,7 @@ class PartyAct(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     answer: Literal["", "investigating", "affected", "not-affected", "fixed", "disputed", "no-answer"] = ""
     step: Literal["", "remind", "another-contact", "escalate", "unreachable"] = ""
     why: Words = ""
+    text: Annotated[str, Meta(max_length=20_000)] = ""
 
 
 class Removed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

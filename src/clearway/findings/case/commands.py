@@ -57,11 +57,17 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     join.add_argument("--org", default="", metavar="SLUG", help="an organisation here")
     join.add_argument("--name", default="", help="with --email: somebody who is reached by mail alone")
     join.add_argument("--email", default="")
-    join.add_argument("--ask", action="store_true", help="tell it of the flaw at once")
+    join.add_argument(
+        "--ask", action="store_true", help="tell it of the flaw at once; --text is what it reads"
+    )
+    join.add_argument(
+        "--text", default="", help="with --ask: what it is given to read; - reads standard input"
+    )
     act = add("act", "an act of a party: accept, defer, dispute, fix-ready, …", run_act)
     act.add_argument("party", type=int)
     act.add_argument("act")
     act.add_argument("--why", default="", help="a dispute gives its reasons")
+    act.add_argument("--text", default="", help="with ask: what it is given to read; - reads standard input")
     propose = add("propose", "propose when the embargo ends", run_propose)
     propose.add_argument("until", metavar="TIME", help="such as 2026-12-24T09:00")
     propose.add_argument("--zone", default="UTC", help="of a time without an offset (UTC)")
@@ -151,14 +157,18 @@ def run_show(args: argparse.Namespace) -> int:
 
 def run_party(args: argparse.Namespace) -> int:
     """Adds a party; 0."""
-    from . import kept, party
+    from ..vault import Vault
+    from . import handed, kept, party
     from .commands_whom import organisation
+
+    text = _text(args)
 
     def do(db: Db, case: Case, me: Principal) -> None:
         member = organisation(db, args.org, "--org") if args.org else None
         made = party.add(db, case, role=args.role, member=member, name=args.name, email=args.email)
         if args.ask:
             party.ask(db, kept.by_id(db, case.id), made, level=kept.level_of(db, case))
+            handed.tell(db, Vault.of_home(args.home), case, made, text)
 
     return on_case(args, do)
 
@@ -166,17 +176,27 @@ def run_party(args: argparse.Namespace) -> int:
 def run_act(args: argparse.Namespace) -> int:
     """An act of a party; 0."""
     from ..vault import Vault
-    from . import kept, party
+    from . import handed, kept, party
+
+    text = _text(args)
 
     def do(db: Db, case: Case, me: Principal) -> None:
         one = party.one(db, case, args.party)
         if args.act == "ask":
             kept.check_keeper(db, case)
             party.ask(db, case, one, level=kept.level_of(db, case))
+            handed.tell(db, Vault.of_home(args.home), case, one, text)
         else:
             party.act(db, case, one, args.act, args.why, vault=Vault.of_home(args.home))
 
     return on_case(args, do)
+
+
+def _text(args: argparse.Namespace) -> str:
+    """What a party that is asked is given to read, from standard input for "-"."""
+    from .thread import MAX_CHARS
+
+    return sys.stdin.read(MAX_CHARS + 1) if args.text == "-" else args.text
 
 
 def run_propose(args: argparse.Namespace) -> int:
@@ -280,6 +300,7 @@ def print_case(args: argparse.Namespace, shown: Any) -> None:
     for p in shown.parties:
         due = f"  due: {p.due}" if p.due else ""
         due += f"  letter {_plain(p.letter)}" if p.letter else ""
+        due += "  was told nothing that it may read yet" if p.unread else ""
         print(f"  {p.id:5d}  {p.role:11s} {_plain(p.name)}: {p.report}, {p.vendor}, {p.answer}{due}")
     if shown.proposal is not None:
         print(f"  proposed: {shown.proposal.until:%Y-%m-%dT%H:%MZ} ({shown.proposal.zone})")

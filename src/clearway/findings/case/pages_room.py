@@ -24,9 +24,10 @@ from clearway.records.errors import (
     TooManyRequestsError,
 )
 
+from .. import kept as findings
 from ..assist.settings import assisted
 from ..named import CaseText
-from . import clock, credits, cve_id, draft, kept, pages_acts, party, release, route, talk, thread
+from . import clock, credits, cve_id, draft, handed, kept, pages_acts, party, release, route, talk, thread
 from .api_cases import acted, consented
 from .api_shapes import PartyAct
 from .at_desk import home_of, now, seen, vault_of
@@ -126,6 +127,8 @@ def handlers() -> list[HTTPRouteHandler]:
             one = party.one(db, case, number)
             does = "escalate" if data.step else "answer" if data.answer else data.act
             wanted = {"act": does, "step": data.step, "answer": data.answer, "why": data.why}
+            if does == "ask":
+                wanted["text"] = data.text
             acted(db, vault_of(request), case, one, _converted(wanted, PartyAct), me)
             return f"{one.name}: {(data.step or data.answer or data.act).replace('-', ' ')}."
 
@@ -364,6 +367,11 @@ def _shown(
         speaks = speaks_as(me, party.listed(db, case))
         asked = route.of_package(db, case.ecosystem, case.package) if one.desk else []
         skeleton = _skeleton(db, request, case, one) if one.desk else ""
+        offered = ""
+        if one.desk and any(p.report == "start" and p.role in party.VENDORS for p in one.parties):
+            offered = handed.suggested(db, case)
+            for handling in one.findings:  # what they say in clear is shown
+                note(f"finding/{handling}", findings.audiences(db, [handling]))
     return page(
         request,
         "findings/case/room.html",
@@ -376,6 +384,7 @@ def _shown(
         speaks=speaks,
         asked=asked,
         skeleton=skeleton,
+        offered=offered,
         assisted=assisted(home_of(request)),
         zone=me.time_zone,
         proposal_over=one.proposal is not None and one.proposal.until <= now(),

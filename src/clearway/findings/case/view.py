@@ -6,10 +6,11 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clearway.access import embargo
 
-from . import assets, draft, escalate, kept, mail, party, states, talk, thread
+from . import assets, draft, escalate, handed, kept, mail, party, states, talk, thread
 from .draft import Version
 from .kept import Acted
 from .talk import Proposal
@@ -46,6 +47,7 @@ class Line(Struct, frozen=True, kw_only=True):
     stopped: bool
     mine: bool
     may: tuple[str, ...]
+    unread: bool = False  # it was told of the flaw, and there is nothing that it may read of it
     letter: str = ""  # the newest, for the desk: "waits", or "failed: " and why; "" once it was sent
 
 
@@ -130,6 +132,8 @@ def view(db: Connection, vault: Vault, case: Case, me: Principal, now: datetime)
         if n in case.__struct_fields__ and n not in ("embargo", "cve_problem")
     }
     touched, more = assets.listed(db, case)
+    mine = {m.org for m in me.memberships}
+    threads, drafts = tuple(thread.listed(db, case)), tuple(draft.listed(db, case))
     return CaseView(
         **same,
         assets=tuple(AssetLine(component=x.name, **{n: getattr(x, n) for n in _OF_LINE}) for x in touched),
@@ -146,12 +150,15 @@ def view(db: Connection, vault: Vault, case: Case, me: Principal, now: datetime)
         desk=desk,
         findings=tuple(kept.findings_of(db, case)),
         parties=tuple(
-            _line(p, p.reasons(vault, case), me, now, desk=desk, letter=letters.get(p.id, ""))
+            replace(
+                _line(p, p.reasons(vault, case), me, now, desk=desk, letter=letters.get(p.id, "")),
+                unread=handed.nothing_for(p, threads, drafts) and (desk or p.member in mine),
+            )
             for p in party.listed(db, case)
         ),
         proposal=talk.shown(db, vault, case),
-        threads=tuple(thread.titled(vault, case, t) for t in thread.listed(db, case)),
-        drafts=tuple(draft.listed(db, case)),
+        threads=tuple(thread.titled(vault, case, t) for t in threads),
+        drafts=drafts,
         history=tuple(kept.history(db, vault, case)),
     )
 
