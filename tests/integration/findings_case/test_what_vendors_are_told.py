@@ -1,5 +1,7 @@
 """Asking a vendor gives it something to read, or says that it does not."""
 
+# ruff: noqa: F811 (fixtures are imported by their names)
+
 from __future__ import annotations
 
 from test_commands_as_routes import Say, api, say, served  # noqa: F401
@@ -35,7 +37,7 @@ def test_a_vendor_that_is_asked_with_a_text_reads_it_and_no_other_party_does(
 def test_a_vendor_that_was_asked_without_a_text_is_told_so_and_so_is_the_desk(
     cases: Cases,
     served: Site,
-    say: Say,  # noqa: F811
+    say: Say,
 ) -> None:
     desk, case = cases.desk, cases.opened()
     with desk.acting(desk.coordinator) as db:
