@@ -74,7 +74,7 @@ def lacking(*rights: Right) -> ForbiddenError:
     """The error for who has none of these rights in any organisation: it names the role that is missing."""
     roles = " or ".join(dict.fromkeys(ROLE_OF[right] for right in rights))
     return ForbiddenError(
-        f"you may {' or '.join(rights)} in no organisation: the role {roles} is missing",
+        f"you have the right to {' or '.join(rights)} in no organisation: the role {roles} is missing",
         where="organisation",
         mend=f"who administers your organisation gives it; a token needs the scope {' or '.join(rights)} too",
     )

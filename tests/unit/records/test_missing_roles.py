@@ -14,7 +14,9 @@ FINDER = Membership(org=1, slug="lab", name="Lab", kind="lab", roles=("finder",)
 
 def test_the_missing_role_is_named() -> None:
     me = Principal(person=1, name="A", memberships=(FINDER,))
-    with pytest.raises(ForbiddenError, match="you may maintain in no organisation: the role maintainer is"):
+    with pytest.raises(
+        ForbiddenError, match="the right to maintain in no organisation: the role maintainer is"
+    ):
         member_of(me, "", "maintain")
     assert member_of(me, "", "submit") == FINDER
 
