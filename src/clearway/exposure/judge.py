@@ -17,6 +17,8 @@ from clearway.records.errors import VersionUnreadableError
 from clearway.records.finding import Statement
 from clearway.versions import compare, has_keys, is_generic, key, scheme_of
 
+from .fixes import release_after
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -216,7 +218,8 @@ def weigh(
             return _say(
                 claim, "unknown", "none", "the advisory is for a build outside modules, and this is of one"
             )
-        return _inside(claim, basis, reason, (end,) if kind == "fixed" else (), bool(possible))
+        fixed = release_after(ecosystem, holding, claim.intervals)
+        return _inside(claim, basis, reason, fixed, bool(possible))
     for listed_key, text in claim.listed:
         if listed_key == position if position is not None else text == version:
             basis = possible or ("vendor_range" if ecosystem == VENDOR else "listed")
