@@ -302,6 +302,7 @@ def run_erase(args: argparse.Namespace) -> int:
 def run_asked(args: argparse.Namespace) -> int:
     """Says which entries say that a person read a list under these filters; exit code 6 when there is none."""
     from clearway.records.errors import NotFoundError
+    from clearway.records.text import plain
 
     from .opened import opened
     from .questions import read_under
@@ -309,13 +310,18 @@ def run_asked(args: argparse.Namespace) -> int:
     with opened(args.home) as log:
         found = read_under(log.db, args.person, args.list, args.question)
     if not found.entries:
+        sets = "; or ".join(", ".join(names) for names in found.filters[:10])
         raise NotFoundError(
-            "no entry says so", where=f"list/{args.list}", mend="give all the filters that were set"
+            "no entry says so",
+            where=f"list/{args.list}",
+            mend=f"entries of this person's have these filters, give all of a set: {sets}"
+            if sets
+            else "no entry of this person and list has filters",
         )
     if args.json:
         _print_json(found)
     else:
-        print(f"asked {found.asked}")
+        print(f"asked {found.asked}: {plain(found.question, 500)}")
         for entry in found.entries:
             print(f"entry {entry.entry}, {entry.at:%Y-%m-%d %H:%M:%S} UTC")
     return 0

@@ -36,7 +36,7 @@ from clearway.http.listing import OWN
 from clearway.store.scalar import scalar
 
 from .append import READ, append, append_read
-from .questions import LIST, digest
+from .questions import LIST, PLACE, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -50,8 +50,6 @@ if TYPE_CHECKING:
 AGAIN_S = 60.0  # after which the same reading of one thing is told again
 PAGE_AGAIN_S = 3_600.0  # and of the same page of a list
 MOST_AUDIENCES = 16  # entries of one request; more audiences than these are told for who sees all of them
-# What a list is asked besides its filters: order, place, and how a page shows it.
-PLACE = frozenset((*OWN, "after", "from", "columns", "words", "org", "at"))
 _MOST_REMEMBERED = 20_000
 _MOST_FILTERS = 40
 _OPEN = frozenset((0, 1))  # what everybody, or everybody who signs in, may read

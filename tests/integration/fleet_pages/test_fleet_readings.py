@@ -213,3 +213,21 @@ def test_that_nothing_is_due_is_told_of_marked_machines_too(bare: Site) -> None:
         answer = bare.ask("GET", path, bare.operator, page=True)
         assert "TLP:RED" in answer.text, path
         assert (subject, bare.operator.person) in told(bare)[len(before) :], path
+
+
+def test_the_query_of_an_address_finds_its_entry_with_what_the_list_adds(site: Site) -> None:
+    who = site.operator.person
+    for path in ("/this-week", "/directives", "/directives/bod-26-04"):
+        assert site.ask("GET", path, site.operator, page=True).status_code == 200, path
+    with site.people.owner() as owner:
+        for name, question, completed in (
+            ("week", "", "organisation=water"),
+            ("week", "org=water", "organisation=water"),
+            ("cockpit", "", "directive=directives&organisation=water"),
+            ("cockpit", "directive=bod-26-04", "directive=bod-26-04&organisation=water"),
+        ):
+            found = read_under(owner, who, name, question)
+            assert found.entries, (name, question)
+            assert found.question == completed
+        wrong = read_under(owner, who, "week", "org=hospital")
+        assert (wrong.entries, wrong.filters) == ((), (("organisation",),))

@@ -274,3 +274,17 @@ def test_the_entries_of_one_persons_question_are_found_and_of_no_other(
         ("0", "x", "a=1"),
     ):
         assert run(log_home, capfd, "asked", person, wanted, question)[0] == 6
+
+
+def test_an_address_is_enough_and_where_nothing_is_found_the_filters_of_the_entries_are_named(
+    log_home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with opened(log_home) as log, log.db.transaction():
+        row = log.db.execute("select clearway.question_of(0, %s)", ("search?kind=&q=vpn-1",)).fetchone()
+        content = {"asked": row[0] if row else "", "filters": ["kind", "q"], "rows": 1}
+        made = append(log.db, "content.read", "list/search", content, aud=0)
+    code, told, _ = run(log_home, capfd, "asked", "0", "search", "/search?q=vpn-1", "--json")
+    assert (code, [found["entry"] for found in told["entries"]]) == (0, [made])
+    code, _, said = run(log_home, capfd, "asked", "0", "search", "q=vpn-2")
+    assert code == 6
+    assert "give all of a set: kind, q" in said
