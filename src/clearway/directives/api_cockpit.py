@@ -17,7 +17,7 @@ from clearway.http.acting import SIGNED_IN
 from clearway.http.openapi import READ, gives
 from clearway.records.errors import ConfigError, TooLargeError
 
-from .api_parts import SlugParameter, named
+from .api_parts import SlugParameter, named, named_org
 from .kept import addresses
 from .kept.who import acting_in, between, now
 from .pages_cockpit import AT_MOST, is_redating
@@ -74,7 +74,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
     ) -> Response[bytes]:
         """Of one of one's own organisations, today. 413 for a fleet that a report is to be asked for instead."""
         with reading(request) as (db, me, note):
-            org = acting_in(db, me, organisation, "read")
+            org = acting_in(db, me, named_org(request, organisation), "read")
             day = now(db).date()
             found = about(db, org, named(directive), day)
             shown = _figures(db, provider, org, found, day)

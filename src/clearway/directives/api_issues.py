@@ -22,7 +22,7 @@ from clearway.records.errors import InputError, IntegrityError
 from clearway.store.keyset import Column, Source
 
 from .acknowledgement import Acknowledgement
-from .api_parts import JSON, DayParameter, Id, Name, Note, Slug, SlugParameter, day_or_today, sent
+from .api_parts import JSON, DayParameter, Id, Name, Note, Slug, SlugParameter, day_or_today, named_org, sent
 from .issue import LARGEST, read_public_key
 from .kept import addresses, issues
 from .kept.who import acting_in, now
@@ -275,7 +275,7 @@ def handlers() -> list[HTTPRouteHandler]:
     ) -> Addressed:
         """Of each directive the version that stands on that day, and when it was taken note of."""
         with reading(request) as (db, me, note):
-            org = acting_in(db, me, organisation, "read")
+            org = acting_in(db, me, named_org(request, organisation), "read")
             day = day_or_today(db, as_of, "query.as_of")
             note.listed("addressed", f"organisation={org.slug}", addresses.audiences(db, org.org))
             return Addressed(org.slug, day, addresses.addressed_to(db, org.org, day))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
-from litestar import Response
+from litestar import Request, Response
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import QueryParameter
@@ -33,6 +33,14 @@ Name = Annotated[str, Meta(max_length=200)]
 SlugParameter = Annotated[str, QueryParameter(max_length=63, pattern="^[a-z0-9-]*$")]
 WordParameter = Annotated[str, QueryParameter(max_length=63, pattern="^[a-z0-9_.-]*$")]
 DayParameter = Annotated[str, QueryParameter(max_length=10, pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
+
+
+def named_org(request: Request[Any, Any, Any], organisation: str) -> str:
+    """The organisation that a question names, as `organisation` or, as pages name it, `org`; "" for none.
+
+    One that is not the caller's is refused where it is looked up, and never passed over for the caller's own.
+    """
+    return organisation or str(request.query_params.get("org", ""))
 
 
 def in_forms(*media_types: str) -> type[Operation]:

@@ -28,6 +28,7 @@ from .api_parts import (
     day_or_today,
     in_forms,
     named,
+    named_org,
     sent_as,
 )
 from .attestation import Attested
@@ -184,7 +185,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
     ) -> Response[bytes]:
         """What would be submitted: the same facts and day give the same bytes. That it was read is on the log."""
         with acting(request) as (db, me):
-            org = acting_in(db, me, organisation, "read")
+            org = acting_in(db, me, named_org(request, organisation), "read")
             day = day_or_today(db, as_of, "query.as_of")
             made = reports.draft(
                 db, provider or default_provider(), org, read_kind(kind), named(directive), day
@@ -222,7 +223,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
         """From what each of them has shared with the authority, and nothing else."""
         with acting(request) as (db, me):
             on = day_or_today(db, as_of, "query.as_of")
-            view = reports.seen_by_authority(db, me, organisation, named(directive), on)
+            view = reports.seen_by_authority(db, me, named_org(request, organisation), named(directive), on)
         return sent_as(
             as_json(view) if form == "json" else compliance_csv(view), form, f"{directive}-compliance-{on}"
         )

@@ -201,3 +201,36 @@ def test_the_limits_are_those_of_feeds_and_what_is_not_loaded_is_not_old() -> No
     assert {w: HABITS[k].oldest_s // 86_400 for w, k in kinds.items()} == LIMITS  # type: ignore[index]
     bare = Meta(format=2, base="", generation=1, home="", built="", content="", sources=())
     assert aged(bare, TODAY) == aged(None, TODAY) == ()
+
+
+@pytest.mark.parametrize("name", ["org", "organisation"])
+def test_another_organisation_is_refused_and_not_answered_with_ones_own(site: Site, name: str) -> None:
+    for path in (
+        "/api/v1/week?",
+        "/api/v1/week/rest?",
+        "/this-week.json?",
+        "/api/v1/directives/draft/bod-26-04/overdue?",
+        "/api/v1/directives/cockpit/bod-26-04?",
+    ):
+        if name == "organisation" and path.startswith("/this-week"):
+            continue
+        assert site.ask("GET", f"{path}{name}=water", site.operator).status_code == 200, path
+        for wrong in ("hospital", "nonesuch"):
+            assert site.ask("GET", f"{path}{name}={wrong}", site.operator).status_code == 404, path
+
+
+def test_who_may_not_act_is_not_told_to_press_what_is_not_there(told: Site) -> None:
+    shown = words(told.ask("GET", "/this-week", told.auditor, page=True).text)
+    assert "have an operator of your organisation say so" in shown
+    assert "Can't patch now" not in shown
+    assert "Can't patch now" in _page(told)
+    line = told.exposures(query="?asset_name=old-1")[0]["id"]
+    page = told.ask("GET", f"/exposure/{line}", told.auditor, page=True).text
+    assert 'exposure">say so' not in page
+
+
+def test_names_and_words_stand_apart_in_the_cockpit(told: Site) -> None:
+    text = words(told.ask("GET", "/directives/bod-26-04", told.auditor, page=True).text)
+    assert "no workbook yet" in text
+    page = told.ask("GET", "/directives/bod-26-04", told.auditor, page=True).text
+    assert "</a><span" not in page

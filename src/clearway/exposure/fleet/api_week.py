@@ -22,7 +22,7 @@ from .page_common import home_of, table_or_none, today
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
 
-    from clearway.records.principal import Membership
+    from clearway.records.principal import Membership, Principal
 
 SlugText = Annotated[str, QueryParameter(max_length=63, pattern="^[a-z0-9-]*$")]
 
@@ -130,7 +130,7 @@ def handlers() -> list[HTTPRouteHandler]:
     def rest(request: Request[Any, Any, Any], organisation: SlugText = "") -> Response[bytes]:
         """Of one organisation. It looks through what every asset holds, and takes longer than the week."""
         with reading(request) as (db, me, note):
-            home = member_of(me, organisation, "read") if organisation else home_of(request, me)
+            home = _home(request, me, organisation)
             found = page_week.rest(db, home.org if home else None, table_or_none(request))
             note.counted("week-rest", question(home), found.auds)
         said = RestSaid(
@@ -151,10 +151,16 @@ def handlers() -> list[HTTPRouteHandler]:
 def answer(request: Request[Any, Any, Any], organisation: str) -> Response[bytes]:
     """The week of one of the reader's organisations, by its short name; "" for the one that pages are looked at as."""
     with reading(request) as (db, me, note):
-        home = member_of(me, organisation, "read") if organisation else home_of(request, me)
+        home = _home(request, me, organisation)
         found = page_week.read(db, today(), home.org if home else None, table_or_none(request))
         note.listed("week", question(home), found.auds)
     return etag.response(request, msgspec.json.encode(_week(found, home.slug if home else "")), me)
+
+
+def _home(request: Request[Any, Any, Any], me: Principal, organisation: str) -> Membership | None:
+    """The organisation that is named, as pages name theirs too (`org`). Raises NotFoundError for another's."""
+    slug = organisation or request.query_params.get("org", "")
+    return member_of(me, slug, "read") if slug else home_of(request, me)
 
 
 def question(home: Membership | None) -> str:
