@@ -108,8 +108,8 @@ def test_from_issuing_to_compliance(client: Client) -> None:
         org = owner.execute("select org from clearway.organisation where slug = 'water'").fetchone()
         assert org is not None
         subjects = [str(subject) for (subject,) in read]
-    assert subjects[0] == f"org/{org[0]}/draft/bod-26-04/seven_day"
-    assert subjects[1:] == [f"report/{kept['id']}"] * 3
+    assert subjects[:2] == ["list/addressed", f"org/{org[0]}/draft/bod-26-04/seven_day"]
+    assert subjects[2:] == [f"report/{kept['id']}"] * 3
 
 
 def test_a_report_in_each_of_its_forms(client: Client) -> None:
