@@ -60,6 +60,36 @@ def test_a_release_that_refuses_the_proof_and_takes_other_input_is_silent(box: B
     assert "no benign input that makes the same calls" in refused.why
 
 
+def giving(value: str, refuses: bool) -> str:
+    """A release that writes as it is asked, and gives a value."""
+    refusal = "    if name == 'evil': raise ValueError(name)\n" if refuses else ""
+    kind = "class Written: pass\n"
+    return f"{kind}def extract(name):\n{refusal}    open('/tmp/' + name, 'w').close()\n    return {value}\n"
+
+
+def test_where_an_object_lies_in_memory_is_no_other_way(box: Backend, builds: Path) -> None:
+    """It lies elsewhere in each run."""
+    found = step(box, builds, giving("Written()", True), 3, giving("Written()", False))
+    assert found.result == "met", found.why
+
+
+def test_which_value_is_another_and_from_where_on_is_said(box: Backend, builds: Path) -> None:
+    found = step(box, builds, giving("'it was: ' + name", True), before=giving("'it is: ' + name", False))
+    assert found.result == "failed"
+    assert "on both builds; benign input 1 makes the same request, and gives another value" in found.why
+    assert found.why.endswith("on the patched build: its text differs from byte 5 on"), found.why
+
+
+def test_which_benign_input_goes_another_way_is_said(box: Backend, builds: Path) -> None:
+    quiet = "def extract(name): return name if len(name) < 3 else name + '!'\n"
+    before = "def extract(name):\n    open('/tmp/' + name, 'w').close()\n    return name\n"
+    found = step(box, builds, quiet, 3, before)
+    assert found.why == (
+        "2 of 4 benign inputs go another way; benign input 3 gives another value on the patched build: "
+        "its text differs from byte 5 on"
+    )
+
+
 def test_a_release_whose_needs_are_not_among_its_wheels_is_not_tried(box: Backend, builds: Path) -> None:
     found = step(box, builds, REFUSES, needs=("newdep>=1", "another; extra == 'x'"))
     assert found.result == "not_tried"

@@ -13,7 +13,7 @@ from . import recipe as r
 from .build import Builder, BuildFailedError, Built
 from .files import Files
 from .trial import Shown, trial
-from .unbroken import way_of
+from .unbroken import difference, way_of
 from .variants import Progress
 
 
@@ -61,12 +61,23 @@ def no_answer(
     steps = isinstance(recipe.proof, r.Steps)
     if isinstance(recipe.proof, r.Script) or (steps and all(one.said.raised is None for one in shown)):
         return ""
+    differs = ""
     for proof in control.alike(recipe):
         before = builder.known(
             vulnerable, proof, recipe, partial(way_of, backend, vulnerable, proof, recipe, files)
         )
-        if before.well and before == way_of(backend, patched, proof, recipe, files):
+        if not before.well:
+            continue
+        how = difference(before, way_of(backend, patched, proof, recipe, files))
+        if not how:
             return ""
+        differs = (
+            differs or f"; benign input {recipe.benign.index(proof) + 1} makes the same request, and {how}"
+        )
+    return _unanswered(steps) + differs
+
+
+def _unanswered(steps: bool) -> str:
     if steps:
         return "an exception ended it, and no benign input that makes the same calls ends well on both builds"
     return "no benign command with the proof's own words ends by 0, and the same way, on both builds"

@@ -156,9 +156,11 @@ def unbroken(
     benign: Sequence[tuple[str, str]] = (),
     *,
     foreign: int = 0,
+    first: str = "",
 ) -> Step:
     """E3 from the project's tests on both builds, by name, and benign runs as (before, after) digests, "" for one that
-    comes to no end of its own. `foreign` more count for nothing: the last that they call is not the package's."""
+    comes to no end of its own. `foreign` more count for nothing: the last that they call is not the package's. `first`
+    says which of them goes another way, and how."""
     others = f"{foreign} benign inputs call last what is not the package's, and count for nothing"
     if not before and not benign:
         why = others if foreign else "no test and no benign input is known"
@@ -178,7 +180,7 @@ def unbroken(
     if differ:
         return Step(
             level=3, result="failed", times=len(benign) - differ, of=len(benign),
-            why=f"{differ} of {len(benign)} benign inputs go another way",
+            why=f"{differ} of {len(benign)} benign inputs go another way" + (f"; {first}" if first else ""),
         )  # fmt: skip
     if not passed and not benign:
         return Step(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from hashlib import sha256
 
@@ -20,16 +21,36 @@ from .trial import trial
 from .variants import Progress
 
 _TESTS = "/tests"  # where the box sees the tests of a Python package
+_ADDRESS = re.compile(
+    rb" at 0x[0-9a-fA-F]+"
+)  # of an object whose class says nothing else of it: another one each run
+_COMPARED = 4_096  # bytes of what a run gives in which the first difference is told
 _TEST_LIMITS = Limits(cpu_s=60.0, wall_s=90.0)
 
 
 class Way(Struct, frozen=True, kw_only=True):
     """How a benign run goes on a build. `digest` is of its end and of what it gives, "" where nothing benign ends so;
-    `counts` unless the last that it calls is not the package's; `well` when it ended with a value, or by 0."""
+    `counts` unless the last that it calls is not the package's; `well` when it ended with a value, or by 0. `given` is
+    the beginning of what it gives."""
 
     digest: str
     counts: bool
     well: bool
+    given: bytes = b""
+
+
+def difference(before: Way, after: Way) -> str:
+    """How a run that ends well on one build goes on the other, in words that quote nothing of it; "" for the same."""
+    if before.digest == after.digest:
+        return ""
+    if not after.digest:
+        return "comes to no good end on the patched build"
+    if before.well != after.well:
+        return "ends well on one build alone"
+    same = next((n for n, (a, b) in enumerate(zip(before.given, after.given, strict=False)) if a != b), None)
+    at = min(len(before.given), len(after.given)) if same is None else same
+    what = "gives another value" if before.well else "ends otherwise"
+    return f"{what} on the patched build: its text differs from byte {at + 1:,} on"
 
 
 def unbroken(
@@ -51,6 +72,7 @@ def unbroken(
         after[test.name] = _passes(backend, patched, test)
     ways = []
     counting = []
+    first = ""
     for n, proof in enumerate(recipe.benign):
         told("benign input", n, len(recipe.benign))
         way = builder.known(
@@ -58,8 +80,11 @@ def unbroken(
         )
         if way.counts:
             counting.append(proof)
-            ways.append((way.digest, way_of(backend, patched, proof, recipe, files).digest))
-    step = level.unbroken(before, after, ways, foreign=len(recipe.benign) - len(counting))
+            after_it = way_of(backend, patched, proof, recipe, files)
+            ways.append((way.digest, after_it.digest))
+            if not first and (differs := difference(way, after_it)):
+                first = f"benign input {n + 1} {differs}"
+    step = level.unbroken(before, after, ways, foreign=len(recipe.benign) - len(counting), first=first)
     return step, msgspec.structs.replace(recipe, benign=tuple(counting))
 
 
@@ -114,9 +139,9 @@ def way_of(backend: Backend, built: Built, proof: r.Proof, recipe: r.Recipe, fil
     counts = not isinstance(proof, r.Script) and said.step != "beside"
     if outcome.ended != "exited" or said.missing or shown.report:
         return Way(digest="", counts=counts, well=False)
-    # A steps proof's line carries the nonce of its run; the value alone is compared.
+    # A steps proof's line carries the nonce of its run; the value alone is compared, without where it lies in memory.
     value = said.result or said.raised
-    text = value.encode() if value is not None else outcome.stdout
+    text = _ADDRESS.sub(b"", value.encode()) if value is not None else outcome.stdout
     steps = isinstance(proof, r.Steps)
     # What the oracle calls a flaw is no harmless input, though it may end and print as any other.
     fires = shown.seen.shows == "fires"
@@ -124,4 +149,5 @@ def way_of(backend: Backend, built: Built, proof: r.Proof, recipe: r.Recipe, fil
         digest="" if fires else sha256(f"{outcome.ended} {outcome.code}\n".encode() + text).hexdigest(),
         counts=said.step == "package" if steps else counts,
         well=not fires and outcome.code == 0 and (not steps or said.result is not None),
+        given=text[:_COMPARED],
     )
