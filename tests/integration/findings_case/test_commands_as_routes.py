@@ -151,17 +151,9 @@ def test_what_is_handed_on_is_the_same_document(cases: Cases, served: Site, say:
 def test_which_public_flaw_it_is_is_said_and_taken_back(cases: Cases, served: Site, say: Say) -> None:
     desk = cases.desk
     finding = desk.finding(state="queued")
-    said = say(
-        desk.coordinator,
-        "known",
-        finding.handling,
-        "--is",
-        "CVE-2026-0777",
-        "--fixed",
-        "1.2.3",
-        "--why",
-        "same",
-    )
+    asked = ("known", finding.handling, "--is", "CVE-2026-0777", "--fixed", "1.2.3", "--why", "same")
+    say(desk.coordinator, *asked, code=10)
+    said = say(desk.coordinator, *asked, "--sure")
     (one,) = said["known"]
     assert (one["flaw"], one["fixed"]) == ("CVE-2026-0777", ["1.2.3"])
     assert api(served, desk.coordinator, f"/findings/{finding.handling}/duplicates")["known"] == said["known"]

@@ -177,7 +177,7 @@ def test_a_replay_makes_keys_of_other_rules_anew_and_keeps_them_beside(desk: Des
 def test_a_fixed_flaw_that_fires_in_a_later_release_has_come_back(desk: Desk, two: Two) -> None:
     ours, theirs = two.ours, two.theirs
     with desk.acting(desk.coordinator) as db:
-        public.say(db, ours, "CVE-2024-1", ["1.2.4"], "the advisory names the function")
+        public.say(db, ours, "CVE-2024-1001", ["1.2.4"], "the advisory names the function")
     with desk.owner() as db:
         db.execute(
             "update clearway.finding set release = '1.3.0', version = version + 1 where finding = %s",
@@ -206,10 +206,10 @@ def test_others_hold_it_when_evidence_says_so(desk: Desk, two: Two) -> None:
 def test_what_is_public_is_said_and_taken_back(desk: Desk, two: Two) -> None:
     ours = two.ours
     with desk.acting(desk.coordinator) as db:
-        number = public.say(db, ours, "CVE-2024-1", ["1.2.4"], "same function")
+        number = public.say(db, ours, "CVE-2024-1001", ["1.2.4"], "same function")
         public.take_back(db, ours, number, "another function")
     with desk.acting(desk.finder) as db:
         (found,) = public.statements(db, ours.id)
-    assert (found.flaw, found.fixed, found.revoked_why) == ("CVE-2024-1", ("1.2.4",), "another function")
+    assert (found.flaw, found.fixed, found.revoked_why) == ("CVE-2024-1001", ("1.2.4",), "another function")
     with pytest.raises(ForbiddenError), desk.acting(desk.finder) as db:
-        public.say(db, ours, "CVE-2024-2", [], "mine")
+        public.say(db, ours, "CVE-2024-1002", [], "mine")

@@ -62,14 +62,32 @@ def test_the_page_shows_both_side_by_side_with_reasons_and_undo(desk: Desk, two:
 
 
 def test_what_is_public_is_said_and_revoked_over_the_api(desk: Desk, two: Two, pages: Site) -> None:
-    body = {"flaw": "CVE-2024-1", "fixed": ["1.2.4"], "why": "same function"}
+    body = {"flaw": "CVE-2024-1001", "fixed": ["1.2.4"], "why": "same function"}
+    refused = pages.api(desk.coordinator.secret, "POST", api(two.ours, "known"), 400, body).json()
+    assert "no loaded record of CVE-2024-1001 names this product" in refused["detail"]
+    body["sure"] = True
     found = pages.api(desk.coordinator.secret, "POST", api(two.ours, "known"), 201, body).json()
     (known,) = found["known"]
-    assert (known["flaw"], known["verdict"]) == ("CVE-2024-1", "is")
+    assert (known["flaw"], known["verdict"]) == ("CVE-2024-1001", "is")
     gone = pages.api(
         desk.coordinator.secret, "POST", api(two.ours, f"known/{known['id']}/revocation"), 200, {"why": "no"}
     ).json()
     assert gone["known"][0]["revoked"] is not None
+
+
+def test_on_the_page_what_no_record_names_is_asked_about_again(desk: Desk, two: Two, pages: Site) -> None:
+    here = f"/findings/{two.ours.handling}/duplicates"
+    asked = pages.post(
+        desk.coordinator.cookie, here, 422, what="known", flaw="cve-2024-1001", why="same function"
+    )
+    assert "no loaded record of CVE-2024-1001 names this product" in asked.text
+    assert 'name="sure"' in asked.text
+    wrong = pages.post(desk.coordinator.cookie, here, 422, what="known", flaw="CVE-x", why="y", sure="yes")
+    assert "this is no id of a public flaw" in wrong.text
+    pages.post(
+        desk.coordinator.cookie, here, what="known", flaw="cve-2024-1001", why="same function", sure="yes"
+    )
+    assert "CVE-2024-1001" in words(pages.page(desk.coordinator.cookie, here))
 
 
 def test_a_cross_run_wants_a_fix_of_both(desk: Desk, two: Two, pages: Site) -> None:

@@ -13,6 +13,7 @@ from clearway.findings import kept
 from clearway.findings.dedup import public
 from clearway.findings.dedup.hint import kept as learnt
 from clearway.findings.intake.reach import public_records
+from clearway.records.errors import InputError
 from findings_world import Desk, Template
 from intake_world import World, osv, package, write
 
@@ -78,3 +79,18 @@ def test_what_fires_in_a_fixed_release_is_named_a_return(known: tuple[Desk, Worl
     first, second = suggested(desk, world, release="1.4.0", purl="pkg:pypi/example@1.4.0")
     assert (first.release, first.fixed, first.returns) == ("fixed", ("1.2.3",), True)
     assert not second.returns
+
+
+def test_whether_a_record_of_the_flaw_names_the_product_is_told(known: tuple[Desk, World]) -> None:
+    desk, world = known
+    table = Table.of_home(world.home)
+    finding, other = desk.finding(), desk.finding(package="another", purl="pkg:pypi/another@1", release="1")
+    assert public.recorded(table, finding, " cve-2026-0001 ").named
+    assert public.recorded(table, finding, "PYSEC-2026-1").bounds == public.bounds_in(
+        table, finding, "CVE-2026-0001"
+    )
+    assert not public.recorded(table, other, "CVE-2026-0001").named
+    with desk.acting(desk.coordinator) as db, pytest.raises(InputError, match="names this product"):
+        public.say(db, other, "CVE-2026-0001", [], "alike", named=False)
+    with desk.acting(desk.coordinator) as db:
+        assert public.say(db, other, "CVE-2026-0001", [], "alike", named=False, sure=True)

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from ..kept import Finding
     from .public import Suggestion
-    from .returned import Bounds
 
 Handling = Annotated[str, Meta(pattern="^CWF-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$")]
 Why = Annotated[str, Meta(min_length=1, max_length=2000)]
@@ -58,11 +57,13 @@ class CrossRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class KnownAs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which public flaw it is, and the versions that fix it."""
+    """Which public flaw it is, and the versions that fix it. `sure`: it was looked at, though no loaded record of the
+    flaw names the product."""
 
     flaw: Annotated[str, Meta(min_length=1, max_length=200)]
     fixed: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...], Meta(max_length=20)] = ()
     why: Why
+    sure: bool = False
 
 
 class Act(Struct, frozen=True):
@@ -208,12 +209,23 @@ def handlers() -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], handling: FromPath[HandlingText], data: JSONBody[KnownAs]
     ) -> Response[bytes]:
         """Where it fires in a release past what is affected, it is kept as the flaw's return, not as a duplicate.
-        Without `fixed`, public records say what is affected."""
+        Without `fixed`, public records say what is affected. Where no loaded record of the flaw names the product, it
+        is refused (400, `where` is "sure") until it comes with `sure`."""
 
         def act(db: Db, me: Principal) -> Made:
             finding = kept.one(db, handling)
-            said = () if data.fixed else bounds(request, finding, data.flaw)
-            public.say(db, finding, data.flaw, data.fixed, data.why, affected=said)
+            said = recorded(request, finding, data.flaw)
+            affected = () if data.fixed else said.bounds
+            public.say(
+                db,
+                finding,
+                data.flaw,
+                data.fixed,
+                data.why,
+                affected=affected,
+                named=said.named,
+                sure=data.sure,
+            )
             return Made(record=view(db, finding), status=201)
 
         return done_once(request, act)
@@ -258,13 +270,13 @@ def suggestions(request: Request[Any, Any, Any], finding: Finding, me: Principal
     return public.suggest(current, finding, fetcher(request), counts)
 
 
-def bounds(request: Request[Any, Any, Any], finding: Finding, flaw: str) -> tuple[Bounds, ...]:
-    """What public records of a flaw say of the finding's product; () where no table is loaded."""
+def recorded(request: Request[Any, Any, Any], finding: Finding, flaw: str) -> public.Recorded:
+    """What public records of a flaw say of the finding's product; nothing where no table is loaded."""
     table = getattr(request.app.state, "table", None)
     try:
-        return () if table is None else public.bounds_in(table.current(), finding, flaw.strip())
+        return public.UNRECORDED if table is None else public.recorded(table.current(), finding, flaw)
     except ConfigError:
-        return ()
+        return public.UNRECORDED
 
 
 def routes() -> ControllerRouterHandler:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from clearway.store.principal import Pool
 
     from ..kept import Finding
-    from .public import Suggestion
+    from .public import Recorded, Suggestion
 
     Db = psycopg.Connection[Any]
 
@@ -49,6 +49,11 @@ def add_said(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="with --is: a version that fixes it; may be given again (default: as public records say)",
     )  # fmt: skip
     known.add_argument("--why", default="", help="with --is and --take-back")
+    known.add_argument(
+        "--sure",
+        action="store_true",
+        help="with --is: it was looked at, though no loaded record names the product",
+    )
 
 
 def run_apart(args: argparse.Namespace) -> int:
@@ -104,12 +109,17 @@ def run_known(args: argparse.Namespace) -> int:
         raise UsageError("say why", mend="give --why")
     if args.fixed and not args.flaw:
         raise UsageError("--fixed goes with --is")
+    if args.sure and not args.flaw:
+        raise UsageError("--sure goes with --is")
     with opened(args.home) as (pool, _, key, me):
         with pool.acting(key) as db:
             finding = kept.one(db, args.handling)
             if args.flaw:
-                said = () if args.fixed else _bounds(args, finding)
-                public.say(db, finding, args.flaw, args.fixed, args.why, affected=said)
+                said = _recorded(args, finding)
+                public.say(
+                    db, finding, args.flaw, args.fixed, args.why,
+                    affected=() if args.fixed else said.bounds, named=said.named, sure=args.sure,
+                )  # fmt: skip
             elif args.take_back is not None:
                 public.take_back(db, finding, args.take_back, args.why)
             found = public.statements(db, finding.id)
@@ -141,17 +151,17 @@ def _print(found: Any, shown: tuple[Suggestion, ...]) -> None:
         print("no public flaw is said to be this one")
 
 
-def _bounds(args: argparse.Namespace, finding: Finding) -> Any:
-    """What public records of the flaw say of the product; () where no table is loaded."""
+def _recorded(args: argparse.Namespace, finding: Finding) -> Recorded:
+    """What public records of the flaw say of the product; nothing where no table is loaded."""
     from clearway.advisories.table import Table
     from clearway.records.errors import ConfigError
 
     from . import public
 
     try:
-        return public.bounds_in(Table.of_home(args.home), finding, args.flaw.strip())
+        return public.recorded(Table.of_home(args.home), finding, args.flaw)
     except ConfigError:
-        return ()
+        return public.UNRECORDED
 
 
 def _likely(args: argparse.Namespace, pool: Pool, finding: Finding) -> tuple[Suggestion, ...]:

@@ -19,7 +19,7 @@ from ..assist.settings import assisted
 from ..intake.pages_parts import STATE_WORDS
 from ..named import HandlingText
 from . import at_desk, crossing, edge, pages_queue, public
-from .api import bounds, suggestions
+from .api import recorded, suggestions
 from .view import Alike, Duplicates, member, view
 from .words import BASES, COLOURS, KNOWN, VERDICTS
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from clearway.http.acts import Db
 
     from ..kept import Finding
-    from .returned import Bounds
 
 PAGE: dict[str, Any] = {"sync_to_thread": True, "include_in_schema": False}
 FORM: Any = Body(media_type=RequestEncodingType.URL_ENCODED)
@@ -48,6 +47,7 @@ class Acting(Struct, frozen=True):
     flaw: str = ""
     fixed: str = ""
     why: str = ""
+    sure: str = ""
 
 
 def handlers() -> list[HTTPRouteHandler]:
@@ -68,13 +68,19 @@ def handlers() -> list[HTTPRouteHandler]:
             with acting(request) as (db, _):
                 finding = kept.one(db, handling)
                 if data.what == "known":
-                    words, undoes = _known(db, finding, data, bounds(request, finding, data.flaw))
+                    words, undoes = _known(db, finding, data, recorded(request, finding, data.flaw))
                 else:
                     words, undoes = _ACTS.get(data.what, _no_act)(db, finding, data)
         except (InputError, ConflictError, NotFoundError, TooLargeError) as error:
             if isinstance(error, NotFoundError) and data.what in ("", "split"):
                 raise
-            field = error.where if error.where in values else "with_" if error.where == "with" else "why"
+            field = (
+                error.where
+                if error.where in (*values, "sure")
+                else "with_"
+                if error.where == "with"
+                else "why"
+            )
             return _shown(request, handling, Form(values, {field: str(error)}))
         here = f"/findings/{finding.handling}/duplicates"
         if not undoes:
@@ -121,9 +127,12 @@ def _cross(db: Db, finding: Finding, data: Acting) -> Did:
     return "A worker tries each fix on the other's proof.", 0
 
 
-def _known(db: Db, finding: Finding, data: Acting, said: tuple[Bounds, ...]) -> Did:
+def _known(db: Db, finding: Finding, data: Acting, said: public.Recorded) -> Did:
     fixed = data.fixed.replace(",", " ").split()
-    public.say(db, finding, data.flaw, fixed, data.why.strip(), affected=() if fixed else said)
+    public.say(
+        db, finding, data.flaw, fixed, data.why.strip(),
+        affected=() if fixed else said.bounds, named=said.named, sure=data.sure == "yes",
+    )  # fmt: skip
     return "It is said.", 0
 
 

@@ -23,7 +23,7 @@ from clearway.store.scalar import scalar
 from .. import kept
 from ..intake import public
 from ..intake.public import Known, Question
-from . import returned
+from . import flaw_id, returned
 from .cascade import returns
 from .hint import records
 from .hint.compare import Company, Described, Told
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from clearway.advisories.table import Table
+    from clearway.advisories.table import Claim, Table
 
     from ..intake.public import Fetch
     from ..kept import Finding
@@ -101,18 +101,39 @@ def suggest(
     return tuple(sorted(found, key=_rank)[:most])
 
 
+class Recorded(Struct, frozen=True, kw_only=True):
+    """What loaded public records of a flaw say of a finding's product; `named` false: none names it."""
+
+    named: bool
+    bounds: tuple[Bounds, ...] = ()
+
+
+UNRECORDED = Recorded(named=False)
+
+
+def recorded(table: Table, finding: Finding, flaw: str) -> Recorded:
+    """What public records of a flaw say of the finding's product."""
+    flaw = flaw_id.read(flaw)
+    spoken = _spoken(table, finding, flaw)
+    return Recorded(named=bool(spoken[0]), bounds=returned.of_claims(*spoken))
+
+
 def bounds_in(table: Table, finding: Finding, flaw: str) -> tuple[Bounds, ...]:
     """What public records of a flaw say of the finding's product; () when none of them names it."""
+    return returned.of_claims(*_spoken(table, finding, flaw))
+
+
+def _spoken(table: Table, finding: Finding, flaw: str) -> tuple[list[Claim], str]:
+    """The claims of a flaw on the finding's product, and its ecosystem."""
     try:
         found = identified(finding.purl, finding.ecosystem, finding.package, finding.release)
     except InputError:
-        return ()
+        return [], ""
     names = {flaw, *table.flaws_of(flaw)}
     ecosystem = found["ecosystem"]
     spoken = claims(table, ecosystem, found["package"]) if ecosystem and found["package"] else ()
-    return returned.of_claims(
-        (c for c in spoken if c.record in names or names.intersection(table.flaws_of(c.record))), ecosystem
-    )
+    of_flaw = [c for c in spoken if c.record in names or names.intersection(table.flaws_of(c.record))]
+    return of_flaw, ecosystem or ""
 
 
 def say(
@@ -123,18 +144,29 @@ def say(
     why: str,
     *,
     affected: Sequence[Bounds] = (),
+    named: bool = True,
+    sure: bool = False,
 ) -> int:
     """Says that a finding is a flaw that is public, fixed in these versions; the number of the statement. On the log.
 
     `affected` is what the flaw's record says of the product; without it `fixed` alone tells. Where the finding fires
-    here in a release past what is affected, it is kept as the flaw's return.
+    here in a release past what is affected, it is kept as the flaw's return. `named` says whether a loaded record of
+    the flaw names the product; where none does, somebody has to be `sure`: the reporter is told, and a mistyped id is
+    another product's flaw.
 
     Raises:
-        InputError: no flaw, or no reason; or more fixes than are kept, and nothing else to tell by.
+        InputError: no flaw, or no reason; what is no id; more fixes than are kept, and nothing else to tell by; or no
+            record names the product, and nobody is sure (`where` is then "sure").
         ForbiddenError: the caller is no coordinator.
     """
     if not flaw.strip() or not why.strip():
         raise InputError("name the flaw, and say why", where="flaw" if not flaw.strip() else "why")
+    flaw = flaw_id.read(flaw)
+    if not named and not sure:
+        raise InputError(
+            f"no loaded record of {flaw} names this product", where="sure",
+            mend="look whether it is this flaw, and say that you are sure",
+        )  # fmt: skip
     if len(fixed) > _FIXES and not affected:
         # Without the rest, a release on a branch that is left out would be called the flaw's return.
         raise InputError(
@@ -147,7 +179,7 @@ def say(
         "select clearway.add_finding_known(%s, %s, %s, %s, 1::real, %s, %s)",
         (
             finding.id,
-            flaw.strip()[:200],
+            flaw,
             verdict,
             list(fixed)[:_FIXES],
             why[:2000],
