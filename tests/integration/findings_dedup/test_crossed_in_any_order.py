@@ -237,3 +237,22 @@ def test_of_two_findings_of_one_organisation_nobody_elses_fix_is_tried(desk: Des
         reports.trial("B of the lab", PICKY)
         with desk.acting(desk.rival) as db:
             assert edge.of(db, reports.found["B"]) == before
+
+
+def test_what_an_older_rule_joined_by_a_proof_without_a_fix_is_taken_apart(desk: Desk) -> None:
+    with fresh(desk) as reports:
+        reports.trial("A")
+        reports.trial("B", BROAD)
+        with desk.owner() as db:
+            edge.add(
+                db, reports.found["A"].id, reports.found["B"].id, "same", "cross-run",
+                score=edge.CROSSED["same"], reason="one patch silences both proofs, and both crash in the same state",
+            )  # fmt: skip
+            assert told.answer_overlap(db, desk.vault, reports.found["B"].id).overlaps
+            db.execute("update clearway.finding_keyed set rules = 'older'")
+        reports.settle()
+        assert reports.groups() == {frozenset({"A"}), frozenset({"B"})}
+        with desk.owner() as db:
+            answer = overlap.answer_of(db, reports.found["B"].id)
+        assert answer is not None
+        assert not answer.overlaps

@@ -100,14 +100,17 @@ class Desk:
         with job.owner() as db:
             # Read before it is run: what reaches E3 meanwhile has the pair run again.
             tried = crossing.tried(db, pair)
+            weighed_now = crossing.ran(db, pair) is not None
+            found = kept.by_id(db, one), kept.by_id(db, other)
             a, b = self._proven(job, db, one), self._proven(job, db, other)
-        if a is None or b is None or _product(a) != _product(b):
+        if not all(kept.starter_works(job, each) for each in found):
             return
-        if not all(kept.starter_works(job, each.finding) for each in (a, b)):
-            return
-        said = self._said(job, a, b, tried.findings) if a.fixes and b.fixes else None
+        said = None
+        runs = a is not None and b is not None and _product(a) == _product(b) and bool(a.fixes and b.fixes)
+        if a is not None and b is not None and runs:
+            said = self._said(job, a, b, tried.findings)
         with job.owner() as db:
-            _keep(db, a.finding, b.finding, said, bare=not (a.fixes and b.fixes))
+            _keep(db, *found, said, bare=not (runs and weighed_now))
             crossing.note(db, pair, tried.fixes)
             start_all(db, crossing.due(db, pair))  # who is joined by it brings fixes of its own
 
@@ -262,7 +265,8 @@ def start_all(owner: Connection, pairs: Iterable[tuple[int, int]]) -> None:
 
 
 def _keep(db: Connection, a: Finding, b: Finding, said: Crossed | None, *, bare: bool = False) -> None:
-    """Keeps what a run has said; `bare`: one of both has no fix at E3, so that nothing may join them."""
+    """Keeps what a run has said; `bare`: one of both has no fix at E3, or an older rule weighed what was said of them,
+    so that where this run says nothing, nothing joins them."""
     one, other = a.id, b.id
     flaw.hold(db)  # two runs of one pair that end at once would both find nothing said yet
     before = db.execute(
@@ -274,8 +278,9 @@ def _keep(db: Connection, a: Finding, b: Finding, said: Crossed | None, *, bare:
         with flaw.settling(db):
             for number, stood, *_, reason in before:
                 if reason.endswith(edge.AGAIN) or (bare and stood in ("same", "likely")):
-                    why = "one of them has no fix at E3" if bare else "run again, it says nothing"
-                    db.execute("select clearway.revoke_finding_edge(%s, %s)", (number, why))
+                    db.execute(
+                        "select clearway.revoke_finding_edge(%s, %s)", (number, "run again, it says nothing")
+                    )
         return
     verdict = said.verdict
     if verdict == "contained":

@@ -67,7 +67,7 @@ def _due(owner: Connection, seeds: list[int]) -> list[Couple]:
     if not pairs:
         return []
     groups = flaw.joined_to(owner, sorted({number for pair in pairs for number in pair}))
-    return [pair for pair in pairs if _ran(owner, pair) != set(tried(owner, pair, groups).fixes)]
+    return [pair for pair in pairs if ran(owner, pair) != set(tried(owner, pair, groups).fixes)]
 
 
 def tried(owner: Connection, pair: Couple, groups: Mapping[int, Collection[int]] | None = None) -> Tried:
@@ -77,7 +77,7 @@ def tried(owner: Connection, pair: Couple, groups: Mapping[int, Collection[int]]
     somebody else's would tell it that others hold the flaw.
     """
     groups = flaw.joined_to(owner, pair) if groups is None else groups
-    before = {int(fix.split(":")[0]) for fix in _ran(owner, pair) or ()}
+    before = {int(fix.split(":")[0]) for fix in ran(owner, pair) or ()}
     of = sorted({*pair, *groups[pair[0]], *groups[pair[1]], *before})
     rows = owner.execute(
         """with two as (select min(org) as least, max(org) as most, bool_and(live) as live
@@ -107,7 +107,7 @@ def note(owner: Connection, pair: Couple, fixes: Sequence[str]) -> None:
     )
 
 
-def _ran(owner: Connection, pair: Couple) -> set[str] | None:
+def ran(owner: Connection, pair: Couple) -> set[str] | None:
     """With which fixes a pair was run by the present rule; None when it never was."""
     row = owner.execute(
         "select fixes from clearway.finding_crossed where one = %s and other = %s and rule = %s",
