@@ -20,6 +20,7 @@ from clearway.http.cursor import Seals
 from clearway.http.guard import PUBLIC
 from clearway.http.ratelimit import Policy, Rates
 from clearway.http.sse import Hub, Manners
+from clearway.ledger.reading import reading, tell_events
 from clearway.records.principal import Principal
 from clearway.store import cursor_keys
 from clearway.store.principal import Pool
@@ -42,7 +43,7 @@ def main(url: str) -> None:
             return cursor_keys.keys(db)
 
     seals = Seals(keys)
-    hub = Hub(url, pool, seals, manners=Manners())
+    hub = Hub(url, pool, seals, manners=Manners(), telling=tell_events)
     plenty = Policy("address", 10_000_000, 10)
 
     async def begin() -> None:
@@ -61,7 +62,7 @@ def main(url: str) -> None:
         [
             bare,
             events_api.routes(hub, seals),
-            webhook_api.routes(lambda db, org: audience.of(db, own(org)), log),
+            webhook_api.routes(lambda db, org: audience.of(db, own(org)), log, reading),
             health.routes({}),
         ],
         guard=door.guard(),

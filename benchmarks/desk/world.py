@@ -217,7 +217,7 @@ class World:
         with pool.acting(self.coordinator_key) as db:
             case = cases.one(db, self.case)
             for n in range(3):
-                made = thread.add(db, case, f"Topic {n}")
+                made = thread.add(db, vault, case, f"Topic {n}")
                 for m in range(10):
                     thread.say(db, vault, case, made, f"Message {m}. " + "What was found and when. " * 10)
 
