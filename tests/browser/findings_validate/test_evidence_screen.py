@@ -100,15 +100,15 @@ def test_a_long_log_is_read_a_piece_at_a_time_and_is_data(screens: Screens, desk
     finding = reported(one)
     text = b"<script>__ran(1)</script>\x1b[31m" + b"0123456789abcde\n" * 4_000
     with one.acting(one.coordinator) as db:
-        number = validation.one(db, finding.id, validation.ask(db, finding)).id
+        asked = validation.one(db, finding.id, validation.ask(db, finding))
     with one.owner() as db:
         log = artefact.add(db, one.vault, finding, File(kind="log", data=text, name="long.log"))
         db.execute(
             "update clearway.validation set state = 'done', level = 1, log = %s where validation = %s",
-            (log.id, number),
+            (log.id, asked.id),
         )
     screen = screens(url, cookies={"clearway": one.finder.cookie})
-    page = screen.open(f"/findings/{finding.handling}/evidence/{number}/log")
+    page = screen.open(f"/findings/{finding.handling}/evidence/{asked.number}/log")
     expect(page.locator("pre.log")).to_contain_text("<script>__ran(1)</script>")
     assert "\x1b" not in page.locator("pre.log").inner_text()
     page.get_by_role("link", name="Later →").click()
@@ -116,4 +116,4 @@ def test_a_long_log_is_read_a_piece_at_a_time_and_is_data(screens: Screens, desk
     page.get_by_role("link", name="← Earlier").click()
     expect(page.get_by_text("Bytes 0 to 16,383")).to_be_visible()
     stranger = screens(url, cookies={"clearway": one.rival.cookie})
-    stranger.open(f"/findings/{finding.handling}/evidence/{number}/log", 404)
+    stranger.open(f"/findings/{finding.handling}/evidence/{asked.number}/log", 404)

@@ -95,7 +95,7 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/findings/{handling:str}/validations/{number:int}/acceptance": {"by": "me", "why": "so"},
     "POST /api/v1/findings/{handling:str}/validations/{number:int}/revocation": {"why": "so"},
     "POST /api/v1/findings/{handling:str}/vouching/revocation": {"files": ["a" * 64], "why": "so"},
-    "POST /api/v1/findings/{handling:str}/known": {"flaw": "CVE-2026-0001", "why": "so"},
+    "POST /api/v1/findings/{handling:str}/known": {"flaw": "CVE-2026-0001", "why": "so", "sure": True},
     "POST /api/v1/findings/{handling:str}/known/{number:int}/revocation": {"why": "so"},
     "POST /api/v1/findings/{handling:str}/edges/{number:int}/revocation": {"why": "so"},
     "POST /api/v1/findings/{handling:str}/duplicates/{number:int}/undo": {"why": "so"},

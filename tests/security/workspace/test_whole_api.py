@@ -95,7 +95,9 @@ def of_the_desk(site: fleet_site.Site, finder: Somebody, coordinator: Somebody) 
     )
     validation = made(f"findings/{first}/validations", {"upto": 1})["id"]
     joining = made(f"findings/{first}/merge", {"findings": [second], "why": "so"})["act"]
-    flaw = made(f"findings/{first}/known", {"flaw": "CVE-2026-0001", "why": "so"})["known"][0]["id"]
+    flaw = made(f"findings/{first}/known", {"flaw": "CVE-2026-0001", "why": "so", "sure": True})["known"][0][
+        "id"
+    ]
     case = made("cases", {"findings": [first, second]})["handling"]
     talk = made(f"cases/{case}/threads", {"topic": "the flaw"})["id"]
     vendor = made(f"cases/{case}/parties", {"role": "vendor", "organisation": site.hospital})["id"]

@@ -167,7 +167,7 @@ class Two:
         one_flaw = second["taken"][0]["handling"]
         ids["joining"] = made(f"{at}/merge", {"findings": [one_flaw], "why": "so"})["act"]
         ids["edge"] = asked("GET", f"{at}/duplicates")["edges"][0]["id"]
-        ids["known"] = made(f"{at}/known", {"flaw": FLAW, "why": "so"})["known"][0]["id"]
+        ids["known"] = made(f"{at}/known", {"flaw": FLAW, "why": "so", "sure": True})["known"][0]["id"]
         made(f"{at}/mark", {"mark": "invalid", "why": "so"})
         ids["proposal"] = made(f"{at}/assist", {"kind": "summary"})["id"]  # nor to send it
         ids["appeal"] = side.post(f"/api/v1{at}/appeal", {"why": "not so"})["id"]
@@ -181,8 +181,12 @@ class Two:
         """What a worker would have kept of the first run."""
         with self.people.owner() as db:
             log = File(kind="log", data=b"ran", name="validation.log", media="text/plain")
-            added = artefact.add(db, self.vault, kept.one(db, finding), log)
-            db.execute("update clearway.validation set log = %s where validation = %s", (added.id, number))
+            of = kept.one(db, finding)
+            added = artefact.add(db, self.vault, of, log)
+            db.execute(
+                "update clearway.validation set log = %s where finding = %s and nth = %s",
+                (added.id, of.id, number),
+            )
 
     def routes(self) -> Iterator[tuple[str, str]]:
         """(method, path template) of every route that names something by an id."""

@@ -134,7 +134,7 @@ def handlers() -> list[HTTPRouteHandler]:
         opt=needs("coordinate"),
         sync_to_thread=True,
         summary="What a model would get of a finding, byte for byte",
-        responses=gives(Preview, *READ),
+        responses=gives(Preview, *READ, 409),
     )
     def preview_of_finding(
         request: _R, handling: FromPath[HandlingText], kind: FromQuery[Kind] = "summary"
@@ -147,7 +147,7 @@ def handlers() -> list[HTTPRouteHandler]:
         opt=needs("coordinate"),
         sync_to_thread=True,
         summary="What a model would get of a case, byte for byte",
-        responses=gives(Preview, *READ),
+        responses=gives(Preview, *READ, 409),
     )
     def preview_of_case(
         request: _R, handling: FromPath[CaseText], kind: FromQuery[Kind] = "summary"
