@@ -33,8 +33,8 @@ test: .venv/.dev .venv/.compiled ## the tests, without the slow ones (T=tests/un
 	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not slow" $(or $(T),tests --ignore=tests/browser)
 	$(if $(T),,$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" tests/browser)
 
-test-all: .venv/.dev .venv/.compiled ## every test
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(or $(T),tests --ignore=tests/browser)
+test-all: .venv/.dev .venv/.compiled ## every test, with more examples of each property
+	CLEARWAY_EXAMPLES=200 $(BIN)/python -m pytest -q -n 2 --dist loadfile $(or $(T),tests --ignore=tests/browser)
 	$(if $(T),,$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/browser)
 
 check: .venv/.dev ## what the code must pass: lint, format, types, layers

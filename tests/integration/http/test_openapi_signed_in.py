@@ -33,7 +33,8 @@ def fuzz(manners: Manners, secret: str, folder: Path, examples: int) -> subproce
     )
 
 
-@pytest.mark.parametrize("examples", [4, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.slow  # a few examples of each route are asked for by test_whole_api
+@pytest.mark.parametrize("examples", [100])
 def test_schemathesis_finds_nothing_as_an_administrator(
     manners: Manners, tmp_path: Path, examples: int
 ) -> None:
