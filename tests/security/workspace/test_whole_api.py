@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -155,6 +156,7 @@ def fuzz(
         timeout=seconds + 120,
         check=False,
         cwd=folder,
+        env={**os.environ, "SCHEMATHESIS_HOOKS": "short_addresses", "PYTHONPATH": str(Path(__file__).parent)},
     )
 
 
