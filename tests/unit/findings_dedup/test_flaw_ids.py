@@ -16,6 +16,9 @@ from clearway.records.errors import InputError
         ("PYSEC-2024-60", "PYSEC-2024-60"),
         ("GO-2024-2611", "GO-2024-2611"),
         ("RHSA-2024:1234", "RHSA-2024:1234"),
+        ("CWC-SVST-FPQR", "CWC-SVST-FPQR"),  # the eight are drawn, and may have no digit
+        ("CWC-7Q4K-9M2X", "CWC-7Q4K-9M2X"),
+        ("x_CWC-SVST-FPQR", "x_CWC-SVST-FPQR"),
     ],
 )
 def test_an_id_is_read_as_its_database_writes_it(said: str, read: str) -> None:
