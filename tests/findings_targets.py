@@ -16,7 +16,18 @@ from clearway.findings.validate.files import Given
 from clearway.findings.validate.judge import Judged, Subject, judge
 from clearway.sandbox import Backend
 
-COPIES = b"""#include <stdio.h>
+# Gives a file's text to `parse`.
+READS = b"""int main(int argc, char **argv) {
+    char text[200];
+    FILE *file = fopen(argv[1], "r");
+    size_t n = fread(text, 1, sizeof text - 1, file);
+    text[n] = 0;
+    parse(text);
+    return 0;
+}
+"""
+COPIES = (
+    b"""#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 static void keep(char *to, const char *from) { strcpy(to, from); }
@@ -29,15 +40,9 @@ int parse(const char *text) {
     free(kept);
     return first;
 }
-int main(int argc, char **argv) {
-    char text[200];
-    FILE *file = fopen(argv[1], "r");
-    size_t n = fread(text, 1, sizeof text - 1, file);
-    text[n] = 0;
-    parse(text);
-    return 0;
-}
 """
+    + READS
+)
 MENDED = COPIES.replace(b"strcpy(to, from)", b"strncpy(to, from, 15); to[15] = 0")
 BYTES_BLOCKED = COPIES.replace(
     b"    keep(kept, text);",

@@ -12,6 +12,8 @@ from zlib import crc32, decompress
 
 import msgspec
 
+from clearway.records.errors import ConfigError
+
 from .table_claims import Claim, IntervalTuple, VexClaim, package_key, place_of, product_key
 from .table_file import TableFile
 from .table_flaws import Flaw, FlawFacts, RecordNote, ScoreNote
@@ -71,6 +73,18 @@ class Table:
             IntegrityError: the file is damaged or of another layout.
         """
         return cls(TableFile.open(path))
+
+    @classmethod
+    def meta_of_home(cls, home: Path) -> Meta | None:
+        """What the table of a home was made of; None before the first intake. Raises as `open` does otherwise."""
+        try:
+            table = cls.of_home(home)
+        except ConfigError:
+            return None
+        try:
+            return table.meta
+        finally:
+            table.close()
 
     def close(self) -> None:
         """Lets go of the file."""

@@ -12,8 +12,6 @@ from clearway.records.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     import argparse
 
-    from clearway.advisories.table import Meta
-
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds `up`, `demo`, `doctor` and `bench`."""
@@ -76,9 +74,10 @@ _BUNDLED_SOURCES = frozenset({"cisa-kev", "pypa", "rustsec"})
 def load_bundled(home: Path, *, quiet: bool = False) -> None:
     """Takes the bundled facts in, unless this home has them already; says what it does on standard error."""
     from clearway.advisories.commands import ingest
+    from clearway.advisories.table import Table
     from clearway.advisories.vendors import bundled as vendor_map
 
-    meta = _table(home)
+    meta = Table.meta_of_home(home)
     if meta is not None and meta.kev and meta.vendor_map == vendor_map().edition:
         loaded = {note.source for note in meta.sources}
         if loaded >= _BUNDLED_SOURCES:
@@ -91,19 +90,6 @@ def load_bundled(home: Path, *, quiet: bool = False) -> None:
             f"loaded {counts.new + counts.changed:,} records from {len(counts.by_source)} sources",
             file=sys.stderr,
         )
-
-
-def _table(home: Path) -> Meta | None:
-    from clearway.advisories.table import Table
-
-    try:
-        table = Table.of_home(home)
-    except ConfigError:
-        return None
-    try:
-        return table.meta
-    finally:
-        table.close()
 
 
 def run_demo(args: argparse.Namespace) -> int:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from clearway.advisories.table_meta import Meta
     from clearway.store.jobs import Job
 
     Connect = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
@@ -41,6 +40,8 @@ def tasks(home: Path, url: str, clock: Clock | None = None) -> dict[str, Spec]:
 
     def one(job: Job, args: dict[str, Any]) -> None:
         """Reads what waits for one person under their own rights, and mails it."""
+        from clearway.advisories.table import Table
+
         from . import digest, mail
 
         settings = mail.read(home)
@@ -50,8 +51,9 @@ def tasks(home: Path, url: str, clock: Clock | None = None) -> dict[str, Spec]:
             to = digest.recipient(db, int(args["person"]))
         if to is None:  # has left, or wants none any more
             return
+        meta = Table.meta_of_home(home)
         with job.acting(to.person) as db:
-            found = digest.gather(db, to, at.now(), details=settings.details, meta=_meta(home))
+            found = digest.gather(db, to, at.now(), details=settings.details, meta=meta)
         if to.rhythm == "daily" and not found.anything:
             return
         with job.step("sent") as todo:  # a crash in between sends it again, under the same Message-ID
@@ -96,20 +98,6 @@ def tasks(home: Path, url: str, clock: Clock | None = None) -> dict[str, Spec]:
         "app.digests": Spec(digests, cron="*/10 * * * *"),
         "app.digest": Spec(one, Retry(attempts=12)),
     }
-
-
-def _meta(home: Path) -> Meta | None:
-    """What the table of a home was made of; None before the first intake."""
-    from clearway.advisories.table import Table
-
-    try:
-        table = Table.of_home(home)
-    except ConfigError:
-        return None
-    try:
-        return table.meta
-    finally:
-        table.close()
 
 
 def loops(home: Path, url: str) -> dict[str, Loop]:

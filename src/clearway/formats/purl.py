@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from .distro import release_of
-from .purl_identity import identity, repository_of, source_of, spelled, spelled_name, stream_of, with_epoch
+from .purl_identity import (
+    asked_ecosystem,
+    identity,
+    repository_of,
+    source_of,
+    spelled,
+    spelled_name,
+    stream_of,
+    with_epoch,
+)
 from .purl_text import Purl, parse, to_text
 from .purl_types import canonical
 
@@ -13,6 +22,7 @@ __all__ = [
     "to_text",
     "canonical",
     "identity",
+    "asked_ecosystem",
     "spelled",
     "spelled_name",
     "release_of",

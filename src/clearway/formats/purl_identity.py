@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clearway.records.ecosystem import OSV_ECOSYSTEMS, base, normal_ecosystem, normal_name
+from clearway.records.errors import InputError
 
 from .distro import FAMILIES, release_of
 from .purl_text import Purl
@@ -55,6 +56,22 @@ def spelled(ecosystem: str) -> str:
     name, colon, release = ecosystem.strip().partition(":")
     known = _KNOWN.get(name.casefold(), "")
     return normal_ecosystem(known + colon + release) if known else ""
+
+
+def asked_ecosystem(ecosystem: str) -> str:
+    """`spelled`, of what somebody asked for: "" where nothing was.
+
+    Raises:
+        InputError: there is no such ecosystem.
+    """
+    known = spelled(ecosystem)
+    if ecosystem.strip() and not known:
+        raise InputError(
+            "there is no such ecosystem",
+            where="ecosystem",
+            mend="as OSV names them: PyPI, npm, Debian, Debian:12",
+        )
+    return known
 
 
 def spelled_name(ecosystem: str, name: str) -> str:

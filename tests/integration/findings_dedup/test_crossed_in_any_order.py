@@ -20,10 +20,11 @@ from clearway.findings.artefact import File
 from clearway.findings.dedup import at_desk, edge, rekey, told
 from clearway.findings.dedup.fixes import digest_of
 from clearway.findings.intake import overlap
-from findings_targets import SHORT, c_recipe, c_target, sha
+from findings_targets import READS, SHORT, c_recipe, c_target, sha
 from findings_world import Desk
 
-TWINS = b"""#include <stdio.h>
+TWINS = (
+    b"""#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 int parse(const char *text) {
@@ -38,15 +39,9 @@ int parse(const char *text) {
     free(numbers);
     return kept;
 }
-int main(int argc, char **argv) {
-    char text[200];
-    FILE *file = fopen(argv[1], "r");
-    size_t n = fread(text, 1, sizeof text - 1, file);
-    text[n] = 0;
-    parse(text);
-    return 0;
-}
 """
+    + READS
+)
 PROOFS = {"A": b"A" * 24, "B": b"B" * 24, "B too": b"B" + b"C" * 23}
 
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from clearway import ledger
 from clearway.access import audience
 from clearway.access.marking import GREEN_AUD, Marking
-from clearway.formats.purl import identity, parse, spelled, spelled_name
+from clearway.formats.purl import asked_ecosystem, identity, parse, spelled, spelled_name
 from clearway.records.ecosystem import base
 from clearway.records.errors import ForbiddenError, InputError, NotFoundError
 from clearway.records.text import plain
@@ -130,13 +130,7 @@ def add(
     """
     from .mail import checked_address
 
-    known = spelled(ecosystem)
-    if ecosystem.strip() and not known:
-        raise InputError(
-            "there is no such ecosystem",
-            where="ecosystem",
-            mend="as OSV names them: PyPI, npm, Debian, Debian:12",
-        )
+    known = asked_ecosystem(ecosystem)
     text = plain(spelled_pattern(known, pattern.strip()), 300)
     if not text.strip("*/") or "*" in text[:-1]:
         raise InputError(

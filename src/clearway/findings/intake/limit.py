@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from clearway import ledger
 from clearway.access.marking import GREEN_AUD
-from clearway.formats.purl import spelled, spelled_name
+from clearway.formats.purl import asked_ecosystem, spelled, spelled_name
 from clearway.records.ecosystem import base
 from clearway.records.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from clearway.records.text import plain
@@ -123,13 +123,7 @@ def put(
     """
     if "maintain" not in of.rights:
         raise ForbiddenError("the right to maintain is missing", where=of.slug)
-    known = spelled(ecosystem)
-    if ecosystem.strip() and not known:
-        raise InputError(
-            "there is no such ecosystem",
-            where="ecosystem",
-            mend="as OSV names them: PyPI, npm, Debian, Debian:12",
-        )
+    known = asked_ecosystem(ecosystem)
     ecosystem, package = plain(known, 100), plain(spelled_name(known, package.strip()), 300)
     if not package:
         raise InputError("no product is named", where="package")
