@@ -26,6 +26,7 @@ from msgspec import Struct, field
 
 from clearway.formats.archive import Refused, walk
 from clearway.records.errors import UpstreamError
+from clearway.store.apart import die_with_parent
 
 from .prepare import Aside, CatalogueRow, Prepared, Row, Skipped, prepare
 from .store import Outcome, Stamp, Store
@@ -235,7 +236,7 @@ class _Work:
     def _start(self) -> None:
         context = multiprocessing.get_context("forkserver")
         try:
-            self._pool = ProcessPoolExecutor(_workers(), mp_context=context, initializer=_die_with_parent)
+            self._pool = ProcessPoolExecutor(_workers(), mp_context=context, initializer=die_with_parent)
         except OSError:  # no semaphores here, such as a /dev/shm that may not be written: slower, as sound
             self._alone = True
         else:
@@ -248,29 +249,6 @@ def _workers() -> int:
 
 def _prepared(pieces: list[tuple[str, bytes]], forced: str) -> bytes:
     return _ENCODE(prepare(pieces, forced))
-
-
-def _die_with_parent() -> None:
-    """A killed intake leaves no process behind.
-
-    The fork server is this worker's parent in the kernel's eyes, and it lives as long as its workers do;
-    so what is watched is the intake itself, through the pipe that ends with it. Ctrl-C reaches every
-    process of a terminal: it is for the intake to end its workers.
-    """
-    import multiprocessing
-    import signal
-    import threading
-    from multiprocessing.connection import wait
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def derive_again(store: Store) -> bool:

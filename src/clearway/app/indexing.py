@@ -9,6 +9,7 @@ goes on from its last batch. Markings don't wait for this: a trigger follows the
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from clearway.store.search import terms
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     import psycopg
 
@@ -31,6 +33,7 @@ _T = TypeVar("_T")
 BATCH = 5_000  # documents a transaction
 _MOST_PACKAGES = 60  # of one flaw, as words of its document
 _TITLE = 200
+_APART = 20_000  # flaws, which are two seconds of an interpreter
 
 _STAGE = """create temporary table if not exists new_doc (kind text, ref text, org int, aud int, title text, path text,
     terms text[]) on commit delete rows"""
@@ -86,19 +89,53 @@ def follow_flaws(connect: Connect, table: Table) -> int:
 
     The table holds TLP:CLEAR alone, so their audience is everybody.
     """
-    meta = table.meta
-    now = f"{meta.base} {meta.content} {meta.generation}"
     with connect() as db:
         before = reached(db, "flaws")
+    now = _state(table)
     if before == now:
         return 0
-    if before.partition(" ")[0] == meta.base and table.changed:
-        written = _changed(connect, table)
-    else:
-        written = _whole(connect, table)
+    written = (_changed if _beside(before, table) else _whole)(connect, table)
     with connect() as db:
         set_reached(db, "flaws", now)
     return written
+
+
+def waits_long(connect: Connect, table: Table) -> bool:
+    """Whether `follow_flaws` would write so much that whoever is answered by this process meanwhile would notice."""
+    if table.meta.flaws < _APART:
+        return False
+    with connect() as db:
+        before = reached(db, "flaws")
+    return before != _state(table) and not _beside(before, table)
+
+
+def follow_flaws_of(home: Path, url: str) -> None:
+    """`follow_flaws` with the table of a home and a session of its own."""
+    from clearway.advisories.table import Table
+    from clearway.store.connect import connect
+
+    with connect(url, autocommit=True, application_name="clearway loop app.search_flaws") as db:
+
+        @contextmanager
+        def transaction() -> Iterator[psycopg.Connection[Any]]:
+            with db.transaction():
+                yield db
+
+        table = Table.of_home(home)
+        try:
+            follow_flaws(transaction, table)
+        finally:
+            table.close()
+
+
+def _state(table: Table) -> str:
+    meta = table.meta
+    return f"{meta.base} {meta.content} {meta.generation}"
+
+
+def _beside(before: str, table: Table) -> bool:
+    """Whether the table is the one followed before, with rows that changed beside it."""
+    return before.partition(" ")[0] == table.meta.base and bool(table.changed)
 
 
 def flaw_doc(table: Table, flaw: Flaw) -> Doc:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from clearway.http import webhook_delivery
 from clearway.records.clock import Clock, SystemClock
 from clearway.records.errors import ConfigError
+from clearway.store.apart import run_apart
 from clearway.store.jobs import Job, Loop, Spec, Tasks, defer
 from clearway.store.jobs_retry import Retry
 
@@ -113,7 +114,10 @@ def loops(home: Path, url: str) -> dict[str, Loop]:
         except ConfigError:  # before the first intake
             return
         try:
-            indexing.follow_flaws(connect, table)
+            if indexing.waits_long(connect, table):
+                run_apart(indexing.follow_flaws_of, home, url)
+            else:
+                indexing.follow_flaws(connect, table)
         finally:
             table.close()
 

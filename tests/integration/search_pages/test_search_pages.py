@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import psycopg
 import pytest
 
-from clearway.app import indexing
+from clearway.app import indexing, tasks
 from clearway.exposure.fleet import asset
 from clearway.store import search
+from clearway.store.apart import run_apart
 from clearway.store.connect import connect
 from fleet_world import DAY, Fleet, osv, package
 from site_client import Site, words
@@ -25,15 +26,22 @@ RECORDS = (
 )  # fmt: skip
 
 
-def indexed(fleet: Fleet) -> int:
-    """Runs both followers, as the loops do; how many documents were written."""
-    with connect(fleet.world.url, autocommit=True) as session:
+@contextmanager
+def session(fleet: Fleet) -> Iterator[Callable[[], AbstractContextManager[psycopg.Connection[Any]]]]:
+    """What a loop gets: transactions of one session."""
+    with connect(fleet.world.url, autocommit=True) as db:
 
         @contextmanager
         def transaction() -> Iterator[psycopg.Connection[Any]]:
-            with session.transaction():
-                yield session
+            with db.transaction():
+                yield db
 
+        yield transaction
+
+
+def indexed(fleet: Fleet) -> int:
+    """Runs both followers, as the loops do; how many documents were written."""
+    with session(fleet) as transaction:
         written = indexing.follow_kept(transaction)
         if fleet.world.path.exists():
             table = fleet.world.table()
@@ -223,3 +231,27 @@ def _best(act: Callable[[], object]) -> float:
         act()
         found.append(time.perf_counter() - start)
     return min(found)
+
+
+def test_a_whole_table_is_read_in_a_process_of_its_own(
+    fleet: Fleet, here: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.ingest(*RECORDS)
+    monkeypatch.setattr(indexing, "_APART", 1)
+    apart = indexing.follow_flaws_of
+    asked: list[tuple[Any, ...]] = []
+
+    def run(work: Callable[..., None], *args: Any) -> None:
+        asked.append((work, *args))
+        run_apart(work, *args)
+
+    monkeypatch.setattr(tasks, "run_apart", run)
+    home = fleet.world.home
+    loop = tasks.loops(home, fleet.world.url)["app.search_flaws"]
+    with session(fleet) as transaction:
+        loop.run(transaction)
+        loop.run(transaction)  # nothing has changed: no process
+    assert asked == [(apart, home, fleet.world.url)]
+    assert hits(here, fleet.operator.secret, "annotate") == {
+        "flaw": ["CVE-2026-0001 · SQL injection in annotate"]
+    }
