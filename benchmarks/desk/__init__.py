@@ -1,8 +1,8 @@
 """The findings desk's pages with 10,000 findings and 1,000 cases: how long the server takes for each, as its reader.
 
-Each page is asked whole, as a browser asks first, of the product's own application over PostgreSQL: guard, row-level
-policies, queries, template. What a browser does after is not in it. The yardstick is the smallest page that a
-signed-in reader can ask for, which is what any page costs.
+Each page is asked whole, as a browser asks first, of the product's own application over PostgreSQL, its interpreter
+set as the server's: guard, row-level policies, queries, template. What a browser does after is not in it. The yardstick
+is the smallest page that a signed-in reader can ask for, which is what any page costs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from litestar.testing import TestClient
 from benchmarks._measure import goal
 from clearway.advisories.stored_records import StoredRecords
 from clearway.advisories.table import TABLE_FILE
-from clearway.app.server import build
+from clearway.app.server import build, settle
 from clearway.app.workspace import Workspace
 from clearway.http.acting import SESSION_COOKIE_PLAIN
 from clearway.store.migrate import migrate
@@ -36,6 +36,7 @@ def run() -> dict[str, Any]:
         home = Path(folder) / "home"
         migrate(url)
         world = World(url, home)
+        settle()
         with _client(home, url) as http:
             least = _timed(http, world.coordinator, "/leases/whose")
             rows: list[dict[str, Any]] = [

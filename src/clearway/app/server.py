@@ -170,12 +170,17 @@ def serve(
 
 def run(app: Application, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serves `app` until SIGTERM or SIGINT, without a database of its own; see `serve`."""
+    settle()
+    uvloop.run(_serve(app, host, port, ready))
+
+
+def settle() -> None:
+    """Makes the interpreter one that answers: threads take turns often, and memory is seldom looked through."""
     sys.setswitchinterval(SWITCH_SECONDS)
     # A full collection walks all that the table remembers, 40 ms for nothing: what is remembered has no cycles.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
-    uvloop.run(_serve(app, host, port, ready))
 
 
 def first_code(workspace: Workspace) -> str:

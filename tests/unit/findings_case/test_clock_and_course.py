@@ -158,9 +158,10 @@ def test_a_page_begins_within_its_list(typed: str, size: int) -> None:
 )  # fmt: skip
 def test_a_rank_is_the_sum_of_the_reasons_that_are_shown(facts: rank.Facts) -> None:
     found = rank.rank(facts, NOW)
-    assert found.points == sum(reason.points for reason in found.reasons)
+    assert found.points == sum(reason.points for reason in found.reasons) == rank.points(facts, NOW)
     for reason in found.reasons:
         assert f"{reason.points:+d}" in found.why
+        assert not {"{", "}"} & set(reason.words)
 
 
 ASKED = datetime(2026, 1, 1, tzinfo=UTC)

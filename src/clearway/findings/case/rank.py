@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 CLAIMED = {"critical": 4, "high": 3, "medium": 2, "low": 1}
 RUNS_CODE = frozenset(
@@ -70,45 +70,44 @@ RULES: Sequence[tuple[str, str]] = (
 )
 
 
+def points(facts: Facts, now: datetime) -> int:
+    """How high a finding stands in the queue: the sum of its reasons."""
+    return sum(part for part, _, _ in _parts(facts, now))
+
+
 def rank(facts: Facts, now: datetime) -> Rank:
     """Where a finding stands in the queue, with its reasons."""
-    found: list[Reason] = []
-
-    def add(points: int, words: str) -> None:
-        if points:
-            found.append(Reason(points, words))
-
-    add(_evidence(facts.level), _LEVELS[min(facts.level, 6)])
-    add(CLAIMED.get(facts.severity, 0), f"claimed {facts.severity}")
-    add(5 if facts.cwe in RUNS_CODE else 0, f"{facts.cwe} is of a class that runs code")
-    add(min(20, 10 * (facts.reporters - 1)), f"{facts.reporters} organisations report it")
-    add(8 if facts.case_open else 0, "its package has an open case")
-    if facts.embargo_days is not None:
-        add(max(0, 20 - max(0, facts.embargo_days)), _publishes(facts.embargo_days))
-    add(min(10, (now - facts.received).days), f"waits {(now - facts.received).days} days")
-    judged = facts.valid + facts.invalid
-    if judged >= 3:
-        add(
-            round(10 * (facts.valid - facts.invalid) / judged),
-            f"{facts.valid} of the reporter's {judged} were valid",
-        )
-    add(-15 * min(2, facts.missing), "something is missing")
-    if facts.known:
-        add(
-            *(
-                (10, "a fixed flaw has come back")
-                if facts.known == "returns"
-                else (-20, "it is public already")
-            )
-        )
+    found = [Reason(part, words.format(*of)) for part, words, of in _parts(facts, now) if part]
     found.sort(key=lambda r: (-abs(r.points), r.words))
     return Rank(sum(r.points for r in found), tuple(found))
+
+
+def _parts(facts: Facts, now: datetime) -> Iterator[tuple[int, str, tuple[object, ...]]]:
+    """Points, also none, what they are for, and what stands in its braces: of thousands, few are put into words."""
+    yield _evidence(facts.level), _LEVELS[min(facts.level, 6)], ()
+    yield CLAIMED.get(facts.severity, 0), "claimed {}", (facts.severity,)
+    yield 5 if facts.cwe in RUNS_CODE else 0, "{} is of a class that runs code", (facts.cwe,)
+    yield min(20, 10 * (facts.reporters - 1)), "{} organisations report it", (facts.reporters,)
+    yield 8 if facts.case_open else 0, "its package has an open case", ()
+    if facts.embargo_days is not None:
+        days = facts.embargo_days
+        yield max(0, 20 - max(0, days)), _publishes(days), (days,)
+    waits = (now - facts.received).days
+    yield min(10, waits), "waits {} days", (waits,)
+    judged = facts.valid + facts.invalid
+    if judged >= 3:
+        part = round(10 * (facts.valid - facts.invalid) / judged)
+        yield part, "{} of the reporter's {} were valid", (facts.valid, judged)
+    yield -15 * min(2, facts.missing), "something is missing", ()
+    if facts.known:
+        back = facts.known == "returns"
+        yield 10 if back else -20, "a fixed flaw has come back" if back else "it is public already", ()
 
 
 def _publishes(days: int) -> str:
     if days < 0:
         return "the day has passed on which the reporter meant to publish"
-    return f"the reporter publishes in {days} days" if days else "the reporter publishes today"
+    return "the reporter publishes in {} days" if days else "the reporter publishes today"
 
 
 def _evidence(level: int) -> int:

@@ -85,7 +85,7 @@ def queue(db: Connection, now: datetime) -> list[Waiting]:
     marks = _marks(db, {org for _, org, _ in lines})
     cases = _cases(db, [facts for _, _, facts in lines])
     twins = _twins(db, [number for number, _, _ in lines])
-    found = []
+    ranked = []
     for number, org, facts in lines:
         case, keeps = twins.get(number, ("", True))
         case = case or cases.get((facts["ecosystem"], facts["package"]), "")
@@ -97,14 +97,14 @@ def queue(db: Connection, now: datetime) -> list[Waiting]:
             case_open=bool(case), known=public.get(number, ""),
             embargo_days=None if day is None else (day - now.date()).days,
         )  # fmt: skip
-        stood = rank.rank(known, now)
-        found.append(
-            Waiting(
-                **facts, points=stood.points, why=stood.why, case=case, same_flaw=number in twins,
-                elsewhere=not keeps, reasons=stood.reasons,
-            )
-        )  # fmt: skip
-    return sorted(found, key=lambda w: (-w.points, w.received))[:MOST]
+        told = {**facts, "case": case, "same_flaw": number in twins, "elsewhere": not keeps}
+        ranked.append((rank.points(known, now), known, told))
+    ranked.sort(key=lambda one: (-one[0], one[1].received))
+    return [_told(told, rank.rank(known, now)) for _, known, told in ranked[:MOST]]
+
+
+def _told(facts: dict[str, Any], stood: rank.Rank) -> Waiting:
+    return Waiting(**facts, points=stood.points, why=stood.why, reasons=stood.reasons)
 
 
 def waiting(db: Connection) -> int:
