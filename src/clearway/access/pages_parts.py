@@ -8,6 +8,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body
 from msgspec import Struct
 
+from clearway.http.organisation import looked_as
 from clearway.http.pages import Form
 from clearway.records.errors import ClearwayError, NotFoundError
 
@@ -84,8 +85,7 @@ def place(request: Request[Any, Any, Any], db: psycopg.Connection[Any], me: Prin
             raise NotFoundError("no such organisation of yours")
         found = organisation.one(db, number)
     else:
-        asked = str(request.query_params.get("org", ""))
-        home = next((m for m in me.memberships if m.slug == asked), next(iter(me.memberships), None))
+        home = looked_as(request, me)
         if home is None:
             raise NotFoundError(
                 "you belong to no organisation", mend="ask an administrator to give you a role in one"

@@ -14,6 +14,7 @@ from msgspec import Struct
 from clearway.access.reading import Note, reading
 from clearway.http import csv_out, etag
 from clearway.http.acting import PATIENT, SIGNED_IN, acting, needs
+from clearway.http.organisation import looked_as
 from clearway.http.pages import Form, Tlp, done, page, plot
 from clearway.records.errors import ClearwayError, ConfigError, InputError
 
@@ -29,7 +30,6 @@ from .pages_parts import (
     STANDINGS,
     About,
     about,
-    home_of,
     known,
     next_due,
     org_of,
@@ -107,7 +107,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
     def listing(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Every directive that the reader may see, and what waits for their organisation."""
         with reading(request) as (db, me, note):
-            home = home_of(request, me)
+            home = looked_as(request, me)
             org = org_of(db, home)
             day = now(db).date()
             todos = addresses.addressed_to(db, org.org, day) if org is not None else ()
@@ -142,7 +142,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
     def told(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The same list for programs."""
         with reading(request) as (db, me, note):
-            org = org_of(db, home_of(request, me))
+            org = org_of(db, looked_as(request, me))
             day = now(db).date()
             if org is not None:
                 note.listed("addressed", f"organisation={org.slug}", addresses.audiences(db, org.org))
@@ -164,7 +164,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
     def counted(request: Request[Any, Any, Any], directive: FromPath[str]) -> Response[bytes]:
         """The figures alone, for a fleet that takes longer to count than a page may."""
         with reading(request) as (db, me, note):
-            home = home_of(request, me)
+            home = looked_as(request, me)
             org = org_of(db, home)
             day = now(db).date()
             found = about(db, org, named(directive), day)
@@ -187,7 +187,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
     ) -> Response[bytes]:
         """Takes note of a version for the organisation."""
         with acting(request) as (db, me):
-            home = home_of(request, me)
+            home = looked_as(request, me)
             made = addresses.acknowledge(db, me, home.slug if home else "", data.version, data.note)
         return done(
             request,
@@ -202,7 +202,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
         """Keeps a report as it is now, and shares it where that was chosen."""
         try:
             with acting(request) as (db, me):
-                home = home_of(request, me)
+                home = looked_as(request, me)
                 kept = _submitted(db, me, home.slug if home else "", named(directive), data, provider)
         except (InputError, ClearwayError) as error:
             if error.code not in ("input-invalid", "usage", "conflict"):
@@ -247,7 +247,7 @@ def _cockpit(
     request: Request[Any, Any, Any], directive: str, form: Form, provider: Provider | None
 ) -> Response[bytes]:
     with reading(request) as (db, me, note):
-        home = home_of(request, me)
+        home = looked_as(request, me)
         org = org_of(db, home)
         at = now(db)
         day = at.date()

@@ -23,9 +23,8 @@ from .reports.period import later, quarter_of
 
 if TYPE_CHECKING:
     import psycopg
-    from litestar import Request
 
-    from clearway.records.principal import Membership, Principal
+    from clearway.records.principal import Membership
 
     from .directive import Directive
     from .duties import Duties, ReportDuty
@@ -58,12 +57,6 @@ class About(Struct, frozen=True, kw_only=True):
     table: Directive | None
     duties: Duties | None
     by: str = ""  # who issued or took over the version here; "" for what ships
-
-
-def home_of(request: Request[Any, Any, Any], me: Principal) -> Membership | None:
-    """The organisation that a page is looked at as: the one that `?org=` names, else the first; None without any."""
-    asked = str(request.query_params.get("org", ""))
-    return next((m for m in me.memberships if m.slug == asked), next(iter(me.memberships), None))
 
 
 def about(db: psycopg.Connection[Any], org: Org | None, directive: str, day: date) -> About:

@@ -14,13 +14,14 @@ from clearway.access.reading import reading
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.listing import paths
+from clearway.http.organisation import looked_as
 from clearway.http.pages import Address, Column, Form, Table, Tlp, done, page
 from clearway.records.errors import ClearwayError, InputError
 
 from .api_triages import TRIAGES
 from .kept import triages
 from .kept.who import now
-from .pages_parts import FORM, PAGE, day_in, home_of
+from .pages_parts import FORM, PAGE, day_in
 from .triage import kev_instant
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def handlers() -> list[HTTPRouteHandler]:
         """Opens a workbook; the hours count from the first moment in UTC of the day of the addition to KEV."""
         instant = kev_instant(day_in(data.kev_added, "kev_added"))
         with acting(request) as (db, me):
-            home = home_of(request, me)
+            home = looked_as(request, me)
             made = triages.open_triage(
                 db, me, home.slug if home else "", directive=data.directive, asset=data.asset,
                 asset_name=data.asset_name, flaw=data.flaw, component=data.component, kev_added=instant, now=now(db),

@@ -26,7 +26,7 @@ from clearway.records.principal import Principal
 from clearway.store.principal import PUBLIC as PUBLIC_KEY
 from clearway.store.principal import key_of
 
-from . import csrf
+from . import csrf, organisation
 from .guard import is_public
 from .ratelimit import spend
 
@@ -133,7 +133,8 @@ class Doorkeeper:
     def guard(self) -> Guard:
         """The guard of `http.application`: a route without a declared right stays closed.
 
-        It also refuses what another site makes a browser send with the session's cookie (`csrf`).
+        It also refuses what another site makes a browser send with the session's cookie (`csrf`), and a page that is
+        asked for as an organisation that is not the reader's (`organisation`).
         """
 
         async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
@@ -162,6 +163,7 @@ class Doorkeeper:
             if kind == "session" or not secret:
                 session = self.key(connection) if me is not None else ""
                 await csrf.check(connection, session)  # type: ignore[arg-type]  # HTTP routes only
+            organisation.checked(connection, me)
 
         return guard
 

@@ -14,10 +14,11 @@ from clearway.access.reading import reading
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN
 from clearway.http.openapi import READ, gives
+from clearway.http.organisation import looked_as
 from clearway.records.principal import member_of
 
 from . import page_age, page_rule, page_week
-from .page_common import home_of, table_or_none, today
+from .page_common import table_or_none, today
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -160,7 +161,7 @@ def answer(request: Request[Any, Any, Any], organisation: str) -> Response[bytes
 def _home(request: Request[Any, Any, Any], me: Principal, organisation: str) -> Membership | None:
     """The organisation that is named, as pages name theirs too (`org`). Raises NotFoundError for another's."""
     slug = organisation or request.query_params.get("org", "")
-    return member_of(me, slug, "read") if slug else home_of(request, me)
+    return member_of(me, slug, "read") if slug else looked_as(request, me)
 
 
 def question(home: Membership | None) -> str:

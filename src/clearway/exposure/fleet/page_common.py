@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from litestar import Request
 
     from clearway.advisories.table import Table
-    from clearway.records.principal import Membership, Principal
+    from clearway.records.principal import Principal
 
     Asked = Request[Any, Any, Any]
 
@@ -40,12 +40,6 @@ def table_or_none(request: Asked) -> Table | None:
         return table_of(request)
     except (ConfigError, IntegrityError):
         return None
-
-
-def home_of(request: Asked, me: Principal) -> Membership | None:
-    """The organisation that a page is looked at as: the one that `?org=` names, else the first; None without any."""
-    asked = str(request.query_params.get("org", ""))
-    return next((m for m in me.memberships if m.slug == asked), next(iter(me.memberships), None))
 
 
 def operating(me: Principal, org: int) -> None:

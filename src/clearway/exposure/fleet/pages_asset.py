@@ -11,6 +11,7 @@ from msgspec import structs
 
 from clearway.access.reading import reading
 from clearway.http.acting import SIGNED_IN, acting, doorkeeper, needs
+from clearway.http.organisation import looked_as
 from clearway.http.pages import Address, Form, done, page
 from clearway.records.errors import ConfigError, ConflictError, InputError
 from clearway.records.principal import member_of
@@ -20,7 +21,7 @@ from . import asset as assets
 from . import described, inventory, listing, page_seen, page_upload, unjudged
 from . import page_asset_form as forms
 from .page_asked import day_in
-from .page_common import PAGE, home_of, table_of, table_or_none, today
+from .page_common import PAGE, table_of, table_or_none, today
 from .wanted import Filter
 
 if TYPE_CHECKING:
@@ -296,7 +297,7 @@ def _adding(request: Request[Any, Any, Any], form: Form) -> Response[bytes]:
     me = doorkeeper(request).of(request)
     assert me is not None
     mine = [m for m in me.memberships if "operate" in m.rights]
-    home = home_of(request, me)
+    home = looked_as(request, me)
     return page(
         request,
         "exposure/asset_add.html",

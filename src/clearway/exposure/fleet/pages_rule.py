@@ -11,13 +11,14 @@ from msgspec import Struct, structs
 
 from clearway.access.reading import audiences, reading
 from clearway.http.acting import SIGNED_IN, acting, needs
+from clearway.http.organisation import looked_as
 from clearway.http.pages import Address, Form, done, page
 from clearway.records.errors import ConflictError, InputError
 from clearway.records.principal import member_of
 
 from . import listing, page_decide, page_seen, rule, status
 from .page_asked import day_in
-from .page_common import PAGE, home_of, operating, today
+from .page_common import PAGE, operating, today
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -125,7 +126,7 @@ def _page(
     counted = None
     with reading(request) as (db, me, note):
         mine = [m for m in me.memberships if "operate" in m.rights]
-        home = home_of(request, me)
+        home = looked_as(request, me)
         if tried and mine and error is None:
             try:
                 about, _ = _rule(data)

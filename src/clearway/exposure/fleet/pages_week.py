@@ -10,10 +10,11 @@ from litestar.response import Redirect
 from clearway.access.reading import reading
 from clearway.http.acting import PATIENT, SIGNED_IN, viewer
 from clearway.http.guard import PUBLIC
+from clearway.http.organisation import looked_as
 from clearway.http.pages import page
 
 from . import api_week, page_seen, page_week
-from .page_common import PAGE, home_of, table_or_none, today
+from .page_common import PAGE, table_or_none, today
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -36,7 +37,7 @@ def handlers() -> list[HTTPRouteHandler]:
         """The three things to do, and what else there is."""
         table = table_or_none(request)
         with reading(request) as (db, me, note):
-            home = home_of(request, me)
+            home = looked_as(request, me)
             found = page_week.read(db, today(), home.org if home else None, table)
             note.listed("week", api_week.question(home), found.auds)
             seen = page_seen.seen(db, found.auds)
@@ -63,7 +64,7 @@ def handlers() -> list[HTTPRouteHandler]:
         """What nothing loaded speaks of: asked for after the page, since it looks through what every asset holds."""
         table = table_or_none(request)
         with reading(request) as (db, me, note):
-            home = home_of(request, me)
+            home = looked_as(request, me)
             found = page_week.rest(db, home.org if home else None, table)
             note.counted("week-rest", api_week.question(home), found.auds)
         return page(request, "exposure/week_rest.html", fragment="rest", rest=found)

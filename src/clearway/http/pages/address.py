@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
 
 CURSOR = "cursor"
-OF_PAGES = ("columns", "words", "org")  # how a list is shown, and to whom; not what is in it
+OF_PAGES = ("columns", "words")  # how a list is shown, not what is in it
 _MOST_PARAMETERS = 100
 _FROM_PROVIDERS = "/sign-in/back/"
 
@@ -102,6 +102,6 @@ class Address(Struct, frozen=True):
         return sum(key in wanted for key, _ in self.query)
 
     def as_format(self, suffix: str) -> Address:
-        """The same list from its beginning as `.json` or `.csv`, at the same address."""
+        """The same list from its beginning as `.json` or `.csv`, at the same address, for the same organisation."""
         kept = [pair for pair in self.query if pair[0] not in (CURSOR, *OF_PAGES)]
         return Address(f"{self.path.rstrip('/')}.{suffix}", tuple(kept))

@@ -55,7 +55,7 @@ def test_a_filter_is_readable_in_the_address() -> None:
 def test_a_change_drops_the_cursor_and_a_format_what_only_pages_know() -> None:
     address = Address.read("/exposure", "cursor=abc&sort=-due&columns=due,flaw&org=north&words=plain&tier=3D")
     assert str(address.set(sort="due")) == "/exposure?columns=due,flaw&org=north&words=plain&tier=3D&sort=due"
-    assert str(address.as_format("csv")) == "/exposure.csv?sort=-due&tier=3D"
+    assert str(address.as_format("csv")) == "/exposure.csv?sort=-due&org=north&tier=3D"
     assert address.set(cursor="x").get("cursor") == "x"
     assert address.set(tier=None).all("tier") == ()
 
