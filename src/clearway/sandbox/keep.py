@@ -50,8 +50,7 @@ def hand_back(folder: int, patterns: Sequence[str], most_bytes: int) -> Kept:
         except OSError:  # nothing lies there
             continue
         try:
-            for below in _walk(inside, unkept):
-                name = f"{head}/{below}" if head else below
+            for name in _walk(inside, unkept, f"{head}/" if head else ""):
                 if name not in files and any(fnmatch.fnmatchcase(name, g) for g in group):
                     left -= _file(folder, name, left, files, unkept)
         finally:
@@ -105,8 +104,7 @@ def _one(folder: int, name: str, left: int, files: dict[str, bytes], unkept: lis
     except OSError:
         return _file(folder, name, left, files, unkept)
     try:
-        for below in _walk(inside, unkept):
-            full = f"{name}/{below}"
+        for full in _walk(inside, unkept, f"{name}/"):
             if full not in files:
                 taken += _file(folder, full, left - taken, files, unkept)
     finally:
@@ -168,10 +166,11 @@ def _folder(folder: int, parts: Sequence[str]) -> int:
     return fd
 
 
-def _walk(folder: int, refused: list[str]) -> Iterator[str]:
-    """Names of all that is no folder, depth first, at most `MAX_ENTRIES` looked at."""
+def _walk(folder: int, refused: list[str], at: str = "") -> Iterator[str]:
+    """Names of all that is no folder, depth first, at most `MAX_ENTRIES` looked at; each, what is refused too, begins
+    with `at`."""
     seen = 0
-    stack: list[tuple[int, str, int]] = [(os.dup(folder), "", 0)]
+    stack: list[tuple[int, str, int]] = [(os.dup(folder), at, 0)]
     try:
         while stack:
             fd, above, depth = stack.pop()
@@ -181,7 +180,9 @@ def _walk(folder: int, refused: list[str]) -> Iterator[str]:
                     for entry in entries:
                         seen += 1
                         if seen > MAX_ENTRIES:
-                            refused.append(f"more than {MAX_ENTRIES} names; the rest was not looked at")
+                            refused.append(
+                                f"{at or '.'}: more than {MAX_ENTRIES} names; the rest was not looked at"
+                            )
                             return
                         name = above + entry.name
                         if not _clean(entry.name):

@@ -182,3 +182,26 @@ def test_a_patch_that_floods_the_fuzzer_with_inputs_of_its_own_is_heard_within_b
     found = fuzzed(box, builds, COPIES, floods, seconds=6.0)
     assert found.ladder.level == 4, found.ladder
     assert "libFuzzer was not used: the patched build ended it at once" in found.ladder.why
+
+
+@NO_FUZZER
+@pytest.mark.parametrize(
+    "size",
+    [60 << 20, pytest.param(2 << 20, marks=pytest.mark.slow)],
+    ids=["than is handed back", "than is tried"],
+)
+def test_an_input_that_is_larger_fails_the_level_as_nobody_can_look_at_it(
+    box: Backend, builds: Path, size: int
+) -> None:
+    """The patched build leaves it where libFuzzer leaves what it stopped on, and libFuzzer goes on."""
+    hides = MENDED.replace(
+        b"    parse(text);",
+        b'    if (access("/work/corpus", F_OK) == 0 && access("/work/found/crash-1", F_OK) != 0) {\n'
+        b'        FILE *f = fopen("/work/found/crash-1", "w"); if (f) { if (ftruncate(fileno(f), %d)) exit(3);'
+        b" fclose(f); } }\n    parse(text);" % size,
+    ).replace(b"#include <stdio.h>", b"#include <stdio.h>\n#include <stdlib.h>\n#include <unistd.h>")
+    found = fuzzed(box, builds, COPIES, hides, seconds=4.0)
+    assert found.ladder.level == 3, found.ladder
+    assert found.ladder.why.startswith("nothing can be said: ")
+    assert found.fuzzed is not None
+    assert (found.fuzzed.lost > 0, found.fuzzed.runs > 0, found.firing) == (True, True, None)

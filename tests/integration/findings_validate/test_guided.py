@@ -74,6 +74,23 @@ def test_a_patch_that_ends_it_at_once_is_said_and_mutation_goes_on(box: Backend,
     assert "Atheris was not used: the patched build ended it at once" in found.ladder.why
 
 
+@NO_ATHERIS
+@pytest.mark.slow
+def test_an_input_that_nobody_can_look_at_fails_the_level(box: Backend, builds: Path) -> None:
+    """The patched package leaves it where Atheris leaves what it stopped on."""
+    hides = WHOLE.replace(
+        "def parse(text):\n",
+        "def parse(text):\n"
+        "    if os.path.isdir('/work/found') and not os.path.exists('/work/found/crash-1'):\n"
+        "        with open('/work/found/crash-1', 'wb') as one:\n"
+        "            one.truncate(60 << 20)\n",
+    )
+    made, two = recipe_of(hides)
+    found = judged(box, builds, made, ONE, two, seconds=12.0)
+    assert found.ladder.level == 3, found.ladder
+    assert found.ladder.why.startswith("nothing can be said: ")
+
+
 def lacking(box: Backend, builds: Path, seconds: float = 10.0, **more: Any) -> str:
     made, two = recipe_of(WHOLE)
     recipe = read({**made, **more})

@@ -15,7 +15,7 @@ from clearway.findings.validate.fuzz import Fuzzed
 from clearway.findings.validate.judge import Judged
 from clearway.findings.validate.level import Second
 from clearway.findings.validate.oracle import Seen
-from clearway.sandbox import Enforcement
+from clearway.sandbox import Enforcement, Outcome
 from findings_targets import COPIES, LONG, MENDED, SHORT, a_wheel, c_recipe, py_recipe, read, sha
 
 FILES = Given(COPIES, MENDED, LONG, SHORT)
@@ -136,3 +136,38 @@ def test_a_statement_of_e4_says_how_its_variants_were_made_and_what_lacked() -> 
     assert lacks.variants.lacking == "clang is not installed"
     assert lacks.second is not None
     assert (lacks.second.lacking, lacks.second.of) == ("x", 0)
+
+
+def left(*unkept: str) -> Outcome:
+    return Outcome(ended="exited", code=0, unkept=unkept)
+
+
+def test_what_a_fuzzer_left_and_the_box_did_not_hand_back_is_lost_but_for_its_corpus() -> None:
+    big = "found/crash-1: 62914560 bytes, of which 33554432 may be handed back"
+    assert fuzz.lost(left(), "corpus/") == 0
+    assert fuzz.lost(left(big), "corpus/") == 1
+    assert fuzz.lost(left(big, "found/crash-2: a link", "and 7 more"), "corpus/") == 2
+    assert (
+        fuzz.lost(left("corpus/1: 4096 bytes, of which 0 may be handed back", "and 70 more"), "corpus/") == 0
+    )
+    assert fuzz.lost(left("corpus.tar: No such file or directory"), "corpus.tar") == 0
+    # As the other backend says it.
+    assert fuzz.lost(left("'corpus/1': not handed back"), "corpus/") == 0
+    assert fuzz.lost(left("more names; the rest was not looked at"), "corpus/") == 1
+    # A folder of that name below what it stopped on is none of the corpus.
+    assert fuzz.lost(left("found/corpus/1: a pipe"), "corpus/") == 1
+
+
+def test_e4_is_not_met_where_an_input_on_which_the_fuzzer_stopped_was_lost() -> None:
+    def step(lost: int, related: int = 0) -> level.Step:
+        return level.variants(
+            tried=30, related=related, seconds=1.0, second=Second(), fuzzed="libFuzzer made 9 runs", lost=lost
+        )
+
+    assert step(0).result == "met"
+    assert step(2).result == "failed"
+    assert step(2).why == (
+        "nothing can be said: 2 or more inputs on which the fuzzer stopped could not be looked at whole; "
+        "libFuzzer made 9 runs"
+    )
+    assert "still fire" in step(2, related=1).why  # what is known goes before what is not

@@ -4,7 +4,8 @@
     control    the same entry on the vulnerable build has to crash on the proof: else it does not reach the flaw
     slices     a few seconds each, in a box of its own; the corpus goes from one to the next, the seeds are `seed`,
                `seed` + 1 … and on record
-    found      an input counts when the ordinary patched build fires on it in a process of its own (`variants`)
+    found      an input counts when the ordinary patched build fires on it in a process of its own (`variants`);
+               one that the box could not hand back whole, or too long to be tried, is *lost*: nothing can be said then
 
 libFuzzer and what it fuzzes are one process. What it says of itself (how many runs) is the program's word and is told
 as such; no level rests on it alone.
@@ -34,11 +35,14 @@ SLICE_S = 5.0  # a stop is heard between two
 LEAST_S = 4.0  # to build for it takes about as long
 MOST_SLICES = 1_000
 MOST_FOUND = 5  # of one slice
+FOUND = "found/"  # where in the box lies what it stopped on
+MADE = ".made"  # an empty file, so that its folder is there
 _ENTRY = "clearway-input"
 SEEDS = 0x7FFFFFFF  # libFuzzer reads a seed as an int; 0 draws one
 _MEMORY_MIB = 2048
 _RSS_MIB = 1536  # libFuzzer stops by itself before the box does
 ENDED = "the patched build ended it at once"
+_MORE = re.compile(r"and \d+ more")  # of those named before it: what it stopped on is asked for first
 _RUNS = re.compile(rb"stat::number_of_executed_units:\s*(\d{1,15})")
 _OPTIONS = "detect_leaks=0:abort_on_error=1:symbolize=0:disable_coredump=1:allocator_may_return_null=1"
 
@@ -55,6 +59,7 @@ class Fuzzed(Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     build: str = ""  # digest of the build that was fuzzed
     tool: str = "libFuzzer"
+    lost: int = 0  # inputs on which it stopped, as far as is known, that could not be looked at whole
 
     @property
     def words(self) -> str:
@@ -107,10 +112,19 @@ def _octal(data: bytes) -> str:
     return "".join(f"\\{byte:03o}" for byte in data)
 
 
+def lost(outcome: Outcome, corpus: str) -> int:
+    """How much of what a fuzzer left was not handed back whole, at least, but for what begins with `corpus`.
+
+    An input on which it stopped may be any of that. What is lost of its corpus is found again, or is not.
+    """
+    return sum(not (line.lstrip("'").startswith(corpus) or _MORE.fullmatch(line)) for line in outcome.unkept)
+
+
 class Told:
-    """What is known of a fuzzer's work so far."""
+    """What is known of a fuzzer's work so far. `_corpus` begins the names of what it has reached, in its box."""
 
     _found: Fuzzed
+    _corpus: str
 
     @property
     def lacking(self) -> str:
@@ -125,6 +139,16 @@ class Told:
     def _lacks(self, why: str) -> None:
         self._found = msgspec.structs.replace(self._found, lacking=why)
 
+    def _stopped(self, outcome: Outcome) -> list[bytes]:
+        """The inputs of a slice on which it stopped that can be tried; the others are counted."""
+        found = [
+            data for name, data in outcome.kept.items() if name.startswith(FOUND) and not name.endswith(MADE)
+        ]
+        short = [data for data in found if len(data) <= LONGEST]
+        gone = len(found) - len(short) + lost(outcome, self._corpus)
+        self._found = msgspec.structs.replace(self._found, lost=self._found.lost + gone)
+        return short
+
     def _count(self, outcome: Outcome, slices: int, begun: float) -> bool:
         """Notes a slice; whether it said how many runs it made. It says so when it ends as it was asked to."""
         counted = _RUNS.search(outcome.stderr[-8192:])
@@ -137,6 +161,8 @@ class Told:
 
 class Fuzzer(Told):
     """libFuzzer on one patched build, for so many seconds. `lacking` says why it can't be used, "" when it may be."""
+
+    _corpus = "corpus.tar"
 
     def __init__(
         self, backend: Backend, builder: Builder, recipe: r.Recipe, files: Files, seconds: float
@@ -166,8 +192,12 @@ class Fuzzer(Told):
         except (BuildFailedError, ConfigError) as error:
             self._found = Fuzzed(lacking=f"the target does not build for it ({error.what})")
             return False
-        if not self._crashes(vulnerable, made):
-            self._found = Fuzzed(lacking="its entry does not reach what the proof fires on")
+        crashes = self._crashes(vulnerable, made)
+        if not crashes:
+            why = "whether its entry reaches what the proof fires on can't be read"
+            self._found = Fuzzed(
+                lacking=why if crashes is None else "its entry does not reach what the proof fires on"
+            )
             return False
         self._found = Fuzzed(
             engine=f"libFuzzer, {tools.compiler_version('clang')}",
@@ -191,10 +221,9 @@ class Fuzzer(Told):
             told(int(passed), int(seconds))
             outcome = self._slice(self._patched, self._entry, max(1.0, min(SLICE_S, left)), n, corpus)
             counted = self._count(outcome, n + 1, begun)
-            corpus = outcome.kept.get("corpus.tar", b"")
-            # libFuzzer stops at its first; a program that leaves more, or longer ones, is not listened to for ever.
-            found = [data for name, data in outcome.kept.items() if name.startswith("found/")]
-            stopped = [data for data in found if len(data) <= LONGEST][:MOST_FOUND]
+            corpus = outcome.kept.get(self._corpus, corpus)
+            # libFuzzer stops at its first; a program that leaves more is not listened to for ever.
+            stopped = self._stopped(outcome)[:MOST_FOUND]
             yield from stopped
             if not counted and (
                 not stopped or not self._found.runs
@@ -203,14 +232,15 @@ class Fuzzer(Told):
                     self._lacks(ENDED)
                 return
 
-    def _crashes(self, built: Built, made: Entry) -> bool:
-        """Whether the proof, as one input of libFuzzer's, stops the vulnerable build."""
+    def _crashes(self, built: Built, made: Entry) -> bool | None:
+        """Whether the proof, as one input of libFuzzer's, stops the vulnerable build; None where its report may be
+        among what was not handed back."""
         inputs = {**made.files, "proof-input": made.seed}
         # Only the program's stdout is closed: with its stderr libFuzzer takes the report from its file as well.
         outcome = self._run(
             built, (f"{TARGET}/target", "-close_fd_mask=1", "proof-input"), inputs, ("report.*",), 20.0
         )
-        return any(outcome.kept.values())
+        return any(outcome.kept.values()) or (None if outcome.unkept else False)
 
     def _slice(self, built: Built, made: Entry, seconds: float, n: int, corpus: bytes) -> Outcome:
         longest = min(max(4 * len(made.seed), 4096), LONGEST)

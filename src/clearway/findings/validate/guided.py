@@ -3,7 +3,8 @@
     entry      the proof's own steps under our harness (`cover`), with its file, or the longest text in them, varied
     slices     a few seconds each, in a box of its own; the inputs that reached new code go from one to the next
     found      each of those, and each on which it stopped, is a variant: it counts when the ordinary patched build
-               fires on it in a process of its own (`variants`), by the recipe's own oracle
+               fires on it in a process of its own (`variants`), by the recipe's own oracle; one on which it stopped
+               and that can't be looked at is *lost*, as of libFuzzer (`fuzz`)
 
 Atheris counts coverage of Python code alone; a compiled extension is run and not seen into. What it says of itself (how
 many runs) is the word of the process that the package shares with it, and no level rests on it.
@@ -25,12 +26,11 @@ from . import mutate, tools
 from . import recipe as r
 from .build import TARGET, Built
 from .files import Files
-from .fuzz import ENDED, LEAST_S, MOST_SLICES, SEEDS, SLICE_S, Fuzzed, Told
+from .fuzz import ENDED, LEAST_S, MADE, MOST_SLICES, SEEDS, SLICE_S, Fuzzed, Told
 
 MOST_NEW = 100  # inputs of one slice that are tried
 MOST_KEPT = 400  # that go on to the next
 _OURS = {"cover.py", "drive.py", "steps.json", "place.json", "seeds", "found", "corpus"}  # in the box
-_MADE = ".made"  # an empty file, so that its folder is there
 _LIBRARY = "/atheris"  # where the box sees it
 _MEMORY_MIB = 2048
 NAME = "Atheris"
@@ -38,6 +38,8 @@ NAME = "Atheris"
 
 class Guided(Told):
     """Atheris on one patched build. `lacking` says why it can't be used, "" when it may be."""
+
+    _corpus = "corpus/"
 
     def __init__(
         self, backend: Backend, patched: Built, recipe: r.Recipe, files: Files, seconds: float
@@ -69,15 +71,13 @@ class Guided(Told):
             told(int(passed), int(seconds))
             outcome = self._slice(max(1.0, min(SLICE_S, left / 2)), n, kept)
             counted = self._count(outcome, n + 1, begun)
-            given = {
+            stopped = self._stopped(outcome)
+            fresh = {
                 name: data
                 for name, data in outcome.kept.items()
-                if len(data) <= mutate.LONGEST and not name.endswith(_MADE)
-            }
-            stopped = [data for name, data in given.items() if name.startswith("found/")]
-            fresh = {
-                name: data for name, data in given.items() if name.startswith("corpus/") and name not in kept
-            }
+                if name.startswith(self._corpus) and name not in kept
+                and len(data) <= mutate.LONGEST and not name.endswith(MADE)
+            }  # fmt: skip
             kept = dict(list((kept | fresh).items())[-MOST_KEPT:])
             for data in (stopped + list(fresh.values()))[:MOST_NEW]:
                 yield self._varied(data)
@@ -137,7 +137,7 @@ class Guided(Told):
             "drive.py": package.joinpath("drive.py").read_bytes(),
             "steps.json": msgspec.json.encode(getattr(proof, "steps", ())),
             "place.json": msgspec.json.encode(self._place), "seeds/0": self._seed,
-            f"found/{_MADE}": b"", f"corpus/{_MADE}": b"",
+            f"found/{MADE}": b"", f"corpus/{MADE}": b"",
         }  # fmt: skip
         wall_s = seconds + 2 * once + 15
         return self._backend.run(

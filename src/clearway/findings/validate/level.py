@@ -196,10 +196,18 @@ def unbroken(
 
 
 def variants(
-    *, tried: int, related: int, seconds: float, second: Second, fuzzed: str = "", elsewhere: int = 0
+    *,
+    tried: int,
+    related: int,
+    seconds: float,
+    second: Second,
+    fuzzed: str = "",
+    elsewhere: int = 0,
+    lost: int = 0,
 ) -> Step:
     """E4 from re-fuzzing the patched build: `tried` mutations in so many `seconds`, `related` inputs that still fire,
-    what libFuzzer did or why not (`fuzzed`, in words), `elsewhere` flaws of their own, and the `second` build."""
+    what libFuzzer did or why not (`fuzzed`, in words), `elsewhere` flaws of their own, and the `second` build. Each of
+    the inputs on which it stopped and that were `lost` may fire."""
     if not tried:
         return Step(
             level=4,
@@ -218,6 +226,9 @@ def variants(
             of=tried,
             why="; ".join(s for s in (why, fuzzed) if s),
         )
+    if lost:
+        why = f"nothing can be said: {lost} or more inputs on which the fuzzer stopped could not be looked at whole"
+        return Step(level=4, result="failed", of=tried, why="; ".join(s for s in (why, fuzzed) if s))
     if second.result == "failed":
         return Step(level=4, result="failed", of=tried, why=second.words)
     said = [f"{tried:,} variants in {seconds:.0f} s, none fires", fuzzed, second.words]

@@ -84,7 +84,7 @@ class Search:
         second = self._second() if self._tried and not self._related else Second()
         step = level.variants(
             tried=self._tried, related=self._related, seconds=spent, second=second,
-            fuzzed=fuzzer.fuzzed.words if self._tried else "", elsewhere=self._elsewhere,
+            fuzzed=fuzzer.fuzzed.words if self._tried else "", elsewhere=self._elsewhere, lost=fuzzer.fuzzed.lost,
         )  # fmt: skip
         return Variants(step=step, fuzzed=fuzzer.fuzzed, second=second, firing=self._firing)
 
