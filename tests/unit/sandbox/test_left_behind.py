@@ -65,7 +65,11 @@ def test_what_lies_elsewhere_hides_nothing_of_a_folder(folder):
     (place / "other").symlink_to("found")
     kept = keep.hand_back(fd, ("found/*", "other/*", "none/x*"), 1000)
     assert (kept.files, kept.unkept) == ({"found/crash-1": b"1"}, ())
-    assert keep.hand_back(fd, ("f*", "many/1*"), 1000).unkept[-1].startswith(f"many/: more than {keep.MAX_ENTRIES}")
+    assert (
+        keep.hand_back(fd, ("f*", "many/1*"), 1000)
+        .unkept[-1]
+        .startswith(f"many/: more than {keep.MAX_ENTRIES}")
+    )
 
 
 def test_a_place_is_looked_at_itself_and_behind_no_link(folder, tmp_path_factory):
