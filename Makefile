@@ -9,6 +9,8 @@ BIN := .venv/bin
 export CLEARWAY_HOME ?= $(CURDIR)/.clearway
 # What to test: `make test T=tests/unit/store`.
 T ?=
+# Each process of a run reads every test: what was compiled once is kept, and plugins that no test asks for stay out.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -p no:schemathesis -p no:faker
 
 LOCKS := requirements/runtime.lock requirements/build.lock pyproject.toml scripts/setup.sh
 SOURCES := $(shell find src -name '*.py' 2>/dev/null)
@@ -30,12 +32,12 @@ serve: setup ## the API, with the bundled facts, until Ctrl-C
 	@$(BIN)/clearway up --demo
 
 test: .venv/.dev .venv/.compiled ## the tests, without the slow ones (T=tests/unit for a part)
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not slow" $(or $(T),tests --ignore=tests/browser)
-	$(if $(T),,$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" tests/browser)
+	$(PYTEST) -n 3 --dist loadfile -m "not slow" $(or $(T),tests --ignore=tests/browser)
+	$(if $(T),,$(PYTEST) -n 2 --dist loadfile -m "not slow" tests/browser)
 
 test-all: .venv/.dev .venv/.compiled ## every test, with more examples of each property
-	CLEARWAY_EXAMPLES=200 $(BIN)/python -m pytest -q -n 2 --dist loadfile $(or $(T),tests --ignore=tests/browser)
-	$(if $(T),,$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/browser)
+	CLEARWAY_EXAMPLES=200 $(PYTEST) -n 2 --dist loadfile $(or $(T),tests --ignore=tests/browser)
+	$(if $(T),,$(PYTEST) -n 2 --dist loadfile tests/browser)
 
 check: .venv/.dev ## what the code must pass: lint, format, types, layers
 	$(BIN)/ruff check .

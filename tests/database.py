@@ -51,7 +51,7 @@ def _run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         settings = home / "postgres" / "data" / "local.conf"
         settings.write_text(
             "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
-            "min_wal_size = 32MB\nmax_wal_size = 128MB\n"
+            "min_wal_size = 32MB\nmax_wal_size = 128MB\nshared_buffers = 128MB\n"
         )
         with lease(home) as url:
             with psycopg.connect(url, autocommit=True) as db:

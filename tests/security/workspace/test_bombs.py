@@ -5,9 +5,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import time
+import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from intake_world import World, drop_database, new_database
 from live_server import Live
 
 MOST_MIB = 256  # over what the server holds before
-MOST_S = 20.0  # on a loaded machine
+MOST_CPU_S = 10.0  # of the server, whatever else the machine does
 
 
 @pytest.fixture(scope="module")
@@ -60,37 +60,50 @@ _LAUGHS = b'<?xml version="1.0"?><!DOCTYPE b [<!ENTITY a "ha">' + b"".join(
     f'<!ENTITY {chr(98 + n)} "{f"&{chr(97 + n)};" * 10}">'.encode() for n in range(12)
 )
 _BOM = b'{"bomFormat":"CycloneDX","specVersion":"1.6","components":'
-DOCUMENTS: dict[str, tuple[str, bytes]] = {
-    "a zip of zeros": ("bom.zip", _zip(("bom.json", b"\0" * (256 << 20)))),
-    "zips in zips in zips": ("bom.zip", _nested(3)),
-    "a zip that climbs out": ("bom.zip", _zip(("../../etc/cron.d/x", b"{}"))),
-    "a gzip of zeros": ("bom.json.gz", gzip.compress(b"\0" * (256 << 20), 9)),
-    "a gzip of JSON": ("bom.json.gz", gzip.compress(_BOM + b"[" + b" " * (256 << 20) + b"]}", 9)),
-    "deep arrays": ("bom.json", b"[" * 1_000_000),
-    "deep arrays in a BOM": ("bom.json", _BOM + b"[" * 100_000 + b"]" * 100_000 + b"}"),
-    "deep objects in a BOM": ("bom.json", _BOM + b'{"components":' * 100_000),
-    "a million keys": ("bom.json", b"{" + b",".join(b'"k%d":0' % n for n in range(1_000_000)) + b"}"),
-    "the same key twice": ("bom.json", _BOM + b'[],"components":[]}'),
-    "a huge integer": ("bom.json", b'{"bomFormat":"CycloneDX","version":' + b"9" * 2_000_000 + b"}"),
-    "NaN": ("bom.json", _BOM + b"[NaN]}"),
-    "a thousand million laughs": ("bom.xml", _LAUGHS + b"]><bom>&l;</bom>"),
+
+
+def _million_keys() -> bytes:
+    return b"{" + b",".join(b'"k%d":0' % n for n in range(1_000_000)) + b"}"
+
+
+# Made for the test that sends it: together they take seconds, and each process of a run reads this file.
+DOCUMENTS: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "a zip of zeros": ("bom.zip", lambda: _zip(("bom.json", b"\0" * (256 << 20)))),
+    "zips in zips in zips": ("bom.zip", lambda: _nested(3)),
+    "a zip that climbs out": ("bom.zip", lambda: _zip(("../../etc/cron.d/x", b"{}"))),
+    "a gzip of zeros": ("bom.json.gz", lambda: gzip.compress(b"\0" * (256 << 20), 9)),
+    "a gzip of JSON": ("bom.json.gz", lambda: gzip.compress(_BOM + b"[" + b" " * (256 << 20) + b"]}", 9)),
+    "deep arrays": ("bom.json", lambda: b"[" * 1_000_000),
+    "deep arrays in a BOM": ("bom.json", lambda: _BOM + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+    "deep objects in a BOM": ("bom.json", lambda: _BOM + b'{"components":' * 100_000),
+    "a million keys": ("bom.json", _million_keys),
+    "the same key twice": ("bom.json", lambda: _BOM + b'[],"components":[]}'),
+    "a huge integer": ("bom.json", lambda: b'{"bomFormat":"CycloneDX","version":' + b"9" * 2_000_000 + b"}"),
+    "NaN": ("bom.json", lambda: _BOM + b"[NaN]}"),
+    "a thousand million laughs": ("bom.xml", lambda: _LAUGHS + b"]><bom>&l;</bom>"),
     "an entity from a file": (
         "bom.xml",
-        b'<?xml version="1.0"?><!DOCTYPE b [<!ENTITY x SYSTEM "file:///etc/passwd">]><bom>&x;</bom>',
+        lambda: b'<?xml version="1.0"?><!DOCTYPE b [<!ENTITY x SYSTEM "file:///etc/passwd">]><bom>&x;</bom>',
     ),
-    "deep XML": ("bom.xml", b'<bom xmlns="http://cyclonedx.org/schema/bom/1.6">' + b"<a>" * 200_000),
-    "nmap with a DTD": ("scan.xml", b'<!DOCTYPE nmaprun [<!ENTITY a "b">]><nmaprun scanner="nmap"/>'),
-    "one field of CSV without end": ("list.csv", b'asset,cve,first_detected\n"' + b"a" * (16 << 20)),
-    "binary": ("bom.json", bytes(range(256)) * 4096),
-    "half of UTF-16": ("bom.json", '{"bomFormat":"CycloneDX"}'.encode("utf-16")[:-1]),
-    "nothing": ("bom.json", b""),
-    "more than a body may be": ("bom.json", b" " * (33 << 20)),
+    "deep XML": ("bom.xml", lambda: b'<bom xmlns="http://cyclonedx.org/schema/bom/1.6">' + b"<a>" * 200_000),
+    "nmap with a DTD": ("scan.xml", lambda: b'<!DOCTYPE nmaprun [<!ENTITY a "b">]><nmaprun scanner="nmap"/>'),
+    "one field of CSV without end": ("list.csv", lambda: b'asset,cve,first_detected\n"' + b"a" * (16 << 20)),
+    "binary": ("bom.json", lambda: bytes(range(256)) * 4096),
+    "half of UTF-16": ("bom.json", lambda: '{"bomFormat":"CycloneDX"}'.encode("utf-16")[:-1]),
+    "nothing": ("bom.json", lambda: b""),
+    "more than a body may be": ("bom.json", lambda: b" " * (33 << 20)),
 }
 
 
 def _mib(live: Live, field: str) -> float:
     text = Path(f"/proc/{live.process.pid}/status").read_text()
     return int(next(line for line in text.splitlines() if line.startswith(field)).split()[1]) / 1024
+
+
+def _cpu_s(live: Live) -> float:
+    """The processor seconds that the server has used; fields 14 and 15 of proc(5)'s stat."""
+    fields = Path(f"/proc/{live.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _forget_peak(live: Live) -> None:
@@ -109,7 +122,8 @@ def test_a_bomb_is_refused_in_bounded_memory_and_the_server_lives(
     served: tuple[fleet_site.Site, Live], name: str
 ) -> None:
     site, live = served
-    filename, data = DOCUMENTS[name]
+    filename, make = DOCUMENTS[name]
+    data = make()
     asset = site.assets["target"]
     for path in (
         f"/api/v1/assets/{asset}/inventories",
@@ -118,31 +132,30 @@ def test_a_bomb_is_refused_in_bounded_memory_and_the_server_lives(
     ):
         _forget_peak(live)
         before = _mib(live, "VmRSS")
-        started = time.monotonic()
+        used = _cpu_s(live)
         answer = _send(site, path, data, filename)
-        took = time.monotonic() - started
         assert 400 <= answer.status_code < 500, (path, answer.status_code, answer.text[:500])
         if path.startswith("/api/"):
             assert answer.headers["content-type"] == "application/problem+json"
             assert "passwd" not in answer.text.replace(filename, "")
             assert len(answer.content) < 4096
         assert _mib(live, "VmHWM") - before < MOST_MIB, path
-        assert took < MOST_S, path
+        assert _cpu_s(live) - used < MOST_CPU_S, path
     assert site.ask("GET", f"/api/v1/assets/{asset}", site.operator).status_code == 200
     assert live.process.poll() is None
 
 
-JSON: dict[str, bytes] = {
-    "deep": b'{"name":' + b"[" * 500_000,
-    "deep and closed": b'{"name":"a","details":{"names":' + b"[" * 5_000 + b"]" * 5_000 + b"}}",
-    "a million keys": DOCUMENTS["a million keys"][1],
-    "twice": b'{"name":"a","name":"b"}',
-    "a huge name": json.dumps({"name": "a" * (8 << 20)}).encode(),
-    "a million names": json.dumps({"name": "a", "details": {"names": ["x"] * 1_000_000}}).encode(),
-    "half a surrogate": b'{"name":"\\ud800"}',
-    "a NUL": b'{"name":"a\\u0000b"}',
-    "a huge integer": b'{"name":' + b"9" * 1_000_000 + b"}",
-    "NaN": b'{"name":NaN}',
+JSON: dict[str, Callable[[], bytes]] = {
+    "deep": lambda: b'{"name":' + b"[" * 500_000,
+    "deep and closed": lambda: b'{"name":"a","details":{"names":' + b"[" * 5_000 + b"]" * 5_000 + b"}}",
+    "a million keys": _million_keys,
+    "twice": lambda: b'{"name":"a","name":"b"}',
+    "a huge name": lambda: json.dumps({"name": "a" * (8 << 20)}).encode(),
+    "a million names": lambda: json.dumps({"name": "a", "details": {"names": ["x"] * 1_000_000}}).encode(),
+    "half a surrogate": lambda: b'{"name":"\\ud800"}',
+    "a NUL": lambda: b'{"name":"a\\u0000b"}',
+    "a huge integer": lambda: b'{"name":' + b"9" * 1_000_000 + b"}",
+    "NaN": lambda: b'{"name":NaN}',
 }
 ROUTES = ("/api/v1/assets", "/api/v1/tokens", "/api/v1/rules", "/api/v1/exposures/decisions",
           "/api/v1/directives/triages", "/api/v1/approvals", "/api/v1/ledger/cosignature")  # fmt: skip
@@ -153,17 +166,18 @@ def test_json_that_hurts_is_refused_by_every_route_that_takes_json(
     served: tuple[fleet_site.Site, Live], name: str
 ) -> None:
     site, live = served
+    data = JSON[name]()
     headers = {"content-type": "application/json"}
     for path in ROUTES:
         _forget_peak(live)
         before = _mib(live, "VmRSS")
-        started = time.monotonic()
-        answer: Any = site.ask("POST", path, site.operator, content=JSON[name], headers=headers)
+        used = _cpu_s(live)
+        answer: Any = site.ask("POST", path, site.operator, content=data, headers=headers)
         if not (name == "a NUL" and answer.status_code == 201):
             assert 400 <= answer.status_code < 500, (path, answer.status_code, answer.text[:300])
             assert answer.headers["content-type"] == "application/problem+json"
         assert _mib(live, "VmHWM") - before < MOST_MIB, path
-        assert time.monotonic() - started < MOST_S, path
+        assert _cpu_s(live) - used < MOST_CPU_S, path
     assert live.process.poll() is None
 
 
