@@ -152,7 +152,7 @@ class _Call:
     def _one(self, place: str, data: bytes, root: str) -> None:
         from clearway.formats.observed import read_fleet
 
-        from . import asset, observe, take
+        from . import asset, mention, take
 
         found = read_fleet(data, place, self.args.distro)
         if self.args.asset and len(found.observed) > 1:
@@ -168,7 +168,7 @@ class _Call:
         if self.args.asset:
             with self.here.pool.acting(self.here.key) as db:
                 named = asset.find(db, self.org, self.args.asset)
-        document = observe.Document(
+        document = mention.Document(
             observed=tuple(_said(seen, place, self.args) for seen in found.observed),
             raw=data,
             place=place,

@@ -1,30 +1,28 @@
 """What tools in the field saw, of one document that may speak of many assets: SBOMs, scanners, agents, lists.
 
-Which asset an observation is of is told by `whose`; what is none that is kept becomes a new one, and what the document
-states of one that is kept is learned. A scanner's detection is a component of its own, known by flaw and package: it is
-an exposure only while nothing that the asset holds explains it (`fleet_explained`), and it dates what does.
+Which asset each mention is of is told by `mention`; here they are taken, those of one asset together. A scanner's
+detection is a component of its own, known by flaw and package: it is an exposure only while nothing that the asset
+holds explains it (`fleet_explained`), and it dates what does.
 """
 
 from __future__ import annotations
 
 import time
 from datetime import date
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from clearway.advisories.table import Table
-from clearway.records.asset_identity import identity_keys
 from clearway.records.errors import BusyError, ConflictError, InputError
 from clearway.records.fleet_input import SetAside
 from clearway.store.connect import translated
 
 from . import asset as assets
-from . import follow, stated, take, united, whose
-from .shown import details_of, inventory_of
-from .version import storable
+from . import follow, stated, take, united
+from .mention import Document, Identities, Mention, grouped
+from .shown import inventory_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,8 +39,6 @@ _MOST_WAITING = 400_000  # components and detections that a call holds before it
 _TRIES = 3
 # Until the table that was renewed meanwhile is read anew; the first time at once.
 _AGAIN_S = (0.0, 0.2, 1.0)
-# Tables that people keep of their assets: what stands in them is said, and not guessed.
-_TABLES = frozenset(("asset-list", "scanner-csv"))
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -52,20 +48,6 @@ class Seen(Struct, frozen=True, kw_only=True):
     name: str
     made: bool
     taken: take.Taken
-
-
-class Document(Struct, frozen=True, kw_only=True):
-    """What one document says. `place` is its name, `file` what its witness is known by (`take.file_of`), "" for none.
-
-    Not `whole`: what it does not show may have been set aside. `asset` is whose it is where somebody said so.
-    """
-
-    observed: tuple[Observed, ...]
-    raw: bytes
-    place: str = ""
-    file: str = ""
-    whole: bool = True
-    asset: int | None = None
 
 
 def observe(
@@ -94,39 +76,6 @@ def observe(
     return [*taking.add(one), *taking.finish()]
 
 
-class _Item(Struct, frozen=True):
-    """One mention of an asset. `alone`: its document speaks of no other."""
-
-    seen: Observed
-    document: Document
-    alone: bool
-
-    @property
-    def near(self) -> str:
-        return united.near(self.seen.name) if self.document.asset is None else str(self.document.asset)
-
-    @property
-    def witness(self) -> str:
-        return take.witness_of(self.seen.witness.tool, self.seen.format, self.document.file)
-
-    @property
-    def whole(self) -> bool:
-        if not self.document.whole:
-            return False
-        if self.seen.format == "osquery":  # differences without their beginning say nothing of the rest
-            return self.seen.complete
-        # Rows of flaws that no file and no tool stands behind are some of them.
-        return self.seen.format != "scanner-csv" or bool(self.document.file or self.seen.witness.tool)
-
-
-class _Group(Struct, frozen=True):
-    """All mentions of one asset by one witness."""
-
-    asset: int
-    items: tuple[int, ...]
-    raw: bytes
-
-
 class Taking:
     """One call that takes documents in: an upload, a command, one look into a folder.
 
@@ -152,8 +101,8 @@ class Taking:
     ) -> None:
         self.pool, self.key, self.table, self.org, self.day = pool, key, table, org, day
         self.detected, self.given, self.passed_over = detected, given, passed_over
-        self._waiting: list[_Item] = []
-        self._public: set[int] = set()  # assets that this call has said to be public
+        self._waiting: list[Mention] = []
+        self._identities = Identities(org, day)
         self._taken: set[tuple[int, str]] = set()  # (asset, witness) of what this call has taken already
 
     def add(self, document: Document) -> list[Seen]:
@@ -162,7 +111,7 @@ class Taking:
         Raises: as `take.prepare`, `take.take` and `asset.add`; what was taken before stands.
         """
         alone = len(document.observed) == 1
-        self._waiting += [_Item(seen, document, alone) for seen in document.observed]
+        self._waiting += [Mention(seen, document, alone) for seen in document.observed]
         if len(self._waiting) <= _AT_ONCE and self._weight() <= _MOST_WAITING:
             return []
         self._waiting.sort(key=lambda item: item.near)  # stable: of one name, in the order of the documents
@@ -215,7 +164,7 @@ class Taking:
                 return found
 
     def _together(
-        self, items: Sequence[_Item], aside: list[SetAside]
+        self, items: Sequence[Mention], aside: list[SetAside]
     ) -> tuple[list[Seen], set[tuple[int, str]]]:
         made_of = [self._inventory(item.seen) for item in items]
         with self.pool.owner() as owner:
@@ -224,10 +173,10 @@ class Taking:
         told: set[tuple[int, str]] = set()
         with self.pool.acting(self.key) as db:
             _turn(db, self.org, len(items) > 1)
-            assets_of, made = self._resolved(db, items)
+            assets_of, made = self._identities.resolved(db, items)
             asked = take.Known(db, self.day)
             touched: set[int] = set()
-            for group in _groups(items, [one.asset for one in assets_of]):
+            for group in grouped(items, [one.asset for one in assets_of]):
                 first = items[group.items[0]]
                 dates: dict[take.Detected, date] = {}
                 for n in group.items:
@@ -266,90 +215,6 @@ class Taking:
             plain = replace(plain, problems=(*plain.problems, told))
         return plain, {flaw: min(at, self.day) for flaw, at in first.items()}
 
-    def _resolved(
-        self, db: psycopg.Connection[Any], items: Sequence[_Item]
-    ) -> tuple[list[assets.Asset], set[int]]:
-        """The asset that each mention is of, with what it says of it learned; and which of them are new."""
-        first = [self._known(db, item) for item in items]
-        groups = _groups(items, [None if one is None else one.asset for one in first])
-        # The same bytes change nothing, whatever was said since.
-        again = {n for g in groups if _again(db, g, items[g.items[0]].witness) for n in g.items}
-        made: set[int] = set()
-        found: list[assets.Asset] = []
-        news = False  # what a mention before it made, or told of itself, may be this one
-        for n, item in enumerate(items):
-            kept = first[n]
-            if kept is None or (n not in again and item.document.asset is None):
-                if news or kept is None:
-                    kept = self._known(db, item)
-                if (
-                    kept is None and len(items) == 1
-                ):  # several have had the names for themselves since `_turn`
-                    assets.one_at_a_time(db, self.org)
-                    kept = self._known(db, item)  # somebody else may have made it meanwhile
-                before = kept
-                kept = self._made(db, item) if before is None else self._learned(db, item, before)
-                if before is None:
-                    made.add(kept.asset)
-                news = news or before is None or kept.version != before.version
-                if item.seen.exposure == "public":
-                    self._public.add(kept.asset)
-            found.append(kept)
-        return found, made
-
-    def _known(self, db: psycopg.Connection[Any], item: _Item) -> assets.Asset | None:
-        if item.document.asset is not None:
-            return assets.one(db, item.document.asset)
-        return _found(db, self.org, item.seen, whose.source_of(item.document.place))
-
-    def _made(self, db: psycopg.Connection[Any], item: _Item) -> assets.Asset:
-        seen = item.seen
-        name = assets.free(db, self.org, whose.called(seen, storable(seen.name).strip()))
-        return assets.add(
-            db, self.org, name, exposure=seen.exposure or "unknown", since=seen.exposure_since or self.day,
-            said_by=_by(seen), details=details_of(seen, whose.source_of(item.document.place)), day=self.day,
-        )  # fmt: skip
-
-    def _learned(self, db: psycopg.Connection[Any], item: _Item, kept: assets.Asset) -> assets.Asset:
-        seen = item.seen
-        details = details_of(seen, whose.source_of(item.document.place))
-        if not _describes(seen):  # what a tool takes it for is no word against what is kept
-            details = replace(
-                details, owner="", environment="unknown", end_of_support=None,
-                kind="" if kept.details.kind else details.kind,
-            )  # fmt: skip
-        kept = assets.learn(db, kept, details, _by(seen), edge=seen.edge)
-        # Of two words of one call the one with the earlier due date stays.
-        weaker = seen.exposure == "internal" and kept.asset in self._public
-        if seen.exposure and seen.exposure != kept.exposure and not weaker:
-            kept, _ = assets.say_exposure(
-                db, kept.asset, seen.exposure, seen.exposure_since or self.day, _by(seen), day=self.day
-            )
-        return kept
-
-
-def _by(seen: Observed) -> str:
-    return seen.exposure_by or seen.witness.tool or seen.format
-
-
-def _groups(items: Sequence[_Item], found: Sequence[int | None]) -> list[_Group]:
-    """The mentions by asset and witness, by the number of the asset: all who take several lock them in that order."""
-    by: dict[tuple[int, str], list[int]] = {}
-    for n, (item, asset) in enumerate(zip(items, found, strict=True)):
-        if asset is not None:
-            by.setdefault((asset, item.witness), []).append(n)
-    return [
-        _Group(asset, tuple(several), _raw([items[n] for n in several]))
-        for (asset, _), several in sorted(by.items())
-    ]
-
-
-def _raw(items: Sequence[_Item]) -> bytes:
-    if len(items) == 1 and items[0].alone:
-        return items[0].document.raw
-    parts = [united.part_of(item.seen, item.document.raw) for item in items]
-    return parts[0] if len(parts) == 1 else united.parts_of(parts)
-
 
 def _turn(db: psycopg.Connection[Any], org: int, several: bool) -> None:
     """Until this transaction ends, who takes several assets of `org` in is alone: no two wait for each other."""
@@ -365,25 +230,3 @@ def _turn(db: psycopg.Connection[Any], org: int, several: bool) -> None:
 def _of_asset(error: ConflictError | InputError) -> bool:
     """Whether it is about that asset alone."""
     return isinstance(error, InputError) or "decommissioned" in error.what
-
-
-def _found(db: psycopg.Connection[Any], org: int, seen: Observed, file: str) -> assets.Asset | None:
-    name = storable(seen.name).strip()
-    # A host's or a file's name is shared by many, and decides only beside an asset's name.
-    keys = [k[:300] for k in identity_keys(seen.ids, seen.witness.tool)[:200]]
-    near = assets.alike(db, org, name, (*keys, *seen.ids.image_digests[:200], whose.alias_of(name)))
-    return whose.choose(replace(seen, name=name), near, file)
-
-
-def _describes(seen: Observed) -> bool:
-    """Whether people wrote it, to say what their assets are."""
-    return seen.format in _TABLES
-
-
-def _again(db: psycopg.Connection[Any], group: _Group, witness: str) -> bool:
-    row = db.execute(
-        """select exists (select from clearway.inventory
-            where asset = %s and witness = %s and current and sha256 = %s)""",
-        (group.asset, witness, sha256(group.raw).digest()),
-    ).fetchone()
-    return bool(row and row[0])

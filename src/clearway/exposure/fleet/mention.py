@@ -1,0 +1,197 @@
+"""Which asset each mention of a document is of, and what a mention says of its asset.
+
+A mention is one asset as one document speaks of it. `whose` weighs identifiers and names; here they are looked up among
+the assets that are kept. What is none of these becomes a new one, and what is said of one that is kept is learned.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from clearway.records.asset_identity import identity_keys
+
+from . import asset as assets
+from . import take, united, whose
+from .shown import details_of
+from .version import storable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    import psycopg
+
+    from clearway.records.fleet_input import Observed
+
+# Tables that people keep of their assets: what stands in them is said, and not guessed.
+_TABLES = frozenset(("asset-list", "scanner-csv"))
+
+
+class Document(Struct, frozen=True, kw_only=True):
+    """What one document says. `place` is its name, `file` what its witness is known by (`take.file_of`), "" for none.
+
+    Not `whole`: what it does not show may have been set aside. `asset` is whose it is where somebody said so.
+    """
+
+    observed: tuple[Observed, ...]
+    raw: bytes
+    place: str = ""
+    file: str = ""
+    whole: bool = True
+    asset: int | None = None
+
+
+class Mention(Struct, frozen=True):
+    """One mention of an asset. `alone`: its document speaks of no other."""
+
+    seen: Observed
+    document: Document
+    alone: bool
+
+    @property
+    def near(self) -> str:
+        """What mentions of one asset mostly share: they are taken together."""
+        return united.near(self.seen.name) if self.document.asset is None else str(self.document.asset)
+
+    @property
+    def witness(self) -> str:
+        """By what its inventory is told from others of the asset."""
+        return take.witness_of(self.seen.witness.tool, self.seen.format, self.document.file)
+
+    @property
+    def whole(self) -> bool:
+        """Whether what it does not show is not there."""
+        if not self.document.whole:
+            return False
+        if self.seen.format == "osquery":  # differences without their beginning say nothing of the rest
+            return self.seen.complete
+        # Rows of flaws that no file and no tool stands behind are some of them.
+        return self.seen.format != "scanner-csv" or bool(self.document.file or self.seen.witness.tool)
+
+
+class Group(Struct, frozen=True):
+    """All mentions of one asset by one witness. `items` are their places among those that were grouped."""
+
+    asset: int
+    items: tuple[int, ...]
+    raw: bytes
+
+
+class Identities:
+    """Tells the assets of `org` that mentions are of, over one call that takes documents in on `day`."""
+
+    def __init__(self, org: int, day: date) -> None:
+        self.org, self.day = org, day
+        self._public: set[int] = set()  # assets that this call has said to be public
+
+    def resolved(
+        self, db: psycopg.Connection[Any], items: Sequence[Mention]
+    ) -> tuple[list[assets.Asset], set[int]]:
+        """The asset that each mention is of, with what it says of it learned; and which of them are new.
+
+        Raises: as `asset.add`, `asset.learn` and `asset.say_exposure`.
+        """
+        first = [self._known(db, item) for item in items]
+        groups = grouped(items, [None if one is None else one.asset for one in first])
+        # The same bytes change nothing, whatever was said since.
+        again = {n for g in groups if _again(db, g, items[g.items[0]].witness) for n in g.items}
+        made: set[int] = set()
+        found: list[assets.Asset] = []
+        news = False  # what a mention before it made, or told of itself, may be this one
+        for n, item in enumerate(items):
+            kept = first[n]
+            if kept is None or (n not in again and item.document.asset is None):
+                if news or kept is None:
+                    kept = self._known(db, item)
+                # Several have had the names for themselves since their transaction began (`observe`).
+                if kept is None and len(items) == 1:
+                    assets.one_at_a_time(db, self.org)
+                    kept = self._known(db, item)  # somebody else may have made it meanwhile
+                before = kept
+                kept = self._made(db, item) if before is None else self._learned(db, item, before)
+                if before is None:
+                    made.add(kept.asset)
+                news = news or before is None or kept.version != before.version
+                if item.seen.exposure == "public":
+                    self._public.add(kept.asset)
+            found.append(kept)
+        return found, made
+
+    def _known(self, db: psycopg.Connection[Any], item: Mention) -> assets.Asset | None:
+        if item.document.asset is not None:
+            return assets.one(db, item.document.asset)
+        return _found(db, self.org, item.seen, whose.source_of(item.document.place))
+
+    def _made(self, db: psycopg.Connection[Any], item: Mention) -> assets.Asset:
+        seen = item.seen
+        name = assets.free(db, self.org, whose.called(seen, storable(seen.name).strip()))
+        return assets.add(
+            db, self.org, name, exposure=seen.exposure or "unknown", since=seen.exposure_since or self.day,
+            said_by=_by(seen), details=details_of(seen, whose.source_of(item.document.place)), day=self.day,
+        )  # fmt: skip
+
+    def _learned(self, db: psycopg.Connection[Any], item: Mention, kept: assets.Asset) -> assets.Asset:
+        seen = item.seen
+        details = details_of(seen, whose.source_of(item.document.place))
+        if not _describes(seen):  # what a tool takes it for is no word against what is kept
+            details = replace(
+                details, owner="", environment="unknown", end_of_support=None,
+                kind="" if kept.details.kind else details.kind,
+            )  # fmt: skip
+        kept = assets.learn(db, kept, details, _by(seen), edge=seen.edge)
+        # Of two words of one call the one with the earlier due date stays.
+        weaker = seen.exposure == "internal" and kept.asset in self._public
+        if seen.exposure and seen.exposure != kept.exposure and not weaker:
+            kept, _ = assets.say_exposure(
+                db, kept.asset, seen.exposure, seen.exposure_since or self.day, _by(seen), day=self.day
+            )
+        return kept
+
+
+def grouped(items: Sequence[Mention], found: Sequence[int | None]) -> list[Group]:
+    """The mentions by asset and witness, by the number of the asset: all who take several lock them in that order."""
+    by: dict[tuple[int, str], list[int]] = {}
+    for n, (item, asset) in enumerate(zip(items, found, strict=True)):
+        if asset is not None:
+            by.setdefault((asset, item.witness), []).append(n)
+    return [
+        Group(asset, tuple(several), _raw([items[n] for n in several]))
+        for (asset, _), several in sorted(by.items())
+    ]
+
+
+def _raw(items: Sequence[Mention]) -> bytes:
+    if len(items) == 1 and items[0].alone:
+        return items[0].document.raw
+    parts = [united.part_of(item.seen, item.document.raw) for item in items]
+    return parts[0] if len(parts) == 1 else united.parts_of(parts)
+
+
+def _by(seen: Observed) -> str:
+    return seen.exposure_by or seen.witness.tool or seen.format
+
+
+def _found(db: psycopg.Connection[Any], org: int, seen: Observed, file: str) -> assets.Asset | None:
+    name = storable(seen.name).strip()
+    # A host's or a file's name is shared by many, and decides only beside an asset's name.
+    keys = [k[:300] for k in identity_keys(seen.ids, seen.witness.tool)[:200]]
+    near = assets.alike(db, org, name, (*keys, *seen.ids.image_digests[:200], whose.alias_of(name)))
+    return whose.choose(replace(seen, name=name), near, file)
+
+
+def _describes(seen: Observed) -> bool:
+    """Whether people wrote it, to say what their assets are."""
+    return seen.format in _TABLES
+
+
+def _again(db: psycopg.Connection[Any], group: Group, witness: str) -> bool:
+    row = db.execute(
+        """select exists (select from clearway.inventory
+            where asset = %s and witness = %s and current and sha256 = %s)""",
+        (group.asset, witness, sha256(group.raw).digest()),
+    ).fetchone()
+    return bool(row and row[0])
