@@ -43,10 +43,19 @@ def _inert(text: str) -> str:
     return f"'{clean}" if clean.lstrip(" ").startswith(_FORMULA) else clean
 
 
+def of_records(
+    record: type[msgspec.Struct], items: Iterable[msgspec.Struct], *, header: bool = True
+) -> bytes:
+    """A CSV file with a column for each field of `record`; without `header` its rows alone, to go on with one."""
+    names = record.__struct_fields__
+    return table(names if header else (), ([getattr(item, name) for name in names] for item in items))
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """A whole CSV file: UTF-8, CRLF, the header first."""
+    """A whole CSV file: UTF-8, CRLF, the header first; the rows alone where that is empty."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([_inert(name) for name in header])
+    if header:
+        writer.writerow([_inert(name) for name in header])
     writer.writerows([cell(value) for value in row] for row in rows)
     return out.getvalue().encode("utf-8", "replace")

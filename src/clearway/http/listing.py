@@ -43,7 +43,7 @@ from .filters import MAX_CHARS, Filter, values_of
 from .openapi import READ, gives
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import psycopg
     from litestar import Request
@@ -159,11 +159,21 @@ class Listing(Generic[T]):
         Raises:
             InputError: a parameter that this list does not have, or a value that does not fit.
         """
-        given: dict[str, list[str]] = {}
         of_page = not request.url.path.startswith("/api/")
-        for name, value in request.query_params.multi_items():
-            if of_page and name in _OF_PAGES:
-                continue
+        pairs = request.query_params.multi_items()
+        return self.asked_of(
+            [(name, value) for name, value in pairs if not (of_page and name in _OF_PAGES)],
+            csv=_suffix(request) == "csv",
+        )
+
+    def asked_of(self, pairs: Iterable[tuple[str, str]], *, csv: bool = False) -> Asked:
+        """What these parameters ask for, of the list as JSON or as CSV.
+
+        Raises:
+            InputError: as `asked`.
+        """
+        given: dict[str, list[str]] = {}
+        for name, value in pairs:
             given.setdefault(name, []).append(value)
         for name in given:
             if name not in OWN and not self._has(name):
@@ -182,8 +192,8 @@ class Listing(Generic[T]):
                 where="query.sort",
                 mend=f"one of {', '.join(self.sorts)}; with - in front, descending",
             )
-        most = MAX_CSV_LIMIT if _suffix(request) == "csv" else MAX_LIMIT
-        standard = MAX_CSV_LIMIT if _suffix(request) == "csv" else DEFAULT_LIMIT
+        most = MAX_CSV_LIMIT if csv else MAX_LIMIT
+        standard = MAX_CSV_LIMIT if csv else DEFAULT_LIMIT
         cursor = given.get("cursor", [""])[0]
         if len(cursor) > CURSOR_CHARS:
             raise InputError(f"longer than {CURSOR_CHARS} characters", where="query.cursor")
@@ -269,10 +279,9 @@ class Listing(Generic[T]):
         else:
             following = ""
         if _suffix(request) == "csv":
-            names = self.record.__struct_fields__
-            rows = ([getattr(item, name) for name in names] for item in page.items)
             headers["content-disposition"] = f'attachment; filename="{self.name}.csv"'
-            return etag.response(request, csv_out.table(names, rows), me, csv_out.MEDIA_TYPE, headers)
+            body = csv_out.of_records(self.record, page.items)
+            return etag.response(request, body, me, csv_out.MEDIA_TYPE, headers)
         body = msgspec.json.encode({"items": page.items, "next": following or None})
         return etag.response(request, body, me, "application/json", headers)
 

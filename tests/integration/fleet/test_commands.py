@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from clearway.exposure.fleet import commands_inventory, commands_take
+from clearway.exposure.fleet import commands, commands_inventory, commands_take
 from clearway.formats.archive import Blob, Refused, walk
 from clearway.formats.observed import read_fleet
 from database import home, made_home  # noqa: F401
@@ -22,6 +24,14 @@ def _json(home: Path, *words: str, code: int = 0) -> Any:  # noqa: F811
     done = run("--home", home, *words, "--json")
     assert done.returncode == code, done.stderr.decode()
     return json.loads(done.stdout)
+
+
+def _parsed(home: Path, *words: str) -> argparse.Namespace:  # noqa: F811
+    parser = argparse.ArgumentParser(prog="clearway")
+    commands.add_commands(parser.add_subparsers(dest="command"))
+    args = parser.parse_args(words)
+    args.home = home
+    return args
 
 
 def test_a_fleet_is_kept_listed_compared_and_decided(home: Path, tmp_path: Path) -> None:  # noqa: F811
@@ -188,9 +198,13 @@ def test_a_list_of_assets_is_whole_however_many_there_are(
     listed.write_text("asset,owner\n" + "".join(f"m{n},ops\n" for n in range(5)))
     assert run("--home", home, "inventory", "add", str(listed)).returncode == 0
     monkeypatch.setattr(commands_inventory, "_PAGE", 2)
-    asked = argparse.Namespace(home=home, org="", name="", json=True)
-    assert commands_inventory.run_list(asked) == 0
-    assert [x["asset"]["name"] for x in json.loads(capsys.readouterr().out)] == [f"m{n}" for n in range(5)]
+    for form in ("--json", "--csv"):
+        assert commands_inventory.run_list(_parsed(home, "inventory", "list", form)) == 0
+        out = capsys.readouterr().out
+        if form == "--json":
+            assert [x["asset"]["name"] for x in json.loads(out)] == [f"m{n}" for n in range(5)]
+        else:
+            assert [row["name"] for row in csv.DictReader(io.StringIO(out))] == [f"m{n}" for n in range(5)]
 
 
 def test_a_file_that_vanishes_or_can_not_be_read_ends_no_watch(tmp_path: Path) -> None:

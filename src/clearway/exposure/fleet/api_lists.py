@@ -168,9 +168,8 @@ def answer(request: Request[Any, Any, Any], *, of_page: bool) -> Response[bytes]
         link = f"{request.url.path}?{urlencode([*kept, ('cursor', following)])}"
         headers["link"] = f'<{link}>; rel="next"'
     if csv:
-        names = ExposureItem.__struct_fields__
         headers["content-disposition"] = 'attachment; filename="exposures.csv"'
-        body = csv_out.table(names, ([getattr(one, name) for name in names] for one in shown))
+        body = csv_out.of_records(ExposureItem, shown)
         return etag.response(request, body, me, csv_out.MEDIA_TYPE, headers)
     body = msgspec.json.encode({"items": shown, "next": link or None})
     return etag.response(request, body, me, headers=headers)

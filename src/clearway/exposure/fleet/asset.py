@@ -369,16 +369,20 @@ class AssetLine(Struct, frozen=True, kw_only=True):
 
 
 def page(
-    db: psycopg.Connection[Any], *, org: int | None = None, name: str = "", after: int = 0, limit: int = 100
+    db: psycopg.Connection[Any],
+    *,
+    org: int | None = None,
+    only: Sequence[int] | None = None,
+    after: int = 0,
+    limit: int = 100,
 ) -> tuple[AssetLine, ...]:
-    """Assets by number, after the number `after`; `name` is one, or a beginning with `*` after it."""
+    """Assets by number, after the number `after`; with `only` those of these numbers."""
     columns = ", ".join(f"a.{c.strip()}" for c in _COLUMNS.split(","))
-    begins = name.endswith("*")
     rows = db.execute(
         f"""with chosen as (
             select {columns} from clearway.asset a
             where a.asset > %(after)s and (%(org)s::int is null or a.org = %(org)s)
-                and (%(name)s = '' or case when %(begins)s then a.name ^@ %(name)s else a.name = %(name)s end)
+                and (%(only)s::int[] is null or a.asset = any(%(only)s))
             order by a.asset limit %(limit)s)
         select chosen.*, (select count(*) from clearway.held h where h.asset = chosen.asset),
             x.open, x.earliest, (select max(received) from clearway.inventory i where i.asset = chosen.asset)
@@ -389,8 +393,7 @@ def page(
         {
             "after": after,
             "org": org,
-            "name": name.removesuffix("*"),
-            "begins": begins,
+            "only": None if only is None else [*only],
             "limit": min(limit, 1_000),
         },
     )

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 from clearway.records.errors import UsageError
 from clearway.records.text import plain
 
+from . import commands_filters as filters
 from .commands_here import Here, day_of, days_of, labels_of, opened, say, say_json, told
 
 if TYPE_CHECKING:
     import argparse
 
     from .listing import ExposureLine
+    from .page_asked import Asked
+    from .wanted import Filter
 
 
 _SHOWN = 50
@@ -37,6 +40,7 @@ def add_exposure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     room.add_argument("--json", action="store_true")
     room.set_defaults(func=run_exposure)
     kinds = room.add_subparsers(dest="exposure_command", metavar="COMMAND")
+    _add_list(kinds)
     setting = kinds.add_parser("set", help="give exposures a status", description="Gives exposures a status.")
     setting.add_argument(
         "exposures", nargs="*", type=int, metavar="EXPOSURE", help="numbers; or the filters below"
@@ -57,6 +61,34 @@ def add_exposure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     replay.add_argument("--as-of", type=day_of, required=True, metavar="DATE")
     replay.add_argument("--json", action="store_true")
     replay.set_defaults(func=run_replay)
+
+
+def _add_list(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    every = kinds.add_parser(
+        "list",
+        help="the list with each filter of the page, also as CSV",
+        description="The list with each filter of the page: several values of one widen it, --not-… leaves them out. "
+        "What is open by default, unless it says what of statuses or of what is over.",
+    )
+    filters.add_facets(every, filters.EXPOSURES, any_of="status")
+    every.add_argument("--suppressed", action="store_true", help="set aside: not affected, or accepted")
+    every.add_argument("--not-suppressed", action="store_true", help="not set aside")
+    every.add_argument("--due-within", metavar="DAYS", type=days_of, help="such as 7d; overdue included")
+    every.add_argument("--overdue", action="store_true")
+    every.add_argument("--due-from", type=day_of, metavar="DATE")
+    every.add_argument("--due-to", type=day_of, metavar="DATE")
+    every.add_argument(
+        "--asset", default="", metavar="NAME", help="one asset, or a beginning with * after it"
+    )
+    every.add_argument("--flaw", default="", metavar="ID")
+    every.add_argument("--name", default="", metavar="COMPONENT")
+    every.add_argument("--gone", action="store_true", help="what is over instead of what stands")
+    every.add_argument("--sort", choices=("due", "severity", "epss", "kev", "name"), default="due")
+    every.add_argument("--limit", type=int, metavar="N", help=f"{_SHOWN} by default; of --csv all")
+    form = every.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true")
+    form.add_argument("--csv", action="store_true", help="the columns of the page's CSV")
+    every.set_defaults(func=run_list)
 
 
 def _filters(parser: argparse.ArgumentParser) -> None:
@@ -110,18 +142,75 @@ def _names(here: Here, flaw: str) -> tuple[str, ...]:
 
 def run_exposure(args: argparse.Namespace) -> int:
     """Prints the list; returns 0."""
+    with opened(args) as here:
+        _catch_up(here)
+        with here.pool.acting(here.key) as db:
+            return _print(args, here, db, _wanted(args, here), args.limit)
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """Prints the list as the page narrows it, or writes it as CSV; returns 0."""
+    if args.limit is not None and args.limit < 1:
+        raise UsageError(f"{args.limit} lines", mend="from 1 on")
+    with opened(args) as here:
+        _catch_up(here)
+        with here.pool.acting(here.key) as db:
+            wanted = asked_of(args, here).wanted
+            if not args.csv:
+                return _print(args, here, db, wanted, _SHOWN if args.limit is None else args.limit)
+            return _write(args, here, db, wanted)
+
+
+def asked_of(args: argparse.Namespace, here: Here) -> Asked:
+    """What the options of `exposure list` ask for, read as the same parameters of an address are.
+
+    Raises:
+        NotFoundError: an organisation that is not the caller's.
+    """
+    from . import page_asked
+
+    pairs = [p for p in filters.pairs_of(args, here, filters.EXPOSURES) if p != ("status", "all")]
+    if not (args.status or args.not_status or args.suppressed or args.not_suppressed or args.gone):
+        pairs.append(("status", "open"))
+    pairs += [(name, "yes") for name, said in (("suppressed", args.suppressed), ("suppressed!", args.not_suppressed),
+                                              ("gone", args.gone)) if said]  # fmt: skip
+    if args.overdue or args.due_within is not None:
+        pairs.append(("within", "overdue" if args.overdue else str(args.due_within)))
+    days = (("due_from", args.due_from), ("due_to", args.due_to))
+    pairs += [(name, day.isoformat()) for name, day in days if day is not None]
+    texts = (("asset_name", args.asset), ("flaw", args.flaw), ("name", args.name))
+    pairs += [(name, text) for name, text in texts if text]
+    return page_asked.asked(
+        [*pairs, ("sort", args.sort)], here.me, here.day, leads=lambda flaw: _names(here, flaw)
+    )
+
+
+def _write(args: argparse.Namespace, here: Here, db: Any, wanted: Filter) -> int:
+    """The whole list as CSV, or its first lines: a page after the other, in one transaction."""
+    from clearway.http import csv_out
+
+    from . import api_lists, listing
+
+    left, after = sys.maxsize if args.limit is None else args.limit, None
+    begins = True
+    while begins or (after is not None and left > 0):
+        page = listing.page(db, wanted, args.sort, after, min(left, listing.MOST))
+        shown = api_lists.items(db, here.me, page.lines)
+        filters.write_csv(csv_out.of_records(api_lists.ExposureItem, shown, header=begins))
+        left, begins = left - len(shown), False
+        after = page.after if shown else None
+    return 0
+
+
+def _print(args: argparse.Namespace, here: Here, db: Any, wanted: Filter, limit: int) -> int:
     import msgspec
 
     from . import listing
 
-    with opened(args) as here:
-        _catch_up(here)
-        with here.pool.acting(here.key) as db:
-            wanted = _wanted(args, here)
-            page = listing.page(db, wanted, args.sort, limit=args.limit)
-            counts = listing.counts(db, wanted)
-            labels = labels_of(db, (line.aud for line in page.lines)) if args.json else {}
-            day = here.day
+    page = listing.page(db, wanted, args.sort, limit=limit)
+    counts = listing.counts(db, wanted)
+    labels = labels_of(db, (line.aud for line in page.lines)) if args.json else {}
+    day = here.day
     if args.json:
         say_json(
             {"exposures": [told(line, labels) for line in page.lines], "counts": msgspec.to_builtins(counts)}

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 from clearway.records.errors import NotFoundError
 from clearway.records.text import plain
 
-from .commands_here import asset_named, labels_of, opened, say, say_json, table_of, told
+from . import commands_filters as filters
+from .commands_here import Here, asset_named, labels_of, opened, say, say_json, table_of, told
 from .commands_take import about_asset, run_add, run_watch
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable, Iterator
+
+    from .api_asset_list import AssetItem
 
 
 _PAGE = 1_000  # assets of one statement
@@ -50,8 +54,13 @@ def add_inventory(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     watch.set_defaults(func=run_watch, asset="", apply_vex=[])
     listing = kinds.add_parser("list", help="assets and what is open on them")
     listing.add_argument("--name", default="", help="one asset, or a beginning with * after it")
-    listing.add_argument("--org", default="", metavar="SLUG")
-    listing.add_argument("--json", action="store_true")
+    filters.add_facets(listing, filters.ASSETS)
+    for flag in filters.FLAGS:
+        listing.add_argument(f"--{flag}", choices=("yes", "no"), default="")
+    listing.add_argument("--sort", choices=("added", "name", "end_of_support"), default="added")
+    form = listing.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true")
+    form.add_argument("--csv", action="store_true", help="the columns of the page's CSV")
     listing.set_defaults(func=run_list)
     show = kinds.add_parser("show", help="one asset: its inventories and what it holds")
     show.add_argument("asset", metavar="ASSET")
@@ -67,29 +76,65 @@ def add_inventory(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def run_list(args: argparse.Namespace) -> int:
-    """Prints the assets; returns 0."""
+    """Prints the assets, or writes them as CSV; returns 0."""
     import msgspec
 
-    from . import asset
+    from clearway.http import csv_out
 
+    from . import asset
+    from .api_asset_list import AssetItem
+
+    lines: list[asset.AssetLine] = []
+    labels: dict[int, str] = {}
     with opened(args) as here, here.pool.acting(here.key) as db:
-        org = here.org(args.org, "read") if args.org else None
-        found: list[asset.AssetLine] = []
-        while part := asset.page(
-            db, org=org, name=args.name, after=found[-1].asset.asset if found else 0, limit=_PAGE
-        ):
-            found += part
-        labels = labels_of(db, (x.asset.aud for x in found)) if args.json else {}
+        for begins, part in _listed(args, here, db):
+            if args.csv:
+                filters.write_csv(csv_out.of_records(AssetItem, part, header=begins))
+            elif args.json:
+                numbers = [item.id for item in part]
+                whole = {x.asset.asset: x for x in asset.page(db, only=numbers, limit=_PAGE)}
+                lines += [whole[number] for number in numbers]
+            else:
+                _print(part)
+        if args.json:
+            labels = labels_of(db, (x.asset.aud for x in lines))
     if args.json:
-        say_json([{**msgspec.to_builtins(x), "asset": _asset(x.asset, labels)} for x in found])
-        return 0
-    for x in found:
+        say_json([{**msgspec.to_builtins(x), "asset": _asset(x.asset, labels)} for x in lines])
+    return 0
+
+
+def _listed(args: argparse.Namespace, here: Here, db: Any) -> Iterator[tuple[bool, tuple[AssetItem, ...]]]:
+    """The list that the page shows, a page after the other, each with whether it is the first."""
+    import secrets
+
+    from msgspec.structs import replace
+
+    from clearway.http.cursor import Sealer
+    from clearway.store.keyset import Condition
+
+    from .api_asset_list import ASSETS
+
+    pairs = [*filters.pairs_of(args, here, filters.ASSETS), ("sort", args.sort)]
+    pairs += [(flag, value) for flag in filters.FLAGS if (value := getattr(args, flag))]
+    # A whole name here, or its beginning; a name in an address is always a beginning.
+    named = "a.name ^@ %s" if args.name.endswith("*") else "a.name = %s"
+    narrowed = [Condition(named, args.name.removesuffix("*"))] if args.name else []
+    asked = replace(ASSETS.asked_of(pairs), limit=_PAGE)
+    seals = Sealer({0: secrets.token_bytes(64)})
+    begins = True
+    while begins or asked.cursor:
+        page = ASSETS.read(db, here.me, asked, seals, *narrowed)
+        yield begins, page.items
+        asked, begins = replace(asked, cursor=page.next), False
+
+
+def _print(part: Iterable[AssetItem]) -> None:
+    for x in part:
         due = f", next due {x.earliest}" if x.earliest else ""
         say(
-            f"{x.asset.asset:>6}  {plain(x.asset.name)}  {x.asset.exposure}, {x.asset.details.environment}: "
+            f"{x.id:>6}  {plain(x.name)}  {x.exposure}, {x.environment}: "
             f"{x.components:,} components, {x.open:,} open{due}"
         )
-    return 0
 
 
 def run_show(args: argparse.Namespace) -> int:
