@@ -6,11 +6,12 @@ from datetime import date
 
 import pytest
 
-from clearway.access import audience
+from clearway.access import audience, recipients
 from clearway.access.marking import GREEN_AUD, Marking
-from clearway.exposure.fleet import listing, marked
+from clearway.exposure.fleet import listing, marked, page_seen
 from clearway.exposure.fleet.wanted import Filter
 from clearway.records.errors import ConflictError, NotFoundError
+from clearway.store import labels
 from fleet_world import DAY, Fleet, osv, package
 
 
@@ -114,3 +115,26 @@ def test_a_public_record_needs_no_marking_and_a_public_exposure_hides_its_marked
     fleet.follow()
     (line,) = fleet.lines()
     assert (line.flaw, line.marked, line.records) == ("CVE-2026-7777", False, ("PYSEC-7",))
+
+
+def test_a_page_of_many_audiences_names_each_label_and_explains_the_first(fleet: Fleet) -> None:
+    with fleet.owner() as owner:
+        for n in range(12):
+            made = recipients.add(owner, fleet.org, f"list {n}")
+            recipients.set_member(owner, made.list, org=fleet.org, member=True)
+            audience.of(owner, Marking(tlp="RED", recipients=made.list))
+        last = [
+            audience.of(owner, Marking(tlp="AMBER+STRICT", org=fleet.org)),
+            audience.of(owner, Marking(tlp="AMBER", org=fleet.org)),
+        ]
+        auds = [n for (n,) in owner.execute("select aud from clearway.audience order by aud")]
+    with fleet.acting() as db:
+        mine = [
+            aud for aud in auds if db.execute("select clearway.label_of(%s)", ([aud],)).fetchone() != (None,)
+        ]
+        seen = page_seen.seen(db, mine)
+        told = labels.labels(db, mine)
+        each = {aud: audience.meaning(db, aud).label.removeprefix("TLP:") for aud in mine}
+    assert len(mine) > 13
+    assert seen.labels == each == told
+    assert [each[aud] for aud in last] == ["AMBER+STRICT", "AMBER"]

@@ -44,3 +44,13 @@ def test_filters_that_take_too_long_together_are_an_error_that_says_what_to_do(
             api_lists.page(db, me, asked, Sealer({1: b"k" * 64}))
         assert "leave one of them out" in found.value.mend
         assert db.execute("select 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("asked", ["", "?org=water", "?words=plain&org=water", "?columns=due,flaw"])
+def test_where_nothing_is_asked_of_the_list_it_is_what_is_open(site: Site, asked: str) -> None:
+    answer = site.ask("GET", f"/exposure{asked}", site.operator, page=True)
+    assert answer.status_code == 303
+    to = answer.headers["location"]
+    assert to.endswith("status=open&sort=due")
+    assert all(part in to for part in asked[1:].split("&"))
+    assert site.ask("GET", to, site.operator, page=True).status_code == 200

@@ -14,8 +14,9 @@ from clearway.access.reading import reading
 from clearway.http import csv_out, etag
 from clearway.http.cursor import sealer
 from clearway.records.errors import BusyError
+from clearway.store.labels import labels as labels_of
 
-from . import flawview, listing, page_asked, page_seen
+from . import flawview, listing, page_asked
 from .page_common import pairs_of, table_or_none, today
 from .page_quick import quick
 
@@ -111,7 +112,7 @@ def items(
     db: psycopg.Connection[Any], me: Principal, lines: tuple[listing.ExposureLine, ...]
 ) -> tuple[ExposureItem, ...]:
     """Lines with their markings."""
-    labels = page_seen.seen(db, (line.aud for line in lines)).labels
+    labels = labels_of(db, (line.aud for line in lines))
     return tuple(item(line, me, labels[line.aud]) for line in lines)
 
 

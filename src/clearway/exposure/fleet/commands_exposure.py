@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from clearway.records.errors import UsageError
 from clearway.records.text import plain
+from clearway.store.labels import labels as labels_of
 
 from . import commands_filters as filters
-from .commands_here import Here, day_of, days_of, labels_of, opened, say, say_json, told
+from .commands_here import Here, day_of, days_of, opened, say, say_json, told
 
 if TYPE_CHECKING:
     import argparse

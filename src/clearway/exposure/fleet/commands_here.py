@@ -12,7 +12,7 @@ from clearway.records.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from clearway.advisories.table import Table
     from clearway.records.principal import Principal
@@ -100,7 +100,7 @@ def say_json(value: Any) -> None:
 def told(value: Any, labels: dict[int, str]) -> dict[str, Any]:
     """A struct for a reader outside: without numbers that mean something in this database alone, with its marking.
 
-    `labels` are those of `labels_of`.
+    `labels` are those of `store.labels`.
     """
     import msgspec
 
@@ -110,13 +110,6 @@ def told(value: Any, labels: dict[int, str]) -> dict[str, Any]:
 
 
 _NUMBERS = ("aud", "org", "pv", "version_tag")
-
-
-def labels_of(db: Any, auds: Iterable[int]) -> dict[int, str]:
-    """The TLP label of each audience, as "AMBER"."""
-    from clearway.access import audience
-
-    return {aud: audience.meaning(db, aud).label.removeprefix("TLP:") for aud in {*auds}}
 
 
 def say(text: str, stream: Any = None) -> None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from clearway.records.errors import NotFoundError
 from clearway.records.text import plain
+from clearway.store.labels import labels as labels_of
 
 from . import commands_filters as filters
-from .commands_here import Here, asset_named, labels_of, opened, say, say_json, table_of, told
+from .commands_here import Here, asset_named, opened, say, say_json, table_of, told
 from .commands_take import about_asset, run_add, run_watch
 
 if TYPE_CHECKING:

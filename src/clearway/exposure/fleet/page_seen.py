@@ -9,6 +9,7 @@ from msgspec import Struct
 from clearway.access import audience
 from clearway.http.pages import Tlp
 from clearway.http.pages.tlp import LABELS
+from clearway.store.labels import labels as labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,8 +35,7 @@ def seen(db: psycopg.Connection[Any], auds: Iterable[int]) -> Seen:
     wanted = sorted({*auds})
     found = [audience.meaning(db, aud) for aud in wanted[:_EXPLAINED]]
     labels = {m.aud: m.label.removeprefix("TLP:") for m in found}
-    # What is not asked about is shown as the strictest, never as less than it is.
-    labels |= dict.fromkeys(wanted[_EXPLAINED:], "RED")
+    labels |= labels_of(db, wanted[_EXPLAINED:]) if wanted[_EXPLAINED:] else {}
     ranked = sorted({label for label in labels.values() if label in LABELS}, key=LABELS.index)
     if not ranked:
         return Seen(None, labels, ())

@@ -15,6 +15,7 @@ from clearway.access.reading import audiences, reading
 from clearway.http.acting import PATIENT, SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Column, Form, Table, done, page
+from clearway.http.pages.address import OF_PAGES
 from clearway.records.errors import BusyError, InputError, NotFoundError, TooLargeError
 from clearway.records.text import plain
 
@@ -113,9 +114,10 @@ def handlers() -> list[HTTPRouteHandler]:
 
     @get("/exposure", opt=SIGNED_IN, **PAGE)
     def shown(request: Request[Any, Any, Any]) -> Response[bytes] | Redirect:
-        """The list; without any parameter, what is open."""
-        if not request.url.query:
-            return Redirect("/exposure?status=open&sort=due", status_code=303)
+        """The list; where nothing is asked of it, what is open."""
+        address = Address.of(request)
+        if {name for name, _ in address.query} <= {"org", *OF_PAGES}:
+            return Redirect(str(address.set(status="open", sort="due")), status_code=303)
         return _list(request)
 
     @get(["/exposure.json", "/exposure.csv"], opt=SIGNED_IN, **PAGE)
