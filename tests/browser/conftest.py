@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import harness
 
+from database import made_home  # noqa: F401
 from live_server import Live
 
 
@@ -52,8 +54,13 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 
 @pytest.fixture(scope="module")
-def workspace(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Workspace]:
-    """The whole product over an empty home; see `harness.Workspace`."""
+def workspace(
+    browser: Any,
+    made_home: Path,  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[harness.Workspace]:
+    """The whole product over a home whose database has the tables and nothing in them; see `harness.Workspace`."""
     folder = tmp_path_factory.mktemp("workspace")
+    subprocess.run(["cp", "-a", str(made_home), str(folder / "home")], check=True)
     with harness.installed(folder / "home", folder / "log") as running:
         yield running

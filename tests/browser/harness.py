@@ -32,7 +32,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 import live_server
 
@@ -48,15 +56,23 @@ ARGUMENTS = (
     "--disable-sync",
 )
 WIDE, PHONE = 1280, 390
-# A desk and a phone, light and dark; two of the four say nearly all.
-LOOKS = [
-    (WIDE, "light"),
-    (PHONE, "dark"),
-    pytest.param(WIDE, "dark", marks=pytest.mark.slow),
-    pytest.param(PHONE, "light", marks=pytest.mark.slow),
-]
 SHOTS = os.environ.get("CLEARWAY_SHOTS", "")  # a folder: `Screen.shot` writes there, and nowhere without it
 Theme = Literal["light", "dark"]
+
+
+def looks(*two: tuple[int, Theme]) -> list[Any]:
+    """For a test of `width`, `theme` and `part`, the part of its pages that it has to look at.
+
+    The `two` share the pages out; behind `slow` a desk and a phone, light and dark, have all of them.
+    """
+    every: list[tuple[int, Theme]] = [(w, t) for w in (WIDE, PHONE) for t in ("light", "dark")]
+    return [
+        *((*look, slice(n, None, len(two))) for n, look in enumerate(two)),
+        *(pytest.param(*look, slice(None), marks=pytest.mark.slow) for look in every),
+    ]
+
+
+LOOKS = looks((WIDE, "light"), (PHONE, "dark"))
 _WATCH = """
 document.addEventListener("securitypolicyviolation", (event) => {
   window.__violated?.(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile ?? ""}:${event.lineNumber}`);
@@ -133,6 +149,12 @@ class Screen:
         answer = self.page.goto(path)
         assert answer is not None
         assert answer.status == status, f"{path} answered {answer.status}: {answer.text()[:400]}"
+        return self.page
+
+    def settled(self) -> Page:
+        """The page at rest: what it asks for when it is loaded has come, and what runs late has had its time."""
+        self.page.wait_for_timeout(100)
+        expect(self.page.locator(".htmx-request")).to_have_count(0)
         return self.page
 
     def expect(self, pattern: str) -> None:

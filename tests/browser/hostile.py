@@ -67,8 +67,8 @@ _STRANGERS = "script:not([src]), iframe, base, style, [onerror], [onload], [onfo
 def look(screen: Screen, *paths: str) -> None:
     """Opens each path, and fails where anything ran, where foreign markup stands, or where a link is code."""
     for path in paths:
-        page = screen.open(path)
-        page.wait_for_load_state("networkidle")
+        screen.open(path)
+        page = screen.settled()
         links = page.evaluate(_CODE_LINKS)
         assert not links, f"{path} has links that are code: {links}"
         strangers = page.locator(_STRANGERS).count()

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import harness
+import pytest
 from harness import PHONE, Screen, Workspace
 from playwright.sync_api import expect
 
 Screens = Callable[..., Screen]
+
+
+@pytest.fixture(scope="module")
+def workspace(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """Over an empty home: the database is made when it is started."""
+    folder = tmp_path_factory.mktemp("workspace")
+    with harness.installed(folder / "home", folder / "log") as running:
+        yield running
 
 
 def test_the_first_administrator_comes_in_by_the_code_and_it_works_once(

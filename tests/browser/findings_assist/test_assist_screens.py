@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 import pytest
 from harness import Screen, Workspace
 from hostile import CORPUS
-from playwright.sync_api import Page
 
 import model_server
 
@@ -34,13 +33,15 @@ def reported(screen: Screen, title: str, text: str) -> str:
     return page.url.rsplit("/", 1)[-1].split("?")[0]
 
 
-def settled(page: Page, screen: Screen) -> None:
-    page.wait_for_load_state("networkidle")
+def settled(screen: Screen) -> None:
+    screen.settled()
     screen.axe()
     screen.fits()
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize(
+    ("width", "theme"), [(1280, "light"), pytest.param(390, "dark", marks=pytest.mark.slow)]
+)
 def test_a_summary_is_drafted_while_one_looks_edited_and_taken(
     screens: Screens, workspace: Workspace, model: model_server.ModelServer, width: int, theme: str
 ) -> None:
@@ -50,22 +51,22 @@ def test_a_summary_is_drafted_while_one_looks_edited_and_taken(
     page = screen.open(f"/findings/{second}")
     page.get_by_role("button", name="Draft a summary").wait_for()
     assert "inside the house" in page.locator("#assist").inner_text()
-    settled(page, screen)
+    settled(screen)
     page.get_by_role("button", name="Draft a summary").click()
     page.get_by_role("heading", name="A summary, not checked").wait_for()  # by itself: the region looks again
     assert "drafted by a model (extractive-1), not checked" in page.locator("#assist").inner_text()
-    settled(page, screen)
+    settled(screen)
     screen.shot("assist-summary")
     page.get_by_label("Your text").fill("The parser over-reads. " + CORPUS["image"])
     page.get_by_role("button", name="Take it as edited").click()
     page.get_by_role("heading", name="Summary", exact=True).wait_for()
     assert "over-reads. <img" in page.locator("#assist").inner_text()
-    settled(page, screen)
+    settled(screen)
     page = screen.open(f"/findings/{second}/duplicates")
     page.get_by_role("button", name="Suggest duplicates").click()
     page.get_by_role("heading", name="May be the same flaw, not checked").wait_for()
     assert first in page.locator("#assist").inner_text()
-    settled(page, screen)
+    settled(screen)
     screen.shot("assist-duplicates")
     assert "Nothing is said yet" in page.locator("main").inner_text()  # no edge
     page.locator("#assist summary", has_text="They are one").first.click()
@@ -84,7 +85,7 @@ def test_a_failure_says_what_to_do_and_nothing_waits_for_it(
     page.get_by_role("button", name="Draft a summary").click()
     page.get_by_role("heading", name="The model drafted no summary").wait_for()
     assert "The endpoint refuses the key" in page.locator("#assist").inner_text()
-    settled(page, screen)
+    settled(screen)
     screen.shot("assist-failed")
     page.locator("#assist").get_by_role("button", name="Put it away").click()
     page.get_by_role("button", name="Draft a summary").wait_for()

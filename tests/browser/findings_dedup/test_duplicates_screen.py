@@ -10,7 +10,9 @@ from harness import Screen, Workspace
 Screens = Callable[..., Screen]
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize(
+    ("width", "theme"), [(1280, "light"), pytest.param(390, "dark", marks=pytest.mark.slow)]
+)
 def test_two_findings_are_merged_shown_side_by_side_and_undone(
     screens: Screens, workspace: Workspace, width: int, theme: str
 ) -> None:

@@ -82,7 +82,9 @@ def test_what_can_not_be_done_with_the_chosen_is_said_and_they_stay_chosen(
     expect(page.get_by_role("heading", name="It is alone")).to_be_visible()
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (PHONE, "dark")])
+@pytest.mark.parametrize(
+    ("width", "theme"), [(1280, "light"), pytest.param(PHONE, "dark", marks=pytest.mark.slow)]
+)
 def test_a_pair_is_compared_joined_and_taken_apart_again(
     screens: Screens, desk: Any, width: int, theme: str
 ) -> None:

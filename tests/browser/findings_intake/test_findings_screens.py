@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Screen, Workspace
+from harness import PHONE, WIDE, Screen, Workspace, looks
 
 Screens = Callable[..., Screen]
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize(
+    ("width", "theme"), [(1280, "light"), pytest.param(390, "dark", marks=pytest.mark.slow)]
+)
 def test_a_finding_is_reported_and_completed(
     screens: Screens, workspace: Workspace, tmp_path: Path, width: int, theme: str
 ) -> None:
@@ -59,16 +61,16 @@ def test_a_finding_is_reported_and_completed(
     page.get_by_text("is withdrawn").wait_for()
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1280, "dark"), (390, "light")])
-@pytest.mark.parametrize("path", ["/findings", "/findings/check", "/findings/limits"])
+@pytest.mark.parametrize(("width", "theme", "part"), looks((WIDE, "dark"), (PHONE, "light")))
 def test_the_other_pages_can_be_read_by_everybody_on_every_screen(
-    screens: Screens, workspace: Workspace, path: str, width: int, theme: str
+    screens: Screens, workspace: Workspace, width: int, theme: str, part: slice
 ) -> None:
     screen = workspace.signed_in(screens, width=width, theme=theme)
-    screen.open(path)
-    screen.axe()
-    screen.fits()
-    screen.shot(path.strip("/").replace("/", "-"))
+    for path in ("/findings", "/findings/check", "/findings/limits")[part]:
+        screen.open(path)
+        screen.axe()
+        screen.fits()
+        screen.shot(path.strip("/").replace("/", "-"))
 
 
 def test_a_document_that_can_not_be_read_is_told_beside_the_field_without_script(
