@@ -7,7 +7,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
+from io import BytesIO, TextIOWrapper
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -187,6 +189,21 @@ def environment(**more: str) -> dict[str, str]:
 
 def command(*words: str | Path) -> list[str]:
     return [*PROGRAM, *map(str, words)]
+
+
+def run_here(*words: str | Path) -> subprocess.CompletedProcess[bytes]:
+    """`clearway WORDS` in this process: what a command does and says, where starting is not what a test is about."""
+    from clearway.app import cli
+
+    out, err = (TextIOWrapper(BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            code = cli.main([*map(str, words)])
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return subprocess.CompletedProcess(
+        command(*words), code, out.buffer.getvalue(), err.buffer.getvalue()
+    )
 
 
 def run(

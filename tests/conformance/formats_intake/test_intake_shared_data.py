@@ -23,11 +23,12 @@ Counts = dict[str, int]
 
 @cache
 def taken(path: str) -> tuple[Counts, tuple[intake.Decoded, ...]]:
-    """(counts by kind, all that was decoded). The collector is paused: it would walk what is kept again and again."""
+    """(counts by kind, all that was decoded). The collector leaves it out: it would walk what is kept again and again."""
     gc.disable()
     try:
         return _taken(path)
     finally:
+        gc.freeze()
         gc.enable()
 
 

@@ -17,7 +17,8 @@ from clearway.formats.archive import Blob, Refused, walk
 from clearway.formats.observed import read_fleet
 from database import home, made_home  # noqa: F401
 from fleet_world import document, osv, package
-from intake_world import kev, run, write
+from intake_world import kev, write
+from intake_world import run_here as run
 
 
 def _json(home: Path, *words: str, code: int = 0) -> Any:  # noqa: F811

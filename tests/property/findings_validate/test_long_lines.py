@@ -20,8 +20,10 @@ from clearway.findings.validate.oracle import heard
 from clearway.sandbox import Outcome
 
 READ = 64 << 10  # bytes of what a program wrote
-# Where a pattern backtracks it is minutes to hours; in order it is some tenths of a second.
+# Where a pattern backtracks it is minutes to hours; in order it is some tenths of a second. A quarter of the length
+# takes a sixteenth of the time where it grows with the square, and has a tenth.
 BUDGET_S = 10.0
+LENGTHS = [pytest.param(0.25, 1.0, id="a quarter"), pytest.param(1, BUDGET_S, marks=pytest.mark.slow, id="all")]
 HEAD = "==1==ERROR: AddressSanitizer: heap-buffer-overflow on address 0x1\n"
 STARTS = (
     "", HEAD, HEAD + "    #0 0x1 in f ", HEAD + "    #0 0x1 in ", HEAD + "    #0 0x1 (", HEAD + "READ of size ",
@@ -57,21 +59,28 @@ def texts(size: int, repeated: str) -> Iterator[str]:
             yield (start + repeated * (size // len(repeated)))[: size - len(end)] + end
 
 
+@pytest.mark.parametrize(("part", "budget_s"), LENGTHS)
 @pytest.mark.parametrize("repeated", REPEATED)
-def test_what_a_program_wrote_is_read_at_once_however_long_its_lines(repeated: str) -> None:
-    with within(BUDGET_S):
-        for text in texts(READ, repeated):
+def test_what_a_program_wrote_is_read_at_once_however_long_its_lines(
+    repeated: str, part: float, budget_s: float
+) -> None:
+    size = int(READ * part)
+    with within(budget_s):
+        for text in texts(size, repeated):
             state_of(text)
-    with within(BUDGET_S):
-        heard(Outcome(ended="exited", stdout=(repeated * (READ // len(repeated))).encode()), "nonce")
+    with within(budget_s):
+        heard(Outcome(ended="exited", stdout=(repeated * (size // len(repeated))).encode()), "nonce")
 
 
+@pytest.mark.parametrize(("part", "budget_s"), LENGTHS)
 @pytest.mark.parametrize("repeated", REPEATED)
-def test_what_a_report_says_is_read_at_once_however_long_its_lines(repeated: str) -> None:
-    with within(BUDGET_S):
-        for text in texts(MOST, repeated):
+def test_what_a_report_says_is_read_at_once_however_long_its_lines(
+    repeated: str, part: float, budget_s: float
+) -> None:
+    with within(budget_s):
+        for text in texts(int(MOST * part), repeated):
             Terms(text)
-    with within(BUDGET_S):
+    with within(budget_s):
         for text in texts(2_000, repeated):
             place_of(text)
             normalised(text)
@@ -85,11 +94,12 @@ def patterns() -> Iterator[tuple[str, re.Pattern[Any]]]:
                 yield f"{module.name}.{name}", value
 
 
-def test_no_pattern_of_the_desk_blows_up() -> None:
-    with within(BUDGET_S * 3):
+@pytest.mark.parametrize("size", [2_000, pytest.param(4_000, marks=pytest.mark.slow)])
+def test_no_pattern_of_the_desk_blows_up(size: int) -> None:
+    with within(BUDGET_S * size / 2_000):
         for name, pattern in patterns():
             for repeated in REPEATED:
-                text = "a" + repeated * (4_000 // len(repeated)) + "!"
+                text = "a" + repeated * (size // len(repeated)) + "!"
                 given: Any = text.encode() if isinstance(pattern.pattern, bytes) else text
                 for found in (pattern.search(given), pattern.match(given), pattern.fullmatch(given)):
                     assert found is None or found.re is pattern, name
