@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar.testing import TestClient
 
+import kept_templates  # noqa: F401
 from clearway.http.acting import SESSION_COOKIE_PLAIN
 from clearway.http.application import Application
 from clearway.http.csrf import token

@@ -201,9 +201,7 @@ def run_here(*words: str | Path) -> subprocess.CompletedProcess[bytes]:
             code = cli.main([*map(str, words)])
         except SystemExit as ended:
             code = int(ended.code or 0)
-    return subprocess.CompletedProcess(
-        command(*words), code, out.buffer.getvalue(), err.buffer.getvalue()
-    )
+    return subprocess.CompletedProcess(command(*words), code, out.buffer.getvalue(), err.buffer.getvalue())
 
 
 def run(

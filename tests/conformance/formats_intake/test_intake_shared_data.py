@@ -23,7 +23,7 @@ Counts = dict[str, int]
 
 @cache
 def taken(path: str) -> tuple[Counts, tuple[intake.Decoded, ...]]:
-    """(counts by kind, all that was decoded). The collector leaves it out: it would walk what is kept again and again."""
+    """(counts by kind, all that was decoded). The collector does not walk what is kept again and again."""
     gc.disable()
     try:
         return _taken(path)

@@ -23,7 +23,10 @@ READ = 64 << 10  # bytes of what a program wrote
 # Where a pattern backtracks it is minutes to hours; in order it is some tenths of a second. A quarter of the length
 # takes a sixteenth of the time where it grows with the square, and has a tenth.
 BUDGET_S = 10.0
-LENGTHS = [pytest.param(0.25, 1.0, id="a quarter"), pytest.param(1, BUDGET_S, marks=pytest.mark.slow, id="all")]
+LENGTHS = [
+    pytest.param(0.25, 1.0, id="a quarter"),
+    pytest.param(1, BUDGET_S, marks=pytest.mark.slow, id="all"),
+]
 HEAD = "==1==ERROR: AddressSanitizer: heap-buffer-overflow on address 0x1\n"
 STARTS = (
     "", HEAD, HEAD + "    #0 0x1 in f ", HEAD + "    #0 0x1 in ", HEAD + "    #0 0x1 (", HEAD + "READ of size ",
