@@ -15,8 +15,8 @@ def add(rooms: Any) -> None:
     parser: argparse.ArgumentParser = rooms.add_parser(
         "clock",
         help="how the clocks stand; accept one again after it was wrongly ahead",
-        description="Shows the latest time that was seen beside the clocks. With --accept it says that the time seen "
-        "was wrong: as the owner of the database, whoever CLEARWAY_TOKEN belongs to.",
+        description="Shows the latest time that was seen beside the clocks. With --accept it says that the clock is "
+        "right and what speaks against it was wrong: as the owner of the database, whoever CLEARWAY_TOKEN belongs to.",
     )
     parser.add_argument("--accept", action="store_true", help="the clock is right, and what was seen was not")
     parser.add_argument("--why", metavar="REASON", default="", help="what went wrong; it stands on the log")
@@ -71,6 +71,9 @@ def _show(found: Any) -> None:
     if found.witnessed:
         print(f"by a witness   {_utc(found.witnessed)}")
     print(f"believed       {'no: ' + found.doubt if found.doubt else 'yes'}")
+    if found.unsure_s:
+        unsure = clock.said(found.unsure_s)
+        print(f"unsure         {unsure} that nobody can vouch for; what is kept is kept as much longer")
     if found.frozen:
         print(f"frozen         {found.frozen} embargoes; a coordinator arms each anew, or ends it")
 

@@ -17,7 +17,7 @@ from clearway.records.errors import ConflictError, InputError, NotFoundError
 from clearway.store.scalar import scalar
 
 from . import audience, clockwatch
-from .clockwatch import Reading
+from .clockwatch import Database, Reading
 from .marking import Marking
 from .organisation import named
 
@@ -245,31 +245,47 @@ def listed_before(owner: psycopg.Connection[Any], embargo: int, flaw: str, day: 
 
 
 def carry_out(
-    owner: psycopg.Connection[Any], now: Reading, latest: datetime | None = None
+    owner: psycopg.Connection[Any],
+    now: Reading,
+    latest: datetime | None = None,
+    database: Database | None = None,
+    *,
+    behind: str = "",
 ) -> tuple[Embargo, ...]:
     """Ends what is due, or freezes it where the clock can't be believed; what was ended or frozen. The job's step.
 
     One transaction of the owner. The reading is kept when it was believed, so that the next is held against it. After a
-    restart of the machine nothing but a person can say what the time is: a doubt then freezes every embargo that is
-    armed, and the clock is believed for those that are armed from then on.
+    restart of the machine, or where another one took over, nothing but a person can say what the time is: a doubt then
+    freezes every embargo that is armed, for its hour is as unsure as the next one's, and the clock is believed for
+    those that are armed from then on. A machine whose clock is not the database's leaves no mark. `behind` is why the
+    database itself can't be believed, "" for nothing: what is due freezes.
     """
-    before = _mark(owner)
-    why = clockwatch.doubt(before, now, latest)
+    before, anchor = _mark(owner)
+    astray = clockwatch.disagrees(now, database)
+    why = clockwatch.doubt(before, now, latest, anchor=anchor, database=database)
     restarted = before is not None and before.boot != now.boot
+    due = ("until is not null", ()) if why and restarted and not astray else ("until <= %s", (now.wall,))
     acted: list[Embargo] = []
-    due = ("until is not null", ()) if why and restarted else ("until <= %s", (now.wall,))
     for kept in _kept(owner, *due):
-        if why:
-            owner.execute("update clearway.embargo set frozen = %s where embargo = %s", (why, kept.embargo))
-            _log(owner, "embargo.frozen", kept, {"why": why})
+        if said := why or behind:
+            freeze(owner, kept, said)
         else:
             entry = _log(owner, "embargo.released", kept, {"why": "armed to end now"})
             owner.execute("select clearway.release_embargo(%s, %s)", (kept.embargo, entry))
         acted.append(one(owner, kept.embargo))
-    if not why or before is None or restarted:
+    if astray:
+        return tuple(acted)
+    if before is None or restarted:
+        # What nobody can vouch for is added up: what is deleted for its age waits as much longer (`now_sure`).
+        unsure = max(0.0, (now.wall - before.wall).total_seconds()) if why and before is not None else 0.0
         owner.execute(
-            "update clearway.clock_mark set high = greatest(high, %s), boot = %s, up_s = %s",
-            (now.wall, now.boot, now.up_s),
+            """update clearway.clock_mark set high = greatest(high, %(wall)s), boot = %(boot)s, up_s = %(up)s,
+                anchor = %(wall)s, anchor_up_s = %(up)s, unsure_s = unsure_s + %(unsure)s""",
+            {"wall": now.wall, "boot": now.boot, "up": now.up_s, "unsure": unsure},
+        )
+    elif not why:
+        owner.execute(
+            "update clearway.clock_mark set high = greatest(high, %s), up_s = %s", (now.wall, now.up_s)
         )
     else:
         # Time goes on by the machine's own count: a clock that is put back lengthens no credential's life.
@@ -281,13 +297,38 @@ def carry_out(
     return tuple(acted)
 
 
-def _mark(owner: psycopg.Connection[Any]) -> Reading | None:
+def freeze(owner: psycopg.Connection[Any], kept: Embargo, why: str) -> None:
+    """Keeps it from ending by itself until a coordinator arms it again, or ends it; the log says why."""
+    owner.execute(
+        "update clearway.embargo set frozen = %s, version = version + 1 where embargo = %s",
+        (why, kept.embargo),
+    )
+    _log(owner, "embargo.frozen", kept, {"why": why})
+
+
+def freeze_armed(owner: psycopg.Connection[Any], why: str) -> int:
+    """Freezes every embargo that would end by itself, at an hour or by exploitation; how many.
+
+    For a database that went back to what it was: what was said of them since is gone, that they were put off too.
+    """
+    armed = _kept(owner, "(until is not null or on_exploitation)", ())
+    for kept in armed:
+        freeze(owner, kept, why)
+    return len(armed)
+
+
+def _mark(owner: psycopg.Connection[Any]) -> tuple[Reading | None, Reading | None]:
+    """The last reading that was believed, and the first of its boot."""
     row = owner.execute(
-        "select case when isfinite(high) then high end, boot, up_s from clearway.clock_mark for update"
+        "select case when isfinite(high) then high end, boot, up_s, anchor, anchor_up_s "
+        "from clearway.clock_mark for update"
     ).fetchone()
     if row is None or row[0] is None:
-        return None
-    return Reading(wall=row[0], boot=row[1], up_s=row[2])
+        return None, None
+    high, boot, up_s, first, first_up_s = row
+    return Reading(wall=high, boot=boot, up_s=up_s), (
+        None if first is None else Reading(wall=first, boot=boot, up_s=first_up_s)
+    )
 
 
 def _kept(owner: psycopg.Connection[Any], condition: str, parameters: tuple[object, ...]) -> list[Embargo]:

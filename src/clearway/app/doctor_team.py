@@ -40,6 +40,10 @@ select clock_timestamp(), coalesce(
 _TEMPORARY = (
     "as the database's owner: `revoke temporary on database … from public` (docs/howto/run-for-a-team.md)"
 )
+_FROZEN = """
+select frozen, count(*)::int from clearway.embargo where frozen <> '' and ended_by is null
+group by frozen order by 2 desc, 1
+"""
 _LOG = """
 select (select min(at) from clearway.log_entry where entry > (select head from clearway.log_state)),
     (select max(at) from clearway.log_entry where act = 'backup.taken'),
@@ -68,7 +72,7 @@ def team(home: Path) -> list[Check]:
         if now != head():
             return found
         with translated(), connect(url, autocommit=True, statement_timeout_s=10) as db:
-            found += [_clock(db), *_jobs(db), *_log(db, home)]
+            found += [_clock(db), *_embargoes(db), *_jobs(db), *_log(db, home)]
     except ClearwayError as error:
         found.append(Check("database", False, plain(error.what), error.mend))
     return found
@@ -134,6 +138,8 @@ def _login(url: str) -> Check:
 
 def _clock(db: Connection) -> Check:
     """The database's clock against this machine's: sessions end and embargoes open by the former."""
+    from clearway.access import clock, clockwatch
+
     row = db.execute(_CLOCK).fetchone()
     assert row is not None
     there, behind = row
@@ -143,7 +149,27 @@ def _clock(db: Connection) -> Check:
         return Check("clock", False, f"this machine is {apart:+.0f} s from the database's", cure)
     if behind > _SKEW_S:
         return Check("clock", False, f"time was seen {behind:.0f} s ahead of now: a clock was put back", cure)
+    if doubt := clock.standing(db, clockwatch.read()).doubt:
+        accept = "look, then `clearway access clock --accept --why …` (docs/howto/incident.md)"
+        return Check("clock", False, f"it is not believed: {doubt}", accept)
     return Check("clock", True, f"within {_SKEW_S:.0f} s of the database's")
+
+
+def _embargoes(db: Connection) -> list[Check]:
+    """Those that wait for a coordinator, by why: they end neither at their hour nor by exploitation."""
+    rows = db.execute(_FROZEN).fetchall()
+    if not rows:
+        return []
+    total = sum(count for _, count in rows)
+    more = f", and {len(rows) - 1:,} other reasons" if len(rows) > 1 else ""
+    return [
+        Check(
+            "embargoes",
+            False,
+            f"{total:,} frozen: {plain(rows[0][0], 300)}{more}",
+            "a coordinator looks at each, then arms it again or ends it: `clearway access embargo list`",
+        )
+    ]
 
 
 def _jobs(db: Connection) -> list[Check]:

@@ -291,9 +291,11 @@ def postpone(
 
 
 def prune(owner: psycopg.Connection[Any], days: int) -> int:
-    """Deletes deliveries that were settled over `days` ago; returns how many."""
+    """Deletes deliveries that were settled over `days` ago and are under no legal hold; returns how many."""
     return owner.execute(
-        "delete from clearway.webhook_delivery where state <> 'pending' "
-        "and done < clock_timestamp() - make_interval(days => %s)",
+        """delete from clearway.webhook_delivery d where d.state <> 'pending'
+            and d.done < clearway.now_sure() - make_interval(days => %s)
+            and not clearway.held(d.org, 'webhook/' || d.webhook,
+                coalesce((select e.subject from clearway.event e where e.seq = d.event), ''))""",
         (days,),
     ).rowcount

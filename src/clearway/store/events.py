@@ -105,7 +105,7 @@ def prune(db: psycopg.Connection[Any], days: int) -> int:
     return scalar(
         db,
         """with gone as (
-            delete from clearway.event where at < clock_timestamp() - make_interval(days => %s) returning seq
+            delete from clearway.event where at < clearway.now_sure() - make_interval(days => %s) returning seq
         ), moved as (
             update clearway.event_floor set seq = greatest(seq, (select coalesce(max(seq), 0) from gone))
         ) select count(*) from gone""",

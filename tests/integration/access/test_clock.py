@@ -115,6 +115,26 @@ def test_a_clock_that_is_not_ahead_or_that_two_machines_do_not_share_is_not_acce
         assert clock.standing(db, look()).ahead_s > 300 * 86_400
 
 
+def test_a_clock_that_was_set_right_by_a_step_is_believed_again_once_it_is_accepted(people: People) -> None:
+    with people.owner() as db:
+        embargo.carry_out(db, look(now() - timedelta(hours=3), up_s=100))
+        assert "moved forward" in clock.standing(db, look(up_s=200)).doubt
+        clock.accept(db, "it had been three hours behind", look(up_s=200))
+        assert clock.standing(db, look(up_s=200)).doubt == ""
+        with pytest.raises(ConflictError, match="nothing else speaks against it"):
+            clock.accept(db, "again", look(up_s=200))
+
+
+def test_time_that_nobody_can_vouch_for_is_shown_until_the_clock_is_accepted(people: People) -> None:
+    with people.owner() as db:
+        embargo.carry_out(db, look(now() - timedelta(days=3), up_s=100))
+        embargo.carry_out(db, look(now() - timedelta(days=1), up_s=9, boot="b"))
+        embargo.carry_out(db, look(now() - timedelta(days=1) + timedelta(minutes=2), up_s=9, boot="c"))
+        assert round(clock.standing(db, look(up_s=200)).unsure_s / 3600) == 48, "a short restart adds none"
+        clock.accept(db, "it was switched off for two days", look(up_s=200))
+        assert clock.standing(db, look(up_s=200)).unsure_s == 0
+
+
 def test_the_application_can_not_set_the_time_back_nor_say_that_somebody_did(people: People) -> None:
     jump(people, timedelta(minutes=10))
     for statement in (

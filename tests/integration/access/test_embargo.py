@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from clearway.access import audience, embargo
-from clearway.access.clockwatch import Reading
+from clearway.access import audience, embargo, tasks
+from clearway.access.clockwatch import Database, Reading
 from clearway.access.marking import Marking
 from clearway.records.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from people import People, Somebody
@@ -122,6 +122,104 @@ def test_a_clock_that_can_not_be_believed_freezes_it_and_says_why(
     with people.acting(coordinator) as db:  # a person decides
         assert embargo.release(db, kept.embargo, "the hour has come, by three clocks").ended_by is not None
     assert shown(people, outsider) == 1
+
+
+MINUTE = timedelta(minutes=1)
+
+
+def armed(people: People, coordinator: Somebody, kept: embargo.Embargo, ends: timedelta) -> None:
+    """Armed, and the clock looked at once, by a machine that has run for 1,000 s."""
+    with people.acting(coordinator) as db:
+        embargo.arm(db, kept.embargo, NOW + ends, now=NOW)
+    with people.owner() as db:
+        assert embargo.carry_out(db, look(NOW, 1_000)) == ()
+
+
+@pytest.mark.parametrize(
+    ("ends", "ahead", "up_s"),
+    [(4, 5, 60), (50, 51, 12_345), (600, 51, 12_345), (50, 51, 30)],
+    ids=[
+        "five minutes ahead",
+        "another machine's, 51 minutes ahead",
+        "the same, and due much later",
+        "a restart",
+    ],
+)
+def test_no_clock_that_nobody_vouches_for_ends_it(
+    people: People, coordinator: Somebody, kept: embargo.Embargo, ends: int, ahead: int, up_s: float
+) -> None:
+    armed(people, coordinator, kept, ends * MINUTE)
+    with people.owner() as db:
+        (frozen,) = embargo.carry_out(db, look(NOW + ahead * MINUTE, up_s, "b"), NOW)
+        assert frozen.ended_by is None
+        assert "another one took over" in frozen.frozen
+        assert frozen.version > kept.version
+        assert embargo.carry_out(db, look(NOW + ends * MINUTE + HOUR, up_s + 36_000, "b")) == ()
+
+
+def test_a_clock_that_creeps_ends_nothing(
+    people: People, coordinator: Somebody, kept: embargo.Embargo
+) -> None:
+    armed(people, coordinator, kept, 24 * HOUR)
+    wall, up_s = NOW, 1_000.0
+    with people.owner() as db:
+        while wall < NOW + 25 * HOUR:  # 59 s too much in each 5 s: a day within two hours
+            wall, up_s = wall + timedelta(seconds=64), up_s + 5
+            if acted := embargo.carry_out(db, look(wall, up_s), NOW):
+                break
+        assert wall >= NOW + 24 * HOUR
+        assert acted[0].ended_by is None
+        assert "forward" in acted[0].frozen
+        row = db.execute("select high from clearway.clock_mark").fetchone()
+    assert row is not None
+    assert row[0] < NOW + 4 * HOUR, "time goes on by the machine's own count"
+
+
+def test_an_everyday_restart_freezes_nothing_and_it_ends_at_its_hour(
+    people: People, coordinator: Somebody, kept: embargo.Embargo
+) -> None:
+    armed(people, coordinator, kept, HOUR)
+    with people.owner() as db:
+        assert embargo.carry_out(db, look(NOW + 2 * MINUTE, 50, "b"), NOW) == ()
+        assert embargo.carry_out(db, look(NOW + 59 * MINUTE, 50 + 57 * 60, "b"), NOW) == ()
+        (ended,) = embargo.carry_out(db, look(NOW + HOUR, 50 + 58 * 60, "b"), NOW)
+    assert ended.ended_by is not None
+
+
+def test_a_machine_whose_clock_is_not_the_databases_freezes_what_is_due_and_leaves_no_mark(
+    people: People, coordinator: Somebody, kept: embargo.Embargo
+) -> None:
+    armed(people, coordinator, kept, 2 * HOUR)
+    beside = Database(wall=NOW + MINUTE, since=NOW - HOUR)
+    with people.owner() as db:
+        assert embargo.carry_out(db, look(NOW + HOUR, 9, "b"), NOW, beside) == (), "not due by either"
+        # The machine with the right clock goes on as if the other had never been there.
+        right = Database(wall=NOW + 2 * MINUTE, since=NOW - HOUR)
+        assert embargo.carry_out(db, look(NOW + 2 * MINUTE, 1_120), NOW, right) == ()
+        (frozen,) = embargo.carry_out(db, look(NOW + 3 * HOUR, 7_209, "b"), NOW, beside)
+    assert frozen.ended_by is None
+    assert "and the database's" in frozen.frozen
+
+
+def test_another_machine_takes_over_after_hours_where_the_database_ran_on(
+    people: People, coordinator: Somebody, kept: embargo.Embargo
+) -> None:
+    armed(people, coordinator, kept, HOUR)
+    beside = Database(wall=NOW + 3 * HOUR, since=NOW - HOUR)
+    with people.owner() as db:
+        (ended,) = embargo.carry_out(db, look(NOW + 3 * HOUR, 50, "b"), NOW, beside)
+    assert ended.ended_by is not None
+
+
+def test_the_loop_looks_at_both_clocks_and_freezes_nothing_that_is_right(
+    people: People, coordinator: Somebody, kept: embargo.Embargo
+) -> None:
+    with people.acting(coordinator) as db:
+        embargo.arm(db, kept.embargo, datetime.now(UTC) + timedelta(seconds=1), now=datetime.now(UTC))
+        db.execute("select pg_sleep(1.1)")
+    tasks.embargoes(people.owner)
+    with people.owner() as db:
+        assert embargo.one(db, kept.embargo).ended_by is not None
 
 
 def test_a_log_from_the_future_freezes_it(

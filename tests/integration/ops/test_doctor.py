@@ -64,6 +64,16 @@ def test_a_clock_that_was_put_back_is_a_fault(there: World) -> None:
     assert "was put back" in found.found
 
 
+def test_a_clock_that_is_not_believed_is_a_fault_with_its_reason(there: World) -> None:
+    with connect(there.url, autocommit=True) as db:
+        db.execute(
+            "update clearway.clock_mark set high = clock_timestamp() - interval '1 day', boot = 'another'"
+        )
+    found = checks(there)["clock"]
+    assert "it is not believed: the machine was started anew" in found.found
+    assert "--accept" in found.mend
+
+
 def test_loops_that_fail_holds_that_stand_and_restores_that_were_cut_short_are_told(there: World) -> None:
     with connect(there.url, autocommit=True) as db, db.transaction():
         db.execute(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -11,8 +12,11 @@ import pytest
 from ops_program import clearway
 
 from clearway import ledger
+from clearway.access import clock, embargo
+from clearway.access.clockwatch import Reading
 from clearway.app import retention
 from clearway.exposure.fleet import inventory
+from clearway.http import webhook_store
 from clearway.records.errors import NotFoundError, UsageError
 from clearway.store import events
 from clearway.store.connect import connect, translated
@@ -124,6 +128,76 @@ def test_whatever_deletes_events_passes_over_those_that_are_held(aged: World) ->
         "select o.slug, e.subject from clearway.event e join clearway.organisation o using (org) order by 1, 2"
     )
     assert left == [("clinic", "exposure/1"), ("clinic", "exposure/2"), ("mill", "exposure/2")]
+
+
+@pytest.mark.parametrize(
+    ("held", "left"),
+    [(("clinic", ""), ["clinic", "clinic"]), (("mill", "exposure/1"), ["mill"])],
+    ids=["of an organisation", "of a subject"],
+)
+def test_deliveries_of_webhooks_stay_where_a_hold_is_on_them(
+    aged: World, held: tuple[str, str], left: list[str]
+) -> None:
+    with owner(aged) as db:
+        events_of(db)
+        retention.place_hold(db, *held, "a case")
+    with owner(aged) as db:
+        assert webhook_store.prune(db, 30) == 4 - len(left)
+        found = db.execute(
+            "select o.slug from clearway.webhook_delivery join clearway.organisation o using (org) order by 1"
+        ).fetchall()
+    assert [slug for (slug,) in found] == left
+
+
+def events_of(db: psycopg.Connection[Any]) -> None:
+    """Two old events of each organisation, and their deliveries to its webhook."""
+    orgs = dict(db.execute("select slug, org from clearway.organisation").fetchall())
+    for org in orgs.values():
+        made = db.execute(
+            """insert into clearway.webhook (org, aud, url, person) values (%s, 0,
+                'https://hooks.example/', 1) returning webhook""",
+            (org,),
+        ).fetchone()
+        assert made is not None
+        for subject in ("exposure/1", "exposure/2"):
+            seq = events.emit(db, "asset.added", subject, org=org, aud=0, body={})
+            db.execute(
+                f"""insert into clearway.webhook_delivery (webhook, org, aud, event, state, done)
+                values (%s, %s, 0, %s, 'delivered', {OLD})""".encode(),
+                (made[0], org, seq),
+            )
+
+
+def test_a_clock_that_is_months_ahead_and_that_nobody_vouches_for_deletes_nothing(aged: World) -> None:
+    now = datetime.now(UTC)
+    with owner(aged) as db:
+        # Read 900 days ago, the clock says today after a restart: nothing old is surely old.
+        db.execute("update clearway.clock_mark set high = now() - interval '900 days', boot = 'a', up_s = 9")
+        events_of(db)
+        db.execute(f"update clearway.event set at = {OLD}".encode())
+        embargo.carry_out(db, Reading(wall=now, boot="b", up_s=60))
+    with owner(aged) as db:
+        embargo.carry_out(db, Reading(wall=now + timedelta(seconds=5), boot="b", up_s=65))
+    assert due(aged) == {}
+    assert retention.carry_out(lambda: owner(aged)) == {}
+    with owner(aged) as db:
+        assert events.prune(db, 30) == webhook_store.prune(db, 30) == 0
+    with owner(aged) as db:  # a person has looked
+        made = clock.accept(db, "the machine was in a store", Reading(wall=now, boot="b", up_s=60))
+        assert clock.standing(db, Reading(wall=now, boot="b", up_s=60)).unsure_s == 0
+        assert made.ended == 0
+    assert due(aged)["sessions"] == (2, 0)
+
+
+def test_a_clock_put_forward_while_the_machine_runs_deletes_nothing_early(aged: World) -> None:
+    with owner(aged) as db:
+        db.execute(
+            """update clearway.clock_mark set high = clock_timestamp() - interval '900 days', boot = 'a', up_s = 9,
+                anchor = clock_timestamp() - interval '900 days', anchor_up_s = 9"""
+        )
+        embargo.carry_out(db, Reading(wall=datetime.now(UTC), boot="a", up_s=14))
+        assert "forward" in clock.standing(db, Reading(wall=datetime.now(UTC), boot="a", up_s=14)).doubt
+    assert due(aged) == {}
 
 
 def test_of_old_inventories_the_document_goes_and_what_it_changed_stays(aged: World) -> None:

@@ -155,7 +155,7 @@ def test_an_organisation_keeps_so_many_lists_and_embargoes_and_no_more(
     keeper, other = people.somebody(a, "coordinator"), people.somebody(b, "coordinator")
     with people.owner() as owner:
         owner.execute(
-            "insert into clearway.recipient_list (org, name) select %s, 'l' from generate_series(1, 799)",
+            "insert into clearway.recipient_list (org, name) select %s, 'l' from generate_series(1, 999)",
             (a,),
         )
         owner.execute("select clearway.add_embargo(%s, 'e' || n) from generate_series(1, 199) n", (a,))
@@ -163,13 +163,30 @@ def test_an_organisation_keeps_so_many_lists_and_embargoes_and_no_more(
         embargo.add(db, a, "the 200th")
     with pytest.raises(ConflictError, match="two hundred embargoes"), people.acting(keeper) as db:
         embargo.add(db, a, "one more")
-    with people.owner() as owner:
-        owner.execute("insert into clearway.recipient_list (org, name) values (%s, 'the 1,000th')", (a,))
+    with people.acting(keeper) as db:
+        recipients.add(db, a, "the 1,000th")
     with pytest.raises(ConflictError, match="thousand lists"), people.acting(keeper) as db:
         recipients.add(db, a, "one more")
     with people.acting(other) as db:
         recipients.add(db, b, "of another")
         embargo.add(db, b, "of another")
+
+
+def test_embargoes_that_have_ended_keep_nobody_from_the_next_nor_from_a_list(people: People, a: int) -> None:
+    keeper = people.somebody(a, "coordinator")
+    with people.owner() as owner:
+        owner.execute(
+            """insert into clearway.recipient_list (org, name) select %s, 'p' from generate_series(1, 1100)""",
+            (a,),
+        )
+        owner.execute(
+            """insert into clearway.embargo (name, org, list, clause, ended_by, ended_at)
+            select 'e', org, list, 1, 1, now() from clearway.recipient_list where org = %s""",
+            (a,),
+        )
+    with people.acting(keeper) as db:
+        embargo.add(db, a, "the 1,101st")
+        recipients.add(db, a, "a list")
 
 
 def test_when_all_audiences_are_in_use_it_is_said_and_what_is_there_is_read(lone_people: People) -> None:
