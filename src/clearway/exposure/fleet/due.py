@@ -324,8 +324,9 @@ def replayed(db: psycopg.Connection[Any], exposure: int, day: date) -> tuple[Sho
         from clearway.exposure e
         left join lateral (select * from clearway.exposure_history h where h.exposure = e.exposure and h.until >= %s
             order by h.until limit 1) h on true
-        join clearway.flaw f on f.flaw = coalesce(h.flaw, e.flaw)
-        join clearway.clock c on c.clock = coalesce(h.clock, e.clock)
+        -- CASE: under a policy COALESCE counts as leaky, and every flaw would be read
+        join clearway.flaw f on f.flaw = case when h.until is null then e.flaw else h.flaw end
+        join clearway.clock c on c.clock = case when h.until is null then e.clock else h.clock end
         left join lateral (select * from clearway.flaw_history k where k.flaw = f.flaw and k.until >= %s
             order by k.until limit 1) k on true
         where e.exposure = %s and e.first_seen < %s""",
