@@ -126,6 +126,16 @@ def test_what_fires_now_and_then_proves_nothing(box: Backend, builds: Path) -> N
 
 def test_what_only_waits_does_not_run_without_end(box: Backend, builds: Path) -> None:
     made = c_recipe(SLEEPS, MENDED, oracle={"kind": "endless"}, limits={"cpu_s": 2.0, "wall_s": 1.5})
+    recipe, files = read(made), Given(SLEEPS, MENDED, LONG, SHORT)
+    built = Builder(box, builds).build(recipe.target, files)
+    shown = trial(box, built, recipe.proof, recipe.oracle, files, recipe.limits)
+    assert (shown.outcome.ended, shown.seen.shows) == ("wall", "unclear")
+
+
+@pytest.mark.slow
+def test_what_only_waits_reaches_no_level(box: Backend, builds: Path) -> None:
+    """It has twenty seconds: five times twice its processor time."""
+    made = c_recipe(SLEEPS, MENDED, oracle={"kind": "endless"}, limits={"cpu_s": 2.0, "wall_s": 1.5})
     found = judged(box, builds, made, SLEEPS, MENDED, LONG, SHORT, upto=2)
     assert (found.ladder.level, found.state) == (0, None)
 

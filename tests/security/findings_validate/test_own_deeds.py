@@ -34,8 +34,16 @@ def forged(steps: list[Any], oracle: dict[str, Any], **more: Any) -> dict[str, A
     ("steps", "oracle"),
     [
         ([{"get": "toy.only_in_old"}, *BUSY], {"kind": "endless"}),
-        ([{"get": "toy.VERSION", "as": "v"}, {"call": "$v.index", "args": ["1.2"]}, *BUSY], {"kind": "endless"}),
-        ([{"call": "toy.only_in_old", "kwargs": {"flag": False}}, *BUSY], {"kind": "endless"}),
+        pytest.param(
+            [{"get": "toy.VERSION", "as": "v"}, {"call": "$v.index", "args": ["1.2"]}, *BUSY],
+            {"kind": "endless"},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            [{"call": "toy.only_in_old", "kwargs": {"flag": False}}, *BUSY],
+            {"kind": "endless"},
+            marks=pytest.mark.slow,
+        ),
         (
             [{"get": "toy.only_in_old"}, {"call": "zipfile.ZipFile", "args": ["/tmp/planted", "w"]}],
             {"kind": "file-outside", "path": "/tmp/planted"},
