@@ -71,7 +71,7 @@ class Follower:
         self.connection.close()
 
 
-def until(holds: Callable[[], bool], seconds: float = 10) -> bool:
+def until(holds: Callable[[], bool], seconds: float = 60) -> bool:
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         if holds():
@@ -185,7 +185,7 @@ def test_a_principal_has_so_many_streams_and_gets_one_back_when_one_closes(quick
         again.close()
         return again.status == 200
 
-    assert until(free, 5)
+    assert until(free)
     for follower in followers[1:]:
         follower.close()
 
@@ -211,7 +211,7 @@ def test_a_client_that_reads_nothing_is_cut_off_and_loses_nothing(quick: Manners
                 aud=quick.our_aud,
                 body={"name": f"{n}", "big": big},
             )
-    assert until(lambda: quick.live.ask("GET", "/streams")[2] == 0, 15)
+    assert until(lambda: quick.live.ask("GET", "/streams")[2] == 0)
     lazy.settimeout(5)
     got = 0
     while part := _received(lazy):
@@ -320,7 +320,7 @@ def test_old_events_are_deleted_and_their_readers_told_to_start_anew(quick: Mann
     with quick.people.owner() as db:
         db.execute("update clearway.event set at = now() - interval '31 days'")
         assert events.prune(db, 30) > 0
-    assert until(lambda: _reset(quick, start), 5)
+    assert until(lambda: _reset(quick, start))
 
 
 def _reset(quick: Manners, start: str) -> bool:

@@ -90,7 +90,7 @@ def admin(hooks: Manners) -> Any:
     return hooks.people.somebody(hooks.ours, "administrator")
 
 
-def until(holds: Callable[[], bool], seconds: float = 15) -> bool:
+def until(holds: Callable[[], bool], seconds: float = 60) -> bool:
     ends = time.monotonic() + seconds
     while time.monotonic() < ends and not holds():
         time.sleep(0.02)

@@ -39,7 +39,7 @@ def alive(word: str) -> list[int]:
     return found
 
 
-def gone(word: str, within_s: float = 5.0) -> bool:
+def gone(word: str, within_s: float = 60.0) -> bool:
     until = time.monotonic() + within_s
     while alive(word) and time.monotonic() < until:
         time.sleep(0.02)
@@ -231,7 +231,7 @@ def test_nothing_is_left_when_the_controller_is_killed():
     environment = {**os.environ, "PYTHONPATH": str(sandbox_house.SRC)}
     controller = subprocess.Popen([sys.executable, "-c", script], env=environment)
     try:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while len(alive(f"sleep\0{word}")) < 6:
             assert time.monotonic() < until
             time.sleep(0.02)
@@ -239,7 +239,7 @@ def test_nothing_is_left_when_the_controller_is_killed():
         controller.kill()
         controller.wait()
     assert gone(word)
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while list(Path("/sys/fs/cgroup").rglob(f"clearway-{controller.pid}")):
         assert time.monotonic() < until, "its control groups are left"
         time.sleep(0.05)
@@ -363,7 +363,7 @@ def test_many_boxes_one_after_the_other_leave_no_descriptor_and_no_process(boxes
     before = counts()
     for _ in range(20):
         boxes.run(asked)
-    ends = time.monotonic() + 10  # the keeper closes the last box's ends a little after it is told of
+    ends = time.monotonic() + 60  # the keeper closes the last box's ends a little after it is told of
     while (more := [now > then for now, then in zip(counts(), before, strict=True)]) and any(more):
         assert time.monotonic() < ends, (counts(), before)
         time.sleep(0.05)
@@ -388,7 +388,7 @@ def test_a_box_that_is_let_go_at_any_moment_of_its_start_leaves_nothing():
                     )
                     time.sleep(wait / 2000)
         children = Path(f"/proc/{keeper._process.pid}/task/{keeper._process.pid}/children")
-        until = time.monotonic() + 5
+        until = time.monotonic() + 60
         while children.read_text().split() and time.monotonic() < until:
             time.sleep(0.02)
         assert children.read_text().split() == []

