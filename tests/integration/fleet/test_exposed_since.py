@@ -6,7 +6,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from clearway.exposure.fleet import asset, due, follow
+from clearway.exposure.fleet import asset, due, follow, observe, setting
+from clearway.formats.observed import read_fleet
 from fleet_world import DAY, Fleet
 
 FLAWED = "pkg:pypi/idna@3.6"
@@ -53,3 +54,59 @@ def test_a_day_to_come_counts_from_that_day_for_a_new_asset_too(mine: Fleet, wor
         assert asset.one(db, kept.asset).exposure == word
         said = due.said(db, [kept.asset])[kept.asset]
     assert [due.exposed_on(said, d) for d in (DAY, LATER)] == ["unknown", word]
+
+
+def hear(fleet: Fleet, text: str, filename: str) -> None:
+    read = read_fleet(text.encode(), filename)
+    observe.observe(
+        fleet.people.pool, fleet.operator.key, fleet.table, fleet.org, read.observed, text.encode(), DAY, place=filename
+    )  # fmt: skip
+
+
+def said(fleet: Fleet, which: int) -> list[tuple[str, date, str]]:
+    with fleet.acting() as db:
+        return [(s.exposure, s.since, s.said_by) for s in asset.exposures_said(db, which)]
+
+
+def listed(*rows: tuple[str, str], by: str = "") -> str:
+    return "asset,exposure,exposed since,exposure by\n" + "".join(f"gate,{w},{d},{by}\n" for w, d in rows)
+
+
+def test_a_day_that_a_list_states_of_the_word_that_stood_already_counts_and_says_who(mine: Fleet) -> None:
+    """Exposed from a later day than the flaw was there: with `restart_at_tier_change` the date counts from that day."""
+    with mine.acting() as db:
+        chosen = setting.of(db, mine.org)._replace(retier="restart_at_tier_change")
+        setting.choose(db, mine.org, chosen, DAY)
+    since = DAY - timedelta(days=12)
+    gate = mine.asset("gate", "internal", day=DAY - timedelta(days=60))
+    mine.upload(gate, "pkg:pypi/django@4.1", day=DAY - timedelta(days=50), owned=True)
+    hear(mine, listed(("public", "")), "products.csv")
+    began_today = day_of(mine, gate)
+    text = listed(("public", since.isoformat()), by="firewall")
+    hear(mine, text, "assets.csv")
+    assert began_today is not None
+    assert day_of(mine, gate) == began_today - timedelta(days=12)
+    assert said(mine, gate)[1:] == [
+        ("public", DAY, "the column `exposure` of products.csv"),
+        ("public", since, "firewall"),
+    ]
+    hear(mine, text + "\n", "assets.csv")  # the same again next week is no news
+    assert len(said(mine, gate)) == 3
+    later = (DAY - timedelta(days=3)).isoformat()
+    hear(mine, listed(("public", later), by="firewall"), "assets.csv")
+    assert said(mine, gate)[3:] == [("public", date.fromisoformat(later), "firewall")]
+    assert day_of(mine, gate) == began_today - timedelta(days=12)  # the earlier of two days counts
+
+
+def test_a_list_does_not_outweigh_what_was_said_of_a_later_day(mine: Fleet) -> None:
+    text = listed(("public", EARLIER.isoformat()), by="firewall")
+    hear(mine, text, "assets.csv")
+    with mine.acting() as db:
+        found = asset.find(db, mine.org, "gate")
+        assert found is not None
+        asset.say_exposure(db, found.asset, "internal", DAY, "Ada", day=DAY)
+    for n in range(1, 3):
+        hear(mine, text + "\n" * n, "assets.csv")
+    assert [word for word, _, _ in said(mine, found.asset)] == ["public", "internal"]
+    with mine.acting() as db:
+        assert asset.one(db, found.asset).exposure == "internal"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import msgspec
 from msgspec import Struct
@@ -235,6 +235,32 @@ def say_exposure(
            {"exposure": exposure, "since": since, "said_by": said_by, "dated": moved},
            org=after.org, aud=after.aud)  # fmt: skip
     return after, moved
+
+
+def hear_exposure(
+    db: psycopg.Connection[Any], kept: Asset, word: str, since: date | None, said_by: str, *, day: date
+) -> Asset:
+    """Says of an asset what a document states, where that is news: another word, or a day that nobody has said of it.
+
+    `word` is "" where the document states none, `since` None where it states no day: then another word holds from
+    `day` on. What was said before stays on record, and so the earlier of two days counts. Raises: as `say_exposure`.
+    """
+    if not word or (since is None and word == kept.exposure):
+        return kept
+    if since is not None and _was_said(db, kept.asset, word, since):
+        return kept
+    _exposed(word)
+    return say_exposure(db, kept.asset, cast("Exposed", word), since or day, said_by, day=day)[0]
+
+
+def _was_said(db: psycopg.Connection[Any], asset: int, word: str, since: date) -> bool:
+    """Whether that is what was said last of that day."""
+    row = db.execute(
+        """select exposure from clearway.asset_exposure
+        where asset = %s and since = %s order by statement desc limit 1""",
+        (asset, since),
+    ).fetchone()
+    return row is not None and row[0] == word
 
 
 def _say(db: psycopg.Connection[Any], asset: Asset, exposure: str, since: date, said_by: str) -> None:

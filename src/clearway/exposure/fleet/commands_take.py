@@ -73,7 +73,7 @@ def run_add(args: argparse.Namespace) -> int:
         say_json(call.answers)
     else:
         for a in call.answers:
-            say(_added(a))
+            _told(a)
     return 10 if call.aside else 0
 
 
@@ -84,6 +84,14 @@ def _given(paths: Sequence[str]) -> list[VexClaim]:
     from clearway.exposure.vex import claims_in, read_documents
 
     return [claim for document in read_documents(paths) for claim in claims_in(document)]
+
+
+def _told(a: dict[str, Any]) -> None:
+    say(_added(a))
+    for problem in a["problems"][:_SHOWN]:
+        say(f"  {plain(problem)}")
+    if len(a["problems"]) > _SHOWN:
+        say(f"  and {len(a['problems']) - _SHOWN:,} more; `--json` has them")
 
 
 def _added(a: dict[str, Any]) -> str:
@@ -204,9 +212,10 @@ def _said(seen: Observed, place: str, args: argparse.Namespace) -> Observed:
 
     seen = replace(seen, name=args.asset or (Path(place).stem if seen.name in ("", place) else seen.name))
     if args.exposure:
-        seen = replace(
-            seen, exposure="" if args.exposure == "unknown" else args.exposure, exposure_by="command line"
-        )
+        word = "" if args.exposure == "unknown" else args.exposure
+        # The day of another word is none of this one's.
+        since = seen.exposure_since if word == seen.exposure else None
+        seen = replace(seen, exposure=word, exposure_by="command line", exposure_since=since)
     if args.environment:
         seen = replace(seen, environment=args.environment)
     if args.owner:
@@ -232,6 +241,7 @@ def _counts(taken: Any) -> dict[str, Any]:
         "ended": taken.ended,
         "dated": taken.dated,
         "unchanged": taken.unchanged,
+        "problems": list(taken.problems),
     }
 
 
@@ -273,7 +283,7 @@ def _look(here: Here, table: Table, args: argparse.Namespace, folder: str, paths
         call.take(path, folder, links=False, gone=True)
     call.finish()
     for a in call.answers:
-        say(_added(a))
+        _told(a)
     return call.aside
 
 

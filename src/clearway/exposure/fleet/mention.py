@@ -145,11 +145,9 @@ class Identities:
         kept = assets.learn(db, kept, details, _by(seen), edge=seen.edge)
         # Of two words of one call the one with the earlier due date stays.
         weaker = seen.exposure == "internal" and kept.asset in self._public
-        if seen.exposure and seen.exposure != kept.exposure and not weaker:
-            kept, _ = assets.say_exposure(
-                db, kept.asset, seen.exposure, seen.exposure_since or self.day, _by(seen), day=self.day
-            )
-        return kept
+        if weaker:
+            return kept
+        return assets.hear_exposure(db, kept, seen.exposure, seen.exposure_since, _by(seen), day=self.day)
 
 
 def grouped(items: Sequence[Mention], found: Sequence[int | None]) -> list[Group]:

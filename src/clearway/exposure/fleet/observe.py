@@ -12,7 +12,6 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from clearway.advisories.table import Table
 from clearway.records.errors import BusyError, ConflictError, InputError
@@ -208,12 +207,7 @@ class Taking:
         return found, told
 
     def _inventory(self, seen: Observed) -> tuple[Inventory, dict[take.Detected, date]]:
-        """As `inventory_of`, where a day of detection that is yet to come counts as today, and that is told."""
-        plain, first = inventory_of(seen, self.table)
-        if late := [at for at in first.values() if at > self.day]:
-            told = f"{len(late):,} first detected on a day to come, such as {max(late)}: counted as of {self.day}"
-            plain = replace(plain, problems=(*plain.problems, told))
-        return plain, {flaw: min(at, self.day) for flaw, at in first.items()}
+        return inventory_of(seen, self.table, self.day, self.detected)
 
 
 def _turn(db: psycopg.Connection[Any], org: int, several: bool) -> None:

@@ -209,6 +209,6 @@ def _chosen(pool: Pool, key: str, org: int, new: NewAsset) -> int | None:
 
 def _expose(pool: Pool, key: str, asset: int, seen: Observed, day: date) -> None:
     with pool.acting(key) as db:
-        if seen.exposure and seen.exposure != assets.one(db, asset).exposure:
-            by = seen.exposure_by or seen.format
-            assets.say_exposure(db, asset, seen.exposure, seen.exposure_since or day, by, day=day)
+        kept = assets.one(db, asset)
+        by = seen.exposure_by or seen.format
+        assets.hear_exposure(db, kept, seen.exposure, seen.exposure_since, by, day=day)

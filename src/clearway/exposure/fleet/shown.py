@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 from clearway.formats.purl import parse
@@ -12,13 +13,12 @@ from . import asset as assets
 from . import whose
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from clearway.advisories.table import Table
     from clearway.records.fleet_input import Detection, Observed
 
     from . import take
 
+FIRST = date(1999, 1, 1)  # the year of the first CVE: no detection is older
 REPORTED = "reported"  # the ecosystem of a component that only a scanner's word knows
 _GONE = frozenset({"fixed", "dismissed"})
 
@@ -48,19 +48,39 @@ def _package_of(purl: str) -> str:
         return ""
 
 
-def inventory_of(seen: Observed, table: Table) -> tuple[Inventory, dict[take.Detected, date]]:
-    """The inventory that an observation makes, and since when its tool has seen each flaw in each package."""
+def inventory_of(
+    seen: Observed, table: Table, day: date, detected: date | None = None
+) -> tuple[Inventory, dict[take.Detected, date]]:
+    """The inventory that an observation makes on `day`, and since when its tool has seen each flaw in each package.
+
+    That is the earliest of the days that the report states of it: first detected, last seen, else of the report itself,
+    and `detected`, a day that is given for all of it, where no first one is stated. A day to come is none: where no
+    other is stated it counts as `day`, and the inventory's problems say so.
+    """
     first: dict[take.Detected, date] = {}
     more: list[Component] = []
+    late, latest = 0, day
     for detection in seen.detections:
         if detection.state in _GONE:
             continue
         component = reported(detection)
         more.append(component)
-        if detection.first_detected is not None:
-            for flaw in table.flaws_of(detection.flaw) or (detection.flaw,):
-                at = flaw, component.source_name
-                first[at] = min(first.get(at, detection.first_detected), detection.first_detected)
+        stated = _days(detection, seen)
+        if not stated:
+            continue
+        if max(stated) > day:
+            late, latest = late + 1, max(latest, *stated)
+        since = min((at for at in stated if at <= day), default=day)
+        if detected is not None and detection.first_detected is None:
+            since = min(since, detected)
+        for flaw in table.flaws_of(detection.flaw) or (detection.flaw,):
+            at = flaw, component.source_name
+            first[at] = min(first.get(at, since), since)
+    problems = seen.problems
+    if late:
+        noun = "detection is" if late == 1 else "detections are"
+        told = f"{late:,} {noun} on a day to come, such as {latest}: counted as of {day} at the latest"
+        problems = (told, *problems)  # first, for only so many are kept
     return (
         Inventory(
             name=seen.name,
@@ -71,10 +91,19 @@ def inventory_of(seen: Observed, table: Table) -> tuple[Inventory, dict[take.Det
             serial=seen.serial,
             root_purl=seen.root_purl,
             vex=seen.vex,
-            problems=seen.problems,
+            problems=problems,
         ),
         first,
     )
+
+
+def _days(detection: Detection, seen: Observed) -> list[date]:
+    """On which days the report says that the flaw was there. One before there were CVEs is a clock that was not set."""
+    days = [] if detection.first_detected is None else [detection.first_detected]
+    looked = detection.last_seen or (None if seen.seen is None else seen.seen.date())
+    if looked is not None and looked >= FIRST:
+        days.append(looked)
+    return days
 
 
 def details_of(seen: Observed, file: str = "") -> assets.Details:

@@ -23,6 +23,7 @@ from clearway.store.arrays import Blobs, Days, Ints
 from . import answer, dictionary, due, follow
 from .acts import record
 from .due import Dated, Dater, FlawDates, loaded, said, settings
+from .shown import FIRST
 from .version import clean, digest_of, storable
 from .whose import DAY
 
@@ -44,7 +45,6 @@ _PATH = 150
 _PROBLEMS = 100
 _PROBLEM_CHARS = 400
 _FAMILY = re.compile(r"-[0-9][0-9.]*$")
-_FIRST = date(1999, 1, 1)  # the year of the first CVE: no detection is older
 _COMPRESSOR = zstandard.ZstdCompressor(level=1)
 
 
@@ -217,8 +217,8 @@ def take(
     inventory = prepared.inventory
     given = {(storable(flaw), storable(name)): d for (flaw, name), d in (first_detected or {}).items()}
     days = [d for d in (detected, *given.values()) if d is not None]
-    if days and not _FIRST <= min(days) <= max(days) <= day:
-        wrong, mend = ("in the future", "an earlier") if max(days) > day else (f"before {_FIRST}", "a later")
+    if days and not FIRST <= min(days) <= max(days) <= day:
+        wrong, mend = ("in the future", "an earlier") if max(days) > day else (f"before {FIRST}", "a later")
         raise InputError(f"a detection lies {wrong}", where=inventory.name, mend=f"give {mend} day")
     told = witness_of(witness, inventory.format, file)
     digest = sha256(raw).digest()
