@@ -95,6 +95,19 @@ def decide(db: psycopg.Connection[Any], approval: int, verdict: Verdict) -> Appr
     return decided
 
 
+def withdraw_all(owner: psycopg.Connection[Any], why: str) -> int:
+    """Ends what is asked for and not decided, and another marking that was approved and not carried out; how many."""
+    rows = owner.execute(
+        """update clearway.approval a set verdict = 'withdrawn', decided_at = clock_timestamp()
+        where verdict is null or (verdict = 'approved' and used is null and kind = any(%s)) returning to_jsonb(a)""",
+        ([MARKING, REMARK],),
+    ).fetchall()
+    for (row,) in rows:
+        asked = convert(row, Approval)
+        _log(owner, "approval.withdrawn", asked, {"kind": asked.kind, "subject": asked.subject, "why": why})
+    return len(rows)
+
+
 def one(db: psycopg.Connection[Any], approval: int) -> Approval:
     """The approval of that number.
 

@@ -50,6 +50,7 @@ class Embargo(Struct, frozen=True, kw_only=True):
     version: int = 1
 
 
+RESTORED = "restored"  # how the reason of those begins that a restore froze
 MOST_DAYS = 366  # an embargo of over a year is none that anybody keeps, and most likely a slip of the hand
 FLAWS = "array(select f.id from clearway.embargo_flaw f where f.embargo = e.embargo order by f.id)"
 LISTED = FLAWS.replace(" order by", " and f.listed is not null order by")
@@ -249,16 +250,13 @@ def carry_out(
     now: Reading,
     latest: datetime | None = None,
     database: Database | None = None,
-    *,
-    behind: str = "",
 ) -> tuple[Embargo, ...]:
     """Ends what is due, or freezes it where the clock can't be believed; what was ended or frozen. The job's step.
 
     One transaction of the owner. The reading is kept when it was believed, so that the next is held against it. After a
     restart of the machine, or where another one took over, nothing but a person can say what the time is: a doubt then
     freezes every embargo that is armed, for its hour is as unsure as the next one's, and the clock is believed for
-    those that are armed from then on. A machine whose clock is not the database's leaves no mark. `behind` is why the
-    database itself can't be believed, "" for nothing: what is due freezes.
+    those that are armed from then on. A machine whose clock is not the database's leaves no mark.
     """
     before, anchor = _mark(owner)
     astray = clockwatch.disagrees(now, database)
@@ -267,8 +265,8 @@ def carry_out(
     due = ("until is not null", ()) if why and restarted and not astray else ("until <= %s", (now.wall,))
     acted: list[Embargo] = []
     for kept in _kept(owner, *due):
-        if said := why or behind:
-            freeze(owner, kept, said)
+        if why:
+            freeze(owner, kept, why)
         else:
             entry = _log(owner, "embargo.released", kept, {"why": "armed to end now"})
             owner.execute("select clearway.release_embargo(%s, %s)", (kept.embargo, entry))
@@ -314,7 +312,18 @@ def freeze_armed(owner: psycopg.Connection[Any], why: str) -> int:
     armed = _kept(owner, "(until is not null or on_exploitation)", ())
     for kept in armed:
         freeze(owner, kept, why)
-    return len(armed)
+    # Those that were restored frozen have no entry yet.
+    rows = owner.execute(
+        f"""{_SELECT} where ended_by is null and frozen = %(why)s and not exists (
+            select from clearway.log_entry l where l.act = 'embargo.frozen' and l.subject = 'embargo/' || e.uid
+                and case when l.content <> '' then l.content::jsonb ->> 'why' end = %(why)s)
+        order by embargo for update""",
+        {"why": why},
+    ).fetchall()
+    untold = [convert(row[0], Embargo) for row in rows]
+    for kept in untold:
+        _log(owner, "embargo.frozen", kept, {"why": why})
+    return len(armed) + len(untold)
 
 
 def _mark(owner: psycopg.Connection[Any]) -> tuple[Reading | None, Reading | None]:

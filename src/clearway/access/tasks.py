@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from clearway.ledger.keys import FOLDER
 from clearway.records.clock import SystemClock
 from clearway.store.jobs import Loop, Spec
 
-from . import clockwatch, embargo, exploitation, figures, reclaim
+from . import clockwatch, embargo, exploitation, figures, reclaim, restored
 from .clockwatch import Database
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from clearway.store.jobs import Connect, Job
 
@@ -21,9 +24,14 @@ _LOOK = """select (select at from clearway.log_entry where at is not null order 
     clock_timestamp(), pg_postmaster_start_time()"""
 
 
-def embargoes(connect: Connect) -> None:
-    """One look at the clocks and at what is due by them, and at what is exploited in public."""
+def embargoes(connect: Connect, home: Path | None = None) -> None:
+    """One look at the clocks and at what is due by them, and at what is exploited in public.
+
+    A database that is known in `home` to have gone back to an earlier state ends nothing: what is armed freezes.
+    """
     with connect() as owner:
+        if home is not None and (why := restored.gone_back(owner, home / FOLDER)):
+            embargo.freeze_armed(owner, why)
         now = clockwatch.read()
         row = owner.execute(_LOOK).fetchone()
         assert row is not None
@@ -34,7 +42,9 @@ def embargoes(connect: Connect) -> None:
         exploitation.standing(owner)
 
 
-LOOPS = {"access.embargoes": Loop("", EVERY_S, embargoes)}
+def loops(home: Path, url: str) -> dict[str, Loop]:
+    """The loop of embargoes, which looks at what was signed in `home`."""
+    return {"access.embargoes": Loop("", EVERY_S, partial(embargoes, home=home))}
 
 
 def move_released(job: Job, _: Mapping[str, object]) -> None:

@@ -26,7 +26,7 @@ COMMANDS = {
     "feeds": ("clearway.advisories.feeds.commands", "pull public data, and how current each feed is"),
     "directive": ("clearway.directives.commands", "directives, their tables, and why a date"),
     "finding": ("clearway.findings.commands", "report a flaw, ask before scanning, validate, follow a case"),
-    "ledger": ("clearway.ledger.commands", "the log: verify, prove, export, witness"),
+    "ledger": ("clearway.app.commands_ledger", "the log: verify, prove, export, witness"),
     "access": ("clearway.access.commands", "organisations, people, tokens, embargoes"),
     "up": ("clearway.app.commands", "the server: pages, API and background work"),
     "worker": ("clearway.app.worker", "runs jobs and loops; any number of them, on any machine"),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import argparse
 
+    from .restore import Restored
+
 _DESK = ("vault", "desk", "leases")  # folders of the home whose keys no backup holds
 
 
@@ -105,11 +107,27 @@ def run_restore(args: argparse.Namespace) -> int:
     if done.lost:
         entries = "1 entry that was" if done.lost == 1 else f"{done.lost:,} entries that were"
         print(f"{entries} signed after the backup: lost, and epoch {done.epoch} says so")
+    _show_back(done)
     if not any((args.home / folder).exists() for folder in _DESK):
         print("if it had a findings desk, what was sealed opens after: clearway finding keys import FILE")
     if not done.signed:
         print("no key was named: nothing but the file itself says whose it is (--key)")
     return 0
+
+
+def _show_back(done: Restored) -> None:
+    """What was ended since the backup and is back: nothing here can tell which, so people look."""
+    ended, back = done.ended, done.back
+    print(
+        f"ended, since they may have been: {ended.sessions:,} sessions, {ended.codes:,} one-time codes and links, "
+        f"{ended.sign_ins:,} sign-ins under way, {ended.approvals:,} requests for approval"
+    )
+    if ended.embargoes:
+        print(f"frozen until a coordinator looks: {ended.embargoes:,} embargoes that would end by themselves")
+    print(
+        f"as they were then, look at what has ended since: {back.tokens:,} tokens, {back.people:,} people and their "
+        f"roles, {back.parties:,} parties of embargoes, recipients, and markings that were narrowed"
+    )
 
 
 def _print_json(value: Any) -> None:

@@ -5,7 +5,8 @@
     3. What is under way is written down in the home (`restore.json`).
     4. The dump is played in one transaction: whole or not at all. The home's files follow.
     5. The tables are brought to this release; the log is verified, and its root held against the manifest.
-    6. Sessions end, because some may have been ended since. A new epoch names the tree that is given up; the compiled
+    6. What may have ended since and would open something ends: sessions, one-time codes, open requests for approval;
+       and armed embargoes freeze. A new epoch names the tree that is given up; the compiled
        table is built anew; the mark is removed.
 
 Each step finds out what the one before it left, so that the same command, given again, goes on.
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from clearway.access.restored import Back, Voided
 from clearway.ledger import keys as ledger_keys
 from clearway.ledger.note import parse_key
 from clearway.records.errors import ClearwayError, ConfigError, ConflictError, InputError, IntegrityError
@@ -76,6 +78,16 @@ begin
     end loop;
 end $$;
 """
+# A worker that finds the database again must not end an embargo before the restore is done: they come frozen.
+_FREEZE = """
+do $$
+begin
+    if to_regclass('clearway.embargo') is not null then
+        update clearway.embargo set frozen = '{why}'
+        where ended_by is null and frozen = '' and (until is not null or on_exploitation);
+    end if;
+end $$;
+"""
 
 
 class Mark(Struct, frozen=True):
@@ -92,6 +104,8 @@ class Restored(Struct, frozen=True, kw_only=True):
     epoch: int
     lost: int
     signed: str
+    ended: Voided  # what was, because it may have been since
+    back: Back  # what is in force as it was then
 
 
 def restore(
@@ -142,7 +156,7 @@ def restore(
             if witnesses or not log.is_unsigned(db, backup):
                 log.verify(home, seen)
             log.know_later(db, home, later)
-            log.end_sessions(db)
+            voided, back = log.void(db, backup)
             epoch, lost = log.go_on(db, home, backup)
             if later:
                 log.verify(home, witnesses)
@@ -157,6 +171,8 @@ def restore(
         epoch=epoch,
         lost=lost,
         signed=signed.text() if signed else "",
+        ended=voided,
+        back=back,
     )
 
 
@@ -277,7 +293,15 @@ def _play(db: Connection, url: str, backup: Backup) -> None:
         url,
         lambda: backup.pieces(DUMP),
         before=_ROLES,
-        after=f"set search_path = '';\n{_OWN.format(tables=tables)}\n{CLOSE}\n{said}",
+        after="\n".join(
+            (
+                "set search_path = '';",
+                _OWN.format(tables=tables),
+                _FREEZE.format(why=log.words(backup).replace("'", "''")),
+                CLOSE,
+                said,
+            )
+        ),
     )
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from clearway import ledger
+from clearway.access import restored
 from clearway.ledger import keys as ledger_keys
 from clearway.ledger import tree_store as tree
-from clearway.ledger.append import CLEAR
 from clearway.ledger.check import verify_home, witness_of
 from clearway.ledger.checkpoint import of_note
 from clearway.ledger.epochs import open_epoch
@@ -89,15 +88,14 @@ def know_later(db: Connection, home: Path, notes: Sequence[Note]) -> None:
             last = checkpoint
 
 
-def end_sessions(db: Connection) -> None:
-    """Ends every session: one that was ended after the backup would be valid again. People sign in anew."""
-    with db.transaction():
-        ended = db.execute(
-            "update clearway.credential set revoked = clock_timestamp() "
-            "where kind in ('session', 'acting') and revoked is null and expires > clock_timestamp()"
-        ).rowcount
-        if ended:
-            ledger.append(db, "restore.sessions_ended", "restore", {"sessions": ended}, aud=CLEAR)
+def void(db: Connection, backup: Backup) -> tuple[restored.Voided, restored.Back]:
+    """Ends what may have ended since the backup and would open something, and freezes armed embargoes; what is left."""
+    return restored.void(db, words(backup)), restored.standing(db)
+
+
+def words(backup: Backup) -> str:
+    """Why its embargoes are frozen."""
+    return restored.words(f"from the backup of {backup.manifest.taken[:40]}")
 
 
 def go_on(db: Connection, home: Path, backup: Backup) -> tuple[int, int]:

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
 
-def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `ledger` with its own commands."""
+def add_commands(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    *,
+    restored: Callable[[Any, str], int] | None = None,
+) -> None:
+    """Adds `ledger` with its own commands. `restored` is called in the transaction of an epoch: how many it froze."""
     ledger = commands.add_parser(
         "ledger",
         help="the log of every act: verify it, prove an entry, export it",
@@ -82,6 +87,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     epoch = add("epoch", "go on after the database was restored from a backup", run_epoch)
     epoch.add_argument("--reason", required=True, help="why it was restored; everybody reads it")
+    epoch.set_defaults(restored=restored)
     erase = add(
         "erase", "erase the header or content of an entry; its hash stays, and the log verifies", run_erase
     )
@@ -272,15 +278,31 @@ def run_epoch(args: argparse.Namespace) -> int:
     from .opened import opened
     from .sequencer import signer_of
 
+    frozen: list[int] = []
+
+    def also(db: Any, reason: str) -> None:
+        if args.restored is not None:
+            frozen.append(args.restored(db, reason))
+
     with opened(args.home) as log:
-        epoch = open_epoch(log.db, signer_of(log.db, args.home), args.reason)
-    lost = epoch.old_size - epoch.kept
+        epoch = open_epoch(log.db, signer_of(log.db, args.home), args.reason, also=also)
+    lost, froze = epoch.old_size - epoch.kept, sum(frozen)
     if args.json:
-        _print_json({"epoch": epoch.number, "old_size": epoch.old_size, "kept": epoch.kept, "lost": lost})
+        _print_json(
+            {
+                "epoch": epoch.number,
+                "old_size": epoch.old_size,
+                "kept": epoch.kept,
+                "lost": lost,
+                "frozen": froze,
+            }
+        )
     else:
         print(
             f"epoch {epoch.number}: goes on from {epoch.kept:,} of {epoch.old_size:,} entries, {lost:,} are lost"
         )
+        if froze:
+            print(f"frozen until a coordinator looks: {froze:,} embargoes that would end by themselves")
     return 0
 
 

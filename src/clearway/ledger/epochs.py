@@ -14,17 +14,22 @@ from .log_keys import ensure_registered
 from .sequencer import integrate_all
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import psycopg
 
     Connection = psycopg.Connection[Any]
 
 
-def open_epoch(db: Connection, signer: Signer, reason: str) -> Epoch:
+def open_epoch(
+    db: Connection, signer: Signer, reason: str, *, also: Callable[[Connection, str], object] | None = None
+) -> Epoch:
     """Goes on from a restored database; returns the epoch, which every later checkpoint names.
 
     The tree that is given up is the last one this home signed. Where that is no larger than the restored one and its
     beginning, nothing is lost, and the epoch says so. An entry tells the reason. `db` is the owner's, outside of any
-    transaction; to be called once, after each restore.
+    transaction; to be called once, after each restore. `also` is called with the reason in the epoch's transaction,
+    for what else must not go on as it was.
 
     Raises:
         UsageError: no reason is given.
@@ -55,6 +60,8 @@ def open_epoch(db: Connection, signer: Signer, reason: str) -> Epoch:
         kept=now.size,
     )
     with db.transaction():
+        if also is not None:
+            also(db, reason)
         entry = append(
             db,
             "ledger.epoch_opened",

@@ -9,6 +9,7 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -17,21 +18,30 @@ import pytest
 from ops_program import clearway, started, step_to
 
 from clearway import ledger
+from clearway.access import approval, embargo, invitation
+from clearway.access.clockwatch import Reading
 from clearway.advisories.table import Table
-from clearway.app import backup, restore
+from clearway.app import backup, doctor, restore
 from clearway.app.backup_read import opened
 from clearway.ledger import sequencer
 from clearway.ledger import tree_store as tree
 from clearway.ledger.check import verify_home
 from clearway.ledger.checkpoint import Checkpoint
 from clearway.ledger.note import Note, SigningKey
-from clearway.records.errors import ClearwayError, ConfigError, ConflictError, IntegrityError, UsageError
+from clearway.records.errors import (
+    AuthenticationError,
+    ClearwayError,
+    ConfigError,
+    ConflictError,
+    IntegrityError,
+    UsageError,
+)
 from clearway.store.connect import connect
 from clearway.store.migrate import current, head
 from clearway.store.principal import Pool
 from clearway.store.server import URL_VARIABLE
 from intake_world import World, drop_database, new_database, osv, write
-from people import People
+from people import People, people_of
 
 ROWS = "select source, id, sha256, sha256(raw), current from clearway.record order by 1, 2, 3"
 
@@ -53,6 +63,12 @@ def living(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
     acts(world.url, world.home, 5)
     yield world
     drop_database(server, world.url)
+
+
+@pytest.fixture(scope="module")
+def people(living: World, taken: Path) -> Iterator[People]:
+    """Who works in it, after the first backup."""
+    yield from people_of(living.url)
 
 
 @pytest.fixture(scope="module")
@@ -395,14 +411,16 @@ def test_a_backup_of_an_older_release_is_brought_to_this_ones_tables(
 
 
 def test_a_session_that_was_ended_after_the_backup_is_not_valid_again(
-    living: World, empty_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    living: World,
+    people: People,
+    empty_database: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    people = People(living.url)
     somebody = people.somebody(people.org("clinic"), "operator")
     backup.take(living.home, tmp_path / "one.backup", with_keys=True)
     with people.acting(somebody) as db:
         assert db.execute("select clearway.me()").fetchone() == (somebody.person,)
-    people.close()
     monkeypatch.setenv(URL_VARIABLE, url := empty_database())
     restore.restore(tmp_path / "fresh", tmp_path / "one.backup")
     with Pool(url) as pool:
@@ -410,6 +428,87 @@ def test_a_session_that_was_ended_after_the_backup_is_not_valid_again(
             assert db.execute("select clearway.me()").fetchone() == (None,)
         with pool.acting(somebody.token_key) as db:
             assert db.execute("select clearway.me()").fetchone() == (somebody.person,), "a token is as it was"
+
+
+def test_what_was_used_withdrawn_or_put_off_after_the_backup_does_not_come_back(
+    living: World,
+    people: People,
+    empty_database: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    now = datetime.now(UTC)
+    coordinator = people.somebody(people.house, "coordinator")
+    member = people.somebody(people.org("mine"), "operator", "coordinator")
+    with people.acting(coordinator) as db:
+        by_hour, by_news = (embargo.add(db, people.house, name).embargo for name in ("hour", "news"))
+        embargo.arm(db, by_hour, now + timedelta(hours=1), now=now)
+        embargo.arm(db, by_news, None, now=now, on_exploitation=True)
+        unarmed = embargo.add(db, people.house, "neither").embargo
+    with people.acting(member) as db:
+        asked = approval.ask(db, member.org, "other", "asset/1", {}, "why not").approval
+    with people.owner() as db:
+        code = invitation.invite(db, member.person, member.org, now=now)
+    backup.take(living.home, tmp_path / "one.backup", with_keys=True)
+    with people.acting(coordinator) as db:
+        embargo.arm(db, by_hour, now + timedelta(days=30), now=now)
+        embargo.arm(db, by_news, None, now=now)
+    monkeypatch.setenv(URL_VARIABLE, url := empty_database())
+    done = restore.restore(tmp_path / "fresh", tmp_path / "one.backup")
+    assert (done.ended.codes, done.ended.approvals, done.ended.embargoes) == (1, 1, 2)
+    assert done.back.tokens >= 2
+    with Pool(url) as pool:
+        with pool.owner() as db:
+            assert embargo.carry_out(db, Reading(wall=now + timedelta(hours=2), boot="a", up_s=9)) == ()
+            assert not embargo.exploited(db, by_news, "listed")
+            for number in (by_hour, by_news):
+                found = embargo.one(db, number)
+                assert found.ended_by is None
+                assert found.frozen.startswith("restored from the backup of 20")
+            assert embargo.one(db, unarmed).frozen == ""
+            assert db.execute(
+                "select verdict from clearway.approval where approval = %s", (asked,)
+            ).fetchone() == ("withdrawn",)
+            acts = db.execute(
+                """select act, content::jsonb from clearway.log_entry
+                where act in ('embargo.frozen', 'approval.withdrawn', 'restore.voided') order by entry"""
+            ).fetchall()
+            with pytest.raises(AuthenticationError):
+                invitation.accept(db, code, now=now)
+        assert [act for act, _ in acts] == [
+            "approval.withdrawn",
+            "embargo.frozen",
+            "embargo.frozen",
+            "restore.voided",
+        ]
+        assert acts[-1][1]["embargoes"] == 2
+        assert acts[-1][1]["tokens"] == done.back.tokens
+    found = {check.name: check for check in doctor.examine(tmp_path / "fresh")}
+    assert "2 frozen: restored from the backup" in found["embargoes"].found
+
+
+def test_a_worker_that_finds_the_restored_database_too_early_ends_no_embargo(
+    living: World,
+    people: People,
+    empty_database: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    now = datetime.now(UTC)
+    with people.owner() as db:
+        kept = embargo.add(db, people.house, "soon").embargo
+        embargo.arm(db, kept, now + timedelta(hours=1), now=now)
+    backup.take(living.home, tmp_path / "one.backup", with_keys=True)
+    monkeypatch.setenv(URL_VARIABLE, url := empty_database())
+    looked: list[tuple[embargo.Embargo, ...]] = []
+
+    def look(step: str) -> None:
+        if step == "verifying the log":
+            with connect(url) as db:
+                looked.append(embargo.carry_out(db, Reading(wall=now + timedelta(hours=2), boot="a", up_s=9)))
+
+    restore.restore(tmp_path / "fresh", tmp_path / "one.backup", say=look)
+    assert looked == [()]
 
 
 @pytest.mark.slow

@@ -113,7 +113,7 @@ def observe(
     db: Connection, vault: Vault, case: Case, home: Path, act: str, why: str, *, now: datetime
 ) -> Case:
     """Records that the flaw, an exploit or attacks are public; an embargo that was armed to end then, ends, unless
-    every finding of the case is withdrawn.
+    every finding of the case is withdrawn or it is frozen.
 
     Raises:
         ConflictError: it was recorded before.
@@ -122,7 +122,13 @@ def observe(
     kept.check_keeper(db, case)
     moved = kept.move(db, case, "public", act, why, vault=vault)
     held = embargo.one(db, case.embargo)
-    if held.on_exploitation and held.ended_by is None and moved.released is None and kept.stands(db, moved):
+    if (
+        held.on_exploitation
+        and not held.frozen
+        and held.ended_by is None
+        and moved.released is None
+        and kept.stands(db, moved)
+    ):
         return release(db, vault, moved, home, f"{act}: {why}".rstrip(": "), now=now)
     return moved
 

@@ -1,0 +1,112 @@
+"""What a database that went back to an earlier state must not take up again: what may have ended since.
+
+A backup knows nothing of what came after it: a code that was used is unused in it, a request that was withdrawn open,
+an embargo that was put off armed for its first hour. Nothing here can find out which. So what opens something by
+itself is voided, and embargoes wait for a coordinator. Roles, parties, recipients, markings and service tokens are as
+they were then: people look at those.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, structs
+
+from clearway import ledger
+from clearway.ledger import tree_store as tree
+from clearway.ledger.append import CLEAR
+from clearway.ledger.keys import last_signed
+
+from . import approval, embargo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import psycopg
+
+
+class Voided(Struct, frozen=True, kw_only=True):
+    """How many of each ended, and how many embargoes were frozen."""
+
+    sessions: int
+    codes: int  # one-time codes of people, and links that were sent to parties of cases
+    sign_ins: int  # under way
+    approvals: int  # asked for and not decided, or approved and not carried out
+    embargoes: int
+
+
+class Back(Struct, frozen=True, kw_only=True):
+    """What is in force again as it was, ended since or not: for people to look at."""
+
+    tokens: int  # of services and people, not expired
+    people: int  # who may sign in
+    parties: int  # of embargoes that have not ended
+
+
+def void(owner: psycopg.Connection[Any], why: str) -> Voided:
+    """Ends all of it and freezes the armed embargoes, in one transaction with its entries; `why` is told of each.
+
+    Done again, it finds nothing more and logs nothing.
+    """
+    with owner.transaction():
+        done = Voided(
+            sessions=_count(
+                owner,
+                "update clearway.credential set revoked = clock_timestamp() "
+                "where kind in ('session', 'acting') and revoked is null and expires > clock_timestamp()",
+            ),
+            codes=_count(owner, "update clearway.invitation set used = clock_timestamp() where used is null")
+            + _count(owner, "update clearway.case_link set used = clock_timestamp() where used is null"),
+            sign_ins=_count(owner, "delete from clearway.sign_in_attempt"),
+            approvals=approval.withdraw_all(owner, why),
+            embargoes=embargo.freeze_armed(owner, why),
+        )
+        if any(structs.astuple(done)):
+            told = structs.asdict(done) | structs.asdict(standing(owner))
+            ledger.append(owner, "restore.voided", "restore", told, aud=CLEAR)
+    return done
+
+
+def standing(owner: psycopg.Connection[Any]) -> Back:
+    """What stands as the backup had it."""
+    row = owner.execute(
+        """select
+            (select count(*)::int from clearway.credential
+                where kind = 'token' and revoked is null and expires > clock_timestamp()),
+            (select count(*)::int from clearway.person where kind = 'person' and active),
+            (select count(*)::int from clearway.list_member m join clearway.embargo e using (list)
+                where e.ended_by is null)"""
+    ).fetchone()
+    assert row is not None
+    return Back(tokens=row[0], people=row[1], parties=row[2])
+
+
+def freeze(owner: psycopg.Connection[Any], reason: str) -> int:
+    """Freezes the armed embargoes of a database that was restored by its server's own tools; how many."""
+    return embargo.freeze_armed(owner, words(f"({reason[:200]})"))
+
+
+def gone_back(owner: psycopg.Connection[Any], folder: Path) -> str:
+    """Why the database is known to have gone back, by what the keys in `folder` have signed; "" where nothing says so.
+
+    A server that is restored by its own tools is served again before anybody has opened an epoch (`clearway ledger
+    epoch`).
+    """
+    signed = last_signed(folder)  # before the database is asked: what is signed was committed there
+    if signed is None:
+        return ""
+    now = tree.head(owner)
+    if now.origin != signed.origin or now.size >= signed.size:
+        return ""
+    if now.epoch is not None and (now.epoch.old_size, now.epoch.old_root) == (signed.size, signed.root):
+        return ""
+    return words(f"(its log has {now.size:,} entries, and {signed.size:,} were signed here)")
+
+
+def words(which: str) -> str:
+    """Why an embargo is frozen: restored, of which state."""
+    return f"{embargo.RESTORED} {which}: look whether it was postponed, disarmed or ended since"
+
+
+def _count(owner: psycopg.Connection[Any], statement: str) -> int:
+    return owner.execute(statement.encode()).rowcount
