@@ -27,6 +27,7 @@ BOOTSTRAP_LIFE = timedelta(hours=24)
 # Without 0, O, 1, I and L: it may be read out or copied by hand. 100 bits.
 _LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 _GROUPS, _GROUP = 4, 5
+_BESIDE = 4  # of the first administrator's at once: each server that starts shows one
 
 
 def invite(
@@ -37,15 +38,33 @@ def invite(
     Raises:
         NotFoundError: the caller administers no such member.
     """
-    letters = [secrets.choice(_LETTERS) for _ in range(_GROUPS * _GROUP)]
-    code = "-".join("".join(letters[i : i + _GROUP]) for i in range(0, len(letters), _GROUP))
+    code = _made()
     db.execute("select clearway.invite(%s, %s, %s, %s)", (person, org, _hash(code), now + life))
     ledger.append(db, "person.invited", f"person/{person}", {"org": org}, aud=audience.of(db, own(org)))
     return code
 
 
+def first(owner: psycopg.Connection[Any], person: int, org: int, *, now: datetime) -> str:
+    """A code for the first administrator, shown once, beside those that other servers of this database show.
+
+    The newest few are good; whichever is used ends the others.
+    """
+    code = _made()
+    owner.execute(
+        """update clearway.invitation set used = %s where invitation in (select invitation from clearway.invitation
+            where person = %s and used is null order by invitation desc offset %s)""",
+        (now, person, _BESIDE - 1),
+    )
+    owner.execute(
+        "insert into clearway.invitation (code_hash, person, expires) values (%s, %s, %s)",
+        (_hash(code), person, now + BOOTSTRAP_LIFE),
+    )
+    ledger.append(owner, "person.invited", f"person/{person}", {"org": org}, aud=audience.of(owner, own(org)))
+    return code
+
+
 def accept(owner: psycopg.Connection[Any], code: str, *, now: datetime) -> Made:
-    """A session for whom the code was made; it works once.
+    """A session for whom the code was made; it works once, and ends other codes of theirs.
 
     Raises:
         AuthenticationError: no such code, used, or too old: it is not said which.
@@ -58,7 +77,15 @@ def accept(owner: psycopg.Connection[Any], code: str, *, now: datetime) -> Made:
     ).fetchone()
     if row is None:
         raise AuthenticationError("the code is not valid", mend="ask for a new one")
+    owner.execute(
+        "update clearway.invitation set used = %s where person = %s and used is null", (now, row[0])
+    )
     return credential.make_session(owner, int(row[0]), by="code", now=now)
+
+
+def _made() -> str:
+    letters = [secrets.choice(_LETTERS) for _ in range(_GROUPS * _GROUP)]
+    return "-".join("".join(letters[i : i + _GROUP]) for i in range(0, len(letters), _GROUP))
 
 
 def normal(code: str) -> str:

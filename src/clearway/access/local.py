@@ -80,7 +80,7 @@ def bootstrap_code(owner: psycopg.Connection[Any], *, now: datetime) -> str:
     ).fetchone()
     if row is not None and row[0]:
         return ""
-    return invitation.invite(owner, first, org, now=now, life=invitation.BOOTSTRAP_LIFE)
+    return invitation.first(owner, first, org, now=now)
 
 
 def _valid(owner: psycopg.Connection[Any], key: str) -> bool:

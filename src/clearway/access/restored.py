@@ -81,11 +81,6 @@ def standing(owner: psycopg.Connection[Any]) -> Back:
     return Back(tokens=row[0], people=row[1], parties=row[2])
 
 
-def freeze(owner: psycopg.Connection[Any], reason: str) -> int:
-    """Freezes the armed embargoes of a database that was restored by its server's own tools; how many."""
-    return embargo.freeze_armed(owner, words(f"({reason[:200]})"))
-
-
 def gone_back(owner: psycopg.Connection[Any], folder: Path) -> str:
     """Why the database is known to have gone back, by what the keys in `folder` have signed; "" where nothing says so.
 

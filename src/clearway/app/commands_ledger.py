@@ -1,4 +1,4 @@
-"""`clearway ledger`, where an epoch also freezes what would end by itself: that room does not know of embargoes."""
+"""`clearway ledger`, where an epoch also ends what must not come back: that room does not know of embargoes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     ledger.add_commands(commands, restored=_restored)
 
 
-def _restored(db: Any, reason: str) -> int:
+def _restored(db: Any, reason: str) -> dict[str, int]:
+    from msgspec import structs
+
     from clearway.access import restored
 
-    return restored.freeze(db, reason)
+    return structs.asdict(restored.void(db, restored.words(f"({reason[:200]})")))

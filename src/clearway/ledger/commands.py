@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 def add_commands(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
     *,
-    restored: Callable[[Any, str], int] | None = None,
+    restored: Callable[[Any, str], dict[str, int]] | None = None,
 ) -> None:
-    """Adds `ledger` with its own commands. `restored` is called in the transaction of an epoch: how many it froze."""
+    """Adds `ledger` with its own commands. `restored` is called in an epoch's transaction: what it ended."""
     ledger = commands.add_parser(
         "ledger",
         help="the log of every act: verify it, prove an entry, export it",
@@ -278,31 +278,25 @@ def run_epoch(args: argparse.Namespace) -> int:
     from .opened import opened
     from .sequencer import signer_of
 
-    frozen: list[int] = []
+    ended: dict[str, int] = {}
 
     def also(db: Any, reason: str) -> None:
         if args.restored is not None:
-            frozen.append(args.restored(db, reason))
+            ended.update(args.restored(db, reason))
 
     with opened(args.home) as log:
         epoch = open_epoch(log.db, signer_of(log.db, args.home), args.reason, also=also)
-    lost, froze = epoch.old_size - epoch.kept, sum(frozen)
+    lost = epoch.old_size - epoch.kept
     if args.json:
-        _print_json(
-            {
-                "epoch": epoch.number,
-                "old_size": epoch.old_size,
-                "kept": epoch.kept,
-                "lost": lost,
-                "frozen": froze,
-            }
-        )
+        told = {"epoch": epoch.number, "old_size": epoch.old_size, "kept": epoch.kept, "lost": lost}
+        _print_json(told | {"ended": ended})
     else:
         print(
             f"epoch {epoch.number}: goes on from {epoch.kept:,} of {epoch.old_size:,} entries, {lost:,} are lost"
         )
-        if froze:
-            print(f"frozen until a coordinator looks: {froze:,} embargoes that would end by themselves")
+        for what, count in ended.items():
+            if count:
+                print(f"{'frozen' if what == 'embargoes' else 'ended':<8} {count:,} {what.replace('_', '-')}")
     return 0
 
 

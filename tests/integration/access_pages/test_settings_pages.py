@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from access_house import House
-from clearway.access import credential
+from clearway.access import credential, embargo, restored
 from clearway.store.principal import key_of
 
 SOON = (datetime.now(UTC) + timedelta(days=200)).date().isoformat()
@@ -107,6 +107,22 @@ def test_a_directive_is_made_binding_by_the_organisations_administrator(house: H
     assert "BOD-26-04 is binding" in re.sub(r"\s+", " ", house.member.look("/settings/organisation").text)
     assert house.chief.submit(path, directive="BOD-26-04", standing="perhaps").status_code == 422
     assert house.member.submit(path, directive="BOD-26-04", standing="adopted").status_code == 403
+
+
+def test_an_embargo_that_a_restore_froze_says_so_on_its_page_and_in_the_list(house: House) -> None:
+    to = house.desk.submit("/settings/embargoes", name="Restored").headers["location"]
+    number = int(to.rpartition("/")[2].split("?")[0])
+    assert house.desk.who is not None
+    with house.people.acting(house.desk.who) as db:
+        embargo.arm(db, number, datetime.now(UTC) + timedelta(days=9), now=datetime.now(UTC))
+    with house.people.owner() as db:
+        assert embargo.freeze_armed(db, restored.words("(withdrawn disk)")) == 1
+    seen = house.desk.look(to).text
+    assert "The database was restored" in seen
+    assert "look whether it was postponed" in seen
+    assert "the database was restored" in house.desk.look("/settings/sharing").text
+    with house.people.acting(house.desk.who) as db:
+        embargo.release(db, number, "looked")
 
 
 def test_an_embargo_is_added_shared_armed_and_ended_on_its_pages(house: House) -> None:

@@ -70,13 +70,13 @@ def test_an_epoch_freezes_what_would_end_by_itself_with_its_reason(
     assert (
         cli.main(["--home", str(world.home), "ledger", "epoch", "--reason", "back to 02:00", "--json"]) == 0
     )
-    assert json.loads(capsys.readouterr().out)["frozen"] == 2
+    assert json.loads(capsys.readouterr().out)["ended"]["embargoes"] == 2
     look(world)
     why = "restored (back to 02:00): look whether it was postponed, disarmed or ended since"
     assert states(world, armed) == [(why, False)] * 2
     with connect(world.url) as db:
-        acts = db.execute("select act from clearway.log_entry order by entry desc limit 3").fetchall()
-    assert acts == [("ledger.epoch_opened",), ("embargo.frozen",), ("embargo.frozen",)]
+        acts = db.execute("select act from clearway.log_entry order by entry desc limit 4").fetchall()
+    assert acts == [("ledger.epoch_opened",), ("restore.voided",), ("embargo.frozen",), ("embargo.frozen",)]
 
 
 def test_before_an_epoch_is_opened_what_was_signed_here_tells_that_the_database_went_back(
@@ -105,7 +105,7 @@ def test_a_log_that_goes_on_freezes_nothing(world: World, armed: tuple[int, int]
 
 def test_a_coordinator_who_has_looked_arms_it_again(world: World, armed: tuple[int, int]) -> None:
     with connect(world.url, autocommit=True) as db, db.transaction():
-        assert restored.freeze(db, "x") == 2
+        assert embargo.freeze_armed(db, restored.words("(x)")) == 2
         embargo.arm(db, armed[0], datetime.now(UTC) + timedelta(seconds=1), now=datetime.now(UTC))
         db.execute("select pg_sleep(1.1)")
     look(world)

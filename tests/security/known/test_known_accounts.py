@@ -192,6 +192,20 @@ def test_a_sign_in_that_fails_leaves_its_code_good(house: House) -> None:
     assert enter(client, code).status_code == 401
 
 
+def test_the_code_that_a_server_shows_stays_good_when_another_starts_and_ends_when_one_is_used(
+    lone_people: People,
+) -> None:
+    with lone_people.owner() as owner:
+        shown = [local.bootstrap_code(owner, now=NOW) for _ in range(5)]
+    with pytest.raises(AuthenticationError), lone_people.owner() as owner:
+        invitation.accept(owner, shown[0], now=NOW)  # four are good at a time
+    with lone_people.owner() as owner:
+        assert invitation.accept(owner, shown[1], now=NOW)
+    for code in shown[1:]:
+        with pytest.raises(AuthenticationError), lone_people.owner() as owner:
+            invitation.accept(owner, code, now=NOW)
+
+
 def test_a_code_is_not_used_up_where_the_session_can_not_be_made(lone_people: People) -> None:
     with lone_people.owner() as owner:
         code = invitation.invite(owner, lone_people.admin.person, lone_people.house, now=NOW)
