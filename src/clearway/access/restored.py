@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 from clearway import ledger
 from clearway.ledger import tree_store as tree
 from clearway.ledger.append import CLEAR
-from clearway.ledger.keys import last_signed
+from clearway.ledger.keys import FOLDER, last_signed
 
 from . import approval, embargo
 
@@ -81,13 +81,13 @@ def standing(owner: psycopg.Connection[Any]) -> Back:
     return Back(tokens=row[0], people=row[1], parties=row[2])
 
 
-def gone_back(owner: psycopg.Connection[Any], folder: Path) -> str:
-    """Why the database is known to have gone back, by what the keys in `folder` have signed; "" where nothing says so.
+def gone_back(owner: psycopg.Connection[Any], home: Path) -> str:
+    """Why the database is known to have gone back, by what was signed in `home`; "" where nothing says so.
 
     A server that is restored by its own tools is served again before anybody has opened an epoch (`clearway ledger
     epoch`).
     """
-    signed = last_signed(folder)  # before the database is asked: what is signed was committed there
+    signed = last_signed(home / FOLDER)  # before the database is asked: what is signed was committed there
     if signed is None:
         return ""
     now = tree.head(owner)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from clearway.ledger.keys import FOLDER
 from clearway.records.clock import SystemClock
 from clearway.store.jobs import Loop, Spec
 
@@ -30,7 +29,7 @@ def embargoes(connect: Connect, home: Path | None = None) -> None:
     A database that is known in `home` to have gone back to an earlier state ends nothing: what is armed freezes.
     """
     with connect() as owner:
-        if home is not None and (why := restored.gone_back(owner, home / FOLDER)):
+        if home is not None and (why := restored.gone_back(owner, home)):
             embargo.freeze_armed(owner, why)
         now = clockwatch.read()
         row = owner.execute(_LOOK).fetchone()

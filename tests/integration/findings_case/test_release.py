@@ -14,7 +14,7 @@ import msgspec
 import psycopg
 import pytest
 
-from clearway.access import clockwatch, embargo, exploitation
+from clearway.access import clockwatch, embargo, exploitation, restored
 from clearway.advisories.table import Table
 from clearway.advisories.view import show, view
 from clearway.findings import kept as findings
@@ -253,6 +253,34 @@ def test_attacks_end_an_embargo_that_was_armed_so(cases: Cases) -> None:
         )
     assert (after.em, after.pxa) == ("exited", "PxA")
     assert after.released is not None
+
+
+def test_after_a_restore_neither_attacks_nor_another_day_end_or_arm_what_is_frozen(cases: Cases) -> None:
+    case = cases.opened()
+    cases.drafted(case)
+    now = datetime.now(UTC)
+    desk, home = cases.desk.vault, cases.desk.home
+    with cases.acting() as db:
+        talk.propose(db, case, now + timedelta(days=30), "UTC", now=now)
+    with cases.acting() as db:
+        talk.accept(db, cases.again(case), now=now)
+    with cases.acting() as db:
+        release.arm(db, desk, cases.again(case), home, now=now, on_exploitation=True)
+    with owner(cases) as db:
+        embargo.freeze_armed(db, restored.words("(a test)"))
+    with cases.acting() as db:
+        talk.propose(db, cases.again(case), now + timedelta(days=40), "UTC", now=now)
+    with cases.acting() as db:
+        talk.accept(db, cases.again(case), now=now)
+    with cases.acting() as db:
+        after = release.observe(db, desk, cases.again(case), home, "attacks-observed", "seen", now=now)
+        held = embargo.one(db, case.embargo)
+    assert (after.released, held.ended_by) == (None, None)
+    assert held.frozen
+    assert held.until == (now + timedelta(days=30))
+    with cases.acting() as db:  # a coordinator has looked
+        release.arm(db, desk, cases.again(case), home, now=now, on_exploitation=True)
+        assert embargo.one(db, case.embargo).until == now + timedelta(days=40)
 
 
 def test_a_dispute_travels_with_the_record_and_an_update_is_a_revision(cases: Cases) -> None:

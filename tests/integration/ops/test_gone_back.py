@@ -16,7 +16,6 @@ from clearway.app.worker import joined
 from clearway.ledger import sequencer
 from clearway.ledger import tree_store as tree
 from clearway.ledger.checkpoint import Checkpoint
-from clearway.ledger.keys import FOLDER
 from clearway.store.connect import connect
 from clearway.store.server import URL_VARIABLE
 from intake_world import World
@@ -97,7 +96,7 @@ def test_before_an_epoch_is_opened_what_was_signed_here_tells_that_the_database_
 def test_a_log_that_goes_on_freezes_nothing(world: World, armed: tuple[int, int]) -> None:
     with connect(world.url) as db:
         ledger.append(db, "asset.added", "asset/1", aud=0)
-        assert restored.gone_back(db, world.home / FOLDER) == ""
+        assert restored.gone_back(db, world.home) == ""
         assert restored.gone_back(db, Path(world.home / "no such folder")) == ""
     look(world)
     assert states(world, armed) == [("", True), ("", False)]

@@ -55,7 +55,7 @@ def of(one: CaseView, now: datetime) -> Clock:
         left=left(one.until - now),
         over=one.until <= now,
         ended=ended,
-        armed=one.ends is not None,
+        armed=one.ends is not None and not one.frozen,
     )
 
 

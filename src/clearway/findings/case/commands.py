@@ -293,7 +293,7 @@ def print_case(args: argparse.Namespace, shown: Any) -> None:
         return
     print(f"{shown.handling}  {_plain(shown.title)}")
     agreed = f", agreed to end {shown.until:%Y-%m-%dT%H:%MZ} ({shown.zone})" if shown.until else ""
-    armed = f", armed for {shown.ends:%Y-%m-%dT%H:%MZ}" if shown.ends else ""
+    armed = ", frozen" if shown.frozen else f", armed for {shown.ends:%Y-%m-%dT%H:%MZ}" if shown.ends else ""
     print(
         f"  embargo {shown.embargo}{agreed}{armed}; flaw {shown.public}; CVE {shown.cve or shown.cve_state or '-'}"
     )

@@ -113,7 +113,7 @@ def consent(
 
 
 def accept(db: Connection, case: Case, *, now: datetime) -> Case:
-    """Makes the open proposal what is agreed; an embargo that is armed is armed for that time instead.
+    """Makes the open proposal what is agreed; an embargo that is armed, and not frozen, is armed for that time instead.
 
     Raises:
         NotFoundError: none is open.
@@ -133,8 +133,8 @@ def accept(db: Connection, case: Case, *, now: datetime) -> Case:
     db.execute("update clearway.case_proposal set state = 'accepted' where proposal = %s", (found.id,))
     kept.changed(db, case, "until = %s, zone = %s", (found.until, found.zone))
     held = embargo.one(db, case.embargo)
-    # One that is held, since every finding is withdrawn, is armed anew by an act of its own.
-    if held.until is not None and held.ended_by is None and kept.stands(db, case):
+    # One that is frozen, since every finding is withdrawn or the database was restored, is armed by an act of its own.
+    if held.until is not None and not held.frozen and held.ended_by is None and kept.stands(db, case):
         embargo.arm(db, case.embargo, found.until, now=now, on_exploitation=held.on_exploitation)
     kept.tell(db, case, "case.embargo_agreed", {"until": found.until.isoformat(), "zone": found.zone})
     return kept.by_id(db, case.id)
