@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
@@ -14,6 +14,11 @@ from clearway.records.errors import ConflictError, ForbiddenError, InputError, N
 from . import organisation
 from .organisation import KINDS, Standing
 from .pages_parts import FORM, PAGE, Sent, place, text, whole, wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import psycopg
 
 _R = Request[Any, Any, Any]
 _ADMINISTER = needs("administer")
@@ -87,7 +92,10 @@ def handlers() -> list[HTTPRouteHandler]:
                     db,
                     where.here.org,
                     whole(text(data, "version")) or where.here.version,
-                    standing={**before, directive: word},  # type: ignore[dict-item]  # one of its words
+                    standing={
+                        **{d: w for d, w in before.items() if d.casefold() != directive.casefold()},
+                        directive: word,  # type: ignore[dict-item]  # one of its words
+                    },
                 )
         except _REFUSED as error:
             return _one(request, wrong(data, error, "directive", "standing"))
@@ -155,13 +163,18 @@ def _one(request: _R, form: Form) -> Response[bytes]:
     with acting(request) as (db, me):
         where = place(request, db, me)
         others = [o for o in organisation.listed(db) if o.org != where.here.org]
+        held = _held(request, db, where.here)
         rows = db.execute(
             "select client, provider from clearway.client_of where client = %s or provider = %s",
             (where.here.org, where.here.org),
         ).fetchall()
     clients = {c for c, p in rows if p == where.here.org}
     providers = {p for c, p in rows if c == where.here.org}
-    known = dict.fromkeys((*_DIRECTIVES, *where.here.standing))
+    # By its id, so that BOD-26-04 as somebody typed it and bod-26-04 as it is issued are one line.
+    known: dict[str, str] = {}
+    for name in (*_DIRECTIVES, *where.here.standing, *held):
+        known.setdefault(name.casefold(), name)
+    own = {name.casefold(): word for name, word in where.here.standing.items()}
     return page(
         request,
         "access/organisation.html",
@@ -169,13 +182,24 @@ def _one(request: _R, form: Form) -> Response[bytes]:
         where=where,
         form=form,
         standings=list(STANDINGS.items()),
-        standing={d: where.here.standing.get(d, "advisory") for d in known},
-        said=set(where.here.standing),
+        standing={
+            name: held[key].standing if key in held else own.get(key, "advisory")
+            for key, name in known.items()
+        },
+        held={name: held.get(key) for key, name in known.items()},
+        said={name for key, name in known.items() if key in own},
         clients=[o for o in others if o.org in clients],
         providers=[o for o in others if o.org in providers],
         others=[(str(o.org), o.name) for o in others if o.org not in clients][:1_000],
         kinds=KIND_WORDS,
     )
+
+
+def _held(request: _R, db: psycopg.Connection[Any], here: organisation.Organisation) -> Mapping[str, Any]:
+    """What each directive is to the organisation, by its id: as the room of directives knows it, which stands above."""
+    ask = request.app.state.get("standings")
+    found: Mapping[str, Any] = {} if ask is None else ask(db, here.org, here.standing)
+    return found
 
 
 def _all(request: _R, form: Form) -> Response[bytes]:

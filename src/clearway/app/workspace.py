@@ -117,6 +117,7 @@ class Workspace:
             "hub": self.hub,
             "home": home,
             "sign_in": self.sign_in,
+            "standings": _standings,
         }
 
     def _cursor_keys(self) -> Mapping[int, bytes]:
@@ -142,6 +143,14 @@ class Workspace:
             if _exists(name):
                 found.append(import_module(name).routes())
         return found
+
+
+def _standings(db: psycopg.Connection[Any], org: int, standing: Mapping[str, str]) -> Mapping[str, Any]:
+    """What each directive is to an organisation today, for the settings, which stand below the directives."""
+    from clearway.directives.kept.standings import held_by
+    from clearway.directives.kept.who import now
+
+    return held_by(db, org, standing, now(db).date())
 
 
 def _own(db: psycopg.Connection[Any], org: int) -> int:

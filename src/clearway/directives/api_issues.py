@@ -257,7 +257,9 @@ def handlers() -> list[HTTPRouteHandler]:
         with acting(request) as (db, me):
 
             def act() -> Made:
-                since = data.since or now(db).date()
+                since = data.since or addresses.first_day(
+                    db, data.organisation, data.directive, now(db).date()
+                )
                 n = addresses.address(db, me, data.organisation, data.directive, data.recipients, since=since)
                 return Made(record=AddressesMade(n), status=200)
 

@@ -116,7 +116,8 @@ def _issue(args: argparse.Namespace) -> int:
         org = acting_in(db, me, args.org, "direct")
         made = issues.publish(db, me, org.slug, document, signature, issued=today(), reach=args.reach)
         if recipients:
-            addresses.address(db, me, org.slug, made.directive, recipients, since=today())
+            since = addresses.first_day(db, org.slug, made.directive, today())
+            addresses.address(db, me, org.slug, made.directive, recipients, since=since)
     if getattr(args, "json", False):
         say_json({"version": made, "addressed": recipients})
     else:

@@ -16,7 +16,8 @@ from .acknowledgement import Acknowledgement, Addressed, acknowledged_on, addres
 from .duties import ReportDuty
 from .reports.as_csv import table
 from .reports.counts import Counts, total
-from .reports.period import Kind, later, quarter_of
+from .reports.period import Kind, later
+from .rhythm import next_due
 from .standing import Standing
 
 SCHEMA: Final = "urn:clearway:schema:directive-compliance:1"
@@ -141,8 +142,7 @@ def _report_line(
     duty: ReportDuty, shared: Iterable[SharedReport], since: date, as_of: date, until: date
 ) -> ReportLine:
     """How one duty is met by what is known on `as_of`; what is late is counted up to `until`."""
-    begins = max(duty.since, since)
-    first = quarter_of(begins)[1].last if duty.quarterly else _next(duty, begins)
+    first = next_due(duty, since)
     kinds = (duty.kind, *duty.also_met_by)
     found = [r for r in shared if r.kind in kinds and r.as_of <= as_of]
     last = max(found, key=lambda r: (r.as_of, r.received), default=None)
@@ -156,8 +156,7 @@ def _report_line(
             next_due=first,
             days_late=max(0, (until - first).days),
         )
-    # Whoever reports before the duty begins is due no sooner than whoever does not.
-    due = max(_next(duty, last.as_of), first)
+    due = next_due(duty, since, last.as_of)
     late = max(0, (until - due).days)
     return ReportLine(
         kind=duty.kind,
@@ -167,13 +166,6 @@ def _report_line(
         next_due=due,
         days_late=late,
     )
-
-
-def _next(duty: ReportDuty, after: date) -> date:
-    """The last day on which the report after one of the day `after` is in time."""
-    if not duty.quarterly:
-        return later(after, duty.days)
-    return quarter_of(later(quarter_of(after)[1].last, 1))[1].last
 
 
 def _sum(all_counts: Iterable[Counts]) -> Counts:

@@ -212,6 +212,11 @@ def _bounded(directive: Directive, fail: Callable[[str], None]) -> None:
                 fail(f"outcome {outcome.code} has {number} {unit}")
 
 
+def effective_day(directive: Directive) -> date:
+    """The first day on which a part of it applies; of one that names no phases, the day it was published."""
+    return min((phase.since for phase in directive.effective), default=directive.published)
+
+
 def check(directive: Directive) -> Directive:
     """The directive itself, once its parts agree with each other.
 

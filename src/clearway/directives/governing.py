@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .directive import Directive
 
 DEFAULT = "bod-26-04"
-_STRENGTH = {"binding": 0, "adopted": 1, "advisory": 2}
+STRENGTH = {"binding": 0, "adopted": 1, "advisory": 2}
 
 
 class Bearing(Struct, frozen=True, kw_only=True):
@@ -122,4 +122,4 @@ def _age(b: Bearing) -> tuple[date, int]:
 
 
 def _order(b: Bearing) -> tuple[bool, int, date, int]:
-    return b.imported, _STRENGTH[b.standing], b.since, b.version_id
+    return b.imported, STRENGTH[b.standing], b.since, b.version_id

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, get, post
@@ -18,11 +19,13 @@ from clearway.http.pages import Form, Tlp, done, page
 from clearway.records.errors import ClearwayError, InputError, NotFoundError, TooLargeError
 
 from .api_parts import day_or_today, named
+from .duties import duties
 from .issue import LARGEST
 from .kept import addresses, issues, reports
 from .kept.who import now
-from .pages_parts import FORM, KINDS, PAGE, about, org_of
+from .pages_parts import FORM, KINDS, PAGE, about, day_in, org_of
 from .reports.counts import total
+from .rhythm import next_due
 
 if TYPE_CHECKING:
     import psycopg
@@ -48,6 +51,8 @@ class Addressing(Struct, frozen=True):
 
     recipients: str = ""
     standing: str = "binding"
+    since: str = ""
+    agreed: str = ""  # that reports are late at once
 
 
 class Revoking(Struct, frozen=True):
@@ -80,15 +85,27 @@ def handlers() -> list[HTTPRouteHandler]:
     def address(
         request: Request[Any, Any, Any], directive: FromPath[str], data: Annotated[Addressing, FORM]
     ) -> Response[bytes]:
-        """Addresses it to more organisations, from today on."""
+        """Addresses it to more organisations, from today on or from the day that is given."""
         try:
             with acting(request) as (db, me):
                 mine = authority(request, me)
                 to = dict.fromkeys(_slugs(data.recipients), data.standing)
-                n = addresses.address(db, me, mine.slug, named(directive), to, since=now(db).date())
+                day = now(db).date()
+                since = (
+                    day_in(data.since, "since")
+                    if data.since.strip()
+                    else addresses.first_day(db, mine.slug, named(directive), day)
+                )
+                addresses.check_day(db, mine.slug, named(directive), since)
+                if since < day and not data.agreed:
+                    late = [t for t in first_reports(named(directive), since) if t.due < day]
+                    if late and data.standing != "advisory":
+                        said = "; ".join(f"the first {t.label.lower()} was due {t.due}" for t in late)
+                        words = f"Addressed from {since} on, it is late at once: {said}."
+                        return _compliance(request, named(directive), _form(data, words), late=True)
+                n = addresses.address(db, me, mine.slug, named(directive), to, since=since)
         except ClearwayError as error:
-            form = Form({"recipients": data.recipients, "standing": data.standing}, {"": str(error)})
-            return _compliance(request, named(directive), form)
+            return _compliance(request, named(directive), _form(data, str(error)))
         return done(
             request,
             f"/directives/{named(directive)}/compliance?org={mine.slug}",
@@ -124,6 +141,28 @@ def authority(request: Request[Any, Any, Any], me: Principal) -> Membership:
             "no authority of yours", where="organisation", mend="choose another organisation above"
         )
     return found
+
+
+class FirstReport(Struct, frozen=True, kw_only=True):
+    """By when the first report of a kind is due from an organisation that is newly addressed."""
+
+    label: str
+    due: date
+
+
+def first_reports(directive: str, since: date) -> list[FirstReport]:
+    """The first reports that are due under a directive which is addressed from `since` on, the earliest first."""
+    try:
+        asked = duties(directive).reports
+    except NotFoundError:  # a directive of which only the table is known
+        return []
+    found = [FirstReport(label=KINDS[d.kind], due=next_due(d, since)) for d in asked]
+    return sorted(found, key=lambda r: r.due)
+
+
+def _form(data: Addressing, wrong: str = "") -> Form:
+    values = {"recipients": data.recipients, "standing": data.standing, "since": data.since}
+    return Form(values, {"": wrong} if wrong else {})
 
 
 def _slugs(text: str) -> list[str]:
@@ -176,12 +215,15 @@ def _issue(request: Request[Any, Any, Any], form: Form) -> Response[bytes]:
     )  # fmt: skip
 
 
-def _compliance(request: Request[Any, Any, Any], directive: str, form: Form) -> Response[bytes]:
+def _compliance(
+    request: Request[Any, Any, Any], directive: str, form: Form, *, late: bool = False
+) -> Response[bytes]:
     with acting(request) as (db, me):
         mine = authority(request, me)
         day = day_or_today(db, str(request.query_params.get("as_of", "")), "query.as_of")
         found = about(db, org_of(db, mine), directive, day)
         view = _view(db, me, mine, directive, day)
+        begins = addresses.first_day(db, mine.slug, directive, now(db).date())
     return page(
         request,
         "directives/compliance.html",
@@ -194,6 +236,9 @@ def _compliance(request: Request[Any, Any, Any], directive: str, form: Form) -> 
         form=form,
         kinds=KINDS,
         total=total,
+        late=late,
+        begins=begins,
+        first=first_reports(directive, begins),
     )
 
 

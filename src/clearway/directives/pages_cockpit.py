@@ -16,12 +16,13 @@ from clearway.http import csv_out, etag
 from clearway.http.acting import PATIENT, SIGNED_IN, acting, needs
 from clearway.http.organisation import looked_as
 from clearway.http.pages import Form, Tlp, done, page, plot
-from clearway.records.errors import ClearwayError, ConfigError, InputError
+from clearway.records.errors import ClearwayError, ConfigError, ConflictError, InputError
 
 from .api_parts import named
-from .attestation import Attested
+from .attestation import AddressReport, Attested
 from .kept import addresses, issues, reports, triages
 from .kept.who import acting_in, between, now
+from .pages_attest import attesting, seen_of
 from .pages_figures import DAYS, Figures, figures
 from .pages_parts import (
     FORM,
@@ -31,18 +32,21 @@ from .pages_parts import (
     About,
     about,
     known,
-    next_due,
     org_of,
     private,
     standing_of,
 )
-from .reports.period import later, read_kind
+from .reports.period import Kind, later, read_kind
 from .reports.provider import Late, Provider, default_provider
+from .rhythm import next_due
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import psycopg
     from litestar.handlers import HTTPRouteHandler
 
+    from .duties import ReportDuty
     from .kept.who import Org
 
 AT_ONCE = 3_000  # items counted within the page; more are counted after it
@@ -91,6 +95,7 @@ class Submitting(Struct, frozen=True):
     share_with: str = ""
     by: str = ""
     role: str = ""
+    seen: str = ""  # the hash of the inventory that was read before it is attested to
 
 
 class Noting(Struct, frozen=True):
@@ -207,7 +212,12 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
         except (InputError, ClearwayError) as error:
             if error.code not in ("input-invalid", "usage", "conflict"):
                 raise
-            form = Form({"kind": data.kind, "by": data.by, "role": data.role}, {"": str(error)})
+            form = Form(
+                {"kind": data.kind, "by": data.by, "role": data.role, "share_with": data.share_with},
+                {"": str(error)},
+            )
+            if data.kind == "addresses":
+                return attesting(request, named(directive), form, provider)
             return _cockpit(request, named(directive), form, provider)
         seen = f", and {kept.shared_with} sees it" if kept.shared_with else "; nobody outside sees it"
         return done(
@@ -255,7 +265,7 @@ def _cockpit(
         found = about(db, org, directive, day)
         shown = _figures(db, provider, org, found, day, AT_ONCE)
         held = standing_of(org, directive, todos)
-        states = _reports(db, org, found, held)
+        states = _reports(db, org, found, held, todos)
         books = {
             (t.book.subject.asset, t.book.subject.flaw, t.book.subject.component): t
             for t in reversed(_triages(db, org, at))
@@ -379,7 +389,11 @@ def _drawn(shown: Figures | None) -> plot.Drawn | None:
 
 
 def _reports(
-    db: psycopg.Connection[Any], org: Org | None, found: About, standing: str
+    db: psycopg.Connection[Any],
+    org: Org | None,
+    found: About,
+    standing: str,
+    todos: tuple[addresses.ToDo, ...],
 ) -> tuple[ReportState, ...]:
     if org is None:
         return ()
@@ -389,23 +403,42 @@ def _reports(
         kinds += [k for k in ("seven_day", "overdue") if k not in kinds]
     if found.duties is not None and found.duties.lifecycle:
         kinds.append("lifecycle")
+    kept = {k: reports.listed(db, org=org.slug, directive=found.id, kind=k, limit=50) for k in kinds}
     made = []
     for kind in kinds:
-        kept = reports.listed(db, org=org.slug, directive=found.id, kind=kind, limit=50)
-        last = max(kept, key=lambda k: (k.as_of, k.id), default=None)
         one = duty.get(kind)
         made.append(
             ReportState(
                 kind=kind,
                 label=KINDS[kind],
                 what=one.what if one else "",
-                last=last,
+                last=max(kept[kind], key=lambda k: (k.as_of, k.id), default=None),
                 # What is advice has no day by which to report.
-                due=next_due(one, last.as_of if last else None) if one and standing != "advisory" else None,
-                forms=_FORMS[kind],
+                due=_due(one, found.id, kept, todos) if one and standing != "advisory" else None,
+                forms=_FORMS[kind] if found.reported or kind == "lifecycle" else (),
             )
         )
     return tuple(made)
+
+
+def _due(
+    duty: ReportDuty,
+    directive: str,
+    kept: Mapping[Kind, Sequence[reports.Kept]],
+    todos: tuple[addresses.ToDo, ...],
+) -> date:
+    """By when the next report is due, the earliest of all authorities that wait for it, as each of them sees it.
+
+    An authority counts what it was shown; without one each kept report counts.
+    """
+    met = [k for kind in (duty.kind, *duty.also_met_by) for k in kept.get(kind, ())]
+    waiting = [t for t in todos if t.version.directive == directive and t.standing != "advisory"]
+    if not waiting:
+        return next_due(duty, None, max((k.as_of for k in met), default=None))
+    return min(
+        next_due(duty, t.since, max((k.as_of for k in met if k.shared_with == t.version.by), default=None))
+        for t in waiting
+    )
 
 
 def _submitted(
@@ -426,6 +459,10 @@ def _submitted(
     made = reports.make(
         db, provider or default_provider(), org, read_kind(data.kind), directive, day, attested=attested
     )
+    if isinstance(made, AddressReport) and data.seen and seen_of(made) != data.seen:
+        raise ConflictError(
+            "the inventory has changed since you read it", where="addresses", mend="look at it again below"
+        )
     return reports.submit(db, me, org.slug, made, share_with=data.share_with)
 
 

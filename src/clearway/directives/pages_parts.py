@@ -16,10 +16,9 @@ from clearway.records.text import plain
 from .duties import duties
 from .files import load, names
 from .governing import governing
-from .kept import addresses, issues, reports
+from .kept import addresses, issues, reports, standings
 from .kept.governing import bearing
 from .kept.who import organisation
-from .reports.period import later, quarter_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -27,8 +26,9 @@ if TYPE_CHECKING:
     from clearway.records.principal import Membership
 
     from .directive import Directive
-    from .duties import Duties, ReportDuty
+    from .duties import Duties
     from .kept.who import Org
+    from .standing import Standing
 
 PAGE: dict[str, Any] = {"sync_to_thread": True, "include_in_schema": False}
 FORM: Any = Body(media_type=RequestEncodingType.URL_ENCODED)
@@ -57,6 +57,9 @@ class About(Struct, frozen=True, kw_only=True):
     table: Directive | None
     duties: Duties | None
     by: str = ""  # who issued or took over the version here; "" for what ships
+    reported: bool = (
+        True  # whether reports are drawn up under `table`; not while its version waits to be taken note of
+    )
 
 
 def about(db: psycopg.Connection[Any], org: Org | None, directive: str, day: date) -> About:
@@ -66,7 +69,7 @@ def about(db: psycopg.Connection[Any], org: Org | None, directive: str, day: dat
     except NotFoundError:
         rules = None
     table: Directive | None = None
-    by = ""
+    by, reported = "", True
     if org is not None and (directive in names() or issues.versions(db, directive)):
         try:
             table = reports.in_force(db, org, directive, day)
@@ -80,10 +83,11 @@ def about(db: psycopg.Connection[Any], org: Org | None, directive: str, day: dat
         if not seen:
             raise NotFoundError("no such directive", where=plain(directive, 80))
         table, by = issues.document(db, seen[-1].id).directive, seen[-1].by_name
+        reported = False
     if table is not None:
         return About(
             id=directive, short=table.short, title=table.title, issuer=table.issuer, url=table.url, table=table,
-            duties=rules, by=by,
+            duties=rules, by=by, reported=reported,
         )  # fmt: skip
     assert rules is not None
     return About(
@@ -105,10 +109,9 @@ def known(db: psycopg.Connection[Any]) -> list[str]:
 _DUTIES = ("bod-26-02",)  # which has duties and no table
 
 
-def standing_of(org: Org | None, directive: str, todos: tuple[addresses.ToDo, ...]) -> str:
+def standing_of(org: Org | None, directive: str, todos: tuple[addresses.ToDo, ...]) -> Standing:
     """What a directive is to the organisation: as it was addressed, else as the organisation has said."""
-    addressed = next((t.standing for t in todos if t.version.directive == directive), "")
-    return addressed or (org.standing.get(directive, "advisory") if org is not None else "advisory")
+    return standings.held(org.standing if org is not None else {}, todos, directive).standing
 
 
 def org_of(db: psycopg.Connection[Any], home: Membership | None) -> Org | None:
@@ -119,13 +122,6 @@ def org_of(db: psycopg.Connection[Any], home: Membership | None) -> Org | None:
 def private(home: Membership) -> Tlp:
     """The marking of what is made of an organisation's own fleet."""
     return Tlp("RED", f"for members of {home.name}")
-
-
-def next_due(duty: ReportDuty, last: date | None) -> date:
-    """By which day the report after one of the day `last` is due; the first one where there was none."""
-    if duty.quarterly:
-        return quarter_of(duty.since if last is None else later(quarter_of(last)[1].last, 1))[1].last
-    return later(duty.since if last is None else last, duty.days)
 
 
 def day_in(text: str, where: str) -> date:

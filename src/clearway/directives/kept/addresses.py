@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from clearway.records.errors import ConflictError, NotFoundError
+from clearway.records.errors import ConflictError, InputError, NotFoundError
 from clearway.records.text import plain
 
 from ..acknowledgement import Acknowledgement, Addressed
+from ..directive import effective_day
 from ..standing import read_standing
-from .issues import Version, standing_version, version, versions
+from .issues import Version, document, standing_version, version, versions
 from .who import acting_in, authority_of, between, organisation, tell
 
 if TYPE_CHECKING:
@@ -21,6 +22,41 @@ if TYPE_CHECKING:
     import psycopg
 
     from clearway.records.principal import Principal
+
+
+def first_day(db: psycopg.Connection[Any], slug: str, directive: str, today: date) -> date:
+    """From which day on an authority's newest version can be addressed, as of `today`: not before it is in effect.
+
+    `today` too where it has issued none.
+    """
+    begins = _begins(db, slug, directive)
+    return today if begins is None else max(today, begins[1])
+
+
+def check_day(db: psycopg.Connection[Any], slug: str, directive: str, since: date) -> None:
+    """Whether an authority's newest version can be addressed from that day on.
+
+    Raises:
+        NotFoundError: the authority has issued none.
+        InputError: the day is before the one from which the version is in effect.
+    """
+    begins = _begins(db, slug, directive)
+    if begins is None:
+        raise NotFoundError(f"{slug} has issued no {plain(directive, 80)}", mend="issue it first")
+    if since < begins[1]:
+        raise InputError(
+            f"{since} is before {begins[1]}, from which version {begins[0]} is in effect",
+            where="since",
+            mend=f"give {begins[1]} or a later day",
+        )
+
+
+def _begins(db: psycopg.Connection[Any], slug: str, directive: str) -> tuple[str, date] | None:
+    """The newest version that an authority has issued, and its first day; None without one."""
+    issued = [v for v in versions(db, directive, slug) if not v.imported]
+    if not issued:
+        return None
+    return issued[-1].version, effective_day(document(db, issued[-1].id).directive)
 
 
 def address(
@@ -40,11 +76,11 @@ def address(
         UsageError: a standing that is none.
         NotFoundError: an organisation, or the directive, is not there.
         ConflictError: a recipient was addressed from the same day or a later one in other terms.
+        InputError: the day is before the version's own effective day, when nobody could have followed it.
     """
     org = authority_of(acting_in(db, me, slug, "direct"))
     standings = {to: read_standing(word) for to, word in recipients.items()}
-    if all(v.imported for v in versions(db, directive, org.slug)):
-        raise NotFoundError(f"{org.slug} has issued no {plain(directive, 80)}", mend="issue it first")
+    check_day(db, org.slug, directive, since)
     made = 0
     for to, standing in sorted(standings.items()):
         recipient = organisation(db, to)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Reach = Literal["CLEAR", "GREEN"]
 ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
+_NUMBER = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,59}", re.ASCII)  # of a version
 _AUD: dict[str, int] = {"CLEAR": 0, "GREEN": 1}
 
 
@@ -154,13 +155,11 @@ def _keep(
     act: str,
 ) -> Version:
     directive = signed.directive
-    if not (
-        ID.fullmatch(directive.id) and directive.version.isprintable() and 1 <= len(directive.version) <= 60
-    ):
+    if not (ID.fullmatch(directive.id) and _NUMBER.fullmatch(directive.version)):
         raise InputError(
             f"{plain(directive.id, 80)!r} {plain(directive.version, 80)!r} can't be an id and a version",
             where="directive",
-            mend="an id has lower-case letters, digits, - and .; a version 1 to 60 characters",
+            mend="an id has lower-case letters, digits, - and .; a version 1 to 60 letters, digits, - and .",
         )
     last = db.execute(
         """select version, issued from clearway.directive_version

@@ -9,6 +9,7 @@ from msgspec import Struct
 from clearway.directives import Directive, Tier, word
 from clearway.directives.governing import governing
 from clearway.directives.kept.governing import bearing
+from clearway.directives.kept.standings import own_word
 from clearway.directives.standing import read_standing
 
 from . import due, listing, status
@@ -101,10 +102,8 @@ def standing_for(db: psycopg.Connection[Any], org: int, directive: str, day: dat
     found = governing(bearing(db, [org], day)[org], directive)
     if found is not None and not found.imported:
         return found.standing
-    row = db.execute(
-        "select standing ->> %s from clearway.organisation where org = %s", (directive, org)
-    ).fetchone()
-    return str(row[0]) if row and row[0] else "advisory"
+    row = db.execute("select standing from clearway.organisation where org = %s", (org,)).fetchone()
+    return (own_word(row[0], directive) if row else "") or "advisory"
 
 
 def if_internal(db: psycopg.Connection[Any], exposures: Sequence[int], day: date) -> date | None:
