@@ -176,6 +176,7 @@ def handlers() -> list[HTTPRouteHandler]:
         asked = RECIPIENTS.asked(request)
         with reading(request) as (db, me, note):
             kept = embargo.one(db, number(which))
+            recipients.one(db, kept.recipients)  # a party knows the embargo, and not who else is one
             note(f"embargo/{kept.uid}", embargo.audiences(db, [kept]))
             found = RECIPIENTS.read(db, me, asked, sealer(request), Condition("m.list = %s", kept.recipients))
         return RECIPIENTS.answer(request, found, me)

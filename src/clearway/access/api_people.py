@@ -154,7 +154,10 @@ def _belonging() -> list[HTTPRouteHandler]:
         responses=gives(Organisation, *WRITE),
     )
     def set_client(request: _R, org: FromPath[int], data: JSONBody[ClientChange]) -> Response[bytes]:
-        """A client's members read what this organisation marks TLP:AMBER, from their next request on."""
+        """A client's members read what this organisation marks TLP:AMBER, from their next request on.
+
+        For the organisation's own administrators; the house's end it too, where it has others.
+        """
 
         def act(db: Db, _: Principal) -> Made:
             provider = organisation.one(db, number(org))
@@ -188,7 +191,10 @@ def _belonging() -> list[HTTPRouteHandler]:
         responses=gives(Member, *WRITE, status=201),
     )
     def add_member(request: _R, org: FromPath[int], data: JSONBody[NewMember]) -> Response[bytes]:
-        """They come in by an invitation; a service by a token."""
+        """They come in by an invitation; a service by a token.
+
+        For the organisation's own administrators. Where it has none, the house's name its first administrator.
+        """
 
         def act(db: Db, _: Principal) -> Made:
             which = organisation.one(db, number(org)).org
@@ -208,7 +214,11 @@ def _belonging() -> list[HTTPRouteHandler]:
     def roles(
         request: _R, org: FromPath[int], who: FromPath[int], data: JSONBody[RolesChange]
     ) -> Response[bytes]:
-        """They bite at the person's next request."""
+        """They bite at the person's next request.
+
+        For the organisation's own administrators. The house's take roles in others, and give `administrator` to the
+        first one, not themselves, where there is none.
+        """
 
         def act(db: Db, _: Principal) -> Made:
             which, whom = organisation.one(db, number(org)).org, person.one(db, number(who)).person
@@ -232,7 +242,11 @@ def _belonging() -> list[HTTPRouteHandler]:
         responses=gives(Invited, *WRITE, status=201),
     )
     def invite(request: _R, org: FromPath[int], who: FromPath[int]) -> Response[bytes]:
-        """Good for seven days. Send it yourself, by a way you trust: whoever has it is that person."""
+        """Good for seven days. Send it yourself, by a way you trust: whoever has it is that person.
+
+        Of a code for an account that somebody else made or that has had a way in, the person and their organisation
+        are told; who makes it is no second person beside what is done by way of it.
+        """
         with acting(request) as (db, me):
 
             def act() -> tuple[Made, Struct]:
@@ -299,7 +313,10 @@ def _people() -> list[HTTPRouteHandler]:
         responses=gives(Member, *WRITE),
     )
     def set_active(request: _R, who: FromPath[int], data: JSONBody[Activity]) -> Response[bytes]:
-        """For administrators of the house. Barring ends every session and token of the person at once."""
+        """For administrators of the house.
+
+        Barring ends every session and token of the person at once, and withdraws what they asked a second person for.
+        """
 
         def act(db: Db, _: Principal) -> Made:
             whom = number(who)

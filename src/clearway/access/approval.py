@@ -80,7 +80,8 @@ def decide(db: psycopg.Connection[Any], approval: int, verdict: Verdict) -> Appr
     Approving a change of a marking that was asked for by `lowering` carries it out, in this transaction.
 
     Raises:
-        ForbiddenError: the caller asked for it, or has no right to decide there.
+        ForbiddenError: the caller asked for it, is no second person beside who did, or has no right to decide there;
+            or what is to be approved was asked for by somebody who has been barred or has not the right any more.
         ConflictError: it has been decided.
         NotFoundError: there is none of that number for the caller.
     """

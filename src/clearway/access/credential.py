@@ -8,7 +8,7 @@ revoked: the next statement of whoever holds them sees nothing.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from msgspec import Struct, convert
 
@@ -16,6 +16,7 @@ from clearway import ledger
 from clearway.records.errors import AuthenticationError, InputError
 from clearway.records.principal import Right
 from clearway.records.text import plain
+from clearway.store.principal import hash_of
 from clearway.store.scalar import scalar
 
 from . import audience
@@ -93,10 +94,26 @@ def make_token(
     return made
 
 
-def make_session(owner: psycopg.Connection[Any], person: int, *, by: str, now: datetime) -> Made:
-    """A session for somebody who has just signed in (`by`: "oidc", "passkey", "code"); the owner's connection."""
+class Came(NamedTuple):
+    """Who has signed in, and by way of whose hands: those who made the code from which that way in comes."""
+
+    person: int
+    hands: Sequence[int] = ()
+
+
+def make_session(
+    owner: psycopg.Connection[Any], person: int, *, by: str, now: datetime, hands: Sequence[int] = ()
+) -> Made:
+    """A session for somebody who has just signed in (`by`: "oidc", "passkey", "code"); the owner's connection.
+
+    `hands` are others' who may have signed in as them: no second person beside what is done with it.
+    """
     made = make(now + SESSION_LIFE)
     made_as = _insert(owner, person, made, "session", "", None, None, by)
+    if hands:
+        owner.execute(
+            "update clearway.credential set hands = %s where credential = %s", (list(hands), made_as)
+        )
     ledger.append(
         owner,
         "session.begun",
@@ -186,6 +203,14 @@ def _insert(
             by,
         ),
     )
+
+
+def hands_of(owner: psycopg.Connection[Any], key: str) -> list[int]:
+    """In whose hands the credential of `key` is, beside its person's; the owner's connection."""
+    row = owner.execute(
+        "select hands from clearway.credential where key_hash = %s", (hash_of(key),)
+    ).fetchone()
+    return list(row[0]) if row is not None else []
 
 
 def home_of(db: psycopg.Connection[Any], person: int) -> int:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clearway import ledger
 from clearway.records.errors import AuthenticationError
+from clearway.store.scalar import scalar
 
 from . import audience, credential
 from .marking import own
@@ -35,12 +36,17 @@ def invite(
 ) -> str:
     """A code for a member of `org`, like "7KQ2M-…", shown once; codes made for them before end.
 
+    Where it is no new account's first way in ("person.recovered" on the log of `org`, and on their page), what comes of
+    it remembers who made the code: they are no second person beside it.
+
     Raises:
         NotFoundError: the caller administers no such member.
+        ForbiddenError: it is not the caller's to let them in.
     """
     code = _made()
-    db.execute("select clearway.invite(%s, %s, %s, %s)", (person, org, _hash(code), now + life))
-    ledger.append(db, "person.invited", f"person/{person}", {"org": org}, aud=audience.of(db, own(org)))
+    again = scalar(db, "select clearway.invite(%s, %s, %s, %s)", (person, org, _hash(code), now + life))
+    act = "person.recovered" if again else "person.invited"
+    ledger.append(db, act, f"person/{person}", {"org": org}, aud=audience.of(db, own(org)))
     return code
 
 
@@ -70,9 +76,9 @@ def accept(owner: psycopg.Connection[Any], code: str, *, now: datetime) -> Made:
         AuthenticationError: no such code, used, or too old: it is not said which.
     """
     row = owner.execute(
-        """update clearway.invitation i set used = %s from clearway.person p
+        """update clearway.invitation i set used = %s, accepted = clock_timestamp() from clearway.person p
         where i.code_hash = %s and i.used is null and i.expires > greatest(%s, clearway.now_marked())
-            and p.person = i.person and p.active returning i.person""",
+            and p.person = i.person and p.active returning i.person, i.hands""",
         (now, _hash(code), now),
     ).fetchone()
     if row is None:
@@ -80,7 +86,20 @@ def accept(owner: psycopg.Connection[Any], code: str, *, now: datetime) -> Made:
     owner.execute(
         "update clearway.invitation set used = %s where person = %s and used is null", (now, row[0])
     )
-    return credential.make_session(owner, int(row[0]), by="code", now=now)
+    return credential.make_session(owner, int(row[0]), by="code", now=now, hands=row[1])
+
+
+class Recovery(NamedTuple):
+    """A code with which somebody could come in as its reader: who made it, and when one came by it, None if never."""
+
+    made: datetime
+    by: str
+    came: datetime | None
+
+
+def recoveries(db: psycopg.Connection[Any]) -> tuple[Recovery, ...]:
+    """The codes that were made for the caller's account since it was theirs, the newest first, 5 at most."""
+    return tuple(Recovery(*row) for row in db.execute("select * from clearway.my_recoveries()"))
 
 
 def _made() -> str:

@@ -143,6 +143,7 @@ def set_client(db: psycopg.Connection[Any], client: int, provider: int, *, is_cl
 
     Raises:
         InputError: both are the same.
+        ForbiddenError: the caller does not administer `provider`; who administers this installation may end it.
     """
     if client == provider:
         raise InputError("an organisation is no client of itself", where="client")

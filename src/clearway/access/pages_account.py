@@ -15,7 +15,7 @@ from clearway.http.pages import Form, done, page
 from clearway.records import zones
 from clearway.records.errors import ClearwayError, ConflictError, ForbiddenError, InputError, NotFoundError
 
-from . import audience, credential, passkey, person
+from . import audience, credential, invitation, passkey, person
 from .api_parts import number
 from .marking import own
 from .pages_parts import FORM, LIVES, PAGE, REACH, Sent, text, whole, wrong
@@ -38,6 +38,7 @@ class Identity(Struct, frozen=True, kw_only=True):
     label: str
     created: Any
     last_used: Any
+    hands: bool  # whether it was bound by way of a code that somebody made for an account that was there
 
 
 def handlers() -> list[HTTPRouteHandler]:
@@ -141,11 +142,12 @@ def _account(request: _R, *, about: Form | None = None, tokening: Form | None = 
         mine = person.one(db, me.person)
         held = [c for c in credential.listed(db, person=me.person) if c.revoked is None]
         rows = db.execute(
-            "select identity, kind, issuer, label, created, last_used from clearway.identity "
+            "select identity, kind, issuer, label, created, last_used, hands <> '{}' from clearway.identity "
             "where person = %s order by identity",
             (me.person,),
         ).fetchall()
         now = db.execute("select clearway.now_marked()").fetchone()
+        told = invitation.recoveries(db)
     assert now is not None
     held = [c for c in held if c.expires > now[0]]
     try:
@@ -153,7 +155,8 @@ def _account(request: _R, *, about: Form | None = None, tokening: Form | None = 
     except ClearwayError:
         can_passkey = False
     identities = [
-        Identity(identity=a, kind=b, issuer=c, label=d, created=e, last_used=f) for a, b, c, d, e, f in rows
+        Identity(identity=a, kind=b, issuer=c, label=d, created=e, last_used=f, hands=g)
+        for a, b, c, d, e, f, g in rows
     ]
     bound = {i.issuer for i in identities if i.kind == "oidc"}
     return page(
@@ -168,6 +171,7 @@ def _account(request: _R, *, about: Form | None = None, tokening: Form | None = 
         tokens=[c for c in held if c.kind == "token"],
         sessions=[c for c in held if c.kind == "session"],
         identities=identities,
+        recoveries=told,
         providers=[p for p in (settings.provider if settings else ()) if p.issuer not in bound],
         passkeys=can_passkey,
         zones=[(zone, zone.replace("_", " ")) for zone in sorted(zones.names())],

@@ -129,9 +129,8 @@ def handlers() -> list[HTTPRouteHandler]:
         )
         fields = {"client": str(other.org), "is_client": "no" if wanted else "yes"}
         to = f"/settings/organisation?at={where.here.org}"
-        return done(
-            request, to, words, undo=f"/settings/organisation/clients?at={where.here.org}", fields=fields
-        )
+        undo = f"/settings/organisation/clients?at={where.here.org}" if wanted or where.brings else ""
+        return done(request, to, words, undo=undo, fields=fields)
 
     @get("/settings/organisations", opt=SIGNED_IN, **PAGE)
     def all_of_them(request: _R) -> Response[bytes]:

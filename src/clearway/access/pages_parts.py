@@ -64,7 +64,9 @@ class Place(Struct, frozen=True):
     """The organisation that a page is about, and what the reader may do there."""
 
     here: Organisation
-    administers: bool  # its people, services and clients
+    administers: bool  # takes its people's roles away, lets them in again, and ends what its clients read
+    brings: bool  # adds people, services and clients, and gives roles: its own administrators alone
+    first: bool  # names its first administrator, which runs the installation and has none
     changes: bool  # itself: its own administrators alone
     coordinates: bool
     house: bool  # whether the reader administers the whole installation
@@ -91,13 +93,26 @@ def place(request: Request[Any, Any, Any], db: psycopg.Connection[Any], me: Prin
                 "you belong to no organisation", mend="ask an administrator to give you a role in one"
             )
         found = organisation.one(db, home.org)
+    own = me.may("administer", found.org)
     return Place(
         here=found,
-        administers=runs or me.may("administer", found.org),
-        changes=me.may("administer", found.org),
+        administers=runs or own,
+        brings=own,
+        first=runs and not own and not _administered(db, found.org),
+        changes=own,
         coordinates=me.may("coordinate", found.org),
         house=runs,
     )
+
+
+def _administered(db: psycopg.Connection[Any], org: int) -> bool:
+    """Whether it has an administrator of its own who may come in, as far as the reader may know its members."""
+    row = db.execute(
+        """select from clearway.membership m join clearway.person p using (person)
+        where m.org = %s and m.role = 'administrator' and p.active and p.kind = 'person' limit 1""",
+        (org,),
+    ).fetchone()
+    return row is not None
 
 
 def text(data: Sent, name: str, most: int = 2_000) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -127,7 +128,9 @@ def handlers() -> list[HTTPRouteHandler]:
         )
         back = {"take": give} if give else {"give": take}
         to = _to(where, whom.person) if left else f"/settings?at={where.here.org}"
-        return done(request, to, words, undo=f"/settings/people/{who}/role?at={where.here.org}", fields=back)
+        # Who administers the installation takes a role away, and does not give it back.
+        undo = f"/settings/people/{who}/role?at={where.here.org}" if give or where.brings else ""
+        return done(request, to, words, undo=undo, fields=back)
 
     @post("/settings/people/{who:int}/invitation", opt=_ADMINISTER, **PAGE)
     def invite(request: _R, who: FromPath[int]) -> Response[bytes]:
@@ -237,8 +240,9 @@ def _people(request: _R, kind: str, form: Form) -> Response[bytes]:
         kind=kind,
         table=table,
         form=form,
-        chosen=several(dict(form.values), "roles"),
+        chosen=several(dict(form.values), "roles") or (("administrator",) if where.first else ()),
         roles=ROLES,
+        offered={"administrator": ROLES["administrator"]} if where.first else ROLES,
         barred=sum(not m.active for m in rows),
     )
 
@@ -275,7 +279,9 @@ def _one(request: _R, who: int, form: Form) -> Response[bytes]:
         held=held,
         rights=rights,
         roles=ROLES,
-        givable=[(role, label) for role, (label, _) in ROLES.items() if role not in held],
+        givable=[
+            (role, label) for role, (label, _) in _givable(where, whom, me.person).items() if role not in held
+        ],
         elsewhere=elsewhere,
         tokens=tokens,
         form=form,
@@ -283,6 +289,15 @@ def _one(request: _R, who: int, form: Form) -> Response[bytes]:
         lives=LIVES,
         mine=whom.person == me.person,
     )
+
+
+def _givable(where: Place, whom: Member, me: int) -> Mapping[str, tuple[str, str]]:
+    """The roles that the reader may give to somebody there."""
+    if where.brings:
+        return ROLES
+    if where.first and whom.kind == "person" and whom.active and whom.person != me:
+        return {"administrator": ROLES["administrator"]}
+    return {}
 
 
 def _invited(request: _R, where: Place, whom: Member, code: str, until: datetime) -> Response[bytes]:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from clearway import ledger
 from clearway.records.errors import AuthenticationError, InputError
 
-from . import audience
+from . import audience, credential
 from .marking import own
 from .secret import label_of
 
@@ -105,8 +105,8 @@ def registered(
     except (WebAuthnException, ValueError, KeyError, TypeError) as error:
         raise AuthenticationError("the passkey's answer does not hold", mend="begin again") from error
     row = owner.execute(
-        """insert into clearway.identity (person, kind, issuer, subject, public_key, sign_count, label)
-        values (%s, 'passkey', %s, %s, %s, %s, %s) on conflict do nothing returning identity""",
+        """insert into clearway.identity (person, kind, issuer, subject, public_key, sign_count, label, hands)
+        values (%s, 'passkey', %s, %s, %s, %s, %s, %s) on conflict do nothing returning identity""",
         (
             kept.person,
             relying_party(kept.origin),
@@ -114,6 +114,7 @@ def registered(
             verified.credential_public_key,
             verified.sign_count,
             label_of(label) or "passkey",
+            credential.hands_of(owner, key),
         ),
     ).fetchone()
     if row is None:
@@ -142,8 +143,10 @@ def sign_in(origin: str, next_path: str) -> tuple[str, Pending]:
     )
 
 
-def signed_in(owner: psycopg.Connection[Any], kept: Pending, answer: dict[str, Any], *, now: datetime) -> int:
-    """Whose passkey answered.
+def signed_in(
+    owner: psycopg.Connection[Any], kept: Pending, answer: dict[str, Any], *, now: datetime
+) -> credential.Came:
+    """Whose passkey answered, and in whose session it was bound.
 
     Raises:
         AuthenticationError: it is not known here, its owner is barred, the answer does not hold, or its counter
@@ -153,7 +156,7 @@ def signed_in(owner: psycopg.Connection[Any], kept: Pending, answer: dict[str, A
     from webauthn.helpers.exceptions import WebAuthnException
 
     row = owner.execute(
-        """select i.identity, i.public_key, i.sign_count, i.person from clearway.identity i
+        """select i.identity, i.public_key, i.sign_count, i.person, i.hands from clearway.identity i
         join clearway.person p using (person)
         where i.kind = 'passkey' and i.issuer = %s and i.subject = %s and p.active for update of i""",
         (relying_party(kept.origin), str(answer.get("id", ""))[:1500].replace("\0", "")),
@@ -176,7 +179,7 @@ def signed_in(owner: psycopg.Connection[Any], kept: Pending, answer: dict[str, A
         "update clearway.identity set sign_count = %s, last_used = %s where identity = %s",
         (verified.new_sign_count, now, row[0]),
     )
-    return int(row[3])
+    return credential.Came(int(row[3]), row[4])
 
 
 def _text(data: bytes) -> str:

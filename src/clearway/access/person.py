@@ -65,7 +65,8 @@ def add(
 
     Raises:
         InputError: a role, the name or the address is not one.
-        ForbiddenError: the caller administers neither the organisation nor this installation.
+        ForbiddenError: the caller does not administer the organisation. Who administers this installation names the
+            first administrator of one that has none.
     """
     if kind not in ("person", "service"):
         raise InputError(f"no such kind: {plain(kind, 40)}", where="kind", mend="person or service")
@@ -98,7 +99,12 @@ def add(
 
 
 def grant(db: psycopg.Connection[Any], person: int, org: int, role: str) -> None:
-    """Gives a role. It bites at the person's next statement."""
+    """Gives a role. It bites at the person's next statement.
+
+    Raises:
+        ForbiddenError: the caller does not administer the organisation. Who administers this installation makes
+            somebody else the first administrator of one that has none.
+    """
     db.execute("select clearway.grant_role(%s, %s, %s)", (person, org, role))
     _log_role(db, "role.granted", person, org, role)
 
@@ -117,7 +123,10 @@ def revoke(db: psycopg.Connection[Any], person: int, org: int, role: str) -> Non
 
 
 def set_active(db: psycopg.Connection[Any], person: int, *, active: bool) -> None:
-    """Bars a person from everything, at once and with every session and token, or lets them in again."""
+    """Bars a person from everything, at once and with every session and token, or lets them in again.
+
+    What a barred person had asked of a second one is withdrawn; the database logs each ("approval.withdrawn").
+    """
     db.execute("select clearway.set_active(%s, %s)", (person, active))
     house = scalar(db, "select clearway.house()", ())
     act = "person.allowed" if active else "person.barred"

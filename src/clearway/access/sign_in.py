@@ -127,8 +127,8 @@ def routes(settings: SignIn) -> Router:
                 _still_here(request, kept.person)
             account = oidc.finish(chosen, kept, dict(request.query_params.items()))
             with owner(request) as db:
-                person = _bound(db, account, kept.person, now, doorkeeper(request).key(request))
-                made = credential.make_session(db, person, by="oidc", now=now)
+                came = _bound(db, account, kept.person, now, doorkeeper(request).key(request))
+                made = credential.make_session(db, came.person, by="oidc", now=now, hands=came.hands)
         except AuthenticationError as error:
             form = Form({"next": "/"}, {"": f"{error.what}. {error.mend}".strip(" .") + "."})
             return _choices(request, settings, form, status_code=401)
@@ -148,8 +148,8 @@ def routes(settings: SignIn) -> Router:
         with owner(request) as db:
             kept = attempt.take(db, _attempt(request), "passkey", passkey.Pending, now=now)
         with owner(request) as db:
-            person = passkey.signed_in(db, kept, data.credential, now=now)
-            made = credential.make_session(db, person, by="passkey", now=now)
+            came = passkey.signed_in(db, kept, data.credential, now=now)
+            made = credential.make_session(db, came.person, by="passkey", now=now, hands=came.hands)
         answer = Response(Landed(kept.next))
         _replace_session(request, settings, made, answer)
         return answer
@@ -299,33 +299,36 @@ def _still_here(request: _Asked, person: int) -> None:
         raise AuthenticationError("you have signed out since", mend="Sign in, and bind the account again")
 
 
-def _bound(db: psycopg.Connection[Any], account: oidc.Account, person: int, now: datetime, key: str) -> int:
+def _bound(
+    db: psycopg.Connection[Any], account: oidc.Account, person: int, now: datetime, key: str
+) -> credential.Came:
     """Whose account it is; with `person`, who came with `key`, it becomes theirs where it is nobody's yet."""
     from clearway import ledger
 
     row = db.execute(
         """update clearway.identity i set last_used = %s from clearway.person p
         where i.kind = 'oidc' and i.issuer = %s and i.subject = %s and p.person = i.person and p.active
-        returning i.person""",
+        returning i.person, i.hands""",
         (now, account.issuer, account.subject),
     ).fetchone()
     if row is not None:
         if person and row[0] != person:
             raise AuthenticationError("that account belongs to somebody else here")
-        return int(row[0])
+        return credential.Came(int(row[0]), row[1])
     if not person:
         raise AuthenticationError(
             "nobody here has that account", mend="ask an administrator for a one-time code, and bind it then"
         )
+    hands = credential.hands_of(db, key)
     db.execute(
-        """insert into clearway.identity (person, kind, issuer, subject, label, last_used)
-        values (%s, 'oidc', %s, %s, %s, %s)""",
-        (person, account.issuer, account.subject, account.email or account.name, now),
+        """insert into clearway.identity (person, kind, issuer, subject, label, last_used, hands)
+        values (%s, 'oidc', %s, %s, %s, %s, %s)""",
+        (person, account.issuer, account.subject, account.email or account.name, now, hands),
     )
     home = credential.home_of(db, person)
     told = {"issuer": account.issuer}
     ledger.append_as(db, key, "account.bound", f"person/{person}", told, aud=audience.of(db, own(home)))
-    return person
+    return credential.Came(person, hands)
 
 
 def _enter(request: _Asked, settings: SignIn, made: Made, to: str) -> Response[bytes]:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from litestar.exceptions import NotAuthorizedException
 
+from clearway.records.errors import NotFoundError
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
 
 PUBLIC = {"public": True}
+MOST_NUMBER = 2**63 - 1  # of PostgreSQL's bigint: no row has one beyond
 
 
 def is_public(handler: BaseRouteHandler) -> bool:
@@ -34,6 +37,7 @@ def default_deny(otherwise: Guard | None = None) -> Guard:
 
     Raises (inside a request):
         NotAuthorizedException: the route is not public, and there is no `otherwise` to allow it.
+        NotFoundError: a number in its path is one that nothing can have.
     """
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -41,5 +45,8 @@ def default_deny(otherwise: Guard | None = None) -> Guard:
             await otherwise(connection, handler)
         elif not is_public(handler):
             raise NotAuthorizedException
+        for given in connection.path_params.values():
+            if isinstance(given, int) and not -MOST_NUMBER <= given <= MOST_NUMBER:
+                raise NotFoundError("nothing has that number", where="path")
 
     return guard

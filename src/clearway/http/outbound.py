@@ -36,7 +36,7 @@ from clearway.records.clock import Clock, SystemClock
 from clearway.records.errors import ClearwayError, UpstreamError
 from clearway.records.text import plain
 
-from .outbound_address import PUBLIC_ONLY, Networks, RefusedError
+from .outbound_address import PUBLIC_ONLY, InnerError, Networks, RefusedError
 from .outbound_body import Sink, TooMuchError, plain_chunks
 from .outbound_socket import Budget, CheckedBackend, Pace, Resolver, SlowError, resolve
 from .outbound_url import checked_url, core, default_port, joined, origin, proxy_url, shown
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = [
-    "PUBLIC_ONLY", "Answer", "Client", "Fetched", "Networks", "NotModified", "Pace", "RefusedError", "SlowError",
-    "StatusError", "TooMuchError", "checked_url",
+    "PUBLIC_ONLY", "Answer", "Client", "Fetched", "InnerError", "Networks", "NotModified", "Pace", "RefusedError",
+    "SlowError", "StatusError", "TooMuchError", "checked_url",
 ]  # fmt: skip
 
 MAX_REDIRECTS = 5
@@ -331,7 +331,7 @@ class Client:
             if len(self._judged) < _MOST_JUDGED:
                 self._judged[host] = reason
         if reason:
-            raise RefusedError(
+            raise InnerError(
                 reason,
                 where=shown(str(url)),
                 mend="name a public address, or let the operator allow the network",

@@ -66,6 +66,13 @@ class RefusedError(UpstreamError):
     """A URL or an address that this installation does not connect to."""
 
 
+class InnerError(RefusedError):
+    """An address that a name leads to and that this installation does not connect to.
+
+    Its words name the address: for who runs the installation, and not for who chose the name.
+    """
+
+
 class Networks(Struct, frozen=True):
     """The operator's exceptions: networks that may be reached though not public, and such as may not though public."""
 

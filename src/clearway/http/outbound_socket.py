@@ -22,7 +22,7 @@ from msgspec import Struct
 from clearway.records.errors import UpstreamError
 from clearway.records.text import plain
 
-from .outbound_address import Networks, RefusedError, literal
+from .outbound_address import InnerError, Networks, RefusedError, literal
 
 Resolver = Callable[[str, int], Sequence[str]]  # host, port -> addresses as text, in order of preference
 _MAX_ADDRESSES = 16
@@ -181,7 +181,7 @@ class CheckedBackend(httpcore.NetworkBackend):
             else:
                 good.append(str(address))
         if not good:
-            raise RefusedError(
+            raise InnerError(
                 f"{plain(host, 80)} is not reached from here: {'; '.join(reasons[:3])}",
                 where=budget.where,
                 mend="name a public address, or let the operator allow the network",

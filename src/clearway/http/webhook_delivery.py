@@ -26,7 +26,7 @@ from clearway.records.text import plain
 from clearway.store import events, jobs
 
 from . import webhook_signing, webhook_store
-from .outbound import Client, Networks, RefusedError
+from .outbound import Client, InnerError, Networks, RefusedError
 
 if TYPE_CHECKING:
     import psycopg
@@ -135,6 +135,8 @@ def _post(one: Due, body: bytes) -> tuple[int | None, str, bool, float | None]:
     try:
         with Client(allowed(), proxy=os.environ.get(PROXY_VARIABLE, "")) as outside:
             answer = outside.post(one.url, body, sent, DEADLINE_S)
+    except InnerError:  # what a name leads to inside is not told to who chose the name
+        return None, "its address is not a public one", True, None
     except RefusedError as error:
         return None, plain(error.what, 200), True, None
     except UpstreamError as error:

@@ -1,4 +1,4 @@
-"""The steps that mark mails and say who is no second person can be taken back and made again."""
+"""The steps that mark mails, and say who is no second person, can be taken back and made again."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from steps import Steps
 STATE = """select p.proname, pg_get_function_identity_arguments(p.oid), p.prosrc, p.prosecdef,
     has_function_privilege('clearway_app', p.oid, 'execute') from pg_proc p
 where p.pronamespace = 'clearway'::regnamespace and p.proname in ('label_of', 'clauses_label', 'fleet_due', 'not_two',
-    'decide_approval') order by 1, 2"""
+    'decide_approval', 'are_two', 'makers', 'invite', 'add_credential', 'add_person', 'grant_role', 'set_client',
+    'ask_approval', 'set_active', 'remark', 'brings') order by 1, 2"""
 
 
 @pytest.mark.parametrize(
     ("numbers", "gone"),
-    [(["0061", "0065"], {"label_of", "clauses_label"}), (["0064"], {"not_two"}), (["0065"], set())],
-    ids=["marked", "words", "asked for"],
+    [
+        (["0061", "0065"], {"label_of", "clauses_label"}),
+        (["0064", "0077"], {"not_two", "brings"}),
+        (["0065"], set()),
+        (["0077"], {"brings"}),
+    ],
+    ids=["marked", "words", "asked for", "hands"],
 )
 def test_taken_back_and_made_again_all_is_as_it_was(
     people: People, numbers: list[str], gone: set[str]
@@ -34,6 +40,8 @@ def test_taken_back_and_made_again_all_is_as_it_was(
     steps.down()
     between = state()
     assert now.keys() - between.keys() == gone
-    assert all(between[name][-1] for name in ("fleet_due", "decide_approval"))
+    called = ("fleet_due", "decide_approval", "invite", "grant_role", "set_active", "remark", "ask_approval")
+    assert all(between[name][-1] for name in called)
+    assert not between["are_two"][-1]
     steps.up()
     assert state() == now

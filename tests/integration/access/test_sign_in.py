@@ -19,7 +19,7 @@ import pytest
 from litestar import Request, get, post
 from litestar.testing import TestClient
 
-from clearway.access import invitation, oidc
+from clearway.access import credential, invitation, oidc
 from clearway.access.providers import Provider, SignIn
 from clearway.access.sign_in import local, routes
 from clearway.http import csrf
@@ -239,6 +239,27 @@ def test_an_account_of_a_provider_signs_in_once_it_is_bound(
     landed = through(client, "/sign-in/with/idp?next=/me", "ann@example.org")
     assert (landed.status_code, landed.headers["location"]) == (303, "/me")
     assert client.get("/me").json()["person"] == who.person
+
+
+def test_an_account_that_is_bound_by_a_code_for_somebody_who_was_there_remembers_who_made_it(
+    with_provider: TestClient[Any], people: People
+) -> None:
+    client, who = with_provider, people.somebody(people.org("a"), "operator")
+    bind(client, people, who, "eve@example.org")
+    with people.acting(people.admin) as db:
+        code = invitation.invite(db, who.person, who.org, now=datetime.now(UTC))
+    with people.owner() as owner:
+        session = invitation.accept(owner, code, now=datetime.now(UTC))
+    client.cookies.set("clearway", session.secret)
+    shown = client.post("/settings/account/bind/idp", data={"_csrf": csrf.token(session.key)})
+    found = re.search(r'href="(http://localhost[^"]+)"', shown.text)
+    assert found, shown.text
+    assert client.get(_at_provider(found[1].replace("&amp;", "&"), "eve-too@example.org")).status_code == 303
+    for subject, hands in (("eve-too@example.org", [people.admin.person]), ("eve@example.org", [])):
+        client.cookies.clear()
+        assert through(client, "/sign-in/with/idp", subject).status_code == 303
+        with people.owner() as owner:
+            assert credential.hands_of(owner, key_of(client.cookies["clearway"])) == hands
 
 
 def test_an_account_is_bound_to_one_person(with_provider: TestClient[Any], people: People) -> None:

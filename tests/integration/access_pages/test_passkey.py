@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from soft_key import SoftKey
 from access_house import House
 from clearway.http.acting import SESSION_COOKIE_PLAIN
 from clearway.http.csrf import token
+from clearway.store.principal import key_of
 from people import Somebody
 
 ORIGIN = "http://localhost:9000"
@@ -147,3 +149,36 @@ def test_a_removed_passkey_and_a_barred_person_s_no_longer_open(house: House, ke
     with house.people.owner() as owner:
         owner.execute("select clearway.set_active(%s, false)", (member.person,))
     assert Browser(house).sign_in(key).status_code == 401
+
+
+def test_a_passkey_that_is_bound_by_a_code_for_an_account_that_was_there_remembers_who_made_it(
+    house: House, key: SoftKey
+) -> None:
+    member = house.member.who
+    assert member is not None
+    admin = house.admin.who
+    assert admin is not None
+    shown = house.admin.submit(f"/settings/people/{member.person}/invitation?at={house.water}").text
+    code = re.search(r'id="secret">([^<]+)<', shown)
+    assert code is not None
+    came = Browser(house)
+    assert came.client.post("/sign-in/code", data={"code": code[1]}).status_code == 303
+    came.headers["x-csrf-token"] = token(key_of(came.client.cookies["clearway"]))
+    assert came.add(key).status_code == 201
+    later = Browser(house)
+    assert later.sign_in(key).status_code == 200
+    with house.people.owner() as owner:
+        hands = owner.execute(
+            "select kind, signed_in_by, hands from clearway.credential where person = %s order by credential",
+            (member.person,),
+        ).fetchall()
+        bound = owner.execute("select hands from clearway.identity").fetchall()
+    assert hands[-2:] == [("session", "code", [admin.person]), ("session", "passkey", [admin.person])]
+    assert bound == [([admin.person],)]
+    # And the person is told, and the organisation.
+    account = house.member.look("/settings/account").text
+    assert "made a one-time code for your account" in account
+    assert "Somebody came in with it" in account
+    assert "bound by way of a code that somebody made" in account
+    assert "person recovered" in house.auditor.look("/audit?act=person.recovered").text
+    assert "one-time code for your account" not in house.chief.look("/settings/account").text

@@ -181,3 +181,51 @@ def test_who_has_signed_in_is_invited_again_by_the_house_alone(house: House) -> 
     assert refused.status_code == 422
     assert "administrator of the installation" in refused.text
     assert 'id="secret"' in house.admin.submit(path).text
+
+
+def test_who_runs_the_installation_is_offered_nothing_in_others_organisations_that_is_refused(
+    house: House,
+) -> None:
+    assert house.member.who is not None
+    assert house.admin.who is not None
+    at = f"?at={house.water}"
+    people = house.admin.look(f"/settings{at}").text
+    assert 'id="add"' not in people
+    assert "Administrators of Water add people" in people
+    assert 'id="add"' not in house.admin.look(f"/settings/services{at}").text
+    whom = f"/settings/people/{house.member.who.person}"
+    shown = house.admin.look(f"{whom}{at}").text
+    assert 'name="give"' not in shown
+    assert 'name="take"' in shown
+    assert "Make it a client" not in house.admin.look(f"/settings/organisation{at}").text
+    assert 'id="add"' in house.chief.look("/settings").text
+    assert 'name="give"' in house.chief.look(whom).text
+    assert "Make it a client" in house.chief.look("/settings/organisation").text
+    # Sent all the same, each is refused in words; taking a role away is done, and offers no way back.
+    me = f"/settings/people/{house.admin.who.person}/role{at}"
+    client = f"/settings/organisation/clients{at}"
+    for path, fields in (
+        (f"/settings/people{at}", {"name": "New", "roles": ["operator"]}),
+        (me, {"give": "operator"}),
+        (client, {"client": str(house.hospital), "is_client": "yes"}),
+    ):
+        refused = house.admin.submit(path, **fields)
+        assert refused.status_code == 422
+        assert "ts own administrators add people and clients" in refused.text
+    taken = house.admin.submit(f"{whom}/role{at}", take="operator")
+    assert taken.status_code == 303
+    assert "Undo" not in house.admin.look(taken.headers["location"]).text
+
+
+def test_an_organisation_without_an_administrator_gets_its_first_one_by_the_page(house: House) -> None:
+    lab = house.people.org("lab-b")
+    at = f"?at={lab}"
+    people = house.admin.look(f"/settings{at}").text
+    assert "Invite its first administrator" in people
+    assert re.findall(r'name="roles" value="([a-z]+)"', people) == ["administrator"]
+    assert 'id="add"' not in house.admin.look(f"/settings/services{at}").text
+    refused = house.admin.submit(f"/settings/people{at}", name="Lou", roles=["lab"])
+    assert (refused.status_code, "name its first one" in refused.text) == (422, True)
+    added = house.admin.submit(f"/settings/people{at}", name="Lou", roles=["administrator"])
+    assert 'id="secret"' in added.text
+    assert "first administrator" not in house.admin.look(f"/settings{at}").text

@@ -38,7 +38,8 @@ def test_the_application_does_not_log_what_the_owner_alone_does(people: People, 
 
 BY_RIGHT = {
     "administer": (
-        "role.granted", "person.added", "person.barred", "person.allowed", "person.invited", "service.added",
+        "role.granted", "person.added", "person.barred", "person.allowed", "person.invited", "person.recovered",
+        "service.added",
         "organisation.added", "organisation.changed", "directive.key_added", "directive.imported", "feed.pull_asked",
     ),
     "coordinate": ("approval.approved", "approval.refused", "list.member_added", "client.added"),

@@ -50,8 +50,17 @@ def test_a_redirect_of_a_receiver_is_a_failure_and_is_followed_nowhere(
 )
 def test_an_address_inside_is_given_up_and_never_connected_to(receiver: Upstream, host: str) -> None:
     said, words, lasting, _ = webhook_delivery._post(due(f"http://{host}:{receiver.port}/hook"), b"{}")
-    assert (said, lasting) == (None, True)
-    assert "not reached from here" in words or "is " in words
+    assert (said, words, lasting) == (None, "its address is not a public one", True)
+    assert receiver.connections == 0
+
+
+def test_who_chose_a_name_is_not_told_what_it_leads_to_inside(
+    receiver: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a webhook would be a look-up of the names of the inner network."""
+    monkeypatch.delenv(webhook_delivery.ALLOW_VARIABLE)
+    told = webhook_delivery._post(due(f"http://localhost:{receiver.port}/hook"), b"{}")
+    assert told == (None, "its address is not a public one", True, None)
     assert receiver.connections == 0
 
 

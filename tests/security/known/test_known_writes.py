@@ -19,8 +19,8 @@ OTHERWISE = {
     # accounts and organisations: by right in an organisation
     "add_credential": "one's own, or a service's by its administrator",
     "add_organisation": "by the installation's administrators",
-    "add_person": "by administrators",
-    "grant_role": "by administrators",
+    "add_person": "by the organisation's administrators, or the first of one that has none",
+    "grant_role": "by the organisation's administrators, or to the first of one that has none",
     "revoke_role": "by administrators",
     "set_active": "by the installation's administrators",
     "set_client": "by the provider's administrators",
@@ -200,7 +200,7 @@ def test_the_installations_administrators_act_on_organisations_that_they_are_not
     people: People, a: int
 ) -> None:
     with people.acting(people.admin) as db:
-        person.add(db, a, "new here", ["auditor"])
+        person.add(db, a, "new here", ["administrator"])  # its first one
 
 
 # Audiences
