@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import parse_qsl
 
@@ -29,6 +30,7 @@ from . import (
     page_seen,
     page_why,
     status,
+    tiers,
     traces,
 )
 from .api_exposure_list import ListOperation
@@ -228,7 +230,7 @@ def handlers() -> list[HTTPRouteHandler]:
     def count(request: Request[Any, Any, Any], data: JSONBody[Asking]) -> Response[bytes]:
         """Before it is done: nothing changes."""
         with acting(request) as (db, me):
-            found = status.preview(db, _query(request, data.query, me))
+            found = status.preview(db, _query(request, db, data.query, me))
         return etag.response(request, msgspec.json.encode(Reached(**msgspec.structs.asdict(found))), me)
 
     @post(
@@ -260,7 +262,7 @@ def handlers() -> list[HTTPRouteHandler]:
                 )
             else:
                 changed = status.decide_where(
-                    db, _query(request, data.query, me), said, expected=data.expected
+                    db, _query(request, db, data.query, me), said, expected=data.expected
                 )
             return Made(record=_decided(db, changed, said.status), status=200)
 
@@ -320,10 +322,12 @@ def _one(db: psycopg.Connection[Any], me: Principal, exposure: int, day: date) -
     return record, found.line.version_tag
 
 
-def _query(request: Request[Any, Any, Any], text: str, me: Principal) -> Any:
+def _query(request: Request[Any, Any, Any], db: psycopg.Connection[Any], text: str, me: Principal) -> Any:
     try:
         pairs = parse_qsl(text.lstrip("?"), keep_blank_values=True, max_num_fields=100)
     except ValueError:
         raise InputError("has more than 100 parameters", where="body.query") from None
     leads = flawview.led(table_or_none(request))
-    return page_asked.asked(pairs, me, today(), of_page=True, leads=leads).wanted
+    return page_asked.asked(
+        pairs, me, today(), of_page=True, leads=leads, tiers=partial(tiers.known, db)
+    ).wanted

@@ -16,7 +16,7 @@ from clearway.http.cursor import sealer
 from clearway.records.errors import BusyError
 from clearway.store.labels import labels as labels_of
 
-from . import flawview, listing, page_asked
+from . import flawview, listing, page_asked, tiers
 from .page_common import pairs_of, table_or_none, today
 from .page_quick import quick
 
@@ -158,7 +158,9 @@ def answer(request: Request[Any, Any, Any], *, of_page: bool) -> Response[bytes]
         pairs.append(("limit", str(most)))
     with reading(request) as (db, me, note):
         leads = flawview.led(table_or_none(request))
-        asked = page_asked.asked(pairs, me, today(), most=most, of_page=of_page, leads=leads)
+        asked = page_asked.asked(
+            pairs, me, today(), most=most, of_page=of_page, leads=leads, tiers=partial(tiers.known, db)
+        )
         lines, following = page(db, me, asked, sealer(request))
         shown = items(db, me, lines)
         note.listed("exposures", urlencode(pairs), (line.aud for line in lines))

@@ -156,19 +156,22 @@ def run_list(args: argparse.Namespace) -> int:
     with opened(args) as here:
         _catch_up(here)
         with here.pool.acting(here.key) as db:
-            wanted = asked_of(args, here).wanted
+            wanted = asked_of(args, here, db).wanted
             if not args.csv:
                 return _print(args, here, db, wanted, _SHOWN if args.limit is None else args.limit)
             return _write(args, here, db, wanted)
 
 
-def asked_of(args: argparse.Namespace, here: Here) -> Asked:
+def asked_of(args: argparse.Namespace, here: Here, db: Any) -> Asked:
     """What the options of `exposure list` ask for, read as the same parameters of an address are.
 
     Raises:
+        InputError: an outcome that no directive here has.
         NotFoundError: an organisation that is not the caller's.
     """
-    from . import page_asked
+    from functools import partial
+
+    from . import page_asked, tiers
 
     pairs = [p for p in filters.pairs_of(args, here, filters.EXPOSURES) if p != ("status", "all")]
     if not (args.status or args.not_status or args.suppressed or args.not_suppressed or args.gone):
@@ -182,7 +185,11 @@ def asked_of(args: argparse.Namespace, here: Here) -> Asked:
     texts = (("asset_name", args.asset), ("flaw", args.flaw), ("name", args.name))
     pairs += [(name, text) for name, text in texts if text]
     return page_asked.asked(
-        [*pairs, ("sort", args.sort)], here.me, here.day, leads=lambda flaw: _names(here, flaw)
+        [*pairs, ("sort", args.sort)],
+        here.me,
+        here.day,
+        leads=lambda flaw: _names(here, flaw),
+        tiers=partial(tiers.known, db),
     )
 
 

@@ -22,7 +22,7 @@ ORG = "org"  # `organisation` in an address
 EXPOSURES: Facets = {
     "status": ("open", "mitigated", "fixed", "not_affected", "accepted"),
     "verdict": ("affected", "unknown"),
-    "tier": ("3DF", "3D", "14D", "60D", "FSU", "out_of_scope"),
+    "tier": (),  # the outcomes of whatever directive governs
     "kev": ("yes", "no"),
     "severity": ("critical", "high", "medium", "low", "none", "unrated"),
     "exposure": ("public", "internal", "unknown"),

@@ -20,6 +20,7 @@ from clearway.records.errors import InputError
 from clearway.records.text import plain
 
 from .listing import MOST, Sort
+from .tiers import STANDARD
 from .wanted import SEVERITIES, STATUSES, Filter
 
 if TYPE_CHECKING:
@@ -29,12 +30,11 @@ if TYPE_CHECKING:
     from clearway.records.principal import Principal
 
 Pairs = tuple[tuple[str, str], ...]
-TIERS = ("3DF", "3D", "14D", "60D", "FSU", "out_of_scope")
 # facet -> its values where they are known; None where they are what the fleet has
 FACETS: dict[str, tuple[str, ...] | None] = {
     "status": STATUSES,
     "verdict": ("affected", "unknown"),
-    "tier": TIERS,
+    "tier": None,  # those of the directives in use (`tiers`)
     "kev": ("yes", "no"),
     "severity": tuple(SEVERITIES),
     "exposure": ("public", "internal", "unknown"),
@@ -81,7 +81,8 @@ class Asked(Struct, frozen=True, kw_only=True):
 
     def without(self, facet: str, me: Principal, day: date) -> Filter:
         """The same list without what `facet` asks, to count its other values."""
-        rest = _filter(tuple(p for p in self.pairs if p[0].removesuffix("!") != facet), me, day)
+        pairs = tuple(p for p in self.pairs if p[0].removesuffix("!") != facet)
+        rest = _filter(pairs, me, day, tiers=lambda: [value for _, value in pairs])  # they were looked at
         return replace(rest, flaws=self.wanted.flaws) if rest.flaw else rest
 
 
@@ -93,10 +94,12 @@ def asked(
     most: int = MOST,
     of_page: bool = False,
     leads: Callable[[str], tuple[str, ...]] | None = None,
+    tiers: Callable[[], Sequence[str]] = tuple,
 ) -> Asked:
     """What these parameters ask for on `day`. `of_page`: an address of a page, which may say how it is shown.
 
-    `leads` gives the ids that a name of a flaw leads to (`flawview.led`).
+    `leads` gives the ids that a name of a flaw leads to (`flawview.led`), `tiers` the outcomes that there are besides
+    CISA's (`tiers.known`), where one is asked for.
 
     Raises:
         InputError: a parameter that the list does not have, or a value that does not fit.
@@ -119,7 +122,7 @@ def asked(
         raise InputError("this list has no such order", where="query.sort", mend="one of " + ", ".join(SORTS))
     narrowed = tuple(sorted({p for p in given if p[0] not in _OWN}))
     return Asked(
-        wanted=_filter(narrowed, me, day, leads),
+        wanted=_filter(narrowed, me, day, leads, tiers),
         sort=sort,
         limit=_number(own.get("limit", str(LIMIT)), "limit", most, least=1),
         cursor=own.get("cursor", ""),
@@ -136,7 +139,11 @@ def _is_facet(name: str) -> bool:
 
 
 def _filter(
-    pairs: Pairs, me: Principal, day: date, leads: Callable[[str], tuple[str, ...]] | None = None
+    pairs: Pairs,
+    me: Principal,
+    day: date,
+    leads: Callable[[str], tuple[str, ...]] | None = None,
+    tiers: Callable[[], Sequence[str]] = tuple,
 ) -> Filter:
     sides: tuple[dict[str, list[str]], dict[str, list[str]]] = ({}, {})
     single: dict[str, str] = {}
@@ -147,7 +154,7 @@ def _filter(
             )
         if _is_facet(name):
             facet = name.removesuffix("!")
-            sides[name.endswith("!")].setdefault(facet, []).append(_value(facet, value, me))
+            sides[name.endswith("!")].setdefault(facet, []).append(_value(facet, value, me, tiers))
         else:
             single[name] = value
     yes, no = sides
@@ -184,11 +191,13 @@ def _set_aside(yes: dict[str, list[str]], no: dict[str, list[str]]) -> None:
         no["status"] = [*dict.fromkeys((*no.get("status", ()), *SUPPRESSED))]
 
 
-def _value(facet: str, value: str, me: Principal) -> str:
+def _value(facet: str, value: str, me: Principal, tiers: Callable[[], Sequence[str]]) -> str:
     if facet == "organisation":
         # A slug of one's own; any other has nothing here for this reader.
         return str(next((m.org for m in me.memberships if m.slug == value), 0))
     known = ("yes",) if facet == "suppressed" else FACETS[facet]
+    if facet == "tier" and value not in STANDARD:
+        known = tuple(tiers()) or STANDARD
     if known is not None and value not in known:
         raise InputError(
             f"{plain(value, 60)!r} does not fit", where=f"query.{facet}", mend="one of " + ", ".join(known)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from clearway.http.pages import Address, Choice, Facet
 
-from . import listing, wanted
+from . import listing, tiers, wanted
 from .page_asked import FACETS
 from .page_quick import quick
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date
 
     import psycopg
@@ -45,12 +46,6 @@ VALUES = {
     ("status", "accepted"): "Accepted",
     ("verdict", "affected"): "Affected",
     ("verdict", "unknown"): "Not known",
-    ("tier", "3DF"): "3 days, look for traces",
-    ("tier", "3D"): "3 days",
-    ("tier", "14D"): "14 days",
-    ("tier", "60D"): "60 days",
-    ("tier", "FSU"): "With the next upgrade",
-    ("tier", "out_of_scope"): "No rule",
     ("kev", "yes"): "Yes",
     ("kev", "no"): "No",
     ("exposure", "public"): "The internet",
@@ -87,7 +82,7 @@ def facets(
         inner = "org" if name == "organisation" else name
         chosen = {*address.all(name), *address.all(name + "!")}
         if counted is None:
-            numbers = dict.fromkeys(known or (), 0)
+            numbers = dict.fromkeys(known or (tiers.STANDARD if name == "tier" else ()), 0)
         elif inner not in counted.facets:
             continue
         elif chosen:
@@ -98,12 +93,8 @@ def facets(
             numbers = counted.facets[inner]
         if name == "organisation":
             numbers = {slugs[k].slug: n for k, n in numbers.items() if k in slugs}
-        values = [
-            v
-            for v in (known or sorted(numbers, key=lambda v: (-numbers[v], v)))
-            if v in numbers or v in chosen
-        ]
-        if known is None:
+        values = [v for v in (known or _order(name, numbers, chosen)) if v in numbers or v in chosen]
+        if known is None and name != "tier":
             values = values[:_VALUES] + [v for v in values[_VALUES:] if v in chosen]
         if not values or (len(values) == 1 and not chosen):
             continue  # nothing to choose from
@@ -122,8 +113,17 @@ def facets(
     return tuple(found)
 
 
+def _order(name: str, numbers: dict[str, int], chosen: set[str]) -> Iterable[str]:
+    """The values of a facet that are what the fleet has: those with most first, outcomes by how soon they are."""
+    if name == "tier":
+        return tiers.ordered({*numbers, *chosen})
+    return sorted(numbers, key=lambda v: (-numbers[v], v))
+
+
 def words_of(facet: str, value: str) -> str:
     """A value of a facet as the filters show it; what people wrote stays as it is."""
+    if facet == "tier":
+        return tiers.words(value)
     if FACETS[facet] is None:
         return value or "(none)"
     return VALUES.get((facet, value)) or value.capitalize()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -31,6 +32,7 @@ from . import (
     page_why,
     ruling,
     status,
+    tiers,
     traces,
 )
 from .page_common import PAGE, pairs_of, table_or_none, today
@@ -139,6 +141,7 @@ def handlers() -> list[HTTPRouteHandler]:
                 most=page_asked.LIMIT,
                 of_page=True,
                 leads=flawview.led(table_or_none(request)),
+                tiers=partial(tiers.known, db),
             )
             numbers = page_facets.count(db, me, asked, page_facets.PATIENT_MS)
             facets = page_facets.facets(db, me, asked, numbers, address, day, page_facets.PATIENT_MS)
@@ -266,6 +269,7 @@ def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
             most=page_asked.LIMIT,
             of_page=True,
             leads=flawview.led(table_or_none(request)),
+            tiers=partial(tiers.known, db),
         )
         lines: tuple[listing.ExposureLine, ...]
         try:
@@ -361,7 +365,9 @@ def _found(
     if data.view:
         pairs = parse_qsl(data.view[:_LONGEST_VIEW].lstrip("?"), max_num_fields=100)
         leads = flawview.led(table_or_none(request))
-        asked = page_asked.asked(pairs, me, today(), of_page=True, leads=leads)
+        asked = page_asked.asked(
+            pairs, me, today(), of_page=True, leads=leads, tiers=partial(tiers.known, db)
+        )
         return page_decide.chosen(db, (), asked.wanted)
     picked = [t for t in data.ids.split(",") if t]
     if len(picked) > _PICKED or not all(t.isascii() and t.isdigit() and len(t) < 19 for t in picked):
