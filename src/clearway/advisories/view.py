@@ -9,6 +9,8 @@ import msgspec
 from clearway.records.errors import NotFoundError
 from clearway.records.text import plain
 
+from .titles import title_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -29,7 +31,7 @@ def view(table: Table, identifier: str) -> dict[str, Any]:
     """
     identifier = identifier.strip()
     spellings = (identifier, identifier.upper(), "GHSA-" + identifier[5:].lower())
-    preferred = next((found for spelled in spellings if (found := table.flaws_of(spelled))), ())
+    name, preferred = next(((s, found) for s in spellings if (found := table.flaws_of(s))), (identifier, ()))
     if not preferred:
         for spelled in spellings:
             if gone := table.withdrawn(spelled):
@@ -39,17 +41,18 @@ def view(table: Table, identifier: str) -> dict[str, Any]:
             mend="check the spelling, or take in a source that has it with `clearway ingest`",
         )
     if len(preferred) > 1:
-        return _bundle(table, identifier, preferred)
+        return _bundle(table, name, identifier, preferred)
     flaw = table.flaw(preferred[0])
     assert flaw is not None
     notes = [n for _, record in (*flaw.records, *flaw.bundled_by) for n in table.records(record)]
     spoken = {(n.source, n.id) for n in notes}
     wanted = {*flaw.records, *flaw.bundled_by}
     notes = list({(n.source, n.id): n for n in notes if (n.source, n.id) in wanted & spoken}.values())
-    said = {(n.source, n.id): _said(table, n) for n in notes}
+    said = _statements(table, notes)
     return {
         "id": flaw.id,
         "asked": identifier,
+        "title": title_of(flaw, notes),
         "aliases": _aliases(flaw),
         "sources": [
             _source(n, said[n.source, n.id], bundles=(n.source, n.id) in flaw.bundled_by) for n in notes
@@ -72,6 +75,7 @@ def _gone(table: Table, identifier: str, notes: tuple[RecordNote, ...]) -> dict[
     return {
         "id": notes[0].id,
         "asked": identifier,
+        "title": next((n.title for n in notes if n.title), ""),
         "aliases": [],
         "sources": [],
         "disagreements": [],
@@ -98,15 +102,16 @@ def _withdrawn(note: RecordNote) -> dict[str, Any]:
     }
 
 
-def _bundle(table: Table, identifier: str, preferred: tuple[str, ...]) -> dict[str, Any]:
-    notes = table.records(identifier)
+def _bundle(table: Table, name: str, asked: str, preferred: tuple[str, ...]) -> dict[str, Any]:
+    notes = table.records(name)
     speakers = {n.source for n in notes}
     flaws = [flaw for p in preferred if (flaw := table.flaw(p)) is not None]
     scores = dict.fromkeys(s for flaw in flaws for s in flaw.scores if s.source in speakers)
-    said = {(n.source, n.id): _said(table, n) for n in notes}
+    said = _statements(table, notes)
     return {
-        "id": identifier,
-        "asked": identifier,
+        "id": name,
+        "asked": asked,
+        "title": next((n.title for n in notes if n.title), ""),
         "aliases": [],
         "bundles": list(preferred),
         "sources": [_source(n, said[n.source, n.id], bundles=True) for n in notes],
@@ -117,7 +122,7 @@ def _bundle(table: Table, identifier: str, preferred: tuple[str, ...]) -> dict[s
         "epss": None,
         "cvss": [msgspec.structs.asdict(s) for s in scores],
         "timeline": sorted(_record_dates(notes), key=lambda e: e["date"]),
-        "withdrawn": [_withdrawn(n) for n in table.withdrawn(identifier)],
+        "withdrawn": [_withdrawn(n) for n in table.withdrawn(name)],
     }
 
 
@@ -141,31 +146,51 @@ def _aliases(flaw: Flaw) -> list[dict[str, Any]]:
     return found
 
 
-def _said(table: Table, note: RecordNote) -> list[dict[str, Any]]:
-    """What one record claims, by package."""
-    found = []
-    for ecosystem, name in note.packages[:_PACKAGES_SHOWN]:
-        claims = [c for c in table.claims(ecosystem, name) if c.record == note.id and _speaks(c, note)]
-        for claim in claims:
-            found.append(
-                {
-                    "ecosystem": ecosystem,
-                    "name": name,
-                    "says": claim.source,
-                    "status": claim.status,
-                    "ranges": [{"introduced": i[2], (i[4] or "end"): i[3] or None} for i in claim.intervals],
-                    "versions": [text for _, text in claim.listed],
-                    "fixed": _fixed(claim),
-                    "conditions": list(claim.conditions),
-                    "unread": claim.unread or None,
-                }
-            )
+def _statements(table: Table, notes: Iterable[RecordNote]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """What each record claims, by package: every statement once, beside the note of whoever says it.
+
+    A CVE record has a container for each voice (CVE record format, `containers.cna` and `.adp`), and copies of it
+    come from several places. A voice without a note of its own stands beside the first of that record's.
+    """
+    notes = list(notes)
+    noted = {(n.source, n.id) for n in notes if n.format == "cve"}
+    first: dict[str, RecordNote] = {}
+    for note in notes:
+        if note.format == "cve":
+            first.setdefault(note.id, note)
+    packages = {i: dict.fromkeys(p for n in notes if n.id == i for p in n.packages) for i in first}
+
+    def speaks(claim: Claim, note: RecordNote) -> bool:
+        if claim.source == note.source:
+            return True
+        others = note.format == "cve" and claim.source.startswith("cve:") and first[note.id] is note
+        return others and (claim.source, note.id) not in noted
+
+    found = {}
+    for note in notes:
+        entries: dict[bytes, dict[str, Any]] = {}
+        for ecosystem, name in [*packages.get(note.id, note.packages)][:_PACKAGES_SHOWN]:
+            for claim in table.claims(ecosystem, name):
+                if claim.record == note.id and speaks(claim, note):
+                    entry = _said(claim, ecosystem, name)
+                    entries.setdefault(msgspec.json.encode(entry), entry)
+        found[note.source, note.id] = [*entries.values()]
     return found
 
 
-def _speaks(claim: Claim, note: RecordNote) -> bool:
-    """Whether a claim is of this record; a CVE record has several voices, and its note bears one of them."""
-    return claim.source == note.source or (note.format == "cve" and claim.source.startswith("cve:"))
+def _said(claim: Claim, ecosystem: str, name: str) -> dict[str, Any]:
+    return {
+        "ecosystem": ecosystem,
+        "name": name,
+        "says": claim.source,
+        "status": claim.status,
+        "module": claim.module or None,
+        "ranges": [{"introduced": i[2], (i[4] or "end"): i[3] or None} for i in claim.intervals],
+        "versions": [text for _, text in claim.listed],
+        "fixed": _fixed(claim),
+        "conditions": list(claim.conditions),
+        "unread": claim.unread or None,
+    }
 
 
 def _fixed(claim: Claim) -> list[str]:
@@ -189,37 +214,47 @@ def _source(note: RecordNote, said: list[dict[str, Any]], *, bundles: bool) -> d
 
 
 def _disagreements(said: dict[tuple[str, str], list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Where two sources state another fix, or another start, for one package."""
+    """Where two sources state another fix, or another start, for one package.
+
+    Only what speaks of the same thing is held together: an ecosystem names the release, and builds of another rpm
+    module stream are another package. What one source says in several records is its word as a whole.
+    """
     found = []
-    by_package: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    by_package: dict[tuple[str, str, str], dict[tuple[str, str], list[dict[str, Any]]]] = {}
     for (_, record), entries in said.items():
         for entry in entries:
-            if entry["status"] == "affected" and entry["ecosystem"] != "cpe":
-                who = f"{entry['says']}|{record}"
-                by_package.setdefault((entry["ecosystem"], entry["name"]), {})[who] = entry
-    for (ecosystem, name), statements in sorted(by_package.items()):
+            if entry["status"] == "affected" and entry["ecosystem"] != "cpe" and entry["ranges"]:
+                at = entry["ecosystem"], entry["name"], entry["module"] or ""
+                by_package.setdefault(at, {}).setdefault((entry["says"], record), []).append(entry)
+    for (ecosystem, name, module), statements in sorted(by_package.items()):
         for what, words in (("fixed", "says fixed in"), ("introduced", "says introduced in")):
-            values = {
-                who: tuple(sorted(e["fixed"] if what == "fixed" else [r["introduced"] for r in e["ranges"]]))
-                for who, e in statements.items()
-                if e["ranges"]
-            }
-            if len(set(values.values())) < 2:
+            values = {who: _stated(entries, what) for who, entries in sorted(statements.items())}
+            whole: dict[str, set[str]] = {}
+            for (source, _), stated in values.items():
+                whole.setdefault(source, set()).update(stated)
+            if len({frozenset(v) for v in whole.values()}) < 2:
                 continue
             said_by = [
-                f"{who.partition('|')[0]} {words} {', '.join(v) if v else 'none'}"
-                for who, v in sorted(values.items())
+                f"{source} {words} {', '.join(v) if v else 'none'}" for (source, _), v in values.items()
             ]
+            package = f"{name} ({module})" if module else name
             found.append(
                 {
                     "ecosystem": ecosystem,
                     "name": name,
+                    "module": module or None,
                     "about": what,
-                    "says": {who.replace("|", " "): list(v) for who, v in sorted(values.items())},
-                    "text": f"{name}: " + ", ".join(said_by),
+                    "says": {f"{source} {record}": list(v) for (source, record), v in values.items()},
+                    "text": f"{package}: " + ", ".join(said_by),
                 }
             )
     return found
+
+
+def _stated(entries: list[dict[str, Any]], what: str) -> list[str]:
+    if what == "fixed":
+        return sorted({v for e in entries for v in e["fixed"]})
+    return sorted({r["introduced"] for e in entries for r in e["ranges"]})
 
 
 def _record_dates(notes: Iterable[RecordNote]) -> list[dict[str, str]]:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from clearway.advisories.titles import title_of
 from clearway.store.search import terms
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def flaw_doc(table: Table, flaw: Flaw) -> Doc:
     titles = list(dict.fromkeys(n.title for n in notes if n.title))
     packages = list(dict.fromkeys(name for n in notes for _, name in n.packages[:_MOST_PACKAGES]))
     named = ", ".join(packages[:3]) + (" …" if len(packages) > 3 else "")
-    says = titles[0] if titles else named
+    says = title_of(flaw, notes) or named
     return Doc(
         kind="flaw",
         ref=flaw.id,

@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 
 class FlawSaid(Struct, frozen=True, kw_only=True):
-    """One flaw: `said` by the loaded sources (as `clearway vuln --json`), and where the reader's fleet has it."""
+    """One flaw: `said` by the loaded sources (as `clearway vuln --json`), and where the reader's fleet has it.
+
+    `assets` have it; of `assets_unjudged` others nothing loaded tells whether they do.
+    """
 
     id: str
     said: dict[str, Any] | None
     bundle: tuple[str, ...]
     assets: int
+    assets_unjudged: int
     assets_exact: bool
     exposures: tuple[api_lists.ExposureItem, ...]
 
@@ -53,6 +57,7 @@ def handlers() -> list[HTTPRouteHandler]:
             said=found.said,
             bundle=found.bundle,
             assets=found.affected.assets,
+            assets_unjudged=found.affected.unjudged,
             assets_exact=found.affected.exact,
             exposures=lines,
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from . import listing
-from .wanted import Filter
+from .wanted import VERDICTS, Filter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
 
 class Affected(Struct, frozen=True, kw_only=True):
-    """What stands of one flaw: `ids` are its present preferred ids, of whatever id was asked for."""
+    """What stands of one flaw: `ids` are its present preferred ids, of whatever id was asked for.
+
+    `assets` have it, and of `unjudged` others nothing loaded tells whether they do.
+    """
 
     asked: str
     ids: tuple[str, ...]
     lines: tuple[listing.ExposureLine, ...]
     after: tuple[Any, ...] | None
     assets: int
+    unjudged: int
     exact: bool  # whether `assets` is, or at least so many
 
 
@@ -54,19 +58,36 @@ def now(db: psycopg.Connection[Any], flaw: str) -> tuple[str, ...]:
 
 
 def affected(
-    db: psycopg.Connection[Any], flaw: str, *, after: tuple[Any, ...] | None = None, limit: int = 100
+    db: psycopg.Connection[Any],
+    flaw: str,
+    *,
+    also: tuple[str, ...] = (),
+    after: tuple[Any, ...] | None = None,
+    limit: int = 100,
 ) -> Affected:
-    """The reader's exposures to a flaw, by due date, and on how many assets they are."""
-    ids = now(db, flaw)
-    wanted = Filter(flaw=flaw if len(ids) != 1 else ids[0])
+    """The reader's exposures to a flaw, by due date, and on how many assets they are.
+
+    `also` are more flaws, where `flaw` is an advisory about several.
+    """
+    ids = tuple(dict.fromkeys((*now(db, flaw), *also)))
+    wanted = Filter(flaw=flaw if len(ids) != 1 else ids[0], flaws=also)
     page = listing.page(db, wanted, after=after, limit=limit)
     most = 100_000
     row = db.execute(
-        """select count(distinct asset), count(*) from (
-            select e.asset from clearway.exposure e join clearway.flaw f using (flaw)
-            where f.id = any(%s) and e.gone is null limit %s) x""",
-        (list(ids), most),
-    ).fetchone() or (0, 0)
+        """select count(*) filter (where affected), count(*) filter (where not affected), coalesce(sum(lines), 0)
+        from (
+            select x.asset, bool_or(x.verdict = %(affected)s) as affected, count(*) as lines from (
+                select e.asset, e.verdict from clearway.exposure e join clearway.flaw f using (flaw)
+                where f.id = any(%(ids)s) and e.gone is null limit %(most)s) x
+            group by x.asset) a""",
+        {"affected": VERDICTS.index("affected"), "ids": list(ids), "most": most},
+    ).fetchone() or (0, 0, 0)
     return Affected(
-        asked=flaw, ids=ids, lines=page.lines, after=page.after, assets=row[0], exact=row[1] < most
+        asked=flaw,
+        ids=ids,
+        lines=page.lines,
+        after=page.after,
+        assets=row[0],
+        unjudged=row[1],
+        exact=row[2] < most,
     )

@@ -21,21 +21,27 @@ if TYPE_CHECKING:
 
     from clearway.advisories.table import Table
 
+_Package = tuple[str, str, str | None]  # ecosystem, name, module stream
 MOST_EVENTS = 24
 _ROWS = 80
 _SHOWN = 6  # ranges, versions, fixes of one statement
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """One source's statement about one package, beside the others. `disagrees`: another says otherwise of it."""
+    """One source's statement about one package, beside the others. `disagrees`: another says otherwise of it.
+
+    `severity` and `rating` are that source's own; None and "" where it gives none.
+    """
 
     source: str
     record: str
     package: str
     ecosystem: str
+    module: str
     affected: str
     fixed: tuple[str, ...]
     severity: float | None
+    rating: str
     published: str
     modified: str
     bundles: bool
@@ -69,8 +75,8 @@ def read(db: psycopg.Connection[Any], table: Table | None, identifier: str, day:
     asked = ids[0] if len(ids) == 1 else identifier
     said = _said(table, asked) or (_said(table, identifier) if asked != identifier else None)
     name = str(said["id"]) if said is not None else asked
-    found = flawview.affected(db, name)
     bundle = tuple(said.get("bundles", ())) if said is not None else ids if len(ids) > 1 else ()
+    found = flawview.affected(db, name, also=bundle)
     if said is None and not found.lines and not bundle and not _kept(db, name):
         raise NotFoundError("no such flaw", where="flaw", mend="check the spelling; aliases lead to it too")
     rows = _rows(said) if said is not None else []
@@ -78,7 +84,7 @@ def read(db: psycopg.Connection[Any], table: Table | None, identifier: str, day:
     return FlawPage(
         id=name,
         said=said,
-        title=_title(said),
+        title=str(said["title"]) if said is not None else "",
         rows=tuple(rows[:_ROWS]),
         more_rows=max(len(rows) - _ROWS, 0),
         affected=found,
@@ -110,47 +116,51 @@ def _said(table: Table | None, identifier: str) -> dict[str, Any] | None:
         return None
 
 
-def _title(said: dict[str, Any] | None) -> str:
-    if said is None:
-        return ""
-    return next((str(s["title"]) for s in said["sources"] if s["title"]), "")
-
-
 def _rows(said: dict[str, Any]) -> list[Row]:
-    scores: dict[str, float] = {}
-    for score in said["cvss"]:
-        if score["score"] is not None:
-            scores[score["source"]] = max(scores.get(score["source"], 0.0), score["score"])
-    contested: dict[tuple[str, str], list[str]] = {}
+    """One row a statement, and one for each voice that rates the flaw and says nothing else."""
+    contested: dict[_Package, list[str]] = {}
     for one in said["disagreements"]:
-        contested.setdefault((one["ecosystem"], one["name"]), []).append(one["about"])
-    rows = []
-    for source in said["sources"]:
-        for entry in source["affected"] or [None]:
-            rows.append(_row(source, entry, scores, contested))
+        contested.setdefault(_package(one), []).append(one["about"])
+    rows = [
+        _row(source, entry, entry["says"] if entry else source["source"], said["cvss"], contested)
+        for source in said["sources"]
+        for entry in source["affected"] or [None]
+    ]
+    heard = {row.source for row in rows}
+    records = [s for s in said["sources"] if s["format"] == "cve"]
+    for voice in dict.fromkeys(s["source"] for s in said["cvss"]):
+        if voice.startswith("cve:") and voice not in heard and records:
+            rows.append(_row(records[0], None, voice, said["cvss"], contested))
     return sorted(rows, key=lambda r: (not r.disagrees, r.bundles, r.ecosystem == "cpe", r.source, r.record))
 
 
 def _row(
     source: dict[str, Any],
     entry: dict[str, Any] | None,
-    scores: dict[str, float],
-    contested: dict[tuple[str, str], list[str]],
+    voice: str,
+    scores: list[dict[str, Any]],
+    contested: dict[_Package, list[str]],
 ) -> Row:
-    voice = entry["says"] if entry else source["source"]
+    own = [s for s in scores if s["source"] == voice]  # nobody's score is put into another's mouth
     return Row(
         source=voice,
         record=source["record"],
         package=entry["name"] if entry else "",
         ecosystem=entry["ecosystem"] if entry else "",
+        module=(entry["module"] or "") if entry else "",
         affected=_affected(entry) if entry else "names no package",
         fixed=tuple(entry["fixed"][:_SHOWN]) if entry else (),
-        severity=scores.get(voice, scores.get(source["source"])),
+        severity=max((s["score"] for s in own if s["score"] is not None), default=None),
+        rating=next((s["rating"] for s in own if s["rating"]), ""),
         published=(source["published"] or "")[:10],
         modified=(source["modified"] or "")[:10],
         bundles=source["bundles"],
-        disagrees=tuple(contested.get((entry["ecosystem"], entry["name"]), ())) if entry else (),
+        disagrees=tuple(contested.get(_package(entry), ())) if entry else (),
     )
+
+
+def _package(said: dict[str, Any]) -> _Package:
+    return said["ecosystem"], said["name"], said["module"]
 
 
 def _affected(entry: dict[str, Any]) -> str:

@@ -75,9 +75,13 @@ def handlers() -> list[HTTPRouteHandler]:
 
 
 def _first(lines: Sequence[ExposureLine]) -> ExposureLine | None:
-    """What the headline speaks of: the open one that is due first, else the first of those that are done."""
-    still = [line for line in lines if line.status == "open"]
-    return min(still, key=lambda line: line.due or date.max) if still else next(iter(lines), None)
+    """What the headline speaks of: the open one that is due first, else the first of those that are done.
+
+    One that could not be judged only where there is no other.
+    """
+    known = [line for line in lines if line.verdict == "affected"] or lines
+    still = [line for line in known if line.status == "open"]
+    return min(still, key=lambda line: line.due or date.max) if still else next(iter(known), None)
 
 
 def _kev_since(found: page_flaw.FlawPage) -> date | None:
