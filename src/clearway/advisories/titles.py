@@ -13,18 +13,29 @@ if TYPE_CHECKING:
 
 # Version orders of distributions: what speaks in them is an erratum ("Important: firefox security update").
 _DISTRIBUTIONS = frozenset({"rpm", "dpkg", "apk"})
+_OF_UPDATES = (False, 2)  # what ranks after this speaks of an update, or of several flaws
 _NOT_A_PACKAGE = frozenset({"vendor", "vendor-unreviewed", "cpe", "git", "commit", "go-folded"})
 
 
 def title_of(flaw: Flaw, notes: Iterable[RecordNote]) -> str:
     """The title among `notes` that says what the flaw is; "" where no record has one.
 
-    First that of a CVE record, then of GitHub's advisory, of the ecosystem's own database or the vendor, and of a
-    distribution's erratum. A record about several flaws comes after all that are about this one.
+    First that of a CVE record, then of GitHub's advisory, of the ecosystem's own database or the vendor, then its name
+    in CISA's catalogue, and at last that of a distribution's erratum, which is called as the update. A record about
+    several flaws comes after all of these that are about this one.
     """
-    titled = [n for n in notes if n.title.strip()]
-    best = min(titled, key=lambda n: _rank(n, bundles=(n.source, n.id) in flaw.bundled_by), default=None)
-    return best.title.strip() if best is not None else ""
+    titled = sorted(
+        (
+            (_rank(n, bundles=(n.source, n.id) in flaw.bundled_by), n.title.strip())
+            for n in notes
+            if n.title.strip()
+        ),
+        key=lambda found: found[0],
+    )
+    named = flaw.kev.name.strip() if flaw.kev is not None else ""
+    if named and (not titled or titled[0][0] > _OF_UPDATES):
+        return named
+    return titled[0][1] if titled else ""
 
 
 def _rank(note: RecordNote, *, bundles: bool) -> tuple[bool, int]:

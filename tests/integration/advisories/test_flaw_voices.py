@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clearway.advisories.view import view
-from intake_world import World, osv, package, write
+from intake_world import World, kev, osv, package, write
 
 CVE = "CVE-2026-4477"
 _APACHE = {"orgId": "00000000-0000-4000-8000-000000000001", "shortName": "apache"}
@@ -155,6 +155,8 @@ def test_a_flaw_is_called_as_the_records_about_it_call_it(world: World, tmp_path
     unnamed = _whole()
     del unnamed["containers"]["cna"]["title"]
     assert _said(world, tmp_path / "1", unnamed, erratum)["title"] == "Important: firefox update"
+    listed = kev("2026.11.20", CVE, vulnerabilityName="Acme Overflow")
+    assert _said(world, tmp_path / "k", unnamed, erratum, listed)["title"] == "Acme Overflow"
     assert _said(world, tmp_path / "2", unnamed, erratum, own)["title"] == "Overflow in thing"
     assert _said(world, tmp_path / "3", _whole(), erratum, own)["title"] == "Weakness in mod_rewrite"
     from clearway.app.indexing import flaw_doc
