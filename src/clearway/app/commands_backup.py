@@ -118,16 +118,24 @@ def run_restore(args: argparse.Namespace) -> int:
 def _show_back(done: Restored) -> None:
     """What was ended since the backup and is back: nothing here can tell which, so people look."""
     ended, back = done.ended, done.back
+    codes = _many(ended.codes, "one-time code or link", "one-time codes and links")
     print(
-        f"ended, since they may have been: {ended.sessions:,} sessions, {ended.codes:,} one-time codes and links, "
-        f"{ended.sign_ins:,} sign-ins under way, {ended.approvals:,} requests for approval"
+        f"ended, since they may have been: {_many(ended.sessions, 'session')}, {codes}, "
+        f"{_many(ended.sign_ins, 'sign-in')} under way, "
+        f"{_many(ended.approvals, 'request for approval', 'requests for approval')}"
     )
     if ended.embargoes:
-        print(f"frozen until a coordinator looks: {ended.embargoes:,} embargoes that would end by themselves")
+        kept = _many(ended.embargoes, "embargo", "embargoes")
+        print(f"frozen until a coordinator looks, since nothing is to end by itself: {kept}")
     print(
-        f"as they were then, look at what has ended since: {back.tokens:,} tokens, {back.people:,} people and their "
-        f"roles, {back.parties:,} parties of embargoes, recipients, and markings that were narrowed"
+        f"as then, look at what has ended since: {_many(back.tokens, 'token')}, "
+        f"{_many(back.people, 'person', 'people')} and their roles, "
+        f"{_many(back.parties, 'party', 'parties')} of embargoes, recipients, and markings that were narrowed"
     )
+
+
+def _many(count: int, one: str, more: str = "") -> str:
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
 def _print_json(value: Any) -> None:

@@ -149,10 +149,12 @@ def _clock(db: Connection) -> Check:
         return Check("clock", False, f"this machine is {apart:+.0f} s from the database's", cure)
     if behind > _SKEW_S:
         return Check("clock", False, f"time was seen {behind:.0f} s ahead of now: a clock was put back", cure)
-    if doubt := clock.standing(db, clockwatch.read()).doubt:
+    found = clock.standing(db, clockwatch.read())
+    if found.doubt:
         accept = "look, then `clearway access clock --accept --why …` (docs/howto/incident.md)"
-        return Check("clock", False, f"it is not believed: {doubt}", accept)
-    return Check("clock", True, f"within {_SKEW_S:.0f} s of the database's")
+        return Check("clock", False, f"it is not believed: {found.doubt}", accept)
+    unsure = f"; {clock.said(found.unsure_s)} that nobody can vouch for" if found.unsure_s else ""
+    return Check("clock", True, f"within {_SKEW_S:.0f} s of the database's{unsure}")
 
 
 def _embargoes(db: Connection) -> list[Check]:

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from clearway.access import audience, embargo, tasks
+from clearway.access import audience, clockwatch, embargo, tasks
 from clearway.access.clockwatch import Database, Reading
 from clearway.access.marking import Marking
 from clearway.records.errors import ConflictError, ForbiddenError, InputError, NotFoundError
@@ -220,6 +222,46 @@ def test_the_loop_looks_at_both_clocks_and_freezes_nothing_that_is_right(
     tasks.embargoes(people.owner)
     with people.owner() as db:
         assert embargo.one(db, kept.embargo).ended_by is not None
+
+
+# (true seconds since the last look, by how much the clock is moved meanwhile, whether the machine starts anew)
+LOOKS = st.lists(
+    st.tuples(
+        st.sampled_from([5, 5, 120, 3_600]),
+        st.sampled_from([0, 45, 59, 59, 170, 300, 3_000, 86_400, -59, -4_000]),
+        st.sampled_from([False, False, False, True]),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(looks=LOOKS)
+def test_whatever_the_clock_does_it_ends_no_more_than_a_minute_and_three_for_each_restart_too_early(
+    people: People, kept: embargo.Embargo, looks: list[tuple[int, int, bool]]
+) -> None:
+    with people.owner() as db, db.transaction(force_rollback=True):
+        db.execute(
+            "update clearway.embargo set until = %s where embargo = %s", (NOW + 9_999 * HOUR, kept.embargo)
+        )
+        embargo.carry_out(db, look(NOW, 1_000, "boot 0"))
+        true, error, up_s, boot = NOW, 0, 1_000, 0
+        for passed, moved, restart in looks:
+            true, error = true + timedelta(seconds=passed), error + moved
+            boot, up_s = (boot + 1, 1) if restart else (boot, up_s + passed)
+            reading = look(true + timedelta(seconds=error), up_s, f"boot {boot}")
+            with db.transaction(force_rollback=True):  # were it due by this clock
+                db.execute(
+                    "update clearway.embargo set until = %s where embargo = %s", (reading.wall, kept.embargo)
+                )
+                (acted,) = embargo.carry_out(db, reading)
+            allowed = clockwatch.TOLERANCE * (boot + 1) + timedelta(minutes=3) * boot
+            assert acted.ended_by is None or timedelta(seconds=error) <= allowed, looks
+            if boot == 0 and abs(error) > 60:
+                assert acted.frozen
+            if embargo.carry_out(db, reading):
+                return  # frozen long before its hour, and armed anew only by somebody who has looked
 
 
 def test_a_log_from_the_future_freezes_it(

@@ -21,7 +21,7 @@ from clearway import ledger
 from clearway.access import approval, embargo, invitation
 from clearway.access.clockwatch import Reading
 from clearway.advisories.table import Table
-from clearway.app import backup, doctor, restore
+from clearway.app import backup, commands_backup, doctor, restore
 from clearway.app.backup_read import opened
 from clearway.ledger import sequencer
 from clearway.ledger import tree_store as tree
@@ -194,7 +194,7 @@ def test_the_file_is_the_owners_alone_and_holds_the_keys_only_when_asked(
     path = tmp_path / "plain.backup"
     manifest = backup.take(living.home, path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    seed = (living.home / "ledger" / "log.key").read_text("utf-8").strip().rpartition("+")[2]
+    seed = (living.home / "ledger" / "log.key").read_text("utf-8").strip().split("+", 4)[4]
     assert seed.encode() not in path.read_bytes()
     assert not any("key" in part.name for part in manifest.parts)
     with opened(path) as found:
@@ -435,6 +435,7 @@ def test_what_was_used_withdrawn_or_put_off_after_the_backup_does_not_come_back(
     people: People,
     empty_database: Callable[[], str],
     monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
     now = datetime.now(UTC)
@@ -457,6 +458,10 @@ def test_what_was_used_withdrawn_or_put_off_after_the_backup_does_not_come_back(
     done = restore.restore(tmp_path / "fresh", tmp_path / "one.backup")
     assert (done.ended.codes, done.ended.approvals, done.ended.embargoes) == (1, 1, 2)
     assert done.back.tokens >= 2
+    commands_backup._show_back(done)
+    told = capsys.readouterr().out
+    assert "1 one-time code or link, 0 sign-ins under way, 1 request for approval" in told
+    assert "frozen until a coordinator looks, since nothing is to end by itself: 2 embargoes" in told
     with Pool(url) as pool:
         with pool.owner() as db:
             assert embargo.carry_out(db, Reading(wall=now + timedelta(hours=2), boot="a", up_s=9)) == ()

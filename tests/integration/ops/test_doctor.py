@@ -71,6 +71,11 @@ def test_a_clock_that_is_not_believed_is_a_fault_with_its_reason(there: World) -
         )
     found = checks(there)["clock"]
     assert "it is not believed: the machine was started anew" in found.found
+    with connect(there.url, autocommit=True) as db:
+        db.execute("update clearway.clock_mark set high = '-infinity', unsure_s = 7200")
+    told = checks(there)["clock"]
+    assert told.ok
+    assert "2:00:00 that nobody can vouch for" in told.found
     assert "--accept" in found.mend
 
 
