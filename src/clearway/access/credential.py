@@ -118,7 +118,7 @@ def make_session(
         owner,
         "session.begun",
         f"credential/{made_as}",
-        {"person": person, "by": by},
+        {"person": person, "by": by, **({"hands": list(hands)} if hands else {})},
         aud=audience.of(owner, own(home_of(owner, person))),
     )
     return made

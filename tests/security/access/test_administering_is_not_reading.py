@@ -9,12 +9,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from msgspec.json import decode
 
-from clearway.access import approval, invitation, local, lowering, organisation, person
-from clearway.access.marking import Marking
-from clearway.records.errors import ConfigError, ConflictError, ForbiddenError
-from clearway.records.principal import Principal
+from clearway.access import invitation, local, organisation, person
+from clearway.records.errors import ConfigError, ForbiddenError
 from clearway.store.scalar import scalar
 from people import People, Somebody
 
@@ -135,78 +132,3 @@ def test_a_token_is_the_machines_by_nothing_that_its_holder_says(people: People)
         assert scalar(owner, "select count(*) from clearway.credential where machine") == 0
     with pytest.raises(ConfigError, match="permission denied"), people.acting(people.admin) as db:
         db.execute("update clearway.credential set machine = true")
-
-
-# What a barred person asked for.
-
-
-@pytest.fixture
-def wider(people: People, hospital: int, chief: Somebody) -> tuple[Somebody, int, int]:
-    """Who asked for an asset to be TLP:GREEN, the asset, and the request."""
-    asker = people.somebody(hospital, "coordinator", "operator")
-    with people.acting(asker) as db:
-        red = scalar(
-            db,
-            "select clearway.intern_audience(array[clearway.intern_clause(array[clearway.find_group('staff', %s)])])",
-            (hospital,),
-        )
-        asset = scalar(
-            db,
-            "insert into clearway.asset (org, aud, name) values (%s, %s, 'gw') returning asset",
-            (hospital, red),
-        )
-        me = decode(scalar_text(db), type=Principal)
-        found = lowering.one(db, me, "asset", asset)
-        change = lowering.change(db, me, found, Marking(tlp="GREEN"), "all may know")
-        assert change.approval is not None
-    return asker, asset, change.approval.approval
-
-
-def scalar_text(db: Db) -> str:
-    row = db.execute("select clearway.whoami()::text").fetchone()
-    assert row is not None
-    return str(row[0])
-
-
-def audience_of(people: People, asset: int) -> int:
-    with people.owner() as owner:
-        return scalar(owner, "select aud from clearway.asset where asset = %s", (asset,))
-
-
-def test_barring_withdraws_what_somebody_asked_for_and_says_so(
-    people: People, chief: Somebody, wider: tuple[Somebody, int, int]
-) -> None:
-    asker, asset, which = wider
-    before = audience_of(people, asset)
-    with people.acting(people.admin) as db:
-        person.set_active(db, asker.person, active=False)
-    with people.acting(chief) as db:
-        assert approval.one(db, which).verdict == "withdrawn"
-        entry = db.execute(
-            "select actor, content from clearway.log_entry where act = 'approval.withdrawn'"
-        ).fetchone()
-        assert entry is not None
-        assert entry[0] == people.admin.person
-        assert entry[1] == f'{{"barred":{asker.person},"kind":"marking","subject":"asset/{asset}"}}'
-    with pytest.raises(ConflictError), people.acting(chief) as db:
-        approval.decide(db, which, "approved")
-    assert audience_of(people, asset) == before
-
-
-@pytest.mark.parametrize("how", ["barred", "without a role"])
-def test_what_is_asked_by_who_has_not_the_right_any_more_is_not_carried_out(
-    people: People, hospital: int, chief: Somebody, wider: tuple[Somebody, int, int], how: str
-) -> None:
-    asker, asset, which = wider
-    before = audience_of(people, asset)
-    with people.owner() as owner:
-        if how == "barred":  # as it was before barring withdrew anything
-            owner.execute("update clearway.person set active = false where person = %s", (asker.person,))
-        else:
-            for role in asker.roles:
-                person.revoke(owner, asker.person, hospital, role)
-    with pytest.raises(ForbiddenError, match="barred, or has not the right"), people.acting(chief) as db:
-        approval.decide(db, which, "approved")
-    assert audience_of(people, asset) == before
-    with people.acting(chief) as db:
-        assert approval.decide(db, which, "refused").verdict == "refused"

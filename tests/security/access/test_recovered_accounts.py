@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.json import decode
 
 from clearway.access import approval, credential, invitation, person
 from clearway.records.errors import ConfigError, ForbiddenError
@@ -130,6 +131,12 @@ def test_what_comes_of_a_code_remembers_who_made_it(
     which = asked(people, key, org)
     assert "one-time code" in refused(people, people.admin.key, which)
     approves(people, chief.key, which)
+    with people.acting(chief) as db:
+        rows = db.execute(
+            "select act, content from clearway.log_entry where act like 'approval.%%' order by entry"
+        )
+        told = {act: decode(content).get("hands") for act, content in rows}
+    assert told == {"approval.asked": [people.admin.person], "approval.approved": None}
     # And the other way about.
     assert "one-time code" in refused(people, key, asked(people, people.admin.key, org))
 
