@@ -30,7 +30,7 @@ class MemoryLog:
         self.leaves: list[bytes] = []  # as they stand in bundles
         self.tiles: dict[Tile, bytes] = {}
         self.checkpoints: list[Note] = []
-        self.epoch: Epoch | None = None
+        self.chain: list[Epoch] = []
         self.log_keys = [
             LogKey(number=1, vkey=key.public.text(), endorsement="", retired=False),
         ]
@@ -52,6 +52,48 @@ class MemoryLog:
         return log
 
     @property
+    def epoch(self) -> Epoch | None:
+        return self.chain[-1] if self.chain else None
+
+    @epoch.setter
+    def epoch(self, one: Epoch) -> None:
+        self.chain = [e for e in self.chain if e.number < one.number] + [one]
+
+    def restart(
+        self, kept: int, *, forged: Sequence[int] = (), old_root: bytes = b"", told: bool = True
+    ) -> Epoch:
+        """Goes on from the first `kept` entries as a new epoch, as whoever holds the key can: with `forged` ones."""
+        number = self.chain[-1].number + 1 if self.chain else 2
+        epoch = Epoch(number=number, old_size=self.size, old_root=old_root or self.root(self.size), kept=kept)
+        del self.leaves[kept:], self.opened[kept:]
+        for at in forged:
+            self.put(at, self.opened[at].header or "{}", '{"n":"forged"}')
+        self.checkpoints = [c for c in self.checkpoints if int(c.text.split("\n")[1]) <= kept]
+        if forged:
+            self.rebuild()
+        self.tiles = t.grow(0, leaf_hashes(b"".join(self.leaves)), {})
+        self.chain.append(epoch)
+        header = f'{{"act":"ledger.epoch_opened","subject":"epoch/{number}"}}'
+        content = f'{{"epoch":{number},"kept":{kept},"old_root":"{epoch.old_root.hex()}","old_size":{epoch.old_size}}}'
+        self.append(header if told else '{"act":"asset.added"}', content)
+        self.sign()
+        return epoch
+
+    def put(self, at: int, header: str, content: str) -> None:
+        """Another entry in the place of one; the tree is not changed."""
+        salts = [secrets.token_bytes(32) for _ in range(2)]
+        self.opened[at] = Opening(self.opened[at].entry, header, salts[0], content, salts[1])
+        self.leaves[at] = bundled([leaf_of(header_hash(salts[0], header), content_hash(salts[1], content))])
+
+    def append(self, header: str, content: str) -> None:
+        """One more entry, with its place in the tree, not signed yet."""
+        salts = [secrets.token_bytes(32) for _ in range(2)]
+        leaf = leaf_of(header_hash(salts[0], header), content_hash(salts[1], content))
+        self.opened.append(Opening(self.size + 1, header, salts[0], content, salts[1]))
+        self.tiles.update(t.grow(self.size, leaf_hashes(bundled([leaf])), self.tiles))
+        self.leaves.append(bundled([leaf]))
+
+    @property
     def size(self) -> int:
         return len(self.leaves)
 
@@ -71,7 +113,7 @@ class MemoryLog:
         return t.hashes(t.root_ranges(size), self.tiles)[0] if size else EMPTY_ROOT
 
     def note(self, size: int, key: SigningKey | None = None) -> Note:
-        text = Checkpoint(origin=self.origin, size=size, root=self.root(size), epoch=self.epoch).text()
+        text = Checkpoint.of(self.origin, size, self.root(size), self.chain).text()
         return Note(text, ((key or self.key).sign(text),))
 
     def sign(self) -> Note:
@@ -93,7 +135,7 @@ class MemoryLog:
         return self.log_keys
 
     def epochs(self) -> list[Epoch]:
-        return [self.epoch] if self.epoch else []
+        return self.chain
 
     def elsewhere(self) -> list[str]:
         return []

@@ -201,6 +201,17 @@ def _jobs(db: Connection) -> list[Check]:
     ]
 
 
+def _signing(db: Connection, home: Path) -> list[Check]:
+    """A log that this home must not sign: restored or rewritten, or with a restart that nobody opened."""
+    from clearway.ledger.sequencer import held_back
+
+    try:
+        why = held_back(db, home)
+    except ClearwayError as error:
+        return [Check("log signing", False, plain(error.what, 200), plain(error.mend, 300))]
+    return [Check("log signing", False, plain(why, 400), "see docs/howto/verify-the-log.md")] if why else []
+
+
 def _log(db: Connection, home: Path) -> list[Check]:
     """Whether entries get their places, whether this home can sign, and how old the newest backup is."""
     from clearway.ledger.keys import FOLDER, LOG_KEY
@@ -229,6 +240,8 @@ def _log(db: Connection, home: Path) -> list[Check]:
                 f"copy {FOLDER}/ from the home that does, mode 0600",
             )
         )
+    elif keys:
+        found += _signing(db, home)
     if entries:
         old = backup is None or now - backup > _BACKUP_AFTER
         told = f"newest of {backup:%Y-%m-%d %H:%M} UTC" if backup else "none was ever taken"

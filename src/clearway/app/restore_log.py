@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from clearway.access import restored
 from clearway.ledger import keys as ledger_keys
 from clearway.ledger import tree_store as tree
-from clearway.ledger.check import verify_home, witness_of
-from clearway.ledger.checkpoint import of_note
+from clearway.ledger.check import note_of, verify_home, witness_of
+from clearway.ledger.checkpoint import Checkpoint, of_note
 from clearway.ledger.epochs import open_epoch
+from clearway.ledger.going_on import check_sights
 from clearway.ledger.note import Note, parse_key, verified
+from clearway.ledger.seen import Seen, Sight, given_up
 from clearway.ledger.sequencer import signer_of
 from clearway.records.errors import IntegrityError
 
@@ -59,13 +61,26 @@ def verify(home: Path, witnesses: Sequence[str]) -> None:
 
 
 def of_witnesses(db: Connection, typed: Sequence[str]) -> tuple[list[str], list[Note]]:
-    """What can be held against the log as it was restored, and copies of checkpoints from after the backup."""
-    size = tree.head(db).size
+    """What can be held against the log as it was restored, and copies of checkpoints from after the backup.
+
+    Of the latter, what the witness has seen of before the backup is held against the log here.
+
+    Raises:
+        IntegrityError: the witness has seen another log.
+    """
+    now, chain = tree.head(db), [epoch for epoch, _ in tree.epochs(db)]
     seen, later = [], []
     for text in typed:
-        found = witness_of(text)
-        if isinstance(found, Note) and of_note(found).size > size:
-            later.append(found)
+        found, note = witness_of(text), note_of(text)
+        last = of_note(note) if note is not None else None
+        newer = now.epoch.number if now.epoch else 1
+        if note is not None and last is not None and (last.size > now.size or Sight.of(last).epoch > newer):
+            later.append(note)
+            known = found.sights if isinstance(found, Seen) else ()
+            before = [
+                s for s in known if s.size <= now.size and s.epoch <= newer and not given_up(last.chain, s)
+            ]
+            check_sights(db, chain, before, now.size)
         else:
             seen.append(text)
     return seen, later
@@ -75,7 +90,7 @@ def know_later(db: Connection, home: Path, notes: Sequence[Note]) -> None:
     """Makes the largest checkpoint that the log is known to have signed the one that the epoch gives up."""
     keys = [parse_key(key.vkey) for key in tree.keys(db)]
     last = signer_of(db, home).last()
-    for note in sorted(notes, key=lambda note: of_note(note).size):
+    for note in sorted(notes, key=lambda note: _reach(of_note(note))):
         checkpoint = of_note(note)
         if checkpoint.origin != tree.head(db).origin or all(verified(note, key) is None for key in keys):
             raise IntegrityError(
@@ -83,9 +98,14 @@ def know_later(db: Connection, home: Path, notes: Sequence[Note]) -> None:
                 where="--witness",
                 mend="give its copy of this log",
             )
-        if last is None or checkpoint.size > last.size:
+        if last is None or _reach(checkpoint) > _reach(last):
             ledger_keys.replace(home / ledger_keys.FOLDER / ledger_keys.SIGNED, note.render())
             last = checkpoint
+
+
+def _reach(checkpoint: Checkpoint) -> tuple[int, int]:
+    """How far a log was signed: a later epoch goes on from an earlier one, however large that was."""
+    return (checkpoint.epoch.number if checkpoint.epoch else 1, checkpoint.size)
 
 
 def void(db: Connection, backup: Backup) -> tuple[restored.Voided, restored.Back]:

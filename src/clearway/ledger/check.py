@@ -16,9 +16,11 @@ from . import verify as v
 from .bundle import Bundle
 from .checkpoint import of_note
 from .merkle import EMPTY_ROOT
-from .note import MAX_BYTES, SigningKey, VerifierKey, parse, parse_key
-from .verify_report import Report, text_of
+from .note import MAX_BYTES, Note, SigningKey, VerifierKey, parse, parse_key
+from .seen import HEAD, MOST_BYTES, Seen, Sight, seen
+from .verify_report import Report, Witnessed, text_of
 
+MAX_SEEN = max(4 * MAX_BYTES, MOST_BYTES)
 Progress = Callable[[int, int], None] | None
 
 
@@ -58,7 +60,8 @@ def verify_home(
     there is nothing to verify yet. It is not where the home has a key or a checkpoint, or a key or witness is named.
     Without `continues`, what was signed here last is not held against it: a backup that is put back is older.
     """
-    from .keys import FOLDER, LOG_KEY, SIGNED, last_signed
+    from .keys import FOLDER, LOG_KEY, SIGNED
+    from .memory import all_seen
     from .opened import opened
     from .stored import Stored, is_untouched, pending, snapshot
 
@@ -74,7 +77,7 @@ def verify_home(
             Stored(log.db, whole=True),
             key=pinned,
             own=own,
-            last=last_signed(home / FOLDER) if continues else None,
+            signed_here=all_seen(home / FOLDER) if continues else None,
             complete=complete,
             witnesses=vouching,
             pending=pending(log.db),
@@ -92,22 +95,46 @@ def key_of(text: str) -> VerifierKey:
 
 
 def witness_of(text: str) -> v.Witness:
-    """A witness's key, or its copy of a checkpoint, as typed or in a file.
+    """A witness's key, its copy of a checkpoint, or all that it has seen (`.seen`), as typed or in a file.
+
+    A copy `NAME.checkpoint` with a `NAME.seen` of the same log beside it is taken with it.
 
     Raises:
-        InputError: it is neither.
+        InputError: it is none of them.
     """
     if text.count("+") >= 2 and not Path(text).exists():
         return parse_key(text)
-    data = read_file(text).decode("utf-8", "replace")
+    data = read_file(text, MAX_SEEN).decode("utf-8", "replace")
+    if data.startswith(HEAD):
+        return _seen(data, text)
     if "\n\n" not in data:
         return parse_key(data)
     note = parse(data)
-    of_note(note)
+    checkpoint = of_note(note)
+    beside = Path(text).with_suffix(".seen")
+    if Path(text).suffix == ".checkpoint" and beside.exists():
+        found = _seen(read_file(str(beside), MAX_SEEN).decode("utf-8", "replace"), str(beside))
+        if found.origin == checkpoint.origin:
+            return found.also(Sight.of(checkpoint))
     return note
 
 
-def read_file(path: str) -> bytes:
+def note_of(text: str) -> Note | None:
+    """The checkpoint in the file of a witness's copy; None where it is no such file. Raises as `witness_of`."""
+    if not Path(text).is_file():
+        return None
+    data = read_file(text, MAX_SEEN).decode("utf-8", "replace")
+    return parse(data) if "\n\n" in data and not data.startswith(HEAD) else None
+
+
+def _seen(data: str, place: str) -> Seen:
+    found = seen(data)
+    if not found.sights:
+        raise InputError("nothing was seen", where=place)
+    return found if found.name else Seen(origin=found.origin, name="a home", sights=found.sights)
+
+
+def read_file(path: str, most: int = 4 * MAX_BYTES) -> bytes:
     """The bytes of a small file.
 
     Raises:
@@ -116,11 +143,11 @@ def read_file(path: str) -> bytes:
     """
     try:
         with Path(path).open("rb") as file:
-            data = file.read(4 * MAX_BYTES + 1)
+            data = file.read(most + 1)
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else "the name is no file's"
         raise UpstreamError(f"can't be read: {said}", where=path) from None
-    if len(data) > 4 * MAX_BYTES:
+    if len(data) > most:
         raise InputError("the file is too large for a key, checkpoint or proof", where=path)
     return data
 
@@ -153,12 +180,31 @@ def show(report: Report, out: TextIO) -> None:
         )
     for epoch in report.epochs:
         out.write(
-            f"  epoch {epoch.epoch}: a restore kept {epoch.kept:,} of {epoch.old_size:,} entries; {epoch.lost:,} lost\n"
+            f"  epoch {epoch.epoch}: a restore kept {epoch.kept:,} of {epoch.old_size:,} entries; {epoch.lost:,} lost; "
+            + (
+                f"of those kept, all {epoch.kept:,} are proved by what was seen before it\n"
+                if epoch.proved >= epoch.kept
+                else f"proved up to {epoch.proved:,} by what was seen before it, and that the other "
+                f"{epoch.kept - epoch.proved:,} are those of before is the word of who opened it\n"
+            )
+        )
+    if report.older:
+        out.write(
+            f"  {report.older:,} of these roots are signed by a key from before the one given, which does not vouch "
+            "for it; their leaves are under a later root that the given key, or one it endorsed, has signed\n"
         )
     for one in report.witnesses:
-        state = "vouches for" if one.ok else "does not vouch for: it has seen"
-        out.write(f"  {plain(one.name, 120)} {state} {one.size:,} entries\n")
+        out.write(f"  {plain(one.name, 120)}: {_state(one)}\n")
     if not report.witnesses:
         out.write("  no witness was asked: who holds the log's key could have rewritten it (--witness)\n")
     if not report.pinned:
         out.write("  the key is the log's own word; name one you know with --key\n")
+
+
+def _state(one: Witnessed) -> str:
+    if not one.ok:
+        return f"the log does not go on from what it has seen, {one.size:,} entries"
+    said = f"proved up to {one.proved:,} entries by what it has seen"
+    if one.given_up:
+        said += f"; {one.given_up:,} others that it has seen were given up by a restore"
+    return said

@@ -42,7 +42,7 @@ def add_commands(
     verify.add_argument("--key", metavar="KEY", help="the log's public key (NAME+ID+KEY, or a file with it)")
     verify.add_argument(
         "--witness", metavar="FILE|KEY", action="append", default=[],
-        help="a witness's copy of a checkpoint, or its public key; may be given again",
+        help="what a witness has seen (its .checkpoint or .seen), or its public key; may be given again",
     )  # fmt: skip
     verify.add_argument(
         "--complete", action="store_true",
@@ -73,7 +73,7 @@ def add_commands(
     witness.add_argument("--name", default="witness", help="the name it signs under, when its key is made")
     witness.add_argument("--key", metavar="KEY", help="the log's public key; needed with --from")
     witness.add_argument("--accept-epoch", metavar="N", type=int, default=0,
-                         help="co-sign the log although epoch N gave up entries that were seen")  # fmt: skip
+                         help="co-sign although epochs up to N gave up entries that were seen")  # fmt: skip
     witness.add_argument(
         "--show-key", action="store_true", help="print the witness's public key and do nothing else"
     )
@@ -237,6 +237,10 @@ def run_witness(args: argparse.Namespace) -> int:
             f"co-signed {seen.size:,} entries of {seen.origin}"
             + ("" if seen.kept else "; hand the line over:")
         )
+        if seen.proved < seen.seen:
+            print(
+                f"proved up to {seen.proved:,} of {seen.seen:,} entries that were seen before; a restore gave up others"
+            )
         if not seen.kept:
             print(seen.line)
     return 0

@@ -3,7 +3,7 @@
     ledger/log.key            signs checkpoints (Ed25519)
     ledger/log-pq.key         signs them a second time (ML-DSA-87); made when asked for
     ledger/log.key.N          the keys before, after a rotation
-    ledger/signed             the last checkpoint that was signed here
+    ledger/signed             the last checkpoint that was signed here; more of what was in `memory`
 
 The database holds public keys only. Who steals a key can sign checkpoints, but not for a witness.
 """
@@ -30,7 +30,7 @@ _MAX_FILE = 1 << 20
 
 
 class Signer:
-    """Signs checkpoints with the keys of one home, and remembers the last."""
+    """Signs checkpoints with the keys of one home."""
 
     def __init__(self, folder: Path, keys: list[SigningKey]) -> None:
         self.folder = folder
@@ -66,11 +66,6 @@ class Signer:
         """The signed note of a checkpoint."""
         text = checkpoint.text()
         return Note(text, tuple(key.sign(text) for key in self.keys))
-
-    def remember(self, note: Note) -> None:
-        """Keeps `note` as the last that was signed. Not synced: losing it only makes the check below weaker."""
-        with at(self.folder):
-            _replace(self.folder / SIGNED, note.render(), sync=False)
 
     def last(self) -> Checkpoint | None:
         """The last checkpoint that was signed here; None when there is none, or its file is damaged."""
@@ -133,8 +128,8 @@ def _replace(path: Path, text: str, *, sync: bool) -> None:
         sync_folder(path.parent)
 
 
-def replace(path: Path, text: str) -> None:
+def replace(path: Path, text: str, *, sync: bool = True) -> None:
     """Writes a file whole, synced, readable by its owner alone."""
     with at(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _replace(path, text, sync=True)
+        _replace(path, text, sync=sync)

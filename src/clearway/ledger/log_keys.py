@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[Any]
 
 
+_MOST = 1_000  # keys of one log
+
+
 def ensure_registered(db: Connection, signer: Signer) -> Signer:
     """The signer with those of its keys that the log knows; a log without keys gets to know them, by an act.
 
@@ -154,3 +157,32 @@ def followed(pinned: VerifierKey, keys: Sequence[tree.LogKey]) -> list[VerifierK
         if any(verified(note, by) is not None for by in trusted) and verified(note, key) is not None:
             trusted.append(key)
     return trusted
+
+
+def leading_to(pinned: VerifierKey, keys: Sequence[tree.LogKey]) -> list[VerifierKey]:
+    """The keys that came before `pinned`, of those that the holder names: `pinned` is endorsed by them, or by theirs.
+
+    `pinned` does not vouch for them: who names its own key as the one before can do so of anybody's. What they have
+    signed counts only under a checkpoint that a followed key has signed. Raises as `followed`.
+    """
+    endorsed = {key.vkey: key for key in keys[:_MOST] if key.endorsement}
+    known = {key.vkey: parse_key(key.vkey) for key in keys[:_MOST]}
+    found: list[VerifierKey] = []
+    wanted = [pinned]
+    while wanted:
+        one = endorsed.get(wanted.pop().text())
+        if one is None:
+            continue
+        note = parse(one.endorsement)
+        if note.text != _statement(known[one.vkey]):
+            raise IntegrityError("an endorsement is about another key", where=f"key {one.number}")
+        for key in known.values():
+            if (
+                key != pinned
+                and key not in found
+                and key.text() != one.vkey
+                and verified(note, key) is not None
+            ):
+                found.append(key)
+                wanted.append(key)
+    return found

@@ -1,7 +1,7 @@
 """The one writer of the tree: gives committed entries their places, in batches, and signs the result.
 
     1. The log's advisory lock is taken: whoever else integrates waits, or leaves.
-    2. What this home signed last is held against the database: a restored or rewritten one is not signed.
+    2. What this home signed last is held against the database (`going_on`): a restored or rewritten one is not signed.
     3. Entries that are committed and have no leaf are read, by number. An entry whose number is lower than one
        already placed, because its transaction took longer, is found again through `log_gap`.
     4. Their leaves are added to the tree, the tiles that changed are written, a checkpoint is signed.
@@ -21,14 +21,16 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from clearway.records.errors import ClearwayError, ConfigError, IntegrityError, UpstreamError
+from clearway.records.errors import ClearwayError, ConfigError, InputError, IntegrityError, UpstreamError
 
 from . import tiles as t
 from . import tree_store as tree
 from .checkpoint import Checkpoint
+from .going_on import chain_to_sign
 from .keys import Signer
 from .leaf import STRIDE, bundled, leaf_hashes, leaf_of
 from .log_keys import ensure_registered, known
+from .memory import remember
 from .merkle import EMPTY_ROOT
 from .note import Note
 from .tiles import ENTRIES, WIDTH, Tile
@@ -65,7 +67,7 @@ def integrate(db: Connection, signer: Signer, *, limit: int = BATCH, wait: bool 
     another integrates.
 
     Raises:
-        IntegrityError: the database is not the log that this home signed last.
+        IntegrityError: the database is not the log that this home signed last, or tells of a restart nobody opened.
         ConfigError: this home's key is not the one that signs this log.
     """
     note: Note | None = None
@@ -79,7 +81,7 @@ def integrate(db: Connection, signer: Signer, *, limit: int = BATCH, wait: bool 
         rows = _waiting(db, now, limit)
         had = tree.read_tiles(db, {*t.edge(now.size), Tile(ENTRIES, now.size // WIDTH)})
         root = _root(now.size, had)
-        _check_continues(db, signer, now, root)
+        chain = chain_to_sign(db, signer, now, root)
         if not rows:
             if now.gaps:
                 _forget_gaps(db, [], now)
@@ -87,7 +89,7 @@ def integrate(db: Connection, signer: Signer, *, limit: int = BATCH, wait: bool 
         changed = _grown(now.size, [leaf_of(header, content) for _, header, content in rows], had)
         size = now.size + len(rows)
         root = _root(size, {**had, **changed})
-        note = signer.sign(Checkpoint(origin=now.origin, size=size, root=root, epoch=now.epoch))
+        note = signer.sign(Checkpoint.of(now.origin, size, root, chain))
         with db.pipeline():  # nothing is asked any more: one way for all of it
             tree.write_tiles(db, changed)
             entries = [row[0] for row in rows]
@@ -103,7 +105,7 @@ def integrate(db: Connection, signer: Signer, *, limit: int = BATCH, wait: bool 
             )
             _thin(db)
             db.execute("select pg_notify(%s, %s)", (CHANNEL, str(size)))
-    signer.remember(note)
+    remember(signer.folder, note)
     return Integrated(size=size, root=root, added=len(rows), more=len(rows) >= limit)
 
 
@@ -137,6 +139,24 @@ def signer_of(db: Connection, home: Path) -> Signer:
     """
     now = tree.head(db)
     return Signer.of_home(home, now.origin, make=not now.keys)
+
+
+def held_back(db: Connection, home: Path) -> str:
+    """Why `home` signs nothing more of the log, with the cure; "" where nothing holds it back. Changes nothing.
+
+    Raises:
+        ConfigError: the home has no key, or its files can't be read by their owner alone.
+    """
+    signer = signer_of(db, home)
+    with db.transaction():
+        if not _locked(db, wait=False):
+            return ""  # a batch is being signed at this moment
+        now = tree.head(db)
+        try:
+            chain_to_sign(db, signer, now, tree.root(db, now.size))
+        except (IntegrityError, InputError) as error:
+            return f"{error.what}: {error.mend}" if error.mend else error.what
+    return ""
 
 
 def follow(url: str, home: Path, stop: threading.Event) -> None:
@@ -204,26 +224,6 @@ def _locked(db: Connection, wait: bool) -> bool:
     if row is None or not row[0]:
         raise ClearwayError("the log is integrated in a transaction of its own", where="ledger")
     return bool(row[1] != "false")
-
-
-def _check_continues(db: Connection, signer: Signer, now: tree.Head, root: bytes) -> None:
-    last = signer.last()
-    if last is None or last.origin != now.origin or last.size == 0:
-        return
-    if now.epoch is not None and (now.epoch.old_size, now.epoch.old_root) == (last.size, last.root):
-        return  # the restart that gave this one up; what it kept is checked when it is opened
-    if last.size > now.size:
-        raise IntegrityError(
-            f"the database has {now.size:,} entries in its tree, and {last.size:,} were signed here",
-            where="ledger",
-            mend="it was restored from a backup: `clearway ledger epoch --reason …` goes on from it and says so",
-        )
-    if (root if last.size == now.size else tree.root(db, last.size)) != last.root:
-        raise IntegrityError(
-            f"the first {last.size:,} entries are not those that were signed here",
-            where="ledger",
-            mend="the log has been rewritten: keep it as evidence, and restore a backup",
-        )
 
 
 def _waiting(db: Connection, now: tree.Head, limit: int) -> list[tuple[int, bytes, bytes]]:

@@ -3,7 +3,8 @@
     1. Each checkpoint is read, and must be signed by a key of the log.
     2. Each leaf is hashed from its bundle and held against its level-0 tile.
     3. Each row of the tree is computed anew and held against the tiles above.
-    4. The root at the size of each checkpoint, and of what a witness has kept, is computed and compared.
+    4. The root at the size of each checkpoint, and of all that a witness has seen, is computed and compared. Only what
+       a restart says it did not keep is left out, and said to be.
     5. What is opened of an entry is hashed with its salt and held against its leaf.
 
 Nothing is believed for standing beside a signature: the tree is computed from the leaves alone.
@@ -15,15 +16,18 @@ from collections.abc import Callable, Iterable, Sequence
 
 from clearway.records.errors import InputError, IntegrityError
 
-from .checkpoint import Checkpoint, of_note
-from .log_keys import followed
+from .checkpoint import Checkpoint, Epoch, of_note
+from .log_keys import followed, leading_to
 from .merkle import EMPTY_ROOT
 from .note import Note, VerifierKey, parse, parse_key, verified
-from .verify_report import Report, Restart, Source, Witnessed, text_of
+from .seen import Seen, Sight, given_up
+from .verify_report import Report, Source, Witnessed, text_of
+from .verify_seen import Copy, copy_of, restarts
 from .verify_tree import Problems, TreeWalk
 
 _SHOWN = 20  # reasons; a log that is wrong throughout needs no more
-Witness = VerifierKey | Note
+_BEYOND = 4  # sights of more than the log has signed that are tried: each is a walk over all leaves
+Witness = VerifierKey | Note | Seen
 
 
 def verify(
@@ -32,6 +36,7 @@ def verify(
     key: VerifierKey | None = None,
     own: VerifierKey | None = None,
     last: Checkpoint | None = None,
+    signed_here: Seen | None = None,
     complete: bool = False,
     witnesses: Iterable[Witness] = (),
     pending: int = 0,
@@ -40,13 +45,17 @@ def verify(
     """Verifies all that `source` holds.
 
     `key` is a key of the log that the caller knows from elsewhere; without one the holder's own are believed, and
-    `pinned` says so. `own` is the key that signs where the caller is: the holder must know it. `last` is what was
-    signed there last: the log must begin with it, or be of an epoch that names it. With `complete`, a part that is
-    closed must be explained by an entry that says that it was erased. A witness is its key
-    (a checkpoint must bear its co-signature) or its own copy of a checkpoint (the log must begin with it). `progress`
-    is told leaves done and in all.
+    `pinned` says so. A key that came after others is taken too: what the others have signed is then proved by the
+    checkpoints that it has signed since. `own` is the key that signs where the caller is: the holder must know it.
+    `last` is what was signed there last, and `signed_here` what was before: the log must begin with them, but for what
+    an epoch says that it gave up. With `complete`, a part that is closed must be explained by an entry that says that
+    it was erased. A witness is its key (a checkpoint must bear its co-signature), its own copy of a checkpoint, or all
+    that it has seen (the log must begin with each, as with `last`). `progress` is told leaves done and in all.
     """
-    return _Verifier(source, key, own, last, complete, list(witnesses), progress).run(pending)
+    home = signed_here
+    if last is not None and last.size:
+        home = (home or Seen(origin=last.origin, name="", sights=())).also(Sight.of(last))
+    return _Verifier(source, key, own, home, complete, list(witnesses), progress).run(pending)
 
 
 class _Verifier:
@@ -55,7 +64,7 @@ class _Verifier:
         source: Source,
         key: VerifierKey | None,
         own: VerifierKey | None,
-        last: Checkpoint | None,
+        home: Seen | None,
         complete: bool,
         witnesses: list[Witness],
         progress: Callable[[int, int], None] | None,
@@ -63,27 +72,41 @@ class _Verifier:
         self.source = source
         self.key = key
         self.own = own
-        self.last = last
+        self.home = copy_of(home) if home else None
         self.complete = complete
         self.witnesses = witnesses
+        self.copies = [copy_of(w) for w in witnesses if not isinstance(w, VerifierKey)]
+        self.ancestors: list[VerifierKey] = []
         self.problems = Problems()
         self.walk = TreeWalk(source, self.problems, progress)
 
     def run(self, pending: int) -> Report:
         trusted = self._trusted()
-        if self.own is not None and self.own not in trusted:
+        if self.own is not None and self.own not in (*trusted, *self.ancestors):
             self.problems.add(-1, "the key that signs here is not among the keys of the log")
-        signed = self._signed(trusted)
+        signed, before = self._signed(trusted)
         newest = max((c for c, _ in signed), key=lambda c: c.size, default=None)
-        copies = [(of_note(w), w) for w in self.witnesses if isinstance(w, Note)]
-        size = self._reaches(newest.size if newest else 0, newest, copies)
-        known = [(c.size, c.root, "a checkpoint") for c, _ in signed]
-        known += [(c.size, c.root, "the witness's copy") for c, _ in copies if c.size <= size]
-        known += self._continues(newest, size)
+        chain = self.source.epochs()
+        self._check_chain(chain, [*(c for c, _ in signed), *before], newest)
+        size = self._reaches(newest.size if newest else 0, newest)
+        for checkpoint in before:
+            if checkpoint.size > size:
+                self.problems.add(-1, f"the checkpoint of {checkpoint.size} is not signed by the log's key")
+        before = [c for c in before if c.size <= size]
+        known = [(c.size, c.root, "a checkpoint") for c in (*(c for c, _ in signed), *before)]
+        known += [
+            (e.old_size, e.old_root, f"the tree that epoch {e.number} kept whole,")
+            for e in chain
+            if given_up(chain, Sight(epoch=e.number - 1, size=e.old_size, root=e.old_root)) is None
+        ]
+        origin = newest.origin if newest else ""
+        for copy in self._all_copies():
+            known += copy.expected(chain, origin, size, self.problems)
         self.walk.check(size, {s for s, _, _ in known})
         agreed = self._compare(known)
-        found = [self._witnessed(w, signed, size, newest) for w in self.witnesses]
-        epochs = self._epochs(newest)
+        found = self._witnesses(signed)
+        for epoch in chain:
+            self._check_told(epoch)
         for said in self.source.elsewhere():
             self.problems.add(-1, said)
         withheld = [leaf for leaf, entry in self.walk.closed_at.items() if entry not in self.walk.erased]
@@ -101,47 +124,36 @@ class _Verifier:
             first_bad=min(leaves, default=None),
             origin=newest.origin if newest else "",
             reasons=tuple(text for _, text in order[:_SHOWN]),
-            epochs=epochs,
+            epochs=restarts(chain, self._all_copies(), self.walk.roots),
             witnesses=tuple(found),
             keys=tuple(k.text() for k in trusted),
             pinned=self.key is not None,
             checkpoints=agreed,
+            older=len({c.size for c in before if self.walk.roots.get(c.size) == c.root}),
             opened=self.walk.opened,
             closed=self.walk.closed,
             withheld=tuple(withheld[:_SHOWN]),
             pending=pending,
         )
 
-    def _continues(self, newest: Checkpoint | None, size: int) -> list[tuple[int, bytes, str]]:
-        """What was signed here last, to be held against the tree."""
-        last = self.last
-        if last is None or not last.size:
-            return []
-        epoch = newest.epoch if newest else None
-        if epoch is not None and (epoch.old_size, epoch.old_root) == (last.size, last.root):
-            return []  # the restart that gave this one up
-        if newest is not None and newest.origin != last.origin:
-            self.problems.add(-1, "another log was signed here last")
-            return []
-        if last.size > size:
-            self.problems.add(size, f"the log has {size:,} entries, and {last.size:,} were signed here")
-            return []
-        return [(last.size, last.root, "what was signed here last,")]
+    def _all_copies(self) -> list[Copy]:
+        return [*self.copies, *([self.home] if self.home else [])]
 
-    def _reaches(
-        self, signed: int, newest: Checkpoint | None, copies: Sequence[tuple[Checkpoint, Note]]
-    ) -> int:
+    def _reaches(self, signed: int, newest: Checkpoint | None) -> int:
         """How far the tree is to be checked: to the newest checkpoint, or as far as another vouches for it.
 
         Where the newest checkpoint is gone or altered, no leaf need be wrong: a copy of it that is kept elsewhere shows
         whether the leaves are those that it was signed for.
         """
-        ours = [c for c, _ in copies if newest is None or c.origin == newest.origin]
-        known = [(c.size, c.root, "as the witness's copy of it shows") for c in ours]
-        if self.last is not None:
-            known.append((self.last.size, self.last.root, "as what was signed here last shows"))
-        for size, root, words in sorted(known, reverse=True):
-            if size > signed and self.walk.root_at(size) == root:
+        known = {
+            (sight.size, sight.root, copy.shows)
+            for copy in self._all_copies()
+            if newest is None or copy.seen.origin == newest.origin
+            for sight in copy.seen.sights
+            if sight.size > signed
+        }
+        for size, root, words in sorted(known, reverse=True)[:_BEYOND]:
+            if self.walk.root_at(size) == root:
                 self.problems.add(
                     -1, f"the checkpoint of {size:,} entries is gone or altered; its leaves are here, {words}"
                 )
@@ -154,20 +166,24 @@ class _Verifier:
         try:
             keys = self.source.keys()
             first = self.key or (parse_key(keys[0].vkey) if keys else None)
-            return followed(first, keys) if first else []
+            if first is None:
+                return []
+            self.ancestors = leading_to(first, keys)
+            return followed(first, keys)
         except (InputError, IntegrityError) as error:
             self.problems.add(-1, f"the keys of the log: {error}")
             return [self.key] if self.key else []
 
-    def _signed(self, trusted: list[VerifierKey]) -> list[tuple[Checkpoint, Note]]:
-        """The checkpoints that a trusted key has signed."""
-        found = []
+    def _signed(self, trusted: list[VerifierKey]) -> tuple[list[tuple[Checkpoint, Note]], list[Checkpoint]]:
+        """The checkpoints that a trusted key has signed, and those that only a key from before it has."""
+        found, before = [], []
         origins = set()
         for text in self.source.notes():
             try:
                 note = parse(text)
                 checkpoint = of_note(note)
-                if not _signers(note, trusted):
+                trusts = bool(_signers(note, trusted))
+                if not trusts and not _signers(note, self.ancestors):
                     raise IntegrityError(
                         f"the checkpoint of {checkpoint.size} is not signed by the log's key"
                     )
@@ -175,12 +191,38 @@ class _Verifier:
                 self.problems.add(-1, str(error))
                 continue
             origins.add(checkpoint.origin)
-            found.append((checkpoint, note))
+            if trusts:
+                found.append((checkpoint, note))
+            else:
+                before.append(checkpoint)
         if len(origins) > 1:
             self.problems.add(-1, "the checkpoints are of several logs")
         if not found:
             self.problems.add(-1, "there is no checkpoint signed by the log's key")
-        return found
+        return found, before
+
+    # Restarts
+
+    def _check_chain(
+        self, chain: Sequence[Epoch], signed: Sequence[Checkpoint], newest: Checkpoint | None
+    ) -> None:
+        """The restarts that the holder tells of must be those that checkpoints name, one after the other."""
+        if (newest.epoch if newest else None) != (chain[-1] if chain else None):
+            self.problems.add(-1, "the newest checkpoint names another epoch than the log")
+        if [e.number for e in chain] != list(range(2, len(chain) + 2)):
+            self.problems.add(-1, "the epochs that the log tells of are not one after the other")
+        odd = {e.number for c in signed for e in c.chain if e not in chain}
+        for number in sorted(odd):
+            self.problems.add(-1, f"a checkpoint names epoch {number} otherwise than the log")
+
+    def _check_told(self, epoch: Epoch) -> None:
+        """Where the entry that tells of a restart is shown, it has the same numbers."""
+        numbers = (epoch.number, epoch.old_size, epoch.old_root.hex(), epoch.kept)
+        told = self.walk.epochs.get(epoch.number)
+        if told is None and not self.walk.closed and self.walk.opened:
+            self.problems.add(-1, f"no entry tells of epoch {epoch.number}")
+        elif told is not None and numbers not in told:
+            self.problems.add(-1, f"the entry that tells of epoch {epoch.number} has other numbers")
 
     # Roots
 
@@ -198,32 +240,12 @@ class _Verifier:
                 )
         return len({size for size, _ in agreed})
 
-    def _witnessed(
-        self,
-        witness: Witness,
-        signed: list[tuple[Checkpoint, Note]],
-        size: int,
-        newest: Checkpoint | None,
-    ) -> Witnessed:
-        if isinstance(witness, VerifierKey):
-            return self._by_key(witness, signed)
-        copy = of_note(witness)
-        names = [s.name for s in witness.signatures if s.name != copy.origin] or ["the witness"]
-        same = self.walk.roots.get(copy.size) == copy.root
-        epoch = newest.epoch if newest else None
-        if newest is not None and copy.origin != newest.origin:
-            self.problems.add(-1, f"{names[0]} has kept a checkpoint of another log")
-            same = False
-        elif copy.size > size:
-            same = epoch is not None and (epoch.old_size, epoch.old_root) == (copy.size, copy.root)
-            if not same:
-                self.problems.add(size, f"{names[0]} has seen {copy.size} entries, the log has {size}")
-        elif not same and epoch and (epoch.old_size, epoch.old_root) == (copy.size, copy.root):
-            same = True  # the log grew again after the restart that gave this one up
-            self.problems.found = [
-                p for p in self.problems.found if not p[1].startswith(f"the witness's copy of {copy.size} ")
-            ]
-        return Witnessed(name=names[0], size=copy.size, root=text_of(copy.root), time=0, ok=same)
+    def _witnesses(self, signed: list[tuple[Checkpoint, Note]]) -> list[Witnessed]:
+        copies = iter(self.copies)
+        return [
+            self._by_key(w, signed) if isinstance(w, VerifierKey) else next(copies).told(self.walk.roots)
+            for w in self.witnesses
+        ]
 
     def _by_key(self, key: VerifierKey, signed: list[tuple[Checkpoint, Note]]) -> Witnessed:
         best: tuple[int, int, bytes] | None = None
@@ -239,21 +261,10 @@ class _Verifier:
             self.problems.add(-1, f"no checkpoint bears a co-signature of {key.name}")
             return Witnessed(name=key.name, size=0, root=text_of(EMPTY_ROOT), time=0, ok=False)
         size, when, root = best
+        ok = self.walk.roots.get(size) == root
         return Witnessed(
-            name=key.name, size=size, root=text_of(root), time=when, ok=self.walk.roots.get(size) == root
+            name=key.name, size=size, root=text_of(root), time=when, ok=ok, proved=size if ok else 0
         )
-
-    def _epochs(self, newest: Checkpoint | None) -> tuple[Restart, ...]:
-        told = self.source.epochs()
-        if (newest.epoch if newest else None) != (told[-1] if told else None):
-            self.problems.add(-1, "the newest checkpoint names another epoch than the log")
-        return tuple(
-            Restart(
-                epoch=e.number, old_size=e.old_size, old_root=text_of(e.old_root), kept=e.kept,
-                lost=e.old_size - e.kept,
-            )
-            for e in told
-        )  # fmt: skip
 
 
 def _signers(note: Note, keys: list[VerifierKey]) -> list[VerifierKey]:

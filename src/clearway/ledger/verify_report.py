@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+import msgspec
 from msgspec import Struct
 
 from .checkpoint import Epoch
@@ -52,13 +53,15 @@ class Source(Protocol):
 
 
 class Witnessed(Struct, frozen=True, kw_only=True):
-    """What a witness vouches for."""
+    """What a witness has seen, and how much of the log that proves."""
 
     name: str
-    size: int
+    size: int  # the last that it has seen
     root: str
     time: int  # seconds since 1970, 0 when its copy says none
-    ok: bool
+    ok: bool  # whether the log goes on from all that it has seen, but for what a restart says it gave up
+    proved: int = 0  # so many first entries of the log are those that it has seen
+    given_up: int = 0  # so many of the last entries that it has seen are gone
 
 
 class Restart(Struct, frozen=True, kw_only=True):
@@ -69,6 +72,9 @@ class Restart(Struct, frozen=True, kw_only=True):
     old_root: str
     kept: int
     lost: int  # entries that had been signed and are gone
+    proved: int = (
+        0  # of those kept, so many first ones are shown by a copy from before; the rest is the opener's word
+    )
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -85,10 +91,33 @@ class Report(Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...] = ()
     pinned: bool = False  # whether the caller named a key, or the holder's word was taken
     checkpoints: int = 0
+    older: int = 0  # of them, signed by a key from before the one named, under a later one that it signed
     opened: int = 0  # parts of entries whose text was checked
     closed: int = 0  # parts that are withheld or erased: committed to, not shown
     withheld: tuple[int, ...] = ()  # the first leaves of which a part is closed and no entry shown says why
     pending: int = 0  # acknowledged and without a leaf yet
+
+
+class _Told(Struct):
+    epoch: int
+    old_size: int
+    old_root: str
+    kept: int
+
+
+_decode_told = msgspec.json.Decoder(_Told).decode
+
+
+def numbers_of(content: str) -> tuple[int, int, str, int] | None:
+    """Of the content of an entry that tells of a restart: its number, old size, old root in hexadecimal, what it kept.
+
+    None where it tells none.
+    """
+    try:
+        told = _decode_told(content)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return None
+    return told.epoch, told.old_size, told.old_root, told.kept
 
 
 def text_of(root: bytes) -> str:

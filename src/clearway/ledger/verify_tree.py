@@ -11,12 +11,13 @@ from collections.abc import Callable
 
 from clearway.records.errors import IntegrityError
 
-from .leaf import STRIDE, leaf_hashes, opens
+from .leaf import STRIDE, Opening, leaf_hashes, opens
 from .merkle import EMPTY_ROOT, HASH_BYTES, fold, join, node_hash, perfect
 from .tiles import HEIGHT, WIDTH, Tile
-from .verify_report import Chunk, Source
+from .verify_report import Chunk, Source, numbers_of
 
 _ERASED = re.compile(r'"entry/([0-9]{1,18})"')
+_EPOCH = '"act":"ledger.epoch_opened"'
 _CLOSED = 100_000  # closed leaves that are remembered
 _MOST = 10_000  # problems that are kept
 _ROW = WIDTH * HASH_BYTES
@@ -49,6 +50,8 @@ class TreeWalk:
         # Leaf to entry, of those that are closed (0: the entry is not told).
         self.closed_at: dict[int, int] = {}
         self.erased: set[int] = set()  # entries that an entry says are erased
+        # The numbers that shown entries tell of each restart, by its own.
+        self.epochs: dict[int, set[tuple[int, int, str, int]]] = {}
 
     def root_at(self, size: int) -> bytes:
         """The root over the first `size` leaves as they stand; empty where there are not so many."""
@@ -135,8 +138,15 @@ class TreeWalk:
                 told = _ERASED.search(opening.header)
                 if told:
                     self.erased.add(int(told[1]))
+            if not wrong and opening.header is not None and _EPOCH in opening.header:
+                self._note_epoch(opening)
         self._note_closed(first, wide, chunk)
         return hashes
+
+    def _note_epoch(self, opening: Opening) -> None:
+        numbers = numbers_of(opening.content or "")
+        if numbers is not None:
+            self.epochs.setdefault(numbers[0], set()).add(numbers)
 
     def _note_closed(self, first: int, wide: int, chunk: Chunk) -> None:
         """Counts the parts that are not shown, and takes note of where."""

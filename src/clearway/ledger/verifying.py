@@ -88,7 +88,8 @@ def run(job: Job, home: Path, url: str) -> None:
     from clearway.store.connect import connect, translated
 
     from . import verify as v
-    from .keys import FOLDER, LOG_KEY, last_signed
+    from .keys import FOLDER, LOG_KEY
+    from .memory import all_seen
     from .note import SigningKey
     from .stored import Stored, pending, snapshot
 
@@ -98,7 +99,7 @@ def run(job: Job, home: Path, url: str) -> None:
         report = v.verify(
             Stored(db, whole=True),
             own=own,
-            last=last_signed(home / FOLDER),
+            signed_here=all_seen(home / FOLDER),
             pending=pending(db),
             progress=lambda done, size: job.progress(done, size, "leaves"),
         )

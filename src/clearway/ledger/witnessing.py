@@ -32,12 +32,17 @@ _TIMEOUT_S = 20.0
 
 
 class Seen(Struct, frozen=True, kw_only=True):
-    """What was co-signed. `kept` says whether the log has taken the line."""
+    """What was co-signed. `kept` says whether the log has taken the line.
+
+    Of what was seen before, `seen` entries, the first `proved` are those of the log now; a restart gave up the others.
+    """
 
     origin: str
     size: int
     line: str
     kept: bool
+    proved: int = 0
+    seen: int = 0
 
 
 class Log(Protocol):
@@ -83,16 +88,17 @@ def _observe(log: Log, witness: Witness, key: str | None, epoch: int) -> Seen:
     keys = log.keys()
     pinned = key_of(key) if key else _first(keys)
     note_text = log.checkpoint()
-    _, note = read(note_text)
+    newest, note = read(note_text)
     signing = [one for one in followed(pinned, keys) if verified(note, one) is not None]
     if not signing:
         raise IntegrityError(
             "the checkpoint is not signed by a key that the given one vouches for", where="checkpoint"
         )
+    standing = witness.standing(newest)
     checkpoint, line = witness.cosign(note_text, log.prove, signing[0], int(time.time()), accept_epoch=epoch)
     return Seen(
         origin=checkpoint.origin, size=checkpoint.size, line=line.line().rstrip("\n"),
-        kept=log.hand_over(checkpoint.size, line),
+        kept=log.hand_over(checkpoint.size, line), proved=standing.proved, seen=standing.seen,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from clearway.ledger import checkpoint as c
 from clearway.ledger import note as n
 from clearway.ledger.checkpoint import Checkpoint, Epoch
 from clearway.ledger.keys import Signer, load_or_make
+from clearway.ledger.memory import remember
 from clearway.records.errors import ClearwayError, ConfigError, InputError, IntegrityError
 
 # The example of the Go package golang.org/x/mod/sumdb/note.
@@ -188,7 +189,7 @@ def test_the_last_signed_checkpoint_is_remembered_and_a_torn_file_says_nothing(t
     signer = Signer.of_home(tmp_path, "log")
     assert signer.last() is None
     made = Checkpoint(origin="log", size=3, root=b"x" * 32)
-    signer.remember(signer.sign(made))
+    remember(signer.folder, signer.sign(made))
     assert signer.last() == made
     (tmp_path / "ledger" / "signed").write_bytes(b"log\n3\n\xff")
     assert signer.last() is None

@@ -74,7 +74,7 @@ def test_a_log_that_is_shorter_than_what_was_signed_here_is_found_without_a_witn
     assert bad(MemoryLog.of(300, batches=batches[:2], salt=b"s"), last=last).first_bad == 300
     header = '{"act":"asset.added","subject":"asset/other"}'
     rewritten = MemoryLog.of(SIZE, batches=batches, salt=b"s", headers={650: header})
-    assert "what was signed here last" in bad(rewritten, last=last).reasons[0]
+    assert "what was signed here" in bad(rewritten, last=last).reasons[0]
 
 
 def spoil_leaf(at: int) -> Callable[[MemoryLog], None]:
@@ -353,6 +353,41 @@ def test_keys_are_followed_from_the_pinned_one_by_endorsements() -> None:
     assert "about another key" in bad(found, key=KEY.public).reasons[0]
 
 
+def test_a_newer_key_of_the_chain_is_taken_and_what_was_signed_before_it_is_said() -> None:
+    found = log()
+    second = SigningKey(KEY.name, "ed25519", b"2" * 32)
+    third = SigningKey(KEY.name, "ed25519", b"3" * 32)
+    for number, key, by in ((2, second, KEY), (3, third, second)):
+        found.log_keys.append(
+            LogKey(
+                number=number, vkey=key.public.text(), endorsement=log_keys.endorse(by, key), retired=False
+            )
+        )
+    found.key = third
+    found.add(5)
+    for key, older in ((KEY, 0), (second, 3), (third, 3)):
+        report = verify(found, key=key.public, own=third.public)
+        assert (report.ok, report.older, report.pinned) == (True, older, True), report.reasons
+    # The older key proves nothing on its own: what it alone has signed is not believed, and no leaf by it.
+    found.key = KEY
+    found.add(5)
+    assert "not signed by the log's key" in bad(found, key=third.public).reasons[0]
+    assert verify(found, key=KEY.public).ok
+
+
+def test_a_key_that_only_says_it_came_before_proves_nothing() -> None:
+    second = SigningKey(KEY.name, "ed25519", b"2" * 32)
+    forger = SigningKey(KEY.name, "ed25519", b"f" * 32)
+    found = log()
+    endorsed = log_keys.endorse(forger, second)
+    found.log_keys = [
+        LogKey(number=1, vkey=forger.public.text(), endorsement="", retired=True),
+        LogKey(number=2, vkey=second.public.text(), endorsement=endorsed, retired=False),
+    ]
+    found.checkpoints = [found.note(SIZE, forger)]
+    assert "no checkpoint signed by the log's key" in " ".join(bad(found, key=second.public).reasons)
+
+
 def test_the_key_that_signs_here_must_be_one_of_the_log() -> None:
     other = SigningKey(KEY.name, "ed25519", b"o" * 32)
     assert "signs here" in bad(log(), own=other.public).reasons[0]
@@ -361,15 +396,10 @@ def test_the_key_that_signs_here_must_be_one_of_the_log() -> None:
 def test_a_restart_that_lost_entries_says_so_and_the_witness_holds_it_to_that() -> None:
     found = log()
     seen = found.checkpoints[-1]
-    old_root = found.root(SIZE)
-    # The backup had 300 entries; the log goes on from there.
-    del found.leaves[300:], found.opened[300:]
-    found.checkpoints = found.checkpoints[:2]
-    found.rebuild()
-    found.epoch = Epoch(number=2, old_size=SIZE, old_root=old_root, kept=300)
+    found.restart(300)  # the backup had 300 entries; the log goes on from there
     found.add(20)
     report = verify(found, witnesses=[seen])
-    assert report.ok
+    assert report.ok, report.reasons
     assert [(e.epoch, e.old_size, e.kept, e.lost) for e in report.epochs] == [(2, SIZE, 300, 400)]
     found.add(600)  # larger than before, and another tree
     assert verify(found, witnesses=[seen]).ok

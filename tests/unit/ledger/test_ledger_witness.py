@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clearway.ledger import note as n
-from clearway.ledger.checkpoint import Epoch, read
+from clearway.ledger.checkpoint import read
 from clearway.ledger.note import SigningKey
 from clearway.ledger.witness import Witness
 from clearway.records.errors import ClearwayError, ConflictError, InputError, IntegrityError, NotFoundError
@@ -85,15 +85,10 @@ def test_what_the_log_s_key_has_not_signed_is_refused(witness: Witness) -> None:
     assert witness.last(ORIGIN) is None
 
 
-def restarted(log: MemoryLog, kept: int, old_root: bytes | None = None) -> MemoryLog:
-    epoch = Epoch(number=2, old_size=log.size, old_root=old_root or log.root(log.size), kept=kept)
-    again = MemoryLog()
-    again.leaves, again.opened = log.leaves[:kept], log.opened[:kept]
-    again.checkpoints = []
-    again.rebuild()
-    again.epoch = epoch
-    again.add(10)
-    return again
+def restarted(log: MemoryLog, kept: int, old_root: bytes = b"") -> MemoryLog:
+    log.restart(kept, old_root=old_root)
+    log.add(9)
+    return log
 
 
 def test_a_restart_that_lost_nothing_seen_is_co_signed(witness: Witness) -> None:
