@@ -10,7 +10,13 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from clearway.records.errors import AuthenticationError, NotFoundError, TooLargeError, UsageError
+from clearway.records.errors import (
+    AuthenticationError,
+    ConflictError,
+    NotFoundError,
+    TooLargeError,
+    UsageError,
+)
 
 from .canonical import canonical
 
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
 
 READ = "content.read"
 ERASED = "ledger.erased"
+STAYS = (ERASED, "ledger.epoch_opened")  # what nothing else says: no part of such an entry is erased
 MAX_SUBJECTS = 1_000
 CLEAR = 0  # the audience of what everybody may read
 Part = Literal["header", "content"]
@@ -110,18 +117,25 @@ def erase(db: Connection, entry: int, parts: Iterable[Part], reason: str) -> int
 
     Raises:
         NotFoundError: there is no such entry, or the part is erased already.
+        ConflictError: the entry says of an erasure, or of a restart: nothing else does.
         UsageError: no part or no reason is given.
     """
     wanted = sorted(set(parts))
     if not wanted or not set(wanted) <= {"header", "content"} or not reason.strip():
         raise UsageError("nothing to erase, or no reason", mend="name header or content, and say why")
     row = db.execute(
-        "select aud, act is not null, content is not null from clearway.log_entry where entry = %s for update",
+        "select aud, act is not null, content is not null, act from clearway.log_entry where entry = %s for update",
         (entry,),
     ).fetchone()
     there = {} if row is None else {"header": row[1], "content": row[2]}
     if row is None or not all(there[part] for part in wanted):
         raise NotFoundError("no such entry, or it is erased", where=f"entry/{entry}")
+    if row[3] in STAYS:
+        raise ConflictError(
+            "this entry says of an erasure or of a restart: without it the log would not verify any more",
+            where=f"entry/{entry}",
+            mend="it stays; leave out of a reason what should not be read for ever",
+        )
     told = append(
         db, ERASED, f"entry/{entry}", {"entry": entry, "parts": wanted, "reason": reason}, aud=row[0]
     )

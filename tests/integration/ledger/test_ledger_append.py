@@ -15,7 +15,14 @@ from clearway.ledger.entries import Filter
 from clearway.ledger.keys import Signer
 from clearway.ledger.leaf import content_hash, header_hash
 from clearway.ledger.sequencer import integrate_all
-from clearway.records.errors import ForbiddenError, InputError, NotFoundError, TooLargeError, UsageError
+from clearway.records.errors import (
+    ConflictError,
+    ForbiddenError,
+    InputError,
+    NotFoundError,
+    TooLargeError,
+    UsageError,
+)
 from clearway.store.connect import translated
 from people import People
 
@@ -283,6 +290,35 @@ def test_what_is_erased_is_gone_its_hash_stays_and_an_entry_says_so(
     assert report.closed == len(parts)
     with pytest.raises(NotFoundError):
         erase(db, kept, parts, "again")
+
+
+@pytest.mark.parametrize("parts", [["header"], ["content"], ["header", "content"]])
+def test_the_entry_that_says_of_an_erasure_or_a_restart_is_not_erased_itself(
+    db: Db, signer: Signer, parts: list[Any]
+) -> None:
+    from clearway.ledger.epochs import open_epoch
+    from clearway.ledger.stored import Stored
+    from clearway.ledger.verify import verify
+
+    kept = append(db, "asset.added", "asset/1", {"owner": "somebody"}, aud=1)
+    integrate_all(db, signer)
+    with db.transaction():
+        told = erase(db, kept, ["content"], "asked for")
+    open_epoch(db, signer, "restored to try it")
+    (opened,) = entries.listed(db, Filter(act="ledger.epoch_opened"))
+    for entry in (told, opened.entry):
+        with pytest.raises(ConflictError, match="would not verify"):
+            erase(db, entry, parts, "that one too")
+        # Nor by the owner's own statement.
+        for part, change in (
+            ("header", "actor = null, credential = null, act = null, subject = null, at = null, header_salt = null, "
+                       "header_erased = 1"),
+            ("content", "content = null, content_salt = null, content_erased = 1"),
+        ):  # fmt: skip
+            if part in parts:
+                with pytest.raises(errors.DatabaseError, match="says of an erasure or a restart stays"):
+                    db.execute(f"update clearway.log_entry set {change} where entry = %s".encode(), (entry,))
+    assert verify(Stored(db, whole=True)).ok
 
 
 def test_nothing_is_erased_without_a_reason_or_a_part(shared: Db) -> None:
