@@ -166,6 +166,14 @@ def test_a_witness_watches_the_home_and_its_copy_and_key_vouch_for_it(
     code, seen, _ = run(log_home, capfd, "witness", "--state", state, "--json")
     assert (code, seen["kept"]) == (0, True)
     (copy,) = state.glob("*.checkpoint")
+    (lines,) = state.glob("*.seen")
+    code, report, _ = run(log_home, capfd, "verify", "--witness", lines, "--json")
+    assert (code, report["witnesses"][0]["name"]) == (0, "witness.example")
+    code, text, _ = run(log_home, capfd, "verify", "--witness", copy)
+    assert f"witness.example: proved up to {seen['size']:,} entries by what it has seen" in text
+    lines.write_text(lines.read_text() + "1 2")
+    assert run(log_home, capfd, "verify", "--witness", copy)[0] == 10, "a cut list is no smaller one"
+    lines.write_text(lines.read_text()[:-3])
     code, report, _ = run(log_home, capfd, "verify", "--witness", copy, "--witness", shown["key"], "--json")
     assert code == 0
     assert [(w["size"], w["ok"]) for w in report["witnesses"]] == [(seen["size"], True)] * 2
@@ -199,6 +207,12 @@ def test_keys_are_rotated_and_an_epoch_is_opened(log_home: Path, capfd: pytest.C
     code, after, _ = run(log_home, capfd, "key", "--rotate", "--post-quantum", "--json")
     assert code == 0
     assert [key["retired"] for key in after["keys"]] == [True, False, False]
+    # The key that is printed as signing verifies the whole log, and says what an older one has signed.
+    for key, older in zip(after["keys"], (False, True, True), strict=True):
+        code, report, _ = run(log_home, capfd, "verify", "--key", key["vkey"], "--json")
+        assert (code, report["older"] > 0) == (0, older)
+    code, text, _ = run(log_home, capfd, "verify", "--key", after["keys"][1]["vkey"])
+    assert "signed by a key from before the one given" in text
     code, epoch, _ = run(log_home, capfd, "epoch", "--reason", "restored to try it", "--json")
     assert (code, epoch["epoch"], epoch["lost"]) == (0, 2, 0)
     code, report, _ = run(log_home, capfd, "verify", "--key", before["keys"][0]["vkey"], "--json")
