@@ -2,8 +2,8 @@
 
 from clearway.store.ddl import before, run
 
-revision = "0077"
-down_revision = "0076"
+revision = "0078"
+down_revision = "0077"
 branch_labels = None
 depends_on = None
 
