@@ -206,7 +206,9 @@ def _subject(table: str, row_id: int) -> str:
 
 def _log(db: psycopg.Connection[Any], act: str, about: Approval, content: Mapping[str, object]) -> None:
     row = db.execute(
-        "select hands from clearway.credential where credential = clearway.my_credential()"
+        "select case when verdict is null then asked_hands else decided_hands end from clearway.approval "
+        "where approval = %s",
+        (about.approval,),
     ).fetchone()
     # Who let the caller in again may be the one who acts.
     hands = {"hands": row[0]} if row is not None and row[0] else {}
