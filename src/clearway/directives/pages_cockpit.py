@@ -22,6 +22,7 @@ from .api_parts import named
 from .attestation import AddressReport, Attested
 from .kept import addresses, issues, reports, triages
 from .kept.who import acting_in, between, now
+from .outlook import Outlook, outlook, support_words
 from .pages_attest import attesting, seen_of
 from .pages_figures import DAYS, Figures, figures
 from .pages_parts import (
@@ -62,6 +63,7 @@ class Line(Struct, frozen=True, kw_only=True):
     todo: addresses.ToDo | None
     notice: str
     issued: bool
+    devices: Outlook | None = None  # where the directive has lifecycle deadlines
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -116,7 +118,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
             org = org_of(db, home)
             day = now(db).date()
             todos = addresses.addressed_to(db, org.org, day) if org is not None else ()
-            lines = [_line(db, org, directive, todos, day) for directive in known(db)]
+            lines = [_line(db, org, directive, todos, day, provider) for directive in known(db)]
             # What binds comes first, what is over last.
             lines.sort(key=lambda x: (bool(x.notice), [*STANDINGS].index(x.standing), x.about.id))
             mine = me.may("operate", home.org if home else None)
@@ -152,7 +154,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
             if org is not None:
                 note.listed("addressed", f"organisation={org.slug}", addresses.audiences(db, org.org))
             todos = addresses.addressed_to(db, org.org, day) if org is not None else ()
-            items = [_told(_line(db, org, directive, todos, day)) for directive in known(db)]
+            items = [_told(_line(db, org, directive, todos, day, provider)) for directive in known(db)]
         if request.url.path.endswith(".csv"):
             names = Told.__struct_fields__
             body = csv_out.table(names, ([getattr(item, name) for name in names] for item in items))
@@ -264,6 +266,7 @@ def _cockpit(
         todos = addresses.addressed_to(db, org.org, day) if org is not None else ()
         found = about(db, org, directive, day)
         shown = _figures(db, provider, org, found, day, AT_ONCE)
+        devices = _devices(db, provider, org, found, day)
         held = standing_of(org, directive, todos)
         states = _reports(db, org, found, held, todos)
         books = {
@@ -278,7 +281,10 @@ def _cockpit(
             note,
             org,
             found.id,
-            len(books) + (shown is not None) + sum(s.last is not None for s in states),
+            len(books)
+            + (shown is not None)
+            + (devices is not None)
+            + sum(s.last is not None for s in states),
         )
         mine = me.may("operate", home.org if home else None)
         directs = [m for m in me.memberships if m.kind == "authority" and "direct" in m.rights]
@@ -290,6 +296,8 @@ def _cockpit(
         home=home,
         may=mine,
         figures=shown,
+        devices=devices,
+        support_words=support_words,
         drawn=_drawn(shown),
         tlp=private(home) if home else None,
         standing=held,
@@ -341,7 +349,12 @@ def _told(line: Line) -> Told:
 
 
 def _line(
-    db: psycopg.Connection[Any], org: Org | None, directive: str, todos: tuple[addresses.ToDo, ...], day: date
+    db: psycopg.Connection[Any],
+    org: Org | None,
+    directive: str,
+    todos: tuple[addresses.ToDo, ...],
+    day: date,
+    provider: Provider | None,
 ) -> Line:
     found = about(db, org, directive, day)
     return Line(
@@ -349,6 +362,7 @@ def _line(
         standing=standing_of(org, directive, todos),
         todo=next((t for t in todos if t.version.directive == directive), None),
         notice=found.table.notice(day) if found.table else "",
+        devices=_devices(db, provider, org, found, day),
         issued=org is not None and any(not v.imported for v in issues.versions(db, directive, org.slug)),
     )
 
@@ -373,6 +387,18 @@ def _figures(
             db, org.org, found.table, day, since=later(day, 1 - DAYS)
         )
         return figures(rows, found.table, day, most)
+    except ConfigError:  # this installation keeps no fleet
+        return None
+
+
+def _devices(
+    db: psycopg.Connection[Any], provider: Provider | None, org: Org | None, found: About, day: date
+) -> Outlook | None:
+    """What is due of edge devices; None where the directive asks nothing of them, or no fleet is kept."""
+    if org is None or found.duties is None or not found.duties.lifecycle:
+        return None
+    try:
+        return outlook(found.duties, (provider or default_provider()).edge_devices(db, org.org, day), day)
     except ConfigError:  # this installation keeps no fleet
         return None
 

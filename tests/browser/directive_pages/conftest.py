@@ -16,9 +16,12 @@ from directive_desk import Desk, furnish
 from intake_world import drop_database, new_database
 
 _HOSTILE = """with a as (select asset, org, aud from clearway.asset where name = 'water-gw'),
-n as (insert into clearway.asset (org, aud, name, owner, exposure, created)
-    select org, aud, left(p, 280), '', 'public', now() - interval '9 days' from a, unnest(%s::text[]) p
-    returning asset, org, aud)
+n as (insert into clearway.asset (org, aud, name, owner, exposure, edge, end_of_support, created)
+    select org, aud, left(p, 280), '', 'public', true, current_date - 5, now() - interval '9 days'
+    from a, unnest(%s::text[]) p
+    returning asset, org, aud),
+s as (insert into clearway.asset_exposure (asset, org, aud, exposure, since, said_by, recorded)
+    select asset, org, aud, 'public', current_date - 9, 'test', now() - interval '9 days' from n)
 insert into clearway.exposure (first_seen, asset, pv, flaw, org, aud, detected, clock, verdict)
     select now() - interval '9 days', n.asset, 2, 2, n.org, n.aud, current_date - 9, 1, 1 from n"""
 
@@ -34,6 +37,9 @@ def live(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
         owner.execute(FLEET)
         for slug in ("water", "hospital"):
             owner.execute(OF_ONE, {"slug": slug})
+        owner.execute(
+            "update clearway.asset set edge = true, end_of_support = current_date - 5 where name = 'hospital-gw'"
+        )
         owner.execute(_HOSTILE, ([p for name, p in CORPUS.items() if "nul" not in name],))
     desk.do("administrator@authority", issues.add_key, "authority", desk.key, "first")
     cockpit = Cockpit(desk, None)  # type: ignore[arg-type]  # asked in a browser

@@ -74,7 +74,8 @@ def test_axe_finds_nothing_serious_and_nothing_overflows(
     screens: Screens, live: Any, width: int, theme: str, part: slice
 ) -> None:
     screen = screen_of(screens, live, "operator@hospital", width=width, theme=theme)
-    for path in ("/directives", "/directives/bod-26-04", "/directives/triages")[part]:
+    own = ("/directives", "/directives/bod-26-04", "/directives/triages", "/directives/bod-26-02")
+    for path in (*own, "/directives/bod-26-04/attestation")[part]:
         screen.open(path)
         screen.axe()
         screen.fits()
@@ -94,3 +95,4 @@ def test_what_people_wrote_runs_nowhere(screens: Screens, live: Any) -> None:
     page.locator("#triage").get_by_role("button", name="__ran").first.click()  # one with a payload for a name
     page.wait_for_url("**/directives/triages/*")
     look(screen, page.url.removeprefix(live[1]), "/directives/triages", "/directives")
+    look(screen, "/directives/bod-26-02", "/directives/bod-26-04/attestation")

@@ -90,7 +90,7 @@ def make(
         rule = duties(directive)
         return lifecycle_report(
             rule,
-            provider.assets(db, org.org, as_of),
+            provider.edge_devices(db, org.org, as_of),
             as_of=as_of,
             organisation=org.slug,
             organisation_name=org.name,

@@ -57,6 +57,10 @@ class Provider(Protocol):
         """Every asset that was there on that day, decommissioned ones included."""
         ...
 
+    def edge_devices(self, db: psycopg.Connection[Any], org: int, as_of: date) -> Iterable[AssetTags]:
+        """As `assets`, of the devices at the network's edge alone."""
+        ...
+
     def rows(
         self, db: psycopg.Connection[Any], org: int, directive: Directive, as_of: date, *, since: date
     ) -> Iterable[ReportRow]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import LiteralString
 
 from msgspec import Struct
 
@@ -32,6 +33,12 @@ class AssetItem(Struct, frozen=True, kw_only=True):
     inventoried: datetime | None
     tlp: str
 
+
+# As `directives.lifecycle.bucket_of` has it: support that ends today has ended.
+_BUCKET: LiteralString = """(case when a.end_of_support is null then 'unknown'
+    when a.end_of_support <= (now() at time zone 'UTC')::date then 'ended'
+    when a.end_of_support <= (now() at time zone 'UTC')::date + interval '12 months' then 'within_12_months'
+    else 'later' end)"""
 
 ASSETS: Listing[AssetItem] = Listing(
     "assets",
@@ -70,6 +77,11 @@ ASSETS: Listing[AssetItem] = Listing(
         ),
         "kind": text("a.kind = any(%s)", "a.kind <> all(%s)"),
         "edge": flag("a.edge = any(%s)"),
+        "support": choice(
+            _BUCKET + " = any(%s)",
+            ("ended", "within_12_months", "later", "unknown"),
+            _BUCKET + " <> all(%s)",
+        ),
         "decommissioned": flag("(a.decommissioned is not null) = any(%s)"),
         "organisation": text("o.slug = any(%s)", "o.slug <> all(%s)"),
     },

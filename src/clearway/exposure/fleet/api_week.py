@@ -9,8 +9,10 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.params import QueryParameter
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clearway.access.reading import reading
+from clearway.directives.outlook import Outlook
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN
 from clearway.http.openapi import READ, gives
@@ -59,7 +61,8 @@ class WeekSaid(Struct, frozen=True, kw_only=True):
     """The week of one organisation. `redating`: dates are being counted anew by another version of the directive.
 
     `issued_by` is who issued that version here, "" for the table that ships. `old` is what of the loaded data is older
-    than its limit. `before_listed` of those overdue were due before they were first listed here (at least: of 500).
+    than its limit. `support` has the edge devices past their support or near its end, the first five of them by name.
+    `before_listed` of those overdue were due before they were first listed here (at least: of 500).
     """
 
     organisation: str
@@ -80,6 +83,7 @@ class WeekSaid(Struct, frozen=True, kw_only=True):
     notices: tuple[page_rule.Notice, ...]
     old: tuple[page_age.Old, ...]
     before_listed: int
+    support: Outlook | None
 
 
 class Uncovered(Struct, frozen=True):
@@ -211,4 +215,6 @@ def _week(found: page_week.Week, slug: str) -> WeekSaid:
         notices=found.notices,
         old=found.old,
         before_listed=found.plan.before_listed,
+        # As many as the page names; the list of assets has them all.
+        support=None if found.support is None else replace(found.support, devices=found.support.pressing[:5]),
     )

@@ -36,6 +36,7 @@ ASSETS: Facets = {
     "environment": ("production", "development", "unknown"),
     "exposure": ("public", "internal", "unknown"),
     "kind": (),
+    "support": ("ended", "within_12_months", "later", "unknown"),
     ORG: (),
 }
 FLAGS = ("edge", "decommissioned")  # of assets: yes or no, and nothing to leave out

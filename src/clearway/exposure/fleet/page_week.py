@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from . import listing, page_age, page_rule, page_why, ruling, traces, week
+from . import listing, page_age, page_rule, page_why, ruling, support, traces, week
 from .governed import Setting, settings
 from .wanted import Filter
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from clearway.advisories.table import Table
+    from clearway.directives.outlook import Outlook
 
 _LINES = 200
 _NAMED = 10  # vendor products by name
@@ -69,6 +70,8 @@ class Week(Struct, frozen=True, kw_only=True):
     notices: tuple[page_rule.Notice, ...] = ()
     old: tuple[page_age.Old, ...] = ()  # what of the data is older than its limit
     feeds_to_add: tuple[str, ...] = ()  # that would bring it anew
+    support: Outlook | None = None  # of edge devices; None where there is none to speak of
+    support_standing: str = "advisory"  # what its directive is to the organisation
 
 
 class Rest(Struct, frozen=True, kw_only=True):
@@ -112,6 +115,7 @@ def read(db: psycopg.Connection[Any], day: date, org: int | None, table: Table |
         limit=1,
     ).lines
     old = page_age.old(db, org, table.meta if table is not None else None, day)
+    devices = support.of_fleet(db, org, day)
     setting = Setting() if org is None else settings(db, [org], day=day)[org]
     directive = setting.table
     return Week(
@@ -138,6 +142,10 @@ def read(db: psycopg.Connection[Any], day: date, org: int | None, table: Table |
         notices=page_rule.notices(db, org, day) if org is not None else (),
         old=old,
         feeds_to_add=page_age.to_add(db, old),
+        support=devices if devices.pressing else None,
+        support_standing=page_why.standing_for(db, org, devices.directive, day)
+        if org is not None and devices.pressing
+        else "advisory",
     )
 
 

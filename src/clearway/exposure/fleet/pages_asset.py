@@ -10,6 +10,7 @@ from litestar.params import Body, FromPath
 from msgspec import structs
 
 from clearway.access.reading import reading
+from clearway.directives.outlook import support_words
 from clearway.http.acting import SIGNED_IN, acting, doorkeeper, needs
 from clearway.http.organisation import looked_as
 from clearway.http.pages import Address, Form, done, page
@@ -18,7 +19,7 @@ from clearway.records.principal import member_of
 from clearway.records.text import plain
 
 from . import asset as assets
-from . import described, inventory, listing, page_seen, page_upload, unjudged
+from . import described, inventory, listing, page_seen, page_upload, support, unjudged
 from . import page_asset_form as forms
 from .page_asked import day_in
 from .page_common import PAGE, table_of, table_or_none, today
@@ -290,6 +291,8 @@ def _one(
         exposed=forms.EXPOSED,
         environments=forms.ENVIRONMENTS,
         today=today(),
+        support=support.of_asset(kept, today()),
+        support_words=support_words,
     )
 
 

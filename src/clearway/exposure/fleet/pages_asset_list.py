@@ -11,10 +11,11 @@ from clearway.http.acting import SIGNED_IN
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Table, page
 
-from . import page_seen, unjudged
+from . import page_seen, support, unjudged
 from .api_asset_list import ASSETS
 from .page_asset_form import ENVIRONMENTS, EXPOSED
 from .page_common import PAGE, table_or_none, today
+from .support import support_chip
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -72,6 +73,8 @@ def handlers() -> list[HTTPRouteHandler]:
             none=not found.items and not asked.narrowed and not asked.cursor,
             exposed=EXPOSED,
             environments=ENVIRONMENTS,
+            today=today(),
+            support_of=lambda end: support_chip(end, today()),
         )
 
     @get(["/assets.json", "/assets.csv"], opt=SIGNED_IN, **PAGE)
@@ -97,6 +100,11 @@ def _facets(me: Principal) -> tuple[Facet, ...]:
             choices=tuple(Choice(k, v) for k, v in ENVIRONMENTS.items()),
         ),
         Facet(name="edge", label="At the network's edge", choices=(Choice("yes", "Yes"), Choice("no", "No"))),
+        Facet(
+            name="support",
+            label="Support",
+            choices=tuple(Choice(k, v) for k, v in support.BUCKETS.items()),
+        ),
         Facet(
             name="decommissioned", label="Decommissioned", choices=(Choice("yes", "Yes"), Choice("no", "No"))
         ),

@@ -8,6 +8,7 @@ from litestar import Request, Response, get
 from litestar.response import Redirect
 
 from clearway.access.reading import reading
+from clearway.directives.outlook import support_words
 from clearway.http.acting import PATIENT, SIGNED_IN, viewer
 from clearway.http.guard import PUBLIC
 from clearway.http.organisation import looked_as
@@ -47,6 +48,7 @@ def handlers() -> list[HTTPRouteHandler]:
             tlp=seen.tlp,
             week=found,
             seen=seen,
+            support_words=support_words,
             heading=_NUMBERS[len(found.steps)],
             home=home,
             no_table=table is None,

@@ -58,7 +58,7 @@ _ASSETS = """select a.asset, t.name, t.owner, t.sub_organisation, t.environment,
         select a.name, a.owner, a.sub_organisation, a.environment, a.kind, a.addresses, a.names, a.edge,
             a.end_of_support, a.eos_listed, a.decommissioned
         limit 1) t
-    where a.org = %(org)s and a.aud = any(%(auds)s) and a.created < %(end)s
+    where a.org = %(org)s and a.aud = any(%(auds)s) and a.created < %(end)s and (t.edge or not %(edge)s)
     order by a.asset"""
 
 # `h` is how the exposure was at the end of the day where it has changed since, `k` the same of its flaw.
@@ -101,6 +101,10 @@ class FleetRows:
         Its tags and its exposure are as they were said to be by then.
         """
         return [*self._assets(db, org, as_of).values()]
+
+    def edge_devices(self, db: psycopg.Connection[Any], org: int, as_of: date) -> list[AssetTags]:
+        """Every edge device that was there at the end of `as_of`, with its tags as they were."""
+        return [*self._assets(db, org, as_of, edge=True).values()]
 
     def found_on(self, db: psycopg.Connection[Any], org: int, asset: int, flaw: str) -> tuple[Found, ...]:
         """Where that flaw is or was on one of the organisation's assets, under the id it has now or had before.
@@ -201,10 +205,12 @@ class FleetRows:
                 named.add(key)
                 yield made
 
-    def _assets(self, db: psycopg.Connection[Any], org: int, as_of: date) -> dict[int, AssetTags]:
+    def _assets(
+        self, db: psycopg.Connection[Any], org: int, as_of: date, *, edge: bool = False
+    ) -> dict[int, AssetTags]:
         end = _end(as_of)
         auds = _shared(db, org, "asset")
-        rows = db.execute(_ASSETS, {"org": org, "auds": auds, "end": end}).fetchall()
+        rows = db.execute(_ASSETS, {"org": org, "auds": auds, "end": end, "edge": edge}).fetchall()
         exposed = said(db, (row[0] for row in rows), end)
         slug = db.execute("select slug from clearway.organisation where org = %s", (org,)).fetchone()
         return {row[0]: _tags(row, slug[0] if slug else "", exposed[row[0]], as_of) for row in rows}
