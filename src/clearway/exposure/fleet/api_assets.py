@@ -43,6 +43,7 @@ NameText = Annotated[str, QueryParameter(max_length=300)]
 SlugText = Annotated[str, QueryParameter(max_length=63, pattern="^[a-z0-9-]*$")]
 DayText = Annotated[str, QueryParameter(max_length=10, pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
 ExposedText = Annotated[str, QueryParameter(pattern="^(public|internal|unknown)$")]
+EnvironmentText = Annotated[str, QueryParameter(pattern="^(production|development|unknown)$")]
 Place = Annotated[int, QueryParameter(ge=0, le=2**31 - 1)]
 
 
@@ -308,10 +309,15 @@ def handlers() -> list[HTTPRouteHandler]:
         filename: NameText = "",
         name: NameText = "",
         exposure: ExposedText = "unknown",
+        environment: EnvironmentText = "unknown",
+        owner: NameText = "",
+        witness: NameText = "",
+        detected: DayText = "",
     ) -> Response[bytes]:
         """Its assets are found again by their identifiers or name, or made. `name` and `exposure` are for one asset.
 
-        What is in `set_aside` could not be used, and then what is missing is not taken to be gone.
+        `environment` and `owner` are of each of its assets. `witness` is the tool that saw it: each one's newest document
+        counts. `detected` is when it first saw these flaws: an earlier day than is kept counts. What is in `set_aside` could not be used, and then what is missing is not taken to be gone.
         """
 
         def act(me: Principal) -> Made:
@@ -325,7 +331,14 @@ def handlers() -> list[HTTPRouteHandler]:
                 _there(body),
                 filename,
                 today(),
-                page_upload.NewAsset(name=name, exposure=exposure, said_by=me.name),  # type: ignore[arg-type]
+                page_upload.NewAsset(
+                    name=name,
+                    exposure=exposure,  # type: ignore[arg-type]  # checked with the address, as the environment is
+                    said_by=me.name,
+                    witness=witness,
+                    details=assets.Details(owner=owner, environment=environment),  # type: ignore[arg-type]
+                ),
+                detected=page_asked.day_in(detected, "detected"),
             )
             return Made(record=made)
 

@@ -52,7 +52,9 @@ def add_exposure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     setting.add_argument("--justification", default="", metavar="WORD", help="of not_affected (OpenVEX)")
     setting.add_argument("--detail", default="", metavar="TEXT")
-    setting.add_argument("--until", type=day_of, metavar="DATE")
+    setting.add_argument(
+        "--until", type=day_of, metavar="DATE", help="the last day on which it counts; accepted needs it"
+    )
     setting.add_argument("--any-version", action="store_true", help="for later versions of the component too")
     setting.add_argument("--dry-run", action="store_true", help="say how many, and do nothing")
     setting.add_argument("--json", action="store_true")

@@ -49,11 +49,15 @@ class Uploaded(Struct, frozen=True, kw_only=True):
 
 
 class NewAsset(Struct, frozen=True, kw_only=True):
-    """An asset to be made for a document, unless there is one of that name."""
+    """What somebody says of the asset of a document, which is made unless there is one of that name.
+
+    Owner and environment are of each asset that the document speaks of, and `witness` saw all of them.
+    """
 
     name: str
     exposure: assets.Exposed = "unknown"
     said_by: str = ""
+    witness: str = ""
     details: assets.Details = assets.Details()
 
 
@@ -137,16 +141,25 @@ def to_asset(
 
 
 def to_organisation(
-    pool: Pool, key: str, table: Table, home: Membership, data: bytes, filename: str, day: date, new: NewAsset
+    pool: Pool,
+    key: str,
+    table: Table,
+    home: Membership,
+    data: bytes,
+    filename: str,
+    day: date,
+    new: NewAsset,
+    *,
+    detected: date | None = None,
 ) -> Landed:
     """Takes a document in for an organisation: its assets are found again, or made.
 
-    `new` says what somebody knows of the asset of a document that speaks of one.
+    `new` says what somebody knows of the asset of a document that speaks of one; `detected` is as in `take.take`.
 
     Raises: as `to_asset`, and InputError for a document of more assets than somebody would wait for.
     """
     read = read_fleet(data, filename)
-    observed = read.observed
+    observed = tuple(_about(seen, new) for seen in read.observed)
     if len(observed) > MOST_ASSETS:
         raise InputError(
             f"it speaks of {len(observed):,} assets",
@@ -171,7 +184,7 @@ def to_organisation(
         observed, asset = (_said(observed[0], new, filename),), _chosen(pool, key, home.org, new)
     passed: list[SetAside] = []
     found = observe.observe(
-        pool, key, table, home.org, observed, data, day, whole=not read.set_aside, place=filename,
+        pool, key, table, home.org, observed, data, day, detected=detected, whole=not read.set_aside, place=filename,
         file=take.file_of(filename), asset=asset, passed_over=passed,
     )  # fmt: skip
     if asset is not None:
@@ -183,7 +196,7 @@ def to_organisation(
 
 
 def _said(seen: Observed, new: NewAsset, filename: str) -> Observed:
-    """The observation with what somebody says of its asset."""
+    """The one observation with what its asset is called and how exposed it is, as somebody says."""
     own = "" if seen.name in ("", filename, NAMELESS) else seen.name.strip()
     name = new.name.strip() or own or filename.partition(".")[0]
     if not name:
@@ -191,11 +204,16 @@ def _said(seen: Observed, new: NewAsset, filename: str) -> Observed:
     seen = replace(seen, name=name[:300])
     if new.exposure != "unknown":
         seen = replace(seen, exposure=new.exposure, exposure_by=new.said_by, exposure_since=None)
+    return seen
+
+
+def _about(seen: Observed, new: NewAsset) -> Observed:
+    """An observation with what somebody says of all assets of its document."""
     if new.details.owner:
         seen = replace(seen, owner=new.details.owner)
     if new.details.environment != "unknown":
         seen = replace(seen, environment=new.details.environment)
-    return seen
+    return replace(seen, witness=Witness(tool=new.witness)) if new.witness else seen
 
 
 def _chosen(pool: Pool, key: str, org: int, new: NewAsset) -> int | None:

@@ -66,7 +66,7 @@ def handlers() -> list[HTTPRouteHandler]:
         """Takes an inventory in, and makes the assets that it speaks of."""
         values = {
             k: forms.text(data, k)
-            for k in ("name", "exposure", "environment", "owner", "organisation", "text")
+            for k in ("name", "exposure", "environment", "owner", "organisation", "witness", "detected", "text")
         }
         me = doorkeeper(request).of(request)
         assert me is not None
@@ -85,11 +85,13 @@ def handlers() -> list[HTTPRouteHandler]:
                     name=values["name"],
                     exposure=forms.exposed(values["exposure"] or "unknown"),
                     said_by=me.name,
+                    witness=values["witness"],
                     details=assets.Details(
                         owner=values["owner"],
                         environment=values["environment"] or "unknown",  # type: ignore[arg-type]  # checked there
                     ),
                 ),
+                detected=day_in(values["detected"], "detected"),
             )
         except (InputError, ConflictError, ConfigError) as error:
             return _adding(request, forms.wrong(values, error))

@@ -273,7 +273,7 @@ def _row(asset: AssetTags, row: Any, tier: Tier, end: datetime) -> ReportRow:
     ) = row
     status, since, reason = _STATUS[word], _day(decided), detail or ""
     if status == "accepted" and until is not None and until < _day(end - timedelta(days=1)):
-        status, since, reason = "open", until, f"accepted until {until}"
+        status, since, reason = "open", until + timedelta(days=1), f"accepted until {until}"
     if gone is not None and gone < end and status not in ("fixed", "not_affected"):
         # Gone with its component, or only what the sources say of it has changed.
         since = _day(gone)
