@@ -103,6 +103,14 @@ def test_what_no_source_speaks_of_is_said_when_it_is_added_and_shown(home: Path,
     (added,) = _json(home, "inventory", "add", str(sbom), "--asset", "web")
     assert (added["appeared"], added["unjudged"]) == (1, "")
     assert _json(home, "inventory", "show", "fw-1")["unjudged"]["count"] == 1
+    told = run("--home", home, "inventory", "diff", "fw-1").stdout.decode()
+    assert said in told
+    sbom.write_bytes(document("pkg:pypi/django@4.3"))
+    _json(home, "inventory", "add", str(sbom), "--asset", "web")
+    told = run("--home", home, "inventory", "diff", "web").stdout.decode()
+    assert "0 new exposures, 1 ended" in told
+    assert "  ended: CVE-2026-0001 in django 4.1" in told
+    assert _json(home, "inventory", "diff", "web")["over"][0]["flaw"] == "CVE-2026-0001"
 
 
 def test_what_can_not_be_read_is_set_aside_and_the_rest_lands(home: Path, tmp_path: Path) -> None:  # noqa: F811

@@ -6,7 +6,9 @@ from datetime import date
 
 import pytest
 
+from clearway.directives import load
 from clearway.exposure.fleet import follow, rule, status
+from clearway.exposure.fleet.report_rows import PROVIDER
 from clearway.exposure.fleet.wanted import Filter
 from clearway.records.errors import ConflictError, InputError
 from fleet_world import DAY, Fleet
@@ -101,6 +103,22 @@ def test_an_acceptance_ends_with_its_day(mine: Fleet) -> None:
         with mine.owner() as owner:
             follow.tick(owner, date(2026, 11 if day == 30 else 12, day))
         assert mine.lines()[0].status == word
+
+
+def test_a_report_of_a_day_after_an_acceptance_says_open_since_the_day_after_its_last(mine: Fleet) -> None:
+    web = mine.asset("web", day=DAY)
+    taken = mine.upload(web, "pkg:pypi/django@4.1", owned=True)
+    last = date(2026, 11, 30)
+    with mine.owner(DAY) as db:
+        status.decide(
+            db, taken.appeared, status.Decision(status="accepted", detail="replaced then", until=last)
+        )
+    told = []
+    for day in (last, date(2026, 12, 1), date(2026, 12, 9)):
+        with mine.acting() as db:
+            told += list(PROVIDER.rows(db, mine.org, load("bod-26-04"), day, since=DAY))
+    assert [r.status for r in told] == ["accepted", "open", "open"]
+    assert [r.status_since for r in told[1:]] == [date(2026, 12, 1)] * 2
 
 
 def test_a_bulk_act_does_what_its_preview_said_or_nothing(mine: Fleet) -> None:

@@ -88,3 +88,50 @@ def test_several_assets_at_once_are_told_as_one_by_one(site: Site) -> None:
         together = unjudged.of_assets(db, table, numbers, TODAY)
     assert len(numbers) > 2
     assert {a: b.count for a, b in together.items()} == {a: b.count for a, b in single.items() if b.count}
+
+
+def test_what_could_not_be_judged_of_an_inventory_stays_on_its_page(site: Site) -> None:
+    data = document("pkg:generic/firmware@1.0", "pkg:pypi/attrs@24.1")
+    taken = site.ask("POST", "/api/v1/inventories", site.operator, params={"name": "box-8"}, content=data)
+    (item,) = taken.json()["items"]
+    path = f"/inventories/{item['inventory']}"
+    for _ in range(2):  # and after a reload
+        shown = words(site.ask("GET", path, site.operator, page=True).text)
+        assert "1 component could not be: that nothing is said of it proves nothing. firmware 1.0" in shown
+    told = site.ask("GET", f"/api/v1{path}/difference", site.operator).json()["unjudged"]
+    assert (told["count"], [b["name"] for b in told["some"]]) == (1, ["firmware"])
+    # Of what another witness shows this one says nothing, and a newer one speaks for itself.
+    more = {"witness": "other", "name": "box-8"}
+    site.ask(
+        "POST",
+        "/api/v1/inventories",
+        site.operator,
+        params=more,
+        content=document("pkg:generic/loader@1"),
+    )
+    again = site.ask("GET", f"/api/v1{path}/difference", site.operator).json()["unjudged"]
+    assert [b["name"] for b in again["some"]] == ["firmware"]
+    site.ask("POST", "/api/v1/inventories", site.operator, params={"name": "box-8"}, content=document())
+    assert site.ask("GET", f"/api/v1{path}/difference", site.operator).json()["unjudged"] is None
+
+
+def test_a_difference_names_the_exposures_that_are_new_and_those_that_ended(site: Site) -> None:
+    def sent(*purls: str) -> str:
+        answer = site.ask(
+            "POST", "/api/v1/inventories", site.operator, params={"name": "box-9"}, content=document(*purls)
+        )
+        return f"/inventories/{answer.json()['items'][0]['inventory']}"
+
+    def named(path: str) -> tuple[list[str], list[str]]:
+        found = site.ask("GET", f"/api/v1{path}/difference", site.operator).json()
+        assert (found["appeared"], found["ended"]) == (len(found["new"]), len(found["over"]))
+        return [m["name"] for m in found["new"]], [m["name"] for m in found["over"]]
+
+    first, second = sent("pkg:pypi/django@4.1"), sent("pkg:pypi/flask@2.0")
+    third = sent("pkg:pypi/django@4.1", "pkg:pypi/flask@2.0")  # it comes back, and is new once more
+    assert [named(p) for p in (first, second, third)] == [
+        (["django"], []), (["flask"], ["django"]), (["django"], []),
+    ]  # fmt: skip
+    shown = words(site.ask("GET", second, site.operator, page=True).text)
+    assert "1 exposure new CVE-2026-0002 in flask 2.0 due" in shown
+    assert "1 exposure ended CVE-2026-0001 in django 4.1" in shown

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import httpx
 
-from fleet_site import Site
+from fleet_site import TODAY, Site
 
 
 def _send(site: Site, path: str, body: bytes, key: str = "", **query: str) -> httpx.Response:
@@ -96,3 +97,44 @@ def test_a_list_is_narrowed_by_any_name_of_a_flaw(site: Site) -> None:
         "POST", "/api/v1/exposures/count", site.operator, json={"query": "flaw=cve-2026-0001"}
     ).json()
     assert counted["total"] == len(answer.json()["items"])
+
+
+def test_a_document_for_an_organisation_says_all_that_the_command_says(site: Site) -> None:
+    early = TODAY - timedelta(days=9)
+    about = {
+        "name": "up-about", "filename": "p.txt", "environment": "production", "owner": "Ops",
+        "witness": "mine", "detected": early.isoformat(),
+    }  # fmt: skip
+    made = _send(site, "/api/v1/inventories", b"pkg:pypi/django@4.1\n", **about)
+    assert made.status_code == 201, made.text
+    (item,) = made.json()["items"]
+    kept = site.ask("GET", f"/api/v1/assets/{item['asset']}", site.operator).json()["details"]
+    assert (kept["environment"], kept["owner"]) == ("production", "Ops")
+    line = site.ask("GET", f"/api/v1/inventories/{item['inventory']}", site.operator).json()
+    assert line["witness"] == "mine"
+    (exposure,) = [e for e in site.exposures() if e["asset_name"] == "up-about"]
+    assert exposure["detected"] == early.isoformat()
+    for wrong in ({"environment": "moon"}, {"detected": "soon"}):
+        assert _send(site, "/api/v1/inventories", b"pkg:pypi/django@4.1\n", **wrong).status_code == 400
+
+
+def test_what_is_said_of_a_document_of_several_is_said_of_each(site: Site) -> None:
+    rows = b"host,vendor,product,version\nup-1,Acme,Teapot,1\nup-2,Acme,Teapot,1\n"
+    made = _send(site, "/api/v1/inventories", rows, filename="p.csv", owner="Ops", environment="development")
+    found = [
+        site.ask("GET", f"/api/v1/assets/{i['asset']}", site.operator).json()["details"]
+        for i in made.json()["items"]
+    ]
+    assert [(d["owner"], d["environment"]) for d in found] == [("Ops", "development")] * 2
+
+
+def test_the_form_of_a_new_inventory_has_the_day_of_detection(site: Site) -> None:
+    early = TODAY - timedelta(days=5)
+    site.ask(
+        "POST", "/assets/add", site.operator, page=True,
+        files={"file": ("p.txt", b"pkg:pypi/django@4.1\n")},
+        data={"name": "up-form", "exposure": "internal", "detected": early.isoformat(), "witness": "nessus"},
+    )  # fmt: skip
+    (exposure,) = [e for e in site.exposures() if e["asset_name"] == "up-form"]
+    assert exposure["detected"] == early.isoformat()
+    assert 'name="detected"' in site.ask("GET", "/assets/add", site.operator, page=True).text

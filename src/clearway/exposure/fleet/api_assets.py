@@ -23,9 +23,9 @@ from clearway.records.errors import InputError
 from clearway.records.principal import member_of
 
 from . import asset as assets
-from . import described, inventory, page_asked, page_seen, page_upload
+from . import described, inventory, page_asked, page_seen, page_upload, unjudged
 from .api_asset_list import ASSETS
-from .page_common import operating, table_of, today
+from .page_common import operating, table_of, table_or_none, today
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -316,8 +316,10 @@ def handlers() -> list[HTTPRouteHandler]:
     ) -> Response[bytes]:
         """Its assets are found again by their identifiers or name, or made. `name` and `exposure` are for one asset.
 
-        `environment` and `owner` are of each of its assets. `witness` is the tool that saw it: each one's newest document
-        counts. `detected` is when it first saw these flaws: an earlier day than is kept counts. What is in `set_aside` could not be used, and then what is missing is not taken to be gone.
+        `environment` and `owner` are of each of its assets. `witness` is the tool that saw it: each one's newest
+        document counts. `detected` is when it first saw these flaws: an earlier day than is kept counts.
+
+        What is in `set_aside` could not be used, and then what is missing is not taken to be gone.
         """
 
         def act(me: Principal) -> Made:
@@ -366,9 +368,13 @@ def handlers() -> list[HTTPRouteHandler]:
         responses=gives(inventory.Difference, *READ),
     )
     def difference(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[bytes]:
-        """Added, removed, and packages on both sides with another version."""
+        """Added, removed, and packages on both sides with another version; which exposures that made and ended (up to
+        2,000 of each are named); and what of it can't be judged today (up to 100 are named).
+        """
         with reading(request) as (db, me, note):
             found = inventory.difference(db, number)
+            bare = unjudged.of_inventory(db, table_or_none(request), number, today(), shown=100)
+            found = msgspec.structs.replace(found, unjudged=bare)
             note(f"inventory/{number}", [assets.one(db, found.inventory.asset).aud])
         return etag.response(request, msgspec.json.encode(found), me)
 

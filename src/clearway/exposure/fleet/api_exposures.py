@@ -63,7 +63,7 @@ Justification = Literal[
 
 
 class Say(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A status. `not_affected` needs a justification, `accepted` a `detail` and `until`, the last day on which it counts."""
+    """A status. `not_affected` needs a justification, `accepted` a `detail` and `until`, its last day."""
 
     status: Status
     justification: Justification = ""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _PAGE = 1_000  # assets of one statement
+_NAMED = 50  # exposures that a difference names without `--json`
 
 
 def add_inventory(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -177,7 +178,7 @@ def run_diff(args: argparse.Namespace) -> int:
     """Prints what an inventory changed; returns 0."""
     import msgspec
 
-    from . import inventory
+    from . import inventory, unjudged
 
     with opened(args) as here, here.pool.acting(here.key) as db:
         found = asset_named(here, db, args.asset, args.org)
@@ -188,6 +189,8 @@ def run_diff(args: argparse.Namespace) -> int:
         if chosen not in {d.inventory for d in documents}:
             raise NotFoundError(f"no inventory {chosen} of it", where=found.name)
         difference = inventory.difference(db, chosen)
+        bare = unjudged.of_inventory(db, table_of(args.home), chosen, here.day, shown=100)
+        difference = msgspec.structs.replace(difference, unjudged=bare)
     if args.json:
         sides = {side: [told(h, {}) for h in getattr(difference, side)] for side in ("added", "removed")}
         say_json(msgspec.to_builtins(difference) | sides)
@@ -198,4 +201,12 @@ def run_diff(args: argparse.Namespace) -> int:
     for c in difference.changed:
         say(f"~ {plain(c.name)} {plain(', '.join(c.before))} -> {plain(', '.join(c.after))}")
     say(f"{difference.appeared:,} new exposures, {difference.ended:,} ended")
+    for word, moved in (("new", difference.new), ("ended", difference.over)):
+        for m in moved[:_NAMED]:
+            due = f", due {m.due}" if word == "new" and m.due else ""
+            say(f"  {word}: {plain(m.flaw)} in {plain(f'{m.name} {m.version}'.strip())}{due}")
+        if len(moved) > _NAMED:
+            say(f"  {word}: {len(moved) - _NAMED:,} more; `--json` has them")
+    if bare is not None and bare.count:
+        say(plain(bare.words()))
     return 0

@@ -3,13 +3,15 @@
 # ruff: noqa: S608 - queries are composed of constants; what people type is always a parameter
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import zstandard
 from msgspec import Struct
 
 from clearway.records.errors import IntegrityError, NotFoundError
+
+from .unjudged import Unjudged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,8 +62,24 @@ class Changed(Struct, frozen=True, kw_only=True):
     after: tuple[str, ...]
 
 
+class Moved(Struct, frozen=True, kw_only=True):
+    """An exposure that an inventory made appear or ended, with what it is due by today."""
+
+    exposure: int
+    flaw: str
+    ecosystem: str
+    name: str
+    version: str
+    due: date | None
+
+
 class Difference(Struct, frozen=True, kw_only=True):
-    """What one inventory changed on its asset. A package on both sides is in `changed` alone."""
+    """What one inventory changed on its asset. A package on both sides is in `changed` alone.
+
+    `new` and `over` name the exposures that it made appear and ended, the first 2,000 of each that the caller may see;
+    of one that was taken by an earlier release none is named. `unjudged` is what of it can't be judged today, None for
+    one that a newer one has replaced.
+    """
 
     inventory: InventoryLine
     added: tuple[HeldLine, ...]
@@ -69,6 +87,9 @@ class Difference(Struct, frozen=True, kw_only=True):
     changed: tuple[Changed, ...]
     appeared: int
     ended: int
+    new: tuple[Moved, ...] = ()
+    over: tuple[Moved, ...] = ()
+    unjudged: Unjudged | None = None
 
 
 _COLUMNS = """inventory, asset, witness, format, name, created, received, encode(sha256, 'hex'), components,
@@ -193,6 +214,23 @@ def difference(db: psycopg.Connection[Any], inventory: int) -> Difference:
         ),
         appeared=line.appeared,
         ended=line.ended,
+        new=_moved(db, inventory, "appeared_as"),
+        over=_moved(db, inventory, "ended_as"),
+    )
+
+
+def _moved(db: psycopg.Connection[Any], inventory: int, column: str) -> tuple[Moved, ...]:
+    rows = db.execute(
+        f"""select e.exposure, f.id, v.ecosystem, v.name, v.version, e.due
+        from clearway.inventory i cross join lateral unnest(i.{column}) as w(exposure)
+        cross join lateral (select * from clearway.exposure x where x.exposure = w.exposure offset 0) e
+        cross join lateral (select * from clearway.package_version x where x.pv = e.pv offset 0) v
+        cross join lateral (select * from clearway.flaw x where x.flaw = e.flaw offset 0) f
+        where i.inventory = %s order by e.due nulls last, f.id, v.name, e.exposure""",
+        (inventory,),
+    )
+    return tuple(
+        Moved(exposure=r[0], flaw=r[1], ecosystem=r[2], name=r[3], version=r[4], due=r[5]) for r in rows
     )
 
 

@@ -66,7 +66,16 @@ def handlers() -> list[HTTPRouteHandler]:
         """Takes an inventory in, and makes the assets that it speaks of."""
         values = {
             k: forms.text(data, k)
-            for k in ("name", "exposure", "environment", "owner", "organisation", "witness", "detected", "text")
+            for k in (
+                "name",
+                "exposure",
+                "environment",
+                "owner",
+                "organisation",
+                "witness",
+                "detected",
+                "text",
+            )
         }
         me = doorkeeper(request).of(request)
         assert me is not None
@@ -207,9 +216,11 @@ def handlers() -> list[HTTPRouteHandler]:
             note(f"inventory/{number}", [kept.aud])
             lines = listing.page(db, Filter(asset=kept.asset, yes={"status": ("open",)}), limit=8).lines
             seen = page_seen.seen(db, [kept.aud])
+            bare = unjudged.of_inventory(db, table_or_none(request), number, today(), shown=100)
         return page(
             request,
             "exposure/inventory.html",
+            bare=bare,
             tlp=seen.tlp,
             found=found,
             line=found.inventory,

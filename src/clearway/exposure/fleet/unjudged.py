@@ -46,8 +46,9 @@ class Unjudged(Struct, frozen=True, kw_only=True):
             return ""
         least = "" if self.exact else "at least "
         noun = "component" if self.count == 1 else "components"
-        named = "; ".join(f"{f'{b.name} {b.version}'.strip()} ({b.reason})" for b in self.some)
-        more = f"; and {self.count - len(self.some):,} more" if self.count > len(self.some) else ""
+        some = self.some[:_SHOWN]
+        named = "; ".join(f"{f'{b.name} {b.version}'.strip()} ({b.reason})" for b in some)
+        more = f"; and {self.count - len(some):,} more" if self.count > len(some) else ""
         return f"{least}{self.count:,} {noun} could not be judged: {named}{more}"
 
 
@@ -90,15 +91,31 @@ def of_assets(
 
 def of_asset(db: psycopg.Connection[Any], table: Table | None, asset: int, day: date) -> Unjudged:
     """What the caller sees of it. Without a table nothing can be judged."""
+    return _of(db, table, asset, None, day, _SHOWN)
+
+
+def of_inventory(
+    db: psycopg.Connection[Any], table: Table | None, inventory: int, day: date, *, shown: int = _SHOWN
+) -> Unjudged | None:
+    """As `of_asset`, of what one inventory shows; None for one that a newer one has replaced, or that is not seen."""
+    row = db.execute(
+        "select asset, slot from clearway.inventory where inventory = %s and current", (inventory,)
+    ).fetchone()
+    return None if row is None else _of(db, table, row[0], row[1], day, shown)
+
+
+def _of(
+    db: psycopg.Connection[Any], table: Table | None, asset: int, slot: int | None, day: date, shown: int
+) -> Unjudged:
     from clearway.exposure.match import Matcher
 
     rows = db.execute(
         """select v.pv, v.name, v.version from clearway.held h join clearway.package_version v on v.pv = h.pv
-        where h.asset = %s and v.ecosystem <> 'reported' and not exists (
+        where h.asset = %s and (%s::int is null or h.seen >> %s & 1 = 1) and v.ecosystem <> 'reported' and not exists (
             select from clearway.exposure e where e.asset = h.asset and e.pv = h.pv and e.gone is null
                 and e.status = 0 and e.verdict = 2)
         order by v.ecosystem = 'vendor' desc, v.version = '' desc, v.pv limit %s""",
-        (asset, MOST + 1),
+        (asset, slot, slot, MOST + 1),
     ).fetchall()
     asked = rows[:MOST]
     matcher = None if table is None else Matcher(table, as_of=day)
@@ -108,4 +125,4 @@ def of_asset(db: psycopg.Connection[Any], table: Table | None, asset: int, day: 
         findings, reason = matcher.component(components[pv]) if matcher else ((), "no source is loaded")
         if reason and not any(f.verdict == "affected" for f in findings):
             found.append(Bare(name=name, version=version, reason=reason))
-    return Unjudged(count=len(found), some=tuple(found[:_SHOWN]), exact=len(rows) <= MOST)
+    return Unjudged(count=len(found), some=tuple(found[:shown]), exact=len(rows) <= MOST)
