@@ -206,5 +206,5 @@ def _state(one: Witnessed) -> str:
         return f"the log does not go on from what it has seen, {one.size:,} entries"
     said = f"proved up to {one.proved:,} entries by what it has seen"
     if one.given_up:
-        said += f"; {one.given_up:,} others that it has seen were given up by a restore"
+        said += f"; of what it has seen, the last {one.given_up:,} were given up by a restore"
     return said

@@ -141,6 +141,7 @@ class Witness:
             raise IntegrityError(
                 f"the checkpoint does not tell what became of epoch {old.epoch}, which was seen",
                 where=new.origin,
+                mend="a release before this one named the newest epoch alone: look again once the log has grown",
             )
         return found
 

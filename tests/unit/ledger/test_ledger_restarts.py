@@ -102,7 +102,10 @@ def test_a_single_copy_that_was_given_up_is_taken_and_says_that_it_proves_nothin
     with file.open("w") as out:
         check.show(report, out)
     said = file.read_text()
-    assert "proved up to 0 entries by what it has seen; 1 others that it has seen were given up" in said
+    assert (
+        "proved up to 0 entries by what it has seen; of what it has seen, the last 1 were given up by a restore"
+        in said
+    )
     assert "is the word of who opened it" in said
     assert "vouches" not in said
     assert not verify(log, key=KEY.public, witnesses=[middle]).ok, "an older one finds it"
@@ -215,6 +218,19 @@ def test_a_witness_of_an_older_release_goes_on_with_what_it_has(witness: Witness
         cosign(witness, log)
     cosign(witness, log, 2)
     assert [s.size for s in seen(file.read_text()).sights] == [SIZE, 651]
+
+
+def test_a_log_of_an_older_release_that_names_the_newest_epoch_alone_is_asked_again(witness: Witness) -> None:
+    log = watched(witness)
+    log.restart(350)
+    log.restart(351)
+    before, log.chain = log.chain, log.chain[1:]
+    log.sign()
+    with pytest.raises(IntegrityError, match=r"became of epoch 1.*once the log has grown"):
+        cosign(witness, log, 3)
+    log.chain = before
+    log.add(1)
+    assert cosign(witness, log, 3) == log.size
 
 
 # What the log tells of its restarts.
