@@ -91,9 +91,12 @@ def gone_back(owner: psycopg.Connection[Any], home: Path) -> str:
     if signed is None:
         return ""
     now = tree.head(owner)
-    if now.origin != signed.origin or now.size >= signed.size:
+    if now.origin != signed.origin:
         return ""
-    if now.epoch is not None and (now.epoch.old_size, now.epoch.old_root) == (signed.size, signed.root):
+    there, here = (1 if epoch is None else epoch.number for epoch in (now.epoch, signed.epoch))
+    if there < here:
+        return words(f"(its log is of epoch {there}, and epoch {here} was signed here)")
+    if there > here or now.size >= signed.size:  # an epoch that was opened after it says what was given up
         return ""
     return words(f"(its log has {now.size:,} entries, and {signed.size:,} were signed here)")
 

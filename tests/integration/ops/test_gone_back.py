@@ -13,9 +13,9 @@ from clearway.access import embargo, restored, tasks
 from clearway.access.local import ensure_house
 from clearway.app import cli
 from clearway.app.worker import joined
-from clearway.ledger import sequencer
+from clearway.ledger import memory, sequencer
 from clearway.ledger import tree_store as tree
-from clearway.ledger.checkpoint import Checkpoint
+from clearway.ledger.checkpoint import Checkpoint, Epoch
 from clearway.store.connect import connect
 from clearway.store.server import URL_VARIABLE
 from intake_world import World
@@ -49,13 +49,14 @@ def states(world: World, which: tuple[int, int]) -> list[tuple[str, bool]]:
     return [(one.frozen, one.ended_by is not None) for one in found]
 
 
-def signed_further(world: World, size: int) -> None:
-    """As if so many entries more had been signed here before the database went back."""
+def signed_further(world: World, size: int, epoch: Epoch | None = None) -> None:
+    """As if so many entries more, or under that epoch, had been signed here before the database went back."""
     signer = integrated(world)
     with connect(world.url) as db:
         now = tree.head(db)
-    signer.remember(
-        signer.sign(Checkpoint(origin=now.origin, size=now.size + size, root=b"r" * 32, epoch=now.epoch))
+    memory.remember(
+        signer.folder,
+        signer.sign(Checkpoint(origin=now.origin, size=now.size + size, root=b"r" * 32, epoch=epoch)),
     )
 
 
@@ -91,6 +92,16 @@ def test_before_an_epoch_is_opened_what_was_signed_here_tells_that_the_database_
     look(world)
     with connect(world.url) as db:
         assert db.execute("select count(*) from clearway.log_entry").fetchone() == before, "told once"
+
+
+def test_a_database_from_before_the_last_restore_has_gone_back_though_its_log_is_longer(
+    world: World, armed: tuple[int, int]
+) -> None:
+    signed_further(world, -1, Epoch(number=2, old_size=2, old_root=b"r" * 32, kept=1))
+    look(world)
+    assert [
+        (text.startswith("restored (its log is of epoch 1"), ended) for text, ended in states(world, armed)
+    ] == [(True, False)] * 2
 
 
 def test_a_log_that_goes_on_freezes_nothing(world: World, armed: tuple[int, int]) -> None:
