@@ -24,6 +24,7 @@ from . import answer, dictionary, due, follow
 from .acts import record
 from .due import Dated, Dater, FlawDates, loaded, said, settings
 from .shown import FIRST
+from .silent import pairs
 from .version import clean, digest_of, storable
 from .whose import DAY
 
@@ -222,20 +223,22 @@ def take(
         raise InputError(f"a detection lies {wrong}", where=inventory.name, mend=f"give {mend} day")
     told = witness_of(witness, inventory.format, file)
     digest = sha256(raw).digest()
-    same = db.execute(
-        """select inventory from clearway.inventory
-        where asset = %s and witness = %s and current and sha256 = %s""",
-        (asset, told, digest),
-    ).fetchone()
+    same, others = db.execute(
+        """select (select inventory from clearway.inventory
+                where asset = %(asset)s and witness = %(told)s and current and sha256 = %(digest)s),
+            exists (select from clearway.inventory where asset = %(asset)s and witness <> %(told)s and current)""",
+        {"asset": asset, "told": told, "digest": digest},
+    ).fetchone() or (None, False)
     if same is not None:
         dated = _detected(db, asset, day, prepared.digests, detected, given)
         if dated:
             org, aud = _owner(db, asset)
             content = {"asset": asset, "witness": told, "sha256": digest.hex(), "dated": dated}
-            record(db, "inventory.taken", f"inventory/{same[0]}", content, org=org, aud=aud)
-        return Taken(inventory=same[0], components=len(prepared.digests), dated=dated, unchanged=not dated)
+            record(db, "inventory.taken", f"inventory/{same}", content, org=org, aud=aud)
+        return Taken(inventory=same, components=len(prepared.digests), dated=dated, unchanged=not dated)
     problems = problems_of(inventory)
     unread = sorted({storable(c.name)[:1_000] for c in inventory.components if c.problem and c.name})
+    before = _apart(db, asset) if others else None
     row = db.execute(
         """select inventory, added, removed from clearway.fleet_take(
             %s, %b, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %b)""",
@@ -247,6 +250,8 @@ def take(
     assert row is not None
     document, added, removed = row
     org, aud = _owner(db, asset)
+    if before is not None:
+        added, removed = _united(db, asset, document, before, prepared.pvs, day)
     known = known or Known(db, day)
     appeared, ended = _expose(db, asset, org, document, known, detected, given)
     dated = 0 if fresh else _detected(db, asset, day, prepared.digests, detected, given)
@@ -274,6 +279,35 @@ def take(
         dated=dated,
         problems=tuple(problems),
     )
+
+
+def _apart(db: psycopg.Connection[Any], asset: int) -> list[int]:
+    """Has each witness show what it wrote, in place of what that means; returns what the asset held as it was shown."""
+    row = db.execute("select clearway.fleet_apart(%s)", (asset,)).fetchone()
+    assert row is not None
+    return list(row[0])
+
+
+def _united(
+    db: psycopg.Connection[Any], asset: int, document: int, before: list[int], pvs: Sequence[int], day: date
+) -> tuple[list[int], list[int]]:
+    """Has what one witness is silent on stand for what another says (`silent`); returns what came and what went."""
+    rows = db.execute(
+        """select pv from (
+            select v.pv, count(*) over (partition by v.ecosystem, v.name, v.version) as alike
+            from clearway.held h join clearway.package_version v on v.pv = h.pv
+            where h.asset = %s and v.ecosystem <> 'reported') x where alike > 1""",
+        (asset,),
+    ).fetchall()
+    means = pairs(dictionary.components(db, (pv for (pv,) in rows))) if rows else {}
+    row = db.execute(
+        "select added, removed, dated from clearway.fleet_unite(%s, %s, %s, %s, %s, %s)",
+        (asset, document, before, list(means), list(means.values()), list(pvs)),
+    ).fetchone()
+    assert row is not None
+    if row[2]:
+        due.date_again(db, day, assets=[asset])
+    return row[0], row[1]
 
 
 def problems_of(inventory: Inventory) -> list[str]:

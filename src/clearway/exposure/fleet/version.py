@@ -57,16 +57,20 @@ class Version(NamedTuple):
 
 def digest_of(component: Component) -> bytes:
     """What a version is known by: 32 bytes, equal exactly when the versions are one."""
+    return sha256(_ENCODE(key_of(component))).digest()
+
+
+def key_of(component: Component, *, silent: bool = False) -> tuple[object, ...]:
+    """All that a version is known by; `silent` without what tools leave out: architecture and source package."""
     c = component
+    source, source_version, arch = ("", "", "") if silent else (c.source_name, c.source_version, c.arch)
     text = "" if c.ecosystem else _bare(c.purl)
     # A package of an ecosystem is never looked up by its CPEs, which tools guess differently.
     cpes = () if c.ecosystem and c.ecosystem != judging.VENDOR else c.cpes
-    return sha256(
-        _ENCODE(
-            (c.ecosystem, c.name, c.version, c.source_name, c.source_version, c.commit, c.repo, c.arch,
-             c.module_stream, c.vendor, cpes, text, c.problem)
-        )
-    ).digest()  # fmt: skip
+    return (
+        c.ecosystem, c.name, c.version, source, source_version, c.commit, c.repo, arch, c.module_stream, c.vendor, cpes,
+        text, c.problem,
+    )  # fmt: skip
 
 
 def version_of(component: Component) -> Version:
