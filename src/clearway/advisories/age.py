@@ -6,6 +6,7 @@ the CVE list are judged together (many publish once a year), and so are CSAF pub
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
@@ -75,6 +76,20 @@ def aged(meta: Meta | None, day: date) -> tuple[Aged, ...]:
             )
         )  # fmt: skip
     return tuple(sorted((a for a in found if a is not None), key=lambda a: (a.dated, a.what, a.source)))
+
+
+def oldest(meta: Meta, day: date) -> date | None:
+    """The date of the oldest data that answers rest on: of the catalogue, the scores, the newest advisory, and each
+    source that is over its limit on `day` (`aged`). When it was loaded says nothing of that.
+
+    None where none of it has a date.
+    """
+    found = [a.dated for a in aged(meta, day) if a.rests or a.what != "advisories"]
+    newest = max((s.newest for s in meta.sources if s.covers), default="")
+    for text in (meta.kev.replace(".", "-"), meta.epss, newest):
+        with suppress(ValueError):  # not loaded, or dated by nobody
+            found.append(date.fromisoformat(text[:10]))
+    return min(found, default=None)
 
 
 def _groups(notes: Iterable[SourceNote]) -> dict[tuple[str, str, int], list[SourceNote]]:

@@ -254,7 +254,7 @@ def _audiences(db: psycopg.Connection[Any], org: int) -> list[int]:
 
 def _words(step: week.Step) -> str:
     assets = ", ".join(name for _, name in step.assets[:3]) + (" …" if len(step.assets) > 3 else "")
-    what = f"Update {step.name} to {step.to}" if step.to else f"Find the vendor's fix for {step.name}"
+    what = f"Update {step.called} to {step.to}" if step.to else f"Find the vendor's fix for {step.name}"
     until = f", due {step.due.isoformat()}" if step.due else ""
     unsaid = "" if step.to else " (no loaded source names a version)"
     return plain(f"{what} on {assets}{until}", 300 - len(unsaid)) + unsaid

@@ -30,7 +30,7 @@ from granian.server.embed import Server
 
 from clearway.access import local
 from clearway.advisories import osv_api as vulns
-from clearway.advisories.age import aged
+from clearway.advisories.age import oldest
 from clearway.advisories.live_table import LiveTable
 from clearway.advisories.record_source import RememberedRecords
 from clearway.advisories.stored_records import StoredRecords
@@ -117,24 +117,13 @@ def build(
 
 
 def _as_of(live: LiveTable) -> datetime | None:
-    """How old the data is that answers rest on, for the footer of pages: of the KEV catalogue, the EPSS scores, the
-    newest advisory, and each source that is over its limit, whichever is oldest. When it was loaded says nothing of
-    that. None before the first intake."""
+    """The date of the oldest data that answers rest on, for the footer of pages; None before the first intake."""
     try:
         meta = live.current(0).meta
     except ClearwayError:
         return None
-    days = [
-        meta.kev.replace(".", "-"),
-        meta.epss,
-        max((s.newest for s in meta.sources if s.covers), default=""),
-    ]
-    dated = []
-    for day in days:
-        with suppress(ValueError):
-            dated.append(datetime.fromisoformat(day[:10]).replace(tzinfo=UTC))
-    late = [datetime.combine(a.dated, time(), UTC) for a in aged(meta, datetime.now(UTC).date()) if a.rests]
-    return min([*dated, *late], default=None)
+    found = oldest(meta, datetime.now(UTC).date())
+    return None if found is None else datetime.combine(found, time(), UTC)
 
 
 def serve(

@@ -198,10 +198,14 @@ def read_documents(paths: Sequence[str]) -> list[VexDocument]:
     found: list[VexDocument] = []
     for path in paths:
         documents = []
+        passed_over = ""
         for piece in walk([path]):
             if isinstance(piece, Refused):
                 raise InputError(piece.reason, where=piece.place, mend="give VEX documents")
-            kind = detect.detect(piece.data, piece.place).kind
+            found_as = detect.detect(piece.data, piece.place)
+            kind = found_as.kind
+            if kind == "test-document":
+                passed_over = found_as.reason
             if kind not in ("openvex", "csaf", "csaf-vex", "cyclonedx-vex"):
                 continue
             for decoded in intake.decode(kind, piece.data, piece.place):
@@ -210,6 +214,12 @@ def read_documents(paths: Sequence[str]) -> list[VexDocument]:
                     d for d in (items if isinstance(items, tuple) else (items,)) if isinstance(d, VexDocument)
                 ]
         if not documents:
+            if passed_over:
+                raise InputError(
+                    f"is passed over as {passed_over}",
+                    where=path,
+                    mend="give it an id and a publisher of your own: those of examples and tests say nothing",
+                )
             raise InputError(
                 "holds no VEX document", where=path, mend="give OpenVEX, CSAF VEX or CycloneDX VEX"
             )

@@ -138,7 +138,7 @@ def test_data_that_is_older_than_its_limit_comes_first_on_the_page(told: Site) -
     assert old[0]["dated"] == "2026-01-01"
     assert old[0]["days"] > old[0]["limit"] == 21
     shown = _page(told)
-    assert shown.index(f"The data is {old[0]['days']} days old") < shown.index("Update ")
+    assert shown.index(f"{old[0]['title']} is {old[0]['days']} days old here") < shown.index("Update ")
 
 
 def test_a_fresh_record_of_another_source_does_not_make_old_data_new(told: Site) -> None:
@@ -154,7 +154,7 @@ def test_a_fresh_record_of_another_source_does_not_make_old_data_new(told: Site)
     assert "clearway feeds add osv:PyPI , then clearway feeds pull" in shown.replace(" ,", ",").replace(
         ",", " ,"
     )
-    assert f"data {before[0]['days']} days old" in shown.lower()
+    assert f"data up to {before[0]['days']} days old" in shown.lower()
 
 
 def test_vendor_products_that_no_source_names_are_told_by_name(told: Site) -> None:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearway.advisories.age import PRODUCTS, aged
+from clearway.advisories.age import PRODUCTS, aged, oldest
 from clearway.advisories.table_meta import Meta, SourceNote
 from clearway.exposure.fleet import page_age
 
@@ -45,6 +45,14 @@ def test_vendor_products_rest_on_the_cve_list_and_its_daily_additions() -> None:
     assert page_age.chosen([found], ["PyPI"]) == ()
     (whole,) = aged(meta(note("cve:fortinet", 900), note("cve:siemens", 40)), DAY)
     assert (whole.source, whole.days, whole.members) == ("cve", 40, ("cve:fortinet", "cve:siemens"))
+
+
+def test_the_age_of_the_data_is_that_of_the_oldest_of_what_answers_rest_on() -> None:
+    old = note("pypa", 777, ("PyPI",))
+    assert oldest(meta(old, note("rustsec", 1, ("crates.io",))), DAY) == aged(meta(old), DAY)[0].dated
+    assert oldest(meta(note("pypa", 2, ("PyPI",)), note("psf", 700)), DAY) == DAY - timedelta(days=2)
+    assert oldest(meta(note("pypa", 2, ("PyPI",)), kev="2026.11.01"), DAY) == date(2026, 11, 1)
+    assert oldest(meta(kev=""), DAY) is None
 
 
 def test_what_another_source_covers_does_not_rest_on_one_that_only_names_it() -> None:

@@ -35,10 +35,12 @@ class StepSaid(Struct, frozen=True, kw_only=True):
     be reached from outside. `to` is "" where no loaded source names a version: that is no word that there is none.
 
     `prerelease`: `to` is one, because no source names a release that ends it. `before_listed`: it was due before these
-    machines were first listed here.
+    machines were first listed here. `names` are the components that the update mends: all that come of one source
+    package, which `name` is then.
     """
 
     name: str
+    names: tuple[str, ...]
     ecosystem: str
     versions: tuple[str, ...]
     to: str
@@ -177,6 +179,7 @@ def _week(found: page_week.Week, slug: str) -> WeekSaid:
     steps = tuple(
         StepSaid(
             name=t.step.name,
+            names=t.step.names,
             ecosystem=t.step.ecosystem,
             versions=t.step.versions,
             to=t.step.to,

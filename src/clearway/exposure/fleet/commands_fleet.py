@@ -60,7 +60,7 @@ def run_setting(args: argparse.Namespace) -> int:
         say_json({**said, "version": now.table.version, "dated": moved})
     else:
         table = f"{now.directive} {now.table.version}"
-        say(f"{table}, policy {now.policy}, {now.retier}; {moved:,} dates moved")
+        say(f"{table}, policy {now.policy}, {now.retier}; {moved:,} exposures dated anew")
     return 0
 
 

@@ -174,9 +174,14 @@ def _told(db: psycopg.Connection[Any], step: week.Step, day: date, table: Table 
 def _others(db: psycopg.Connection[Any], step: week.Step) -> int:
     row = db.execute(
         """select count(*) from clearway.exposure e join clearway.package_version v on v.pv = e.pv
-        where e.asset = any(%s) and v.ecosystem = %s and v.name = %s and e.gone is null and e.status = 0
+        where e.asset = any(%s) and v.ecosystem = %s and v.name = any(%s) and e.gone is null and e.status = 0
             and e.verdict = 1 and e.exposure <> all(%s)""",
-        ([asset for asset, _ in step.assets[:_LINES]], step.ecosystem, step.name, list(step.exposures)),
+        (
+            [asset for asset, _ in step.assets[:_LINES]],
+            step.ecosystem,
+            list(step.names),
+            list(step.exposures),
+        ),
     ).fetchone()
     return row[0] if row else 0
 

@@ -25,7 +25,8 @@ def of(db: psycopg.Connection[Any], org: int) -> due.Setting:
 
 
 def choose(db: psycopg.Connection[Any], org: int, chosen: due.Setting, day: date) -> int:
-    """Chooses, and dates what stands anew; returns how many dates moved. What was shown before stays in the history.
+    """Chooses, and dates what stands anew; returns how many exposures have another date or rule. What was shown before
+    stays in the history.
 
     Raises:
         NotFoundError: no such directive ships or bears on the organisation.

@@ -11,6 +11,7 @@ from clearway.directives.kept import triages
 from clearway.directives.kept.who import now
 
 from . import patched
+from .shown import REPORTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,8 @@ _MOST = 200
 class Trace(Struct, frozen=True, kw_only=True):
     """One exposure that asks for a forensic triage. `book` is the number of the newest workbook about it, 0 for none.
 
-    `evidence`: that workbook has volatile evidence. `component` is the name that a workbook takes.
+    `evidence`: that workbook has volatile evidence. `component` is the name that a workbook takes. `reporter` is the
+    tool that says so where it names no package, "" where one is named.
     """
 
     exposure: int
@@ -36,6 +38,7 @@ class Trace(Struct, frozen=True, kw_only=True):
     directive: str
     book: int = 0
     evidence: bool = False
+    reporter: str = ""
 
 
 class Traces(Struct, frozen=True):
@@ -58,12 +61,15 @@ def traces(db: psycopg.Connection[Any], exposures: Sequence[int]) -> Traces:
     """Those of these exposures that ask for a forensic triage, and are there."""
     rows = db.execute(
         """select e.exposure, e.asset, a.name, f.id, v.purl, v.ecosystem, v.name, v.version, f.kev, c.directive,
-            o.slug, count(*) over ()
+            o.slug, case when v.ecosystem = %s then (
+                select i.witness from clearway.held h join clearway.inventory i on i.asset = h.asset and i.current
+                where h.asset = e.asset and h.pv = e.pv and h.seen >> i.slot & 1 = 1 order by i.slot limit 1) end,
+            count(*) over ()
         from clearway.exposure e join clearway.clock c on c.clock = e.clock and c.forensic
         join clearway.asset a on a.asset = e.asset join clearway.flaw f on f.flaw = e.flaw
         join clearway.package_version v on v.pv = e.pv join clearway.organisation o on o.org = e.org
         where e.exposure = any(%s) and e.gone is null order by e.exposure limit %s""",
-        (list(exposures), _MOST),
+        (REPORTED, list(exposures), _MOST),
     ).fetchall()
     if not rows:
         return Traces()
@@ -72,7 +78,21 @@ def traces(db: psycopg.Connection[Any], exposures: Sequence[int]) -> Traces:
         subject = kept.book.subject
         books.setdefault((subject.asset, subject.flaw, subject.component), kept)
     items = []
-    for exposure, asset, name, flaw, purl, ecosystem, package, version, kev, directive, org, _ in rows:
+    for (
+        exposure,
+        asset,
+        name,
+        flaw,
+        purl,
+        ecosystem,
+        package,
+        version,
+        kev,
+        directive,
+        org,
+        witness,
+        _,
+    ) in rows:
         named = patched.names(purl, ecosystem, package, version)
         book = next((b for n in named if (b := books.get((f"asset/{asset}", flaw, n))) is not None), None)
         items.append(
@@ -80,6 +100,7 @@ def traces(db: psycopg.Connection[Any], exposures: Sequence[int]) -> Traces:
                 exposure=exposure, org=org, asset=asset, asset_name=name, flaw=flaw, component=purl or named[1],
                 kev=kev, directive=directive, book=book.id if book else 0,
                 evidence=book is not None and any(e.volatile for e in book.book.evidence),
+                reporter=(witness or "a scanner") if ecosystem == REPORTED and package == flaw else "",
             )
         )  # fmt: skip
     return Traces(rows[0][-1], tuple(items))

@@ -11,6 +11,7 @@ from clearway.exposure.fixes import early_version
 from clearway.exposure.plan import least_that_ends
 
 from . import listed, listing
+from .version import component_of
 from .wanted import Filter
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _READ = 500
 _COUNTED = 100_000
+_NAMED = 4  # components of one step by name
 
 
 class Line(NamedTuple):
@@ -40,10 +42,19 @@ class Line(NamedTuple):
     kev: bool
     aud: int
     known: date  # since when
+    component: bytes
+
+    @property
+    def source(self) -> str:
+        """The source package that an operating system built it from, "" for what has none."""
+        return component_of(self.component).source_name
 
 
 class Step(Struct, frozen=True, kw_only=True):
     """One upgrade of one component, wherever it runs. `to` "" when no source names a fix.
+
+    `names` are all that the update mends: what an operating system builds from one source package comes together, and
+    `name` is then that package's.
 
     `prerelease`: `to` is one, because no source names a release that ends it. `before_listed`: all of it that is
     overdue was due before it was known here, the earliest on `first_listed`.
@@ -51,6 +62,7 @@ class Step(Struct, frozen=True, kw_only=True):
 
     ecosystem: str
     name: str
+    names: tuple[str, ...]
     versions: tuple[str, ...]
     to: str
     assets: tuple[tuple[int, str], ...]  # (asset, its name)
@@ -64,6 +76,14 @@ class Step(Struct, frozen=True, kw_only=True):
     prerelease: bool = False
     before_listed: bool = False
     first_listed: date | None = None
+
+    @property
+    def called(self) -> str:
+        """What is updated, in words: "busybox and ssl_client"."""
+        shown = [*self.names[:_NAMED]]
+        if len(self.names) > _NAMED:
+            shown.append(f"{len(self.names) - _NAMED} more of {self.name}")
+        return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -108,11 +128,8 @@ def plan(
         soon = Filter(org=org, due_to=until, yes=facets)
         first = [line.exposure for line in listing.page(db, soon, limit=_READ).lines]
         late = listing.counts(db, Filter(org=org, due_to=day - timedelta(days=1), yes=facets), ()).total
-    groups: dict[tuple[str, str], list[Line]] = {}
     lines = lines_of(db, first or ())
-    for line in lines:
-        groups.setdefault((line.ecosystem, line.name), []).append(line)
-    steps = sorted((_step(group, day) for group in groups.values()), key=_urgency)
+    steps = sorted((_step(group, day) for group in grouped(lines)), key=_urgency)
     return Plan(
         day=day,
         until=until,
@@ -125,10 +142,25 @@ def plan(
     )
 
 
+def grouped(lines: Sequence[Line]) -> list[list[Line]]:
+    """The lines by what one update ends: those of one component, and of all that the same source package builds where
+    the same version ends them. Pure."""
+    named: dict[tuple[str, str], list[Line]] = {}
+    for line in lines:
+        named.setdefault((line.ecosystem, line.name), []).append(line)
+    found: dict[tuple[str, str, str], list[Line]] = {}
+    for (ecosystem, name), group in named.items():
+        to = least_that_ends(ecosystem, (line.fixed for line in group))
+        # Not every tool tells what a package was built from: one that does speaks for the others.
+        source = next((s for line in group if (s := line.source)), "") if to else ""
+        found.setdefault((ecosystem, source or name, to), []).extend(group)
+    return [*found.values()]
+
+
 # Each is looked up by its number (`offset 0`), whatever the planner thinks of how few rows a policy lets through.
 _LINES = """select e.exposure, e.asset, a.name, a.exposure, f.id, v.ecosystem, v.name, v.version, e.due, c.tier,
     c.forensic, coalesce(n.fixed, '{}'), f.kev is not null, e.aud::int,
-    least((e.first_seen at time zone 'UTC')::date, e.detected)
+    least((e.first_seen at time zone 'UTC')::date, e.detected), v.component
 from unnest(%s::bigint[]) with ordinality as w(exposure, place)
 cross join lateral (select * from clearway.exposure x where x.exposure = w.exposure offset 0) e
 cross join lateral (select * from clearway.asset x where x.asset = e.asset offset 0) a
@@ -167,9 +199,11 @@ def _urgency(step: Step) -> tuple[Any, ...]:
 def _step(group: list[Line], day: date) -> Step:
     first = min(group, key=lambda line: line.due or date.max)
     to = least_that_ends(first.ecosystem, (line.fixed for line in group))
+    names = tuple(sorted({line.name for line in group}))
     return Step(
         ecosystem=first.ecosystem,
-        name=first.name,
+        name=first.name if len(names) == 1 else first.source or names[0],
+        names=names,
         versions=tuple(dict.fromkeys(line.version for line in group)),
         to=to,
         prerelease=early_version(first.ecosystem, to),

@@ -285,10 +285,31 @@
     box.classList.add("palette");
     const input = make("input", { type: "text", role: "combobox", "aria-expanded": "true", "aria-controls": "palette-list", "aria-autocomplete": "list", "aria-label": "Go to", placeholder: "Go to…", autocomplete: "off", maxlength: "200" });
     const list = make("ul", { role: "listbox", id: "palette-list", "aria-label": "Matches" });
-    let shown = [], at = 0;
+    let shown = [], at = 0, kept = [], asked = 0;
+    // Assets and flaws by name, as far as the reader may see them: asked for once the typing rests.
+    const ask = (text) => {
+      const turn = ++asked;
+      kept = [];
+      if (!search || text.length < 3) return;
+      setTimeout(async () => {
+        if (turn !== asked) return;
+        const found = await Promise.all(["asset", "flaw"].map(async (kind) => {
+          const address = new URL(`${new URL(search.form.action).pathname}.json`, location.href);
+          address.search = String(new URLSearchParams({ q: text, kind }));
+          try {
+            const answer = await fetch(address, { headers: { accept: "application/json" } });
+            return answer.ok ? (await answer.json()).groups.flatMap((group) => group.items).slice(0, 5) : [];
+          } catch { return []; }
+        }));
+        if (turn !== asked) return;
+        kept = found.flat().map((item) => ({ label: item.title, go: () => { location.href = item.path; } }));
+        draw();
+      }, 250);
+    };
     const draw = () => {
       const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-      shown = entries.filter((entry) => words.every((word) => entry.label.toLowerCase().includes(word))).slice(0, 12);
+      shown = entries.filter((entry) => words.every((word) => entry.label.toLowerCase().includes(word))).slice(0, kept.length ? 5 : 12);
+      shown.push(...kept);
       if (search && input.value.trim()) {
         const text = input.value.trim();
         shown.push({ label: `Search for “${text}”`, go: () => { search.value = text; search.form.requestSubmit(); } });
@@ -302,7 +323,7 @@
       if (!shown.length) list.replaceChildren(make("li", { class: "none", role: "option", "aria-disabled": "true" }, "Nothing of that name"));
       input.setAttribute("aria-activedescendant", shown.length ? `palette-${at}` : "");
     };
-    input.addEventListener("input", () => { at = 0; draw(); });
+    input.addEventListener("input", () => { at = 0; ask(input.value.trim()); draw(); });
     input.addEventListener("keydown", (event) => {
       const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
       if (by && shown.length) { event.preventDefault(); at = (at + by + shown.length) % shown.length; draw(); list.children[at].scrollIntoView({ block: "nearest" }); }
@@ -315,7 +336,7 @@
   }
 
   // Live changes gather in a quiet bar; nothing moves until the reader asks (`ui.live`). Each event of the kinds asked for
-  // counts one. The browser sends Last-Event-ID by itself when it connects again; the first time `after` says from where.
+  // counts one, or as many as its body says under the name in `data-live-count`. The browser sends Last-Event-ID by itself when it connects again; the first time `after` says from where.
   let source = null, followed = null;
   function live() {
     const place = $("[data-live]");
@@ -330,7 +351,13 @@
     if (address.origin !== location.origin) return;
     if (place.dataset.liveFrom) address.searchParams.set("after", place.dataset.liveFrom);
     for (const kind of (place.dataset.liveKinds ?? "").split(" ").filter(Boolean)) address.searchParams.append("kind", kind);
-    const seen = new Set();
+    const seen = new Map(); // event -> how many of what the page lists it brings
+    const brought = (text) => {
+      try {
+        const many = JSON.parse(text).body?.[place.dataset.liveCount];
+        return Number.isInteger(many) && many > 0 ? many : 1;
+      } catch { return 1; }
+    };
     const tell = (words) => {
       if (!bar) return;
       const show = make("a", { href: place.dataset.liveHref || location.pathname + location.search }, "show");
@@ -338,7 +365,7 @@
       bar.hidden = false;
     };
     source = new EventSource(address);
-    source.addEventListener("message", (event) => { seen.add(event.lastEventId || String(seen.size)); tell(`${seen.size} new`); });
+    source.addEventListener("message", (event) => { seen.set(event.lastEventId || String(seen.size), brought(event.data)); tell(`${[...seen.values()].reduce((sum, many) => sum + many, 0).toLocaleString("en")} new`); });
     source.addEventListener("reset", () => tell("This page may be out of date"));
   }
   window.addEventListener("pagehide", () => { source?.close(); });
