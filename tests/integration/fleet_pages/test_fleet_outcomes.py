@@ -58,6 +58,13 @@ def test_its_code_narrows_the_page_the_api_and_the_csv(site: Site, dated: int) -
     assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.parametrize("code", ["6M", "not_listed"])
+def test_what_a_shipped_directive_calls_its_outcomes_is_known_where_it_dates_nothing(
+    site: Site, code: str
+) -> None:
+    assert site.exposures(query=f"?tier={code}") == []
+
+
 def test_a_code_that_no_directive_has_is_refused_with_those_that_there_are(site: Site, dated: int) -> None:
     answer = site.ask("GET", "/api/v1/exposures?tier=31D", site.operator)
     assert answer.status_code == 400

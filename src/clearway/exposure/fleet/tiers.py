@@ -22,9 +22,13 @@ _LAST = 10_000  # after all that are a number of days
 
 
 def known(db: psycopg.Connection[Any]) -> tuple[str, ...]:
-    """The codes that a list can be narrowed to: those of the clocks that the reader may know of, and `STANDARD`."""
+    """The codes that a list can be narrowed to: those of the clocks that the reader may know of, and of the directives
+    that ship, whose pages link to lists even where nothing is dated by them."""
+    from clearway.directives import load, names
+
     rows = db.execute("select distinct tier from clearway.clock limit %s", (_MOST,)).fetchall()
-    return ordered({*STANDARD, *(code for (code,) in rows)})
+    shipped = (outcome.code for name in names() for outcome in load(name).outcomes)
+    return ordered({*STANDARD, *shipped, *(code for (code,) in rows)})
 
 
 def ordered(codes: Iterable[str]) -> tuple[str, ...]:
