@@ -190,6 +190,11 @@ async def events(request: Request[Any, Any, Any]) -> Stream:
     return Stream(told(), media_type="text/event-stream")
 
 
+@get("/search.json", opt=PUBLIC, sync_to_thread=False)
+def nothing_found() -> dict[str, Any]:
+    return {"query": "", "exact": "", "groups": []}
+
+
 @get("/later", opt=PUBLIC, sync_to_thread=True)
 def later(request: Request[Any, Any, Any]) -> Response[bytes]:
     look(request)
@@ -218,7 +223,8 @@ def application_of_the_gallery() -> Application:
         clock=FixedClock(NOW),
     )
     return application(
-        [health.routes({}), gallery, start, act, fails, closed, later, events, live], pages=pages
+        [health.routes({}), gallery, start, act, fails, closed, later, nothing_found, events, live],
+        pages=pages,
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 
 from clearway.exposure.match import Matcher
-from clearway.exposure.vex import claims_in, rule
+from clearway.exposure.vex import claims_in, read_documents, rule
+from clearway.records.errors import InputError
 from clearway.records.inventory import Component, Inventory
 from clearway.records.vex import VexDocument, VexProduct, VexStatement
 from world import record, table_of
@@ -100,3 +103,19 @@ def test_under_investigation_is_shown_and_changes_nothing(verdict):
 def test_a_statement_made_after_the_day_asked_about_is_not_known_yet(verdict):
     late = document("pkg:pypi/a@1.0", timestamp=datetime(2026, 12, 1, tzinfo=UTC))
     assert verdict(late).verdict == "affected"
+
+
+def test_a_document_that_is_an_example_by_its_id_is_told_to_be_one(tmp_path: Path) -> None:
+    document = {
+        "@context": "https://openvex.dev/ns/v0.2.0",
+        "@id": "https://vex.riverside.example/2026/1",
+        "author": "Riverside",
+        "timestamp": "2026-11-20T00:00:00Z",
+        "version": 1,
+        "statements": [],
+    }
+    path = tmp_path / "vex.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(InputError, match="passed over as an example by its id") as refused:
+        read_documents([str(path)])
+    assert "of your own" in refused.value.mend
