@@ -295,7 +295,8 @@ def _play(db: Connection, url: str, backup: Backup) -> None:
         before=_ROLES,
         after="\n".join(
             (
-                "set search_path = '';",
+                # A dump turns policies into errors; an owner that is no superuser acts by its own.
+                "set search_path = ''; set row_security = on;",
                 _OWN.format(tables=tables),
                 _FREEZE.format(why=log.words(backup).replace("'", "''")),
                 CLOSE,

@@ -34,8 +34,8 @@ def test_taken_back_and_made_again_cases_are_opened_as_before(cases: Cases) -> N
     before = found()
     steps.down()
     without = found()
-    # Functions of leases, the one that says what is public, and of fleets, had other arguments before.
-    other = ("lease_", "add_finding_known(", "fleet_")
+    # Functions of leases, of fleets, the ones that say what is public and who are two, had other arguments before.
+    other = ("lease_", "add_finding_known(", "fleet_", "are_two(")
     assert {one for one in without if not one[1].startswith(other)} < before
     assert not {name for kind, name in without if "case" in name and kind != "act"}
     with cases.desk.owner() as db:
