@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -24,11 +25,21 @@ def processes_with(text: str) -> int:
     return found
 
 
+def none_left(text: str) -> bool:
+    """Whether they are gone, or go within a third of the time that an attack outlasts: what is killed ends soon."""
+    ends = time.monotonic() + 20
+    while processes_with(text):
+        if time.monotonic() > ends:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 def test_a_fork_bomb_stops_at_the_limit_and_leaves_nothing(attacks):
     outcome = attacks("fork-bomb", limits=Limits(processes=20, wall_s=10))
     assert outcome.ended == "exited"
     assert 10 <= number(outcome) <= 24
-    assert processes_with("attack\0fork-bomb") == 0
+    assert none_left("attack\0fork-bomb")
 
 
 def test_a_flood_of_zombies_stops_at_the_limit(attacks):
@@ -108,13 +119,13 @@ def test_who_leaves_children_behind_takes_them_along(attacks):
     outcome = attacks("outlast", "0", keep=("alive",), limits=Limits(wall_s=10))
     assert outcome.ended == "exited"
     assert outcome.wall_s < 5
-    assert processes_with("attack\0outlast") == 0
+    assert none_left("attack\0outlast")
 
 
 def test_a_session_of_its_own_does_not_outlive_the_clock(attacks):
     outcome = attacks("outlast", "60", limits=Limits(wall_s=0.5))
     assert outcome.ended == "wall"
-    assert processes_with("attack\0outlast") == 0
+    assert none_left("attack\0outlast")
 
 
 def test_no_bound_can_be_had_by_a_number_that_is_none(boxes):
