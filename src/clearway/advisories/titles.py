@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 # Version orders of distributions: what speaks in them is an erratum ("Important: firefox security update").
 _DISTRIBUTIONS = frozenset({"rpm", "dpkg", "apk"})
 _OF_UPDATES = (False, 2)  # what ranks after this speaks of an update, or of several flaws
-_NOT_A_PACKAGE = frozenset({"vendor", "vendor-unreviewed", "cpe", "git", "commit", "go-folded"})
 
 
 def title_of(flaw: Flaw, notes: Iterable[RecordNote]) -> str:
@@ -43,5 +42,5 @@ def _rank(note: RecordNote, *, bundles: bool) -> tuple[bool, int]:
         return bundles, 0
     if note.id.startswith("GHSA-"):
         return bundles, 1
-    schemes = {scheme_of(e) for e, _ in note.packages if e not in _NOT_A_PACKAGE}
+    schemes = {scheme_of(e) for e, _ in note.packages}
     return bundles, 3 if schemes & _DISTRIBUTIONS else 2

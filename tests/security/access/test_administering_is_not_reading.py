@@ -19,16 +19,6 @@ NOW = datetime.now(UTC)
 Db = psycopg.Connection[Any]
 
 
-@pytest.fixture
-def hospital(people: People) -> int:
-    return people.org("hospital")
-
-
-@pytest.fixture
-def chief(people: People, hospital: int) -> Somebody:
-    return people.somebody(hospital, "administrator")
-
-
 ACTS: dict[str, Callable[[Db, People, int], object]] = {
     "gives themself a role": lambda db, p, org: person.grant(db, p.admin.person, org, "operator"),
     "makes themself its administrator": lambda db, p, org: person.grant(

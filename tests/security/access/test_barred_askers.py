@@ -20,16 +20,6 @@ Db = psycopg.Connection[Any]
 
 
 @pytest.fixture
-def hospital(people: People) -> int:
-    return people.org("hospital")
-
-
-@pytest.fixture
-def chief(people: People, hospital: int) -> Somebody:
-    return people.somebody(hospital, "administrator")
-
-
-@pytest.fixture
 def asker(people: People, hospital: int) -> Somebody:
     return people.somebody(hospital, "coordinator", "operator")
 

@@ -153,22 +153,28 @@ def test_a_restart_that_was_opened_here_may_not_be_told_otherwise(
         integrate(db, signer)
 
 
+def dumped(db: Db, *tables: str) -> dict[str, list[tuple[Any, ...]]]:
+    return {table: db.execute(f"select * from clearway.{table}".encode()).fetchall() for table in tables}
+
+
+def put_back(db: Db, dump: dict[str, list[tuple[Any, ...]]]) -> None:
+    """The tables as they were dumped after 301 entries, for the rest of a transaction without triggers."""
+    db.execute("set local session_replication_role = replica")
+    db.execute("delete from clearway.log_entry where entry > 301")
+    for table, rows in dump.items():
+        db.execute(f"delete from clearway.{table}".encode())
+        for one in rows:
+            marks = ", ".join(["%s"] * len(one))
+            db.execute(f"insert into clearway.{table} values ({marks})".encode(), one)
+
+
 def test_a_database_cut_back_and_changed_below_the_cut_is_not_gone_on_from(db: Db, signer: Signer) -> None:
     """The home remembers what it signed before the last, and a backup that begins otherwise is none."""
-    copy = {
-        table: db.execute(f"select * from clearway.{table}".encode()).fetchall()
-        for table in ("log_state", "log_checkpoint", "log_tile", "log_leaf")
-    }
+    copy = dumped(db, "log_state", "log_checkpoint", "log_tile", "log_leaf")
     added(db, 50)
     integrate_all(db, signer)
     with db.transaction():
-        db.execute("set local session_replication_role = replica")
-        db.execute("delete from clearway.log_entry where entry > 301")
-        for table, rows in copy.items():
-            db.execute(f"delete from clearway.{table}".encode())
-            for one in rows:
-                marks = ", ".join(["%s"] * len(one))
-                db.execute(f"insert into clearway.{table} values ({marks})".encode(), one)
+        put_back(db, copy)
         db.execute(
             "update clearway.log_tile set body = overlay(body placing '\\x00'::bytea from 3) where level >= 0"
         )
@@ -208,24 +214,13 @@ def test_a_backup_from_before_an_epoch_goes_on_with_both_in_the_chain(
 
     cosign()
     _, copy = tree.newest(db) or pytest.fail("no checkpoint")
-    tables = ("log_state", "log_checkpoint", "log_tile", "log_leaf", "log_epoch")
-    dump = {table: db.execute(f"select * from clearway.{table}".encode()).fetchall() for table in tables}
-
-    def restored() -> None:
-        with db.transaction():
-            db.execute("set local session_replication_role = replica")
-            db.execute("delete from clearway.log_entry where entry > 301")
-            for table, rows in dump.items():
-                db.execute(f"delete from clearway.{table}".encode())
-                for one in rows:
-                    marks = ", ".join(["%s"] * len(one))
-                    db.execute(f"insert into clearway.{table} values ({marks})".encode(), one)
-
+    dump = dumped(db, "log_state", "log_checkpoint", "log_tile", "log_leaf", "log_epoch")
     for number in (2, 3):
         added(db, 40)
         integrate_all(db, signer)
         cosign()
-        restored()
+        with db.transaction():
+            put_back(db, dump)
         epoch = open_epoch(db, signer, "the disk failed")
         assert (epoch.number, epoch.kept) == (number, 301)
         with pytest.raises(IntegrityError, match=f"since epoch {number}"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -321,17 +322,22 @@ def test_a_spoilt_root_in_the_checkpoint_is_found() -> None:
     assert bad(found).first_bad == 300
 
 
-def test_keys_are_followed_from_the_pinned_one_by_endorsements() -> None:
-    found = log()
-    second = SigningKey(KEY.name, "ed25519", b"2" * 32)
-    third = SigningKey(KEY.name, "ml-dsa-87", b"3" * 32)
-    stranger = SigningKey(KEY.name, "ed25519", b"4" * 32)
-    for number, key, by in ((2, second, KEY), (3, third, second)):
+def follow(found: MemoryLog, *keys: SigningKey) -> None:
+    """Each key follows the one before it, which endorses it; the first is the log's own."""
+    for number, (by, key) in enumerate(pairwise(keys), 2):
         found.log_keys.append(
             LogKey(
                 number=number, vkey=key.public.text(), endorsement=log_keys.endorse(by, key), retired=False
             )
         )
+
+
+def test_keys_are_followed_from_the_pinned_one_by_endorsements() -> None:
+    found = log()
+    second = SigningKey(KEY.name, "ed25519", b"2" * 32)
+    third = SigningKey(KEY.name, "ml-dsa-87", b"3" * 32)
+    stranger = SigningKey(KEY.name, "ed25519", b"4" * 32)
+    follow(found, KEY, second, third)
     found.key = second
     found.checkpoints.append(found.note(SIZE))
     report = verify(found, key=KEY.public)
@@ -357,12 +363,7 @@ def test_a_newer_key_of_the_chain_is_taken_and_what_was_signed_before_it_is_said
     found = log()
     second = SigningKey(KEY.name, "ed25519", b"2" * 32)
     third = SigningKey(KEY.name, "ed25519", b"3" * 32)
-    for number, key, by in ((2, second, KEY), (3, third, second)):
-        found.log_keys.append(
-            LogKey(
-                number=number, vkey=key.public.text(), endorsement=log_keys.endorse(by, key), retired=False
-            )
-        )
+    follow(found, KEY, second, third)
     found.key = third
     found.add(5)
     for key, older in ((KEY, 0), (second, 3), (third, 3)):
