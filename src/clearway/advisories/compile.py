@@ -12,7 +12,6 @@ import gc
 import hashlib
 import multiprocessing
 import os
-import signal
 import sqlite3
 import threading
 from array import array
@@ -24,6 +23,7 @@ from zlib import compress
 import msgspec
 
 from clearway.records.errors import UpstreamError
+from clearway.store.apart import deaf_to_ctrl_c
 
 from . import groups as grouping
 from . import sources
@@ -187,7 +187,6 @@ def _beside(work: Callable[[Snapshot], _Packages], snapshot: Snapshot) -> Callab
     parent = os.getpid()
 
     def run() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which ends us with itself
         here.close()
         die_with(parent)
         try:
@@ -197,7 +196,8 @@ def _beside(work: Callable[[Snapshot], _Packages], snapshot: Snapshot) -> Callab
             there.close()
 
     process = context.Process(target=run, daemon=True)
-    process.start()
+    with deaf_to_ctrl_c():
+        process.start()
     there.close()
 
     def wait() -> _Packages:

@@ -19,6 +19,7 @@ from collections import Counter, deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
+from multiprocessing import forkserver
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -26,7 +27,7 @@ from msgspec import Struct, field
 
 from clearway.formats.archive import Refused, walk
 from clearway.records.errors import UpstreamError
-from clearway.store.apart import die_with_parent
+from clearway.store.apart import deaf_to_ctrl_c, die_with_parent
 
 from .prepare import Aside, CatalogueRow, Prepared, Row, Skipped, prepare
 from .store import Outcome, Stamp, Store
@@ -241,6 +242,8 @@ class _Work:
             self._alone = True
         else:
             self._stack.callback(self._pool.shutdown, cancel_futures=True)
+            with deaf_to_ctrl_c():
+                forkserver.ensure_running()  # whose children its workers are
 
 
 def _workers() -> int:

@@ -6,7 +6,9 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -24,7 +26,8 @@ def run_apart(work: Callable[..., object], *args: Any) -> None:
         UpstreamError: it failed; what went wrong is on the standard error.
     """
     process = multiprocessing.get_context("spawn").Process(target=_main, args=(work, args), daemon=True)
-    process.start()
+    with deaf_to_ctrl_c():
+        process.start()
     try:
         process.join()
         if process.exitcode:
@@ -38,14 +41,28 @@ def run_apart(work: Callable[..., object], *args: Any) -> None:
         process.close()
 
 
+@contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes that are started within never hear Ctrl-C, from their first instruction on.
+
+    Ctrl-C reaches every process of a terminal. It is for the one that was asked to end its workers, which would
+    otherwise each print a traceback, the more surely while they still import. A new process inherits what its
+    starter's thread has blocked, through exec too; Ctrl-C that comes meanwhile is heard at the end.
+    """
+    resource_tracker.ensure_running()  # else it starts within, and unblocks what it had found blocked
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def die_with_parent() -> None:
     """Has this process end when the one that asked for it does.
 
     A fork server is a worker's parent in the kernel's eyes, and it lives as long as its workers do; so what is watched
-    is the process that asked, through the pipe that ends with it. Ctrl-C reaches every process of a terminal: it is
-    for that one to end its workers.
+    is the process that asked, through the pipe that ends with it.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
 
 from clearway.records.errors import UpstreamError
-from clearway.store.apart import run_apart
+from clearway.store.apart import deaf_to_ctrl_c, run_apart
 
 
 def write(path: str, text: str) -> None:
@@ -58,6 +60,42 @@ def test_it_ends_with_who_asked(tmp_path: Path, number: signal.Signals) -> None:
     asked.wait()
     while _runs(pid):  # the run's own limit of time is the bound
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
+def test_ctrl_c_is_never_heard_by_what_is_started_so(method: str) -> None:
+    """While it still imports too: so it is looked at before it can have done anything itself."""
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]  # one that runs was started otherwise
+    process = multiprocessing.get_context(method).Process(target=time.sleep, args=(600,), daemon=True)
+    with deaf_to_ctrl_c():
+        process.start()
+    try:
+        assert process.pid is not None
+        assert _blocks(process.pid, signal.SIGINT)
+    finally:
+        process.kill()
+        process.join()
+
+
+def test_ctrl_c_that_comes_meanwhile_is_heard_after() -> None:
+    done = []
+
+    def interrupted() -> None:
+        with deaf_to_ctrl_c():
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("what was begun")
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert done
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def _blocks(pid: int, number: signal.Signals) -> bool:
+    lines = dict(
+        line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line
+    )
+    return bool(int(lines["SigBlk"], 16) >> (number - 1) & 1)
 
 
 def _runs(pid: int) -> bool:
