@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fleet_world import DAY, Fleet, osv, package
-from steps import Steps, step_of
+from steps import Steps, since, step_of
 
 COLUMNS = """select table_name, column_name, data_type, is_nullable from information_schema.columns
     where table_schema = 'clearway' order by 1, 2"""
@@ -41,3 +41,17 @@ def test_taken_down_and_put_up_again_the_tables_and_their_rows_are_the_same(whol
     assert shape() == before
     assert whole.lines() == shown
     assert len(whole.world.sql("select from clearway.asset_said")) == 1
+
+
+def test_inventories_are_taken_the_same_by_the_functions_of_before(whole: Fleet) -> None:
+    steps = Steps(whole.world.url, *since(step_of("take_sooner")))
+    names = (
+        "select oid::regprocedure::text, prosrc from pg_proc where proname in ('fleet_take', 'fleet_missing')"
+    )
+    before = sorted(whole.world.sql(names))
+    steps.down()
+    assert sorted(whole.world.sql(names)) != before
+    steps.up()
+    assert sorted(whole.world.sql(names)) == before
+    whole.upload(whole.asset("again"), "pkg:pypi/django@4.1")
+    assert [name for name, _, _ in whole.flaws()] == ["again", "web"]

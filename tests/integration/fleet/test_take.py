@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clearway.exposure.fleet import inventory, listing
 from clearway.records.errors import ConflictError, ForbiddenError, InputError, NotFoundError
@@ -218,3 +220,25 @@ def test_a_version_is_taken_by_who_knows_its_digest_and_its_number_alone_opens_n
         assert db.execute("select count(*) from clearway.package_version").fetchone() == (0,)
     assert taken([django], [pv]) == [pv]
     assert taken([flask], None) == [other]  # as a process of the release before asks
+
+
+_HELD = st.sets(st.sampled_from(["django@4.1", "flask@2.0", "attrs@23.1", "idna@3.6"]))
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), _HELD), max_size=8))
+def test_whoever_looks_for_the_holders_of_a_version_finds_each(
+    known: Fleet, uploads: list[tuple[int, set[str]]]
+) -> None:
+    """`version_use` names each audience that holds a version."""
+    one, other = known.another(), known.another()
+    places = [(one, one.asset("a")), (one, one.asset("b")), (other, other.asset("c"))]
+    for which, held in uploads:
+        fleet, asset = places[which]
+        fleet.upload(asset, *(f"pkg:pypi/{name}" for name in sorted(held)), owned=True)
+    missing = """select from clearway.held h where not exists (
+        select from clearway.version_use u where u.pv = h.pv and u.aud = h.aud)"""
+    assert not known.world.sql(missing)
+    for which, (fleet, asset) in enumerate(places):
+        newest = next((held for w, held in reversed(uploads) if w == which), set())
+        judged = {f"{line.name}@{line.version}" for line in fleet.lines() if line.asset == asset}
+        assert judged == newest
