@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from litestar import Router
 
-from . import pages_attest, pages_authority, pages_cockpit, pages_triage
+from . import pages_attest, pages_authority, pages_cockpit, pages_reports, pages_triage
 
 if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler
@@ -20,6 +20,7 @@ def routes(provider: Provider | None = None) -> ControllerRouterHandler:
         "/",
         route_handlers=[
             *pages_cockpit.handlers(provider),
+            *pages_reports.handlers(provider),
             *pages_attest.handlers(provider),
             *pages_triage.handlers(),
             *pages_authority.handlers(),

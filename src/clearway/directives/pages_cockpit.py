@@ -15,19 +15,16 @@ from clearway.access.reading import Note, reading
 from clearway.http import csv_out, etag
 from clearway.http.acting import PATIENT, SIGNED_IN, acting, needs
 from clearway.http.organisation import looked_as
-from clearway.http.pages import Form, Tlp, done, page, plot
-from clearway.records.errors import ClearwayError, ConfigError, ConflictError, InputError
+from clearway.http.pages import Form, done, page, plot
+from clearway.records.errors import ConfigError
 
 from .api_parts import named
-from .attestation import AddressReport, Attested
-from .kept import addresses, issues, reports, triages
-from .kept.who import acting_in, between, now
+from .kept import addresses, issues, triages
+from .kept.who import between, now
 from .outlook import Outlook, outlook, support_words
-from .pages_attest import attesting, seen_of
 from .pages_figures import DAYS, Figures, figures
 from .pages_parts import (
     FORM,
-    KINDS,
     PAGE,
     STANDINGS,
     About,
@@ -37,17 +34,14 @@ from .pages_parts import (
     private,
     standing_of,
 )
-from .reports.period import Kind, later, read_kind
+from .report_states import report_states
+from .reports.period import later
 from .reports.provider import Late, Provider, default_provider
-from .rhythm import next_due
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     import psycopg
     from litestar.handlers import HTTPRouteHandler
 
-    from .duties import ReportDuty
     from .kept.who import Org
 
 AT_ONCE = 3_000  # items counted within the page; more are counted after it
@@ -76,28 +70,6 @@ class Told(Struct, frozen=True, kw_only=True):
     version: str
     acknowledged: date | None
     notice: str
-
-
-class ReportState(Struct, frozen=True, kw_only=True):
-    """One kind of report: what it is, when it was last kept, and by when the next is due. `forms` to download."""
-
-    kind: str
-    label: str
-    what: str
-    last: reports.Kept | None
-    due: date | None
-    forms: tuple[str, ...]
-
-
-class Submitting(Struct, frozen=True):
-    """The form that keeps a report and shares it."""
-
-    kind: str = ""
-    as_of: str = ""
-    share_with: str = ""
-    by: str = ""
-    role: str = ""
-    seen: str = ""  # the hash of the inventory that was read before it is attested to
 
 
 class Noting(Struct, frozen=True):
@@ -165,7 +137,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
     @get("/directives/{directive:str}", opt=SIGNED_IN, **PAGE)
     def cockpit(request: Request[Any, Any, Any], directive: FromPath[str]) -> Response[bytes]:
         """One directive for one organisation."""
-        return _cockpit(request, named(directive), Form(), provider)
+        return cockpit_page(request, named(directive), Form(), provider)
 
     @get("/directives/{directive:str}/figures", opt={**SIGNED_IN, **PATIENT}, **PAGE)
     def counted(request: Request[Any, Any, Any], directive: FromPath[str]) -> Response[bytes]:
@@ -202,62 +174,13 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
             f"Version {made.version} is acknowledged on {made.on}. Who issued it sees that you did.",
         )
 
-    @post("/directives/{directive:str}/reports", opt=needs("operate"), **PAGE)
-    def submit(
-        request: Request[Any, Any, Any], directive: FromPath[str], data: Annotated[Submitting, FORM]
-    ) -> Response[bytes]:
-        """Keeps a report as it is now, and shares it where that was chosen."""
-        try:
-            with acting(request) as (db, me):
-                home = looked_as(request, me)
-                kept = _submitted(db, me, home.slug if home else "", named(directive), data, provider)
-        except (InputError, ClearwayError) as error:
-            if error.code not in ("input-invalid", "usage", "conflict"):
-                raise
-            form = Form(
-                {"kind": data.kind, "by": data.by, "role": data.role, "share_with": data.share_with},
-                {"": str(error)},
-            )
-            if data.kind == "addresses":
-                return attesting(request, named(directive), form, provider)
-            return _cockpit(request, named(directive), form, provider)
-        seen = f", and {kept.shared_with} sees it" if kept.shared_with else "; nobody outside sees it"
-        return done(
-            request,
-            f"/directives/reports/{kept.id}",
-            f"The {KINDS[kept.kind].lower()} as of {kept.as_of} is kept{seen}.",
-        )
-
-    @get("/directives/reports/{report:int}", opt=SIGNED_IN, **PAGE)
-    def one(request: Request[Any, Any, Any], report: FromPath[int]) -> Response[bytes]:
-        """One kept report, to be downloaded."""
-        with reading(request) as (db, _, note):
-            note(f"report/{report}", [reports.audience_of(db, report)])
-            kept = reports.one(db, report)
-        words = f"for members of {kept.organisation}"
-        if kept.shared_with:
-            words += f" and of {kept.shared_with}"
-        return page(
-            request, "directives/report.html", tlp=Tlp("RED", words), kept=kept, label=KINDS[kept.kind],
-            forms=_FORMS.get(kept.kind, ("json", "csv")), states=_STATES,
-        )  # fmt: skip
-
-    return [listing, told, cockpit, counted, acknowledge, submit, one]
+    return [listing, told, cockpit, counted, acknowledge]
 
 
-_STATES = ("overdue", "due", "no_date", "remediated_late", "remediated")
-_FORMS: dict[str, tuple[str, ...]] = {
-    "seven_day": ("json", "csv", "oscal", "text"),
-    "two_week": ("json", "csv", "oscal", "text"),
-    "overdue": ("csv", "json", "text"),
-    "addresses": ("csv", "json"),
-    "lifecycle": ("csv", "json"),
-}
-
-
-def _cockpit(
+def cockpit_page(
     request: Request[Any, Any, Any], directive: str, form: Form, provider: Provider | None
 ) -> Response[bytes]:
+    """The page of one directive; with the errors of `form` it is a 422."""
     with reading(request) as (db, me, note):
         home = looked_as(request, me)
         org = org_of(db, home)
@@ -268,7 +191,7 @@ def _cockpit(
         shown = _figures(db, provider, org, found, day, AT_ONCE)
         devices = _devices(db, provider, org, found, day)
         held = standing_of(org, directive, todos)
-        states = _reports(db, org, found, held, todos)
+        states = report_states(db, org, found, held, todos)
         books = {
             (t.book.subject.asset, t.book.subject.flaw, t.book.subject.component): t
             for t in reversed(_triages(db, org, at))
@@ -412,84 +335,6 @@ def _drawn(shown: Figures | None) -> plot.Drawn | None:
         {"Open": shown.open, "Overdue": shown.late},
         steps=True,
     )
-
-
-def _reports(
-    db: psycopg.Connection[Any],
-    org: Org | None,
-    found: About,
-    standing: str,
-    todos: tuple[addresses.ToDo, ...],
-) -> tuple[ReportState, ...]:
-    if org is None:
-        return ()
-    duty = {d.kind: d for d in (found.duties.reports if found.duties else ())}
-    kinds = [*duty]
-    if found.table is not None:
-        kinds += [k for k in ("seven_day", "overdue") if k not in kinds]
-    if found.duties is not None and found.duties.lifecycle:
-        kinds.append("lifecycle")
-    kept = {k: reports.listed(db, org=org.slug, directive=found.id, kind=k, limit=50) for k in kinds}
-    made = []
-    for kind in kinds:
-        one = duty.get(kind)
-        made.append(
-            ReportState(
-                kind=kind,
-                label=KINDS[kind],
-                what=one.what if one else "",
-                last=max(kept[kind], key=lambda k: (k.as_of, k.id), default=None),
-                # What is advice has no day by which to report.
-                due=_due(one, found.id, kept, todos) if one and standing != "advisory" else None,
-                forms=_FORMS[kind] if found.reported or kind == "lifecycle" else (),
-            )
-        )
-    return tuple(made)
-
-
-def _due(
-    duty: ReportDuty,
-    directive: str,
-    kept: Mapping[Kind, Sequence[reports.Kept]],
-    todos: tuple[addresses.ToDo, ...],
-) -> date:
-    """By when the next report is due, the earliest of all authorities that wait for it, as each of them sees it.
-
-    An authority counts what it was shown; without one each kept report counts.
-    """
-    met = [k for kind in (duty.kind, *duty.also_met_by) for k in kept.get(kind, ())]
-    waiting = [t for t in todos if t.version.directive == directive and t.standing != "advisory"]
-    if not waiting:
-        return next_due(duty, None, max((k.as_of for k in met), default=None))
-    return min(
-        next_due(duty, t.since, max((k.as_of for k in met if k.shared_with == t.version.by), default=None))
-        for t in waiting
-    )
-
-
-def _submitted(
-    db: psycopg.Connection[Any],
-    me: Any,
-    slug: str,
-    directive: str,
-    data: Submitting,
-    provider: Provider | None,
-) -> reports.Kept:
-    org = acting_in(db, me, slug, "operate")
-    day = now(db).date()
-    attested = None
-    if data.kind == "addresses":
-        if not data.by.strip() or not data.role.strip():
-            raise InputError("an attestation names who attests, and in which function", where="attested")
-        attested = Attested(by=data.by.strip()[:200], role=data.role.strip()[:200], on=day)
-    made = reports.make(
-        db, provider or default_provider(), org, read_kind(data.kind), directive, day, attested=attested
-    )
-    if isinstance(made, AddressReport) and data.seen and seen_of(made) != data.seen:
-        raise ConflictError(
-            "the inventory has changed since you read it", where="addresses", mend="look at it again below"
-        )
-    return reports.submit(db, me, org.slug, made, share_with=data.share_with)
 
 
 def _back(request: Request[Any, Any, Any], directive: str) -> str:

@@ -15,8 +15,8 @@ from clearway.directives.duties import duties
 from clearway.directives.issue import sign
 from clearway.directives.kept import addresses, issues, names, reports
 from clearway.directives.kept.who import organisation
-from clearway.directives.pages_cockpit import _reports
 from clearway.directives.pages_parts import about, standing_of
+from clearway.directives.report_states import report_states
 from clearway.directives.rhythm import next_due
 from clearway.records.errors import InputError
 from clearway.store.connect import connect, translated
@@ -51,7 +51,7 @@ def dues(cockpit: Cockpit) -> tuple[dict[str, date], dict[str, date]]:
         found = about(db, org, "bod-26-04", TODAY)
         own = {
             r.kind: r.due
-            for r in _reports(db, org, found, standing_of(org, "bod-26-04", todos), todos)
+            for r in report_states(db, org, found, standing_of(org, "bod-26-04", todos), todos)
             if r.due is not None
         }
     view = cockpit.desk.do("official@authority", reports.seen_by_authority, "authority", "bod-26-04", TODAY)
