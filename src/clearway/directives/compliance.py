@@ -18,10 +18,10 @@ from .reports.as_csv import table
 from .reports.counts import Counts, total
 from .reports.period import Kind, later
 from .rhythm import next_due
-from .standing import Standing
+from .standing import Standing, asks_reports
 
 SCHEMA: Final = "urn:clearway:schema:directive-compliance:1"
-Punctuality = Literal["on_time", "late", "not_shared", "not_due"]
+Punctuality = Literal["on_time", "late", "not_shared", "not_due", "not_asked"]
 
 
 class SharedReport(Struct, frozen=True, kw_only=True):
@@ -36,13 +36,16 @@ class SharedReport(Struct, frozen=True, kw_only=True):
 
 
 class ReportLine(Struct, frozen=True, kw_only=True):
-    """One duty to report, and how the organisation meets it. `next_due` is the last day of the next, or the first."""
+    """One duty to report, and how the organisation meets it. `next_due` is the last day of the next, or the first.
+
+    `not_asked`: the directive is advice to the organisation, so that no day is due; what it has shared is there.
+    """
 
     kind: Kind
     punctuality: Punctuality
     last: date | None
     received: date | None
-    next_due: date
+    next_due: date | None
     days_late: int  # also of what was not shared: so many days after the first was due
 
 
@@ -119,7 +122,7 @@ def compliance(
                 addressed=entry.since,
                 acknowledged=None if noted is None else noted.on,
                 acknowledged_by="" if noted is None else noted.by,
-                reports=tuple(_report_line(duty, reports, entry.since, as_of, until) for duty in duties),
+                reports=tuple(_report_line(duty, reports, entry, as_of, until) for duty in duties),
                 counts_as_of=None if last is None else last.as_of,
                 counts={} if last is None else last.counts,
             )
@@ -139,14 +142,23 @@ def compliance(
 
 
 def _report_line(
-    duty: ReportDuty, shared: Iterable[SharedReport], since: date, as_of: date, until: date
+    duty: ReportDuty, shared: Iterable[SharedReport], addressed: Addressed, as_of: date, until: date
 ) -> ReportLine:
     """How one duty is met by what is known on `as_of`; what is late is counted up to `until`."""
-    first = next_due(duty, since)
     kinds = (duty.kind, *duty.also_met_by)
     found = [r for r in shared if r.kind in kinds and r.as_of <= as_of]
     last = max(found, key=lambda r: (r.as_of, r.received), default=None)
+    if not asks_reports(addressed.standing):
+        return ReportLine(
+            kind=duty.kind,
+            punctuality="not_asked",
+            last=None if last is None else last.as_of,
+            received=None if last is None else last.received,
+            next_due=None,
+            days_late=0,
+        )
     if last is None:
+        first = next_due(duty, addressed.since)
         state: Punctuality = "not_due" if until <= first else "not_shared"
         return ReportLine(
             kind=duty.kind,
@@ -156,7 +168,7 @@ def _report_line(
             next_due=first,
             days_late=max(0, (until - first).days),
         )
-    due = next_due(duty, since, last.as_of)
+    due = next_due(duty, addressed.since, last.as_of)
     late = max(0, (until - due).days)
     return ReportLine(
         kind=duty.kind,

@@ -26,6 +26,7 @@ from .kept.who import now
 from .pages_parts import FORM, KINDS, PAGE, about, day_in, org_of
 from .reports.counts import total
 from .rhythm import next_due
+from .standing import asks_reports, read_standing
 
 if TYPE_CHECKING:
     import psycopg
@@ -99,7 +100,7 @@ def handlers() -> list[HTTPRouteHandler]:
                 addresses.check_day(db, mine.slug, named(directive), since)
                 if since < day and not data.agreed:
                     late = [t for t in first_reports(named(directive), since) if t.due < day]
-                    if late and data.standing != "advisory":
+                    if late and asks_reports(read_standing(data.standing)):
                         said = "; ".join(f"the first {t.label.lower()} was due {t.due}" for t in late)
                         words = f"Addressed from {since} on, it is late at once: {said}."
                         return _compliance(request, named(directive), _form(data, words), late=True)

@@ -10,6 +10,7 @@ from msgspec import Struct
 from .kept import reports
 from .pages_parts import KINDS
 from .rhythm import next_due
+from .standing import asks_reports, read_standing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .kept.who import Org
     from .pages_parts import About
     from .reports.period import Kind
+    from .standing import Standing
 
 FORMS: dict[str, tuple[str, ...]] = {
     "seven_day": ("json", "csv", "oscal", "text"),
@@ -46,7 +48,7 @@ def report_states(
     db: psycopg.Connection[Any],
     org: Org | None,
     found: About,
-    standing: str,
+    standing: Standing,
     todos: tuple[addresses.ToDo, ...],
 ) -> tuple[ReportState, ...]:
     """Each kind of report that can be drawn up under the directive; () without an organisation."""
@@ -68,8 +70,7 @@ def report_states(
                 label=KINDS[kind],
                 what=one.what if one else "",
                 last=max(kept[kind], key=lambda k: (k.as_of, k.id), default=None),
-                # What is advice has no day by which to report.
-                due=_due(one, found.id, kept, todos) if one and standing != "advisory" else None,
+                due=_due(one, found.id, kept, todos) if one and asks_reports(standing) else None,
                 forms=FORMS[kind] if found.reported or kind == "lifecycle" else (),
             )
         )
@@ -87,7 +88,9 @@ def _due(
     An authority counts what it was shown; without one each kept report counts.
     """
     met = [k for kind in (duty.kind, *duty.also_met_by) for k in kept.get(kind, ())]
-    waiting = [t for t in todos if t.version.directive == directive and t.standing != "advisory"]
+    waiting = [
+        t for t in todos if t.version.directive == directive and asks_reports(read_standing(t.standing))
+    ]
     if not waiting:
         return next_due(duty, None, max((k.as_of for k in met), default=None))
     return min(

@@ -14,6 +14,11 @@ from .directive import Directive
 Standing = Literal["binding", "adopted", "advisory"]
 
 
+def asks_reports(standing: Standing) -> bool:
+    """Whether reports are owed to whoever addressed a directive in that standing: of what is advice, none is due."""
+    return standing != "advisory"
+
+
 def read_standing(name: str) -> Standing:
     """`name` as a standing. Raises UsageError for any other word."""
     for known in get_args(Standing):

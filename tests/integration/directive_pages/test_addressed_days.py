@@ -56,7 +56,7 @@ def dues(cockpit: Cockpit) -> tuple[dict[str, date], dict[str, date]]:
         }
     view = cockpit.desk.do("official@authority", reports.seen_by_authority, "authority", "bod-26-04", TODAY)
     (line,) = view.organisations
-    return own, {r.kind: r.next_due for r in line.reports}
+    return own, {r.kind: r.next_due for r in line.reports if r.next_due is not None}
 
 
 def test_who_is_addressed_sees_the_days_that_the_authority_waits_for(cockpit: Cockpit) -> None:
@@ -91,6 +91,26 @@ def test_the_first_report_is_due_after_the_later_of_the_duty_and_the_address(kin
         ]
     )
     assert next_due(duty, date(2027, 2, 3), date(2026, 12, 31)) == late, "who reports early is due no sooner"
+
+
+def test_of_advice_no_report_is_due_on_either_side(cockpit: Cockpit) -> None:
+    publish(cockpit)
+    address(cockpit, SINCE, standing="advisory")
+    assert dues(cockpit) == ({}, {})
+    text = words(cockpit.page("official@authority", "/directives/bod-26-04/compliance"))
+    assert "advice, no day" in text
+    assert "0 late, 0 with reports not shared" in text
+    path = "/directives/bod-26-04/reports?org=water"
+    cockpit.post("operator@water", path, kind="seven_day", share_with="authority")
+    assert dues(cockpit) == ({}, {})
+    assert "advice, no day, last of" in words(
+        cockpit.page("official@authority", "/directives/bod-26-04/compliance")
+    )
+    # Once it binds, both count the days.
+    address(cockpit, TODAY, standing="binding")
+    own, theirs = dues(cockpit)
+    assert own == theirs
+    assert own
 
 
 def nca(cockpit: Cockpit) -> issues.Version:

@@ -210,6 +210,23 @@ def test_when_a_report_is_late(
     assert (line.punctuality, line.days_late) == (punctuality, days_late)
 
 
+def test_from_whom_a_directive_is_advice_no_report_is_due() -> None:
+    asked = duties("bod-26-04").reports
+    given = [shared(2, "seven_day", on(13))]
+    who = [to(1, "a", ONE, standing="advisory"), to(2, "b", ONE, standing="advisory"), to(3, "c", ONE)]
+    view = compliance("bod-26-04", "1", asked, who, [], given, as_of=date(2027, 6, 1))
+    silent, sharing, bound = view.organisations
+    assert {(r.punctuality, r.next_due, r.days_late) for r in silent.reports} == {("not_asked", None, 0)}
+    (line,) = (r for r in sharing.reports if r.kind == "seven_day")
+    assert (line.punctuality, line.last, line.next_due) == ("not_asked", on(13), None)
+    assert sharing.counts == COUNTS, "what it shares is seen all the same"
+    assert {r.punctuality for r in bound.reports} == {"not_shared"}
+    assert (view.late, view.not_shared) == (0, 1)
+    validated("directive-compliance", as_json(view))
+    rows = [row.split(",") for row in compliance_csv(view).decode().splitlines()]
+    assert {row[rows[0].index("next_due")] for row in rows if "advisory" in row} == {""}
+
+
 def test_a_seven_day_report_meets_the_two_week_duty_and_quarters_have_until_their_end() -> None:
     asked = duties("bod-26-04").reports
     given = [shared(1, "seven_day", date(2026, 12, 20)), shared(1, "addresses", date(2026, 11, 3))]
