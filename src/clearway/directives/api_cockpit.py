@@ -41,7 +41,8 @@ class Cockpit(Struct, frozen=True, kw_only=True):
 
     `days`, with the open and the overdue items of each, are those of the plot; `urgent` the earliest dates, `forensic`
     what is open and to be triaged. `redating`: dates are being counted anew by another version. Without a fleet or a
-    table there is nothing to count, and all figures are empty.
+    table there is nothing to count, and all figures are empty; so they are from the day `revoked` on, from which
+    nothing is due under the directive: a report of the day before has what was.
     """
 
     organisation: str
@@ -57,6 +58,7 @@ class Cockpit(Struct, frozen=True, kw_only=True):
     forensic: tuple[ReportRow, ...] = ()
     out_of_scope: int = 0
     redating: bool = False
+    revoked: date | None = None
 
 
 def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
@@ -89,6 +91,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
             standing=standing_of(org, found.id, todos),
             as_of=day,
             redating=redating,
+            revoked=found.ended,
         )
         if shown is not None:
             told = msgspec.structs.asdict(shown)
@@ -102,8 +105,8 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
 def _figures(
     db: psycopg.Connection[Any], provider: Provider | None, org: Org, found: About, day: date
 ) -> Figures | None:
-    """The figures; None where there is no table, or no fleet is kept. Raises TooLargeError."""
-    if found.table is None:
+    """The figures; None where no table stands, or no fleet is kept. Raises TooLargeError."""
+    if found.table is None or found.ended is not None:
         return None
     try:
         source = provider or default_provider()

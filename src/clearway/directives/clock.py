@@ -7,6 +7,9 @@ the addition to KEV, and the detection on the asset. When the tier changes, eith
 - `original_start`: the clock goes on from its start (the literal "earlier of"), or
 - `restart_at_tier_change`: the new tier's days count from the day of the change. A missed
   date of the tier before is not forgotten: it stays in the timeline and in the reasons.
+
+A directive that is revoked asks nothing from that day on: a last tier without a date ends the timeline, and says until
+when which date was due. What was due before stays in the tiers before it, and is what holds on the days before.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from msgspec import Struct
 
 from clearway.records.errors import InputError
 
-from .decision import OUT_OF_SCOPE, Decision, decide
+from .decision import OUT_OF_SCOPE, Decision, decide, when_revoked
 from .directive import Directive
 from .facts import Facts, on
 
@@ -70,12 +73,16 @@ def timeline(
     """
     rule = directive.policy(policy).id
     option = directive.retier(retier)
-    detected = facts.detected if facts.detected is not None and facts.detected <= as_of else None
+    ended = directive.ended(as_of)
+    last = as_of if ended is None else max(ended, date.min + timedelta(1)) - timedelta(1)
+    detected = facts.detected if facts.detected is not None and facts.detected <= last else None
     tiers: list[Tier] = []
-    for day in _days(directive, facts, detected, as_of):
+    for day in _days(directive, facts, detected, last):
         tier = _tier(directive, facts, rule, option, day, tiers[-1] if tiers else None)
         if not tiers or _differs(tiers[-1], tier):
             tiers.append(tier)
+    if ended is not None:
+        tiers.append(_ended(directive, facts, ended, as_of, tiers[-1]))
     return Timeline(directive=directive.id, policy=rule, retier=option, as_of=as_of, tiers=tuple(tiers))
 
 
@@ -132,6 +139,22 @@ def _tier(
         kev_added=kev_added,
         detected=detected,
         reasons=(*decision.reasons, *_say_start(facts, running, start, restarted), *reasons),
+    )
+
+
+def _ended(directive: Directive, facts: Facts, since: date, as_of: date, before: Tier) -> Tier:
+    """What holds from the day on which the directive was revoked, after the tier `before`."""
+    decision = when_revoked(directive)
+    until = [f"until then {before.decision.code} was due {before.due}"] if before.due is not None else []
+    listed = on(facts, as_of).get("kev")
+    return Tier(
+        since=since,
+        start=None,
+        due=None,
+        decision=decision,
+        kev_added=listed.dated if listed is not None and listed.value == "yes" else None,
+        detected=facts.detected if facts.detected is not None and facts.detected <= as_of else None,
+        reasons=(*until, *decision.reasons),
     )
 
 

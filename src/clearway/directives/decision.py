@@ -19,6 +19,7 @@ from .directive import NOT_LOADED, UNKNOWN, Directive, Outcome, Point, Policy, R
 from .facts import Fact
 
 OUT_OF_SCOPE = "out_of_scope"
+REVOKED = "revoked"  # the basis of what a directive asked before it was revoked
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -28,7 +29,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     None for a policy's default and out of scope. `rows` are all rows that agree with
     what is known, and `strictest`..`lenient` the range of their tiers. `days` and
     `months` are both None when the tier has no due date. `basis` joins by "+":
-    published, defaulted, strictest, assumed_<what>, <point>_not_loaded.
+    published, defaulted, strictest, assumed_<what>, <point>_not_loaded; it is out_of_scope or revoked
+    where the table has nothing to say.
     """
 
     directive: str
@@ -197,14 +199,25 @@ def _spell(numbers: tuple[int, ...]) -> str:
 
 
 def _out_of_scope(directive: Directive) -> Decision:
+    why = f"out of scope: {directive.short} speaks of vulnerabilities with a CVE id"
+    return _nothing(directive, "out of scope", OUT_OF_SCOPE, why)
+
+
+def when_revoked(directive: Directive) -> Decision:
+    """What a directive says of anything from the day on which it is revoked: nothing, by no row."""
+    why = f"nothing is due under {directive.short} from {directive.revoked} on"
+    return _nothing(directive, "nothing: it is revoked", REVOKED, why)
+
+
+def _nothing(directive: Directive, name: str, basis: str, why: str) -> Decision:
     return Decision(
         directive=directive.id,
         row=None,
         rows=(),
         code=OUT_OF_SCOPE,
-        name="out of scope",
-        basis=OUT_OF_SCOPE,
+        name=name,
+        basis=basis,
         strictest=OUT_OF_SCOPE,
         lenient=OUT_OF_SCOPE,
-        reasons=(f"out of scope: {directive.short} speaks of vulnerabilities with a CVE id",),
+        reasons=(why,),
     )

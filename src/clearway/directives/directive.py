@@ -157,9 +157,14 @@ class Directive(Struct, frozen=True, kw_only=True):
         """What is to be said of the directive itself on that day; "" while it is in force."""
         if as_of < self.published:
             return f"{self.short} was issued on {self.published}, after {as_of}"
-        if self.revoked is not None and as_of >= self.revoked:
-            return f"{self.short} was revoked on {self.revoked} by {self.revoked_by}"
+        if self.ended(as_of) is not None:
+            by = f" by {self.revoked_by}" if self.revoked_by else ""
+            return f"{self.short} was revoked on {self.revoked}{by}"
         return ""
+
+    def ended(self, as_of: date) -> date | None:
+        """The day from which nothing is due under it any more, where that has come by `as_of`; else None."""
+        return self.revoked if self.revoked is not None and self.revoked <= as_of else None
 
     def rank(self, code: str) -> int:
         """How strict a tier is: 0 for the most lenient. Raises InputError for a code it does not have."""

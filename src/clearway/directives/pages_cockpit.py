@@ -234,7 +234,7 @@ def cockpit_page(
         in_force=found.table.notice(day) if found.table else "",
         today=day,
         too_many=AT_ONCE,
-        urn="" if home is None else f"organisation={home.slug}&as_of={day}",
+        urn="" if home is None else f"organisation={home.slug}&as_of={found.last_day or day}",
     )
 
 
@@ -302,8 +302,8 @@ def _figures(
     day: date,
     most: int,
 ) -> Figures | None:
-    """The figures; None where there is nothing to count, or more than `most`."""
-    if org is None or found.table is None:
+    """The figures; None where there is nothing to count, as under what is revoked, or more than `most`."""
+    if org is None or found.table is None or found.ended is not None:
         return None
     try:
         rows = (provider or default_provider()).rows(

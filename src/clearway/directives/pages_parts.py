@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from litestar.enums import RequestEncodingType
 from litestar.params import Body
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clearway.http.pages import Tlp
 from clearway.records.errors import InputError, NotFoundError
@@ -19,6 +20,7 @@ from .governing import governing
 from .kept import addresses, issues, reports, standings
 from .kept.governing import bearing
 from .kept.who import organisation
+from .reports.period import later
 
 if TYPE_CHECKING:
     import psycopg
@@ -60,6 +62,12 @@ class About(Struct, frozen=True, kw_only=True):
     reported: bool = (
         True  # whether reports are drawn up under `table`; not while its version waits to be taken note of
     )
+    ended: date | None = None  # from which day on nothing is due under it any more, where that has come
+
+    @property
+    def last_day(self) -> date | None:
+        """The last day on which something was due under a directive that is revoked; None while it stands."""
+        return None if self.ended is None else later(self.ended, -1)
 
 
 def about(db: psycopg.Connection[Any], org: Org | None, directive: str, day: date) -> About:
@@ -79,21 +87,47 @@ def about(db: psycopg.Connection[Any], org: Org | None, directive: str, day: dat
     if table is None and directive in names():
         table = load(directive)
     if table is None and rules is None:
-        seen = issues.versions(db, directive)
-        if not seen:
-            raise NotFoundError("no such directive", where=plain(directive, 80))
-        table, by = issues.document(db, seen[-1].id).directive, seen[-1].by_name
-        reported = False
+        table, by = _seen(db, directive, day)
+        reported = table.ended(day) is not None and _was_reported(db, org, directive, table, day)
     if table is not None:
         return About(
             id=directive, short=table.short, title=table.title, issuer=table.issuer, url=table.url, table=table,
-            duties=rules, by=by, reported=reported,
+            duties=rules, by=by, reported=reported, ended=table.ended(day),
         )  # fmt: skip
     assert rules is not None
     return About(
         id=directive, short=rules.short, title=rules.title, issuer=rules.issuer, url=rules.url, table=None,
         duties=rules,
     )  # fmt: skip
+
+
+def _seen(db: psycopg.Connection[Any], directive: str, day: date) -> tuple[Directive, str]:
+    """The table of the newest version that the reader may see and that stands, else of the newest, and who issued it.
+
+    One that its authority has revoked says so itself. Raises NotFoundError.
+    """
+    seen = issues.versions(db, directive)
+    if not seen:
+        raise NotFoundError("no such directive", where=plain(directive, 80))
+    newest = next((v for v in reversed(seen) if v.revoked is None or v.revoked > day), seen[-1])
+    table = issues.document(db, newest.id).directive
+    if newest.revoked is not None and (table.revoked is None or newest.revoked < table.revoked):
+        table = replace(table, revoked=newest.revoked, revoked_by="")
+    return table, newest.by_name
+
+
+def _was_reported(
+    db: psycopg.Connection[Any], org: Org | None, directive: str, table: Directive, day: date
+) -> bool:
+    """Whether a report of the day before it was revoked can be drawn up by the organisation."""
+    ended = table.ended(day)
+    if org is None or ended is None:
+        return False
+    try:
+        reports.in_force(db, org, directive, later(ended, -1))
+    except NotFoundError:
+        return False
+    return True
 
 
 def _by(db: psycopg.Connection[Any], org: Org, directive: str, day: date) -> str:

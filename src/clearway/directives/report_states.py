@@ -70,7 +70,10 @@ def report_states(
                 label=KINDS[kind],
                 what=one.what if one else "",
                 last=max(kept[kind], key=lambda k: (k.as_of, k.id), default=None),
-                due=_due(one, found.id, kept, todos) if one and asks_reports(standing) else None,
+                # Of what is advice, or revoked, none is due.
+                due=_due(one, found.id, kept, todos)
+                if one and found.ended is None and asks_reports(standing)
+                else None,
                 forms=FORMS[kind] if found.reported or kind == "lifecycle" else (),
             )
         )

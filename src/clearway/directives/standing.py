@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from clearway.records.errors import UsageError
 
-from .decision import OUT_OF_SCOPE, Decision
+from .decision import OUT_OF_SCOPE, REVOKED, Decision
 from .directive import Directive
 
 # binding: it is law to them; adopted: they made it their own rule; advisory: good advice
@@ -33,6 +33,8 @@ def word(directive: Directive, decision: Decision, due: date | None, what_it_is:
     advice = what_it_is == "advisory"
     under = f"under {directive.short}{row}" + (", which you have adopted" if what_it_is == "adopted" else "")
     whose = f"{directive.issuer}'s {directive.short}"
+    if decision.basis == REVOKED:
+        return f"Nothing is due under {directive.short}: it was revoked on {directive.revoked}"
     if decision.code == OUT_OF_SCOPE:
         return f"Out of scope of {directive.short}: no CVE id"
     if due is not None:

@@ -112,7 +112,8 @@ def test_bod_22_01_against_the_catalogues_due_dates(
     kev: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With the printed date the answer is that date; the directive's own terms explain a part of them."""
-    judge = Judge(OLD, standing="binding", as_of=date(2026, 8, 7))
+    # as of its last day: nothing is due under it from the day on which it was revoked
+    judge = Judge(OLD, standing="binding", as_of=date(2026, 6, 9))
     explained: Counter[int] = Counter()
     total: Counter[int] = Counter()
     for entry in kev["vulnerabilities"]:

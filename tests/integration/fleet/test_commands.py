@@ -7,11 +7,15 @@ import csv
 import io
 import json
 import zipfile
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from clearway.directives.issue import sign
 from clearway.exposure.fleet import commands, commands_inventory, commands_take
 from clearway.formats.archive import Blob, Refused, walk
 from clearway.formats.observed import read_fleet
@@ -254,5 +258,29 @@ def test_what_a_setting_does_not_name_stays_and_another_directive_begins_anew(ho
     named = _json(home, "fleet", "setting", "--directive", policy["directive"], "--retier", "original_start")
     assert (named["policy"], named["retier"]) == ("cisa_60d", "original_start")
     assert _json(home, "fleet", "setting") == {**named, "dated": 0}
-    other = _json(home, "fleet", "setting", "--directive", "bod-22-01")
-    assert other["policy"] != "cisa_60d"
+    other = _json(home, "fleet", "setting", "--directive", _imported(home))
+    assert (other["policy"], other["retier"]) == ("fedramp_assume_automatable", "restart_at_tier_change")
+
+
+def test_a_directive_that_is_revoked_is_not_chosen(home: Path) -> None:  # noqa: F811
+    done = run("--home", home, "fleet", "setting", "--directive", "bod-22-01")
+    assert done.returncode == 2
+    assert "was revoked on 2026-06-10 by bod-26-04" in done.stderr.decode()
+    assert "choose bod-26-04" in done.stderr.decode()
+    assert _json(home, "fleet", "setting")["directive"] == "bod-26-04"
+
+
+def _imported(home: Path) -> str:  # noqa: F811
+    """Takes over a directive with the shipped one's table, and its policies and options the other way round."""
+    made = json.loads((files("clearway.directives") / "data" / "bod-26-04.json").read_bytes())
+    made |= {"id": "nca-1", "policies": made["policies"][1:], "revokes": []}
+    made["clock"]["retier"].reverse()
+    private = Ed25519PrivateKey.generate()
+    document = json.dumps(made).encode()
+    (home / "nca.json").write_bytes(document)
+    (home / "nca.json.sig").write_bytes(sign(document, private).signature)
+    public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    (home / "nca.key").write_bytes(public.hex().encode())
+    done = run("--home", home, "directive", "import", home / "nca.json", "--key", home / "nca.key")
+    assert done.returncode == 0, done.stderr.decode()
+    return "nca-1"

@@ -424,6 +424,47 @@ def test_the_version_is_that_of_the_day_in_every_setting(exposed: Fleet, authori
     assert (before.version_id, before.table.version) == (None, "1.0.0")
 
 
+def test_who_had_chosen_what_is_revoked_since_is_dated_as_if_nothing_were_chosen(exposed: Fleet) -> None:
+    last = date(2026, 6, 9)  # of BOD 22-01
+    exposed.world.sql(
+        """insert into clearway.fleet_setting (org, aud, directive, policy, retier)
+        select org, aud, 'bod-22-01', 'catalogue', 'original_start' from clearway.asset where org = %s returning org""",
+        exposed.org,
+    )
+    exposed.world.sql(
+        "update clearway.exposure set due = '2021-12-24' where org = %s returning exposure", exposed.org
+    )
+    with exposed.acting() as db:
+        then = governed.settings(db, [exposed.org], day=last)[exposed.org]
+        now = governed.settings(db, [exposed.org], day=last + timedelta(days=1))[exposed.org]
+        assert setting.of(db, exposed.org) == now
+    assert (then.directive, now.directive, now.policy) == ("bod-22-01", "bod-26-04", "cisa_60d")
+    dated(exposed, START)  # the jobs of a day find it, though nothing was addressed
+    assert shown(exposed) == START + timedelta(days=60)
+    with exposed.owner(START) as db:
+        assert ruling.note(db, START) == 0, "once"
+        with pytest.raises(UsageError, match="was revoked on 2026-06-10 by bod-26-04"):
+            setting.choose(db, exposed.org, due.Setting("bod-22-01"), START)
+
+
+def test_a_version_that_says_when_it_is_revoked_gives_way_to_the_one_before_on_that_day(
+    exposed: Fleet, authority: Authority
+) -> None:
+    authority.publish(table("1.1.0", 30), START)
+    authority.address("binding")
+    authority.noted(authority.publish(table("1.2.0", 20, revoked=NEXT.isoformat()), START))
+    dated(exposed, START)
+    assert shown(exposed) == START + timedelta(days=20)
+    dated(exposed, NEXT)
+    assert shown(exposed) == START + timedelta(days=30)
+    eve = NEXT - timedelta(days=1)
+    assert (replayed(exposed, eve).due, replayed(exposed, eve).version) == (
+        START + timedelta(days=20),
+        "1.2.0",
+    )
+    assert replayed(exposed, NEXT).again.due == START + timedelta(days=30)
+
+
 def test_of_two_who_choose_at_once_the_dates_are_those_of_the_choice_that_stands(exposed: Fleet) -> None:
     policies = ("cisa_60d", "strict_incomplete")
 

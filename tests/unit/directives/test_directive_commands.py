@@ -75,9 +75,15 @@ def test_explain_out_of_scope_without_a_cve(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_explain_the_revoked_directive(capsys: pytest.CaptureFixture[str]) -> None:
-    answer = explain(capsys, "bod-22-01", "--cve", "CVE-2020-29583", "--kev-added", "2021-11-03")
+    args = ("bod-22-01", "--cve", "CVE-2020-29583", "--kev-added", "2021-11-03", "--standing", "binding")
+    answer = explain(capsys, *args, "--as-of", "2026-06-09")
     assert (answer["code"], answer["days"], answer["months"], answer["due"]) == ("6M", None, 6, "2022-05-03")
+    assert not any("revoked" in reason for reason in answer["reasons"])
+    answer = explain(capsys, *args, "--as-of", "2026-06-10")
+    assert (answer["code"], answer["basis"], answer["due"]) == ("out_of_scope", "revoked", None)
     assert "revoked" in answer["reasons"][-1]
+    assert answer["wording"] == "Nothing is due under BOD 22-01: it was revoked on 2026-06-10"
+    assert [(t["code"], t["due"]) for t in answer["tiers"]] == [("6M", "2022-05-03"), ("out_of_scope", None)]
 
 
 def test_explain_in_words_prints_the_row_and_the_reasons(capsys: pytest.CaptureFixture[str]) -> None:

@@ -256,6 +256,30 @@ def test_bod_22_01_says_that_it_is_revoked() -> None:
     assert answer.reasons[-1] == "BOD 22-01 was revoked on 2026-06-10 by bod-26-04"
 
 
+@pytest.mark.parametrize("added", ["2021-12-10", "2026-06-09", "2026-06-10", "2026-08-01"])
+def test_nothing_is_due_under_bod_22_01_from_the_day_on_which_it_was_revoked(added: str) -> None:
+    entry = kev(added, "2026-12-24")
+    for day, due in (("2026-06-09", added <= "2026-06-09"), ("2026-06-10", False), ("2026-12-31", False)):
+        answer = Judge(OLD, standing="binding", as_of=date.fromisoformat(day)).due(
+            "CVE-2021-44228", entry, True, None
+        )
+        assert (answer.due is not None) is due
+        if day >= "2026-06-10":
+            assert (answer.due, answer.tier, answer.basis) == (None, "out_of_scope", "revoked")
+            assert ("until then 14D was due 2026-12-24" in answer.reasons) is (added <= "2026-06-09")
+
+
+def test_what_was_due_under_a_revoked_directive_stays_in_the_timeline() -> None:
+    facts = from_records(
+        cve="CVE-2021-44228", kev=kev("2021-12-10", "2021-12-24"), kev_loaded=True, ssvc=None
+    )
+    before = timeline(OLD, facts, as_of=date(2026, 6, 9))
+    after = timeline(OLD, facts, as_of=TODAY)
+    assert after.tiers[:-1] == before.tiers
+    assert str(before.current.due) == "2021-12-24"
+    assert (str(after.current.since), after.current.due, after.current.start) == ("2026-06-10", None, None)
+
+
 def test_a_hundred_thousand_answers_take_well_under_a_third_of_a_second() -> None:
     judge = Judge(BOD, exposure="public", as_of=TODAY)
     listed = [kev(f"2026-0{1 + i % 6}-1{i % 9}") for i in range(50)]

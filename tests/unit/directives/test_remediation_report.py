@@ -9,14 +9,16 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from report_rows import D, asset, report, row
 
+from clearway.directives import load
 from clearway.directives.reports import State, state_of
 from clearway.directives.reports.as_csv import COLUMNS, cell, remediation_csv
 from clearway.directives.reports.as_text import WIDTH, remediation_text
 from clearway.directives.reports.counts import total
 from clearway.directives.reports.period import period_of, quarter_of, read_kind
-from clearway.directives.reports.remediation import as_json, read_report
+from clearway.directives.reports.remediation import Options, as_json, read_report, remediation_report
 from clearway.records.errors import InputError, UsageError
 from published import validated
 
@@ -52,6 +54,22 @@ BEFORE, AFTER = D - timedelta(days=1), D + timedelta(days=1)
 )
 def test_the_state_of_a_row(given: dict[str, Any], state: State) -> None:
     assert state_of(row(**given), D) == state
+
+
+@pytest.mark.parametrize("kind", ["seven_day", "two_week", "overdue"])
+def test_a_report_under_a_revoked_directive_has_no_items_and_one_of_the_day_before_has_them(
+    kind: Any,
+) -> None:
+    late = row(due=BEFORE - timedelta(days=3))
+    for revoked, items in ((AFTER, 1), (D, 0), (BEFORE, 0)):
+        made = remediation_report(
+            kind, replace(load("bod-26-04"), revoked=revoked, revoked_by="bod-27-01"), [late], as_of=D,
+            options=Options(organisation="water"),
+        )  # fmt: skip
+        assert len(made.items) == items
+        assert sum(total(made.counts).values()) == items
+        assert any("nothing is due under it" in note for note in made.notes) is (not items)
+        validated("directive-report-remediation", as_json(made))
 
 
 @pytest.mark.parametrize(

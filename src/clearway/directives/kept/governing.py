@@ -39,7 +39,10 @@ def bearing(
 def settled(
     db: psycopg.Connection[Any], orgs: Iterable[int], day: date | None = None, known: datetime | None = None
 ) -> dict[int, Settled]:
-    """As `bearing`, and beside it the versions that wait until the organisation takes note of them."""
+    """As `bearing`, and beside it the versions that wait until the organisation takes note of them.
+
+    A version whose own document says that it is revoked by then neither stands nor waits.
+    """
     wanted = sorted(set(orgs))
     found: dict[int, list[Bearing]] = {}
     rows = db.execute(
@@ -74,12 +77,28 @@ def settled(
                 issued=issued,
             )
         )
+    tables = {b.version_id: usable(db, b.version_id, b.sha256) for bears in found.values() for b in bears}
+    if any(table is not None and table.revoked is not None for table in tables.values()):
+        on = day or today_of(db)
+        found = {
+            org: [b for b in bears if not _ended(tables[b.version_id], on)] for org, bears in found.items()
+        }
     return {
-        org: settle(found[org], lambda b: usable(db, b.version_id, b.sha256), _ships)
-        if org in found
-        else Settled()
+        org: settle(found[org], lambda b: tables[b.version_id], _ships) if org in found else Settled()
         for org in wanted
     }
+
+
+def _ended(table: Directive | None, day: date) -> bool:
+    return table is not None and table.ended(day) is not None
+
+
+def today_of(db: psycopg.Connection[Any]) -> date:
+    """The fleet's day in UTC, which is `day` where none is given."""
+    row = db.execute("select (clearway.fleet_now() at time zone 'UTC')::date").fetchone()
+    assert row is not None
+    found: date = row[0]
+    return found
 
 
 def usable(db: psycopg.Connection[Any], version_id: int, sha256: bytes) -> Directive | None:

@@ -99,7 +99,8 @@ def remediation_report(
     """The report of that kind on `rows`, sorted; `assets` are those without a row that belong in it too.
 
     A seven-day and a two-week report list everything open, and what was remediated or found not affected within
-    their days; the overdue list has what is overdue alone, the longest overdue first.
+    their days; the overdue list has what is overdue alone, the longest overdue first. Of a directive that was revoked
+    by `as_of` a report has no items, and a note that says so: what was due until then is in one of an earlier day.
 
     Raises:
         UsageError: a kind that is no remediation report, or an option the directive does not have.
@@ -115,7 +116,8 @@ def remediation_report(
         _add(tagged, tags_on(asset, as_of))
     items: list[Item] = []
     seen: set[tuple[str, str, str]] = set()
-    for n, row in enumerate(rows):
+    ended = directive.ended(as_of)
+    for n, row in enumerate(rows if ended is None else ()):
         if n >= MOST_ROWS:
             raise TooLargeError(f"more than {MOST_ROWS:,} rows", mend="report by sub-organisation")
         key = (row.asset.id, row.flaw, row.component)
@@ -134,6 +136,8 @@ def remediation_report(
     if directive.scope.needs_cve:
         tiers.append(OUT_OF_SCOPE)
     notice = directive.notice(as_of)
+    if ended is not None:
+        notice += ": nothing is due under it; a report of the day before has what was due until then"
     return RemediationReport(
         report=kind,
         directive=Under(

@@ -2,7 +2,8 @@
 
 The version is that of `directives.governing`, which reports ask too. What cannot be used is no reason to keep no dates:
 a version whose signature does not hold, and a directive that no longer stands and does not ship, give way to the table
-that ships, and then to `DEFAULT`. A report refuses instead.
+that ships, and then to `DEFAULT`. A report refuses instead. A directive that is revoked asks nothing any more, so that
+who has chosen it is counted as if nothing were chosen, from that day on.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clearway.directives import Directive, load
 from clearway.directives.governing import DEFAULT, directive_of, governing
-from clearway.directives.kept.governing import bearing, table_of
+from clearway.directives.kept.governing import bearing, table_of, today_of
 from clearway.records.errors import InputError, IntegrityError, NotFoundError, TooLargeError
 
 if TYPE_CHECKING:
@@ -96,10 +97,18 @@ def settings(
             (wanted, at, at),
         )
     }
-    return {
-        org: _setting(db, chosen.get(org, ("", "", "")), found)
-        for org, found in bearing(db, wanted, day, at).items()
-    }
+    made = {}
+    for org, found in bearing(db, wanted, day, at).items():
+        setting = _setting(db, chosen.get(org, _NOTHING), found)
+        if setting.table.revoked is not None:
+            day = day or today_of(db)
+            if setting.table.ended(day) is not None:
+                setting = _setting(db, _NOTHING, found)
+        made[org] = setting
+    return made
+
+
+_NOTHING = ("", "", "")  # chosen
 
 
 def alone(db: psycopg.Connection[Any], org: int) -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clearway.directives import load, names
+
 from . import due
 from .follow import _LOCK as FOLLOWING
 from .governed import alone, settings
@@ -25,11 +27,12 @@ ASSETS = 100  # of one step
 _ORGS = 1_000
 _LOCK = 0x636C7761_00000007
 
-# Organisations on which something bears, or once did.
+# Organisations on which something bears, or once did, and those that have chosen a directive which is revoked since.
 _CONCERNED = """select org from (
     select recipient as org from clearway.directive_address
     union select org from clearway.directive_version where imported
-    union select org from clearway.fleet_ruled) w
+    union select org from clearway.fleet_ruled
+    union select org from clearway.fleet_setting where directive = any(%s)) w
 where org > %s order by org limit %s"""
 
 
@@ -39,7 +42,8 @@ def note(db: psycopg.Connection[Any], day: date) -> int:
     Returns how many. The owner's transaction.
     """
     noted = last = 0
-    while orgs := [row[0] for row in db.execute(_CONCERNED, (last, _ORGS))]:
+    ended = [name for name in names() if load(name).ended(day) is not None]
+    while orgs := [row[0] for row in db.execute(_CONCERNED, (ended, last, _ORGS))]:
         last = orgs[-1]
         now = settings(db, orgs, day=day)
         was = dict(

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from clearway.access import audience, marking
 from clearway.directives import load
-from clearway.directives.governing import governing
+from clearway.directives.governing import DEFAULT, governing
 from clearway.directives.kept.governing import bearing, table_of
+from clearway.records.errors import UsageError
 
 from . import due
 from .acts import record
@@ -30,7 +31,7 @@ def choose(db: psycopg.Connection[Any], org: int, chosen: due.Setting, day: date
 
     Raises:
         NotFoundError: no such directive ships or bears on the organisation.
-        UsageError: it has no such policy or option.
+        UsageError: it has no such policy or option, or is revoked: nothing would be dated by it.
         ForbiddenError: the caller may not operate for the organisation.
     """
     alone(db, org)  # of two who choose at once, the later one's dates are the ones that stay
@@ -38,6 +39,11 @@ def choose(db: psycopg.Connection[Any], org: int, chosen: due.Setting, day: date
     directive = (
         load(chosen.directive) if version is None else table_of(db, version.version_id, version.sha256)
     )
+    if directive.ended(day) is not None:
+        instead = directive.revoked_by or DEFAULT
+        raise UsageError(
+            directive.notice(day), where="directive", mend=f"choose {instead}, or another that stands"
+        )
     policy, retier = directive.policy(chosen.policy).id, directive.retier(chosen.retier)
     aud = audience.of(db, marking.own(org))
     db.execute(
