@@ -160,6 +160,46 @@ def test_settings_and_cockpit_say_the_same_of_what_is_addressed(cockpit: Cockpit
         )
 
 
+def test_the_explanation_of_a_date_says_what_the_cockpit_says_before_a_version_is_taken_note_of(
+    cockpit: Cockpit,
+) -> None:
+    outcomes = json.loads(DOCUMENT)["outcomes"]
+    outcomes[1]["days"] = 90  # dates would come later, and so it waits
+    made = publish(cockpit, version="1.5.0", outcomes=outcomes)
+    number = exposure_of(cockpit, "water-gw")
+    for standing, cockpits, explained in (
+        ("advisory", "advice for Water works", "advice for you"),
+        ("binding", "binding for Water works", "Due"),
+    ):
+        address(cockpit, TODAY - timedelta(days=1) if standing == "advisory" else TODAY, standing=standing)
+        for taken in (False, True) if standing == "binding" else (False,):
+            if taken:
+                path = "/directives/bod-26-04/acknowledgement?org=water"
+                cockpit.post("operator@water", path, version=str(made.id))
+            assert cockpits in words(cockpit.page("operator@water", "/directives/bod-26-04"))
+            why = words(cockpit.page("operator@water", f"/exposure/{number}")).partition("Why this date")[2]
+            assert ("advice for you" in why) is (standing == "advisory")
+            assert explained in why
+            assert ("is binding for your organisation" in why) is (standing == "binding")
+            assert ("that counts once your organisation takes note of it" in why) is not taken
+            week = words(cockpit.page("operator@water", "/this-week"))
+            assert ("which is binding for your organisation" in week) is (standing == "binding")
+    # Somebody who is not addressed is told what the organisation says of itself.
+    other = exposure_of(cockpit, "hospital-gw")
+    assert "advice for you" in words(cockpit.page("operator@hospital", f"/exposure/{other}"))
+
+
+def exposure_of(cockpit: Cockpit, asset: str) -> int:
+    with translated(), connect(cockpit.desk.url) as owner:
+        row = owner.execute(
+            """select e.exposure from clearway.exposure e join clearway.asset a using (asset)
+            where a.name = %s order by 1 limit 1""",
+            (asset,),
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def test_an_own_word_in_the_settings_is_the_word_on_the_cockpit(cockpit: Cockpit) -> None:
     cockpit.post(
         "administrator@hospital", "/settings/organisation/standing", directive="BOD-26-04", standing="adopted"

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from clearway.directives import Directive, Tier, word
-from clearway.directives.governing import governing
-from clearway.directives.kept.governing import bearing
-from clearway.directives.kept.standings import own_word
+from clearway.directives.kept import addresses
+from clearway.directives.kept.governing import today_of
+from clearway.directives.kept.standings import held
 from clearway.directives.standing import read_standing
 
-from . import due, listing, status
-from .page_rule import issuer
+from . import due, listing, page_rule, status
 from .wanted import STATUSES
 
 if TYPE_CHECKING:
@@ -48,7 +47,8 @@ class Why(Struct, frozen=True, kw_only=True):
     """One exposure on one day: the date that was shown, and the same worked out again with its reasons.
 
     `directive` is the table that governed then, in its version; `authority` who issued it, "" for the one that ships.
-    `wording` is one sentence for what the directive is to the organisation (`standing`).
+    `wording` is one sentence for what the directive is to the organisation (`standing`). `waits` is the version of it
+    that is addressed and does not count until somebody takes note of it.
     """
 
     line: listing.ExposureLine
@@ -62,6 +62,7 @@ class Why(Struct, frozen=True, kw_only=True):
     wording: str
     said: tuple[status.Said, ...]
     history: tuple[Before, ...]
+    waits: page_rule.Notice | None = None
 
 
 def why(db: psycopg.Connection[Any], exposure: int, day: date, standing: str = "") -> Why:
@@ -69,7 +70,10 @@ def why(db: psycopg.Connection[Any], exposure: int, day: date, standing: str = "
     line = listing.one(db, exposure)
     shown, setting = due.replayed(db, exposure, day)
     directive = setting.table
-    held = standing or standing_for(db, line.org, directive.id, day)
+    what_it_is = standing or standing_for(db, line.org, directive.id, day)
+    told = (
+        n for n in page_rule.notices(db, line.org, day) if (n.kind, n.directive) == ("waits", directive.id)
+    )
     rows = db.execute(_HISTORY, (exposure,)).fetchall()
     return Why(
         line=line,
@@ -77,10 +81,10 @@ def why(db: psycopg.Connection[Any], exposure: int, day: date, standing: str = "
         shown=shown,
         tier=shown.again,
         directive=directive,
-        authority=issuer(db, setting.version_id),
+        authority=page_rule.issuer(db, setting.version_id),
         imported=setting.under is not None and setting.under.imported,
-        standing=held,
-        wording=word(directive, shown.again.decision, shown.again.due, read_standing(held)),
+        standing=what_it_is,
+        wording=word(directive, shown.again.decision, shown.again.due, read_standing(what_it_is)),
         said=status.said(db, exposure),
         history=tuple(
             Before(
@@ -94,16 +98,18 @@ def why(db: psycopg.Connection[Any], exposure: int, day: date, standing: str = "
             )
             for r in rows
         ),
+        waits=next(told, None),
     )
 
 
 def standing_for(db: psycopg.Connection[Any], org: int, directive: str, day: date | None = None) -> str:
-    """What a directive is to an organisation: as it is addressed, else as it said itself; advisory where nobody did."""
-    found = governing(bearing(db, [org], day)[org], directive)
-    if found is not None and not found.imported:
-        return found.standing
+    """What a directive is to an organisation on `day` (None: today), by the rule of its cockpit.
+
+    As it is addressed, also before its version is taken note of; else as it said itself; advisory where nobody did.
+    """
     row = db.execute("select standing from clearway.organisation where org = %s", (org,)).fetchone()
-    return (own_word(row[0], directive) if row else "") or "advisory"
+    todos = addresses.addressed_to(db, org, day or today_of(db))
+    return held(row[0] if row else {}, todos, directive).standing
 
 
 def if_internal(db: psycopg.Connection[Any], exposures: Sequence[int], day: date) -> date | None:
