@@ -11,12 +11,13 @@ from ._fields import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_NUL = b"\\u0000"
 _FIRST_BYTES = 16 << 20  # a snapshot of a host's packages stands in one line
 MAX_JSON_BYTES = 256 << 20
 
 
-def load(data: bytes, place: str) -> Any:
-    """The value of a whole JSON document.
+def load(data: bytes, place: str, *, by_row: bool = False) -> Any:
+    """The value of a whole JSON document. With `by_row` the caller looks for a NUL in each row (`row_problem`).
 
     Raises:
         InputError: not JSON as `strict_json` reads it, or with a NUL in a string.
@@ -29,8 +30,22 @@ def load(data: bytes, place: str) -> Any:
             f"more than {MAX_JSON_BYTES >> 20} MiB of JSON", where=place, mend="split it by asset"
         )
     value = loads(data, place)
-    refuse_nul(value, data, place)
+    if not by_row:
+        refuse_nul(value, data, place)
     return value
+
+
+def row_problem(row: Any, what: str = "is not an object") -> str:
+    """Why a row can't be used, "" where it can: `what` for one that is no object, or that a string of it holds a NUL."""
+    from .strict_json import refuse_nul
+
+    if not isinstance(row, dict):
+        return what
+    try:
+        refuse_nul(row, _NUL)
+    except InputError as e:
+        return f"{e.what} ({e.mend})"
+    return ""
 
 
 def is_lines(data: bytes) -> bool:

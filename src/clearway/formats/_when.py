@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Literal
 
 from clearway.records.errors import InputError
+from clearway.records.fleet_input import FIRST_DETECTED
 
 from ._fields import one_line
 
@@ -75,6 +76,21 @@ def day(text: str, name: str, order: Order = "") -> date | None:
     """The UTC day of `moment`."""
     found = moment(text, name, order)
     return found.date() if found else None
+
+
+def first_detected(at: datetime | None, name: str) -> date | None:
+    """The UTC day of `at`, on which a flaw was first detected.
+
+    Raises:
+        InputError: it is before there were CVEs. A day to come is left to who knows which day it is.
+    """
+    found = at.astimezone(UTC).date() if at else None
+    if found is not None and found < FIRST_DETECTED:
+        raise InputError(
+            f"`{name}` is {found}, before there were CVEs",
+            mend=f"give the day of the detection, {FIRST_DETECTED} or later, or leave it empty",
+        )
+    return found
 
 
 class _AmbiguousError(Exception):

@@ -11,7 +11,7 @@ from ._assets import Assets, edge_of, exposure_of
 from ._fields import one_line
 from ._tables import Row, find_header, head_of, read_table
 from .scanner_csv import HEADINGS as _SCANNER
-from .scanner_csv import Apart, asset_name, asset_of, describe, told_apart
+from .scanner_csv import Apart, asset_name, asset_of, describe, refuse_long, told_apart
 
 _ASSET_COLUMNS = (
     "asset", "hostname", "fqdn", "ip", "ip6", "mac", "serial", "cloud_id", "tool_id", "digest", "os", "environment",
@@ -80,6 +80,7 @@ def _row(row: Row, order: _when.Order, by: str, apart: Apart, found: Assets) -> 
     name = asset_name(row)
     if not name:
         raise InputError("names no asset", mend="fill in a name, an address or an id of the asset")
+    refuse_long(name)
     asset = asset_of(row, name, apart, found)
     describe(asset, row, exposure, one_line(row.get("exposure_by")) or by)
     asset.state("end_of_support", ends)

@@ -12,7 +12,7 @@ from clearway.records.fleet_input import Detection, FleetInput, Witness
 
 from . import _when
 from ._assets import Assets, flaw_of, state_of
-from ._scan_json import entry, items, line, load, obj
+from ._scan_json import items, line, load, obj, row_problem
 from .packages import purl_of
 
 # GitHub's ecosystems (securityAdvisory, SecurityAdvisoryEcosystem) -> purl types.
@@ -39,14 +39,16 @@ def read(data: bytes, place: str) -> FleetInput:
     Raises:
         InputError: not a JSON list; TooLargeError: over a bound of `_scan_json`.
     """
-    alerts = load(data, place)
+    alerts = load(data, place, by_row=True)
     if not isinstance(alerts, list):
         raise InputError("is not a list of alerts", where=place, mend="give the API's answer as it is")
     found = Assets("dependabot-json", Witness(tool="dependabot"), kind="repository")
     for index, alert in enumerate(alerts):
         where = f"[{index}]"
         try:
-            _alert(entry(alert, "an alert"), where, place, found)
+            if problem := row_problem(alert, "an alert is not an object"):
+                raise InputError(problem, mend="export the report again")
+            _alert(alert, where, place, found)
         except InputError as e:
             found.refuse(where, e)
     return found.finish()
@@ -59,7 +61,7 @@ def _alert(alert: dict[str, Any], where: str, document: str, found: Assets) -> N
     flaw, aliases = flaw_of(own, (line(advisory.get("cve_id"), 100), *listed))
     if not flaw:
         raise InputError("names no advisory", mend="give the API's answer as it is")
-    created = _when.day(line(alert.get("created_at")), "created_at")
+    created = _when.first_detected(_when.moment(line(alert.get("created_at")), "created_at"), "created_at")
     updated = _when.moment(line(alert.get("updated_at")), "updated_at")
     vulnerability = obj(alert.get("security_vulnerability"))
     dependency = obj(alert.get("dependency"))

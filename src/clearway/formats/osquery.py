@@ -19,7 +19,7 @@ from clearway.records.fleet_input import FleetInput, Witness
 from . import _when
 from ._assets import Asset, Assets
 from ._osquery_tables import TABLES, add_rows, table_of
-from ._scan_json import entry, is_lines, items, line, load, obj, read_lines
+from ._scan_json import entry, is_lines, items, line, load, obj, read_lines, row_problem
 
 _PARTIAL = "(differences without their beginning)"
 _MEND = 'give {"TABLE": [rows]}, such as {"deb_packages": [...]}, or log the query under its table\'s name'
@@ -47,7 +47,8 @@ def read(data: bytes, place: str) -> FleetInput:
     """
     found = Assets("osquery", Witness(tool="osquery"))
     head = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    value = load(data, place) if head == b"[" or not is_lines(data) else list(read_lines(data, found.refuse))
+    whole = head == b"[" or not is_lines(data)
+    value = load(data, place, by_row=True) if whole else list(read_lines(data, found.refuse))
     tables: dict[str, dict[str, list[tuple[str, dict[str, Any]]]]] = {}
     times: dict[str, datetime] = {}
     if isinstance(value, dict) and _is_tables(value):
@@ -89,10 +90,10 @@ def _is_tables(value: dict[str, Any]) -> bool:
 def _numbered(rows: Any, name: str, found: Assets) -> list[tuple[str, dict[str, Any]]]:
     kept = []
     for index, row in enumerate(items(rows)):
-        if isinstance(row, dict):
-            kept.append((f"{name}[{index}]", row))
+        if problem := row_problem(row, "is not a row (give one JSON object a row)"):
+            found.refuse(f"{name}[{index}]", problem)
         else:
-            found.refuse(f"{name}[{index}]", "is not a row (give one JSON object a row)")
+            kept.append((f"{name}[{index}]", row))
     return kept
 
 
@@ -131,10 +132,11 @@ def _replayed(
         for row in event.removed:
             rows.pop(_row_key(row), None)
         for index, row in enumerate(event.added):
-            if isinstance(row, dict):
-                rows[_row_key(row)] = (f"{event.place} {event.name}[{index}]".strip(), row)
+            place = f"{event.place} {event.name}[{index}]".strip()
+            if problem := row_problem(row, "is not a row (give one JSON object a row)"):
+                found.refuse(place, problem)
             else:
-                found.refuse(f"{event.place} {event.name}[{index}]".strip(), "is not a row")
+                rows[_row_key(row)] = (place, row)
         if event.at and event.at > times.get(event.host, event.at.min.replace(tzinfo=event.at.tzinfo)):
             times[event.host] = event.at
     tables: dict[str, dict[str, list[tuple[str, dict[str, Any]]]]] = {}

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from clearway.records.errors import InputError
-from clearway.records.fleet_input import Detection, FleetInput, Witness
+from clearway.records.fleet_input import MAX_NAME_CHARS, Detection, FleetInput, Witness
 
 from . import _asset_names as names
 from . import _when
@@ -142,6 +142,7 @@ def read(data: bytes, place: str) -> FleetInput:
 
 def _row(row: Row, order: _when.Order, tool: str, by: str, apart: Apart, found: Assets) -> None:
     when = {column: _when.moment(row.get(column), name, order) for column, name in _DATES.items()}
+    first = _when.first_detected(when["first"], _DATES["first"])
     exposure = exposure_of(row.get("exposure"))
     flaws = flaws_in(row.get("cve"))
     name = asset_name(row)
@@ -150,6 +151,7 @@ def _row(row: Row, order: _when.Order, tool: str, by: str, apart: Apart, found: 
             raise InputError("names no asset", mend="fill in a name, an address or an id of the asset")
         found.passed_over += 1  # a foot line: "Total: 17"
         return
+    refuse_long(name)
     asset = asset_of(row, name, apart, found)
     said = (name, *(row.get(column) for column in _DESCRIBING))
     if said not in found.described:
@@ -172,7 +174,7 @@ def _row(row: Row, order: _when.Order, tool: str, by: str, apart: Apart, found: 
             Detection(
                 asset=asset.name,
                 flaw=flaw,
-                first_detected=_day(when["first"]),
+                first_detected=first,
                 last_seen=_day(when["last"] or when["seen"]),
                 source=tool,
                 plugin=one_line(row.get("plugin"), 100),
@@ -201,9 +203,17 @@ def almost_in(text: str) -> str:
 
 
 def asset_name(row: Row) -> str:
-    """What to call the asset of a row: as stated, else by the most telling of its identifiers."""
+    """What to call the asset of a row: as stated, else by the most telling of its identifiers; "" without any."""
     order = ("asset", "fqdn", "hostname", "cloud_id", "digest", "ip", "ip6", "tool_id", "serial", "mac")
     return next((text for column in order if (text := row.get(column))), "")
+
+
+def refuse_long(name: str) -> None:
+    """Raises InputError for a name that is longer than what an asset can be called."""
+    if len(name) > MAX_NAME_CHARS:
+        raise InputError(
+            f"names its asset in {len(name):,} characters", mend=f"shorten the name to {MAX_NAME_CHARS}"
+        )
 
 
 def asset_key(row: Row) -> str:

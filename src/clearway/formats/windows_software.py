@@ -16,7 +16,7 @@ from clearway.records.inventory import Component
 from . import _when
 from ._assets import Assets
 from ._fields import one_line
-from ._scan_json import is_lines, items, line, load, obj, read_lines
+from ._scan_json import is_lines, items, line, load, obj, read_lines, row_problem
 from ._tables import decoded, find_header, head_of, heading, read_table
 
 # column -> headings, as `heading` spells them.
@@ -144,19 +144,19 @@ def read_json(data: bytes, place: str) -> FleetInput:
     if is_lines(data):  # an object a line, of one host or of many
         entries = [*read_lines(data, found.refuse)]
     else:
-        value = load(data, place)
+        value = load(data, place, by_row=True)
         listed = [value] if isinstance(value, dict) else items(value)
         entries = [(f"[{index}]", entry) for index, entry in enumerate(listed)]
     for at, entry in entries:
+        if problem := row_problem(entry, "is not an object (use ConvertTo-Json)"):
+            found.refuse(at, problem)
+            continue
         cells: dict[str, str] = {}
-        for key, content in obj(entry).items():
+        for key, content in entry.items():
             column = _COLUMNS.get(heading(key), "")
             if column and column not in cells:
                 cells[column] = line(content, 1000)
-        if not isinstance(entry, dict):
-            found.refuse(at, "is not an object (use ConvertTo-Json)")
-        else:
-            _add(cells, place, at, found)
+        _add(cells, place, at, found)
     return found.finish()
 
 

@@ -17,6 +17,9 @@ from .vex import VexStatement
 # What the tool says of a detection; "" when it says nothing, which is to be read as open.
 DetectionState = Literal["open", "fixed", "dismissed", ""]
 Exposure = Literal["public", "internal", ""]
+# The year of the first CVE: no flaw was detected earlier, and a clock that says so was not set.
+FIRST_DETECTED = date(1999, 1, 1)
+MAX_NAME_CHARS = 300  # of an asset
 
 
 class AssetIds(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -137,9 +137,10 @@ def test_rows_that_were_set_aside_end_with_10_and_take_nothing_away(home: Path, 
     rows = "asset,cve,first_detected\nsc,CVE-2026-0001,2026-11-01\nsc,CVE-2026-0002,{}\n"
     scan.write_text(rows.format("2026-11-01"))
     assert _json(home, "inventory", "add", str(scan))[0]["appeared"] == 2
-    scan.write_text(rows.format("02/03/2026"))
-    (done,) = _json(home, "inventory", "add", str(scan), code=10)
-    assert done["ended"] == 0
+    for day in ("02/03/2026", "1998-01-02"):
+        scan.write_text(rows.format(day))
+        (done,) = _json(home, "inventory", "add", str(scan), code=10)
+        assert done["ended"] == 0
     assert len(_json(home, "exposure")["exposures"]) == 2
 
 

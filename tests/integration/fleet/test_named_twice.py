@@ -188,6 +188,28 @@ def test_one_asset_of_many_that_can_take_nothing_in_leaves_the_others(mine: Flee
     assert [p.place for p in passed] == ["old-1"]
 
 
+def test_a_last_mention_alone_in_its_transaction_that_can_take_nothing_in_leaves_the_others(
+    mine: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observe, "_AT_ONCE", 1)
+    (gone,) = add(mine, products(("z-old", DJANGO)), "old.csv")
+    with mine.acting() as db:
+        kept = asset.one(db, gone.asset)
+        asset.change(db, kept.asset, kept.version, replace(kept.details, decommissioned=DAY))
+    passed: list[SetAside] = []
+    seen = add(mine, products(("a-new", DJANGO), ("z-old", FLASK)), "all.csv", passed_over=passed)
+    assert ([s.name for s in seen], [p.place for p in passed]) == (["a-new"], ["z-old"])
+
+
+def test_an_asset_that_can_not_be_called_so_leaves_the_others_of_the_call(mine: Fleet) -> None:
+    passed: list[SetAside] = []
+    seen = add(mine, products(("h" * 301, FLASK), ("new-1", DJANGO)), "all.csv", passed_over=passed)
+    assert [s.name for s in seen] == ["new-1"]
+    (aside,) = passed
+    assert aside.place == "h" * 60 + "…"
+    assert "this one 301 (give it a short name)" in aside.reason
+
+
 def test_the_step_that_tells_files_apart_goes_down_and_up(world: World) -> None:  # noqa: F811
     def text() -> str:
         with connect(world.url) as db:

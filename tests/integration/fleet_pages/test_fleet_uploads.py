@@ -79,6 +79,24 @@ def test_an_answer_names_what_was_set_aside(site: Site) -> None:
     assert [a["place"] for a in answer["set_aside"]] == ["line 3"]
 
 
+def test_a_row_from_before_there_were_cves_is_told_by_api_and_page_and_the_rest_lands(site: Site) -> None:
+    rows = b"asset,cve,first_detected\nsd,CVE-2026-0001,2026-11-01\nsd,CVE-2026-0002,1998-01-02\n"
+    answer = _send(site, "/api/v1/inventories", rows, filename="old.csv")
+    assert answer.status_code == 201, answer.text
+    (aside,) = answer.json()["set_aside"]
+    assert (aside["place"], "before there were CVEs" in aside["reason"]) == ("line 3", True)
+    (item,) = answer.json()["items"]
+    assert item["components"] == 1
+    said = site.ask(
+        "POST", "/assets/add", site.operator, page=True, follow=True, files={"file": ("old-2.csv", rows)}
+    )
+    assert "1 row was set aside" in said.text
+    only = b"asset,cve,first_detected\nsd,CVE-2026-0002,1998-01-02\n"
+    none = _send(site, f"/api/v1/assets/{item['asset']}/inventories", only, filename="none.csv")
+    assert none.status_code == 400, none.text
+    assert "speaks of no asset: line 2" in none.text
+
+
 def test_an_order_that_a_list_has_not_is_refused(site: Site) -> None:
     def listed(**query: str) -> httpx.Response:
         return site.ask("GET", "/api/v1/exposures", site.operator, params=query)

@@ -15,13 +15,14 @@ from msgspec import Struct
 
 from clearway.advisories.table import Table
 from clearway.records.errors import BusyError, ConflictError, InputError
-from clearway.records.fleet_input import SetAside
+from clearway.records.fleet_input import MAX_NAME_CHARS, SetAside
 from clearway.store.connect import translated
 
 from . import asset as assets
 from . import follow, stated, take, united
 from .mention import Document, Identities, Mention, grouped
 from .shown import inventory_of
+from .version import storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -101,6 +102,7 @@ class Taking:
         self.pool, self.key, self.table, self.org, self.day = pool, key, table, org, day
         self.detected, self.given, self.passed_over = detected, given, passed_over
         self._waiting: list[Mention] = []
+        self._mentions = 0  # so far, in all documents
         self._identities = Identities(org, day)
         self._taken: set[tuple[int, str]] = set()  # (asset, witness) of what this call has taken already
 
@@ -110,7 +112,9 @@ class Taking:
         Raises: as `take.prepare`, `take.take` and `asset.add`; what was taken before stands.
         """
         alone = len(document.observed) == 1
-        self._waiting += [Mention(seen, document, alone) for seen in document.observed]
+        mentions = [Mention(seen, document, alone) for seen in document.observed if self._named(seen)]
+        self._mentions += len(document.observed)
+        self._waiting += mentions
         if len(self._waiting) <= _AT_ONCE and self._weight() <= _MOST_WAITING:
             return []
         self._waiting.sort(key=lambda item: item.near)  # stable: of one name, in the order of the documents
@@ -133,6 +137,15 @@ class Taking:
         while self._waiting:
             found += self._flush(len(self._waiting))
         return found
+
+    def _named(self, seen: Observed) -> bool:
+        """Whether its asset can be called so. One that can't is passed over: no other mention is lost by it."""
+        name = storable(seen.name).strip()
+        if 0 < len(name) <= MAX_NAME_CHARS or self.passed_over is None:
+            return True
+        reason = f"an asset's name has 1 to {MAX_NAME_CHARS} characters, this one {len(name):,} (give it a short name)"
+        self.passed_over.append(SetAside(f"{name[:60]}…" if name else "(no name)", reason))
+        return False
 
     def _weight(self) -> int:
         return sum(len(i.seen.components) + len(i.seen.detections) for i in self._waiting)
@@ -196,7 +209,7 @@ class Taking:
                             first_detected=dates,
                         )  # fmt: skip
                 except (ConflictError, InputError) as error:
-                    if self.passed_over is None or len(items) == 1 or not _of_asset(error):
+                    if self.passed_over is None or self._mentions == 1 or not _of_asset(error):
                         raise
                     aside.append(SetAside(first.seen.name, str(error)))
                     continue

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from clearway.advisories.table import Table
-    from clearway.records.fleet_input import Observed
+    from clearway.records.fleet_input import FleetInput, Observed
     from clearway.records.principal import Membership
     from clearway.store.principal import Pool
 
@@ -115,7 +115,8 @@ def to_asset(
     with pool.acting(key) as db:
         kept = assets.one(db, asset)
     read = read_fleet(data, filename)
-    if len(read.observed) != 1:
+    _none(read, filename)
+    if len(read.observed) > 1:
         raise InputError(
             f"it speaks of {len(read.observed):,} assets",
             where=filename or "document",
@@ -166,11 +167,7 @@ def to_organisation(
             where=filename or "document",
             mend="take it in with `clearway inventory add`",
         )
-    if not observed:
-        first = "".join(f": {a.place}: {a.reason}" for a in read.set_aside[:1])
-        raise InputError(
-            f"it speaks of no asset{first}", where=filename or "document", mend="look at its rows"
-        )
+    _none(read, filename)
     asset = None
     if len(observed) > 1:
         for field, said in (("name", new.name.strip()), ("exposure", new.exposure.removeprefix("unknown"))):
@@ -193,6 +190,15 @@ def to_organisation(
         items=tuple(told(f.asset, f.name, f.made, f.taken) for f in found),
         set_aside=(*read.set_aside[:MOST_SET_ASIDE], *passed),
     )
+
+
+def _none(read: FleetInput, filename: str) -> None:
+    """Raises InputError, which tells the first row that was set aside, where a document speaks of no asset."""
+    if not read.observed:
+        first = "".join(f": {a.place}: {a.reason}" for a in read.set_aside[:1])
+        raise InputError(
+            f"it speaks of no asset{first}", where=filename or "document", mend="look at its rows"
+        )
 
 
 def _said(seen: Observed, new: NewAsset, filename: str) -> Observed:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from clearway.formats.purl import parse
 from clearway.records.errors import InputError
+from clearway.records.fleet_input import FIRST_DETECTED
 from clearway.records.inventory import Component, Inventory
 
 from . import asset as assets
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from . import take
 
-FIRST = date(1999, 1, 1)  # the year of the first CVE: no detection is older
 REPORTED = "reported"  # the ecosystem of a component that only a scanner's word knows
 _GONE = frozenset({"fixed", "dismissed"})
 
@@ -99,11 +99,8 @@ def inventory_of(
 
 def _days(detection: Detection, seen: Observed) -> list[date]:
     """On which days the report says that the flaw was there. One before there were CVEs is a clock that was not set."""
-    days = [] if detection.first_detected is None else [detection.first_detected]
     looked = detection.last_seen or (None if seen.seen is None else seen.seen.date())
-    if looked is not None and looked >= FIRST:
-        days.append(looked)
-    return days
+    return [day for day in (detection.first_detected, looked) if day is not None and day >= FIRST_DETECTED]
 
 
 def details_of(seen: Observed, file: str = "") -> assets.Details:

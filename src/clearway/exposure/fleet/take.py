@@ -18,12 +18,12 @@ from msgspec import Struct
 
 from clearway.formats.packages import MODULES
 from clearway.records.errors import InputError, TooLargeError
+from clearway.records.fleet_input import FIRST_DETECTED
 from clearway.store.arrays import Blobs, Days, Ints
 
 from . import answer, dictionary, due, follow
 from .acts import record
 from .due import Dater, FlawDates, loaded, said, settings
-from .shown import FIRST
 from .silent import pairs
 from .version import clean, digest_of, storable
 from .whose import DAY
@@ -218,8 +218,10 @@ def take(
     inventory = prepared.inventory
     given = {(storable(flaw), storable(name)): d for (flaw, name), d in (first_detected or {}).items()}
     days = [d for d in (detected, *given.values()) if d is not None]
-    if days and not FIRST <= min(days) <= max(days) <= day:
-        wrong, mend = ("in the future", "an earlier") if max(days) > day else (f"before {FIRST}", "a later")
+    if days and not FIRST_DETECTED <= min(days) <= max(days) <= day:
+        wrong, mend = (
+            ("in the future", "an earlier") if max(days) > day else (f"before {FIRST_DETECTED}", "a later")
+        )
         raise InputError(f"a detection lies {wrong}", where=inventory.name, mend=f"give {mend} day")
     told = witness_of(witness, inventory.format, file)
     digest = sha256(raw).digest()
