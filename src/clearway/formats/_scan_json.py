@@ -36,7 +36,7 @@ def load(data: bytes, place: str, *, by_row: bool = False) -> Any:
 
 
 def row_problem(row: Any, what: str = "is not an object") -> str:
-    """Why a row can't be used, "" where it can: `what` for one that is no object, or that a string of it holds a NUL."""
+    """Why a row can't be used, "" where it can: `what` for one that is no object, or that it holds a NUL."""
     from .strict_json import refuse_nul
 
     if not isinstance(row, dict):

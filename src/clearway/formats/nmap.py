@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from clearway.records.asset_identity import telling_name
 from clearway.records.errors import InputError
 from clearway.records.fleet_input import FleetInput, Service, Witness
 from clearway.records.inventory import Component
@@ -76,7 +77,9 @@ def _host(element: Element, started: datetime | None, found: Assets) -> None:
         raise InputError("has no address", mend="scan it again")
     # A name that was asked for leads to the address, one from a PTR record is what its owner says.
     hosts.sort(key=lambda h: (h[0] != "PTR", h[1]))
-    asset = found.get(next((name for _, name in hosts if name), ips[0]), ips[0])
+    stated = [name for _, text in hosts for name in names.host(text) if name]
+    telling = telling_name((name for name in stated if "." in name), ips)
+    asset = found.get(telling or next(iter(stated), ips[0]), ips[0])
     asset.ips.update(ips)
     asset.macs.update(m for m in macs if m)
     for kind, name in hosts:

@@ -7,11 +7,18 @@ alone: every site has a 192.168.1.1.
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from .fleet_input import AssetIds, Observed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_DIGITS = re.compile(r"[0-9]+")
 
 # Names that software gives to every machine, or that a network derives from an address it will give to another.
 _GENERIC_HOSTS = frozenset(
@@ -86,6 +93,23 @@ def identity_keys(ids: AssetIds, tool: str = "") -> tuple[str, ...]:
     if tool and ids.tool_id:
         keys.append(f"{tool}:{ids.tool_id}")
     return tuple(sorted(keys))
+
+
+def telling_name(fqdns: Iterable[str], ips: Iterable[str]) -> str:
+    """The one FQDN that tells more of a machine than its address does; "" where there is none, or are several.
+
+    Names that networks reuse and those that are made of the address ("203-0-113-7.dsl.example") tell nothing.
+    """
+    spelled = {tuple(ip.split(".")) for ip in ips if ip.count(".") == 3}
+    spelled |= {octets[::-1] for octets in spelled}
+    found = {name for name in fqdns if not _is_reused(name) and not _spells(name, spelled)}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _spells(name: str, addresses: set[tuple[str, ...]]) -> bool:
+    """Whether the numbers of one of these IPv4 addresses stand in `name`, in their order."""
+    numbers = [number.lstrip("0") or "0" for number in _DIGITS.findall(name)]
+    return any(tuple(numbers[i : i + 4]) in addresses for i in range(len(numbers) - 3))
 
 
 def is_private(ip: str) -> bool:

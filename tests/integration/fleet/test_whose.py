@@ -8,8 +8,9 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from clearway.exposure.fleet import asset, page_upload, status
+from clearway.exposure.fleet import asset, described, page_upload, status
 from clearway.records.errors import ConflictError, InputError
 from clearway.records.principal import Membership
 from fleet_world import DAY, Fleet
@@ -53,10 +54,12 @@ def sbom(*packages: tuple[str, str], tool: str = "", spec: str = "1.5", **more: 
             "components": [*components, *more.get("components", ())]}  # fmt: skip
 
 
-def nmap(ip: str, version: str) -> str:
+def nmap(ip: str, version: str, *names: str) -> str:
+    hostnames = "".join(f'<hostname type="PTR" name="{name}"/>' for name in names)
     return (
         f'<?xml version="1.0"?><nmaprun scanner="nmap" start="1795000000"><host><status state="up"/>'
-        f'<address addr="{ip}" addrtype="ipv4"/><ports><port protocol="tcp" portid="80"><state state="open"/>'
+        f'<address addr="{ip}" addrtype="ipv4"/><hostnames>{hostnames}</hostnames>'
+        f'<ports><port protocol="tcp" portid="80"><state state="open"/>'
         f'<service name="http" product="Apache httpd" version="{version}"/></port></ports></host></nmaprun>'
     )
 
@@ -106,6 +109,72 @@ def test_a_private_address_is_one_machine_within_one_source_only(mine: Fleet) ->
     assert (a.made, b.made, later.made, later.asset) == (True, True, False, a.asset)
     assert (a.name, b.name) == ("10.0.0.5", "10.0.0.5 (2)")
     assert up(mine, nmap("10.0.0.5", "2.4.51"), "").items[0].made  # of no source: nobody can tell
+
+
+# Addresses for documentation are not public to `asset_identity`.
+PUBLIC, FQDN = "9.9.9.77", "web.corp.example"
+
+
+def names_of(fleet: Fleet, *assets: int) -> list[str]:
+    with fleet.acting() as db:
+        return [asset.one(db, number).name for number in assets]
+
+
+def test_what_a_scan_called_by_its_address_is_called_by_its_name_once_a_scan_has_one(mine: Fleet) -> None:
+    first = up(mine, nmap(PUBLIC, "2.4.49"), "a.xml").items[0]
+    assert first.name == PUBLIC
+    named = up(mine, nmap(PUBLIC, "2.4.50", FQDN), "b.xml").items[0]
+    assert (named.asset, named.made, names_of(mine, named.asset)) == (first.asset, False, [FQDN])
+    with mine.acting() as db:
+        (change, *_) = described.changes(described.described(db, first.asset))
+    assert ("name", PUBLIC, FQDN) in change.fields
+    assert change.said_by == "nmap"
+    for later in (
+        nmap(PUBLIC, "2.4.51"),
+        nmap(PUBLIC, "2.4.53", FQDN),
+    ):
+        found = up(mine, later, "c.xml").items[0]
+        assert (found.asset, names_of(mine, found.asset)) == (first.asset, [FQDN])
+
+
+@pytest.mark.parametrize(
+    "names", [("a.corp.example", "b.corp.example"), ("dhcp.lan",), ("host-9-9-9-77.isp.example",)]
+)
+def test_names_that_do_not_tell_which_machine_it_is_rename_nothing(
+    mine: Fleet, names: tuple[str, ...]
+) -> None:
+    first = up(mine, nmap(PUBLIC, "2.4.49"), "a.xml").items[0]
+    found = up(mine, nmap(PUBLIC, "2.4.50", *names), "b.xml").items[0]
+    assert (found.asset, names_of(mine, found.asset)) == (first.asset, [PUBLIC])
+
+
+def test_a_name_that_a_person_gave_stays_even_where_it_is_the_address(mine: Fleet) -> None:
+    new = page_upload.NewAsset(name=PUBLIC)
+    first = up(mine, nmap(PUBLIC, "2.4.49"), "a.xml", new=new).items[0]
+    other = mine.asset("9.9.9.78", "public")
+    with mine.acting() as db:
+        kept = asset.one(db, other)
+        asset.change(db, other, kept.version, replace(kept.details, identifiers=("ip:9.9.9.78",)))
+    up(mine, "asset,owner\n9.9.9.79,me\n", "list.csv")
+    listed = up(mine, nmap("9.9.9.79", "2.4.50"), "b.xml").items[0].asset
+    for ip, name in ((PUBLIC, FQDN), ("9.9.9.78", "b.corp.example"), ("9.9.9.79", "c.corp.example")):
+        assert not up(mine, nmap(ip, "2.4.51", name), "b.xml").items[0].made
+    assert names_of(mine, first.asset, other, listed) == [PUBLIC, "9.9.9.78", "9.9.9.79"]
+
+
+def test_a_name_that_another_asset_has_is_not_given_again_and_makes_no_two_one(mine: Fleet) -> None:
+    first = up(mine, nmap(PUBLIC, "2.4.49"), "a.xml").items[0].asset
+    other = mine.asset(FQDN)
+    with mine.acting() as db:
+        kept = asset.one(db, other)
+        asset.change(
+            db,
+            other,
+            kept.version,
+            replace(kept.details, identifiers=("ip:9.9.9.1",), addresses=("9.9.9.1",)),
+        )
+    found = up(mine, nmap(PUBLIC, "2.4.50", FQDN), "b.xml").items[0].asset
+    assert (found, names_of(mine, first, other)) == (first, [PUBLIC, FQDN])
 
 
 def test_a_serial_number_goes_before_a_name(mine: Fleet) -> None:

@@ -24,6 +24,10 @@ def snapshot(host: str, *names: str) -> dict[str, Any]:
     return {"hostIdentifier": host, "name": "deb_packages", "unixTime": 1764000000, "snapshot": rows}
 
 
+def entry(host: str, version: str) -> dict[str, str]:
+    return {"DisplayName": "Chrome", "DisplayVersion": version, "PSComputerName": host}
+
+
 ROWS: dict[str, tuple[str, bytes, str, str]] = {
     "a detection from before there were CVEs": (
         "s.csv", b"asset,cve,first_detected\nbad,CVE-2026-0001,1998-12-31\ngood,CVE-2026-0001,1999-01-01\n",
@@ -44,8 +48,7 @@ ROWS: dict[str, tuple[str, bytes, str, str]] = {
         "d.json", json.dumps([alert("o/bad", state="\0"), alert("good")]).encode(), "[0]", "NUL",
     ),
     "a NUL in an entry of the registry": (
-        "w.json",
-        json.dumps([{"DisplayName": n, "DisplayVersion": v, "PSComputerName": n} for n, v in (("bad", "1\0"), ("good", "1"))]).encode(),
+        "w.json", json.dumps([entry("bad", "1\0"), entry("good", "1")]).encode(),
         "[0]", "NUL",
     ),
     "a NUL in a row of osquery's": (

@@ -52,6 +52,35 @@ def test_what_nmap_really_wrote_is_read() -> None:
     assert [c.name for c in one.components] == ["SimpleHTTPServer"]
 
 
+@pytest.mark.parametrize(
+    ("hostnames", "name"),
+    [
+        ([("user", "203.0.113.7"), ("PTR", "web.corp.example")], "web.corp.example"),
+        ([("user", "web"), ("PTR", "web.corp.example")], "web.corp.example"),
+        ([("user", "shop.corp.example"), ("PTR", "203-0-113-7.dsl.example")], "shop.corp.example"),
+        ([("user", "shop.corp.example"), ("PTR", "web.corp.example")], "web.corp.example"),
+        ([("PTR", "a b")], "203.0.113.7"),
+        ([], "203.0.113.7"),
+    ],
+    ids=[
+        "an address that was asked for",
+        "a short name",
+        "a name made of the address",
+        "two names",
+        "no name",
+        "none",
+    ],
+)
+def test_an_nmap_host_is_called_by_the_one_full_name_that_tells_what_it_is(
+    hostnames: list[tuple[str, str]], name: str
+) -> None:
+    given = "".join(f'<hostname type="{kind}" name="{text}"/>' for kind, text in hostnames)
+    data = f"""<nmaprun scanner="nmap"><host><status state="up"/><address addr="203.0.113.7" addrtype="ipv4"/>
+    <hostnames>{given}</hostnames></host></nmaprun>"""
+    (one,) = read_fleet(data.encode(), "n.xml").observed
+    assert one.name == name
+
+
 def test_match_reads_nmap_too() -> None:
     inventory = read_inventory((FLEET / "nmap-network.xml").read_bytes(), "n.xml")
     assert [(c.name, c.host) for c in inventory.components] == [

@@ -106,10 +106,12 @@ def add(
     details: Details | None = None,
     aud: int | None = None,
     day: date | None = None,
+    called: bool = False,
 ) -> Asset:
     """Adds an asset, seen by its organisation alone unless `aud` says otherwise.
 
     With `day`, what is said of its exposure from a later day on holds from that one: until then, nobody has said.
+    `called`: who adds it gives the name, and not `said_by`.
 
     Raises:
         InputError: the name or a detail can't be kept.
@@ -127,7 +129,9 @@ def add(
     later = day is not None and since > day and exposure != "unknown"
     now: Exposed = "unknown" if later else exposure
     # Its history names who said so (`described`); what is done after this in the transaction is not theirs.
-    db.execute("select set_config('clearway.said_by', %s, true)", (storable(said_by)[:_TEXT],))
+    db.execute(
+        "select set_config('clearway.said_by', %s, true)", ("" if called else storable(said_by)[:_TEXT],)
+    )
     own = audience.of(db, marking.own(org)) if aud is None else aud
     row = db.execute(
         f"""insert into clearway.asset (org, aud, name, exposure, owner, sub_organisation, environment, kind, edge,
@@ -344,20 +348,29 @@ def one_at_a_time(db: psycopg.Connection[Any], org: int) -> None:
 
 
 def learn(
-    db: psycopg.Connection[Any], kept: Asset, details: Details, said_by: str, *, edge: bool | None = None
+    db: psycopg.Connection[Any],
+    kept: Asset,
+    details: Details,
+    said_by: str,
+    *,
+    edge: bool | None = None,
+    name: str = "",
 ) -> Asset:
     """Keeps what a document says of an asset beside what is kept: new identifiers, addresses and names are added, and
-    whatever else `details` states is how it is from now on. `edge` None: not stated.
+    whatever else `details` states is how it is from now on. `edge` None: not stated. With `name` it is called so from
+    now on, and found by what it was called before, too.
 
     Raises: as `change`.
     """
+    if name:
+        details = replace(details, identifiers=(f"name:{kept.name}"[:_TEXT], *details.identifiers))
     for tries in range(_TRIES):
         new = _learned(kept.details, details, edge)
-        if new == kept.details:
+        if new == kept.details and name in ("", kept.name):
             break
         db.execute("select set_config('clearway.said_by', %s, true)", (storable(said_by)[:_TEXT],))
         try:
-            kept = change(db, kept.asset, kept.version, new)
+            kept = change(db, kept.asset, kept.version, new, name=name)
         except ConflictError:  # another document of it has landed meanwhile
             if tries == _TRIES - 1:
                 raise

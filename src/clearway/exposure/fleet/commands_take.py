@@ -183,6 +183,7 @@ class _Call:
             file=take.file_of(_below(place, root)),
             whole=not found.set_aside,
             asset=None if named is None else named.asset,
+            called=bool(self.args.asset),
         )
         self._done(self._taking.add(document))
 

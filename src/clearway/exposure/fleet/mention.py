@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from clearway.records.asset_identity import identity_keys
+from clearway.records.asset_identity import identity_keys, telling_name
 
 from . import asset as assets
 from . import take, united, whose
@@ -34,7 +34,8 @@ _TABLES = frozenset(("asset-list", "scanner-csv"))
 class Document(Struct, frozen=True, kw_only=True):
     """What one document says. `place` is its name, `file` what its witness is known by (`take.file_of`), "" for none.
 
-    Not `whole`: what it does not show may have been set aside. `asset` is whose it is where somebody said so.
+    Not `whole`: what it does not show may have been set aside. `asset` is whose it is where somebody said so. `called`:
+    somebody said what its asset is called.
     """
 
     observed: tuple[Observed, ...]
@@ -43,6 +44,7 @@ class Document(Struct, frozen=True, kw_only=True):
     file: str = ""
     whole: bool = True
     asset: int | None = None
+    called: bool = False
 
 
 class Mention(Struct, frozen=True):
@@ -132,6 +134,7 @@ class Identities:
         return assets.add(
             db, self.org, name, exposure=seen.exposure or "unknown", since=seen.exposure_since or self.day,
             said_by=_by(seen), details=details_of(seen, whose.source_of(item.document.place)), day=self.day,
+            called=item.document.called,
         )  # fmt: skip
 
     def _learned(self, db: psycopg.Connection[Any], item: Mention, kept: assets.Asset) -> assets.Asset:
@@ -142,12 +145,34 @@ class Identities:
                 details, owner="", environment="unknown", end_of_support=None,
                 kind="" if kept.details.kind else details.kind,
             )  # fmt: skip
-        kept = assets.learn(db, kept, details, _by(seen), edge=seen.edge)
+        kept = assets.learn(db, kept, details, _by(seen), edge=seen.edge, name=self._name(db, seen, kept))
         # Of two words of one call the one with the earlier due date stays.
         weaker = seen.exposure == "internal" and kept.asset in self._public
         if weaker:
             return kept
         return assets.hear_exposure(db, kept, seen.exposure, seen.exposure_since, _by(seen), day=self.day)
+
+    def _name(self, db: psycopg.Connection[Any], seen: Observed, kept: assets.Asset) -> str:
+        """What `kept` is called from now on where a tool called it by its address, and `seen` has one name for that."""
+        if kept.name not in seen.ids.ips:
+            return ""
+        name = telling_name(seen.ids.fqdns, seen.ids.ips)
+        if not name or not _by_tool(db, kept):
+            return ""
+        assets.one_at_a_time(db, self.org)
+        return "" if assets.taken(db, self.org, [name]) else name
+
+
+def _by_tool(db: psycopg.Connection[Any], kept: assets.Asset) -> bool:
+    """Whether it was a tool, and nobody who knows the asset, that gave it the name that it has."""
+    row = db.execute(
+        """select exists (select from clearway.inventory i where i.asset = %(asset)s and i.format <> all (%(tables)s)
+            and said.said_by in (i.witness, i.format))
+        from (select distinct on (name) name, said_by from clearway.asset_said where asset = %(asset)s
+            order by name, statement) said where said.name = %(name)s""",
+        {"asset": kept.asset, "name": kept.name, "tables": [*_TABLES]},
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def grouped(items: Sequence[Mention], found: Sequence[int | None]) -> list[Group]:

@@ -65,6 +65,7 @@ def observe(
     place: str = "",
     file: str = "",
     asset: int | None = None,
+    called: bool = False,
     passed_over: list[SetAside] | None = None,
 ) -> list[Seen]:
     """Takes in everything that one document says: `Taking`, of one `Document`.
@@ -72,7 +73,9 @@ def observe(
     Raises: as `Taking.add`.
     """
     taking = Taking(pool, key, table, org, day, detected=detected, given=given, passed_over=passed_over)
-    one = Document(observed=tuple(observed), raw=raw, place=place, file=file, whole=whole, asset=asset)
+    one = Document(
+        observed=tuple(observed), raw=raw, place=place, file=file, whole=whole, asset=asset, called=called
+    )
     return [*taking.add(one), *taking.finish()]
 
 

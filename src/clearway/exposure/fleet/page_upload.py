@@ -182,7 +182,7 @@ def to_organisation(
     passed: list[SetAside] = []
     found = observe.observe(
         pool, key, table, home.org, observed, data, day, detected=detected, whole=not read.set_aside, place=filename,
-        file=take.file_of(filename), asset=asset, passed_over=passed,
+        file=take.file_of(filename), asset=asset, called=bool(new.name.strip()), passed_over=passed,
     )  # fmt: skip
     if asset is not None:
         _expose(pool, key, asset, observed[0], day)

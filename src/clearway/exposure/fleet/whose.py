@@ -49,7 +49,7 @@ def keys_of(seen: Observed, file: str = "") -> tuple[str, ...]:
 
 
 def alias_of(name: str) -> str:
-    """The identifier of an asset that documents call `name` and that earlier releases could not call so here."""
+    """The identifier of an asset that documents call `name` and that is called otherwise here."""
     return f"name:{name}"[:_TEXT]
 
 
@@ -85,7 +85,8 @@ def called(seen: Observed, name: str) -> Iterator[str]:
 
 def _sameness(seen: Observed, one: Asset, file: str) -> Sameness:
     word = same_asset(seen, _as_observed(seen, one))
-    if word.same or word.against or one.name != seen.name or not _is_local(seen):
+    known = one.name == seen.name or alias_of(seen.name) in one.details.identifiers
+    if word.same or word.against or not known or not _is_local(seen):
         return word
     return Sameness(same=bool(file) and f"file:{file}" in one.details.identifiers)
 
