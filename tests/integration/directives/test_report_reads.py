@@ -15,7 +15,7 @@ import pytest
 from clearway.access import audience
 from clearway.access.marking import own
 from clearway.directives import load
-from clearway.exposure.fleet import due
+from clearway.exposure.fleet import due, report_rows
 from clearway.exposure.fleet.report_rows import PROVIDER
 from database import new_world, world  # noqa: F401
 from fleet_world import DAY, Fleet, fleet_of, osv, package
@@ -100,6 +100,36 @@ def test_what_stops_after_a_few_rows_fetches_few(large: Fleet) -> None:
         db.cursor_factory = psycopg.Cursor
     assert len(some) == 3_001
     assert 3_001 <= Counted.most < FLAWS
+
+
+@pytest.mark.parametrize(
+    ("first", "batch", "assets"), [(1, 1, 1), (7, 124, 3), (4_000, 125, 32), (300, 20_000, 2)]
+)
+def test_a_report_is_the_same_in_batches_of_any_size(
+    large: Fleet, monkeypatch: pytest.MonkeyPatch, first: int, batch: int, assets: int
+) -> None:
+    since = DAY - timedelta(days=6)
+    with large.acting() as db:
+        whole = list(PROVIDER.rows(db, large.org, BOD, DAY, since=since))
+        monkeypatch.setattr(report_rows, "_FIRST", first)
+        monkeypatch.setattr(report_rows, "_BATCH", batch)
+        monkeypatch.setattr(report_rows, "_FIRST_ASSETS", assets)
+        some = list(islice(PROVIDER.rows(db, large.org, BOD, DAY, since=since), 700))
+    assert some == whole[:700]
+
+
+def test_a_small_organisation_reads_its_own_alone(large: Fleet) -> None:
+    """However many exposures the others have: neither by reading a table whole nor by walking an index of all."""
+    small = large.another()
+    small.upload(small.asset("pump", day=DAY), "pkg:pypi/alpha@1.0", owned=True)
+    fetched = """select coalesce(sum(seq_tup_read + idx_tup_fetch), 0)
+        from pg_stat_xact_user_tables where relname = 'exposure'"""
+    with small.acting() as db:
+        (before,) = db.execute(fetched).fetchone() or (0,)
+        (row,) = PROVIDER.rows(db, small.org, BOD, DAY, since=DAY)
+        (after,) = db.execute(fetched).fetchone() or (0,)
+    assert row.flaw == "CVE-2026-1001"
+    assert after - before < 20
 
 
 def test_one_exposure_is_replayed_without_reading_every_flaw(large: Fleet) -> None:

@@ -111,10 +111,13 @@ def audiences(db: psycopg.Connection[Any]) -> list[int] | None:
     return row[0] if row else None
 
 
-def shown_audiences(db: psycopg.Connection[Any]) -> list[int]:
+def shown_audiences(db: psycopg.Connection[Any], *, gone: bool = False) -> list[int]:
     """The audiences of the exposures that figures are counted from, for the log of what is read: of the reader's own,
-    where they are few, those that have any."""
+    where they are few, those that have any that stands; of those that are `gone`, which no index has by audience, all.
+    """
     mine = audiences(db)
+    if mine is not None and gone:
+        return mine
     if mine is None:
         rows = db.execute(
             "select distinct e.aud from (select aud from clearway.exposure limit %s) e", (_LOOKED_AT,)
@@ -122,7 +125,7 @@ def shown_audiences(db: psycopg.Connection[Any]) -> list[int]:
     else:
         rows = db.execute(
             "select w.aud from unnest(%s::int[]) w(aud) "
-            "where exists (select from clearway.exposure e where e.aud = w.aud)",
+            "where exists (select from clearway.exposure e where e.aud = w.aud and e.gone is null)",
             (mine,),
         )
     return [aud for (aud,) in rows]

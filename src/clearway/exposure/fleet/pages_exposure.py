@@ -145,7 +145,7 @@ def handlers() -> list[HTTPRouteHandler]:
             )
             numbers = page_facets.count(db, me, asked, page_facets.PATIENT_MS)
             facets = page_facets.facets(db, me, asked, numbers, address, day, page_facets.PATIENT_MS)
-            note.counted("exposures", urlencode(pairs), listing.shown_audiences(db))
+            note.counted("exposures", urlencode(pairs), listing.shown_audiences(db, gone=asked.wanted.gone))
         return page(
             request,
             "exposure/facets.html",

@@ -26,9 +26,10 @@ from clearway.records.errors import InputError, NotFoundError
 from . import patched
 from .answer import REPORTED
 from .due import FlawDates, Said, exposed_on, facts_of, loaded, said, settings
+from .listing import audiences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import psycopg
 
@@ -39,12 +40,10 @@ _STATUS: tuple[Status, ...] = ("open", "mitigated", "fixed", "not_affected", "ac
 _OPEN = [_STATUS.index(word) for word in ("open", "mitigated", "accepted")]
 _AFFECTED = 1
 _BATCH = 20_000
-_FIRST = 4_000  # of the first batch: a page that stops at a few thousand fetches little more than those
+_FIRST, _FIRST_ASSETS = 4_000, 32  # at first: a page that stops at a few thousand rows fetches little more
 
-# Audiences that every member of the organisation sees: what else is in the fleet stays out of a report. Materialized:
-# each audience is asked once, and not for each row that has it.
-_SHARED = """with a as materialized (select distinct aud from clearway.{table} where org = %(org)s)
-    select a.aud::int from a where clearway.within(%(staff)s, a.aud)"""
+# Of these audiences those that every member of the organisation sees: what else is in the fleet stays out of a report.
+_SHARED = "select a from unnest(%(auds)s::int[]) a where clearway.within(%(staff)s, a)"
 
 # Tags as they were kept at the end of the day; what was restored without its history, as it is.
 _ASSETS = """select a.asset, t.name, t.owner, t.sub_organisation, t.environment, t.kind, t.addresses, t.names, t.edge,
@@ -64,7 +63,7 @@ _ASSETS = """select a.asset, t.name, t.owner, t.sub_organisation, t.environment,
 # `h` is how the exposure was at the end of the day where it has changed since, `k` the same of its flaw.
 # The flaw is chosen by CASE: a row-level policy holds COALESCE to be leaky, and then no index of `flaw` would be used.
 _ROWS = """
-select e.exposure, e.asset, v.purl, v.ecosystem, v.name, v.version, e.how, f.id,
+select e.exposure, e.aud::int, e.asset, v.purl, v.ecosystem, v.name, v.version, e.how, f.id,
     coalesce(h.detected, e.detected), coalesce(h.status, e.status),
     case when h.until is null then e.until else h.accepted_until end,
     case when h.until is null then e.gone else h.gone end as gone,
@@ -84,12 +83,22 @@ left join lateral (select * from clearway.flaw_history k where k.flaw = f.flaw a
     order by k.until limit 1) k on true
 left join clearway.decision d
     on d.decision = case when h.until is null then e.decision else h.decision end and d.at < %(end)s
-where e.org = %(org)s and e.aud = any(%(auds)s) and e.via = 0 and e.exposure > %(last)s and e.first_seen < %(end)s
+where e.asset = any(%(assets)s) and (e.asset > %(asset)s or e.exposure > %(last)s) and e.org = %(org)s
+    and e.via = 0 and e.first_seen < %(end)s
     and coalesce(h.detected, e.detected) <= %(day)s
     and coalesce(h.verdict, e.verdict) = %(affected)s
     and (case when h.until is null then e.gone else h.gone end is null
         or case when h.until is null then e.gone else h.gone end >= %(since)s)
-order by e.exposure limit %(limit)s"""
+order by e.asset, e.exposure limit %(limit)s"""
+
+_LATE = """select e.due, least((e.first_seen at time zone 'UTC')::date, e.detected) as known
+    from clearway.exposure e where {aud} and e.org = %(org)s and e.gone is null
+    and e.status = any(%(open)s) and e.verdict = %(affected)s and e.due_at < %(day)s limit %(most)s"""
+_OVERDUE = f"select count(*), count(*) filter (where due < known) from ({_LATE.format(aud='true')}) l"  # noqa: S608
+# One audience at a time, from the index by date: not what other organisations have.
+_OVERDUE_EACH = f"""select count(*), count(*) filter (where due < known)
+    from (select x.* from unnest(%(mine)s::int[]) m(aud)
+        cross join lateral ({_LATE.format(aud="e.aud = m.aud")}) x limit %(most)s) l"""  # noqa: S608 - constants
 
 
 class FleetRows:
@@ -139,13 +148,9 @@ class FleetRows:
 
         As in its reports: what is mitigated or accepted is open, for the flaw is still there.
         """
-        row = db.execute(
-            """select count(*), count(*) filter (where due < known) from (
-                select e.due, least((e.first_seen at time zone 'UTC')::date, e.detected) as known
-                from clearway.exposure e where e.org = %s and e.gone is null
-                and e.status = any(%s) and e.verdict = %s and e.due < %s limit %s) late""",
-            (org, _OPEN, _AFFECTED, as_of, most),
-        ).fetchone()
+        mine = audiences(db)
+        given = {"mine": mine, "org": org, "open": _OPEN, "affected": _AFFECTED, "day": as_of, "most": most}
+        row = db.execute(_OVERDUE if mine is None else _OVERDUE_EACH, given).fetchone()
         return Late(*row) if row else Late()
 
     def options(self, db: psycopg.Connection[Any], org: int, directive: str, as_of: date) -> Chosen:
@@ -176,23 +181,21 @@ class FleetRows:
                 ).current
             return found
 
-        given: dict[str, Any] = {
+        given = {
             "org": org,
-            "auds": _shared(db, org, "exposure"),
             "end": end,
             "day": as_of,
             "since": datetime.combine(since, time(), UTC),
             "affected": _AFFECTED,
-            "last": 0,
-            "limit": _FIRST,
         }
+        shared = _Shared(db, org)
         named: set[tuple[str, str, str]] = set()
-        while rows := db.execute(_ROWS, given).fetchall():
-            given["last"], given["limit"] = rows[-1][0], _BATCH
-            for _, *row in rows:
-                asset = tags.get(row[0])
-                if asset is None:  # the asset itself is marked for fewer
+        for rows in _batches(db, [*tags], given):
+            shared.ask(aud for _, aud, *_ in rows)
+            for _, aud, *row in rows:
+                if aud not in shared:
                     continue
+                asset = tags[row[0]]
                 over, removed = row[10] is not None and row[10] < end, row[13]
                 if row[2] == REPORTED and over and not removed and asset.decommissioned is None:
                     continue  # what is held explains it, and is a row of its own
@@ -209,8 +212,12 @@ class FleetRows:
         self, db: psycopg.Connection[Any], org: int, as_of: date, *, edge: bool = False
     ) -> dict[int, AssetTags]:
         end = _end(as_of)
-        auds = _shared(db, org, "asset")
-        rows = db.execute(_ASSETS, {"org": org, "auds": auds, "end": end, "edge": edge}).fetchall()
+        shared = _Shared(db, org)
+        shared.ask(
+            r[0] for r in db.execute("select distinct aud::int from clearway.asset where org = %s", (org,))
+        )
+        given = {"org": org, "auds": [*shared], "end": end, "edge": edge}
+        rows = db.execute(_ASSETS, given).fetchall()
         exposed = said(db, (row[0] for row in rows), end)
         slug = db.execute("select slug from clearway.organisation where org = %s", (org,)).fetchone()
         return {row[0]: _tags(row, slug[0] if slug else "", exposed[row[0]], as_of) for row in rows}
@@ -227,10 +234,52 @@ def _end(day: date) -> datetime:
         raise InputError(f"{day} is the calendar's last day", mend="give an earlier day") from None
 
 
-def _shared(db: psycopg.Connection[Any], org: int, table: str) -> list[int]:
-    query = _SHARED.format(table=table)  # one of two constants
-    staff = audience.of(db, own(org))
-    return [int(row[0]) for row in db.execute(query, {"org": org, "staff": staff})]
+class _Shared:
+    """Audiences that every member of an organisation sees; each is asked once."""
+
+    def __init__(self, db: psycopg.Connection[Any], org: int) -> None:
+        self._db = db
+        self._staff = audience.of(db, own(org))
+        self._asked: set[int] = set()
+        self._seen: set[int] = set()
+
+    def ask(self, auds: Iterable[int]) -> None:
+        """Makes these known."""
+        new = {*auds} - self._asked
+        if new:
+            rows = self._db.execute(_SHARED, {"auds": sorted(new), "staff": self._staff})
+            self._seen |= {aud for (aud,) in rows}
+            self._asked |= new
+
+    def __contains__(self, aud: int) -> bool:
+        return aud in self._seen
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self._seen))
+
+
+def _batches(
+    db: psycopg.Connection[Any], assets: Sequence[int], given: Mapping[str, Any]
+) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows of these assets, an asset after the other; of as many at once as have some `_BATCH` rows."""
+    at, many, limit = 0, _FIRST_ASSETS, _FIRST
+    while at < len(assets):
+        chunk = assets[at : at + many]
+        found, asset, last = 0, 0, 0
+        while True:
+            rows = db.execute(
+                _ROWS, {**given, "assets": list(chunk), "asset": asset, "last": last, "limit": limit}
+            ).fetchall()
+            found += len(rows)
+            if rows:
+                yield rows
+            if len(rows) < limit:
+                break
+            last, _, asset, *_ = rows[-1]
+            limit = _BATCH
+            chunk = [a for a in chunk if a >= asset]
+        at, limit = at + many, _BATCH
+        many = max(1, min(2 * many, many * _BATCH // (2 * found + 1)))
 
 
 def _tags(row: Any, organisation: str, words: Said, as_of: date) -> AssetTags:
