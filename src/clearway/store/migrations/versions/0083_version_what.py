@@ -2,8 +2,8 @@
 
 from clearway.store.ddl import run
 
-revision = "0082"
-down_revision = "0081"
+revision = "0083"
+down_revision = "0082"
 branch_labels = None
 depends_on = None
 
