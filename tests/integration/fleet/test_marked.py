@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
 from clearway.access import audience, recipients
 from clearway.access.marking import GREEN_AUD, Marking
+from clearway.directives import load
 from clearway.exposure.fleet import listing, marked, page_seen
+from clearway.exposure.fleet.report_rows import PROVIDER
 from clearway.exposure.fleet.wanted import Filter
 from clearway.records.errors import ConflictError, NotFoundError
 from clearway.store import labels
@@ -115,6 +118,33 @@ def test_a_public_record_needs_no_marking_and_a_public_exposure_hides_its_marked
     fleet.follow()
     (line,) = fleet.lines()
     assert (line.flaw, line.marked, line.records) == ("CVE-2026-7777", False, ("PYSEC-7",))
+
+
+@pytest.mark.parametrize(("tlp", "reported"), [("AMBER+STRICT", []), ("RED", ["not_affected"])])
+def test_what_a_marked_record_still_says_is_not_reported_as_not_affected(
+    secret: Fleet, tlp: Any, reported: list[str]
+) -> None:
+    """To whom all members are; where fewer may know of it, the report of all says what it said without it."""
+    fleet = secret
+    fleet.upload(fleet.asset("web", day=DAY), "pkg:pypi/django@4.1", owned=True)
+    said = osv("PYSEC-7", package("PyPI", "django", "4.2"), aliases=["CVE-2026-7777"])
+    fleet.ingest(said)
+    fleet.follow()
+    with fleet.owner(DAY) as owner:
+        some = recipients.add(owner, fleet.org, "some").list
+        recipients.set_member(owner, some, person=fleet.operator.person)
+        named = Marking(tlp=tlp, org=fleet.org, recipients=some if tlp == "RED" else 0)
+        marked.take(owner, *_source(fleet), audience.of(owner, named), fleet.org, DAY)
+    later = DAY + timedelta(days=1)
+    fleet.ingest({**said, "modified": "2026-11-26T00:00:00Z", "withdrawn": "2026-11-26T00:00:00Z"}, at=later)
+    fleet.follow(later)
+    with fleet.owner(later) as owner:
+        marked.match(owner, later)
+    (line,) = fleet.lines()
+    assert (line.flaw, line.marked) == ("CVE-2026-7777", True)
+    with fleet.acting() as db:
+        rows = PROVIDER.rows(db, fleet.org, load("bod-26-04"), later, since=DAY)
+        assert [row.status for row in rows] == reported
 
 
 def test_a_page_of_many_audiences_names_each_label_and_explains_the_first(fleet: Fleet) -> None:

@@ -5,8 +5,9 @@ asset and how exposed it was said to be by then. The date is worked out from tho
 combination.
 
 An exposure that has ended counts as remediated where an inventory no longer shows its component; one that ended
-because a source took its word back is not affected. What public records say is reported, of assets and exposures
-that all members of the organisation may see: the report goes to all of them, and to whom they share it with.
+because a source took its word back is not affected, unless a marked record still says so. What public records say is
+reported, of assets and exposures that all members of the organisation may see: the report goes to all of them, and to
+whom they share it with.
 """
 
 from __future__ import annotations
@@ -73,7 +74,10 @@ select e.exposure, e.aud::int, e.asset, v.purl, v.ecosystem, v.name, v.version, 
     case when k.until is null then f.kev else k.kev end,
     case when k.until is null then f.kev_due else k.kev_due end,
     coalesce(k.automatable, f.automatable), coalesce(k.impact, f.impact), coalesce(k.ssvc_dated, f.ssvc_dated),
-    least((e.first_seen at time zone 'UTC')::date, coalesce(h.detected, e.detected))
+    least((e.first_seen at time zone 'UTC')::date, coalesce(h.detected, e.detected)),
+    case when e.gone is null then '{}' else array(select m.aud::int from clearway.exposure m
+        where m.asset = e.asset and m.pv = e.pv and m.flaw = e.flaw and m.via <> 0 and m.first_seen < %(end)s
+        and (m.gone is null or m.gone >= %(end)s)) end
 from clearway.exposure e
 join clearway.package_version v on v.pv = e.pv
 left join lateral (select * from clearway.exposure_history h where h.exposure = e.exposure and h.until >= %(end)s
@@ -93,7 +97,7 @@ order by e.asset, e.exposure limit %(limit)s"""
 
 _LATE = """select e.due, least((e.first_seen at time zone 'UTC')::date, e.detected) as known
     from clearway.exposure e where {aud} and e.org = %(org)s and e.gone is null
-    and e.status = any(%(open)s) and e.verdict = %(affected)s and e.due_at < %(day)s limit %(most)s"""
+    and e.status = any(%(open)s) and e.verdict = %(affected)s and e.via = 0 and e.due_at < %(day)s limit %(most)s"""
 _OVERDUE = f"select count(*), count(*) filter (where due < known) from ({_LATE.format(aud='true')}) l"  # noqa: S608
 # One audience at a time, from the index by date: not what other organisations have.
 _OVERDUE_EACH = f"""select count(*), count(*) filter (where due < known)
@@ -191,14 +195,17 @@ class FleetRows:
         shared = _Shared(db, org)
         named: set[tuple[str, str, str]] = set()
         for rows in _batches(db, [*tags], given):
-            shared.ask(aud for _, aud, *_ in rows)
-            for _, aud, *row in rows:
+            shared.ask(aud for _, aud, *_, marked in rows for aud in (aud, *marked))
+            for _, aud, *row, marked in rows:
                 if aud not in shared:
                     continue
                 asset = tags[row[0]]
                 over, removed = row[10] is not None and row[10] < end, row[13]
-                if row[2] == REPORTED and over and not removed and asset.decommissioned is None:
-                    continue  # what is held explains it, and is a row of its own
+                if over and not removed and asset.decommissioned is None:
+                    if row[2] == REPORTED:
+                        continue  # what is held explains it, and is a row of its own
+                    if any(m in shared for m in marked):
+                        continue  # it is not over: a marked record still says so, of which no report speaks
                 held = tier(FlawDates(row[6], *row[14:-1]), exposed[row[0]], row[7], row[5])
                 made = _row(asset, row, held, end)
                 while (
