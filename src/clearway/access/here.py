@@ -1,14 +1,30 @@
-"""A home opened by a command: its database, and who acts on it."""
+"""A home opened by a command: its database, and who acts on it.
+
+What a command reads of marked content is an entry of the log, as what a request reads is:
+
+    with opened(args.home) as home, home.reading("finding status") as (db, note):
+        found = kept.one(db, handling)
+        note(found.subject, [found.aud])
+        print(found.title)
+
+Nothing of it is printed before the entry is committed.
+"""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+import io
+import sys
+from contextlib import contextmanager, redirect_stdout
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
+    import psycopg
+
+    from clearway.ledger.reading import Note
     from clearway.records.principal import Principal
     from clearway.store.principal import Pool
 
@@ -20,6 +36,39 @@ class Opened(NamedTuple):
     url: str
     key: str
     me: Principal
+
+    def reading(self, command: str) -> AbstractContextManager[tuple[psycopg.Connection[Any], Note]]:
+        """As the function `reading`."""
+        return reading(self.pool, self.key, command)
+
+
+@contextmanager
+def reading(pool: Pool, key: str, command: str) -> Iterator[tuple[psycopg.Connection[Any], Note]]:
+    """A transaction of who acts, and the note that tells the log what `command` ("finding status") reads in it.
+
+    What is printed meanwhile is held back until the transaction is committed: a reading that can't be logged shows
+    nothing. A long list is read and printed a page after the other, each in a transaction of its own.
+    """
+    from clearway.ledger.reading import Note
+
+    held = _Held()
+    with redirect_stdout(held), pool.acting(key) as db:
+        yield db, Note(db, key, route=f"clearway {command}", command=True)
+    held.flush()
+    sys.stdout.write(held.buffer.getvalue().decode("utf-8", "surrogatepass"))
+
+
+class _Held(io.TextIOWrapper):
+    """What was printed and is not shown yet; a terminal where that is one which will show it."""
+
+    buffer: io.BytesIO
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8", errors="surrogatepass", newline="")
+        self._shows = sys.stdout.isatty()
+
+    def isatty(self) -> bool:
+        return self._shows
 
 
 @contextmanager

@@ -14,6 +14,8 @@ One thing is told again after a minute. A page of a list is told once an hour fo
 place in it) and the audiences that it shows: who looks at the first page all day is an entry an hour, who fetches the
 whole list an entry a page. A list that leaves as a file (CSV) is said each time.
 
+A command tells it each time, with "clearway …" as its route (`access.here`).
+
 An entry of a list has the route, how many of its rows are for that audience, which filters were set, and a digest of
 what they were set to, but not their values (`questions`).
 """
@@ -60,13 +62,16 @@ _lock = Lock()
 
 
 class Note:
-    """Tells the log what one request reads, in its transaction."""
+    """Tells the log what one request reads, in its transaction; or one command, which tells it each time."""
 
-    def __init__(self, db: psycopg.Connection[Any], key: str, *, route: str, file: bool = False) -> None:
+    def __init__(
+        self, db: psycopg.Connection[Any], key: str, *, route: str, file: bool = False, command: bool = False
+    ) -> None:
         self._db = db
         self._key = key
         self._route = route
-        self._file = file
+        self._file = file or command
+        self._command = command
         self.made: list[bytes] = []  # what was told, to be remembered once it is committed
 
     def __call__(self, subject: str, auds: Iterable[int]) -> bool:
@@ -76,7 +81,7 @@ class Note:
         """
         marked = {*auds} - _OPEN
         which = self._digest(subject, marked)
-        if not marked or _is_told(which, AGAIN_S):
+        if not marked or (not self._command and _is_told(which, AGAIN_S)):
             return bool(marked)
         for aud in self._bounded(Counter(marked)):
             append_read(self._db, [subject], aud)
@@ -91,7 +96,7 @@ class Note:
         """That rows with these audiences, each as often as it has rows, are read of the list `name`.
 
         `question` is all that was asked for, as a query string. While the database's disk is full a list is shown all
-        the same; the next request tells of it.
+        the same, and the next request tells of it; a command shows none.
         """
         self._list(name, question, Counter(auds), "rows", PLACE)
 
@@ -118,6 +123,8 @@ class Note:
                 for aud, number in self._bounded(Counter({aud: rows[aud] for aud in marked})).items():
                     append(self._db, READ, subject, {**content, **({said: number} if said else {})}, aud=aud)
         except DiskFull:
+            if self._command:
+                raise
             return
         self.made.append(which)
 

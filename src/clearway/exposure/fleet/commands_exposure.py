@@ -15,6 +15,9 @@ from .commands_here import Here, day_of, days_of, opened, say, say_json, told
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
+
+    from clearway.ledger.reading import Note
 
     from .listing import ExposureLine
     from .page_asked import Asked
@@ -147,8 +150,11 @@ def run_exposure(args: argparse.Namespace) -> int:
     """Prints the list; returns 0."""
     with opened(args) as here:
         _catch_up(here)
-        with here.pool.acting(here.key) as db:
-            return _print(args, here, db, _wanted(args, here), args.limit)
+        pairs = [*(("status", word) for word in args.status), *_texts(args)]
+        if args.overdue or args.due_within is not None:
+            pairs.append(("within", "overdue" if args.overdue else str(args.due_within)))
+        with here.reading("exposure") as read:
+            return _print(args, here, read, pairs, _wanted(args, here), args.limit)
 
 
 def run_list(args: argparse.Namespace) -> int:
@@ -157,11 +163,13 @@ def run_list(args: argparse.Namespace) -> int:
         raise UsageError(f"{args.limit} lines", mend="from 1 on")
     with opened(args) as here:
         _catch_up(here)
-        with here.pool.acting(here.key) as db:
-            wanted = asked_of(args, here, db).wanted
-            if not args.csv:
-                return _print(args, here, db, wanted, _SHOWN if args.limit is None else args.limit)
-            return _write(args, here, db, wanted)
+        if args.csv:
+            return _write(args, here)
+        with here.reading("exposure list") as read:
+            wanted = asked_of(args, here, read[0]).wanted
+            return _print(
+                args, here, read, _pairs(args, here), wanted, _SHOWN if args.limit is None else args.limit
+            )
 
 
 def asked_of(args: argparse.Namespace, here: Here, db: Any) -> Asked:
@@ -175,6 +183,17 @@ def asked_of(args: argparse.Namespace, here: Here, db: Any) -> Asked:
 
     from . import page_asked, tiers
 
+    return page_asked.asked(
+        [*_pairs(args, here), ("sort", args.sort)],
+        here.me,
+        here.day,
+        leads=lambda flaw: _names(here, flaw),
+        tiers=partial(tiers.known, db),
+    )
+
+
+def _pairs(args: argparse.Namespace, here: Here) -> list[tuple[str, str]]:
+    """The options of `exposure list` as the parameters of an address."""
     pairs = [p for p in filters.pairs_of(args, here, filters.EXPOSURES) if p != ("status", "all")]
     if not (args.status or args.not_status or args.suppressed or args.not_suppressed or args.gone):
         pairs.append(("status", "open"))
@@ -184,41 +203,57 @@ def asked_of(args: argparse.Namespace, here: Here, db: Any) -> Asked:
         pairs.append(("within", "overdue" if args.overdue else str(args.due_within)))
     days = (("due_from", args.due_from), ("due_to", args.due_to))
     pairs += [(name, day.isoformat()) for name, day in days if day is not None]
+    return pairs + _texts(args)
+
+
+def _texts(args: argparse.Namespace) -> list[tuple[str, str]]:
     texts = (("asset_name", args.asset), ("flaw", args.flaw), ("name", args.name))
-    pairs += [(name, text) for name, text in texts if text]
-    return page_asked.asked(
-        [*pairs, ("sort", args.sort)],
-        here.me,
-        here.day,
-        leads=lambda flaw: _names(here, flaw),
-        tiers=partial(tiers.known, db),
-    )
+    return [(name, text) for name, text in texts if text]
 
 
-def _write(args: argparse.Namespace, here: Here, db: Any, wanted: Filter) -> int:
-    """The whole list as CSV, or its first lines: a page after the other, in one transaction."""
+def _write(args: argparse.Namespace, here: Here) -> int:
+    """The whole list as CSV, or its first lines: a page after the other, each with its entry of the log."""
     from clearway.http import csv_out
 
     from . import api_lists, listing
 
     left, after = sys.maxsize if args.limit is None else args.limit, None
-    begins = True
+    begins, wanted = True, None
     while begins or (after is not None and left > 0):
-        page = listing.page(db, wanted, args.sort, after, min(left, listing.MOST))
-        shown = api_lists.items(db, here.me, page.lines)
-        filters.write_csv(csv_out.of_records(api_lists.ExposureItem, shown, header=begins))
+        with here.reading("exposure list") as (db, note):
+            wanted = wanted or asked_of(args, here, db).wanted
+            page = listing.page(db, wanted, args.sort, after, min(left, listing.MOST))
+            _note(note, _pairs(args, here), page.lines)
+            shown = api_lists.items(db, here.me, page.lines)
+            filters.write_csv(csv_out.of_records(api_lists.ExposureItem, shown, header=begins))
         left, begins = left - len(shown), False
         after = page.after if shown else None
     return 0
 
 
-def _print(args: argparse.Namespace, here: Here, db: Any, wanted: Filter, limit: int) -> int:
+def _note(note: Note, pairs: list[tuple[str, str]], lines: Sequence[ExposureLine]) -> None:
+    """Tells the log what was shown of the list that these parameters ask for."""
+    from urllib.parse import urlencode
+
+    note.listed("exposures", urlencode(pairs), (line.aud for line in lines))
+
+
+def _print(
+    args: argparse.Namespace,
+    here: Here,
+    read: tuple[Any, Note],
+    pairs: list[tuple[str, str]],
+    wanted: Filter,
+    limit: int,
+) -> int:
     import msgspec
 
     from . import listing
 
+    db, note = read
     page = listing.page(db, wanted, args.sort, limit=limit)
     counts = listing.counts(db, wanted)
+    _note(note, pairs, page.lines)
     labels = labels_of(db, (line.aud for line in page.lines)) if args.json else {}
     day = here.day
     if args.json:
@@ -299,9 +334,10 @@ def run_replay(args: argparse.Namespace) -> int:
     """Prints how an exposure stood on a day; returns 0."""
     import msgspec
 
-    from . import due
+    from . import due, listing
 
-    with opened(args) as here, here.pool.acting(here.key) as db:
+    with opened(args) as here, here.reading("exposure replay") as (db, note):
+        note(f"exposure/{args.exposure}", [listing.one(db, args.exposure).aud])
         shown = due.replay(db, args.exposure, args.as_of)
     if args.json:
         say_json(msgspec.to_builtins(shown))

@@ -13,8 +13,12 @@ from clearway.records.errors import NotFoundError, UsageError
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    import psycopg
 
     from clearway.advisories.table import Table
+    from clearway.ledger.reading import Note
     from clearway.records.principal import Principal
     from clearway.store.principal import Pool
 
@@ -27,6 +31,10 @@ class Here(NamedTuple):
     me: Principal
     day: date
     home: Any
+
+    def reading(self, command: str) -> AbstractContextManager[tuple[psycopg.Connection[Any], Note]]:
+        """As `access.here.reading`."""
+        return here.reading(self.pool, self.key, command)
 
     def org(self, slug: str, right: Any = "operate") -> int:
         """The organisation of that slug, or the only one where the caller has the right."""

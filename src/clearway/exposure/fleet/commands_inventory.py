@@ -14,7 +14,9 @@ from .commands_take import about_asset, run_add, run_watch
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+
+    from clearway.store.keyset import Condition
 
     from .api_asset_list import AssetItem
 
@@ -79,39 +81,48 @@ def add_inventory(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 def run_list(args: argparse.Namespace) -> int:
     """Prints the assets, or writes them as CSV; returns 0."""
+    import secrets
+
     import msgspec
+    from msgspec.structs import replace
 
     from clearway.http import csv_out
+    from clearway.http.cursor import Sealer
 
     from . import asset
-    from .api_asset_list import AssetItem
+    from .api_asset_list import ASSETS, AssetItem
 
-    lines: list[asset.AssetLine] = []
-    labels: dict[int, str] = {}
-    with opened(args) as here, here.pool.acting(here.key) as db:
-        for begins, part in _listed(args, here, db):
-            if args.csv:
-                filters.write_csv(csv_out.of_records(AssetItem, part, header=begins))
-            elif args.json:
-                numbers = [item.id for item in part]
-                whole = {x.asset.asset: x for x in asset.page(db, only=numbers, limit=_PAGE)}
-                lines += [whole[number] for number in numbers]
-            else:
-                _print(part)
-        if args.json:
-            labels = labels_of(db, (x.asset.aud for x in lines))
+    seals = Sealer({0: secrets.token_bytes(64)})
+    lines: list[dict[str, Any]] = []
+    with opened(args) as here:
+        asked, narrowed = _asked(args, here)
+        begins = True
+        while begins or asked.cursor:
+            with here.reading("inventory list") as (db, note):
+                page = ASSETS.read(db, here.me, asked, seals, *narrowed)
+                note.page(page)
+                if args.csv:
+                    filters.write_csv(csv_out.of_records(AssetItem, page.items, header=begins))
+                elif args.json:
+                    numbers = [item.id for item in page.items]
+                    whole = {x.asset.asset: x for x in asset.page(db, only=numbers, limit=_PAGE)}
+                    labels = labels_of(db, (x.asset.aud for x in whole.values()))
+                    lines += [
+                        {**msgspec.to_builtins(x), "asset": _asset(x.asset, labels)}
+                        for x in map(whole.__getitem__, numbers)
+                    ]
+                else:
+                    _print(page.items)
+            asked, begins = replace(asked, cursor=page.next), False
     if args.json:
-        say_json([{**msgspec.to_builtins(x), "asset": _asset(x.asset, labels)} for x in lines])
+        say_json(lines)
     return 0
 
 
-def _listed(args: argparse.Namespace, here: Here, db: Any) -> Iterator[tuple[bool, tuple[AssetItem, ...]]]:
-    """The list that the page shows, a page after the other, each with whether it is the first."""
-    import secrets
-
+def _asked(args: argparse.Namespace, here: Here) -> tuple[Any, list[Condition]]:
+    """The list that the page shows, and what narrows it beside the page's filters."""
     from msgspec.structs import replace
 
-    from clearway.http.cursor import Sealer
     from clearway.store.keyset import Condition
 
     from .api_asset_list import ASSETS
@@ -121,13 +132,7 @@ def _listed(args: argparse.Namespace, here: Here, db: Any) -> Iterator[tuple[boo
     # A whole name here, or its beginning; a name in an address is always a beginning.
     named = "a.name ^@ %s" if args.name.endswith("*") else "a.name = %s"
     narrowed = [Condition(named, args.name.removesuffix("*"))] if args.name else []
-    asked = replace(ASSETS.asked_of(pairs), limit=_PAGE)
-    seals = Sealer({0: secrets.token_bytes(64)})
-    begins = True
-    while begins or asked.cursor:
-        page = ASSETS.read(db, here.me, asked, seals, *narrowed)
-        yield begins, page.items
-        asked, begins = replace(asked, cursor=page.next), False
+    return replace(ASSETS.asked_of(pairs), limit=_PAGE), narrowed
 
 
 def _print(part: Iterable[AssetItem]) -> None:
@@ -145,8 +150,9 @@ def run_show(args: argparse.Namespace) -> int:
 
     from . import asset, inventory, unjudged
 
-    with opened(args) as here, here.pool.acting(here.key) as db:
+    with opened(args) as here, here.reading("inventory show") as (db, note):
         found = asset_named(here, db, args.asset, args.org)
+        note(f"asset/{found.asset}", [found.aud])
         bare = unjudged.of_asset(db, table_of(args.home), found.asset, here.day)
         documents = inventory.of_asset(db, found.asset)
         held = inventory.held(db, found.asset)
@@ -180,7 +186,7 @@ def run_diff(args: argparse.Namespace) -> int:
 
     from . import inventory, unjudged
 
-    with opened(args) as here, here.pool.acting(here.key) as db:
+    with opened(args) as here, here.reading("inventory diff") as (db, note):
         found = asset_named(here, db, args.asset, args.org)
         documents = inventory.of_asset(db, found.asset)
         if not documents:
@@ -188,6 +194,7 @@ def run_diff(args: argparse.Namespace) -> int:
         chosen = args.inventory or documents[0].inventory
         if chosen not in {d.inventory for d in documents}:
             raise NotFoundError(f"no inventory {chosen} of it", where=found.name)
+        note(f"inventory/{chosen}", [found.aud])
         difference = inventory.difference(db, chosen)
         bare = unjudged.of_inventory(db, table_of(args.home), chosen, here.day, shown=100)
         difference = msgspec.structs.replace(difference, unjudged=bare)
