@@ -338,9 +338,11 @@ def run_embargo_add(args: argparse.Namespace) -> int:
 def run_embargo_list(args: argparse.Namespace) -> int:
     """Lists embargoes."""
     from . import embargo
+    from .here import opened
 
-    with _acting(args) as db:
+    with opened(args.home) as home, home.reading("access embargo list") as (db, note):
         found = embargo.listed(db)
+        note.listed("embargoes", "", embargo.audiences(db, found))
     lines = []
     for e in found:
         if e.ended_at:

@@ -52,10 +52,12 @@ def add(rooms: Any) -> None:
 def run_show(args: argparse.Namespace) -> int:
     """Shows how something is marked."""
     from . import approval, lowering
-    from .commands import _acting, _told
+    from .commands import _told
+    from .here import opened
 
-    with _acting(args) as db:
-        found = lowering.one(db, _me(db), *_what(args.what))
+    with opened(args.home) as home, home.reading("access marking show") as (db, note):
+        found = lowering.one(db, home.me, *_what(args.what))
+        note(found.subject, [found.aud])
         waiting = [(a, approval.worded(db, a)) for a in found.waiting]
     lines = [f"{found.name} is {found.meaning.label}, seen by {found.meaning.words}"]
     for a, words in waiting:

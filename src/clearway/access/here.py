@@ -64,7 +64,9 @@ class _Held(io.TextIOWrapper):
     buffer: io.BytesIO
 
     def __init__(self) -> None:
-        super().__init__(io.BytesIO(), encoding="utf-8", errors="surrogatepass", newline="")
+        super().__init__(
+            io.BytesIO(), encoding="utf-8", errors="surrogatepass", newline="", write_through=True
+        )
         self._shows = sys.stdout.isatty()
 
     def isatty(self) -> bool:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from clearway.ledger.reading import Note
     from clearway.records.principal import Principal
 
 
@@ -62,6 +63,17 @@ def read_file(path: str, most: int) -> bytes:
     if len(data) > most:
         raise TooLargeError(f"more than {most:,} bytes", where=path)
     return data
+
+
+@contextmanager
+def reading(
+    args: argparse.Namespace, command: str
+) -> Iterator[tuple[psycopg.Connection[Any], Principal, Note]]:
+    """As `acting`, and the note that tells the log what `command` reads (`access.here.reading`)."""
+    from clearway.access.here import opened
+
+    with opened(args.home) as home, home.reading(command) as (db, note):
+        yield db, home.me, note
 
 
 @contextmanager

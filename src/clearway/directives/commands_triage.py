@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .commands_parts import acting, read_file, say, say_json
+from .commands_parts import read_file, reading, say, say_json
 
 if TYPE_CHECKING:
     import argparse
@@ -43,6 +43,7 @@ def add(command: Callable[[str, Callable[[argparse.Namespace], int], str], argpa
 
 
 def _triage(args: argparse.Namespace) -> int:
+    from clearway.access.reading import audiences
     from clearway.records.clock import SystemClock
     from clearway.records.errors import UsageError
 
@@ -54,7 +55,7 @@ def _triage(args: argparse.Namespace) -> int:
     if args.record and args.id is None:
         raise UsageError("--record to which triage?", mend="give its ID")
     event = _event(args) if args.record else b""
-    with acting(args) as (db, me):
+    with reading(args, "directive triage") as (db, me, note):
         if args.open:
             found = triages.open_triage(
                 db, me, args.org, directive=args.directive, asset=args.asset, asset_name=args.asset_name,
@@ -66,8 +67,12 @@ def _triage(args: argparse.Namespace) -> int:
         elif args.id is not None:
             found = triages.one(db, args.id, now=now)
         else:
-            _say_all(args, triages.of_organisation(db, args.org, now=now, limit=500))
+            every = triages.of_organisation(db, args.org, now=now, limit=500)
+            auds = audiences(db, "triage", "triage", (one.id for one in every))
+            note.listed("triage", f"organisation={args.org}", auds)
+            _say_all(args, every)
             return 0
+        note(f"triage/{found.id}", [triages.audience_of(db, found.id)])
     _say_one(args, found, now)
     return 0
 

@@ -19,6 +19,8 @@ from clearway.directives.issue import sign
 from clearway.exposure.fleet import commands, commands_inventory, commands_take
 from clearway.formats.archive import Blob, Refused, walk
 from clearway.formats.observed import read_fleet
+from clearway.store.connect import connect
+from clearway.store.server import lease
 from database import home, made_home  # noqa: F401
 from fleet_world import document, osv, package
 from intake_world import kev, write
@@ -115,6 +117,40 @@ def test_what_no_source_speaks_of_is_said_when_it_is_added_and_shown(home: Path,
     assert "0 new exposures, 1 ended" in told
     assert "  ended: CVE-2026-0001 in django 4.1" in told
     assert _json(home, "inventory", "diff", "web")["over"][0]["flaw"] == "CVE-2026-0001"
+
+
+def test_what_is_listed_and_shown_is_on_the_log_with_who_read_it(home: Path, tmp_path: Path) -> None:  # noqa: F811
+    write(tmp_path / "a.json", osv("PYSEC-1", package("PyPI", "django", "4.2"), aliases=["CVE-2026-0001"]))
+    run("--home", home, "ingest", tmp_path / "a.json")
+    sbom = tmp_path / "web.cdx.json"
+    sbom.write_bytes(document("pkg:pypi/django@4.1"))
+    _json(home, "inventory", "add", str(sbom), "--asset", "web")
+    _json(home, "inventory", "list")
+    assert run("--home", home, "inventory", "list", "--csv").returncode == 0
+    _json(home, "inventory", "show", "web")
+    _json(home, "inventory", "diff", "web")
+    _json(home, "exposure", "--asset", "web")
+    assert run("--home", home, "exposure", "list", "--csv", "--flaw", "CVE-2026-0001").returncode == 0
+    (line,) = _json(home, "exposure", "list")["exposures"]
+    _json(home, "exposure", "replay", str(line["exposure"]), "--as-of", "2026-11-26")
+    with lease(home) as url, connect(url) as db:
+        rows = db.execute(
+            """select e.subject, e.content, p.name
+            from clearway.log_entry e join clearway.person p on p.person = e.actor
+            where e.act = 'content.read' order by e.entry"""
+        ).fetchall()
+    assert [row[0] for row in rows] == [
+        "list/assets", "list/assets", "asset/1", "inventory/1", "list/exposures", "list/exposures", "list/exposures",
+        f"exposure/{line['exposure']}",
+    ]  # fmt: skip
+    assert len({row[2] for row in rows}) == 1
+    filtered = json.loads(rows[4][1])
+    assert (filtered["route"], filtered["filters"], filtered["rows"]) == (
+        "clearway exposure",
+        ["asset_name"],
+        1,
+    )
+    assert "CVE-2026-0001" not in "".join(str(row[1]) for row in rows)  # what was asked for is a digest
 
 
 def test_what_can_not_be_read_is_set_aside_and_the_rest_lands(home: Path, tmp_path: Path) -> None:  # noqa: F811

@@ -302,6 +302,10 @@ def _line(x: ExposureLine, day: date) -> str:
 
 def run_set(args: argparse.Namespace) -> int:
     """Gives a status; returns 0."""
+    from urllib.parse import urlencode
+
+    from clearway.access.reading import audiences
+
     from . import listing, status, traces
 
     said = status.Decision(
@@ -310,9 +314,11 @@ def run_set(args: argparse.Namespace) -> int:
     )  # fmt: skip
     if not args.exposures and not (args.asset or args.flaw or args.name):
         raise UsageError("which exposures?", mend="give their numbers, or --asset, --flaw or --name")
-    with opened(args) as here, here.pool.acting(here.key) as db:
+    with opened(args) as here, here.reading("exposure set") as (db, note):
         found = args.exposures or listing.ids(db, _wanted(args, here), status.MOST + 1)
         bare = traces.traces(db, found).bare if args.to == "fixed" else 0
+        if args.dry_run:
+            note.counted("exposures", urlencode(_texts(args)), audiences(db, "exposure", "exposure", found))
         changed = () if args.dry_run else status.decide(db, found, said)
     if args.json:
         say_json({"matched": len(found), "changed": list(changed), "dry_run": args.dry_run,

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from clearway.ledger.reading import Note
     from clearway.store.principal import Pool
 
     from ..vault import Vault
@@ -55,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from datetime import UTC, datetime
 
     from clearway.access import local
+    from clearway.access.here import reading
     from clearway.records.errors import UsageError
     from clearway.store.migrate import migrate
     from clearway.store.principal import Pool
@@ -72,12 +74,16 @@ def run(args: argparse.Namespace) -> int:
     with lease(args.home) as url:
         migrate(url)
         key = local.key(url, args.home, now=datetime.now(UTC))
-        with Pool(url, size=1, owners=1) as pool, pool.acting(key) as db:
-            _act(args, db, pool, Vault.of_home(args.home), own)
+        with Pool(url, size=1, owners=1) as pool, reading(pool, key, "finding assist") as (db, note):
+            _act(args, db, note, pool, Vault.of_home(args.home), own)
     return 0
 
 
-def _act(args: argparse.Namespace, db: Connection, pool: Pool, vault: Vault, own: str | None) -> None:
+def _act(
+    args: argparse.Namespace, db: Connection, note: Note, pool: Pool, vault: Vault, own: str | None
+) -> None:
+    from clearway.access.reading import audiences
+
     from .. import kept as findings
     from ..case import kept as cases
     from ..intake.record import desk_only
@@ -128,6 +134,8 @@ def _act(args: argparse.Namespace, db: Connection, pool: Pool, vault: Vault, own
         _line(args, {"id": found.id, "state": kept.one(db, found.id).state}, done)
         return
     shown = view(db, pool.owner, args.home, vault, about)
+    drafts = audiences(db, "assist_proposal", "proposal", (one.id for one in shown.proposals))
+    note(f"{about.subject}/assist", [about.aud, *drafts])
     _json(shown) if args.json else _shown(shown)
 
 

@@ -92,22 +92,26 @@ def on_case(args: argparse.Namespace, do: Callable[[Db, Case, Principal], None])
     from . import kept
     from .at_desk import seen
 
-    with opened(args.home) as (pool, _url, key, me):
-        with pool.acting(key) as db:
-            do(db, kept.one(db, args.case), me)
-        with pool.acting(key) as db:
-            shown = seen(db, Vault.of_home(args.home), kept.one(db, args.case), me)
+    with opened(args.home) as home:
+        with home.pool.acting(home.key) as db:
+            do(db, kept.one(db, args.case), home.me)
+        with home.reading("finding case") as (db, note):
+            case = kept.one(db, args.case)
+            note(case.subject, [case.aud])
+            shown = seen(db, Vault.of_home(args.home), case, home.me)
     print_case(args, shown)
     return 0
 
 
 def run_triage(args: argparse.Namespace) -> int:
     """The queue; 0."""
+    from .. import kept as findings
     from . import triage
     from .at_desk import now
 
-    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
+    with opened(args.home) as home, home.reading("finding case triage") as (db, note):
         waiting, total = triage.queue(db, now()), triage.waiting(db)
+        note.listed("triage", "", findings.audiences(db, (one.handling for one in waiting)))
     if total > len(waiting):
         print(f"{len(waiting):,} of {total:,} that wait: those with the most points", file=sys.stderr)
     if args.json:
@@ -121,10 +125,12 @@ def run_triage(args: argparse.Namespace) -> int:
 
 def run_list(args: argparse.Namespace) -> int:
     """The cases, the newest first; 0."""
-    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
-        rows = db.execute(
-            "select handling, em, pxa, cve, title from clearway.desk_case order by case_id desc"
+    with opened(args.home) as home, home.reading("finding case list") as (db, note):
+        read = db.execute(
+            "select aud, handling, em, pxa, cve, title from clearway.desk_case order by case_id desc"
         ).fetchall()
+        note.listed("cases", "", (row[0] for row in read))
+    rows = [row[1:] for row in read]
     if args.json:
         _json(
             [dict(zip(("handling", "embargo", "public", "cve", "title"), row, strict=True)) for row in rows]
@@ -142,10 +148,11 @@ def run_open(args: argparse.Namespace) -> int:
     from . import kept
     from .at_desk import seen
 
-    with opened(args.home) as (pool, _, key, me), pool.acting(key) as db:
+    with opened(args.home) as home, home.reading("finding case open") as (db, note):
         chosen = [findings.one(db, handling) for handling in dict.fromkeys(args.finding)]
-        made = kept.add(db, kept.desk_of(me), chosen, args.title, along=args.along)
-        shown = seen(db, Vault.of_home(args.home), made, me)
+        made = kept.add(db, kept.desk_of(home.me), chosen, args.title, along=args.along)
+        note(made.subject, [made.aud])
+        shown = seen(db, Vault.of_home(args.home), made, home.me)
     print_case(args, shown)
     return 0
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from clearway.ledger.reading import Note
     from clearway.records.principal import Principal
 
     from .kept import Acted, Case
@@ -196,13 +197,13 @@ def run_remove(args: argparse.Namespace) -> int:
 
 
 def _printed(
-    args: argparse.Namespace, read: Callable[[Db], list[T]], lines: Callable[[T], Iterable[str]]
+    args: argparse.Namespace, read: Callable[[Db, Note], list[T]], lines: Callable[[T], Iterable[str]]
 ) -> int:
-    """Prints what is read, as JSON where that is asked for, else line by line; 0."""
+    """Prints what is read and told to the log, as JSON where that is asked for, else line by line; 0."""
     from ..command_parts import print_json as _json
 
-    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
-        found = read(db)
+    with opened(args.home) as home, home.reading("finding case") as (db, note):
+        found = read(db, note)
     if args.json:
         _json(found)
         return 0
@@ -222,8 +223,9 @@ def run_threads(args: argparse.Namespace) -> int:
         whose = f"with party {one.party} alone" if one.party else "all parties"
         yield f"{one.id:6d}  {one.messages:4d}  {_plain(one.topic)}  ({whose})"
 
-    def read(db: Db) -> list[Thread]:
+    def read(db: Db, note: Note) -> list[Thread]:
         case, vault = kept.one(db, args.case), Vault.of_home(args.home)
+        note(case.subject, [case.aud])
         return [thread.titled(vault, case, one) for one in thread.listed(db, case)]
 
     return _printed(args, read, lines)
@@ -247,7 +249,7 @@ def run_read(args: argparse.Namespace) -> int:
     from . import kept, thread
     from .commands import _plain
 
-    def read(db: Db) -> list[Message]:
+    def read(db: Db, note: Note) -> list[Message]:
         case = kept.one(db, args.case)
         return thread.read(db, Vault.of_home(args.home), case, thread.one(db, case, args.thread))
 
@@ -288,9 +290,12 @@ def run_history(args: argparse.Namespace) -> int:
         why = f"  {_plain(one.why, 4_000)}" if one.why else ""
         yield f"{one.at:%Y-%m-%dT%H:%MZ}  {one.machine:8s} {one.act}: {one.was} -> {one.now}{whose}{why}"
 
-    return _printed(
-        args, lambda db: kept.history(db, Vault.of_home(args.home), kept.one(db, args.case)), lines
-    )
+    def read(db: Db, note: Note) -> list[Acted]:
+        case = kept.one(db, args.case)
+        note(case.subject, [case.aud])
+        return kept.history(db, Vault.of_home(args.home), case)
+
+    return _printed(args, read, lines)
 
 
 def run_routes(args: argparse.Namespace) -> int:
@@ -302,4 +307,4 @@ def run_routes(args: argparse.Namespace) -> int:
         whom = f"{_plain(one.name)}  {_plain(one.email)}".rstrip()
         yield f"{one.id:6d}  {_plain(one.ecosystem) or '*'}  {_plain(one.pattern)}  {whom}"
 
-    return _printed(args, route.listed, lines)
+    return _printed(args, lambda db, _: route.listed(db), lines)

@@ -117,17 +117,19 @@ def run_release(args: argparse.Namespace) -> int:
     from .at_desk import now, seen
     from .commands import print_case
 
-    with opened(args.home) as (pool, url, key, me):
-        with pool.acting(key) as db:
+    with opened(args.home) as home:
+        with home.pool.acting(home.key) as db:
             case = kept.one(db, args.case)
             vault = Vault.of_home(args.home)
             if case.published is not None:
                 release.update(db, vault, case, args.home, now=now())
             else:
                 release.release(db, vault, case, args.home, args.why, now=now())
-        release.publish(pool.owner, url, args.home, case.id, SystemClock())
-        with pool.acting(key) as db:
-            shown = seen(db, Vault.of_home(args.home), kept.one(db, args.case), me)
+        release.publish(home.pool.owner, home.url, args.home, case.id, SystemClock())
+        with home.reading("finding case release") as (db, note):
+            case = kept.one(db, args.case)
+            note(case.subject, [case.aud])
+            shown = seen(db, Vault.of_home(args.home), case, home.me)
     print_case(args, shown)
     return 0
 

@@ -74,9 +74,10 @@ def run_reach(args: argparse.Namespace) -> int:
             party.reach(db, case, party.one(db, case, args.party), args.email, args.source)
 
         return _do(args, do)
-    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
+    with opened(args.home) as home, home.reading("finding case reach") as (db, note):
         case = kept.one(db, args.case)
         kept.check_keeper(db, case)
+        note(f"{case.subject}/contacts", [case.aud])
         found = party.contacts(db, party.one(db, case, args.party).id)
     if args.json:
         _json({"contacts": [{"email": email, "source": source} for email, source in found]})
@@ -129,12 +130,15 @@ def run_document(args: argparse.Namespace) -> int:
 
 def run_mine(args: argparse.Namespace) -> int:
     """Prints a maintainer's queue; 0."""
+    from clearway.access.reading import audiences
+
     from ..command_parts import print_json as _json
     from . import party
     from .commands import _plain
 
-    with opened(args.home) as (pool, _, key, me), pool.acting(key) as db:
-        found = party.queue_of(db, me.orgs("maintain"))
+    with opened(args.home) as home, home.reading("finding case mine") as (db, note):
+        found = party.queue_of(db, home.me.orgs("maintain"))
+        note.listed("cases-mine", "", audiences(db, "case_party", "party", (one.party.id for one in found)))
     if args.json:
         _json(
             [

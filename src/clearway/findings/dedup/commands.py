@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from clearway.access.here import opened
+
 from ..command_parts import adder, print_json
 from .commands_said import add_said
 
@@ -40,8 +42,10 @@ def run_duplicates(args: argparse.Namespace) -> int:
     from .. import kept
     from .view import view
 
-    with _acting(args) as db:
-        found = view(db, kept.one(db, args.handling))
+    with opened(args.home) as home, home.reading("finding duplicates") as (db, note):
+        finding = kept.one(db, args.handling)
+        found = view(db, finding)
+        note(f"{finding.subject}/duplicates", kept.audiences(db, found.shown()))
     if args.json:
         print_json(found)
         return 0

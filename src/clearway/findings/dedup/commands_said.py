@@ -111,9 +111,10 @@ def run_known(args: argparse.Namespace) -> int:
         raise UsageError("--fixed goes with --is")
     if args.sure and not args.flaw:
         raise UsageError("--sure goes with --is")
-    with opened(args.home) as (pool, _, key, me):
-        with pool.acting(key) as db:
+    with opened(args.home) as home:
+        with home.reading("finding known") as (db, note):
             finding = kept.one(db, args.handling)
+            note(f"{finding.subject}/duplicates", [finding.aud])
             if args.flaw:
                 said = _recorded(args, finding)
                 public.say(
@@ -123,7 +124,11 @@ def run_known(args: argparse.Namespace) -> int:
             elif args.take_back is not None:
                 public.take_back(db, finding, args.take_back, args.why)
             found = public.statements(db, finding.id)
-        shown = () if args.flaw or args.take_back is not None or not me.desk else _likely(args, pool, finding)
+        shown = (
+            ()
+            if args.flaw or args.take_back is not None or not home.me.desk
+            else _likely(args, home.pool, finding)
+        )
     if args.json:
         print_json({"handling": finding.handling, "known": found, "suggested": shown})
         return 0

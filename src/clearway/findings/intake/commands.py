@@ -241,9 +241,14 @@ def run_status(args: argparse.Namespace) -> int:
     from .. import kept
     from .view import view
 
-    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
-        handlings = args.handling or _newest(db)
-        found = [view(db, kept.one(db, handling)) for handling in handlings]
+    with opened(args.home) as home, home.reading("finding status") as (db, note):
+        read = [kept.one(db, handling) for handling in args.handling or _newest(db)]
+        if args.handling:
+            for finding in read:
+                note(finding.subject, [finding.aud])
+        else:
+            note.listed("findings", "", (finding.aud for finding in read))
+        found = [view(db, finding) for finding in read]
     if args.json:
         print(msgspec.json.encode({"findings": found}).decode())
         return 0

@@ -32,8 +32,9 @@ def run_files(args: argparse.Namespace) -> int:
     from .. import artefact, kept
     from ..vault import Vault
 
-    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
+    with opened(args.home) as home, home.reading("finding files") as (db, note):
         finding = kept.one(db, args.handling)
+        note(finding.subject, [finding.aud])
         if args.number is not None:
             found = artefact.of(db, finding, args.number)
             data = artefact.read(db, Vault.of_home(args.home), found)

@@ -86,8 +86,10 @@ def run_record(args: argparse.Namespace) -> int:
 
     from . import record
 
-    with opened(args.home) as (pool, _, key, me), pool.acting(key) as db:
-        found = record.of(db, record.reporter(db, me, args.org))
+    with opened(args.home) as home, home.reading("finding record") as (db, note):
+        org = record.reporter(db, home.me, args.org)
+        found = record.of(db, org)
+        note.counted("record", f"organisation={found.organisation}", record.audiences(db, org))
     if args.json:
         print_json(found)
         return 0

@@ -72,8 +72,9 @@ def run_receipt(args: argparse.Namespace) -> int:
     from .. import kept
     from . import submit
 
-    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
+    with opened(args.home) as home, home.reading("finding receipt") as (db, note):
         finding = kept.one(db, args.handling)
+        note(f"{finding.subject}/receipt", [finding.aud])
         found = submit.receipt_of(db, finding.id)
     if not found:
         raise NotFoundError("it came without a receipt", where=finding.handling)

@@ -166,12 +166,14 @@ def run_release(args: argparse.Namespace) -> int:
 
 def run_show(args: argparse.Namespace) -> int:
     """Prints a lease; 0."""
+    from clearway.access.reading import audiences
     from clearway.records.text import plain
 
     from . import hold
 
-    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
+    with opened(args.home) as home, home.reading("finding lease show") as (db, note):
         found = hold.one(db, args.reference)
+        note(hold.subject(found.reference), audiences(db, "lease", "reference", [found.reference]))
     if args.json:
         _print(found)
         return 0
@@ -193,10 +195,13 @@ def run_show(args: argparse.Namespace) -> int:
 
 def run_list(args: argparse.Namespace) -> int:
     """Lists the newest leases."""
+    from clearway.access.reading import audiences
+
     from . import hold
 
-    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
+    with opened(args.home) as home, home.reading("finding lease list") as (db, note):
         found = hold.newest(db, most=_SHOWN)
+        note.listed("leases", "", audiences(db, "lease", "reference", (one.reference for one in found)))
     if args.json:
         _print(found)
         return 0
@@ -233,6 +238,7 @@ def run_control(args: argparse.Namespace) -> int:
     """Begins, looks for, ends or lists proofs of control, or says who may scan."""
     from datetime import UTC, datetime
 
+    from clearway.access.reading import audiences
     from clearway.records.errors import ConflictError, UsageError
 
     from . import control, scope
@@ -241,9 +247,10 @@ def run_control(args: argparse.Namespace) -> int:
 
     if sum((bool(args.scope), bool(args.check), bool(args.end), bool(args.say), bool(args.confirm))) > 1:
         raise UsageError("one at a time: a scope, --check, --end, --say or --confirm", where="control")
-    with opened(args.home) as (pool, _, key, me):
+    with opened(args.home) as home:
+        me = home.me
         if args.check:
-            with pool.acting(key) as db:
+            with home.pool.acting(home.key) as db:
                 asked = control.one(db, args.check)
             home_of(me, asked.organisation, CONTROLS)
             with looker() as looking:
@@ -253,10 +260,10 @@ def run_control(args: argparse.Namespace) -> int:
                 raise ConflictError(
                     "the proof is not there", where=at.name or at.url, mend=f"put {at.content} there"
                 )
-            with pool.owner() as owner:
+            with home.pool.owner() as owner:
                 found = [control.prove(owner, asked, datetime.now(UTC), by=me.person)]
         else:
-            with pool.acting(key) as db:
+            with home.reading("finding lease control") as (db, note):
                 if args.scope:
                     of = home_of(me, args.org, CONTROLS)
                     found = [control.begin(db, BlindKey.of_home(args.home), of, args.scope, args.method)]
@@ -270,6 +277,8 @@ def run_control(args: argparse.Namespace) -> int:
                     found = [control.say(db, args.say, stance, max_rate=args.cap, authorised=args.authorise)]
                 else:
                     found = control.listed(db)
+                    auds = audiences(db, "lease_control", "control", (one.id for one in found))
+                    note.listed("lease-controls", "", auds)
     if args.json:
         _print(found)
         return 0

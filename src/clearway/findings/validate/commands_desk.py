@@ -74,11 +74,12 @@ def run(args: argparse.Namespace) -> int:
         not re.fullmatch("[0-9a-fA-F]{64}", v) for v in (*args.vouch, *args.unvouch)
     ):
         raise UsageError("--seconds is 0 to 3,600, --vouch and --unvouch a SHA-256 in hexadecimal")
-    with opened(args.home) as (pool, _, key, _me), pool.acting(key) as db:
+    with opened(args.home) as home, home.reading("finding validations") as (db, note):
         finding = kept.one(db, args.handling)
         if args.ask or args.accept is not None or args.revoke is not None or args.unvouch:
             desk_only(db)
         _act(args, db, finding)
+        note(f"{finding.subject}/{'revocations' if args.revocations else 'validations'}", [finding.aud])
     return 0
 
 

@@ -1,0 +1,87 @@
+"""Whether a function tells the log what it reads: its calls, followed through our modules by their source."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from functools import cache
+from importlib import import_module
+from importlib.util import resolve_name
+from types import ModuleType
+from typing import Any
+
+# What tells the log, or hands over to what does. Beginning to read (`reading`) tells nothing by itself.
+TELLS = {"append_read", "telling", "stream"}
+NOTES = {"note", "note.page", "note.listed", "note.counted"}
+
+
+@cache
+def _functions(module: ModuleType) -> dict[str, dict[int, set[str]]]:
+    """Each function of a module, those within others too, by name and first line, with what it calls: "name", or
+    "module.name"."""
+    found: dict[str, dict[int, set[str]]] = {}
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = min((one.lineno for one in node.decorator_list), default=node.lineno)
+            found.setdefault(node.name, {})[first] = {
+                ast.unparse(call.func)
+                for call in ast.walk(node)
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Name | ast.Attribute)
+            }
+    return found
+
+
+@cache
+def _imports(module: ModuleType) -> dict[str, str]:
+    """What functions of a module import themselves, as commands do: name -> "module:name"."""
+    found: dict[str, str] = {}
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        if isinstance(node, ast.ImportFrom) and node.col_offset:
+            of = resolve_name(f"{'.' * node.level}{node.module or ''}", module.__package__)
+            for one in node.names:
+                found[one.asname or one.name] = f"{of}:{one.name}"
+    return found
+
+
+def _named(module: ModuleType, name: str) -> Any:
+    """What a name means in a module or in a function of it; None for what is not known."""
+    if name in vars(module) or name not in _imports(module):
+        return vars(module).get(name)
+    of, _, wanted = _imports(module)[name].partition(":")
+    if not of.startswith("clearway"):
+        return None
+    found = getattr(import_module(of), wanted, None)
+    if found is None:
+        try:
+            found = import_module(f"{of}.{wanted}")
+        except ModuleNotFoundError:
+            return None  # for types alone
+    return found
+
+
+def calls_of(module: ModuleType, name: str, line: int = 0) -> set[str]:
+    """What the function of that name calls; of several with that name, the one that begins at `line`."""
+    known = _functions(module)[name]
+    return known[line] if line else {one for calls in known.values() for one in calls}
+
+
+def tells(module: ModuleType, name: str, seen: set[tuple[str, str]], line: int = 0) -> bool:
+    """Whether the function of that name tells the log what it reads, itself or by another of ours that it calls.
+
+    `line` is where it begins, of several with that name.
+    """
+    known = _functions(module)
+    if (module.__name__, name) in seen or name not in known:
+        return False
+    seen.add((module.__name__, name))
+    for called in calls_of(module, name, line):
+        before, _, last = called.rpartition(".")
+        if last in TELLS or (called in NOTES and called not in known):
+            return True
+        if not before and tells(module, called, seen):
+            return True
+        there = _named(module, called) if not before else getattr(_named(module, before), last, None)
+        home = inspect.getmodule(there) if inspect.isroutine(there) else None
+        if home is not None and home.__name__.startswith("clearway.") and tells(home, there.__name__, seen):
+            return True
+    return False
