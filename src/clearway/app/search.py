@@ -50,6 +50,8 @@ _PATIENCE_MS = 1_500
 _LIKE = re.compile(r"[\\%_]")  # what `like` reads as more than itself
 _LONGEST = 200  # characters of a question
 _ID = re.compile(r"[A-Za-z][\w.:+-]{3,}")
+# The years in which there are CVEs, and as much of a number as was typed.
+_CVE_BEGUN = re.compile(r"(?:CVE[-_ ]?)?((?:1999|2\d{3}))[-_](\d{0,19})", re.IGNORECASE | re.ASCII)
 _REF = re.compile(r"(asset|triage|report)/(\d{1,9})")
 _PATHS = {"asset": "/assets/", "triage": "/directives/triages/", "report": "/directives/reports/"}
 _HANDLING = re.compile(r"CW([FC])-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}")
@@ -139,8 +141,12 @@ def answer(
         elif kind == "component":
             found = _components(db, text, most + 1)
         else:
-            known = search.find(db, text, kinds=[kind], most=max(most + 1, _LOOKED_AT))
-            found = _ranked(text, known)[: most + 1]
+            found = _begun(db, text, most + 1) if kind == "flaw" else []
+            if len(found) <= most:
+                known = search.find(db, text, kinds=[kind], most=max(most + 1, _LOOKED_AT))
+                there = {(one.ref, one.org) for one in found}
+                found += [one for one in _ranked(text, known) if (one.ref, one.org) not in there]
+            found = found[: most + 1]
         if found:
             groups.append((kind, found[:most], len(found) > most))
     auds = tuple(f.aud for _, found, _ in groups for f in found if f.aud)
@@ -165,6 +171,12 @@ def _ranked(text: str, found: Sequence[search.Found]) -> list[search.Found]:
     """What is called that before what only has the words; else in the order found."""
     wanted = " ".join(text.casefold().split())
     return sorted(found, key=lambda f: wanted not in f.title.casefold().split(" · "))
+
+
+def _begun(db: psycopg.Connection[Any], text: str, most: int) -> list[search.Found]:
+    """The flaws whose CVE id begins as `text` does ("CVE-2024-12", "2024-12"), the exact id first, then by number."""
+    asked = _CVE_BEGUN.fullmatch(text.strip())
+    return [] if asked is None else [*search.begun(db, "flaw", f"CVE-{asked[1]}-{asked[2]}", most=most)]
 
 
 def _hit(found: search.Found, seen: page_seen.Seen) -> Hit:

@@ -99,6 +99,20 @@ def find(
     )
 
 
+def begun(db: psycopg.Connection[Any], kind: str, begins: str, *, most: int) -> tuple[Found, ...]:
+    """What the caller may see of a kind whose `ref` begins so, in the order of the number that follows."""
+    rows = db.execute(
+        """select d.kind, d.ref, d.org, d.aud, d.title, d.path
+        from clearway.search_begun(%s, %s, %s) with ordinality f(doc, nth) join clearway.search_doc d using (doc)
+        order by f.nth""",
+        (kind, begins, most),
+    )
+    return tuple(
+        Found(kind=kind, ref=ref, org=org, aud=aud, title=title, path=path)
+        for kind, ref, org, aud, title, path in rows
+    )
+
+
 def _asked(word: str, *, last: bool) -> str:
     """A word as it holds together, or each of its parts: "2026-20253" finds CVE-2026-20253 too."""
     end = ":*" if last else ""

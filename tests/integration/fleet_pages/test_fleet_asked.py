@@ -35,6 +35,21 @@ def test_set_aside_is_three_states_of_two_statuses() -> None:
     }
 
 
+def test_the_outcomes_that_there_are_are_asked_for_once_however_many_are_named() -> None:
+    calls: list[int] = []
+
+    def tiers() -> tuple[str, ...]:
+        calls.append(1)
+        return ("21D", "30D", "45D")
+
+    query = Address.read("/exposure", "tier=21D&tier=30D&tier!=45D").query
+    found = page_asked.asked(query, ME, DAY, tiers=tiers)
+    assert (found.wanted.yes, found.wanted.no) == ({"tier": ("21D", "30D")}, {"tier": ("45D",)})
+    assert len(calls) == 1
+    page_asked.asked(Address.read("/exposure", "tier=14D").query, ME, DAY, tiers=tiers)
+    assert len(calls) == 1  # and not at all for what every installation has
+
+
 def test_within_is_counted_from_today_and_never_widens_what_else_is_asked() -> None:
     assert asked("within=7").wanted.due_to == date(2026, 12, 3)
     assert asked("within=overdue").wanted.due_to == date(2026, 11, 25)

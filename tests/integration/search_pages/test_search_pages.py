@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from clearway.access import audience, marking
 from clearway.app import indexing, tasks
 from clearway.exposure.fleet import asset
 from clearway.store import search
@@ -69,6 +70,54 @@ def hits(here: Site, secret: str, text: str, **more: str) -> dict[str, list[str]
 @pytest.mark.parametrize("asked", ["CVE-2026-0001", "cve-2026-0001", "GHSA-AAAA-bbbb-cccc", " PYSEC-1 "])
 def test_any_exact_id_leads_straight_to_the_flaw(known: Fleet, here: Site, asked: str) -> None:
     assert here.page(known.operator.cookie, f"/search?q={asked}", 303) == "/flaws/CVE-2026-0001"
+
+
+def test_what_begins_as_a_number_of_a_cve_comes_first_in_the_order_of_numbers(
+    fleet: Fleet, here: Site
+) -> None:
+    numbers = ["2024-1200", "2024-1234", "2024-12345", "2024-12000", "2024-9999", "2023-1234", "2024-123456"]
+    fleet.ingest(
+        *(
+            osv(f"PYSEC-{n}", package("PyPI", f"p{n}", "1"), aliases=[f"CVE-{cve}"])
+            for n, cve in enumerate(numbers)
+        ),
+        osv(
+            "PYSEC-90",
+            package("PyPI", "other", "1"),
+            aliases=["CVE-2020-0001"],
+            summary="As CVE-2024-1234 and cve-2024-12",
+        ),
+    )
+    indexed(fleet)
+    secret = fleet.operator.secret
+
+    def ids(text: str) -> list[str]:
+        return [title.partition(" · ")[0] for title in hits(here, secret, text)["flaw"]]
+
+    twelve = ["2024-1200", "2024-1234", "2024-12000", "2024-12345", "2024-123456"]
+    for text in ("CVE-2024-12", "cve-2024-12", " 2024-12 ", "CVE 2024-12"):
+        assert ids(text) == [*(f"CVE-{one}" for one in twelve), "CVE-2020-0001"], text
+    assert ids("2024-1234") == ["CVE-2024-1234", "CVE-2024-12345", "CVE-2024-123456", "CVE-2020-0001"]
+    assert ids("CVE-2024-") == [
+        *(f"CVE-{one}" for one in (*twelve[:2], "2024-9999", *twelve[2:])),
+        "CVE-2020-0001",
+    ]
+    csv = here.page(fleet.operator.cookie, "/search.csv?q=2024-1234&kind=flaw").splitlines()
+    assert csv[1].startswith("flaw,CVE-2024-1234,")
+    assert hits(here, fleet.another().operator.secret, "2024-1299") == {}
+
+
+def test_a_flaw_that_may_not_be_seen_is_not_found_by_the_beginning_of_its_id(
+    known: Fleet, here: Site
+) -> None:
+    with known.owner() as owner:
+        aud = audience.of(owner, marking.own(known.org))
+        owner.execute("update clearway.search_doc set aud = %s where ref = 'CVE-2026-0001'", (aud,))
+    stranger = known.another().operator.secret
+    assert (
+        "CVE-2026-0001 · SQL injection in annotate" in hits(here, known.operator.secret, "2026-000")["flaw"]
+    )
+    assert hits(here, stranger, "2026-000")["flaw"] == ["CVE-2026-0002 · Path traversal"]
 
 
 def test_the_number_of_a_thing_leads_to_its_page_and_tells_nobody_whether_it_is_there(

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
@@ -145,6 +146,7 @@ def _filter(
     leads: Callable[[str], tuple[str, ...]] | None = None,
     tiers: Callable[[], Sequence[str]] = tuple,
 ) -> Filter:
+    tiers = cache(tiers)  # asked once, however many outcomes are named
     sides: tuple[dict[str, list[str]], dict[str, list[str]]] = ({}, {})
     single: dict[str, str] = {}
     for name, value in pairs:
