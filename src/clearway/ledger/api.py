@@ -58,8 +58,11 @@ ENTRIES_LIST = Listing(
         "subject": text("e.subject = any(%s)", "e.subject <> all(%s)"),
         "act": text("e.act = any(%s)", "e.act <> all(%s)"),
         "actor": number(entries.BY_WHOM, entries.NOT_BY, least=-1),
-        "since": day("e.at >= any(%s)"),
-        "until": day("e.at < any(%s)"),
+        # Both days with all of their hours, in UTC.
+        "since": day("e.at >= any(array(select d::timestamp at time zone 'UTC' from unnest(%s::date[]) d))"),
+        "until": day(
+            "e.at < any(array(select (d + 1)::timestamp at time zone 'UTC' from unnest(%s::date[]) d))"
+        ),
     },
 )
 Number = Annotated[int, QueryParameter(ge=0, le=tiles.MAX_SIZE)]

@@ -279,6 +279,7 @@ def test_a_file_that_vanishes_or_can_not_be_read_ends_no_watch(tmp_path: Path) -
         (("inventory", "show", "nothing"), 6),
         (("exposure", "set", "1", "--to", "accepted"), 10),
         (("exposure", "set", "--to", "open"), 2),
+        (("exposure", "set", "1", "--to", "accepted", "--detail", "x", "--until", "2020-01-01"), 10),
         (("exposure", "--due-within", "soon"), 2),
     ],
 )

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import httpx
 
+from clearway.exposure.fleet import follow
 from fleet_site import TODAY, Site
 from fleet_world import document
 
@@ -46,7 +47,7 @@ def test_what_does_not_go_together_is_refused_with_its_place(site: Site) -> None
     for body in (
         {"status": "accepted", "detail": "x"},
         {"status": "accepted", "until": LATER},
-        {"status": "accepted", "detail": "x", "until": TODAY.isoformat()},
+        {"status": "accepted", "detail": "x", "until": (TODAY - timedelta(days=1)).isoformat()},
         {"status": "not_affected"},
         {"status": "fixed", "justification": "component_not_present"},
         {"status": "gone"},
@@ -55,6 +56,66 @@ def test_what_does_not_go_together_is_refused_with_its_place(site: Site) -> None
         answer = site.ask("PATCH", path, site.operator, json=body, headers={"if-match": "*"})
         assert answer.status_code in (400, 422), (body, answer.text)
         assert answer.headers["content-type"].startswith("application/problem+json")
+
+
+def test_what_is_said_until_today_counts_to_the_end_of_today(site: Site) -> None:
+    path = f"/api/v1/exposures/{_line(site)['id']}"
+    body = {"status": "accepted", "detail": "restarted tonight", "until": TODAY.isoformat()}
+    done = site.ask("PATCH", path, site.operator, json=body, headers={"if-match": "*"})
+    assert done.status_code == 200, done.text
+    with site.people.owner() as owner:
+        follow.tick(owner, TODAY)
+    assert _line(site)["status"] == "accepted"
+    with site.people.owner() as owner:
+        follow.tick(owner, TODAY + timedelta(days=1))
+    assert _line(site)["status"] == "open"
+    past = (TODAY - timedelta(days=1)).isoformat()
+    for answer in (
+        site.ask("PATCH", path, site.operator, json={**body, "until": past}, headers={"if-match": "*"}),
+        site.ask("POST", "/api/v1/rules", site.operator, json=_rule(until=past)),
+        site.ask("POST", "/api/v1/rules", site.operator, json=_rule(say={**body, "until": past})),
+    ):
+        assert answer.status_code in (400, 422), answer.text
+        assert answer.json()["where"] == "body.until"
+        assert f"{TODAY}, which is today in UTC, or later" in answer.json()["mend"]
+    # The forms take and refuse the same days.
+    line = str(_line(site)["id"])
+    form = {"ids": line, "act": "accepted", "expected": "1", "detail": "restarted tonight"}
+    refused = site.ask("POST", "/exposure/decide", site.operator, page=True, data={**form, "until": past})
+    assert refused.status_code == 422
+    assert "today in UTC" in refused.text
+    data = {**form, "until": TODAY.isoformat()}
+    assert site.ask("POST", "/exposure/decide", site.operator, page=True, data=data).status_code == 303
+    _reset(site)
+
+
+def test_a_rule_ends_after_the_day_that_was_given_for_it(site: Site) -> None:
+    made = site.ask("POST", "/api/v1/rules", site.operator, json=_rule(until=TODAY.isoformat()))
+    assert made.status_code == 201, made.text
+    say = {"status": "accepted", "detail": "x", "until": LATER}
+    assert _until(site, made.json()["rule"]) == TODAY.isoformat()
+    other = site.ask("POST", "/api/v1/rules", site.operator, json=_rule(until=TODAY.isoformat(), say=say))
+    assert (other.status_code, other.json()["where"]) == (400, "until")
+    accepts = site.ask("POST", "/api/v1/rules", site.operator, json=_rule(say=say)).json()["rule"]
+    assert _until(site, accepts) == LATER
+    with site.people.owner() as owner:
+        follow.tick(owner, TODAY)
+    assert _until(site, made.json()["rule"]) == TODAY.isoformat(), "it counts to the end of its day"
+    with site.people.owner() as owner:
+        follow.tick(owner, TODAY + timedelta(days=1))
+    assert _until(site, made.json()["rule"]) is None, "and has ended after it"
+    site.ask("DELETE", f"/api/v1/rules/{accepts}", site.operator, headers={"if-match": "*"})
+
+
+def _rule(**more: Any) -> dict[str, Any]:
+    said = {"status": "not_affected", "justification": "component_not_present"}
+    return {"name": "r", "about": {"name": "nowhere-used"}, "say": said, "expected": 0, **more}
+
+
+def _until(site: Site, number: int) -> str | None:
+    """The last day of a rule that stands; None when it does not."""
+    found = site.ask("GET", "/api/v1/rules", site.operator).json()["items"]
+    return next((r["until"] for r in found if r["id"] == number), None)
 
 
 def test_a_bulk_act_is_held_to_the_count_and_a_key_makes_it_happen_once(site: Site) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,16 @@ def test_the_list_goes_back_page_by_page_under_filters(desk: Desk) -> None:
     assert {item["actor"] for item in desk.get("/entries?actor=0", desk.ann).json()["items"]} == {0}
     assert desk.get("/entries?since=2999-01-01", desk.ann).json()["items"] == []
     assert len(desk.get("/entries?until=2999-01-01&sort=entry&limit=3", desk.ann).json()["items"]) == 3
+    days = [item["at"][:10] for item in desk.get("/entries?limit=1", desk.ann).json()["items"]]
+    last = datetime.fromisoformat(days[0]).date()
+    assert desk.get(f"/entries?since={last}&until={last}", desk.ann).json()["items"], (
+        "a day with all its hours"
+    )
+    eve = last - timedelta(days=1)
+    assert all(
+        item["at"][:10] <= str(eve) for item in desk.get(f"/entries?until={eve}", desk.ann).json()["items"]
+    )
+    assert desk.get("/entries?until=9999-12-31&limit=1", desk.ann).json()["items"]
     assert desk.get("/entries.csv?act=directive.issued", desk.ann).text.startswith(
         "entry,state,leaf,act,subject"
     )

@@ -35,7 +35,7 @@ from . import (
 )
 from .api_exposure_list import ListOperation
 from .page_common import operating, table_or_none, today
-from .status import Decision
+from .status import Decision, check_last_day
 
 if TYPE_CHECKING:
     import psycopg
@@ -73,8 +73,7 @@ class Say(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def decision(self) -> Decision:
         """The same for the fleet. Raises InputError for what does not go together."""
-        if self.until is not None and self.until <= today():
-            raise InputError("is not a day to come", where="body.until")
+        check_last_day(self.until, today(), "body.until")
         return Decision(
             status=self.status,
             justification=self.justification,

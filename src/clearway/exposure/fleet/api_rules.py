@@ -20,7 +20,8 @@ from clearway.records.principal import member_of
 
 from . import listing, rule
 from .api_exposures import Number, Reached, Say, Slug
-from .page_common import operating
+from .page_common import operating, today
+from .status import check_last_day
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
 
 
 class NewRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A rule: what it is `about`, and what it says. `expected` is the count of the dry run."""
+    """A rule: what it is `about`, and what it says. `expected` is the count of the dry run.
+
+    `until` is its last day, today at the earliest; one that accepts or mitigates ends with what it says, `say.until`.
+    """
 
     organisation: Slug = ""
     name: Annotated[str, Meta(min_length=1, max_length=300)]
@@ -124,6 +128,7 @@ def handlers() -> list[HTTPRouteHandler]:
     def add_rule(request: Request[Any, Any, Any], data: JSONBody[NewRule]) -> Response[bytes]:
         """It decides what is open now, as many as the dry run said, and what comes later."""
         said = data.say.decision()
+        check_last_day(data.until, today(), "body.until")
 
         def act(db: Db, me: Principal) -> Made:
             home = member_of(me, data.organisation, "operate")

@@ -315,6 +315,7 @@ def run_set(args: argparse.Namespace) -> int:
     if not args.exposures and not (args.asset or args.flaw or args.name):
         raise UsageError("which exposures?", mend="give their numbers, or --asset, --flaw or --name")
     with opened(args) as here, here.reading("exposure set") as (db, note):
+        status.check_last_day(args.until, here.day, "--until")
         found = args.exposures or listing.ids(db, _wanted(args, here), status.MOST + 1)
         bare = traces.traces(db, found).bare if args.to == "fixed" else 0
         if args.dry_run:

@@ -379,8 +379,7 @@ def _found(
 
 def _said(data: Deciding) -> status.Decision:
     ends = page_asked.day_in(data.until, "until") if data.act in ("accepted", "mitigated") else None
-    if ends is not None and ends <= today():
-        raise InputError("give a day to come", where="until")
+    status.check_last_day(ends, today())
     return status.Decision(
         status=data.act,  # type: ignore[arg-type]  # checked there
         justification=data.justification if data.act == "not_affected" else "",

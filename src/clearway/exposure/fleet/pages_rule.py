@@ -21,6 +21,8 @@ from .page_asked import day_in
 from .page_common import PAGE, operating, today
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from litestar.handlers import HTTPRouteHandler
 
 _FORM = Body(media_type=RequestEncodingType.URL_ENCODED)
@@ -71,7 +73,7 @@ def handlers() -> list[HTTPRouteHandler]:
     def add(request: Request[Any, Any, Any], data: Annotated[Ruling, _FORM]) -> Response[bytes]:
         """Adds a rule, which decides as many as were counted, and what comes later."""
         try:
-            about, said = _rule(data)
+            about, said, ends = _rule(data)
             if not (data.expected.isascii() and data.expected.isdigit() and len(data.expected) < 10):
                 raise InputError("count first how many it reaches", where="expected")
             if not 0 < len(data.title.strip()) <= 300:
@@ -79,7 +81,7 @@ def handlers() -> list[HTTPRouteHandler]:
             with acting(request) as (db, me):
                 home = member_of(me, data.organisation, "operate")
                 _, changed = rule.add(
-                    db, home.org, data.title.strip(), about, said, expected=int(data.expected)
+                    db, home.org, data.title.strip(), about, said, expected=int(data.expected), until=ends
                 )
         except (InputError, ConflictError) as error:
             return _page(request, data, True, error)
@@ -100,21 +102,20 @@ def handlers() -> list[HTTPRouteHandler]:
     return [shown, add, end]
 
 
-def _rule(data: Ruling) -> tuple[rule.Match, status.Decision]:
-    """What the form says. Raises InputError for what can't be a rule."""
+def _rule(data: Ruling) -> tuple[rule.Match, status.Decision, date | None]:
+    """What the form says, and the last day of it. Raises InputError for what can't be a rule."""
     about = rule.Match(**{k: getattr(data, k).strip()[:300] for k in _ABOUT if getattr(data, k).strip()})
     if data.status not in _STATUSES:
         raise InputError("choose one", where="status")
-    ends = day_in(data.until, "until") if data.status != "not_affected" else None
-    if ends is not None and ends <= today():
-        raise InputError("give a day to come", where="until")
+    ends = day_in(data.until, "until")
+    status.check_last_day(ends, today())
     said = status.Decision(
         status=data.status,  # type: ignore[arg-type]  # one of three
         justification=data.justification if data.status == "not_affected" else "",
         detail=data.detail,
-        until=ends,
+        until=ends if data.status != "not_affected" else None,
     )
-    return about, said
+    return about, said, ends
 
 
 def _page(
@@ -129,7 +130,7 @@ def _page(
         home = looked_as(request, me)
         if tried and mine and error is None:
             try:
-                about, _ = _rule(data)
+                about, _, _ = _rule(data)
                 home = member_of(
                     me, data.organisation or (home.slug if home in mine and home else mine[0].slug), "operate"
                 )

@@ -95,13 +95,20 @@ def add(
 ) -> tuple[int, tuple[int, ...]]:
     """Adds a rule and does what it says to what is open; returns its number and the exposures that changed.
 
-    The rule ends after `until`, or with what it decides.
+    The rule ends after `until`; one that accepts or mitigates ends with what it says, and with nothing else.
 
     Raises:
+        InputError: it ends on another day than what it says.
         ConflictError: it would decide another number than was `expected` from the dry run.
         ConflictError: the organisation has too many rules.
         ForbiddenError: the caller may not operate for it.
     """
+    if until is not None and until != said.until and said.status in ("accepted", "mitigated"):
+        raise InputError(
+            "ends on another day than what it says",
+            where="until",
+            mend="leave it out, and say there until when",
+        )
     row = db.execute(
         "select count(*) from clearway.fleet_rule where org = %s and ended is null", (org,)
     ).fetchone()
@@ -112,7 +119,7 @@ def add(
         """insert into clearway.fleet_rule (org, aud, name, matches, status, justification, detail, until, person)
         values (%s, %s, %s, %s::jsonb, %s, %s, %s, %s, clearway.actor()) returning rule""",
         (org, aud, name, msgspec.json.encode(matches).decode(), STATUSES.index(said.status), said.justification,
-         said.detail, said.until),
+         said.detail, said.until or until),
     ).fetchone()  # fmt: skip
     assert made is not None
     found = listing.ids(db, matches.as_filter(org), status.MOST + 1)

@@ -30,6 +30,19 @@ MOST = 100_000  # exposures in one act
 _NAMED = 500  # of them, in one entry of the log
 
 
+def check_last_day(until: date | None, today: date, where: str = "until") -> None:
+    """Whether something can still count up to the end of `until`, as today's day itself can; None always can.
+
+    Both are days in UTC. Raises InputError.
+    """
+    if until is not None and until < today:
+        raise InputError(
+            f"{until} is past",
+            where=where,
+            mend=f"give the last day on which it counts: {today}, which is today in UTC, or later",
+        )
+
+
 class Decision(Struct, frozen=True, kw_only=True):
     """A status, with what it needs: `not_affected` a justification, `accepted` a reason and an end.
 

@@ -193,7 +193,10 @@ def _check(asked: Asking, targets: tuple[scope.Target, ...], now: datetime) -> N
     if starts > now + _AHEAD:
         raise InputError(f"begins more than {_AHEAD.days} days from now", where="starts")
     if asked.until is not None and not starts < asked.until <= starts + _LONGEST:
-        raise InputError(f"ends before it begins, or after more than {_LONGEST.days} days", where="until")
+        raise InputError(
+            f"ends before it begins, or after more than {_LONGEST.days} days", where="until",
+            mend=f"give a time after {starts:%Y-%m-%dT%H:%MZ} and not after {starts + _LONGEST:%Y-%m-%dT%H:%MZ}",
+        )  # fmt: skip
 
 
 def _text(at: datetime | None) -> str | None:

@@ -41,7 +41,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )  # fmt: skip
     ask.add_argument("--activity", required=True, choices=ACTIVITIES)
     ask.add_argument("--from", dest="starts", default="", metavar="TIME", help="default: now")
-    ask.add_argument("--until", default="", metavar="TIME", help="default: four hours later")
+    ask.add_argument(
+        "--until", default="", metavar="TIME", help="a day alone: to its end (default: four hours later)"
+    )
     ask.add_argument(
         "--ttl", type=int, default=900, metavar="SECONDS", help="over when not renewed for so long (900)"
     )
@@ -298,17 +300,14 @@ def run_control(args: argparse.Namespace) -> int:
 
 
 def _time(text: str, where: str) -> datetime | None:
-    """The time that was typed, UTC where it has no zone; None for nothing. Raises UsageError."""
-    from datetime import UTC, datetime
-
+    """The time that was typed, in UTC; a day alone is all of it. None for nothing. Raises UsageError."""
     from clearway.records.errors import UsageError
 
-    if not text:
-        return None
+    from .typed import moment
+
     try:
-        found = datetime.fromisoformat(text)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError):
+        return moment(text, to_end=where == "--until")
+    except ValueError:
         raise UsageError("is no time", where=where, mend="write 2026-12-01T09:00Z") from None
 
 

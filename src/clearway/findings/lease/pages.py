@@ -23,6 +23,7 @@ from .at_desk import READS, SCANS, home_of, tools
 from .listing import LEASES, STATES
 from .pages_controls import handlers as controls
 from .rule import ACTIVITIES, Activity
+from .typed import moment
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -294,12 +295,8 @@ def _number(text: str, where: str) -> float:
 
 
 def _time(text: str, where: str) -> datetime | None:
-    """The UTC time that was typed as 2026-12-01T09:00, with or without a zone; None for nothing."""
-    typed = text.strip()
-    if not typed:
-        return None
+    """The UTC time that was typed; a day alone is all of it. None for nothing. Raises InputError."""
     try:
-        found = datetime.fromisoformat(typed)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError):
+        return moment(text, to_end=where == "until")
+    except ValueError:
         raise InputError("is no time", where=where, mend="write 2026-12-01T09:00, in UTC") from None
