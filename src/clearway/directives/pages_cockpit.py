@@ -19,6 +19,7 @@ from clearway.http.pages import Form, done, page, plot
 from clearway.records.errors import ConfigError
 
 from .api_parts import named
+from .component import package_of
 from .kept import addresses, issues, triages
 from .kept.who import between, now
 from .outlook import Outlook, outlook, support_words
@@ -216,6 +217,7 @@ def cockpit_page(
         "directives/cockpit.html",
         status_code=422 if form.errors else 200,
         about=found,
+        package_of=package_of,
         home=home,
         may=mine,
         figures=shown,

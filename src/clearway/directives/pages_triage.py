@@ -19,6 +19,7 @@ from clearway.http.pages import Address, Column, Form, Table, Tlp, done, page
 from clearway.records.errors import ClearwayError, InputError
 
 from .api_triages import TRIAGES
+from .component import package_of
 from .kept import triages
 from .kept.who import now
 from .pages_parts import FORM, PAGE, day_in
@@ -108,6 +109,7 @@ def handlers() -> list[HTTPRouteHandler]:
             request,
             "directives/triages.html",
             tlp=_marking(me) if found.items else None,
+            package_of=package_of,
             table=Table(
                 id="triages", caption="Forensic triages", columns=COLUMNS, rows=found.items, noun="triage",
                 address=Address.of(request), next=found.next, default_sort="opened",
@@ -212,6 +214,7 @@ def _shown(request: Request[Any, Any, Any], triage: int, form: Form) -> Response
         triage=found,
         book=book,
         subject=book.subject,
+        package_of=package_of,
         form=form,
         may=org is not None and "operate" in org.rights,
         patched=patched,

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from clearway.records.text import plain
 
+from .component import where_of
 from .triage import Evidence, Step, Subject, Workbook
 from .triage_patch import SeenPatch, TakenBack, told_back
 
@@ -75,7 +76,7 @@ def triage_text(report: TriageReport) -> str:
     subject = report.subject
     said = _CONCLUSIONS.get(report.conclusion or "", "not decided yet")
     lines = [
-        f"Forensic triage: {plain(subject.flaw, 40)} in {plain(subject.component, 60)}",
+        f"Forensic triage: {plain(subject.flaw, 40)} {plain(where_of(subject.component, subject.flaw), 64)}",
         f"Asset: {plain(subject.asset_name, 60)} ({plain(subject.asset, 60)}), {plain(subject.organisation, 40)}",
         f"Under {subject.directive}; hours count from the addition to KEV, {_at(subject.kev_added)}",
         f"As of {_at(report.as_of)}",

@@ -6,6 +6,7 @@ import textwrap
 
 from clearway.records.text import plain
 
+from ..component import package_of
 from .counts import total
 from .remediation import Item, RemediationReport
 
@@ -47,7 +48,8 @@ def remediation_text(report: RemediationReport) -> str:
         for item in items:
             asset = names[item.asset]
             where = f"{asset.name} ({asset.exposure}, {asset.environment})"
-            lines.append(plain(f"{item.flaw}  {item.component}  on {where}", WIDTH))
+            package = package_of(item.component, item.flaw) or "no package named"
+            lines.append(plain(f"{item.flaw}  {package}  on {where}", WIDTH))
             lines += textwrap.wrap(_said(item), WIDTH, initial_indent="    ", subsequent_indent="    ")
     lines += ["", "Reported by: ______________________________   Date: ______________", ""]
     return "\n".join(lines)

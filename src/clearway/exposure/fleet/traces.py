@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from clearway.directives.component import package_of
 from clearway.directives.kept import triages
 from clearway.directives.kept.who import now
 
@@ -39,6 +40,11 @@ class Trace(Struct, frozen=True, kw_only=True):
     book: int = 0
     evidence: bool = False
     reporter: str = ""
+
+    @property
+    def package(self) -> str:
+        """The component as people read it, "" where no package is named."""
+        return "" if self.reporter else package_of(self.component, self.flaw)
 
 
 class Traces(Struct, frozen=True):
