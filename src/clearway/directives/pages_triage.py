@@ -10,7 +10,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from msgspec import Struct
 
-from clearway.access.reading import reading
+from clearway.access.reading import as_file, reading
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.listing import paths
@@ -99,12 +99,12 @@ def handlers() -> list[HTTPRouteHandler]:
     @get(paths("/directives/triages"), opt=SIGNED_IN, **PAGE)
     def listing(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The workbooks that the reader may see."""
+        if request.url.path != "/directives/triages":
+            return as_file(request, TRIAGES)
         asked = TRIAGES.asked(request)
         with reading(request) as (db, me, note):
             found = TRIAGES.read(db, me, asked, sealer(request))
             note.page(found)
-        if request.url.path != "/directives/triages":
-            return TRIAGES.answer(request, found, me)
         return page(
             request,
             "directives/triages.html",

@@ -2,7 +2,8 @@
 
 The size of address and headers is bounded by `address`, and the time that they may take by the server in front
 (`app.server`); the depth of JSON by `json_request`. A stream of live events is no request in work once it has begun: it
-has bounds of its own (`sse`).
+has bounds of its own (`sse`). A list that leaves as one file in steps (`whole`) has the time of an answer for each of
+them, and stays a request in work.
 """
 
 from __future__ import annotations
@@ -99,13 +100,16 @@ class Bounds:
     async def _within_time(
         self, scope: Scope, receive: Receive, send: Send, lasts: Callable[[], None]
     ) -> None:
-        started = False
+        started = in_steps = False
 
         async def noting(message: Message) -> None:
-            nonlocal started
+            nonlocal started, in_steps
             if not started and _is_stream(message):
                 bound.reschedule(None)
                 lasts()
+            in_steps = in_steps or (not started and _is_in_steps(message))
+            if in_steps:
+                bound.reschedule(asyncio.get_running_loop().time() + self.limits.answer_seconds)
             started = True
             await send(message)
 
@@ -124,6 +128,14 @@ def _is_stream(message: Message) -> bool:
         name == b"content-type" and value.startswith(b"text/event-stream")
         for name, value in message["headers"]
     )
+
+
+def _is_in_steps(message: Message) -> bool:
+    """Whether a CSV begins of which nobody knows yet how long it will be."""
+    if message["type"] != "http.response.start":
+        return False
+    headers = dict(message["headers"])
+    return headers.get(b"content-type", b"").startswith(b"text/csv") and b"content-length" not in headers
 
 
 class _Body:

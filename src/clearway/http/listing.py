@@ -279,7 +279,9 @@ class Listing(Generic[T]):
         else:
             following = ""
         if _suffix(request) == "csv":
-            headers["content-disposition"] = f'attachment; filename="{self.name}.csv"'
+            # A file of which others are the rest says so by its name too; the whole of it is `http.whole`.
+            part = "-part" if page.next or page.asked.cursor else ""
+            headers["content-disposition"] = f'attachment; filename="{self.name}{part}.csv"'
             body = csv_out.of_records(self.record, page.items)
             return etag.response(request, body, me, csv_out.MEDIA_TYPE, headers)
         body = msgspec.json.encode({"items": page.items, "next": following or None})

@@ -19,7 +19,7 @@ from . import tree_store as tree
 from .api import ENTRIES_LIST
 from .note import parse_key
 from .proofs import checked
-from .reading import reading
+from .reading import as_file, reading
 from .verifying import standing
 
 if TYPE_CHECKING:
@@ -118,11 +118,7 @@ def handlers() -> list[HTTPRouteHandler]:
     @get(["/audit.json", "/audit.csv"], opt=SIGNED_IN, **_PAGE)
     def told(request: _R) -> Response[bytes]:
         """The same list for programs, with the contents."""
-        asked = ENTRIES_LIST.asked(request)
-        with reading(request) as (db, me, note):
-            found = ENTRIES_LIST.read(db, me, asked, sealer(request))
-            note.page(found)
-        return ENTRIES_LIST.answer(request, found, me)
+        return as_file(request, ENTRIES_LIST)
 
     @get("/audit/{entry:int}", opt=SIGNED_IN, **_PAGE)
     def one(request: _R, entry: FromPath[int]) -> Response[bytes]:

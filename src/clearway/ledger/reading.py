@@ -30,11 +30,15 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from msgspec.structs import replace
 from psycopg import sql
 from psycopg.errors import DiskFull
 
+from clearway.http import csv_out, whole
 from clearway.http.acting import acting, doorkeeper
+from clearway.http.cursor import sealer
 from clearway.http.listing import OWN
+from clearway.records.errors import AuthenticationError
 from clearway.store.scalar import scalar
 
 from .append import READ, append, append_read
@@ -44,10 +48,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     import psycopg
-    from litestar import Request
+    from litestar import Request, Response
 
-    from clearway.http.listing import Page
+    from clearway.http.listing import Listing, Page
     from clearway.records.principal import Principal
+    from clearway.store.keyset import Condition
 
 AGAIN_S = 60.0  # after which the same reading of one thing is told again
 PAGE_AGAIN_S = 3_600.0  # and of the same page of a list
@@ -164,6 +169,44 @@ def reading(request: Request[Any, Any, Any]) -> Iterator[tuple[psycopg.Connectio
         )
         yield db, me, note
     _remember(note.made)  # only what is committed
+
+
+def check_still(db: psycopg.Connection[Any], me: Principal) -> None:
+    """Whether `me` still is who reads here: asked after a later step of a file was read.
+
+    Who is signed out while it leaves sees no rows, and a file without them would look whole.
+
+    Raises AuthenticationError.
+    """
+    if scalar(db, "select clearway.actor()") != me.person:
+        raise AuthenticationError(
+            "you were signed out while the list was read", mend="sign in, and ask again"
+        )
+
+
+def as_file(request: Request[Any, Any, Any], listing: Listing[Any], *conditions: Condition) -> Response[Any]:
+    """The list that is asked for, and that it was read: as `Listing.read` and `answer`.
+
+    As CSV at a page's address it is whole (`http.whole`): each of its steps is told, in the transaction that reads it.
+    """
+    asked = listing.asked(request)
+
+    def read(cursor: str, *, later: bool = False) -> tuple[Page[Any], Principal]:
+        with reading(request) as (db, me, note):
+            found = listing.read(db, me, replace(asked, cursor=cursor), sealer(request), *conditions)
+            note.page(found)
+            if later:
+                check_still(db, me)
+        return found, me
+
+    def step(cursor: str) -> tuple[bytes, str]:
+        found, _ = read(cursor, later=True)
+        return csv_out.of_records(listing.record, found.items, header=False), found.next
+
+    found, me = read(asked.cursor)
+    if not found.next or not whole.is_asked(request):
+        return listing.answer(request, found, me)
+    return whole.answer(csv_out.of_records(listing.record, found.items), found.next, step, listing.name)
 
 
 def tell_events(

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Struct
 
-from clearway.access.reading import reading
-from clearway.http import csv_out, etag
+from clearway.access.reading import check_still, reading
+from clearway.http import csv_out, etag, whole
 from clearway.http.cursor import sealer
 from clearway.records.errors import BusyError
 from clearway.store.labels import labels as labels_of
@@ -149,21 +149,37 @@ def _page(
     return tuple(lines), "" if after is None else seal.seal(after, asked.bound(me))
 
 
-def answer(request: Request[Any, Any, Any], *, of_page: bool) -> Response[bytes]:
-    """The list as JSON, or as CSV when the path ends so."""
+def answer(request: Request[Any, Any, Any], *, of_page: bool) -> Response[Any]:
+    """The list as JSON, or as CSV when the path ends so; whole, at a page's address."""
     csv = request.url.path.endswith(".csv")
     most = page_asked.CSV_LIMIT if csv else API_LIMIT
     pairs = pairs_of(request)
     if csv and not any(name == "limit" for name, _ in pairs):
         pairs.append(("limit", str(most)))
-    with reading(request) as (db, me, note):
-        leads = flawview.led(table_or_none(request))
-        asked = page_asked.asked(
-            pairs, me, today(), most=most, of_page=of_page, leads=leads, tiers=partial(tiers.known, db)
-        )
-        lines, following = page(db, me, asked, sealer(request))
-        shown = items(db, me, lines)
-        note.listed("exposures", urlencode(pairs), (line.aud for line in lines))
+    day = today()  # of all steps of a file
+
+    def read(
+        pairs: list[tuple[str, str]], *, later: bool = False
+    ) -> tuple[tuple[ExposureItem, ...], str, Principal]:
+        with reading(request) as (db, me, note):
+            leads = flawview.led(table_or_none(request))
+            asked = page_asked.asked(
+                pairs, me, day, most=most, of_page=of_page, leads=leads, tiers=partial(tiers.known, db)
+            )
+            lines, following = page(db, me, asked, sealer(request))
+            shown = items(db, me, lines)
+            note.listed("exposures", urlencode(pairs), (line.aud for line in lines))
+            if later:
+                check_still(db, me)
+        return shown, following, me
+
+    def step(cursor: str) -> tuple[bytes, str]:
+        shown, following, _ = read([*pairs, ("cursor", cursor)], later=True)
+        return csv_out.of_records(ExposureItem, shown, header=False), following
+
+    shown, following, me = read(pairs)
+    if following and whole.is_asked(request):
+        return whole.answer(csv_out.of_records(ExposureItem, shown), following, step, "exposures")
     headers = {}
     link = ""
     if following:
@@ -171,7 +187,8 @@ def answer(request: Request[Any, Any, Any], *, of_page: bool) -> Response[bytes]
         link = f"{request.url.path}?{urlencode([*kept, ('cursor', following)])}"
         headers["link"] = f'<{link}>; rel="next"'
     if csv:
-        headers["content-disposition"] = 'attachment; filename="exposures.csv"'
+        part = "-part" if following or any(name == "cursor" for name, _ in pairs) else ""
+        headers["content-disposition"] = f'attachment; filename="exposures{part}.csv"'
         body = csv_out.of_records(ExposureItem, shown)
         return etag.response(request, body, me, csv_out.MEDIA_TYPE, headers)
     body = msgspec.json.encode({"items": shown, "next": link or None})

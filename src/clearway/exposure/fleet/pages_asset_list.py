@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Response, get
 
-from clearway.access.reading import reading
+from clearway.access.reading import as_file, reading
 from clearway.http.acting import SIGNED_IN
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Table, page
@@ -80,11 +80,7 @@ def handlers() -> list[HTTPRouteHandler]:
     @get(["/assets.json", "/assets.csv"], opt=SIGNED_IN, **PAGE)
     def told(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The same list for programs."""
-        asked = ASSETS.asked(request)
-        with reading(request) as (db, me, note):
-            found = ASSETS.read(db, me, asked, sealer(request))
-            note.page(found)
-        return ASSETS.answer(request, found, me)
+        return as_file(request, ASSETS)
 
     return [shown, told]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Response, get
 
-from clearway.access.reading import audiences, reading
+from clearway.access.reading import as_file, audiences, reading
 from clearway.http.acting import SIGNED_IN, needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Table, Tlp, page
@@ -64,11 +64,7 @@ def handlers() -> list[HTTPRouteHandler]:
     @get(["/cases.json", "/cases.csv"], opt=SIGNED_IN, **PAGE)
     def told(request: _R) -> Response[bytes]:
         """The same list for programs."""
-        asked = CASES.asked(request)
-        with reading(request) as (db, me, note):
-            found = CASES.read(db, me, asked, sealer(request))
-            note.page(found)
-        return CASES.answer(request, found, me)
+        return as_file(request, CASES)
 
     @get("/cases/mine", opt=needs("maintain"), **PAGE)
     def mine(request: _R) -> Response[bytes]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Response, get
 
-from clearway.access.reading import reading
+from clearway.access.reading import as_file, reading
 from clearway.http.acting import needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Table, Tlp, page
@@ -61,10 +61,6 @@ def handlers() -> list[HTTPRouteHandler]:
     @get(["/findings/duplicates.json", "/findings/duplicates.csv"], opt=needs("coordinate"), **_PAGE)
     def told(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The same list for programs."""
-        asked = pairs.PAIRS.asked(request)
-        with reading(request) as (db, me, note):
-            found = pairs.PAIRS.read(db, me, asked, sealer(request))
-            note.page(found)
-        return pairs.PAIRS.answer(request, found, me)
+        return as_file(request, pairs.PAIRS)
 
     return [listed, told]

@@ -8,7 +8,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from msgspec import Struct
 
-from clearway.access.reading import audiences, reading
+from clearway.access.reading import as_file, audiences, reading
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, Tlp, done, page
@@ -101,11 +101,7 @@ def handlers() -> list[HTTPRouteHandler]:
     @get(["/findings.json", "/findings.csv"], opt=SIGNED_IN, **PAGE)
     def told(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The same list for programs."""
-        asked = FINDINGS.asked(request)
-        with reading(request) as (db, me, note):
-            found = FINDINGS.read(db, me, asked, sealer(request))
-            note.page(found)
-        return FINDINGS.answer(request, found, me)
+        return as_file(request, FINDINGS)
 
     @get("/findings/{handling:str}", opt=SIGNED_IN, **PAGE)
     def one(request: Request[Any, Any, Any], handling: FromPath[HandlingText]) -> Response[bytes]:

@@ -10,7 +10,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from msgspec import Struct
 
-from clearway.access.reading import audiences, reading
+from clearway.access.reading import as_file, audiences, reading
 from clearway.http.acting import SIGNED_IN, acting
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Choice, Column, Facet, Form, Table, Tlp, done, page
@@ -137,11 +137,7 @@ def _handlers() -> list[HTTPRouteHandler]:
     @get(["/leases.json", "/leases.csv"], opt=SIGNED_IN, **PAGE)
     def told(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The same list for programs."""
-        asked = LEASES.asked(request)
-        with reading(request) as (db, me, note):
-            found = LEASES.read(db, me, asked, sealer(request))
-            note.page(found)
-        return LEASES.answer(request, found, me)
+        return as_file(request, LEASES)
 
     @get("/leases/ask", opt=SIGNED_IN, **PAGE)
     def empty(request: Request[Any, Any, Any]) -> Response[bytes]:
