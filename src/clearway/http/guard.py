@@ -15,7 +15,7 @@ from litestar.exceptions import NotAuthorizedException
 from clearway.records.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from litestar.connection import ASGIConnection
     from litestar.handlers.base import BaseRouteHandler
@@ -37,7 +37,7 @@ def default_deny(otherwise: Guard | None = None) -> Guard:
 
     Raises (inside a request):
         NotAuthorizedException: the route is not public, and there is no `otherwise` to allow it.
-        NotFoundError: a number in its path is one that nothing can have.
+        NotFoundError: a number in its path is one that nothing can have, or is spelled otherwise than in decimal.
     """
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -45,8 +45,24 @@ def default_deny(otherwise: Guard | None = None) -> Guard:
             await otherwise(connection, handler)
         elif not is_public(handler):
             raise NotAuthorizedException
-        for given in connection.path_params.values():
-            if isinstance(given, int) and not -MOST_NUMBER <= given <= MOST_NUMBER:
-                raise NotFoundError("nothing has that number", where="path")
+        if not _plain(
+            connection.scope.get("path_template", ""), connection.scope["path"], connection.path_params
+        ):
+            raise NotFoundError("nothing has that number", where="path")
 
     return guard
+
+
+def _plain(template: str, path: str, given: Mapping[str, Any]) -> bool:
+    """Whether each number of a path is one that something can have, and is written as that number is.
+
+    Python reads `1_3`, `+13`, ` 13` and digits of other scripts as 13 too; a thing has one address.
+    """
+    numbers = {name: value for name, value in given.items() if isinstance(value, int)}
+    if any(not -MOST_NUMBER <= value <= MOST_NUMBER for value in numbers.values()):
+        return False
+    written = {}
+    for part, text in zip(filter(None, template.split("/")), filter(None, path.split("/")), strict=False):
+        if part.startswith("{") and part.endswith("}"):
+            written[part[1:-1].partition(":")[0]] = text
+    return all(written.get(name) == str(value) for name, value in numbers.items())

@@ -15,6 +15,8 @@ from clearway.http.acting import SESSION_COOKIE_PLAIN
 from clearway.http.csrf import token
 from people import People, Somebody
 
+# What Python takes for 1 or 13, beside these themselves.
+SPELLED = ("1_3", "+13", "%2013", "13%20", "013", "\u0661\u0663", "\uff11", "%2B1", "-0")
 BEYOND = (2**31, 2**63 - 1, 2**63, 10**40, -(2**63) - 1)
 
 
@@ -44,7 +46,26 @@ def test_a_number_beyond_those_of_the_database_is_answered_by_every_route(
     assert wrong == []
 
 
-def _filled(template: str, number: int) -> str:
+def test_a_thing_has_one_address_whatever_python_takes_for_its_number(
+    asked: tuple[TestClient[Any], Somebody],
+) -> None:
+    client, who = asked
+    wrong: list[tuple[str, str, int]] = []
+    tried = 0
+    for route in routes(client):
+        method, _, template = route.partition(" ")
+        if ":int}" not in route:
+            continue
+        for number in SPELLED:
+            answer = _ask(client, who, method, _filled(template, number))
+            tried += 1
+            if answer.status_code not in (403, 404):
+                wrong.append((route, number, answer.status_code))
+    assert tried > 500
+    assert wrong == []
+
+
+def _filled(template: str, number: int | str) -> str:
     parts = template.split("/")
     return "/".join(
         str(number) if part.endswith(":int}") else "nothing" if part.startswith("{") else part
