@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,6 +32,17 @@ def of_receiver(who: Somebody) -> Membership:
     )  # fmt: skip
 
 
+@contextmanager
+def offered_rightly(offered: bool) -> Iterator[None]:
+    """What is refused was not offered, and what is done was."""
+    try:
+        yield
+    except ForbiddenError:
+        assert not offered
+        raise
+    assert offered
+
+
 def marks(desk: Desk, first: Somebody) -> Callable[[Somebody], None]:
     finding = desk.finding()
     with desk.acting(first) as db:
@@ -42,13 +54,8 @@ def marks(desk: Desk, first: Somebody) -> Callable[[Somebody], None]:
         with desk.acting(who) as db:
             offered = record.mark_of(db, finding.id)
             assert offered is not None
-            may = offered.appeals[0].decides
-            try:
-                record.decide(db, number, "refused", "because")
-            except ForbiddenError:
-                assert not may
-                raise
-            assert may
+        with offered_rightly(offered.appeals[0].decides), desk.acting(who) as db:
+            record.decide(db, number, "refused", "because")
 
     return decide
 
@@ -59,6 +66,8 @@ def sets_a_limit(desk: Desk, first: Somebody) -> Callable[[Somebody], None]:
 
     def confirm(who: Somebody) -> None:
         with desk.acting(who) as db:
+            offered = limit.confirmable(db, limit.listed(db))
+        with offered_rightly(made.id in offered), desk.acting(who) as db:
             limit.confirm(db, made.id, holds=True)
 
     return confirm
@@ -70,6 +79,8 @@ def claims_a_package(desk: Desk, first: Somebody) -> Callable[[Somebody], None]:
 
     def confirm(who: Somebody) -> None:
         with desk.acting(who) as db:
+            offered = control.confirmable(db, control.listed(db))
+        with offered_rightly(made.id in offered), desk.acting(who) as db:
             control.confirm(db, made.id, NOW, "their domain answers")
 
     return confirm

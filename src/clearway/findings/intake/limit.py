@@ -177,7 +177,8 @@ def confirm(db: Connection, number: int, *, holds: bool) -> None:
     """A coordinator confirms that the product is the receiver's, or ends the limit.
 
     Raises:
-        ForbiddenError: the caller is no coordinator of a clearinghouse.
+        ForbiddenError: the caller is no coordinator of a clearinghouse, or no second person beside who set what they
+            would confirm.
         NotFoundError: there is no such limit.
         ConflictError: it is confirmed already.
     """
@@ -187,6 +188,12 @@ def confirm(db: Connection, number: int, *, holds: bool) -> None:
     scalar(db, "select clearway.confirm_limit(%s, %s)", (number, holds))
     org = scalar(db, "select org from clearway.intake_limit where intake_limit = %s", (number,))
     _tell(db, "intake.limit_confirmed" if holds else "intake.limit_refused", kept, org)
+
+
+def confirmable(db: Connection, limits: Iterable[Limit]) -> set[int]:
+    """Which of these the caller may confirm, if they coordinate: beside whoever set it they are a second person."""
+    waiting = [one.id for one in limits if one.confirmed is None]
+    return {number for (number,) in db.execute("select clearway.confirms_limits(%s)", (waiting,))}
 
 
 def turn(db: Connection, org: int, ecosystem: str, package: str, *, of: int = 0) -> Gate:

@@ -134,6 +134,7 @@ def _limits(request: Request[Any, Any, Any], form: Form) -> Response[bytes]:
     with acting(request) as (db, me):
         found = limit.listed(db)
         desk = me.may("coordinate") and record.is_desk(db)
+        confirmable = limit.confirmable(db, found) if desk else set()
     mine = [m for m in me.memberships if "maintain" in m.rights]
     return page(
         request,
@@ -145,6 +146,7 @@ def _limits(request: Request[Any, Any, Any], form: Form) -> Response[bytes]:
         mine=mine,
         own={m.slug for m in mine},
         desk=desk,
+        confirmable=confirmable,
         levels=[(str(n), f"E{n}") for n in range(7)],
     )
 

@@ -29,6 +29,8 @@ from .proof import Method, Place
 from .rule import Stance, checked_rate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import psycopg
 
     from clearway.records.principal import Membership
@@ -193,6 +195,12 @@ def confirm(db: Connection, number: int, now: datetime, why: str) -> Control:
     found = one(db, number)
     _tell(db, "lease.control_confirmed", found, {"scope": found.scope, "why": plain(why.strip(), 500)})
     return found
+
+
+def confirmable(db: Connection, controls: Iterable[Control]) -> set[int]:
+    """Which of these the caller may confirm, if they coordinate: not their own, and as a second person."""
+    claimed = [one.id for one in controls if one.method == "desk"]
+    return {number for (number,) in db.execute("select clearway.confirms_controls(%s)", (claimed,))}
 
 
 def due(owner: Connection, now: datetime) -> list[Control]:

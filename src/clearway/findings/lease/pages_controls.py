@@ -131,6 +131,7 @@ def _shown(request: Request[Any, Any, Any], form: Form) -> Response[bytes]:
         note.listed(
             "lease-controls", "", audiences(db, "lease_control", "control", (one.id for one in found))
         )
+        confirmable = control.confirmable(db, found) if me.desk else set()
         mine = [m for m in me.memberships if set(CONTROLS) & set(m.rights)]
     now = tools(request).clock.now()
     return page(
@@ -150,6 +151,7 @@ def _shown(request: Request[Any, Any, Any], form: Form) -> Response[bytes]:
             ("desk", "A coordinator confirms it"),
         ],
         desk=me.desk,
+        confirmable=confirmable,
         stances=[
             ("own", "Only who is authorised"),
             ("refuse", "Nobody else: an opt-out"),
