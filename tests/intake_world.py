@@ -40,9 +40,10 @@ class World:
         home.mkdir(parents=True, exist_ok=True)
         self.path = home / TABLE_FILE
 
-    def take(self, *paths: Path | str, at: datetime = NOW, forced: str = "", rebuild: bool = False) -> Counts:
+    def take(self, *paths: Path | str, at: datetime = NOW, **how: Any) -> Counts:
+        """Takes in as `Keeper.take_in` does with the words of `how`."""
         with translated(), Keeper(self.url, self.home, FixedClock(at)) as keeper:
-            return keeper.take_in([str(p) for p in paths], forced=forced, rebuild=rebuild)
+            return keeper.take_in([str(p) for p in paths], **how)
 
     def sql(self, query: str, *args: Any) -> list[tuple[Any, ...]]:
         with connect(self.url, autocommit=True) as db:

@@ -86,13 +86,17 @@ def changed_rows(
     for identifier, flaws in derived.of.items():
         rows["alias"][identifier] = " ".join(flaws).encode()
 
-    kev = snapshot.catalogue("kev")
+    kev, scores = snapshot.catalogue("kev"), snapshot.catalogue("epss")
     return rows, msgspec.structs.replace(
         old.meta,
         sources=_sources(snapshot, old, counted, before, notes),
         kev=kev.version,
         kev_received=kev.received,
-        epss=snapshot.catalogue("epss").version,
+        kev_entries=kev.entries,
+        kev_most=kev.most,
+        epss=scores.version,
+        epss_entries=scores.entries,
+        epss_most=scores.most,
         refused_merges=old.meta.refused_merges
         + len(derived.refused)
         - len(grouping.derive((), reach.edges_before).refused),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 FORMATS = ("auto", "osv", "csaf", "cve", "kev", "epss", "openvex")
 _REASONS_SHOWN = 10
 _SOURCES_SHOWN = 15
+_LEFT_SHOWN = 20
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -33,6 +34,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     ingest.add_argument(
         "--rebuild", action="store_true", help="compile the advisory table anew, even without PATH"
     )
+    ingest.add_argument(
+        "--accept-smaller", action="store_true",
+        help="take in a catalogue that takes much back of the one in force, this once",
+    )  # fmt: skip
     ingest.add_argument("--json", action="store_true")
     ingest.set_defaults(func=run_ingest)
     vuln = commands.add_parser(
@@ -54,7 +59,7 @@ def run_ingest(args: argparse.Namespace) -> int:
             "nothing to take in", mend="name files, folders or archives, or - for standard input"
         )
     counts = ingest(args.home, args.paths, forced="" if args.format == "auto" else args.format,
-                    rebuild=args.rebuild, quiet=args.quiet)  # fmt: skip
+                    rebuild=args.rebuild, accept_smaller=args.accept_smaller, quiet=args.quiet)  # fmt: skip
     if args.rejects:
         _write_rejects(args.rejects, counts)
     if args.json:
@@ -69,9 +74,18 @@ def run_ingest(args: argparse.Namespace) -> int:
 
 
 def ingest(
-    home: Path, paths: list[str], *, forced: str = "", rebuild: bool = False, quiet: bool = False
+    home: Path,
+    paths: list[str],
+    *,
+    forced: str = "",
+    rebuild: bool = False,
+    accept_smaller: bool = False,
+    quiet: bool = False,
 ) -> Counts:
-    """Takes `paths` into the database of `home` and brings its table up to date."""
+    """Takes `paths` into the database of `home` and brings its table up to date.
+
+    A catalogue that takes much back of the one in force is set aside, unless `accept_smaller`.
+    """
     from clearway.records.clock import SystemClock
     from clearway.store import server
     from clearway.store.connect import translated
@@ -79,7 +93,10 @@ def ingest(
     from .keep import Keeper
 
     with server.lease(home) as url, translated(), Keeper(url, home, SystemClock()) as keeper:
-        return keeper.take_in(paths, forced=forced, rebuild=rebuild, progress=None if quiet else _Bar())
+        return keeper.take_in(
+            paths, forced=forced, rebuild=rebuild, accept_smaller=accept_smaller,
+            progress=None if quiet else _Bar(),
+        )  # fmt: skip
 
 
 class _Bar:
@@ -114,14 +131,17 @@ def summary(counts: Counts) -> dict[str, Any]:
         "by_source": dict(sorted(counts.by_source.items())),
         "rejects": [{"place": p, "reason": r} for p, r in counts.rejects],
         "notes": counts.notes,
+        "older": counts.older,
+        "left": dict(sorted(counts.left.items())),
     }
 
 
 def _print_counts(counts: Counts) -> None:
     from clearway.records.text import plain
 
+    older = f" ({counts.older:,} older than what is in force: not taken)" if counts.older else ""
     print(
-        f"read {counts.read:,}: {counts.new:,} new, {counts.changed:,} changed, {counts.unchanged:,} unchanged, "
+        f"read {counts.read:,}: {counts.new:,} new, {counts.changed:,} changed, {counts.unchanged:,} unchanged{older}, "
         f"{counts.skipped:,} skipped (not a record), {counts.set_aside:,} set aside"
     )
     ranked = sorted(counts.by_source.items(), key=lambda s: (-sum(s[1].values()), s[0]))
@@ -130,6 +150,11 @@ def _print_counts(counts: Counts) -> None:
         print(f"  {plain(source, 60):<24} {numbers}")
     if len(ranked) > _SOURCES_SHOWN:
         print(f"  and {len(ranked) - _SOURCES_SHOWN:,} more sources; --json lists them")
+    for source, left in sorted(counts.left.items()):
+        more = f" and {len(left) - _LEFT_SHOWN:,} more; --json lists them" if len(left) > _LEFT_SHOWN else ""
+        print(
+            f"no longer listed by {plain(source, 60)}: {len(left):,}: {', '.join(left[:_LEFT_SHOWN])}{more}"
+        )
     for place, reason in counts.rejects[:_REASONS_SHOWN]:
         print(f"set aside: {plain(place)}: {plain(reason)}", file=sys.stderr)
     if len(counts.rejects) > _REASONS_SHOWN:

@@ -85,6 +85,7 @@ def compile_whole(snapshot: Snapshot, path: Path, *, built: str) -> Meta:
         epss = snapshot.epss([f for f in derived.flaws if grouping.is_cve(f)])
         flaws = [(f.id, _ENCODE(f)) for f in facts.flaws(derived, edges, epss)]
         found = packages()
+        kev, scores = snapshot.catalogue("kev"), snapshot.catalogue("epss")
         meta = Meta(
             format=TABLE_FORMAT,
             base=uuid4().hex,
@@ -93,9 +94,13 @@ def compile_whole(snapshot: Snapshot, path: Path, *, built: str) -> Meta:
             built=built,
             content=f"{content % _MODULUS:064x}",
             sources=sources.notes(snapshot.loaded(), facts.speaks_of),
-            kev=snapshot.catalogue("kev").version,
-            kev_received=snapshot.catalogue("kev").received,
-            epss=snapshot.catalogue("epss").version,
+            kev=kev.version,
+            kev_received=kev.received,
+            kev_entries=kev.entries,
+            kev_most=kev.most,
+            epss=scores.version,
+            epss_entries=scores.entries,
+            epss_most=scores.most,
             ssvc=bool(facts.ssvc),
             vendor_map=bundled().edition,
             refused_merges=len(derived.refused),

@@ -29,6 +29,7 @@ from clearway.formats.archive import Refused, walk
 from clearway.records.errors import UpstreamError
 from clearway.store.apart import deaf_to_ctrl_c, die_with_parent
 
+from . import own_time
 from .prepare import Aside, CatalogueRow, Prepared, Row, Skipped, prepare
 from .store import Outcome, Stamp, Store
 
@@ -39,11 +40,14 @@ if TYPE_CHECKING:
 
     from clearway.formats.archive import Blob
 
+    from .store_catalogues import Catalogues
+
 # A batch is one transaction: large enough to be quick, small enough that little is done twice after a kill.
 BATCH_PIECES = 500
 BATCH_BYTES = 8 << 20
 # From this many batches on, worker processes pay for their start.
 _POOL_PAYS_AT = 3
+ACCEPT = "if that is right: clearway ingest FILE --accept-smaller"
 _MOST_SKIPS = 10  # that are told with their reason; a mirror of a repository has thousands
 
 
@@ -65,6 +69,13 @@ class Counts(Struct):
     skips: list[tuple[str, str]] = field(default_factory=list)  # (place, reason) of the first few
     rejects: list[tuple[str, str]] = field(default_factory=list)  # (place, reason)
     notes: list[str] = field(default_factory=list)  # defects that did not stop a record
+    older: int = 0  # of the unchanged: older than what is in force, so kept and not taken
+    left: dict[str, list[str]] = field(
+        default_factory=dict
+    )  # source -> what its newer catalogue lists no more
+    refused: list[tuple[str, str]] = field(
+        default_factory=list
+    )  # (place, reason) of catalogues that take much back
 
     @property
     def read(self) -> int:
@@ -93,15 +104,24 @@ _ENCODE = msgspec.msgpack.Encoder().encode
 
 
 def take_in(
-    paths: Sequence[str | Path], store: Store, *, forced: str = "", progress: Progress | None = None
+    paths: Sequence[str | Path],
+    store: Store,
+    catalogues: Catalogues,
+    *,
+    forced: str = "",
+    accept_smaller: bool = False,
+    progress: Progress | None = None,
 ) -> tuple[Counts, Changes]:
     """Takes in everything under `paths`; returns the counts and what changed.
+
+    A catalogue that takes much back of the one in force is set aside, unless `accept_smaller`.
 
     Raises:
         NotFoundError: a path does not exist; nothing was taken in.
         UpstreamError: the database failed; committed batches stand, and running it again goes on.
     """
     counts, changes = Counts(), Changes()
+    stored = _Stored(store, catalogues, counts, changes, accept_smaller)
     with ExitStack() as stack:
         work = _Work(stack, forced)
         waiting: deque[tuple[list[Blob], Future[bytes] | bytes]] = deque()
@@ -110,11 +130,11 @@ def take_in(
             if fresh:
                 waiting.append((fresh, work.submit(fresh)))
             while len(waiting) > work.ahead:
-                _finish(waiting.popleft(), store, counts, changes)
+                stored.finish(waiting.popleft())
             if progress is not None:
                 progress(counts)
         while waiting:
-            _finish(waiting.popleft(), store, counts, changes)
+            stored.finish(waiting.popleft())
             if progress is not None:
                 progress(counts)
     return counts, changes
@@ -149,47 +169,83 @@ def _without_known(batch: list[Blob], store: Store, counts: Counts) -> list[Blob
         if found is None:
             fresh.append(blob)
         else:
-            unchanged[found[0]] += found[1]
+            unchanged[found.source] += found.entries
+            if found.older:
+                counts.older += found.entries
+                if found.version:
+                    counts.notes.append(_not_newer(blob.place, found.version, found.in_force))
     counts.add("unchanged", unchanged)
     return fresh
 
 
-def _finish(
-    job: tuple[list[Blob], Future[bytes] | bytes], store: Store, counts: Counts, changes: Changes
-) -> None:
-    blobs, answer = job
-    try:
-        prepared = _BATCH.decode(answer if isinstance(answer, bytes) else answer.result())
-    except BrokenProcessPool:
-        raise UpstreamError(
-            "a worker process ended before its time",
-            where=blobs[0].place,
-            mend="see whether the machine ran out of memory, then run the same command again: it goes on",
-        ) from None
-    rows: list[Row] = []
-    asides: list[Aside] = []
-    for item in prepared:
-        if isinstance(item, Row):
-            rows.append(item)
-        elif isinstance(item, CatalogueRow) and (wrong := store.not_yet(item)):
-            asides.append(Aside(item.piece, item.place, wrong, item.sha256))
-        elif isinstance(item, CatalogueRow):
-            outcome = store.write_catalogue(item, blobs[item.piece].data)
-            changes.whole = changes.whole or bool(outcome.new or outcome.changed)
-            _count(outcome, counts, changes)
-        elif isinstance(item, Skipped):
-            counts.skipped += 1
-            if len(counts.skips) < _MOST_SKIPS:
-                counts.skips.append((item.place, item.reason))
-        else:
-            asides.append(item)
-        if isinstance(item, Row):
-            counts.notes += [f"{item.place}: {note}" for note in item.notes]
-    if rows:
-        raws = [blobs[r.piece].data if r.raw is None else r.raw for r in rows]
-        _count(store.write(rows, raws), counts, changes)
-    if asides:
-        _set_aside(asides, store, counts)
+class _Stored:
+    """Stores what was prepared, batch by batch, and counts it."""
+
+    def __init__(
+        self, store: Store, catalogues: Catalogues, counts: Counts, changes: Changes, accept_smaller: bool
+    ) -> None:
+        self._store, self._catalogues = store, catalogues
+        self._counts, self._changes = counts, changes
+        self._accept_smaller = accept_smaller
+
+    def finish(self, job: tuple[list[Blob], Future[bytes] | bytes]) -> None:
+        """Stores one batch; waits for it where a worker process prepares it."""
+        counts = self._counts
+        blobs, answer = job
+        try:
+            prepared = _BATCH.decode(answer if isinstance(answer, bytes) else answer.result())
+        except BrokenProcessPool:
+            raise UpstreamError(
+                "a worker process ended before its time",
+                where=blobs[0].place,
+                mend="see whether the machine ran out of memory, then run the same command again: it goes on",
+            ) from None
+        rows: list[Row] = []
+        asides: list[Aside] = []
+        for item in prepared:
+            if isinstance(item, Row):
+                if wrong := own_time.of_record(item.version, self._store.received):
+                    asides.append(Aside(item.piece, item.place, wrong, item.sha256))
+                    continue
+                rows.append(item)
+                counts.notes += [f"{item.place}: {note}" for note in item.notes]
+            elif isinstance(item, CatalogueRow):
+                asides += self._catalogue(item, blobs[item.piece].data)
+            elif isinstance(item, Skipped):
+                counts.skipped += 1
+                if len(counts.skips) < _MOST_SKIPS:
+                    counts.skips.append((item.place, item.reason))
+            else:
+                asides.append(item)
+        if rows:
+            raws = [blobs[r.piece].data if r.raw is None else r.raw for r in rows]
+            _count(self._store.write(rows, raws), counts, self._changes)
+        if asides:
+            _set_aside(asides, self._store, counts)
+
+    def _catalogue(self, item: CatalogueRow, raw: bytes) -> list[Aside]:
+        """Takes a catalogue in; or why not."""
+        counts = self._counts
+        if wrong := own_time.of_catalogue(item.version, self._store.received):
+            return [Aside(item.piece, item.place, wrong, item.sha256)]
+        if not self._accept_smaller and (wrong := self._catalogues.loosens(item)):
+            counts.refused.append((item.place, wrong))
+            return [Aside(item.piece, item.place, f"{wrong} ({ACCEPT})", item.sha256)]
+        outcome = self._catalogues.write(item, raw)
+        self._changes.whole = self._changes.whole or bool(outcome.new or outcome.changed)
+        _count(outcome, counts, self._changes)
+        if outcome.older:
+            counts.notes.append(_not_newer(item.place, item.version, self._catalogues.in_force(item.kind)))
+        if outcome.left:
+            counts.left.setdefault(item.source, []).extend(outcome.left)
+        return []
+
+
+def _not_newer(place: str, version: str, in_force: str) -> str:
+    """What is said of a catalogue in whose place another stands."""
+    own, other = version.partition("T")[0], in_force.partition("T")[0]
+    word = "older than what is in force" if own < other else "no newer than what is in force"
+    return f"{place}: {word}: not taken (its version {own or 'is none'}, in force {other})"
 
 
 def _set_aside(asides: list[Aside], store: Store, counts: Counts) -> None:
@@ -202,6 +258,7 @@ def _count(outcome: Outcome, counts: Counts, changes: Changes) -> None:
     counts.add("new", outcome.new)
     counts.add("changed", outcome.changed)
     counts.add("unchanged", outcome.unchanged)
+    counts.older += outcome.older
     changes.touched |= outcome.touched
     changes.stood += outcome.stood
     changes.whole = changes.whole or outcome.whole

@@ -12,6 +12,7 @@ from .compile import compile_changes, compile_whole
 from .intake import Changes, Counts, derive_again, take_in
 from .snapshot import Snapshot
 from .store import Store
+from .store_catalogues import Catalogues
 from .table import TABLE_FILE, Table
 
 if TYPE_CHECKING:
@@ -58,9 +59,18 @@ class Keeper:
         self._db.close()
 
     def take_in(
-        self, paths: Sequence[str], *, forced: str = "", rebuild: bool = False, progress: Teller | None = None
+        self,
+        paths: Sequence[str],
+        *,
+        forced: str = "",
+        rebuild: bool = False,
+        accept_smaller: bool = False,
+        progress: Teller | None = None,
     ) -> Counts:
-        """Takes in everything under `paths`, then compiles what changed. Waits while another intake runs."""
+        """Takes in everything under `paths`, then compiles what changed. Waits while another intake runs.
+
+        A catalogue that takes much back of the one in force is set aside, unless `accept_smaller`.
+        """
         store = Store(self._db, self._clock.now())
         if not store.try_lock():
             if progress is not None:
@@ -74,7 +84,10 @@ class Keeper:
         if paths:
             # Interrupted here, the table stays behind the database's generation, and the next run, which finds
             # it so, compiles everything: nobody could say what of this one was committed.
-            counts, changes = take_in(paths, store, forced=forced, progress=progress)
+            counts, changes = take_in(
+                paths, store, Catalogues(store, self._db),
+                forced=forced, accept_smaller=accept_smaller, progress=progress,
+            )  # fmt: skip
         self._compile(changes, whole=rebuild or not was_current)
         store.end_run(
             run, {"read": counts.read, "new": counts.new, "changed": counts.changed}, self._clock.now()

@@ -7,13 +7,14 @@ is derived here, so that the process that holds the database only moves bytes.
 from __future__ import annotations
 
 import hashlib
+from datetime import date
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from clearway.formats import detect, intake
 from clearway.formats.archive import Blob
-from clearway.records.advisory import Epss
+from clearway.records.advisory import Epss, Kev
 from clearway.records.errors import InputError, TooLargeError
 from clearway.records.text import plain
 
@@ -153,7 +154,7 @@ def _bound_names(decoded: intake.Decoded, derived: Derived) -> None:
 
 
 def _catalogue(index: int, kind: str, blob: Blob, sha256: bytes) -> list[Prepared]:
-    rows: list[Row] = []
+    entries: dict[str, tuple[Row, Kev]] = {}
     scores: dict[str, tuple[str, float, float | None]] = {}
     asides: list[Prepared] = []
     source = version = model = ""
@@ -164,10 +165,18 @@ def _catalogue(index: int, kind: str, blob: Blob, sha256: bytes) -> list[Prepare
             continue
         source, version = item.source, item.version
         if isinstance(item.item, Epss):
-            scores[item.id] = (item.item.cve, item.item.probability, item.item.percentile)
+            score = (item.item.cve, item.item.probability, item.item.percentile)
             model = item.item.model
-        else:
-            rows.append(_row(index, blob, item))
+            if item.id in scores and scores[item.id] != score:
+                asides.append(_repeated(index, item, sha256, "the higher score counts"))
+            scores[item.id] = max(scores.get(item.id, score), score, key=lambda s: s[1])
+        elif isinstance(item.item, Kev):
+            row = _row(index, blob, item)
+            first = entries.setdefault(item.id, (row, item.item))
+            if first[0].raw != row.raw:
+                asides.append(_repeated(index, item, sha256, "the entry that was added first counts"))
+                entries[item.id] = min(first, (row, item.item), key=lambda e: _urgency(e[1]))
+    rows = [row for row, _ in entries.values()]
     if not rows and not scores:
         return asides or [Aside(index, blob.place, "the catalogue holds no entry", sha256)]
     found = CatalogueRow(
@@ -182,6 +191,20 @@ def _catalogue(index: int, kind: str, blob: Blob, sha256: bytes) -> list[Prepare
         model=model,
     )
     return [found, *asides]
+
+
+def _repeated(index: int, item: intake.Decoded, sha256: bytes, which: str) -> Aside:
+    """A catalogue names each flaw once: of two entries that differ, the one that asks for more counts."""
+    return Aside(
+        index,
+        item.place,
+        f"{item.id} is listed twice: {which}",
+        hashlib.sha256(sha256 + item.place.encode()).digest(),
+    )
+
+
+def _urgency(entry: Kev) -> tuple[date, date]:
+    return entry.date_added, entry.due_date or date.max
 
 
 def _forced_kind(forced: str, data: bytes, found: str) -> str:

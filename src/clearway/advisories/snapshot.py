@@ -21,11 +21,27 @@ if TYPE_CHECKING:
     import psycopg
 
 
+# In force was what no catalogue taken in before it was newer than. In one intake the older of two is the earlier.
+_CATALOGUE = """with known as (
+    select version, received, entries, max(version) over (
+        order by received, version rows between unbounded preceding and 1 preceding) as before
+    from clearway.catalogue where kind = %s
+), stood as (select * from known where before is null or version > before)
+select split_part(version, 'T', 1), to_char(received at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), entries,
+    (select max(p.entries) from stood p where p.received > s.received - interval '1 year')
+from stood s order by version desc limit 1"""
+
+
 class Catalogue(Struct, frozen=True):
-    """A catalogue's own version and when it was taken in; both "" when none is loaded."""
+    """A catalogue's own version, when it was taken in and how much it lists; "" and 0 when none is loaded.
+
+    `most` is the most that one listed which was in force in the year before it was taken in.
+    """
 
     version: str = ""
     received: str = ""
+    entries: int = 0
+    most: int = 0
 
 
 class Snapshot:
@@ -144,11 +160,7 @@ class Snapshot:
 
     def catalogue(self, kind: str) -> Catalogue:
         """The newest catalogue of a kind ("kev", "epss")."""
-        rows = self._rows(
-            """select split_part(version, 'T', 1), to_char(received at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-            from clearway.catalogue where kind = %s order by version desc limit 1""",
-            (kind,),
-        )
+        rows = self._rows(_CATALOGUE, (kind,))
         return Catalogue(*rows[0]) if rows else Catalogue()
 
 

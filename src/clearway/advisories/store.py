@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, date
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from .prepare import Aside, CatalogueRow, Row
+    from .prepare import Aside, Row
 
 # Held for a whole intake, so that two commands at once take turns and never interleave.
 _INTAKE_LOCK = 0x636C7761_00000001
@@ -44,6 +43,19 @@ _PLACE_CHARS = 600  # of a place in an index; a row of one holds 2,704 bytes. `o
 Stamp = tuple[str, str, bytes]  # source, id, sha256
 
 
+class Known(Struct, frozen=True):
+    """A piece that is kept: whose it is, how many entries it holds, and whether another version stands before it.
+
+    `version` is that of a catalogue, `in_force` that of the newest of its kind; both "" for a record.
+    """
+
+    source: str
+    entries: int
+    older: bool
+    version: str = ""
+    in_force: str = ""
+
+
 class Outcome(Struct):
     """Counts of one batch, each by source, and what the compiled table has to follow."""
 
@@ -54,6 +66,8 @@ class Outcome(Struct):
     stood: list[Stamp]  # records that stand now and did not before
     replaced: list[Stamp]  # records that stood and no longer do
     whole: bool = False  # more changed than the above can say: compile everything
+    older: int = 0  # of the unchanged: kept, and older than what stands
+    left: tuple[str, ...] = ()  # entries that a newer catalogue no longer lists
 
 
 def fresh() -> Outcome:
@@ -66,7 +80,7 @@ class Store:
 
     def __init__(self, connection: psycopg.Connection[Any], received: datetime) -> None:
         self._db = connection
-        self._received = received
+        self.received = received
 
     def try_lock(self) -> bool:
         """Takes the intake lock if nobody has it; it ends with the connection."""
@@ -78,19 +92,25 @@ class Store:
         self._db.execute("set lock_timeout = 0")
         self._db.execute("select pg_advisory_lock(%s)", (_INTAKE_LOCK,))
 
-    def known(self, hashes: Sequence[bytes]) -> dict[bytes, tuple[str, int]]:
-        """sha256 -> (source, entries) of the pieces that are already kept, derived by this version."""
-        found = {}
+    def known(self, hashes: Sequence[bytes]) -> dict[bytes, Known]:
+        """The pieces that are already kept, by their sha256, as far as this version of the program derived them."""
+        found: dict[bytes, Known] = {}
         with self._db.cursor(binary=True) as cursor:
             cursor.execute(
-                """select sha256, source, 1 from clearway.record
+                """select sha256, source, 1, not current, '', '' from clearway.record
                 where sha256 = any(%s) and derived_by = %s
                 union all
-                select sha256, source, entries from clearway.catalogue where sha256 = any(%s)""",
+                select c.sha256, c.source, c.entries, c.version < n.version, c.version, n.version
+                from clearway.catalogue c
+                cross join lateral (select max(version) as version from clearway.catalogue where kind = c.kind) n
+                where c.sha256 = any(%s)""",
                 (list(hashes), derivation(), list(hashes)),
             )
-            for sha256, source, entries in cursor:
-                found[bytes(sha256)] = (source, entries)
+            for sha256, *row in cursor:
+                one, before = Known(*row), found.get(bytes(sha256))
+                # The same bytes may stand for one source and be older for another.
+                if before is None or before.older:
+                    found[bytes(sha256)] = one
         return found
 
     def write(self, rows: Sequence[Row], raws: Sequence[bytes]) -> Outcome:
@@ -99,12 +119,13 @@ class Store:
         One transaction. A record that is older than the one that stands is kept and counts as unchanged.
         """
         with self._db.transaction():
-            outcome = self._write(rows, raws)
+            outcome = self.write_within(rows, raws)
             if outcome.touched:
-                self._advance()
+                self.advance()
         return outcome
 
-    def _write(self, rows: Sequence[Row], raws: Sequence[bytes]) -> Outcome:
+    def write_within(self, rows: Sequence[Row], raws: Sequence[bytes]) -> Outcome:
+        """As `write`, in the transaction that runs; the generation does not advance by it."""
         outcome = fresh()
         standing = self._standing(rows)
         insert: list[tuple[Row, bytes, bool]] = []
@@ -124,6 +145,7 @@ class Store:
                 continue
             elif row.version < before.version:
                 outcome.unchanged[row.source] += 1
+                outcome.older += 1
                 if at.setdefault((row.source, row.id, row.sha256), len(insert)) == len(insert):
                     insert.append((row, raw, False))
                 continue
@@ -203,7 +225,7 @@ class Store:
             for rec, (r, raw, current) in zip(recs, fresh_rows, strict=True):
                 copy.write_row(
                     (rec, r.source, r.id, r.kind.partition("-")[0], r.kind, r.version, r.sha256, raw, r.facts,
-                     derivation(), self._received, r.place, r.tlp, current)
+                     derivation(), self.received, r.place, r.tlp, current)
                 )  # fmt: skip
         self._attach([(rec, r) for rec, (r, _, current) in zip(recs, fresh_rows, strict=True) if current])
         if back:  # an earlier version of the record stands again
@@ -279,101 +301,19 @@ class Store:
             (derivation(), list(raws)),
         )
 
-    def not_yet(self, catalogue: CatalogueRow) -> str:
-        """Why a catalogue can't be of today: its version is of a day to come, and would stand before each until then.
-
-        "" for one that is of now, or whose version is no day.
-        """
-        try:
-            day = date.fromisoformat(catalogue.version[:10].replace(".", "-"))
-        except ValueError:
-            return ""
-        today = self._received.astimezone(UTC).date()
-        return f"version {day} lies in the future: today is {today} (UTC)" if day > today else ""
-
-    def write_catalogue(self, catalogue: CatalogueRow, raw: bytes) -> Outcome:
-        """Stores a KEV or EPSS file whole, and its entries where it is the newest of its kind."""
-        with self._db.transaction():
-            row = self._db.execute(
-                "select max(version) from clearway.catalogue where kind = %s", (catalogue.kind,)
-            ).fetchone()
-            newest = row[0] if row and row[0] is not None else None
-            self._db.execute(
-                """insert into clearway.catalogue
-                (sha256, source, kind, version, entries, raw, received, origin)
-                values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict (sha256) do nothing""",
-                (catalogue.sha256, catalogue.source, catalogue.kind, catalogue.version,
-                 len(catalogue.rows) + len(catalogue.scores), raw, self._received, catalogue.place),
-            )  # fmt: skip
-            if catalogue.kind == "epss":
-                outcome = self._scores(catalogue)
-            elif newest is not None and catalogue.version <= newest:
-                outcome = fresh()
-                outcome.unchanged[catalogue.source] += len(catalogue.rows)
-            else:
-                outcome = self._entries(catalogue)
-            self._advance()
-        return outcome
-
-    def _entries(self, catalogue: CatalogueRow) -> Outcome:
-        outcome = self._write(catalogue.rows, [r.raw or b"" for r in catalogue.rows])
-        listed = [r.id for r in catalogue.rows]
-        gone = self._db.execute(
-            """update clearway.record set current = false
-            where source = %s and kind like 'kev%%' and current and not id = any(%s)
-            returning source, id, sha256""",
-            (catalogue.source, listed),
-        ).fetchall()
-        for source, identifier, sha256 in gone:
-            outcome.replaced.append((source, identifier, bytes(sha256)))
-            outcome.touched.add(identifier)
-        from clearway.access import exploitation  # with the log and all that: for a catalogue alone
-
-        exploitation.listed(self._db, listed, catalogue.source)
-        return outcome
-
-    def _scores(self, catalogue: CatalogueRow) -> Outcome:
-        outcome = fresh()
-        self._db.execute(
-            """create temporary table if not exists incoming_epss
-            (cve text, probability float8, percentile float8) on commit delete rows"""
-        )
-        sql = "copy incoming_epss (cve, probability, percentile) from stdin (format binary)"
-        with self._db.cursor() as cursor, cursor.copy(sql) as copy:
-            copy.set_types(["text", "float8", "float8"])
-            for score in catalogue.scores:
-                copy.write_row(score)
-        row = self._db.execute(
-            """with put as (
-                insert into clearway.epss as e (cve, model, dated, probability, percentile, catalogue)
-                select cve, %s, %s, probability, percentile, %s from incoming_epss
-                on conflict (cve) do update set model = excluded.model, dated = excluded.dated,
-                    probability = excluded.probability, percentile = excluded.percentile,
-                    catalogue = excluded.catalogue
-                where e.dated < excluded.dated
-                returning (xmax = 0) as added)
-            select count(*) filter (where added), count(*) filter (where not added) from put""",
-            (catalogue.model, catalogue.version[:10], catalogue.sha256),
-        ).fetchone()
-        added, updated = row if row is not None else (0, 0)
-        outcome.new[catalogue.source] += added
-        outcome.changed[catalogue.source] += updated
-        outcome.unchanged[catalogue.source] += len(catalogue.scores) - added - updated
-        return outcome
-
     def set_aside(self, rows: Sequence[Aside]) -> None:
         """Keeps what could not be used, with its place and reason; a repeat adds nothing."""
         with self._db.transaction(), self._db.cursor() as cursor:
             cursor.executemany(
                 """insert into clearway.set_aside (sha256, origin, place, reason, received)
                 values (%s, %s, %s, %s, %s) on conflict (sha256, place) do nothing""",
-                [(a.sha256, a.place, a.place[:_PLACE_CHARS], a.reason, self._received) for a in rows],
+                [(a.sha256, a.place, a.place[:_PLACE_CHARS], a.reason, self.received) for a in rows],
             )
 
     def begin_run(self) -> int:
         """Notes that an intake started; returns its number."""
         row = self._db.execute(
-            "insert into clearway.intake_run (started) values (%s) returning id", (self._received,)
+            "insert into clearway.intake_run (started) values (%s) returning id", (self.received,)
         ).fetchone()
         assert row is not None
         return int(row[0])
@@ -387,7 +327,8 @@ class Store:
             (ended, Jsonb(counts), run),
         )
 
-    def _advance(self) -> None:
+    def advance(self) -> None:
+        """Tells, with the transaction that runs, that the compiled table is behind."""
         self._db.execute("update clearway.generation set n = n + 1")
 
 

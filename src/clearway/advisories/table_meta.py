@@ -41,7 +41,11 @@ class Meta(Struct, frozen=True):
     sources: tuple[SourceNote, ...]
     kev: str = ""  # catalogue version; "" means not loaded, never "nothing is in KEV"
     kev_received: str = ""
+    kev_entries: int = 0
+    kev_most: int = 0  # entries of the largest catalogue in force in the year before, itself included
     epss: str = ""  # date of the newest scores loaded
+    epss_entries: int = 0
+    epss_most: int = 0
     ssvc: bool = False  # whether any source of SSVC values is loaded
     vendor_map: str = ""
     refused_merges: int = 0

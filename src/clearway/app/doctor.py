@@ -72,15 +72,25 @@ def _table(home: Path) -> list[Check]:
     meta = table.meta
     table.close()
     late = {a.source if a.what == "advisories" else a.what: a for a in aged(meta, SystemClock().now().date())}
+    shrunk = _shrunk("kev", meta.kev_entries, meta.kev_most)
     found = [
         Check("advisory table", True, f"{meta.records:,} records, {meta.flaws:,} flaws, built {meta.built}"),
         Check(
             "kev",
-            bool(meta.kev) and "kev" not in late,
-            (meta.kev or "not loaded") + _old(late.get("kev")),
+            bool(meta.kev) and "kev" not in late and not shrunk,
+            (meta.kev or "not loaded") + _old(late.get("kev")) + shrunk,
             "`clearway feeds add kev`, then `clearway feeds pull`; or take the catalogue in with `clearway ingest`",
         ),
     ]
+    if lost := _shrunk("epss", meta.epss_entries, meta.epss_most):
+        found.append(
+            Check(
+                "epss",
+                False,
+                meta.epss + lost,
+                "take in the whole table of scores: `clearway feeds add epss`",
+            )
+        )
     if meta.refused_merges:
         found.append(
             Check("alias groups", True, f"{meta.refused_merges} merges refused: their ids stay apart")
@@ -112,6 +122,15 @@ def _table(home: Path) -> list[Check]:
             )
         )
     return found
+
+
+def _shrunk(kind: str, entries: int, most: int) -> str:
+    """What to say of a catalogue that lists much less than one that was in force in the year before; "" for another."""
+    from clearway.advisories.catalogue import is_much
+
+    return (
+        f", SHRUNK: {entries:,} entries, and {most:,} before" if is_much(kind, most - entries, most) else ""
+    )
 
 
 def _old(late: Aged | None) -> str:

@@ -31,6 +31,8 @@ class Entry(Struct, frozen=True):
 def read_json(data: bytes, place: str = "") -> tuple[str, Iterator[Entry]]:
     """(version, entries) of the JSON catalogue. The version is its `catalogVersion`, then `dateReleased`.
 
+    A catalogue without the first is of the day of its release.
+
     Raises:
         InputError: no JSON, or no list of entries.
     """
@@ -41,6 +43,7 @@ def read_json(data: bytes, place: str = "") -> tuple[str, Iterator[Entry]]:
     released = ""
     if moment := parse_moment(text(whole, "dateReleased"), "dateReleased"):
         released = stamp(moment)
+        catalogue = catalogue or released[:10].replace("-", ".")
     return _padded(catalogue) + ("T" + released if released else ""), (
         _entry(f"vulnerabilities[{at}]", raw, value, catalogue)
         for at, (raw, value) in enumerate(strict_json.entries(data, whole, "vulnerabilities"))

@@ -122,6 +122,33 @@ def test_an_addition_to_kev_shortens_the_date_and_both_days_stay_known(fleet: Fl
     assert (now.due, now.again.due) == (after.due, after.due)
 
 
+def test_an_entry_that_kev_takes_back_gives_the_longer_date_from_that_day_on(fleet: Fleet) -> None:
+    fleet.ingest(
+        osv("PYSEC-1", DJANGO, aliases=["CVE-2026-0001"]),
+        kev("2026.11.01", "CVE-2020-9999", "CVE-2026-0001", added="2026-10-30"),
+        at=OLD,
+    )
+    web = fleet.asset("web", day=OLD)
+    fleet.upload(web, "pkg:pypi/django@4.1", day=OLD, owned=True)
+    (listed,) = fleet.lines()
+    gone, back = date(2026, 11, 21), date(2026, 11, 23)
+    fleet.ingest(kev("2026.11.20", "CVE-2020-9999"), at=gone)
+    assert fleet.follow(gone).dated == 1
+    (after,) = fleet.lines()
+    assert (listed.kev, after.kev, after.exposure) == (date(2026, 10, 30), None, listed.exposure)
+    assert listed.due is not None
+    assert after.due is not None
+    assert listed.due < after.due
+    fleet.ingest(kev("2026.11.22", "CVE-2020-9999", "CVE-2026-0001", added="2026-10-30"), at=back)
+    assert fleet.follow(back).dated == 1
+    (again,) = fleet.lines()
+    assert (again.kev, again.due) == (listed.kev, listed.due)
+    with fleet.acting() as db:
+        shown = [due.replay(db, listed.exposure, day) for day in (date(2026, 11, 20), gone, back)]
+    assert [s.due for s in shown] == [listed.due, after.due, listed.due]
+    assert [s.again.due for s in shown] == [listed.due, after.due, listed.due]
+
+
 def test_an_older_table_is_not_asked_once_a_newer_one_was_followed(fleet: Fleet) -> None:
     fleet.ingest(osv("PYSEC-1", DJANGO))
     old = fleet.table

@@ -16,6 +16,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from clearway.advisories.catalogue import named
 from clearway.advisories.keep import Keeper
 from clearway.http.outbound import Client, Networks, StatusError
 from clearway.records.errors import ClearwayError, IntegrityError, UpstreamError
@@ -24,7 +25,7 @@ from clearway.store.connect import connect, translated
 
 from . import catalogues, csaf, cve, osv, store
 from .feed import Pulled
-from .judge import UnsoundError
+from .judge import ACCEPT, UnsoundError
 from .layout import Ask
 from .place import Folder, Place, Remote, Staging
 from .standing import publish
@@ -136,11 +137,13 @@ class _One:
         self._db, self._url, self._home, self._feed = db, url, home, feed
         self._clock, self._place, self._staging, self._tell = clock, place, staging, tell
         self._between = between
+        self._accept_smaller = False
         self._counts: Counter[str] = Counter()
         self._notes: list[str] = []
 
     def run(self, *, accept_smaller: bool, afresh: bool) -> Pulled:
         feed = self._feed
+        self._accept_smaller = accept_smaller
         ask = Ask(
             feed=feed, place=self._place, staging=self._staging, now=self._clock.now(),
             items=store.items(self._db, feed.name), kept=lambda kind: store.kept(self._db, kind),
@@ -198,10 +201,14 @@ class _One:
 
     def _take_in(self, paths: list[str], *, singly: bool) -> None:
         with Keeper(self._url, self._home, self._clock) as keeper:
-            counts = keeper.take_in(paths, progress=self._tell)
+            counts = keeper.take_in(paths, accept_smaller=self._accept_smaller, progress=self._tell)
         self._counts.update({word: getattr(counts, word) for word in _WORDS})
         self._judge(counts, singly=singly)
         self._notes += [f"set aside: {plain(reason, 200)}" for _, reason in counts.rejects[:10]]
+        self._notes += [
+            f"no longer listed by {plain(source, 60)}: {len(left):,} ({named(left)})"
+            for source, left in sorted(counts.left.items())
+        ]
         self._notes += [
             f"skipped: {plain(place.rpartition('/')[2], 100)}: {plain(reason, 200)}"
             for place, reason in counts.skips
@@ -213,6 +220,8 @@ class _One:
         Of a few that a feed which was well asked for one by one, none need be a record: a publisher that listed a test
         among its records would else never be followed again.
         """
+        for place, reason in counts.refused:
+            raise UnsoundError(reason, where=place.rpartition("/")[2], mend=ACCEPT)
         records = counts.read - counts.skipped
         if records == 0 and not (singly and self._feed.entries and 0 < counts.skipped < _NONE_READ):
             why = f": {plain(counts.skips[0][1], 160)}" if counts.skips else ""

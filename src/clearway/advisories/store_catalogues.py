@@ -1,0 +1,128 @@
+"""Catalogues in PostgreSQL: which one is in force, and taking a newer one in its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .catalogue import fewer, loss, refusal
+from .derived import FACTS
+from .store import Outcome, Store, fresh
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from clearway.records.advisory import Kev
+
+    from .prepare import CatalogueRow
+
+
+class Catalogues:
+    """The catalogues of one database, within the intake of `store` that holds its lock."""
+
+    def __init__(self, store: Store, connection: psycopg.Connection[Any]) -> None:
+        self._store = store
+        self._db = connection
+
+    def in_force(self, kind: str) -> str:
+        """The version of the newest catalogue of a kind; "" for none."""
+        row = self._db.execute(
+            "select max(version) from clearway.catalogue where kind = %s", (kind,)
+        ).fetchone()
+        return row[0] if row and row[0] is not None else ""
+
+    def loosens(self, catalogue: CatalogueRow) -> str:
+        """Why a catalogue is not taken in the place of the one in force: it takes back or postpones much; "" otherwise.
+
+        One that is no newer takes nobody's place.
+        """
+        before = self.in_force(catalogue.kind)
+        if not before or catalogue.version <= before:
+            return ""
+        if catalogue.kind == "epss":
+            row = self._db.execute(
+                "select max(entries) from clearway.catalogue where kind = 'epss' and version = %s", (before,)
+            ).fetchone()
+            return fewer("epss", len(catalogue.scores), row[0] if row else 0)
+        standing = self._listed(catalogue.source)
+        offered = {entry.cve: entry for row in catalogue.rows for entry in FACTS.decode(row.facts).kev}
+        return refusal(loss(standing, offered), len(offered), len(standing))
+
+    def _listed(self, source: str) -> dict[str, Kev]:
+        """The standing entries of a catalogue of exploited flaws, by CVE."""
+        with self._db.cursor(binary=True) as cursor:
+            cursor.execute(
+                "select derived from clearway.record where source = %s and kind like 'kev%%' and current",
+                (source,),
+            )
+            return {entry.cve: entry for row in cursor for entry in FACTS.decode(row[0]).kev}
+
+    def write(self, catalogue: CatalogueRow, raw: bytes) -> Outcome:
+        """Stores a KEV or EPSS file whole, and its entries where it is the newest of its kind. One transaction."""
+        with self._db.transaction():
+            before = self.in_force(catalogue.kind)
+            newer = not before or catalogue.version > before
+            self._db.execute(
+                """insert into clearway.catalogue
+                (sha256, source, kind, version, entries, raw, received, origin)
+                values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict (sha256) do nothing""",
+                (catalogue.sha256, catalogue.source, catalogue.kind, catalogue.version,
+                 len(catalogue.rows) + len(catalogue.scores), raw, self._store.received, catalogue.place),
+            )  # fmt: skip
+            if catalogue.kind == "epss":
+                outcome = self._scores(catalogue)
+            elif newer:
+                outcome = self._entries(catalogue)
+            else:
+                outcome = fresh()
+                outcome.unchanged[catalogue.source] += len(catalogue.rows)
+            if not newer:
+                outcome.older = outcome.unchanged.total()
+            self._store.advance()
+        return outcome
+
+    def _entries(self, catalogue: CatalogueRow) -> Outcome:
+        outcome = self._store.write_within(catalogue.rows, [r.raw or b"" for r in catalogue.rows])
+        listed = [r.id for r in catalogue.rows]
+        gone = self._db.execute(
+            """update clearway.record set current = false
+            where source = %s and kind like 'kev%%' and current and not id = any(%s)
+            returning source, id, sha256""",
+            (catalogue.source, listed),
+        ).fetchall()
+        for source, identifier, sha256 in gone:
+            outcome.replaced.append((source, identifier, bytes(sha256)))
+            outcome.touched.add(identifier)
+        outcome.left = tuple(sorted(row[1] for row in gone))
+        from clearway.access import exploitation  # with the log and all that: for a catalogue alone
+
+        exploitation.listed(self._db, listed, catalogue.source)
+        return outcome
+
+    def _scores(self, catalogue: CatalogueRow) -> Outcome:
+        outcome = fresh()
+        self._db.execute(
+            """create temporary table if not exists incoming_epss
+            (cve text, probability float8, percentile float8) on commit delete rows"""
+        )
+        sql = "copy incoming_epss (cve, probability, percentile) from stdin (format binary)"
+        with self._db.cursor() as cursor, cursor.copy(sql) as copy:
+            copy.set_types(["text", "float8", "float8"])
+            for score in catalogue.scores:
+                copy.write_row(score)
+        row = self._db.execute(
+            """with put as (
+                insert into clearway.epss as e (cve, model, dated, probability, percentile, catalogue)
+                select cve, %s, %s, probability, percentile, %s from incoming_epss
+                on conflict (cve) do update set model = excluded.model, dated = excluded.dated,
+                    probability = excluded.probability, percentile = excluded.percentile,
+                    catalogue = excluded.catalogue
+                where e.dated < excluded.dated
+                returning (xmax = 0) as added)
+            select count(*) filter (where added), count(*) filter (where not added) from put""",
+            (catalogue.model, catalogue.version[:10], catalogue.sha256),
+        ).fetchone()
+        added, updated = row if row is not None else (0, 0)
+        outcome.new[catalogue.source] += added
+        outcome.changed[catalogue.source] += updated
+        outcome.unchanged[catalogue.source] += len(catalogue.scores) - added - updated
+        return outcome
