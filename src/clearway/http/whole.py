@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 2
 LONGEST_S = 3_600.0  # a file that has not left by then is broken off
+PIECE_BYTES = 64 << 10  # so that the server's own buffer holds little of a client that does not read
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
@@ -57,15 +58,18 @@ def answer(first: bytes, following: str, step: Callable[[str], tuple[bytes, str]
 async def _parts(
     first: bytes, following: str, step: Callable[[str], tuple[bytes, str]]
 ) -> AsyncIterator[bytes]:
-    yield first
     loop = asyncio.get_running_loop()
     turns = _turns.setdefault(loop, asyncio.Semaphore(AT_ONCE))
     ends = loop.time() + LONGEST_S
-    while following:
-        if loop.time() > ends:
-            raise BusyError(
-                "the file took longer than an hour", mend="narrow the list, or take it by the API"
-            )
+    rows = first
+    while True:
+        for start in range(0, len(rows), PIECE_BYTES):
+            if loop.time() > ends:
+                raise BusyError(
+                    "the file took longer than an hour", mend="narrow the list, or take it by the API"
+                )
+            yield rows[start : start + PIECE_BYTES]
+        if not following:
+            return
         async with turns:
             rows, following = await sync_to_thread(step, following)
-        yield rows
