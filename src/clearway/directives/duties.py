@@ -32,13 +32,18 @@ class ReportDuty(Struct, frozen=True, kw_only=True, rename={"since": "from"}):
 
 
 class TriageStep(Struct, frozen=True, kw_only=True):
-    """One step of a forensic triage; its target lies between two hours after the addition to KEV."""
+    """One step of a forensic triage; its target lies between two hours after the addition to KEV.
+
+    `collects`: its work is to take evidence. `patches`: its work ends what is in memory, and so comes after that.
+    """
 
     id: str
     name: str
     from_hours: int
     to_hours: int
     after: tuple[str, ...] = ()
+    collects: bool = False
+    patches: bool = False
 
 
 class Deadline(Struct, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from .kept import triages
 from .kept.who import now
 from .pages_parts import FORM, PAGE, day_in
 from .triage import kev_instant
+from .triage_flags import volatile
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -47,6 +48,7 @@ EVENTS = {
     "incident_reported": "The incident report is recorded.",
     "reopened": "The triage is open again.",
 }
+_WARNED = ("patched", "evidence_taken", "step_started", "step_done", "concluded")
 _OF: dict[str, tuple[str, ...]] = {
     "step_started": ("step",),
     "step_done": ("step", "note"),
@@ -160,9 +162,7 @@ def handlers() -> list[HTTPRouteHandler]:
             }
             return _shown(request, triage, Form(values, {"": str(error)}))
         warned = next((f for f in made.book.flags if f.startswith("patched")), "")
-        words = EVENTS[data.event] + (
-            f" Mind: {warned}." if warned and data.event in ("patched", "evidence_taken") else ""
-        )
+        words = EVENTS[data.event] + (f" Mind: {warned}." if warned and data.event in _WARNED else "")
         return done(request, f"/directives/triages/{triage}", words)
 
     return [listing, one, opened, record]
@@ -220,7 +220,7 @@ def _shown(request: Request[Any, Any, Any], triage: int, form: Form) -> Response
         patched=patched,
         # Which steps are late stands beside them.
         other_flags=[f for f in book.flags if f != patched and ": after its target of " not in f],
-        volatile=any(e.volatile for e in book.evidence),
+        volatile=bool(volatile(book)),
         next_step=next((s for s in book.steps if s.state in ("open", "started")), None),
         asset_number=book.subject.asset.removeprefix("asset/") if book.subject.asset.startswith("asset/") else "",
         name=me.name,

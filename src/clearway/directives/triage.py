@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from clearway.records.errors import ConflictError, InputError
 
 from .duties import TriageStep
+from .triage_book import Custody, Earlier, Evidence, Step, Subject, ToldPatch, Workbook
 from .triage_events import (
     Concluded,
-    Conclusion,
     Event,
     EvidenceMoved,
     EvidenceTaken,
@@ -30,88 +29,15 @@ from .triage_events import (
     aware,
     check,
 )
-from .triage_patch import SeenPatch, Taken, TakenBack, after_taken_back, before_evidence, minute
+from .triage_flags import LONG_AFTER, flagged, volatile
+from .triage_patch import SeenPatch, Taken, TakenBack
 
-StepState = Literal["open", "started", "done", "skipped"]
+__all__ = [
+    "Concluded", "Event", "EvidenceMoved", "EvidenceTaken", "IncidentReported", "Patched", "Reopened", "StepDone",
+    "StepSkipped", "StepStarted", "Subject", "Workbook", "apply", "flagged", "fold", "kev_instant", "new",
+]  # fmt: skip
+
 MOST_EVENTS = 10_000
-
-
-class Subject(Struct, frozen=True, kw_only=True):
-    """What is triaged. `kev_added` is the instant that the hours count from."""
-
-    organisation: str
-    asset: str
-    asset_name: str
-    flaw: str
-    component: str
-    directive: str
-    kev_added: datetime
-
-
-class Step(Struct, frozen=True, kw_only=True):
-    """One step with its targets. `late`: done, or still open, after `target`.
-
-    `passed`: the target lay before the workbook was opened, so nobody could keep it here.
-    """
-
-    id: str
-    name: str
-    earliest: datetime
-    target: datetime
-    state: StepState = "open"
-    started: datetime | None = None
-    ended: datetime | None = None
-    by: str = ""
-    note: str = ""
-    late: bool = False
-    passed: bool = False
-
-
-class Custody(Struct, frozen=True, kw_only=True):
-    """Who had the evidence from when, where; and whether its hash was still the one first taken."""
-
-    holder: str
-    since: datetime
-    place: str
-    sha256: str
-    intact: bool
-
-
-class Evidence(Struct, frozen=True, kw_only=True):
-    """`taken` is when, as told; `recorded` when that was told here, None where it is not known."""
-
-    id: str
-    what: str
-    volatile: bool
-    sha256: str
-    size_bytes: int
-    taken: datetime
-    custody: tuple[Custody, ...]
-    recorded: datetime | None = None
-
-
-class Workbook(Struct, frozen=True, kw_only=True):
-    """The state after all events. `conclusion` None: not decided. `flags` are for the reader of the report."""
-
-    subject: Subject
-    steps: tuple[Step, ...]
-    evidence: tuple[Evidence, ...] = ()
-    patched: datetime | None = None
-    patch: str = ""
-    conclusion: Conclusion | None = None
-    concluded: datetime | None = None
-    concluded_by: str = ""
-    summary: str = ""
-    incident: str = ""
-    last: datetime | None = None
-    flags: tuple[str, ...] = ()
-    patched_first: bool = (
-        False  # when a patch was recorded, here or by the fleet, no volatile evidence from before was
-    )
-    seen: tuple[SeenPatch, ...] = ()  # patches that the fleet has seen, the earliest first
-    taken_back: tuple[TakenBack, ...] = ()  # and those that did not stay
-    opened: datetime | None = None
-    told_back: int = 0  # events recorded after others that happened later
 
 
 def kev_instant(day: date) -> datetime:
@@ -129,6 +55,8 @@ def new(subject: Subject, steps: Sequence[TriageStep]) -> Workbook:
                 name=step.name,
                 earliest=start + timedelta(hours=step.from_hours),
                 target=start + timedelta(hours=step.to_hours),
+                collects=step.collects,
+                patches=step.patches,
             )
             for step in steps
         )
@@ -148,11 +76,13 @@ def fold(
     recorded: Sequence[datetime] = (),
     seen: Iterable[SeenPatch] = (),
     opened: datetime | None = None,
+    elsewhere: Sequence[Taken] = (),
+    notes: Sequence[str] = (),
 ) -> Workbook:
     """The workbook after `events`, with its flags as of `now`.
 
-    `recorded` is when each event was told, in their order; `seen` are the patches that the fleet knows of, also
-    those that did not stay.
+    `recorded` is when each event was told, in their order; `seen` are the patches that were recorded elsewhere, by the
+    fleet or in other workbooks of the item, also those that did not stay; `elsewhere` and `notes` as in `flagged`.
 
     Raises ConflictError for an event that does not fit what came before it, InputError for a bad value.
     """
@@ -172,6 +102,8 @@ def fold(
             opened=opened,
         ),
         now,
+        elsewhere=elsewhere,
+        notes=notes,
     )
 
 
@@ -189,7 +121,7 @@ def apply(book: Workbook, event: Event, recorded: datetime | None = None) -> Wor
         )
     match event:
         case StepStarted() | StepDone() | StepSkipped():
-            after = _with_step(book, event)
+            after = _with_step(book, event, recorded)
         case EvidenceTaken():
             after = _with_evidence(book, event, recorded)
         case EvidenceMoved():
@@ -197,84 +129,71 @@ def apply(book: Workbook, event: Event, recorded: datetime | None = None) -> Wor
         case Patched():
             if book.patched is not None:
                 raise ConflictError(f"patched already, {book.patched.isoformat()}", where="triage")
-            # By the order of recording: what is told afterwards, under an earlier time, does not undo it.
-            before = any(e.volatile and e.taken <= event.at for e in book.evidence)
-            after = structs.replace(book, patched=event.at, patch=event.what, patched_first=not before)
+            after = structs.replace(
+                book,
+                patched=event.at,
+                patch=event.what,
+                patches=(*book.patches, _patch(book, event.at, event.what, recorded)),
+            )
         case Concluded():
-            after = _with_conclusion(book, event)
+            after = _with_conclusion(book, event, recorded)
         case IncidentReported():
             after = structs.replace(book, incident=event.reference)
         case Reopened():
             if book.conclusion is None:
                 raise ConflictError("not concluded", where="triage")
             steps = tuple(
-                structs.replace(s, state="open", started=None, ended=None, by="", note="")
+                structs.replace(s, state="open", started=None, ended=None, by="", note="", recorded=None)
                 if s.id == "decide"
                 else s
                 for s in book.steps
             )
+            assert book.concluded is not None
+            before = Earlier(
+                conclusion=book.conclusion,
+                concluded=book.concluded,
+                by=book.concluded_by,
+                summary=book.summary,
+                reopened=event.at,
+                reason=event.reason,
+            )
             after = structs.replace(
-                book, conclusion=None, concluded=None, concluded_by="", summary="", steps=steps
+                book,
+                conclusion=None,
+                concluded=None,
+                concluded_by="",
+                summary="",
+                steps=steps,
+                earlier=(*book.earlier, before),
             )
     last = event.at if book.last is None else max(book.last, event.at)
-    return structs.replace(after, last=last, told_back=book.told_back + (event.at < last))
-
-
-def flagged(book: Workbook, now: datetime) -> Workbook:
-    """The same workbook with what its reader must know: what was late by `now`, and what may have spoiled evidence."""
-    aware(now, "now")
-    steps = tuple(
-        structs.replace(
-            s,
-            late=(s.ended or now) > s.target and s.state != "skipped",
-            passed=book.opened is not None and s.target < book.opened,
-        )
-        for s in book.steps
+    return structs.replace(
+        after,
+        last=last,
+        told_back=book.told_back + (event.at < last),
+        told_late=book.told_late + (recorded is not None and recorded - event.at > LONG_AFTER),
     )
-    said = [
-        f"{s.name.partition(':')[0]}: after its target of {minute(s.target)}"
-        for s in steps
-        if s.late and not s.passed
-    ]
-    if book.opened is not None and any(s.late and s.passed for s in steps):
-        said.append(
-            f"opened {minute(book.opened)}, after targets had passed: the hours count from the KEV entry"
-        )
-    if book.patched is not None:
-        volatile = [e.taken for e in book.evidence if e.volatile]
-        if not volatile:
-            said.insert(0, "patched, and no volatile evidence was taken")
-        elif min(volatile) > book.patched:
-            said.insert(
-                0,
-                f"patched {minute(book.patched)}, before the first volatile evidence {minute(min(volatile))}",
-            )
-        elif book.patched_first:
-            said.insert(
-                0,
-                f"patched {minute(book.patched)}, and the volatile evidence from before it "
-                f"({minute(min(volatile))}) was recorded only after the patch",
-            )
-    volatile_told = [Taken(e.taken, e.recorded) for e in book.evidence if e.volatile]
-    fleet = before_evidence(book.seen, volatile_told)
-    if fleet:
-        said.insert(0, fleet)
-    if undone := after_taken_back(book.taken_back, volatile_told):
-        said.append(undone)
-    if book.told_back:
-        said.append(f"{book.told_back} recorded after what happened later: their times are as told")
-    for evidence in book.evidence:
-        if any(not custody.intact for custody in evidence.custody):
-            said.append(f"evidence {evidence.id}: its hash changed in custody")
-    if book.conclusion is not None and not book.evidence:
-        said.append("concluded without any evidence")
-    if book.conclusion == "confirmed" and not book.incident:
-        said.append("confirmed, and no incident report is recorded")
-    first = book.patched_first or bool(fleet)
-    return structs.replace(book, steps=steps, flags=tuple(said), patched_first=first)
 
 
-def _with_step(book: Workbook, event: StepStarted | StepDone | StepSkipped) -> Workbook:
+def _patch(book: Workbook, at: datetime, what: str, recorded: datetime | None) -> ToldPatch:
+    """A patch told now, held against what was recorded by now: what is told afterwards does not undo it."""
+    return ToldPatch(
+        at=at,
+        what=what,
+        recorded=recorded,
+        after_evidence=any(taken.at <= at for taken in volatile(book)),
+        # That collection was left out is said of itself.
+        after_collection=all(
+            s.state in ("done", "skipped") and s.ended is not None and s.ended <= at
+            for s in book.steps
+            if s.collects
+        ),
+    )
+
+
+def _with_step(
+    book: Workbook, event: StepStarted | StepDone | StepSkipped, recorded: datetime | None
+) -> Workbook:
     step = next((s for s in book.steps if s.id == event.step), None)
     if step is None:
         known = ", ".join(s.id for s in book.steps)
@@ -285,10 +204,20 @@ def _with_step(book: Workbook, event: StepStarted | StepDone | StepSkipped) -> W
         case StepStarted():
             new = structs.replace(step, state="started", started=event.at, by=event.by)
         case StepDone():
-            new = structs.replace(step, state="done", ended=event.at, by=event.by, note=event.note)
+            new = structs.replace(
+                step, state="done", ended=event.at, by=event.by, note=event.note, recorded=recorded
+            )
         case StepSkipped():
-            new = structs.replace(step, state="skipped", ended=event.at, by=event.by, note=event.reason)
-    return structs.replace(book, steps=tuple(new if s.id == step.id else s for s in book.steps))
+            new = structs.replace(
+                step, state="skipped", ended=event.at, by=event.by, note=event.reason, recorded=recorded
+            )
+    patches = book.patches
+    if step.patches and not isinstance(event, StepSkipped):
+        word = "begun" if isinstance(event, StepStarted) else "done"
+        patches = (*patches, _patch(book, event.at, f"step {step.id} {word}", recorded))
+    return structs.replace(
+        book, patches=patches, steps=tuple(new if s.id == step.id else s for s in book.steps)
+    )
 
 
 def _with_evidence(book: Workbook, event: EvidenceTaken, recorded: datetime | None) -> Workbook:
@@ -332,14 +261,16 @@ def _with_custody(book: Workbook, event: EvidenceMoved) -> Workbook:
     return structs.replace(book, evidence=tuple(moved if e.id == found.id else e for e in book.evidence))
 
 
-def _with_conclusion(book: Workbook, event: Concluded) -> Workbook:
+def _with_conclusion(book: Workbook, event: Concluded, recorded: datetime | None) -> Workbook:
     left = [s.id for s in book.steps if s.state not in ("done", "skipped") and s.id != "decide"]
     if left:
         raise ConflictError(
             f"steps not done: {', '.join(left)}", where="triage", mend="do them, or skip them with a reason"
         )
     steps = tuple(
-        structs.replace(s, state="done", ended=event.at, by=event.by) if s.id == "decide" else s
+        structs.replace(s, state="done", ended=event.at, by=event.by, recorded=recorded)
+        if s.id == "decide"
+        else s
         for s in book.steps
     )
     return structs.replace(

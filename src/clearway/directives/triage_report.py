@@ -11,7 +11,7 @@ from msgspec import Struct
 from clearway.records.text import plain
 
 from .component import where_of
-from .triage import Evidence, Step, Subject, Workbook
+from .triage_book import Earlier, Evidence, Step, Subject, ToldPatch, Workbook
 from .triage_patch import SeenPatch, TakenBack, told_back
 
 SCHEMA: Final = "urn:clearway:schema:directive-triage:1"
@@ -26,9 +26,10 @@ _CONCLUSIONS = {
 class TriageReport(Struct, frozen=True, kw_only=True):
     """The workbook as of one instant. `flags` name what may weaken it; an empty list means none was found.
 
-    `patched_first`: a patch was recorded before volatile evidence was. `seen` are patches that the kept fleet knows of,
-    with when that was recorded and where; `taken_back` are those that did not stay, with whose word it was and until
-    when it stood.
+    What was recorded by any way is looked at for them: by an event, by a step, by the kept fleet, in another workbook
+    of the same item. `patched_first`: a patch was recorded before volatile evidence was. `patches` are those told here;
+    `seen` those recorded elsewhere, with when and where; `taken_back` are those that did not stay, with whose word it
+    was and until when it stood. `earlier` are conclusions that were opened again.
     """
 
     schema: Literal["urn:clearway:schema:directive-triage:1"] = SCHEMA
@@ -48,6 +49,8 @@ class TriageReport(Struct, frozen=True, kw_only=True):
     patched_first: bool
     seen: tuple[SeenPatch, ...]
     taken_back: tuple[TakenBack, ...] = ()
+    patches: tuple[ToldPatch, ...] = ()
+    earlier: tuple[Earlier, ...] = ()
 
 
 def triage_report(book: Workbook, as_of: datetime) -> TriageReport:
@@ -68,6 +71,8 @@ def triage_report(book: Workbook, as_of: datetime) -> TriageReport:
         patched_first=book.patched_first,
         seen=book.seen,
         taken_back=book.taken_back,
+        patches=book.patches,
+        earlier=book.earlier,
     )
 
 
@@ -85,6 +90,11 @@ def triage_text(report: TriageReport) -> str:
         + (f", {_at(report.concluded)} by {plain(report.concluded_by, 60)}" if report.concluded else ""),
         *_paragraph(report.summary),
     ]
+    for before in report.earlier:
+        lines += _paragraph(
+            f"Before, {_at(before.concluded)} by {plain(before.by, 60)}: {_CONCLUSIONS[before.conclusion]}. "
+            f"Opened again {_at(before.reopened)}: {plain(before.reason, 2_000)}"
+        )
     if report.incident:
         lines.append(f"Incident report: {plain(report.incident, 80)}")
     if report.flags:
@@ -102,12 +112,12 @@ def triage_text(report: TriageReport) -> str:
         lines.append(f"{plain(step.name, 56):<58}{_at(step.target):<24}{step.state}{late}")
         if step.note:
             lines += _paragraph(step.note)
-    if report.patched is not None:
-        lines += ["", f"Patched: {_at(report.patched)}, {plain(report.patch, 200)}"]
+    for told in report.patches:
+        lines += ["", f"Patched: {_at(told.at)}, {plain(told.what, 200)}"]
     for seen in report.seen:
         lines += [
             "",
-            f"Patch seen by the fleet: {_at(seen.at)}, {plain(seen.where, 60)}: {plain(seen.what, 120)}",
+            f"Patch recorded elsewhere: {_at(seen.at)}, {plain(seen.where, 60)}: {plain(seen.what, 120)}",
         ]
     for patch in report.taken_back:
         lines += ["", *_paragraph(f"Taken back: {told_back(patch)}")]
@@ -117,6 +127,7 @@ def triage_text(report: TriageReport) -> str:
             "",
             f"Evidence {plain(item.id, 40)} ({kind}): {plain(item.what, 200)}",
             f"  SHA-256 {item.sha256}, {item.size_bytes:,} bytes",
+            *([f"  recorded {_at(item.recorded)}"] if item.recorded else []),
         ]
         for held in item.custody:
             changed = "" if held.intact else f"  HASH CHANGED: {held.sha256}"

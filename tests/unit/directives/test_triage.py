@@ -113,13 +113,15 @@ def test_a_patch_before_volatile_evidence_is_flagged_first(events: list[Event], 
 def test_what_is_told_after_the_patch_under_an_earlier_time_takes_no_flag_back() -> None:
     flagged_ = book(patched(1), taken("E1", 3), hours=5).flags[0]
     assert "before the first volatile evidence" in flagged_
-    after = book(patched(1), taken("E1", 3), taken("E2", 0.2), hours=5)
+    after = book(patched(1), taken("E1", 3), taken("E2", 0.2, sha256=OTHER), hours=5)
     assert "recorded only after the patch" in after.flags[0]
     assert "1 recorded after what happened later" in after.flags[-1]
 
 
 def test_evidence_of_the_same_instant_as_the_patch_is_not_after_it() -> None:
-    assert not any("patched" in f for f in book(taken("E1", 3), patched(3), hours=5).flags)
+    made = book(taken("E1", 3), patched(3), hours=5)
+    assert not any(f.startswith("patched") for f in made.flags)
+    assert not made.patched_first
 
 
 def test_a_step_is_late_when_done_or_still_open_after_its_target() -> None:

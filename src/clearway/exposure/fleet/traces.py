@@ -10,6 +10,7 @@ from msgspec import Struct
 from clearway.directives.component import package_of
 from clearway.directives.kept import triages
 from clearway.directives.kept.who import now
+from clearway.directives.triage_flags import volatile
 
 from . import patched
 from .shown import REPORTED
@@ -105,7 +106,7 @@ def traces(db: psycopg.Connection[Any], exposures: Sequence[int]) -> Traces:
             Trace(
                 exposure=exposure, org=org, asset=asset, asset_name=name, flaw=flaw, component=purl or named[1],
                 kev=kev, directive=directive, book=book.id if book else 0,
-                evidence=book is not None and any(e.volatile for e in book.book.evidence),
+                evidence=book is not None and bool(volatile(book.book)),
                 reporter=(witness or "a scanner") if ecosystem == REPORTED and package == flaw else "",
             )
         )  # fmt: skip
