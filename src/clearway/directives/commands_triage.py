@@ -22,13 +22,15 @@ def add(command: Callable[[str, Callable[[argparse.Namespace], int], str], argpa
     triage.add_argument(
         "--open", action="store_true", help="open one, about the item that the next four name"
     )
-    triage.add_argument("--asset", metavar="ID", default="", help="the asset's id, such as asset/17")
+    triage.add_argument("--asset", metavar="ID", default="", help="the asset: asset/17, or any of its names")
     triage.add_argument("--flaw", metavar="CVE", default="", help="the flaw")
     triage.add_argument("--component", metavar="PURL", default="", help="the component")
     triage.add_argument(
         "--kev-added", metavar="WHEN", default="", help="a day, or an instant with its offset"
     )
-    triage.add_argument("--asset-name", metavar="NAME", default="", help="the asset's name, for people")
+    triage.add_argument(
+        "--asset-name", metavar="NAME", default="", help="a name for people, of what the fleet does not keep"
+    )
     triage.add_argument("--directive", metavar="NAME", default="bod-26-04", help="default: bod-26-04")
     triage.add_argument(
         "--record", metavar="FILE", default="", help="append the event in this JSON file to ID"
@@ -44,18 +46,17 @@ def add(command: Callable[[str, Callable[[argparse.Namespace], int], str], argpa
 
 def _triage(args: argparse.Namespace) -> int:
     from clearway.access.reading import audiences
-    from clearway.records.clock import SystemClock
     from clearway.records.errors import UsageError
 
-    from .kept import triages
+    from .kept import triages, who
 
-    now = SystemClock().now()
     if args.open and args.id is not None:
         raise UsageError("--open makes a new one", mend="leave out the ID")
     if args.record and args.id is None:
         raise UsageError("--record to which triage?", mend="give its ID")
     event = _event(args) if args.record else b""
     with reading(args, "directive triage") as (db, me, note):
+        now = who.now(db)  # not this machine's: what is recorded bears the database's time
         if args.open:
             found = triages.open_triage(
                 db, me, args.org, directive=args.directive, asset=args.asset, asset_name=args.asset_name,

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
-from clearway.records.errors import ConfigError, ConflictError, InputError, NotFoundError
+from clearway.records.errors import ConflictError, InputError, NotFoundError
 from clearway.records.text import plain
 
 from ..duties import duties
-from ..reports.provider import default_provider
-from ..triage import Subject, Workbook, apply, fold, new
-from ..triage_events import Event, read_event
-from ..triage_patch import SeenPatch, Wanted
+from ..triage import Subject, Workbook, apply, new
+from ..triage_events import read_event
+from .triage_item import NUMBERED, item_of, words_of
+from .triage_read import SELECT, alone, closely, several
+from .triage_read import Triage as Triage
 from .who import acting_in, between, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     import psycopg
 
@@ -28,28 +28,7 @@ if TYPE_CHECKING:
 
     from ..reports.provider import Provider
 
-_ASSET = re.compile(r"asset/([0-9]{1,18})")
 _LIMITS = (("asset", 300), ("asset_name", 300), ("flaw", 300), ("component", 2000))
-
-
-class Triage(Struct, frozen=True, kw_only=True):
-    """One triage: its number, how many events it has, and the workbook that they make.
-
-    A patch that the kept fleet has seen is part of the workbook (`book.seen`), as far as the reader may see it.
-    """
-
-    id: int
-    organisation: str
-    opened: datetime
-    events: int
-    book: Workbook
-
-
-_SELECT = """select t.triage, o.slug, t.opened, t.directive, t.asset, t.asset_name, t.flaw, t.component, t.kev_added,
-    t.org, t.aud::int,
-    array(select e.body::text from clearway.triage_event e where e.triage = t.triage order by e.seq),
-    array(select e.recorded from clearway.triage_event e where e.triage = t.triage order by e.seq)
-    from clearway.triage t join clearway.organisation o on o.org = t.org"""
 
 
 def open_triage(
@@ -68,13 +47,15 @@ def open_triage(
 ) -> Triage:
     """Opens a workbook, for the members of the organisation alone.
 
-    What is named "asset/N" is held against the kept fleet (`provider`, by default its own): it has to be one of the
-    organisation's, with that flaw in that component. Any other name is of something that the fleet does not keep.
+    A name that the kept fleet has (`provider`, by default its own) is that asset, whatever its case, and by "asset/N",
+    name, identifier or address: it has to have that flaw in that component, and both are kept as the fleet names them.
+    Any other name is of something that the fleet does not keep, which the workbook says where the fleet has the flaw.
 
     Raises:
         ForbiddenError: without the right to operate.
         NotFoundError: the directive knows no triage, or the organisation has no such asset.
-        InputError: a text is empty or too long; the fleet finds no such flaw there; KEV has another day.
+        InputError: a text is empty or too long; the fleet finds no such flaw there, or several assets of that name;
+            KEV has another day.
         ConflictError: one of the same asset, flaw and component is open.
     """
     org = acting_in(db, me, slug, "operate")
@@ -88,7 +69,7 @@ def open_triage(
     new(subject, steps)
     if kev_added > now:
         raise InputError("the addition to KEV lies in the future", where="kev_added", mend="give its day")
-    _in_the_fleet(db, org.org, values, kev_added, provider)
+    values = msgspec.to_builtins(item_of(db, org.org, values, kev_added, provider))
     for other in _same(db, org.org, values, now, provider):
         if other.book.conclusion is None:
             raise ConflictError(
@@ -122,32 +103,6 @@ def open_triage(
     return made
 
 
-def _in_the_fleet(
-    db: psycopg.Connection[Any],
-    org: int,
-    about: Mapping[str, str],
-    kev_added: datetime,
-    provider: Provider | None,
-) -> None:
-    numbered = _ASSET.fullmatch(about["asset"])
-    if numbered is None:
-        return
-    found = (provider or default_provider()).found_on(db, org, int(numbered[1]), about["flaw"])
-    named = [f for f in found if about["component"] in f.components]
-    if not named:
-        raise InputError(
-            f"{about['asset']} has no {about['flaw']} in that component",
-            where="component" if found else "flaw",
-            mend="name them as its exposure does",
-        )
-    day = kev_added.astimezone(UTC).date()
-    listed = next((f.kev for f in named if f.kev is not None), day)
-    if listed != day:
-        raise InputError(
-            f"KEV has {about['flaw']} since {listed}, not {day}", where="kev_added", mend=f"give {listed}"
-        )
-
-
 def _same(
     db: psycopg.Connection[Any],
     org: int,
@@ -155,15 +110,22 @@ def _same(
     now: datetime,
     provider: Provider | None,
 ) -> tuple[Triage, ...]:
-    """The triages of one asset, flaw and component; who opens another waits until this transaction ends."""
-    item = "\n".join(("clearway triage", str(org), about["asset"], about["flaw"], about["component"]))
+    """The triages of one asset, flaw and component; who opens another waits until this transaction ends.
+
+    One that was opened under a name of the asset before the fleet had it is of the same asset.
+    """
+    item = "\n".join(
+        ("clearway triage", str(org), *(about[k].lower() for k in ("asset", "flaw", "component")))
+    )
     db.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (item,))
+    numbered = NUMBERED.fullmatch(about["asset"])
+    words = words_of(db, int(numbered[1]), provider) if numbered else {about["asset"].lower()}
     rows = db.execute(
-        f"""{_SELECT} where t.org = %s and t.asset = %s and t.flaw = %s and t.component = %s
-        order by t.triage desc limit 100""",
-        (org, about["asset"], about["flaw"], about["component"]),
+        f"""{SELECT} where t.org = %s and lower(t.asset) = any(%s) and lower(t.flaw) = lower(%s)
+        and lower(t.component) = lower(%s) order by t.triage desc limit 100""",
+        (org, sorted(words), about["flaw"], about["component"]),
     ).fetchall()
-    return _read(db, rows, now, provider)
+    return several(db, rows, now, provider)
 
 
 def record(
@@ -182,11 +144,11 @@ def record(
     event = read_event(data)
     if event.at > now:
         raise InputError("lies in the future", where="at", mend="record what has happened")
-    row = db.execute(f"{_SELECT} where t.triage = %s", (triage,)).fetchone()
+    row = db.execute(f"{SELECT} where t.triage = %s", (triage,)).fetchone()
     if row is None:
         raise NotFoundError("no such triage", where=f"triage/{triage}")
     org = acting_in(db, me, row[1], "operate")
-    (kept,) = _read(db, [row], now)
+    kept = alone(row, now)
     if kept.events != after:
         raise ConflictError(
             f"it has {kept.events} events, and you have seen {after}",
@@ -231,10 +193,10 @@ def one(
     db: psycopg.Connection[Any], triage: int, *, now: datetime, provider: Provider | None = None
 ) -> Triage:
     """One triage with its workbook, flags as of `now`. Raises NotFoundError."""
-    row = db.execute(f"{_SELECT} where t.triage = %s", (triage,)).fetchone()
+    row = db.execute(f"{SELECT} where t.triage = %s", (triage,)).fetchone()
     if row is None:
         raise NotFoundError("no such triage", where=f"triage/{triage}")
-    return _read(db, [row], now, provider)[0]
+    return closely(db, row, now, provider)
 
 
 def audience_of(db: psycopg.Connection[Any], triage: int) -> int:
@@ -256,11 +218,11 @@ def of_organisation(
 ) -> tuple[Triage, ...]:
     """The triages that the caller may see, newest first, at most `limit`; `before` is the id to go on from."""
     rows: Sequence[Any] = db.execute(
-        f"""{_SELECT} where (%(slug)s = '' or o.slug = %(slug)s) and (%(flaw)s = '' or t.flaw = %(flaw)s)
+        f"""{SELECT} where (%(slug)s = '' or o.slug = %(slug)s) and (%(flaw)s = '' or t.flaw = %(flaw)s)
         and (%(before)s = 0 or t.triage < %(before)s) order by t.triage desc limit %(limit)s""",
         {"slug": slug, "flaw": flaw, "before": before, "limit": max(1, min(limit, 500))},
     ).fetchall()
-    return _read(db, rows, now)
+    return several(db, rows, now)
 
 
 class Open(Struct, frozen=True, kw_only=True):
@@ -272,8 +234,8 @@ class Open(Struct, frozen=True, kw_only=True):
 
 def open_of(db: psycopg.Connection[Any], slug: str, *, now: datetime, most: int = 500) -> Open:
     """Of the newest `most` triages that the caller may see, those without a conclusion."""
-    rows = db.execute(f"{_SELECT} where o.slug = %s order by t.triage desc limit %s", (slug, most)).fetchall()
-    auds = [int(row[10]) for row in rows if _one(row, (), now).book.conclusion is None]
+    rows = db.execute(f"{SELECT} where o.slug = %s order by t.triage desc limit %s", (slug, most)).fetchall()
+    auds = [int(row[10]) for row in rows if alone(row, now).book.conclusion is None]
     return Open(number=len(auds), auds=tuple(sorted({*auds})))
 
 
@@ -283,51 +245,9 @@ def about(
     """The triages of these assets of the kept fleet that the caller may see, newest first, at most `limit`."""
     names = [f"asset/{asset}" for asset in sorted(set(assets))]
     rows: Sequence[Any] = db.execute(
-        f"{_SELECT} where t.asset = any(%s) order by t.triage desc limit %s", (names, limit)
+        f"{SELECT} where t.asset = any(%s) order by t.triage desc limit %s", (names, limit)
     ).fetchall()
-    return _read(db, rows, now)
-
-
-def _read(
-    db: psycopg.Connection[Any], rows: Sequence[Any], now: datetime, provider: Provider | None = None
-) -> tuple[Triage, ...]:
-    return tuple(_one(row, seen, now) for row, seen in zip(rows, _seen(db, rows, provider), strict=True))
-
-
-def _one(row: Any, seen: Sequence[SeenPatch], now: datetime) -> Triage:
-    subject = Subject(
-        organisation=row[1],
-        directive=row[3],
-        asset=row[4],
-        asset_name=row[5],
-        flaw=row[6],
-        component=row[7],
-        kev_added=row[8],
-    )
-    events: list[Event] = [read_event(text.encode(), f"triage/{row[0]}") for text in row[11]]
-    book = fold(subject, duties(row[3]).triage, events, now=now, recorded=row[12], seen=seen, opened=row[2])
-    return Triage(id=row[0], organisation=row[1], opened=row[2], events=len(events), book=book)
-
-
-def _seen(
-    db: psycopg.Connection[Any], rows: Sequence[Any], provider: Provider | None
-) -> Sequence[Sequence[SeenPatch]]:
-    """For each triage the patches of its item that the kept fleet knows of; none for what it does not keep."""
-    found: list[Sequence[SeenPatch]] = [()] * len(rows)
-    kept = [
-        (n, Wanted(org=row[9], asset=int(numbered[1]), flaw=row[6], component=row[7]))
-        for n, row in enumerate(rows)
-        if (numbered := _ASSET.fullmatch(row[4]))
-    ]
-    if not kept:
-        return found
-    try:
-        fleet = provider or default_provider()
-    except ConfigError:  # this installation keeps no fleet
-        return found
-    for (n, _), seen in zip(kept, fleet.patched(db, [w for _, w in kept]), strict=True):
-        found[n] = seen
-    return found
+    return several(db, rows, now)
 
 
 def _first(book: Workbook) -> dict[str, object]:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from clearway.records.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import psycopg
 
@@ -33,10 +33,22 @@ class Chosen(Struct, frozen=True, kw_only=True):
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """One flaw in one component of an asset: every name that the component is shown by, and its day in KEV."""
+    """One flaw in one component of an asset: every name that the component is shown by, and its day in KEV.
 
+    `component` is the name that reports give it, `flaw` the id that the flaw has now.
+    """
+
+    component: str
     components: tuple[str, ...]
+    flaw: str
     kev: date | None
+
+
+class Named(Struct, frozen=True, kw_only=True):
+    """An asset that a text names."""
+
+    asset: int
+    name: str
 
 
 class Late(Struct, frozen=True):
@@ -72,6 +84,19 @@ class Provider(Protocol):
 
         Raises NotFoundError: the organisation has no such asset.
         """
+        ...
+
+    def named(self, db: psycopg.Connection[Any], org: int, text: str) -> tuple[Named, ...]:
+        """The assets of the organisation that a text names best and the caller sees: by number ("asset/17"), name,
+        identifier, address or former name, whatever their case. Empty for none."""
+        ...
+
+    def words(self, db: psycopg.Connection[Any], assets: Sequence[int]) -> Mapping[int, frozenset[str]]:
+        """Everything that these assets are or were called, in lower case, of those that the caller sees."""
+        ...
+
+    def with_flaw(self, db: psycopg.Connection[Any], org: int, flaw: str) -> tuple[Named, ...]:
+        """Assets of the organisation that have that flaw now and the caller sees, at most twenty."""
         ...
 
     def patched(

@@ -20,11 +20,11 @@ from msgspec.structs import replace
 from clearway.access import audience
 from clearway.access.marking import own
 from clearway.directives import timeline
-from clearway.directives.reports.provider import Chosen, Found, Late, Provider
+from clearway.directives.reports.provider import Chosen, Found, Late, Named, Provider
 from clearway.directives.reports.row import AssetTags, ReportRow, Status
 from clearway.records.errors import InputError, NotFoundError
 
-from . import patched
+from . import called, patched
 from .answer import REPORTED
 from .due import FlawDates, Said, exposed_on, facts_of, loaded, said, settings
 from .listing import audiences
@@ -130,16 +130,34 @@ class FleetRows:
         if there is None:
             raise NotFoundError("no such asset of yours", where=f"asset/{asset}")
         rows = db.execute(
-            """select distinct v.purl, v.ecosystem, v.name, v.version, f.kev from clearway.exposure e
+            """select distinct v.purl, v.ecosystem, v.name, v.version, f.id, f.kev from clearway.exposure e
             join clearway.flaw f on f.flaw = e.flaw join clearway.package_version v on v.pv = e.pv
-            where e.asset = %(asset)s and (f.id = %(flaw)s or f.id in (
-                select r.new from clearway.flaw_redirect r where r.old = %(flaw)s))""",
-            {"asset": asset, "flaw": flaw},
+            where e.asset = %(asset)s and (f.id = any(%(ids)s) or f.id in (
+                select r.new from clearway.flaw_redirect r where r.old = any(%(ids)s)))
+            order by 1, 2, 3, 4""",
+            {"asset": asset, "ids": called.spellings(flaw)},
         )
         return tuple(
-            Found(components=patched.names(purl, ecosystem, name, version), kev=kev)
-            for purl, ecosystem, name, version, kev in rows
+            Found(
+                component=purl or f"{ecosystem}:{name}@{version}",
+                components=patched.names(purl, ecosystem, name, version),
+                flaw=known,
+                kev=kev,
+            )
+            for purl, ecosystem, name, version, known, kev in rows
         )
+
+    def named(self, db: psycopg.Connection[Any], org: int, text: str) -> tuple[Named, ...]:
+        """The assets of the organisation that a text names best."""
+        return called.named(db, org, text)
+
+    def words(self, db: psycopg.Connection[Any], assets: Sequence[int]) -> Mapping[int, frozenset[str]]:
+        """Everything that these assets are or were called, in lower case."""
+        return called.words(db, assets)
+
+    def with_flaw(self, db: psycopg.Connection[Any], org: int, flaw: str) -> tuple[Named, ...]:
+        """Assets of the organisation that have that flaw now, at most twenty."""
+        return called.with_flaw(db, org, flaw)
 
     def patched(
         self, db: psycopg.Connection[Any], wanted: Sequence[Wanted]

@@ -1,0 +1,96 @@
+"""Which assets of an organisation a text names: by number, name, identifier, DNS name, address or former name.
+
+Case, spaces around and within, a full stop at the end and the width of characters tell nothing apart. Only what the
+caller may see is found: that a hidden asset has a name is told to nobody.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+from clearway.directives.reports.provider import Named
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+
+_NUMBER = re.compile(r"(?:assets?[ /#:]*)?0*([0-9]{1,9})")
+_LONGEST = 2**31 - 1
+_MOST = 20
+
+# The words are compared once for every asset of the organisation: no index knows them without their case.
+_NAMED = """
+select a.asset, a.name, min(w.rank) from clearway.asset a
+cross join lateral (
+    select 1 as rank, a.name as word
+    union all select 2, i from unnest(a.identifiers) i
+    union all select 2, substr(i, position(':' in i) + 1) from unnest(a.identifiers) i
+    union all select 2, n from unnest(a.names) n
+    union all select 3, d from unnest(a.addresses) d
+    union all select 4, s.name from clearway.asset_said s where s.asset = a.asset and s.name <> a.name) w
+where a.org = %(org)s and rtrim(lower(normalize(regexp_replace(btrim(w.word), '\\s+', ' ', 'g'), NFKC)), '.') = %(word)s
+group by a.asset, a.name order by 3, 1 limit %(most)s"""
+
+
+def key(text: str) -> str:
+    """A name as it is compared: "Edge-FW-1. " and "edge-fw-1" are one."""
+    return " ".join(unicodedata.normalize("NFKC", text).lower().split()).rstrip(".")
+
+
+def named(db: psycopg.Connection[Any], org: int, text: str) -> tuple[Named, ...]:
+    """The assets that `text` names best, in the order of their numbers: those of its number, else of its name, and so
+    on. Empty where it names none that the caller sees."""
+    word = key(text)
+    numbered = _NUMBER.fullmatch(word)
+    number = int(numbered[1]) if numbered else 0
+    if numbered and not word.isdigit():
+        return _numbered(db, org, number)
+    rows = db.execute(_NAMED, {"org": org, "word": word, "most": _MOST}).fetchall()
+    if not rows:
+        return _numbered(db, org, number) if numbered else ()
+    return tuple(Named(asset=asset, name=name) for asset, name, rank in rows if rank == rows[0][2])
+
+
+def words(db: psycopg.Connection[Any], assets: Sequence[int]) -> dict[int, frozenset[str]]:
+    """Everything that these assets are or were called, as `key` makes it."""
+    found: dict[int, frozenset[str]] = {}
+    for asset, name, identifiers, names, addresses, former in db.execute(
+        """select a.asset, a.name, a.identifiers, a.names, a.addresses,
+            array(select distinct s.name from clearway.asset_said s where s.asset = a.asset)
+        from clearway.asset a where a.asset = any(%s)""",
+        (list(assets),),
+    ):
+        bare = [i.partition(":")[2] or i for i in identifiers]
+        found[asset] = frozenset(key(w) for w in (name, *identifiers, *bare, *names, *addresses, *former))
+    return found
+
+
+def with_flaw(db: psycopg.Connection[Any], org: int, flaw: str) -> tuple[Named, ...]:
+    """Assets of the organisation that have that flaw now, at most twenty, in the order of their numbers."""
+    rows = db.execute(
+        """select distinct a.asset, a.name from clearway.exposure e join clearway.asset a on a.asset = e.asset
+        where e.org = %(org)s and e.gone is null and e.flaw = any(array(
+            select f.flaw from clearway.flaw f where f.id = any(%(ids)s) or f.id = any(array(
+                select r.new from clearway.flaw_redirect r where r.old = any(%(ids)s)))))
+        order by a.asset limit %(most)s""",
+        {"org": org, "ids": spellings(flaw), "most": _MOST},
+    )
+    return tuple(Named(asset=asset, name=name) for asset, name in rows)
+
+
+def spellings(flaw: str) -> list[str]:
+    """A flaw's id as it may stand in the catalogue, whatever case it was typed in."""
+    prefix, dash, rest = flaw.partition("-")
+    return list(dict.fromkeys([flaw, flaw.upper(), f"{prefix.upper()}{dash}{rest.lower()}"]))
+
+
+def _numbered(db: psycopg.Connection[Any], org: int, number: int) -> tuple[Named, ...]:
+    if not 0 < number <= _LONGEST:
+        return ()
+    rows = db.execute(
+        "select asset, name from clearway.asset where asset = %s and org = %s", (number, org)
+    ).fetchall()
+    return tuple(Named(asset=asset, name=name) for asset, name in rows)
