@@ -79,9 +79,9 @@ def team(home: Path) -> list[Check]:
 
 
 def _restore(home: Path) -> list[Check]:
-    from .restore import MARK
+    from clearway.store.server import RESTORING
 
-    if not (home / MARK).exists():
+    if not (home / RESTORING).exists():
         return []
     return [Check("restore", False, "a restore was cut short", "give the same `clearway restore` again")]
 

@@ -29,7 +29,7 @@ from clearway.store.closing import CLOSE
 from clearway.store.connect import connect, translated
 from clearway.store.failures import at
 from clearway.store.migrate import head, migrate
-from clearway.store.server import URL_VARIABLE, lease
+from clearway.store.server import RESTORING, URL_VARIABLE, lease
 
 from . import pg_programs as programs
 from . import restore_log as log
@@ -45,12 +45,11 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[Any]
 
-MARK = "restore.json"
 _LOCK = 0x726573746F7265  # of the session that restores, in its database
 _KEY_FILE = f"{HOME}{ledger_keys.FOLDER}/{ledger_keys.LOG_KEY}"
 # What a home may have before: an empty embedded database, the log's keys, the sign-in settings, a mark of ours.
 # `vault`, `desk` and `leases` are the findings desk's keys, which no backup holds.
-_MAY_BE = frozenset({"postgres", ledger_keys.FOLDER, "sign-in.toml", MARK, "vault", "desk", "leases"})
+_MAY_BE = frozenset({"postgres", ledger_keys.FOLDER, "sign-in.toml", RESTORING, "vault", "desk", "leases"})
 _ROLES = """
 do $$
 begin
@@ -141,7 +140,7 @@ def restore(
         _check_home(home, backup)
         with at(home):
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with lease(home) as url, translated(), connect(url, autocommit=True) as db:
+        with lease(home, restoring=True) as url, translated(), connect(url, autocommit=True) as db:
             _alone(db, home)
             played = _is_played(db, home, backup)
             _mark(home, backup)
@@ -164,7 +163,7 @@ def restore(
             _compile(home)
             db.execute("comment on schema clearway is null")
         with at(home):
-            (home / MARK).unlink(missing_ok=True)
+            (home / RESTORING).unlink(missing_ok=True)
     return Restored(
         taken=manifest.taken,
         entries=manifest.log.size,
@@ -213,7 +212,7 @@ def _check_home(home: Path, backup: Backup) -> None:
     elif there.backup != backup.digest:
         raise ConflictError(
             "the restore of another backup was cut short here",
-            where=str(home / MARK),
+            where=str(home / RESTORING),
             mend="finish that one, or restore into another home and database",
         )
     kept = backup.manifest.log
@@ -243,18 +242,18 @@ def _check_home(home: Path, backup: Backup) -> None:
 
 def _mark_of(home: Path) -> Mark | None:
     try:
-        return msgspec.json.decode((home / MARK).read_bytes()[:4096], type=Mark)
+        return msgspec.json.decode((home / RESTORING).read_bytes()[:4096], type=Mark)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, msgspec.MsgspecError) as error:
         raise ConfigError(
-            f"can't be read: {error}", where=str(home / MARK), mend="take another home"
+            f"can't be read: {error}", where=str(home / RESTORING), mend="take another home"
         ) from error
 
 
 def _mark(home: Path, backup: Backup) -> None:
     if _mark_of(home) is None:
-        ledger_keys.replace(home / MARK, msgspec.json.encode(Mark(backup.digest)).decode() + "\n")
+        ledger_keys.replace(home / RESTORING, msgspec.json.encode(Mark(backup.digest)).decode() + "\n")
 
 
 def _alone(db: Connection, home: Path) -> None:

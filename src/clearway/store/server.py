@@ -19,19 +19,23 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from urllib.parse import quote
 
 from msgspec import Struct
 
-from clearway.records.errors import ClearwayError
+from clearway.records.errors import ClearwayError, ConflictError
 
 from . import cluster, locks, place, processes
 from .place import Place
 
 URL_VARIABLE = "CLEARWAY_DATABASE_URL"
+RESTORING = "restore.json"  # in a home while a backup is restored into it
 # Longer than a start may take, so that who waits for a recovery outlives it.
 _LOCK_TIMEOUT_S = 700.0
+# The home into which this is the restore: what it does there by other parts takes leases of its own.
+_restores: ContextVar[Path | None] = ContextVar("restores", default=None)
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -47,17 +51,33 @@ class Status(Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def lease(home: Path) -> Iterator[str]:
+def lease(home: Path, *, restoring: bool = False) -> Iterator[str]:
     """The URL of a database that is up for the length of the block.
 
     The embedded one of `home`, made at the first use and started when it is not running; or the
-    one named in `CLEARWAY_DATABASE_URL`, after a look at its release.
+    one named in `CLEARWAY_DATABASE_URL`, after a look at its release. `restoring` is who restores into the home: for
+    all others it is closed until that is done, since what is not there yet would be made anew, and empty.
 
     Raises:
         ConfigError: the home can't be used, or the named server is too old or refuses us.
-        ConflictError: another process has been starting the server for too long.
+        ConflictError: another process has been starting the server for too long, or a restore was cut short here.
         UpstreamError: the disk is full, the server would not start, or can't be reached.
     """
+    if not restoring:
+        _check_whole(Path(home))
+        with _leased(home) as url:
+            yield url
+        return
+    token = _restores.set(Path(home))
+    try:
+        with _leased(home) as url:
+            yield url
+    finally:
+        _restores.reset(token)
+
+
+@contextmanager
+def _leased(home: Path) -> Iterator[str]:
     named = os.environ.get(URL_VARIABLE, "").strip()
     if named:
         from .external import checked
@@ -86,6 +106,19 @@ def lease(home: Path) -> Iterator[str]:
     finally:
         os.close(fd)
         processes.reap()
+
+
+def _check_whole(home: Path) -> None:
+    try:
+        cut_short = (home / RESTORING).exists()
+    except OSError:  # whoever may not look there is told so by what comes next
+        return
+    if cut_short and _restores.get() != home:
+        raise ConflictError(
+            "a backup is being restored here, or that was cut short",
+            where=str(home / RESTORING),
+            mend="let it end, or give the same `clearway restore` again",
+        )
 
 
 def status(home: Path) -> Status:

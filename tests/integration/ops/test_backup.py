@@ -39,7 +39,7 @@ from clearway.records.errors import (
 from clearway.store.connect import connect
 from clearway.store.migrate import current, head
 from clearway.store.principal import Pool
-from clearway.store.server import URL_VARIABLE
+from clearway.store.server import RESTORING, URL_VARIABLE
 from intake_world import World, drop_database, new_database, osv, write
 from people import People, people_of
 
@@ -113,7 +113,7 @@ def test_a_restored_home_has_the_same_rows_and_a_log_that_goes_on_as_a_new_epoch
     table = Table.of_home(fresh)
     assert table.meta.records == 2
     table.close()
-    assert not (fresh / restore.MARK).exists()
+    assert not (fresh / RESTORING).exists()
     assert stat.S_IMODE((fresh / "ledger" / "log.key").stat().st_mode) == 0o600
 
 
@@ -247,7 +247,7 @@ def test_a_home_or_a_database_that_is_not_empty_is_refused(
 ) -> None:
     with pytest.raises(ConflictError, match="the database is not empty"):
         restore.restore(tmp_path / "fresh", taken)
-    assert not (tmp_path / "fresh" / restore.MARK).exists()
+    assert not (tmp_path / "fresh" / RESTORING).exists()
     monkeypatch.setenv(URL_VARIABLE, empty_database())
     with pytest.raises(ConflictError, match="the home is not empty"):
         restore.restore(living.home, taken)
@@ -514,6 +514,35 @@ def test_a_worker_that_finds_the_restored_database_too_early_ends_no_embargo(
 
     restore.restore(tmp_path / "fresh", tmp_path / "one.backup", say=look)
     assert looked == [()]
+
+
+@pytest.mark.parametrize(
+    "at", ["restoring the database", "verifying the log", "compiling the advisory table"]
+)
+def test_where_a_restore_was_cut_short_nobody_opens_the_home_until_it_is_done(
+    taken: Path, empty_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, at: str
+) -> None:
+    """What is not there yet would be made anew and empty, under a key of its own."""
+    home, url = tmp_path / "fresh", empty_database()
+    monkeypatch.setenv(URL_VARIABLE, url)
+
+    def fail(step: str) -> None:
+        if step == at:
+            raise RuntimeError(step)
+
+    with pytest.raises(RuntimeError):
+        restore.restore(home, taken, say=fail)
+    for words in (
+        ("up", "--port", "0"),
+        ("ingest", "--rebuild"),
+        ("access", "org", "list"),
+        ("backup", str(tmp_path / "b")),
+    ):
+        refused = clearway(home, url, *words)
+        assert refused.returncode == 7, refused.stderr
+        assert "give the same `clearway restore` again" in refused.stderr
+    restore.restore(home, taken)
+    assert verify_home(home, key=None, witnesses=()).ok
 
 
 @pytest.mark.slow

@@ -9,12 +9,11 @@ import pytest
 
 from clearway import ledger
 from clearway.app import doctor, retention
-from clearway.app.restore import MARK
 from clearway.ledger import sequencer
 from clearway.store import jobs, jobs_life
 from clearway.store.connect import connect
 from clearway.store.principal import APP_URL_VARIABLE
-from clearway.store.server import URL_VARIABLE
+from clearway.store.server import RESTORING, URL_VARIABLE
 from intake_world import World
 
 
@@ -88,7 +87,7 @@ def test_loops_that_fail_holds_that_stand_and_restores_that_were_cut_short_are_t
             "insert into clearway.organisation (slug, name, kind) values ('clinic', 'Clinic', 'operator')"
         )
         retention.place_hold(db, "clinic", "", "a case")
-    Path(there.home / MARK).write_text("{}")
+    Path(there.home / RESTORING).write_text("{}")
     found = checks(there)
     assert found["loop x.y"].found == "no such thing"
     assert "1 stand" in found["legal holds"].found
