@@ -64,18 +64,19 @@ class Cockpit:
         return self.here.post(self.cookie(who), path, status, **fields)
 
     def issue(self) -> int:
-        """Issues BOD 26-04 as it ships for the authority, and addresses it to both organisations."""
+        """Issues BOD 26-04 as it ships for the authority, and addresses it to both organisations, 20 days ago."""
         from importlib.resources import files
 
         from clearway.directives.issue import sign
 
         document = (files("clearway.directives") / "data" / "bod-26-04.json").read_bytes()
         signature = sign(document, self.desk.private).signature
+        since = TODAY - timedelta(days=20)
         made = self.desk.do(
-            "official@authority", issues.publish, "authority", document, signature, issued=TODAY
+            "official@authority", issues.publish, "authority", document, signature, issued=since
         )
         self.desk.do(
             "official@authority", addresses.address, "authority", "bod-26-04",
-            {"water": "binding", "hospital": "advisory"}, since=TODAY - timedelta(days=20),
+            {"water": "binding", "hospital": "advisory"}, since=since,
         )  # fmt: skip
         return int(made.id)

@@ -32,13 +32,14 @@ if TYPE_CHECKING:
 
 
 class VersionLine(Struct, frozen=True, kw_only=True):
-    """One version in the list."""
+    """One version in the list; it governs from `begins` on, which is never before it was issued."""
 
     id: int
     by: str
     directive: str
     version: str
     issued: date
+    begins: date
     imported: bool
     revoked: date | None
     sha256: str
@@ -48,7 +49,7 @@ VERSIONS = Listing(
     "directive-versions",
     VersionLine,
     Source(
-        "v.version_id as id, o.slug as by, v.directive, v.version, v.issued, v.imported, v.revoked, "
+        "v.version_id as id, o.slug as by, v.directive, v.version, v.issued, v.begins, v.imported, v.revoked, "
         "encode(v.sha256, 'hex') as sha256",
         "clearway.directive_version v join clearway.organisation o on o.org = v.org",
     ),
@@ -196,7 +197,7 @@ def handlers() -> list[HTTPRouteHandler]:
         responses=gives(issues.Version, *WRITE, status=201),
     )
     def publish(request: Request[Any, Any, Any], data: JSONBody[NewVersion]) -> Response[bytes]:
-        """Refused unless a registered key of the authority signed these very bytes."""
+        """Refused unless a registered key of the authority signed these very bytes; it governs from its own day on."""
         try:
             signature = base64.b64decode(data.signature, validate=True)
         except (binascii.Error, ValueError):
@@ -226,7 +227,7 @@ def handlers() -> list[HTTPRouteHandler]:
     def revoke(
         request: Request[Any, Any, Any], version: FromPath[int], data: JSONBody[Revocation]
     ) -> Response[bytes]:
-        """It stays for history, and stands for the days before."""
+        """It stays for history, and stands for the days before. A day that is still to come can be brought forward."""
         with acting(request) as (db, me):
 
             def act() -> Made:
@@ -253,7 +254,7 @@ def handlers() -> list[HTTPRouteHandler]:
         responses=gives(AddressesMade, *WRITE),
     )
     def address(request: Request[Any, Any, Any], data: JSONBody[NewAddresses]) -> Response[bytes]:
-        """Each of them sees that it is addressed, and not who else is."""
+        """Each sees that it is addressed, and not who else is; from a day on which a version is in effect."""
         with acting(request) as (db, me):
 
             def act() -> Made:

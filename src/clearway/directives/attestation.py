@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from clearway.records.errors import InputError
 
+from .entrance import readable
 from .reports.as_csv import table
 from .reports.period import quarter_of
 from .reports.row import AssetTags
@@ -87,12 +88,16 @@ def address_report(
     a name when its asset is tagged public. Decommissioned assets are left out.
 
     Raises:
-        InputError: the previous inventory is of a later day, or somebody attests before the day it speaks of.
+        InputError: the previous inventory is of a later day, or somebody attests before the day it speaks of, or under
+            a name or function with control characters.
     """
     if previous is not None and previous.as_of > as_of:
         raise InputError(f"the last inventory is of {previous.as_of}, after {as_of}", mend="give a later day")
     if attested is not None and attested.on < as_of:
         raise InputError(f"attested on {attested.on}, before {as_of}", mend="attest to a day that is over")
+    if attested is not None:
+        readable(attested.by, "attested.by")
+        readable(attested.role, "attested.role")
     found: set[PublicAddress] = set()
     doubts: set[Doubt] = set()
     for asset in assets:

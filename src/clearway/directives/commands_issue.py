@@ -121,7 +121,10 @@ def _issue(args: argparse.Namespace) -> int:
     if getattr(args, "json", False):
         say_json({"version": made, "addressed": recipients})
     else:
-        say(f"{made.directive} {made.version} is issued by {org.name}, and addressed to {len(recipients)}")
+        ahead = f", in effect from {made.begins} on" if made.begins > made.issued else ""
+        say(
+            f"{made.directive} {made.version} is issued by {org.name}{ahead}, and addressed to {len(recipients)}"
+        )
     return 0
 
 
@@ -154,6 +157,7 @@ def _recipient(text: str) -> tuple[str, str]:
 
 
 def _import(args: argparse.Namespace) -> int:
+    from .entrance import check_new
     from .issue import read_public_key, verify
     from .kept import issues
     from .kept.who import acting_in
@@ -161,6 +165,7 @@ def _import(args: argparse.Namespace) -> int:
     key = read_public_key(read_file(args.key, _KEY_BYTES), args.key)
     signature = read_file(args.signature or f"{args.file}.sig", _KEY_BYTES)
     signed = verify(read_file(args.file, _DOCUMENT_BYTES), signature, [key], args.file)
+    check_new(signed.document, signed.directive, args.file)
     if not args.check:
         with acting(args) as (db, me):
             org = acting_in(db, me, args.org, "administer")

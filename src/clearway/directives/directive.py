@@ -157,6 +157,8 @@ class Directive(Struct, frozen=True, kw_only=True):
         """What is to be said of the directive itself on that day; "" while it is in force."""
         if as_of < self.published:
             return f"{self.short} was issued on {self.published}, after {as_of}"
+        if as_of < effective_day(self):
+            return f"{self.short} {self.version} is in effect from {effective_day(self)} on"
         if self.ended(as_of) is not None:
             by = f" by {self.revoked_by}" if self.revoked_by else ""
             return f"{self.short} was revoked on {self.revoked}{by}"

@@ -23,6 +23,7 @@ from msgspec import Struct
 from clearway.records.errors import InputError, IntegrityError, NotFoundError, TooLargeError
 
 from .directive import Directive
+from .entrance import check_new
 from .files import parse
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 LARGEST = 1 << 20  # bytes of a directive's data file
 _KEY_FILE = 64 << 10
-_PARTS = re.compile(r"[0-9]+|[^0-9.\s_-]+")
+_PARTS = re.compile(r"(-?)([0-9]+|[^0-9.\s_-]+)")
+_PRE_RELEASES = frozenset(("alpha", "beta", "dev", "draft", "pre", "preview", "rc", "snapshot"))
 _SIGNATURE = 64  # bytes, RFC 8032 section 5.1.6
 
 
@@ -60,12 +62,20 @@ class Signed(Struct, frozen=True, kw_only=True):
 
 
 class Issue(Struct, frozen=True, kw_only=True):
-    """One issued version in the history: `revoked` is the day from which it no longer stands."""
+    """One issued version in the history: it governs from `begins` on, and from `revoked` on it no longer stands.
+
+    `begins` is never before `issued`.
+    """
 
     directive: str
     version: str
     issued: date
+    begins: date
     revoked: date | None = None
+
+    def stands(self, day: date) -> bool:
+        """Whether it has begun by the end of that day, and is not revoked by then."""
+        return self.begins <= day and (self.revoked is None or self.revoked > day)
 
 
 def verify(document: bytes, signature: bytes, keys: Iterable[Key], place: str = "directive") -> Signed:
@@ -97,12 +107,13 @@ def verify(document: bytes, signature: bytes, keys: Iterable[Key], place: str = 
 
 
 def sign(document: bytes, private: Ed25519PrivateKey, place: str = "directive") -> Signed:
-    """The document with the authority's signature. Raises InputError for what is no directive."""
+    """The document with the authority's signature. Raises InputError for what is no directive, or could not enter."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     if len(document) > LARGEST:
         raise TooLargeError(f"a directive of more than {LARGEST:,} bytes", where=place)
     directive = parse(document, place)  # nothing is signed that nobody could read
+    check_new(document, directive, place)
     key = Key(private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
     return Signed(document=document, signature=private.sign(document), key=key.id, directive=directive)
 
@@ -167,34 +178,51 @@ def read_private_key(data: bytes, place: str) -> Ed25519PrivateKey:
     )
 
 
-def order_of(version: str) -> tuple[tuple[bool, int, str], ...]:
-    """What versions of a directive are ordered by: digits as numbers, so that 1.10 comes after 1.9."""
-    return tuple(
-        (part.isdecimal(), int(part) if part.isdecimal() else 0, part if not part.isdecimal() else "")
-        for part in _PARTS.findall(version)
-    )
+def order_of(version: str) -> tuple[tuple[int, int, str], ...]:
+    """What versions of a directive are ordered by: digits as numbers, so that 1.10 comes after 1.9.
+
+    A pre-release comes before its release (Semantic Versioning 2.0.0, clause 11): letters after a hyphen, such as
+    1.11-rc1, and the usual words without one, 1.11rc1. Other letters are a revision: 1.11a comes after 1.11.
+    """
+    found = []
+    for hyphen, part in _PARTS.findall(version):
+        word = part.casefold()
+        if part.isdecimal():
+            found.append((3, int(part), ""))
+        else:
+            found.append((0 if hyphen or word in _PRE_RELEASES else 2, 0, word))
+    return (*found, (1, 0, ""))
 
 
 def in_force(issues: Iterable[Issue], directive: str, as_of: date) -> Issue:
-    """The version of `directive` that stood at the end of `as_of`: the last one issued and not revoked by then.
+    """The version of `directive` that stood at the end of `as_of`: of those begun and not revoked the last one issued.
 
     A version that was superseded or revoked later is found again for a day on which it stood, and a revocation brings
-    back the version before. Of two issued on one day the later in the sequence stands.
+    back the version before; so does the one before stand until a version that is issued ahead begins. Of two issued on
+    one day the later in the sequence stands.
 
     Raises NotFoundError where none stood.
     """
     held: Issue | None = None
     ended: Issue | None = None
+    comes: Issue | None = None
     for issue in issues:
-        if issue.directive != directive or issue.issued > as_of:
+        if issue.directive != directive:
             continue
         if issue.revoked is not None and issue.revoked <= as_of:
             ended = issue
+        elif issue.begins > as_of:
+            comes = issue if comes is None or issue.begins < comes.begins else comes
         elif held is None or held.issued <= issue.issued:
             held = issue
     if held is not None:
         return held
-    if ended is not None:
+    if comes is not None and comes.issued <= as_of:
+        raise NotFoundError(
+            f"{directive} {comes.version} is in effect from {comes.begins} on",
+            mend="ask for that day, or a later one",
+        )
+    if ended is not None and ended.issued <= as_of:
         raise NotFoundError(
             f"{directive} {ended.version} was revoked on {ended.revoked}", mend="ask for an earlier day"
         )

@@ -210,9 +210,10 @@ def _issue(request: Request[Any, Any, Any], form: Form) -> Response[bytes]:
         assert org is not None
         versions = [v for v in reversed(issues.versions(db, by=mine.slug)) if not v.imported]
         keys = [key.id for key in issues.keys(db, org.org)]
+        day = now(db).date()
     return page(
         request, "directives/issue.html", status_code=422 if form.errors else 200, mine=mine, versions=versions,
-        keys=keys, form=form,
+        keys=keys, form=form, day=day,
     )  # fmt: skip
 
 
@@ -225,6 +226,7 @@ def _compliance(
         found = about(db, org_of(db, mine), directive, day)
         view = _view(db, me, mine, directive, day)
         begins = addresses.first_day(db, mine.slug, directive, now(db).date())
+        comes = issues.coming(db, directive, mine.slug, day)
     return page(
         request,
         "directives/compliance.html",
@@ -239,6 +241,7 @@ def _compliance(
         total=total,
         late=late,
         begins=begins,
+        comes=comes,
         first=first_reports(directive, begins),
     )
 
@@ -246,5 +249,5 @@ def _compliance(
 def _view(db: psycopg.Connection[Any], me: Principal, mine: Membership, directive: str, day: Any) -> Any:
     try:
         return reports.seen_by_authority(db, me, mine.slug, directive, day)
-    except NotFoundError:  # not issued by that day
+    except NotFoundError:  # none had begun by that day
         return None

@@ -109,7 +109,7 @@ def _seen(db: psycopg.Connection[Any], directive: str, day: date) -> tuple[Direc
     seen = issues.versions(db, directive)
     if not seen:
         raise NotFoundError("no such directive", where=plain(directive, 80))
-    newest = next((v for v in reversed(seen) if v.revoked is None or v.revoked > day), seen[-1])
+    newest = next((v for v in reversed(seen) if issues.as_issue(v).stands(day)), seen[-1])
     table = issues.document(db, newest.id).directive
     if newest.revoked is not None and (table.revoked is None or newest.revoked < table.revoked):
         table = replace(table, revoked=newest.revoked, revoked_by="")

@@ -26,13 +26,14 @@ from site_client import words
 VERSION = load("bod-26-04").version
 DOCUMENT = (files("clearway.directives") / "data" / "bod-26-04.json").read_bytes()
 SINCE = TODAY - timedelta(days=25)
+ONE = timedelta(days=1)
 
 
-def publish(cockpit: Cockpit, **more: Any) -> issues.Version:
+def publish(cockpit: Cockpit, issued: date = SINCE, **more: Any) -> issues.Version:
     document = json.dumps({**json.loads(DOCUMENT), **more}).encode()
     signature = sign(document, cockpit.desk.private).signature
     made: issues.Version = cockpit.desk.do(
-        "official@authority", issues.publish, "authority", document, signature, issued=TODAY
+        "official@authority", issues.publish, "authority", document, signature, issued=issued
     )
     return made
 
@@ -216,15 +217,74 @@ def test_an_own_word_in_the_settings_is_the_word_on_the_cockpit(cockpit: Cockpit
     assert "adopted" not in settings.partition("Directive To")[2].partition("binding: it must")[0]
 
 
-def test_a_version_is_not_addressed_from_before_its_effective_day(cockpit: Cockpit) -> None:
+def test_a_version_is_not_addressed_from_before_it_was_issued(cockpit: Cockpit) -> None:
     publish(cockpit)
-    first = min(phase.since for phase in load("bod-26-04").effective)
-    with pytest.raises(InputError, match="in effect"):
-        address(cockpit, first - timedelta(days=1))
+    assert min(phase.since for phase in load("bod-26-04").effective) < SINCE
+    with pytest.raises(InputError, match=f"is before {SINCE}, from which version {VERSION} is in effect"):
+        address(cockpit, SINCE - timedelta(days=1))
     path = "/directives/bod-26-04/addresses?org=authority"
     page = cockpit.post("official@authority", path, 422, recipients="water", since="2020-01-01")
     assert "from which version" in words(page.text)
-    address(cockpit, first)
+    address(cockpit, SINCE)
+
+
+def ahead(cockpit: Cockpit, version: str, day: date, issued: date = TODAY) -> issues.Version:
+    """Issues a version whose own day is `day`."""
+    phases = [{"phase": "I", "from": str(day), "what": "all"}]
+    return publish(cockpit, issued, version=version, published=str(day), effective=phases)
+
+
+def test_who_is_addressed_while_a_later_version_is_to_come_is_bound_by_the_one_that_stands(
+    cockpit: Cockpit,
+) -> None:
+    """As of that version's own day alone the directive could not be addressed today."""
+    publish(cockpit, version="1.5.0")
+    day = TODAY + timedelta(days=95)
+    ahead(cockpit, "1.6.0", day)
+    with cockpit.desk.acting("official@authority") as (db, _):
+        assert addresses.first_day(db, "authority", "bod-26-04", TODAY) == TODAY
+    address(cockpit, TODAY)
+    with cockpit.desk.acting("operator@water") as (db, me):
+        org = me.memberships[0].org
+        stands = [addresses.addressed_to(db, org, d)[0].version.version for d in (TODAY, day - ONE, day)]
+    assert stands == ["1.5.0", "1.5.0", "1.6.0"]
+    text = words(cockpit.page("official@authority", "/directives/bod-26-04/compliance"))
+    assert "took note of version 1.5.0" in text
+    assert "Version 1.6.0 is issued, and in effect from" in text
+    assert "until then version 1.5.0 stands" in text
+    assert "in effect from" in words(cockpit.page("official@authority", "/directives/issue"))
+
+
+def test_a_first_version_that_is_to_come_is_addressed_from_its_own_day(cockpit: Cockpit) -> None:
+    day = TODAY + timedelta(days=95)
+    ahead(cockpit, "1.6.0", day)
+    path = "/directives/bod-26-04/compliance?org=authority"
+    assert "BOD 26-04 1.6.0 of The authority is in effect from" in words(
+        cockpit.page("official@authority", path)
+    )
+    with pytest.raises(InputError, match=f"before {day}"):
+        address(cockpit, day - ONE)
+    to = "/directives/bod-26-04/addresses?org=authority"
+    refused = cockpit.post("official@authority", to, 422, recipients="water", since=str(TODAY))
+    assert f"give {day} or a later day" in words(refused.text)
+    cockpit.post("official@authority", to, recipients="water")
+    with cockpit.desk.acting("operator@water") as (db, me):
+        assert addresses.addressed_to(db, me.memberships[0].org, day - ONE) == ()
+        (todo,) = addresses.addressed_to(db, me.memberships[0].org, day)
+    assert (todo.since, todo.version.begins) == (day, day)
+    assert "BOD 26-04" in words(cockpit.page("operator@water", "/directives/bod-26-04"))
+
+
+def test_what_is_to_end_on_a_later_day_is_ended_sooner_on_the_page_of_issuing(cockpit: Cockpit) -> None:
+    made = publish(cockpit)
+    later = {"on": TODAY + timedelta(days=40), "reason": "a mistake"}
+    cockpit.desk.do("official@authority", issues.revoke, "authority", "bod-26-04", made.version, **later)
+    page = cockpit.page("official@authority", "/directives/issue")
+    assert "ends today, and not on" in words(page)
+    path = "/directives/bod-26-04/revocation?org=authority"
+    cockpit.post("official@authority", path, version=made.version, reason="at once")
+    assert "ends today" not in words(cockpit.page("official@authority", "/directives/issue"))
+    cockpit.post("official@authority", path, 409, version=made.version, reason="at once")
 
 
 def test_what_is_late_at_once_is_said_before_it_is_addressed(cockpit: Cockpit) -> None:

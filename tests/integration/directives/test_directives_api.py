@@ -70,8 +70,10 @@ def issued(client: Client) -> dict[str, Any]:
         "organisation": "authority",
         "directive": "bod-26-04",
         "recipients": everyone,
-        "since": "2026-11-01",
     }
+    # Nobody is bound for days on which nothing was issued.
+    early = {**to, "since": "2026-11-01"}
+    assert "in effect" in client.post("official@authority", "/addresses", early, 400)["detail"]
     assert client.post("official@authority", "/addresses", to, 200) == {"addressed": 2}
     return made
 

@@ -124,7 +124,7 @@ def test_an_addressed_version_governs_from_its_day_on_and_earlier_days_stay(
 ) -> None:
     assert shown(exposed) == START + timedelta(days=60)
     authority.publish(table("1.1.0", 30), NEXT)
-    authority.address("binding")
+    authority.address("binding", NEXT)
     dated(exposed, START)
     assert shown(exposed) == START + timedelta(days=60)  # it has not begun
     dated(exposed, NEXT)
@@ -253,7 +253,7 @@ def test_a_chosen_policy_that_a_new_version_lacks_is_its_default_and_no_failure(
         setting.choose(db, exposed.org, due.Setting("bod-26-04", "fedramp_assume_automatable"), START)
     policies = [p for p in msgspec.json.decode(DOCUMENT)["policies"] if p["id"] == "cisa_60d"]
     made = authority.publish(table("1.1.0", 30, policies=policies), NEXT)
-    authority.address("binding")
+    authority.address("binding", NEXT)
     authority.noted(made)
     dated(exposed, NEXT)
     assert shown(exposed) == START + timedelta(days=30)

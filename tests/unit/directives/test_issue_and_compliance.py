@@ -140,15 +140,15 @@ ONE, TWO, THREE = date(2026, 12, 1), date(2027, 1, 1), date(2027, 2, 1)
 
 def test_the_version_of_a_day_is_the_last_issued_by_then() -> None:
     issues = [
-        Issue(directive="d", version="2", issued=TWO, revoked=THREE),
-        Issue(directive="d", version="1", issued=ONE),
-        Issue(directive="e", version="9", issued=THREE),
+        Issue(directive="d", version="2", issued=TWO, begins=TWO, revoked=THREE),
+        Issue(directive="d", version="1", issued=ONE, begins=ONE),
+        Issue(directive="e", version="9", issued=THREE, begins=THREE),
     ]
     assert in_force(issues, "d", date(2026, 12, 31)).version == "1"
     assert in_force(issues, "d", TWO).version == "2"
     assert in_force(issues, "d", THREE).version == "1"  # a revocation brings back what was superseded
     with pytest.raises(NotFoundError, match="revoked"):
-        in_force([Issue(directive="d", version="1", issued=ONE, revoked=TWO)], "d", TWO)
+        in_force([Issue(directive="d", version="1", issued=ONE, begins=ONE, revoked=TWO)], "d", TWO)
     with pytest.raises(NotFoundError, match="no version"):
         in_force(issues, "d", date(2026, 11, 30))
 

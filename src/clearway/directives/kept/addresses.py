@@ -11,13 +11,13 @@ from clearway.records.errors import ConflictError, InputError, NotFoundError
 from clearway.records.text import plain
 
 from ..acknowledgement import Acknowledgement, Addressed
-from ..directive import effective_day
+from ..issue import in_force
 from ..standing import read_standing
-from .issues import Version, document, standing_version, version, versions
+from .issues import Version, as_issue, standing_version, version, versions
 from .who import acting_in, authority_of, between, organisation, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import psycopg
 
@@ -25,38 +25,48 @@ if TYPE_CHECKING:
 
 
 def first_day(db: psycopg.Connection[Any], slug: str, directive: str, today: date) -> date:
-    """From which day on an authority's newest version can be addressed, as of `today`: not before it is in effect.
+    """From which day on an authority's directive can be addressed, as of `today`: not before a version is in effect.
 
-    `today` too where it has issued none.
+    `today` too where it has issued none that stands or is to come.
     """
-    begins = _begins(db, slug, directive)
-    return today if begins is None else max(today, begins[1])
+    first = _first(_issued(db, slug, directive), today)
+    return today if first is None else first
 
 
 def check_day(db: psycopg.Connection[Any], slug: str, directive: str, since: date) -> None:
-    """Whether an authority's newest version can be addressed from that day on.
+    """Whether an authority's directive can be addressed from that day on: one of its versions stands on it.
+
+    So nobody is bound by it for days on which nobody could have known it.
 
     Raises:
-        NotFoundError: the authority has issued none.
-        InputError: the day is before the one from which the version is in effect.
+        NotFoundError: the authority has issued none, or all were revoked by then.
+        InputError: the day is before the one from which a version is in effect.
     """
-    begins = _begins(db, slug, directive)
-    if begins is None:
+    issued = _issued(db, slug, directive)
+    if not issued:
         raise NotFoundError(f"{slug} has issued no {plain(directive, 80)}", mend="issue it first")
-    if since < begins[1]:
+    first = _first(issued, since)
+    if first is None:
+        raise NotFoundError(
+            f"every version of {directive} is revoked by {since}", mend="issue a new version first"
+        )
+    if since < first:
+        number = in_force(map(as_issue, issued), directive, first).version
         raise InputError(
-            f"{since} is before {begins[1]}, from which version {begins[0]} is in effect",
+            f"{since} is before {first}, from which version {number} is in effect",
             where="since",
-            mend=f"give {begins[1]} or a later day",
+            mend=f"give {first} or a later day",
         )
 
 
-def _begins(db: psycopg.Connection[Any], slug: str, directive: str) -> tuple[str, date] | None:
-    """The newest version that an authority has issued, and its first day; None without one."""
-    issued = [v for v in versions(db, directive, slug) if not v.imported]
-    if not issued:
-        return None
-    return issued[-1].version, effective_day(document(db, issued[-1].id).directive)
+def _issued(db: psycopg.Connection[Any], slug: str, directive: str) -> tuple[Version, ...]:
+    return tuple(v for v in versions(db, directive, slug) if not v.imported)
+
+
+def _first(issued: Iterable[Version], day: date) -> date | None:
+    """The first day, from `day` on, on which one of them stands; None for never."""
+    days = (max(v.begins, day) for v in issued if v.revoked is None or v.revoked > max(v.begins, day))
+    return min(days, default=None)
 
 
 def address(
@@ -76,7 +86,7 @@ def address(
         UsageError: a standing that is none.
         NotFoundError: an organisation, or the directive, is not there.
         ConflictError: a recipient was addressed from the same day or a later one in other terms.
-        InputError: the day is before the version's own effective day, when nobody could have followed it.
+        InputError: no version is in effect on that day yet, so that nobody could have followed it.
     """
     org = authority_of(acting_in(db, me, slug, "direct"))
     standings = {to: read_standing(word) for to, word in recipients.items()}

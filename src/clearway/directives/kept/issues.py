@@ -12,11 +12,15 @@ from msgspec import Struct
 from clearway.records.errors import ConflictError, InputError, IntegrityError, NotFoundError, UsageError
 from clearway.records.text import plain
 
+from ..directive import effective_day
+from ..entrance import check_new
 from ..issue import Issue, Key, Signed, in_force, order_of, verify
 from .names import check_names
 from .who import Org, acting_in, authority_of, between, tell
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import psycopg
 
     from clearway.records.principal import Principal
@@ -30,6 +34,7 @@ _AUD: dict[str, int] = {"CLEAR": 0, "GREEN": 1}
 class Version(Struct, frozen=True, kw_only=True):
     """One issued version without its document. `by` is the organisation that issued or imported it.
 
+    It governs from `begins` on: the first day of its own phases, and not before it was issued.
     `signature` is that of the document's bytes, and `public` the key it was made with, both in base64.
     """
 
@@ -41,6 +46,7 @@ class Version(Struct, frozen=True, kw_only=True):
     sha256: str
     key: str
     issued: date
+    begins: date
     imported: bool
     revoked: date | None
     revoked_reason: str
@@ -49,7 +55,7 @@ class Version(Struct, frozen=True, kw_only=True):
 
 
 _SELECT = """select v.version_id, o.slug, o.name, v.directive, v.version, encode(v.sha256, 'hex'), v.key_id, v.issued,
-    v.imported, v.revoked, v.revoked_reason, replace(encode(v.signature, 'base64'), E'\\n', ''),
+    v.begins, v.imported, v.revoked, v.revoked_reason, replace(encode(v.signature, 'base64'), E'\\n', ''),
     encode(v.public, 'base64')
     from clearway.directive_version v join clearway.organisation o on o.org = v.org"""
 
@@ -115,7 +121,7 @@ def publish(
 ) -> Version:
     """Publishes a signed version of a directive, for everybody, or for all who are signed in.
 
-    The version before it stays, so that any day's answer can be replayed.
+    The version before it stays, so that any day's answer can be replayed, and governs until this one begins.
 
     Raises:
         IntegrityError: signed by none of the authority's registered keys.
@@ -155,6 +161,7 @@ def _keep(
     act: str,
 ) -> Version:
     directive = signed.directive
+    check_new(signed.document, directive)
     if not (ID.fullmatch(directive.id) and _NUMBER.fullmatch(directive.version)):
         raise InputError(
             f"{plain(directive.id, 80)!r} {plain(directive.version, 80)!r} can't be an id and a version",
@@ -168,16 +175,18 @@ def _keep(
     ).fetchone()
     if last is not None and last[1] > issued:
         raise ConflictError(f"version {last[0]} was issued later, on {last[1]}", where=directive.id)
-    if last is not None and order_of(directive.version) < order_of(last[0]):
+    if last is not None and directive.version != last[0] and order_of(directive.version) <= order_of(last[0]):
+        same = order_of(directive.version) == order_of(last[0])
         raise ConflictError(
-            f"version {directive.version} comes before {last[0]}, which is there",
+            f"version {directive.version} {'counts as' if same else 'comes before'} {last[0]}, which is there",
             where=directive.id,
             mend="what is issued later has the higher number",
         )
+    begins = max(issued, effective_day(directive))
     row = db.execute(
         """insert into clearway.directive_version
-            (org, aud, directive, version, document, sha256, signature, key_id, public, imported, issued)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            (org, aud, directive, version, document, sha256, signature, key_id, public, imported, issued, begins)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         on conflict (org, directive, version, imported) do nothing returning version_id""",
         (
             org.org,
@@ -191,6 +200,7 @@ def _keep(
             public,
             imported,
             issued,
+            begins,
         ),
     ).fetchone()
     if row is None:
@@ -208,6 +218,7 @@ def _keep(
             "sha256": signed.sha256.hex(),
             "key": signed.key,
             "issued": issued.isoformat(),
+            "begins": begins.isoformat(),
             "supersedes": None if last is None else last[0],
         },
         org=org.org,
@@ -226,20 +237,27 @@ def revoke(
     on: date,
     reason: str,
 ) -> Version:
-    """Ends a version from the day `on`; it stays for replay. Raises NotFoundError, UsageError without a reason."""
+    """Ends a version from the day `on`; it stays for replay.
+
+    What is to end on a later day can be ended sooner, and not later than was said.
+
+    Raises:
+        NotFoundError: the authority has issued no such version.
+        ConflictError: it is revoked from that day on already, or from an earlier one.
+        UsageError: there is no reason, or the day is before the version was issued.
+    """
     if not reason.strip():
         raise UsageError("a revocation has its reason", where="reason", mend="say why")
     org = authority_of(acting_in(db, me, slug, "direct"))
     row = db.execute(
         """update clearway.directive_version set revoked = %s, revoked_reason = %s
-        where org = %s and directive = %s and version = %s and not imported and revoked is null and issued <= %s
+        where org = %s and directive = %s and version = %s and not imported and issued <= %s
+            and (revoked is null or revoked > greatest(%s::date, (clearway.now_marked() at time zone 'UTC')::date))
         returning version_id, aud""",
-        (on, plain(reason, 4000), org.org, directive, number, on),
+        (on, plain(reason, 4000), org.org, directive, number, on, on),
     ).fetchone()
     if row is None:
-        raise NotFoundError(
-            "no such version that stands on that day", where=plain(f"{directive} {number}", 120)
-        )
+        raise _not_revoked(db, org, directive, number, on)
     tell(
         db,
         "directive.revoked",
@@ -249,6 +267,28 @@ def revoke(
         aud=int(row[1]),
     )
     return version(db, int(row[0]))
+
+
+def _not_revoked(
+    db: psycopg.Connection[Any], org: Org, directive: str, number: str, on: date
+) -> ConflictError | NotFoundError | UsageError:
+    """Why a version is not revoked from the day `on`."""
+    place = plain(f"{directive} {number}", 120)
+    row = db.execute(
+        """select issued, revoked from clearway.directive_version
+        where org = %s and directive = %s and version = %s and not imported""",
+        (org.org, directive, number),
+    ).fetchone()
+    if row is None:
+        return NotFoundError("no such version", where=place)
+    issued, revoked = row
+    if on < issued:
+        return UsageError(f"it was issued on {issued}", where=place, mend=f"give {issued} or a later day")
+    return ConflictError(
+        f"it is revoked from {revoked} on already",
+        where=place,
+        mend="while that day is to come, an earlier one can be given",
+    )
 
 
 def version(db: psycopg.Connection[Any], version_id: int) -> Version:
@@ -270,14 +310,17 @@ def versions(db: psycopg.Connection[Any], directive: str = "", by: str = "") -> 
 
 
 def last_version(db: psycopg.Connection[Any], directive: str, by: str, as_of: date) -> Version:
-    """The last version of an authority that stood on that day; where all were revoked by then, the last one.
+    """The last version of an authority that stood on that day; where all were revoked by then, the last that had begun.
 
     Raises NotFoundError.
     """
-    found = [v for v in versions(db, directive, by) if not v.imported and v.issued <= as_of]
-    if not found:
-        raise NotFoundError(f"no version of {directive} was issued by {as_of}", mend="ask for a later day")
-    return next((v for v in reversed(found) if v.revoked is None or v.revoked > as_of), found[-1])
+    try:
+        return standing_version(db, directive, by, as_of)
+    except NotFoundError:
+        begun = [v for v in versions(db, directive, by) if not v.imported and v.begins <= as_of]
+        if not begun:
+            raise
+        return begun[-1]
 
 
 def standing_version(
@@ -288,12 +331,37 @@ def standing_version(
     Raises NotFoundError.
     """
     found = tuple(v for v in versions(db, directive, by) if v.imported is imported)
-    chosen = in_force(
-        (Issue(directive=v.directive, version=v.version, issued=v.issued, revoked=v.revoked) for v in found),
-        directive,
-        as_of,
-    )
+    chosen = in_force(map(as_issue, found), directive, as_of)
     return next(v for v in reversed(found) if v.version == chosen.version)
+
+
+def coming(db: psycopg.Connection[Any], directive: str, by: str, day: date) -> Version | None:
+    """The version of an authority that is issued by that day and takes over next, on a later one; None without one."""
+    found = tuple(v for v in versions(db, directive, by) if not v.imported and v.issued <= day)
+    for v in sorted((v for v in found if v.begins > day), key=lambda v: (v.begins, v.id)):
+        if standing_of(found, directive, v.begins) == v:
+            return v
+    return None
+
+
+def standing_of(found: Iterable[Version], directive: str, day: date) -> Version | None:
+    """Of one organisation's versions the one that stood on that day; None where none did."""
+    by_number = {v.version: v for v in found}
+    try:
+        return by_number[in_force(map(as_issue, by_number.values()), directive, day).version]
+    except NotFoundError:
+        return None
+
+
+def as_issue(found: Version) -> Issue:
+    """The version as `issue.in_force` takes it."""
+    return Issue(
+        directive=found.directive,
+        version=found.version,
+        issued=found.issued,
+        begins=found.begins,
+        revoked=found.revoked,
+    )
 
 
 def document(db: psycopg.Connection[Any], version_id: int) -> Signed:
@@ -326,9 +394,10 @@ def _version(row: Any) -> Version:
         sha256=row[5],
         key=row[6],
         issued=row[7],
-        imported=row[8],
-        revoked=row[9],
-        revoked_reason=row[10],
-        signature=row[11],
-        public=row[12],
+        begins=row[8],
+        imported=row[9],
+        revoked=row[10],
+        revoked_reason=row[11],
+        signature=row[12],
+        public=row[13],
     )

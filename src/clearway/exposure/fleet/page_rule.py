@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from clearway.directives.governing import governing
 from clearway.directives.kept.governing import settled
+from clearway.directives.kept.issues import coming
 
 if TYPE_CHECKING:
     import psycopg
@@ -22,11 +23,12 @@ _MOST = 10
 class Notice(Struct, frozen=True, kw_only=True):
     """Something about a version that its readers must know.
 
+    `comes`: it is issued, and in effect from `on` on; until then `instead` counts.
     `waits`: it would make dates later, and does not count until somebody takes note of it; until then `instead` does.
     `revoked`: it was revoked on `on`; `instead` stands again. `instead` is "" for what ships, or for none.
     """
 
-    kind: Literal["waits", "revoked"]
+    kind: Literal["comes", "waits", "revoked"]
     directive: str
     version: str
     by: str
@@ -48,7 +50,7 @@ def notices(db: psycopg.Connection[Any], org: int, day: date) -> tuple[Notice, .
         """select a.directive, v.version, v.version_id, v.revoked
         from clearway.directive_address a join lateral (
             select * from clearway.directive_version w where w.org = a.org and w.directive = a.directive
-                and not w.imported and w.issued <= %(day)s order by w.issued desc, w.version_id desc limit 1) v
+                and not w.imported and w.begins <= %(day)s order by w.issued desc, w.version_id desc limit 1) v
             on v.revoked <= %(day)s
         where a.recipient = %(org)s and a.since <= %(day)s and (a.until is null or a.until > %(day)s)
         order by a.directive, v.version_id limit %(most)s""",
@@ -67,7 +69,33 @@ def notices(db: psycopg.Connection[Any], org: int, day: date) -> tuple[Notice, .
                     instead=instead,
                 )
             )
-    return tuple(made[:_MOST])
+    return tuple((made + _coming(db, org, day, found))[:_MOST])
+
+
+def _coming(db: psycopg.Connection[Any], org: int, day: date, found: Settled) -> list[Notice]:
+    """What is issued and takes over on a later day, of each authority that addresses the organisation."""
+    rows = db.execute(
+        """select a.directive, o.slug, a.since, a.until
+        from clearway.directive_address a join clearway.organisation o on o.org = a.org
+        where a.recipient = %(org)s and (a.until is null or a.until > %(day)s)
+        order by a.directive, o.slug, a.since limit %(most)s""",
+        {"org": org, "day": day, "most": _MOST},
+    ).fetchall()
+    made = []
+    for directive, slug, since, until in rows:
+        v = coming(db, directive, slug, day)
+        if v is not None and since <= v.begins and (until is None or until > v.begins):
+            made.append(
+                Notice(
+                    kind="comes",
+                    directive=directive,
+                    version=v.version,
+                    by=v.by_name,
+                    on=v.begins,
+                    instead=_instead(found, directive),
+                )
+            )
+    return sorted(made, key=lambda n: n.on)
 
 
 def issuer(db: psycopg.Connection[Any], version_id: int | None) -> str:

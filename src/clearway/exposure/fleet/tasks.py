@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
+from clearway.directives.kept import begun
+from clearway.store import jobs
 from clearway.store.jobs import Loop
 
 from . import follow, marked, ruling, stated
@@ -60,6 +62,7 @@ def new_day(job: Job, args: Mapping[str, Any]) -> None:
     """What a new day alone changes."""
     with job.owner() as db:
         follow.tick(db, _today())
+        begun.begin(db, _today())
         ruling.note(db, _today())
 
 
@@ -72,6 +75,25 @@ def date_ruled(job: Job, args: Mapping[str, Any]) -> None:
                 return
         done += 1
         job.progress(done, None, "dating by the version that governs")
+
+
+class Dating:
+    """Dates by what governs since, and asks for the work of each new day: a home that was off at midnight has its day.
+
+    Who takes over the loop asks anew; the work of a day that is done finds nothing.
+    """
+
+    def __init__(self) -> None:
+        self._day: date | None = None
+
+    def __call__(self, connect: Connect) -> None:
+        """The day's work once a day, then some of the dating."""
+        day = _today()
+        if day != self._day:
+            with connect() as db:
+                jobs.defer(db, "fleet.day", {}, lock="fleet.day", once="fleet.day")
+            self._day = day
+        date_at_once(connect)
 
 
 def date_at_once(connect: Connect) -> None:
@@ -122,7 +144,7 @@ class Stating:
             table.close()
 
 
-def _today() -> Any:
+def _today() -> date:
     return datetime.now(UTC).date()
 
 
@@ -131,7 +153,7 @@ def _tasks() -> dict[str, Any]:
 
     return {
         "fleet.pending": Spec(match_pending, cron="* * * * *"),
-        "fleet.day": Spec(new_day, cron="5 0 * * *"),
+        "fleet.day": Spec(new_day),
         "fleet.dates": Spec(date_ruled, cron="* * * * *"),
     }
 
@@ -150,5 +172,5 @@ def loops(home: Path, url: str) -> dict[str, Loop]:
     """Following the table of this home, where somebody takes advisories in, and the directives that are issued."""
     return {
         "fleet.follow": Loop("", LOOK_S, Following(home)),
-        "fleet.dates": Loop(ruling.CHANNEL, 60.0, date_at_once),
+        "fleet.dates": Loop(ruling.CHANNEL, 60.0, Dating()),
     }
