@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ class MemoryLog:
         self.key = key
         self.origin = origin
         self.opened: list[Opening] = []
+        self.shown: list[tuple[int, Opening]] | None = None  # what is shown of them, where not all
         self.leaves: list[bytes] = []  # as they stand in bundles
         self.tiles: dict[Tile, bytes] = {}
         self.checkpoints: list[Note] = []
@@ -85,6 +87,31 @@ class MemoryLog:
         self.opened[at] = Opening(self.opened[at].entry, header, salts[0], content, salts[1])
         self.leaves[at] = bundled([leaf_of(header_hash(salts[0], header), content_hash(salts[1], content))])
 
+    def erase(self, at: int, *parts: str, hashes: bool = True) -> int:
+        """One more entry, which says that parts of the one at leaf `at` were erased, and the parts gone; its leaf."""
+        one = self.opened[at]
+        assert one.header is not None
+        assert one.content is not None
+        assert one.header_salt is not None
+        assert one.content_salt is not None
+        digests = {
+            "header": header_hash(one.header_salt, one.header).hex(),
+            "content": content_hash(one.content_salt, one.content).hex(),
+        }
+        said: dict[str, object] = {"entry": one.entry, "parts": list(parts), "reason": "asked for"}
+        if hashes:
+            said["hashes"] = {part: digests[part] for part in parts}
+        self.append(f'{{"act":"ledger.erased","subject":"entry/{one.entry}"}}', json.dumps(said))
+        self.sign()
+        self.hide(at, *parts)
+        return self.size - 1
+
+    def hide(self, at: int, *parts: str) -> None:
+        """Shows these parts of the entry at leaf `at` no more."""
+        one = self.opened[at]
+        gone = {name: None for part in parts for name in (part, f"{part}_salt")}
+        self.opened[at] = Opening(**({name: getattr(one, name) for name in one.__struct_fields__} | gone))
+
     def append(self, header: str, content: str) -> None:
         """One more entry, with its place in the tree, not signed yet."""
         salts = [secrets.token_bytes(32) for _ in range(2)]
@@ -128,6 +155,11 @@ class MemoryLog:
 
     # verify.Source
 
+    whole = False
+
+    def waiting(self) -> Iterator[tuple[Opening, bytes]]:
+        return iter(())
+
     def notes(self) -> list[str]:
         return [note.render() for note in self.checkpoints]
 
@@ -148,8 +180,10 @@ class MemoryLog:
             part = slice(index * WIDTH, min(size, (index + 1) * WIDTH))
             bundle = b"".join(self.leaves[part])
             tile = self.tiles.get(Tile(0, index), b"")
+            shown = enumerate(self.opened) if self.shown is None else self.shown
+            openings = [(at - part.start, one) for at, one in shown if part.start <= at < part.stop]
             if bundle or tile:
-                yield Chunk(bundle=bundle, tile=tile, openings=list(enumerate(self.opened[part])))
+                yield Chunk(bundle=bundle, tile=tile, openings=openings)
 
     def prove(self, old: int, size: int) -> list[bytes]:
         return t.hashes(t.consistency_ranges(old, size), self.tiles)

@@ -124,7 +124,8 @@ def erase(db: Connection, entry: int, parts: Iterable[Part], reason: str) -> int
     if not wanted or not set(wanted) <= {"header", "content"} or not reason.strip():
         raise UsageError("nothing to erase, or no reason", mend="name header or content, and say why")
     row = db.execute(
-        "select aud, act is not null, content is not null, act from clearway.log_entry where entry = %s for update",
+        "select aud, act is not null, content is not null, act, encode(header_hash, 'hex'), "
+        "encode(content_hash, 'hex') from clearway.log_entry where entry = %s for update",
         (entry,),
     ).fetchone()
     there = {} if row is None else {"header": row[1], "content": row[2]}
@@ -136,9 +137,10 @@ def erase(db: Connection, entry: int, parts: Iterable[Part], reason: str) -> int
             where=f"entry/{entry}",
             mend="it stays; leave out of a reason what should not be read for ever",
         )
-    told = append(
-        db, ERASED, f"entry/{entry}", {"entry": entry, "parts": wanted, "reason": reason}, aud=row[0]
-    )
+    # The tree knows no numbers of entries: the hashes bind what this says to one leaf.
+    hashes = {part: row[4 + ("header", "content").index(part)] for part in wanted}
+    said = {"entry": entry, "parts": wanted, "hashes": hashes, "reason": reason}
+    told = append(db, ERASED, f"entry/{entry}", said, aud=row[0])
     if "header" in wanted:
         db.execute(
             "update clearway.log_entry set actor = null, credential = null, act = null, subject = null, at = null, "

@@ -136,6 +136,10 @@ class Bundle:
                     f"this is no exported log: {what}", where=self._place, mend=_EXPORTED
                 ) from None
             self._names = {info.filename: info for info in self._zip.infolist()}
+            if len(self._names) != len(self._zip.infolist()):
+                raise InputError(
+                    "this is no exported log: a name is in it twice", where=self._place, mend=_EXPORTED
+                )
         self.manifest = self._manifest()
 
     def close(self) -> None:
@@ -154,6 +158,14 @@ class Bundle:
             for n in (*names, "checkpoint")
             if n in self._names
         ]
+
+    @property
+    def whole(self) -> bool:
+        """It may hold as little as whoever made it likes: whether all is wanted is the reader's to say."""
+        return False
+
+    def waiting(self) -> Iterator[tuple[Opening, bytes]]:
+        return iter(())
 
     def keys(self) -> list[LogKey]:
         return list(self.manifest.keys)

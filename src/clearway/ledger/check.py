@@ -15,10 +15,9 @@ from clearway.records.text import plain
 from . import verify as v
 from .bundle import Bundle
 from .checkpoint import of_note
-from .merkle import EMPTY_ROOT
 from .note import MAX_BYTES, Note, SigningKey, VerifierKey, parse, parse_key
 from .seen import HEAD, MOST_BYTES, Seen, Sight, seen
-from .verify_report import Report, Witnessed, text_of
+from .verify_report import Report, Witnessed
 
 MAX_SEEN = max(4 * MAX_BYTES, MOST_BYTES)
 Progress = Callable[[int, int], None] | None
@@ -71,10 +70,11 @@ def verify_home(
     own = SigningKey.parse(read_file(str(file)).decode("utf-8", "replace")).public if file.exists() else None
     never = unsigned and not (pinned or vouching or own or (home / FOLDER / SIGNED).exists())
     with opened(home) as log, snapshot(log.db):
+        source = Stored(log.db, whole=True)
         if never and is_untouched(log.db):
-            return Report(ok=True, size=0, root=text_of(EMPTY_ROOT), first_bad=None, pending=pending(log.db))
+            return v.unsigned(source, pending(log.db))
         return v.verify(
-            Stored(log.db, whole=True),
+            source,
             key=pinned,
             own=own,
             signed_here=all_seen(home / FOLDER) if continues else None,
@@ -169,14 +169,16 @@ def show(report: Report, out: TextIO) -> None:
     out.write(f"  root {report.root}\n")
     out.write(
         f"  checked: {report.size:,} leaves, every tile, {report.checkpoints:,} signed roots; of the entries' parts "
-        f"{report.opened:,} shown and matching, {report.closed:,} withheld or erased\n"
+        f"{report.opened:,} shown and matching, {report.erased:,} erased, as an entry says, "
+        f"{report.closed - report.erased:,} withheld\n"
     )
     if report.pending:
         out.write(f"  {report.pending:,} entries are acknowledged and wait for their place\n")
     if report.withheld and report.opened:
         some = ", ".join(f"{leaf:,}" for leaf in report.withheld[:5])
         out.write(
-            f"  withheld without an entry that says why: leaf {some}{' …' if len(report.withheld) > 5 else ''}\n"
+            f"  withheld, and no entry shown says that it was erased: leaf {some}"
+            f"{' …' if len(report.withheld) > 5 else ''}\n"
         )
     for epoch in report.epochs:
         out.write(

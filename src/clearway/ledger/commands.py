@@ -46,7 +46,7 @@ def add_commands(
     )  # fmt: skip
     verify.add_argument(
         "--complete", action="store_true",
-        help="nothing may be withheld but what an entry says was erased (for a bundle exported with --opened)",
+        help="every part must be there, or an entry says that exactly it was erased (a file exported with --opened)",
     )  # fmt: skip
     proof = add("proof", "the proof that an entry is in the log, or the check of one", run_proof)
     proof.add_argument("entry", metavar="ENTRY", help="its number; with --check, the file of a proof")

@@ -25,25 +25,19 @@ _TILES_AT_ONCE = 32
 _OPENINGS = """
 select l.leaf, l.entry, e.entry is not null,
     case when e.act is not null then clearway.log_header(e.act, e.actor, e.at, e.credential, e.subject) end,
-    e.header_salt, e.content, e.content_salt, e.header_hash || e.content_hash,
-    case when e.act is null or e.content is null then exists (
-        select from unnest(array[case when e.act is null then coalesce(e.header_erased, 0) end,
-            case when e.content is null then coalesce(e.content_erased, 0) end]) told
-        where told is not null and not exists (select from clearway.log_entry x where x.entry = told
-            and x.act = 'ledger.erased' and x.subject = 'entry/' || e.entry)) else false end
+    e.header_salt, e.content, e.content_salt, e.header_hash || e.content_hash
 from clearway.log_leaf l left join clearway.log_entry e using (entry)
 where l.leaf >= %s and l.leaf < %s order by l.leaf
 """
-# A part that is gone has an entry that says who took it, and why.
-_UNEXPLAINED = """
-select e.entry from clearway.log_entry e where exists (
-    select from unnest(array[case when e.act is null then coalesce(e.header_erased, 0) end,
-        case when e.content is null then coalesce(e.content_erased, 0) end]) told
-    where told is not null and not exists (select from clearway.log_entry x where x.entry = told
-        and x.act = 'ledger.erased' and x.subject = 'entry/' || e.entry))
-    and (e.act is null or e.content is null)
-    and not exists (select from clearway.log_leaf l where l.entry = e.entry)  -- one with a leaf is told of there
-order by e.entry limit 10
+# An erasure counts as soon as it is committed, and the entry that says so may wait for its place.
+_WAITING = """
+select e.entry,
+    case when e.act is not null then clearway.log_header(e.act, e.actor, e.at, e.credential, e.subject) end,
+    e.header_salt, e.content, e.content_salt, e.header_hash || e.content_hash
+from clearway.log_entry e, clearway.log_state s
+where (e.act is null or e.content is null or e.act = 'ledger.erased')
+    and not exists (select from clearway.log_leaf l where l.entry = e.entry)
+order by e.entry
 """
 _UNPLACED = """
 select e.entry from clearway.log_entry e, clearway.log_state s
@@ -62,7 +56,7 @@ class Stored:
 
     def __init__(self, db: Connection, *, whole: bool, opened: bool = True) -> None:
         self._db = db
-        self._whole = whole
+        self.whole = whole
         self._opened = opened
 
     def notes(self) -> list[str]:
@@ -75,17 +69,20 @@ class Stored:
         return [epoch for epoch, _ in tree.epochs(self._db)]
 
     def elsewhere(self) -> list[str]:
-        if not self._whole:
+        if not self.whole:
             return []
-        erased = [e for (e,) in self._db.execute(_UNEXPLAINED)]
         unplaced = [e for (e,) in self._db.execute(_UNPLACED)]
         state = tree.head(self._db)
         newest = tree.newest(self._db)
-        found = [f"entry {e} is erased, and no entry says why" for e in erased]
-        found += [f"entry {e} was put in later, where the tree has no place for it" for e in unplaced]
+        found = [f"entry {e} was put in later, where the tree has no place for it" for e in unplaced]
         if state.size != (newest[0].size if newest else 0):
             found.append(f"the log says {state.size} entries, and its newest checkpoint another number")
         return found
+
+    def waiting(self) -> Iterator[tuple[Opening, bytes]]:
+        if self.whole and self._opened:
+            for entry, *parts, both in self._db.execute(_WAITING, binary=True):
+                yield Opening(entry, *parts), both
 
     def tile(self, tile: Tile) -> bytes:
         return tree.read_tiles(self._db, [tile]).get(tile, b"")
@@ -116,7 +113,7 @@ class Stored:
         }
         start, end = here.start * WIDTH, min(size, here.stop * WIDTH)
         expected = start
-        for leaf, entry, there, header, header_salt, content, content_salt, both, untold in self._db.execute(
+        for leaf, entry, there, header, header_salt, content, content_salt, both in self._db.execute(
             _OPENINGS, (start, end), binary=True
         ):
             for gone in range(expected, leaf):
@@ -125,11 +122,9 @@ class Stored:
             openings, problems = found[leaf // WIDTH]
             at = leaf % WIDTH
             if not there:
-                if self._whole:
+                if self.whole:
                     problems.append((at, f"entry {entry} is gone"))
                 continue
-            if untold and self._whole:
-                problems.append((at, f"entry {entry} is erased, and no entry says why"))
             inside = at * STRIDE + STRIDE - 64
             if both != rows.get(Tile(ENTRIES, leaf // WIDTH), b"")[inside : inside + 64]:
                 problems.append((at, f"the hashes of entry {entry} were changed"))

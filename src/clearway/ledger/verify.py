@@ -17,15 +17,18 @@ from collections.abc import Callable, Iterable, Sequence
 from clearway.records.errors import InputError, IntegrityError
 
 from .checkpoint import Checkpoint, Epoch, of_note
+from .leaf import opens
 from .log_keys import followed, leading_to
 from .merkle import EMPTY_ROOT
 from .note import Note, VerifierKey, parse, parse_key, verified
 from .seen import Seen, Sight, given_up
+from .verify_closed import Settled, Unshown, beyond
 from .verify_report import Report, Source, Witnessed, text_of
 from .verify_seen import Copy, copy_of, restarts
 from .verify_tree import Problems, TreeWalk
 
 _SHOWN = 20  # reasons; a log that is wrong throughout needs no more
+_NAMED = 5  # of the parts that are withheld
 _BEYOND = 4  # sights of more than the log has signed that are tried: each is a walk over all leaves
 Witness = VerifierKey | Note | Seen
 
@@ -48,14 +51,31 @@ def verify(
     `pinned` says so. A key that came after others is taken too: what the others have signed is then proved by the
     checkpoints that it has signed since. `own` is the key that signs where the caller is: the holder must know it.
     `last` is what was signed there last, and `signed_here` what was before: the log must begin with them, but for what
-    an epoch says that it gave up. With `complete`, a part that is closed must be explained by an entry that says that
-    it was erased. A witness is its key (a checkpoint must bear its co-signature), its own copy of a checkpoint, or all
-    that it has seen (the log must begin with each, as with `last`). `progress` is told leaves done and in all.
+    an epoch says that it gave up. With `complete`, and always where the source has the whole log, nothing may be
+    withheld: every part is shown, or an entry that is shown says that exactly this one was erased (`verify_closed`).
+    A witness is its key (a checkpoint must bear its co-signature), its own copy of a checkpoint, or all that it has
+    seen (the log must begin with each, as with `last`). `progress` is told leaves done and in all.
     """
     home = signed_here
     if last is not None and last.size:
         home = (home or Seen(origin=last.origin, name="", sights=())).also(Sight.of(last))
     return _Verifier(source, key, own, home, complete, list(witnesses), progress).run(pending)
+
+
+def unsigned(source: Source, pending: int) -> Report:
+    """The report on a log of which nothing was ever placed or signed: right where what waits is whole."""
+    problems = Problems()
+    settled(source, Unshown(), problems, complete=True)
+    for said in source.elsewhere():
+        problems.add(-1, said)
+    return Report(
+        ok=not problems.found,
+        size=0,
+        root=text_of(EMPTY_ROOT),
+        first_bad=None,
+        reasons=tuple(text for _, text in problems.found[:_SHOWN]),
+        pending=pending,
+    )
 
 
 class _Verifier:
@@ -73,7 +93,7 @@ class _Verifier:
         self.key = key
         self.own = own
         self.home = copy_of(home) if home else None
-        self.complete = complete
+        self.complete = complete or source.whole
         self.witnesses = witnesses
         self.copies = [copy_of(w) for w in witnesses if not isinstance(w, VerifierKey)]
         self.ancestors: list[VerifierKey] = []
@@ -105,16 +125,11 @@ class _Verifier:
         self.walk.check(size, {s for s, _, _ in known})
         agreed = self._compare(known)
         found = self._witnesses(signed)
+        closed = settled(self.source, self.walk.unshown, self.problems, complete=self.complete)
         for epoch in chain:
-            self._check_told(epoch)
+            self._check_told(epoch, closed)
         for said in self.source.elsewhere():
             self.problems.add(-1, said)
-        withheld = [leaf for leaf, entry in self.walk.closed_at.items() if entry not in self.walk.erased]
-        if self.complete:
-            for leaf in withheld:
-                self.problems.add(
-                    leaf, f"leaf {leaf}: a part is withheld, and no entry says that it was erased"
-                )
         leaves = [leaf for leaf, _ in self.problems.found if leaf >= 0]
         order = sorted(self.problems.found, key=lambda p: (p[0] < 0, p[0]))
         return Report(
@@ -131,8 +146,9 @@ class _Verifier:
             checkpoints=agreed,
             older=len({c.size for c in before if self.walk.roots.get(c.size) == c.root}),
             opened=self.walk.opened,
-            closed=self.walk.closed,
-            withheld=tuple(withheld[:_SHOWN]),
+            closed=self.walk.unshown.parts,
+            erased=closed.erased,
+            withheld=closed.leaves[:_SHOWN],
             pending=pending,
         )
 
@@ -215,11 +231,11 @@ class _Verifier:
         for number in sorted(odd):
             self.problems.add(-1, f"a checkpoint names epoch {number} otherwise than the log")
 
-    def _check_told(self, epoch: Epoch) -> None:
-        """Where the entry that tells of a restart is shown, it has the same numbers."""
+    def _check_told(self, epoch: Epoch, closed: Settled) -> None:
+        """Where the entry that tells of a restart is shown, it has the same numbers; it is shown, or withheld."""
         numbers = (epoch.number, epoch.old_size, epoch.old_root.hex(), epoch.kept)
         told = self.walk.epochs.get(epoch.number)
-        if told is None and not self.walk.closed and self.walk.opened:
+        if told is None and self.walk.opened and not closed.withheld:
             self.problems.add(-1, f"no entry tells of epoch {epoch.number}")
         elif told is not None and numbers not in told:
             self.problems.add(-1, f"the entry that tells of epoch {epoch.number} has other numbers")
@@ -265,6 +281,28 @@ class _Verifier:
         return Witnessed(
             name=key.name, size=size, root=text_of(root), time=when, ok=ok, proved=size if ok else 0
         )
+
+
+def settled(source: Source, unshown: Unshown, problems: Problems, *, complete: bool) -> Settled:
+    """What of the log is not shown, with what waits for its place; it is a problem where all must be there."""
+    for opening, hashes in source.waiting():
+        wrong = opens(opening, hashes)
+        if wrong:
+            problems.add(
+                -1, f"the {wrong} of entry {opening.entry}, which waits for its place, is not what was logged"
+            )
+        unshown.closed(-1, opening, hashes)
+        if not wrong:
+            unshown.says(opening)
+    found = unshown.settled()
+    if complete:
+        for one in found.first[:_NAMED]:
+            problems.add(one.leaf, one.text())
+        if found.withheld > _NAMED:
+            problems.add(-1, f"{found.withheld:,} headers and contents in all are not there")
+        if unshown.too_many:
+            problems.add(-1, beyond())
+    return found
 
 
 def _signers(note: Note, keys: list[VerifierKey]) -> list[VerifierKey]:

@@ -27,6 +27,11 @@ class Chunk(Struct, frozen=True, kw_only=True):
 class Source(Protocol):
     """What holds a log."""
 
+    @property
+    def whole(self) -> bool:
+        """Whether it has all that there is of the log: then a part that it does not show is wrong, and not withheld."""
+        ...
+
     def notes(self) -> list[str]:
         """The checkpoints, in any order."""
         ...
@@ -45,6 +50,10 @@ class Source(Protocol):
 
     def epochs(self) -> list[Epoch]:
         """The restarts, oldest first."""
+        ...
+
+    def waiting(self) -> Iterator[tuple[Opening, bytes]]:
+        """Of the entries without a leaf yet, those that say of an erasure or lack a part, each with its two hashes."""
         ...
 
     def elsewhere(self) -> list[str]:
@@ -94,7 +103,10 @@ class Report(Struct, frozen=True, kw_only=True):
     older: int = 0  # of them, signed by a key from before the one named, under a later one that it signed
     opened: int = 0  # parts of entries whose text was checked
     closed: int = 0  # parts that are withheld or erased: committed to, not shown
-    withheld: tuple[int, ...] = ()  # the first leaves of which a part is closed and no entry shown says why
+    erased: int = (
+        0  # of these, parts of which an entry that is shown says that they were erased; the rest is withheld
+    )
+    withheld: tuple[int, ...] = ()  # the first leaves of which a part is withheld
     pending: int = 0  # acknowledged and without a leaf yet
 
 

@@ -6,7 +6,6 @@ what is opened of an entry against its leaf.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from clearway.records.errors import IntegrityError
@@ -14,11 +13,10 @@ from clearway.records.errors import IntegrityError
 from .leaf import STRIDE, Opening, leaf_hashes, opens
 from .merkle import EMPTY_ROOT, HASH_BYTES, fold, join, node_hash, perfect
 from .tiles import HEIGHT, WIDTH, Tile
+from .verify_closed import Unshown
 from .verify_report import Chunk, Source, numbers_of
 
-_ERASED = re.compile(r'"entry/([0-9]{1,18})"')
 _EPOCH = '"act":"ledger.epoch_opened"'
-_CLOSED = 100_000  # closed leaves that are remembered
 _MOST = 10_000  # problems that are kept
 _ROW = WIDTH * HASH_BYTES
 
@@ -36,7 +34,7 @@ class Problems:
 
 
 class TreeWalk:
-    """One walk over the leaves of `source`: `roots` by size, how many parts were `opened`, and which are closed."""
+    """One walk over the leaves of `source`: `roots` by size, how many parts were `opened`, and what is `unshown`."""
 
     def __init__(
         self, source: Source, problems: Problems, progress: Callable[[int, int], None] | None
@@ -46,10 +44,7 @@ class TreeWalk:
         self.progress = progress
         self.roots: dict[int, bytes] = {0: EMPTY_ROOT}
         self.opened = 0
-        self.closed = 0
-        # Leaf to entry, of those that are closed (0: the entry is not told).
-        self.closed_at: dict[int, int] = {}
-        self.erased: set[int] = set()  # entries that an entry says are erased
+        self.unshown = Unshown()
         # The numbers that shown entries tell of each restart, by its own.
         self.epochs: dict[int, set[tuple[int, int, str, int]]] = {}
 
@@ -123,9 +118,14 @@ class TreeWalk:
             self.problems.add(first + at, f"leaf {first + at} is missing or malformed")
         for at, text in chunk.problems:
             self.problems.add(first + at, f"leaf {first + at}: {text}")
+        opened: dict[int, Opening] = {}
         for at, opening in chunk.openings:
             if at >= wide:
                 continue  # beyond the tree: its checkpoint is gone
+            if at in opened:
+                self.problems.add(first + at, f"leaf {first + at} is opened twice")
+                continue
+            opened[at] = opening
             start = at * STRIDE + STRIDE - 64
             wrong = opens(opening, bundle[start : start + 64])
             if wrong:
@@ -133,33 +133,21 @@ class TreeWalk:
                     first + at,
                     f"leaf {first + at}: the {wrong} of entry {opening.entry} is not what was logged",
                 )
-            self.opened += (opening.header is not None) + (opening.content is not None)
-            if not wrong and opening.header is not None and "ledger.erased" in opening.header:
-                told = _ERASED.search(opening.header)
-                if told:
-                    self.erased.add(int(told[1]))
-            if not wrong and opening.header is not None and _EPOCH in opening.header:
-                self._note_epoch(opening)
-        self._note_closed(first, wide, chunk)
+            shown = (opening.header is not None) + (opening.content is not None)
+            self.opened += shown
+            if shown < 2:
+                self.unshown.closed(first + at, opening, bundle[start : start + 64])
+            if not wrong and opening.header is not None:
+                self.unshown.says(opening)
+                if _EPOCH in opening.header:
+                    self._note_epoch(opening)
+        self.unshown.unopened(first, wide, opened)
         return hashes
 
     def _note_epoch(self, opening: Opening) -> None:
         numbers = numbers_of(opening.content or "")
         if numbers is not None:
             self.epochs.setdefault(numbers[0], set()).add(numbers)
-
-    def _note_closed(self, first: int, wide: int, chunk: Chunk) -> None:
-        """Counts the parts that are not shown, and takes note of where."""
-        shown = {
-            at: (o.header is not None) + (o.content is not None) for at, o in chunk.openings if at < wide
-        }
-        closed = 2 * wide - sum(shown.values())
-        self.closed += closed
-        if closed and chunk.openings and len(self.closed_at) < _CLOSED:
-            entries = {at: o.entry for at, o in chunk.openings}
-            for at in range(wide):
-                if shown.get(at, 0) < 2:
-                    self.closed_at[first + at] = entries.get(at, 0)
 
     def _row(self, rows: list[bytearray], level: int, top: bytes, index: int) -> None:
         """Adds the root of the full tile (`level`, `index`) to the row above, which is checked when it is full."""

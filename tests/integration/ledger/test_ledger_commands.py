@@ -96,6 +96,27 @@ def test_an_exported_log_is_verified_without_database_and_driver(
     assert (elsewhere / "hashes.zip").stat().st_size < (elsewhere / "opened.zip").stat().st_size
 
 
+def test_complete_is_for_a_file_that_shows_all_and_for_the_database(
+    log_home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import zipfile
+
+    for name, more in (("hashes.zip", ()), ("opened.zip", ("--opened",))):
+        assert run(log_home, capfd, "export", tmp_path / name, *more)[0] == 0
+    with zipfile.ZipFile(tmp_path / "opened.zip") as old, zipfile.ZipFile(tmp_path / "less.zip", "w") as new:
+        for info in old.infolist():
+            if info.filename != "opened/000":
+                new.writestr(info, old.read(info))
+    assert run(log_home, capfd, "verify", "--complete")[0] == 0
+    assert run(log_home, capfd, "verify", tmp_path / "opened.zip", "--complete")[0] == 0
+    for name, closed in (("hashes.zip", None), ("less.zip", 512)):
+        code, report, _ = run(log_home, capfd, "verify", tmp_path / name, "--complete", "--json")
+        validated("ledger-verify", report)
+        assert (code, report["first_bad"]) == (9, 0)
+        code, report, _ = run(log_home, capfd, "verify", tmp_path / name, "--json")
+        assert (code, report["closed"]) == (0, closed or 2 * report["size"])
+
+
 def test_a_spoilt_export_is_exit_code_9_with_the_first_bad_leaf(
     log_home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,6 +26,7 @@ from intake_world import drop_database, new_database
 
 Db = psycopg.Connection[Any]
 LEAF = 300
+NO_HEADER = "header_salt = null, act = null, actor = null, credential = null, subject = null, at = null"
 SIZE = 601  # with the entry that tells of the key
 
 
@@ -152,21 +153,24 @@ def test_an_entry_erased_without_a_word_is_found(db: Db) -> None:
         )
         found = report(db)
         assert (found.ok, found.first_bad) == (False, LEAF)
-        assert f"leaf {LEAF}: entry {entry} is erased, and no entry says why" in found.reasons
+        assert (
+            f"leaf {LEAF}: the content of entry {entry} is not there, and no entry says that it was erased"
+            in found.reasons
+        )
 
 
 @pytest.mark.parametrize(
-    "part",
-    ["content = null, content_salt = null",
-     "header_salt = null, act = null, actor = null, credential = null, subject = null, at = null"],
-    ids=["content", "header"],
-)  # fmt: skip
-def test_an_erasure_that_leaves_no_mark_is_found_at_its_leaf(db: Db, part: str) -> None:
+    ("part", "gone"),
+    [("content", "content = null, content_salt = null"), ("header", NO_HEADER)],
+)
+def test_an_erasure_that_leaves_no_mark_is_found_at_its_leaf(db: Db, part: str, gone: str) -> None:
     entry = entry_of(db, LEAF)
-    db.execute(f"update clearway.log_entry set {part} where entry = %s".encode(), (entry,))
+    db.execute(f"update clearway.log_entry set {gone} where entry = %s".encode(), (entry,))
     found = report(db)
     assert (found.ok, found.first_bad) == (False, LEAF)
-    assert f"leaf {LEAF}: entry {entry} is erased, and no entry says why" in found.reasons
+    assert (
+        f"the {part} of entry {entry} is not there, and no entry says that it was erased" in found.reasons[0]
+    )
 
 
 def test_the_word_for_one_erasure_does_not_do_for_another(db: Db) -> None:
@@ -179,7 +183,80 @@ def test_the_word_for_one_erasure_does_not_do_for_another(db: Db) -> None:
     )
     found = report(db)
     assert found.first_bad == LEAF + 1
-    assert f"leaf {LEAF + 1}: entry {other} is erased, and no entry says why" in found.reasons
+    assert f"the content of entry {other} is not there" in found.reasons[0]
+
+
+def test_the_word_for_one_part_does_not_do_for_the_other(db: Db, tmp_path: Path) -> None:
+    entry = entry_of(db, LEAF)
+    told = erase(db, entry, ["content"], "asked for")
+    db.execute(
+        f"update clearway.log_entry set {NO_HEADER}, header_erased = %s where entry = %s".encode(),
+        (told, entry),
+    )
+    found = report(db)
+    assert (found.ok, found.first_bad, found.erased) == (False, LEAF, 1)
+    assert f"the header of entry {entry} is not there" in found.reasons[0]
+
+
+def test_an_entry_that_waits_for_its_place_is_erased_by_a_word_too(db: Db) -> None:
+    entry = append(db, "asset.added", "asset/waits", {"n": 1}, aud=0)
+    assert report(db).ok
+    db.execute("savepoint before")
+    db.execute("update clearway.log_entry set content = null, content_salt = null where entry = %s", (entry,))
+    found = report(db)
+    assert (found.ok, found.first_bad) == (False, None)
+    assert f"the content of entry {entry} is not there" in found.reasons[0]
+    db.execute("rollback to savepoint before")
+    erase(db, entry, ["content"], "asked for")
+    assert report(db).ok
+    db.execute("update clearway.log_entry set subject = 'asset/other' where entry = %s", (entry,))
+    assert (
+        f"the header of entry {entry}, which waits for its place, is not what was logged"
+        in report(db).reasons
+    )
+
+
+NOTHING_SAYS = "an entry says first that exactly this part"
+
+
+def test_the_owners_own_statement_takes_no_part_that_no_entry_names(signed: tuple[str, Signer]) -> None:
+    with connect(signed[0]) as db:  # with the triggers
+        entry, other = entry_of(db, LEAF), entry_of(db, LEAF + 1)
+        told = erase(db, entry, ["content"], "asked for")
+        for change, which in (
+            (f"{NO_HEADER}, header_erased = {told}", entry),
+            (f"{NO_HEADER}, header_erased = {told}", other),
+            (f"content = null, content_salt = null, content_erased = {told}", other),
+            (f"content = null, content_salt = null, content_erased = {other}", other),
+            (f"content_erased = {told + 1}", entry),
+        ):
+            with pytest.raises(psycopg.DatabaseError, match=NOTHING_SAYS), db.transaction():
+                db.execute(f"update clearway.log_entry set {change} where entry = %s".encode(), (which,))
+        forged = append(
+            db, "ledger.erased", f"entry/{other}",
+            {"entry": other, "parts": ["content"], "hashes": {"content": "00" * 32}, "reason": "x"}, aud=0,
+        )  # fmt: skip
+        with pytest.raises(psycopg.DatabaseError, match=NOTHING_SAYS), db.transaction():
+            db.execute(
+                "update clearway.log_entry set content = null, content_salt = null, content_erased = %s "
+                "where entry = %s",
+                (forged, other),
+            )
+        erase(db, entry, ["header"], "that too")
+        assert report(db).ok
+        db.rollback()
+
+
+def test_an_erasure_from_before_hashes_were_told_still_counts(db: Db) -> None:
+    entry = entry_of(db, LEAF)
+    said = {"entry": entry, "parts": ["content"], "reason": "asked for"}
+    told = append(db, "ledger.erased", f"entry/{entry}", said, aud=0)
+    db.execute("set local session_replication_role = origin")
+    db.execute(
+        "update clearway.log_entry set content = null, content_salt = null, content_erased = %s where entry = %s",
+        (told, entry),
+    )
+    assert report(db).ok
 
 
 @pytest.mark.parametrize("level", [ENTRIES, 0, 1])

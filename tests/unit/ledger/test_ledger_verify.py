@@ -58,13 +58,13 @@ def test_what_is_withheld_is_named_and_only_an_entry_that_says_erased_explains_i
     found.opened[5] = Opening(6)
     assert verify(found).withheld == (5,)
     assert bad(found, complete=True).first_bad == 5
-    explained = MemoryLog.of(
-        SIZE, batches=(100, 200, 400), headers={9: '{"act":"ledger.erased","subject":"entry/6"}'}
-    )
-    explained.opened[5] = Opening(6)
-    assert verify(explained, complete=True).withheld == ()
+    explained = log()
+    explained.erase(5, "header", "content")
+    report = verify(explained, complete=True)
+    assert (report.ok, report.withheld, report.closed, report.erased) == (True, (), 2, 2)
     explained.opened[6] = Opening(7)
-    assert bad(explained, complete=True).withheld == (6,)
+    report = bad(explained, complete=True)
+    assert (report.withheld, report.closed, report.erased) == ((6,), 4, 2)
 
 
 def test_a_log_that_is_shorter_than_what_was_signed_here_is_found_without_a_witness() -> None:
