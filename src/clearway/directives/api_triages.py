@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,6 +10,7 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from clearway.access.reading import reading
 from clearway.http.acting import SIGNED_IN, acting, needs
@@ -19,22 +21,38 @@ from clearway.http.listing import Listing, paths
 from clearway.http.openapi import READ, WRITE, gives, problems_of
 from clearway.store.keyset import Column, Source
 
-from .api_parts import TEXT, Id, Slug, in_forms, sent_as
+from .api_parts import CSV, TEXT, Id, Slug, in_forms, sent_as
 from .kept import triages
 from .kept.who import now
 from .reports.remediation import as_json
+from .triage_csv import triage_csv
+from .triage_oscal import triage_oscal
 from .triage_report import TriageReport, triage_report, triage_text
 
 if TYPE_CHECKING:
+    import psycopg
     from litestar.handlers import HTTPRouteHandler
 
-IN_TEXT = in_forms(TEXT)
+    from clearway.http.cursor import Sealer
+    from clearway.http.listing import Asked, Page
+    from clearway.records.principal import Principal
+    from clearway.store.keyset import Condition
+
+IN_FORMS = in_forms(CSV, TEXT)
 Line = Annotated[str, Meta(max_length=300)]
-FormParameter = Annotated[Literal["json", "text"], QueryParameter(description="json or text")]
+FormParameter = Annotated[
+    Literal["json", "oscal", "csv", "text"], QueryParameter(description="json, oscal, csv or text")
+]
+_AS: dict[str, Callable[[TriageReport], bytes]] = {
+    "json": as_json,
+    "oscal": triage_oscal,
+    "csv": triage_csv,
+    "text": lambda report: triage_text(report).encode(),
+}
 
 
 class TriageLine(Struct, frozen=True, kw_only=True):
-    """One triage in the list."""
+    """One triage in the list. `conclusion` is "" while it is open; `flags` are what may weaken it."""
 
     id: int
     organisation: str
@@ -44,9 +62,33 @@ class TriageLine(Struct, frozen=True, kw_only=True):
     component: str
     kev_added: datetime
     opened: datetime
+    conclusion: str = ""
+    patched_first: bool = False
+    flags: tuple[str, ...] = ()
 
 
-TRIAGES = Listing(
+class Triages(Listing[TriageLine]):
+    """The list, each line with what its workbook comes to: no column of the table says that."""
+
+    def read(
+        self, db: psycopg.Connection[Any], me: Principal, asked: Asked, sealer: Sealer, *conditions: Condition
+    ) -> Page[TriageLine]:
+        """The page asked for. Raises CursorError, as every list."""
+        found = super().read(db, me, asked, sealer, *conditions)
+        books = {t.id: t.book for t in triages.these(db, [line.id for line in found.items], now=now(db))}
+        lines = (
+            replace(
+                line,
+                conclusion=books[line.id].conclusion or "",
+                patched_first=books[line.id].patched_first,
+                flags=books[line.id].flags,
+            )
+            for line in found.items
+        )
+        return replace(found, items=tuple(lines))
+
+
+TRIAGES = Triages(
     "triages",
     TriageLine,
     Source(
@@ -170,20 +212,18 @@ def handlers() -> list[HTTPRouteHandler]:
         "/triages/{triage:int}/report",
         opt=SIGNED_IN,
         sync_to_thread=True,
-        operation_class=IN_TEXT,
+        operation_class=IN_FORMS,
         summary="The triage report",
         responses=gives(TriageReport, *READ),
     )
     def report(
         request: Request[Any, Any, Any], triage: FromPath[int], form: FormParameter = "json"
     ) -> Response[bytes]:
-        """As JSON by `schemas/directive-triage.schema.json`, or as text to print."""
+        """As JSON by `schemas/directive-triage.schema.json`, as OSCAL assessment results, as CSV or as text."""
         with reading(request) as (db, _, note):
             note(f"triage/{triage}", [triages.audience_of(db, triage)])
             at = now(db)
             made = triage_report(triages.one(db, triage, now=at).book, at)
-        return sent_as(
-            as_json(made) if form == "json" else triage_text(made).encode(), form, f"triage-{triage}"
-        )
+        return sent_as(_AS[form](made), form, f"triage-{triage}")
 
     return [listing, open_triage, one, record, report]

@@ -49,6 +49,16 @@ def say_json(value: object) -> None:
     say(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
+def form_of(args: argparse.Namespace) -> str:
+    """The form that --csv, --oscal or --json asks for, "" for none of them. Raises UsageError for two at once."""
+    from clearway.records.errors import UsageError
+
+    chosen = [form for form in ("csv", "oscal", "json") if getattr(args, form, False)]
+    if len(chosen) > 1:
+        raise UsageError(f"--{chosen[0]} and --{chosen[1]} at once", mend="give one of them")
+    return chosen[0] if chosen else ""
+
+
 def read_file(path: str, most: int) -> bytes:
     """A file's bytes. Raises NotFoundError, InputError for a folder or over `most` bytes."""
     from clearway.records.errors import InputError, NotFoundError, TooLargeError

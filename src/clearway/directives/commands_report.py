@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .commands_parts import acting, day, read_file, say, say_json, today
+from .commands_parts import acting, day, form_of, read_file, say, say_json, today
 
 if TYPE_CHECKING:
     import argparse
@@ -98,16 +98,7 @@ def _kind(args: argparse.Namespace) -> Any:
 
 
 def _form(args: argparse.Namespace) -> str:
-    from clearway.records.errors import UsageError
-
-    chosen = [f for f in ("csv", "oscal") if getattr(args, f, False)]
-    if getattr(args, "json", False):
-        chosen.append("json")
-    if len(chosen) > 1:
-        raise UsageError(f"--{chosen[0]} and --{chosen[1]} at once", mend="give one of them")
-    if chosen:
-        return chosen[0]
-    return "csv" if _kind(args) in ("addresses", "lifecycle") else "text"
+    return form_of(args) or ("csv" if _kind(args) in ("addresses", "lifecycle") else "text")
 
 
 def _print(report: Report, form: str, validated: bool) -> None:

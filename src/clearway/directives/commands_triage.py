@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .commands_parts import read_file, reading, say, say_json
+from .commands_parts import form_of, read_file, reading, say, say_json
 
 if TYPE_CHECKING:
     import argparse
@@ -39,6 +39,8 @@ def add(command: Callable[[str, Callable[[argparse.Namespace], int], str], argpa
         "--evidence", metavar="FILE", default="", help="with --record: hash this file into the event"
     )
     triage.add_argument("--after", metavar="N", type=int, default=None, help="how many events you have seen")
+    triage.add_argument("--csv", action="store_true", help="the report as CSV")
+    triage.add_argument("--oscal", action="store_true", help="the report as OSCAL assessment results")
     triage.add_argument(
         "--org", metavar="SLUG", default="", help="the organisation (default: the only one you can act for)"
     )
@@ -54,6 +56,9 @@ def _triage(args: argparse.Namespace) -> int:
         raise UsageError("--open makes a new one", mend="leave out the ID")
     if args.record and args.id is None:
         raise UsageError("--record to which triage?", mend="give its ID")
+    form = form_of(args)
+    if form in ("csv", "oscal") and args.id is None and not args.open:
+        raise UsageError(f"--{form} of which triage?", mend="give its ID")
     event = _event(args) if args.record else b""
     with reading(args, "directive triage") as (db, me, note):
         now = who.now(db)  # not this machine's: what is recorded bears the database's time
@@ -74,7 +79,7 @@ def _triage(args: argparse.Namespace) -> int:
             _say_all(args, every)
             return 0
         note(f"triage/{found.id}", [triages.audience_of(db, found.id)])
-    _say_one(args, found, now)
+    _say_one(form, found, now)
     return 0
 
 
@@ -150,12 +155,20 @@ def _say_all(args: argparse.Namespace, found: Any) -> None:
         say("no triage")
 
 
-def _say_one(args: argparse.Namespace, found: Any, now: datetime) -> None:
+def _say_one(form: str, found: Any, now: datetime) -> None:
     from .triage_report import triage_report, triage_text
 
     report = triage_report(found.book, now)
-    if getattr(args, "json", False):
+    if form == "json":
         say_json(report)
+    elif form == "csv":
+        from .triage_csv import triage_csv
+
+        say(triage_csv(report).decode())
+    elif form == "oscal":
+        from .triage_oscal import triage_oscal
+
+        say(triage_oscal(report).decode())
     else:
         say(f"triage {found.id}, {found.events} events")
         say(triage_text(report))

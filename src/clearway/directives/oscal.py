@@ -11,14 +11,22 @@ from uuid import UUID, uuid5
 
 from msgspec import Struct
 
+from clearway.records.text import plain
+
 OSCAL_VERSION = "1.2.1"
 NAMESPACE = UUID("8e2a0b52-6a43-5c5e-9f3e-4f6f2a1c7d10")  # of this product's documents, chosen once
+LONGEST = 2000  # characters of one text
 NS = "urn:clearway:oscal"  # the namespace of our own properties
 
 
 def name_uuid(*parts: str) -> str:
     """The version 5 UUID of a name made of `parts`; a part may hold any text, and parts never run together."""
     return str(uuid5(NAMESPACE, "\x00".join(part.replace("\x00", "\ufffd") for part in parts)))
+
+
+def line(text: str) -> str:
+    """Text as OSCAL's single lines want it: at most 2,000 characters, nothing around them, never empty."""
+    return plain(text, LONGEST).strip() or "-"
 
 
 class _Part(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab"):
@@ -29,6 +37,13 @@ class Property(_Part, frozen=True, kw_only=True):
     name: str
     value: str
     ns: str = ""
+
+
+def props(values: dict[str, str]) -> tuple[Property, ...]:
+    """Properties of our namespace, without those that say nothing."""
+    return tuple(
+        Property(name=name, value=line(value), ns=NS) for name, value in values.items() if value.strip()
+    )
 
 
 class Party(_Part, frozen=True, kw_only=True):

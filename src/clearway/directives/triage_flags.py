@@ -99,7 +99,7 @@ def _collection(book: Workbook) -> Iterator[str]:
         if not step.collects:
             continue
         if step.state == "skipped":
-            yield f"{_short(step)}: left out: {plain(step.note, 200)}"
+            yield f"{_short(step)}: left out: {plain(step.note, 200).strip()}"
             continue
         if step.state == "done" and not volatile(book):
             kept = any(not is_empty(e) for e in book.evidence)
@@ -169,7 +169,7 @@ def _conclusions(book: Workbook) -> Iterator[str]:
     for before in book.earlier:
         yield (
             f"concluded {before.conclusion} {minute(before.concluded)}, and opened again "
-            f"{minute(before.reopened)}: {plain(before.reason, 200)}"
+            f"{minute(before.reopened)}: {plain(before.reason, 200).strip()}"
         )
     if not book.incident:
         if book.conclusion == "confirmed":

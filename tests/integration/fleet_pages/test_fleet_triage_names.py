@@ -196,3 +196,21 @@ def test_memory_that_another_assets_workbook_has_too_is_said_to_be(site: Site, g
         f"evidence mem-1: the same bytes as mem-1 in triage/{theirs['id']}, of another asset"
         in read(site, mine)["flags"]
     )
+
+
+def test_every_export_says_what_weakens_it(site: Site, gateway: str) -> None:
+    fixed(site, gateway)
+    made = ask_open(site, gateway)
+    (flag, *_) = made["book"]["flags"]
+    assert flag.startswith("patched by ")
+    path = "/api/v1/directives/triages"
+    for listed in (f"{path}.csv?flaw={FLAW}", f"{path}?flaw={FLAW}", f"/directives/triages.csv?flaw={FLAW}"):
+        assert flag in site.ask("GET", listed, site.operator, page=not listed.startswith("/api")).text, listed
+    (line,) = [
+        i for i in site.ask("GET", f"{path}.json", site.operator).json()["items"] if i["id"] == made["id"]
+    ]
+    assert (line["conclusion"], line["patched_first"]) == ("", True)
+    for form in ("json", "csv", "oscal", "text"):
+        answer = site.ask("GET", f"{path}/{made['id']}/report?form={form}", site.operator)
+        assert answer.status_code == 200
+        assert flag in " ".join(answer.text.split()), form

@@ -15,7 +15,7 @@ from clearway.records.errors import ConfigError, InputError
 from clearway.records.text import plain
 
 from ..oscal import (
-    NS,
+    LONGEST,
     OSCAL_VERSION,
     AssessmentResults,
     ControlId,
@@ -39,7 +39,9 @@ from ..oscal import (
     Role,
     Subject,
     TargetStatus,
+    line,
     name_uuid,
+    props,
 )
 from .counts import total
 from .remediation import Item, RemediationReport
@@ -48,7 +50,6 @@ from .row import AssetTags
 CONTROL = "si-2"
 STATEMENT = "si-2_smt.c"  # "install security-relevant software and firmware updates within [the time]"
 _OPEN = ("overdue", "due", "no_date")
-_TEXT = 2000
 
 
 def remediation_oscal(report: RemediationReport) -> bytes:
@@ -70,7 +71,7 @@ def remediation_oscal(report: RemediationReport) -> bytes:
         description=f"Flaws of the organisation's assets as of {report.as_of} under {under.issuer} {under.short}.",
         start=_start(report.period.first),
         end=_end(report.period.last),
-        props=_props({"policy": under.policy, "retier": under.retier, "directive-version": under.version}),
+        props=props({"policy": under.policy, "retier": under.retier, "directive-version": under.version}),
         local_definitions=LocalDefinitions(
             inventory_items=tuple(_inventory_item(asset, items[asset.id]) for asset in report.assets)
         )
@@ -88,12 +89,12 @@ def remediation_oscal(report: RemediationReport) -> bytes:
         assessment_results=AssessmentResults(
             uuid=inside,
             metadata=Metadata(
-                title=f"{_line(report.organisation_name)}: {under.short} as of {report.as_of}",
+                title=f"{line(report.organisation_name)}: {under.short} as of {report.as_of}",
                 last_modified=collected,
                 version=report.as_of.isoformat(),
                 oscal_version=OSCAL_VERSION,
                 roles=(Role(id="reporter", title="Reporting organisation"),),
-                parties=(Party(uuid=party, type="organization", name=_line(report.organisation_name)),),
+                parties=(Party(uuid=party, type="organization", name=line(report.organisation_name)),),
                 responsible_parties=(ResponsibleParty(role_id="reporter", party_uuids=(party,)),),
             ),
             import_ap=ImportAp(href=f"urn:clearway:directive:{under.id}:{under.version}"),
@@ -133,7 +134,7 @@ def _finding(report: RemediationReport, inside: str, seen: list[Observation], ri
                 state="not-satisfied" if missed else "satisfied", reason="fail" if missed else "pass"
             ),
         ),
-        props=_props({state.replace("_", "-"): str(n) for state, n in sums.items()}),
+        props=props({state.replace("_", "-"): str(n) for state, n in sums.items()}),
         related_observations=tuple(ObservationId(observation_uuid=each.uuid) for each in seen),
         related_risks=tuple(RiskId(risk_uuid=each.uuid) for each in risks),
     )
@@ -147,17 +148,17 @@ def _inventory_item(asset: AssetTags, uuid: str) -> InventoryItem:
         "exposure": asset.exposure,
         "owner": asset.owner,
     }
-    props = [Property(name="asset-id", value=_line(asset.id))]
-    if _line(asset.asset_type):
-        props.append(Property(name="asset-type", value=_line(asset.asset_type)))
+    said = [Property(name="asset-id", value=line(asset.id))]
+    if line(asset.asset_type):
+        said.append(Property(name="asset-type", value=line(asset.asset_type)))
     for address in asset.addresses:
         kind = "ipv6-address" if ":" in address else "ipv4-address"
-        props.append(Property(name=kind, value=_line(address)))
-    props += [Property(name="fqdn", value=_line(name)) for name in asset.names]
+        said.append(Property(name=kind, value=line(address)))
+    said += [Property(name="fqdn", value=line(name)) for name in asset.names]
     return InventoryItem(
         uuid=uuid,
-        description=_line(asset.name),
-        props=tuple(prop for prop in (*props, *_props(own)) if prop.value != "-"),
+        description=line(asset.name),
+        props=tuple(prop for prop in (*said, *props(own)) if prop.value != "-"),
     )
 
 
@@ -175,13 +176,13 @@ def _observation(item: Item, uuid: str, subject: str, collected: datetime) -> Ob
     }
     return Observation(
         uuid=uuid,
-        title=_line(f"{item.flaw} in {item.component}"),
-        description=plain("; ".join(item.reasons), _TEXT) or "no reasons are given",
+        title=line(f"{item.flaw} in {item.component}"),
+        description=plain("; ".join(item.reasons), LONGEST) or "no reasons are given",
         methods=("TEST",),
         types=("finding",),
         collected=collected,
         subjects=(Subject(subject_uuid=subject, type="inventory-item"),),
-        props=_props(facts),
+        props=props(facts),
     )
 
 
@@ -189,26 +190,15 @@ def _risk(item: Item, uuid: str, seen: str) -> Risk:
     gone = item.state.startswith("remediated")
     return Risk(
         uuid=uuid,
-        title=_line(f"{item.flaw} in {item.component}"),
-        description=_line(f"{item.flaw} on asset {item.asset}"),
+        title=line(f"{item.flaw} in {item.component}"),
+        description=line(f"{item.flaw} on asset {item.asset}"),
         statement=f"Tier {item.tier}"
         + (f", due {item.due}" if item.due is not None else ", without a due date"),
         status="closed" if gone else "open",
         deadline=_end(item.due) if item.due is not None else None,
-        props=_props({"status": item.status, "accepted-until": _iso(item.accepted_until)}),
+        props=props({"status": item.status, "accepted-until": _iso(item.accepted_until)}),
         related_observations=(ObservationId(observation_uuid=seen),),
     )
-
-
-def _props(values: dict[str, str]) -> tuple[Property, ...]:
-    return tuple(
-        Property(name=name, value=_line(value), ns=NS) for name, value in values.items() if value.strip()
-    )
-
-
-def _line(text: str) -> str:
-    """Text as OSCAL's single lines want it: nothing around it, never empty."""
-    return plain(text, _TEXT).strip() or "-"
 
 
 def _iso(day: date | None) -> str:

@@ -21,18 +21,26 @@ _NUMBER = re.compile(r"(?:assets?[ /#:]*)?0*([0-9]{1,9})")
 _LONGEST = 2**31 - 1
 _MOST = 20
 
-# The words are compared once for every asset of the organisation: no index knows them without their case.
+# The words are compared once for every asset of the organisation: no index knows them without their case. Theirs are
+# taken as they are kept, but for it: what is asked is spelled in each way that they may have (`_spelled`).
 _NAMED = """
-select a.asset, a.name, min(w.rank) from clearway.asset a
-cross join lateral (
-    select 1 as rank, a.name as word
-    union all select 2, i from unnest(a.identifiers) i
-    union all select 2, substr(i, position(':' in i) + 1) from unnest(a.identifiers) i
-    union all select 2, n from unnest(a.names) n
-    union all select 3, d from unnest(a.addresses) d
-    union all select 4, s.name from clearway.asset_said s where s.asset = a.asset and s.name <> a.name) w
-where a.org = %(org)s and rtrim(lower(normalize(regexp_replace(btrim(w.word), '\\s+', ' ', 'g'), NFKC)), '.') = %(word)s
-group by a.asset, a.name order by 3, 1 limit %(most)s"""
+select asset, name, min(rank) from (
+    select a.asset, a.name, 1 as rank from clearway.asset a where a.org = %(org)s and lower(a.name) = any(%(words)s)
+    union all
+    select a.asset, a.name, 2 from clearway.asset a
+    where a.org = %(org)s and exists (
+        select from unnest(a.identifiers) i
+        where lower(i) = any(%(words)s) or lower(substr(i, position(':' in i) + 1)) = any(%(words)s))
+    union all
+    select a.asset, a.name, 2 from clearway.asset a
+    where a.org = %(org)s and exists (select from unnest(a.names) n where lower(n) = any(%(words)s))
+    union all
+    select a.asset, a.name, 3 from clearway.asset a
+    where a.org = %(org)s and exists (select from unnest(a.addresses) d where lower(d) = any(%(words)s))
+    union all
+    select a.asset, a.name, 4 from clearway.asset_said s join clearway.asset a on a.asset = s.asset
+    where s.org = %(org)s and s.name <> a.name and lower(s.name) = any(%(words)s)) w
+group by asset, name order by 3, 1 limit %(most)s"""
 
 
 def key(text: str) -> str:
@@ -48,7 +56,7 @@ def named(db: psycopg.Connection[Any], org: int, text: str) -> tuple[Named, ...]
     number = int(numbered[1]) if numbered else 0
     if numbered and not word.isdigit():
         return _numbered(db, org, number)
-    rows = db.execute(_NAMED, {"org": org, "word": word, "most": _MOST}).fetchall()
+    rows = db.execute(_NAMED, {"org": org, "words": _spelled(text), "most": _MOST}).fetchall()
     if not rows:
         return _numbered(db, org, number) if numbered else ()
     return tuple(Named(asset=asset, name=name) for asset, name, rank in rows if rank == rows[0][2])
@@ -85,6 +93,12 @@ def spellings(flaw: str) -> list[str]:
     """A flaw's id as it may stand in the catalogue, whatever case it was typed in."""
     prefix, dash, rest = flaw.partition("-")
     return list(dict.fromkeys([flaw, flaw.upper(), f"{prefix.upper()}{dash}{rest.lower()}"]))
+
+
+def _spelled(text: str) -> list[str]:
+    """Every way in which the fleet may have kept a name that is typed so, in lower case."""
+    word, typed = key(text), text.strip().lower()
+    return list(dict.fromkeys((word, f"{word}.", typed)))
 
 
 def _numbered(db: psycopg.Connection[Any], org: int, number: int) -> tuple[Named, ...]:
