@@ -50,6 +50,10 @@ def flagged(
     fleet = before_evidence(book.seen, [*volatile(book), *elsewhere])
     own = _own_patch(book, elsewhere)
     said = [flag for flag in (fleet, own) if flag]
+    if elsewhere and not said and (before_evidence(book.seen, volatile(book)) or _own_patch(book, ())):
+        said = [
+            f"the volatile evidence from before the patch is another workbook's, {minute(min(t.at for t in elsewhere))}"
+        ]
     for flags in (_collection(book), _times(book, elsewhere), _items(book.evidence), _conclusions(book)):
         said += flags
     return structs.replace(book, flags=(*said, *notes), patched_first=bool(fleet or own))

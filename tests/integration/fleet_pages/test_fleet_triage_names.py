@@ -148,6 +148,19 @@ def test_what_the_fleet_does_not_know_by_name_says_where_the_flaw_is(site: Site,
     assert flag.endswith("what the fleet records there is not held against it")
     assert re.search(r"on asset/\d+ \(", flag)
     assert not [f for f in ask_open(site, gateway)["book"]["flags"] if "kept fleet" in f]
+    refused = ask_open(site, f"{gateway} in the cellar", 400, kev_added="2026-11-24T00:00:00Z")
+    assert refused["where"] == "kev_added"
+
+
+def test_a_flaw_whose_id_has_changed_is_still_the_item_of_its_open_workbook(site: Site, gateway: str) -> None:
+    made = ask_open(site, gateway)
+    with site.people.owner() as owner:
+        owner.execute("insert into clearway.flaw_redirect (old, new) values ('CVE-2025-9999', %s)", (FLAW,))
+        owner.execute("update clearway.triage set flaw = 'CVE-2025-9999' where triage = %s", (made["id"],))
+    for flaw in (FLAW, "cve-2025-9999"):
+        assert f"triage {made['id']} of it is open" in ask_open(site, gateway, 409, flaw=flaw)["detail"]
+    with site.people.owner() as owner:
+        owner.execute("delete from clearway.flaw_redirect where old = 'CVE-2025-9999'")
 
 
 def test_an_asset_that_the_fleet_gets_to_know_later_is_found_by_the_name_it_was_opened_under(

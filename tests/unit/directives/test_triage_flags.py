@@ -206,7 +206,12 @@ def test_evidence_in_another_workbook_of_the_item_counts_when_it_came_before_the
     recorded = [at(4)]
     alone = book(patched(3), hours=5, recorded=recorded)
     assert alone.patched_first
-    assert not book(patched(3), hours=5, recorded=recorded, elsewhere=[Taken(at(1), at(2))]).patched_first
+    with_theirs = book(patched(3), hours=5, recorded=recorded, elsewhere=[Taken(at(1), at(2))])
+    assert not with_theirs.patched_first
+    assert (
+        with_theirs.flags[0]
+        == "the volatile evidence from before the patch is another workbook's, 2026-12-07 01:00 UTC"
+    )
     late = book(patched(3), hours=5, recorded=recorded, elsewhere=[Taken(at(1), at(4.5))])
     assert late.flags[0].endswith("was recorded only after the patch")
 

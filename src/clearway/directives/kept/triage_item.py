@@ -8,7 +8,7 @@ before the fleet knew of the asset is found by its name when it is read.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -31,12 +31,16 @@ _SHOWN = 5
 
 
 class Item(Struct, frozen=True, kw_only=True):
-    """An item as it is kept: `asset` is "asset/17" where the fleet has it, else the caller's word."""
+    """An item as it is kept: `asset` is "asset/17" where the fleet has it, else the caller's word.
+
+    `former` are the ids that the flaw had before, under which older workbooks are about the same item.
+    """
 
     asset: str
     asset_name: str
     flaw: str
     component: str
+    former: tuple[str, ...] = ()
 
 
 def item_of(
@@ -52,14 +56,18 @@ def item_of(
         NotFoundError: "asset/N" is no asset of the organisation that the caller sees.
         InputError: the asset has no such flaw in that component, or several are called so; KEV has another day.
     """
+    as_told = Item(
+        asset=about["asset"], asset_name=about["asset_name"], flaw=about["flaw"], component=about["component"]
+    )
     fleet = _fleet(provider)
     if fleet is None:
-        return Item(**about)
+        return as_told
     found = fleet.named(db, org, about["asset"])
     if not found:
         if numbered := NUMBERED.fullmatch(about["asset"]):
             fleet.found_on(db, org, int(numbered[1]), about["flaw"])  # raises NotFoundError
-        return Item(**about)
+        _in_kev(about["flaw"], fleet.kev_day(db, about["flaw"]), kev_added)
+        return as_told
     component = ANOTHER.sub("", about["component"])
     held = [(one, _named(fleet.found_on(db, org, one.asset, about["flaw"]), component)) for one in found]
     having = [(one, rows) for one, rows in held if rows]
@@ -79,8 +87,15 @@ def item_of(
             where="component",
             mend="name one of these",
         )
-    _in_kev(rows, kev_added)
-    return Item(asset=f"asset/{one.asset}", asset_name=one.name, flaw=rows[0].flaw, component=names[0])
+    flaw = rows[0].flaw
+    _in_kev(flaw, next((f.kev for f in rows if f.kev is not None), None), kev_added)
+    return Item(
+        asset=f"asset/{one.asset}",
+        asset_name=one.name,
+        flaw=flaw,
+        component=names[0],
+        former=rows[0].former,
+    )
 
 
 def asset_of(db: psycopg.Connection[Any], org: int, text: str, provider: Provider | None) -> tuple[int, str]:
@@ -142,12 +157,11 @@ def _without(found: Sequence[Named], about: Mapping[str, str], flawed: bool) -> 
     )
 
 
-def _in_kev(rows: Sequence[Found], kev_added: datetime) -> None:
+def _in_kev(flaw: str, listed: date | None, kev_added: datetime) -> None:
     day = kev_added.astimezone(UTC).date()
-    listed = next((f.kev for f in rows if f.kev is not None), day)
-    if listed != day:
+    if listed is not None and listed != day:
         raise InputError(
-            f"KEV has {rows[0].flaw} since {listed}, not {day}", where="kev_added", mend=f"give {listed}"
+            f"KEV has {flaw} since {listed}, not {day}", where="kev_added", mend=f"give {listed}"
         )
 
 

@@ -13,13 +13,13 @@ from clearway.records.text import plain
 from ..duties import duties
 from ..triage import Subject, Workbook, apply, new
 from ..triage_events import read_event
-from .triage_item import NUMBERED, item_of, words_of
+from .triage_item import NUMBERED, Item, item_of, words_of
 from .triage_read import SELECT, alone, closely, several
 from .triage_read import Triage as Triage
 from .who import acting_in, between, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     import psycopg
@@ -69,8 +69,9 @@ def open_triage(
     new(subject, steps)
     if kev_added > now:
         raise InputError("the addition to KEV lies in the future", where="kev_added", mend="give its day")
-    values = msgspec.to_builtins(item_of(db, org.org, values, kev_added, provider))
-    for other in _same(db, org.org, values, now, provider):
+    item = item_of(db, org.org, values, kev_added, provider)
+    values = {name: getattr(item, name) for name in values}
+    for other in _same(db, org.org, item, now, provider):
         if other.book.conclusion is None:
             raise ConflictError(
                 f"triage {other.id} of it is open", where=f"triage/{other.id}", mend="go on with that"
@@ -104,26 +105,24 @@ def open_triage(
 
 
 def _same(
-    db: psycopg.Connection[Any],
-    org: int,
-    about: Mapping[str, str],
-    now: datetime,
-    provider: Provider | None,
+    db: psycopg.Connection[Any], org: int, item: Item, now: datetime, provider: Provider | None
 ) -> tuple[Triage, ...]:
     """The triages of one asset, flaw and component; who opens another waits until this transaction ends.
 
-    One that was opened under a name of the asset before the fleet had it is of the same asset.
+    One that was opened under a name of the asset before the fleet had it is of the same asset, and one under an id that
+    the flaw had before of the same flaw.
     """
-    item = "\n".join(
-        ("clearway triage", str(org), *(about[k].lower() for k in ("asset", "flaw", "component")))
+    lock = "\n".join(
+        ("clearway triage", str(org), *(w.lower() for w in (item.asset, item.flaw, item.component)))
     )
-    db.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (item,))
-    numbered = NUMBERED.fullmatch(about["asset"])
-    words = words_of(db, int(numbered[1]), provider) if numbered else {about["asset"].lower()}
+    db.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (lock,))
+    numbered = NUMBERED.fullmatch(item.asset)
+    words = words_of(db, int(numbered[1]), provider) if numbered else {item.asset.lower()}
+    flaws = [flaw.lower() for flaw in (item.flaw, *item.former)]
     rows = db.execute(
-        f"""{SELECT} where t.org = %s and lower(t.asset) = any(%s) and lower(t.flaw) = lower(%s)
+        f"""{SELECT} where t.org = %s and lower(t.asset) = any(%s) and lower(t.flaw) = any(%s)
         and lower(t.component) = lower(%s) order by t.triage desc limit 100""",
-        (org, sorted(words), about["flaw"], about["component"]),
+        (org, sorted(words), flaws, item.component),
     ).fetchall()
     return several(db, rows, now, provider)
 

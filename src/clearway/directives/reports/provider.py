@@ -35,13 +35,14 @@ class Chosen(Struct, frozen=True, kw_only=True):
 class Found(Struct, frozen=True, kw_only=True):
     """One flaw in one component of an asset: every name that the component is shown by, and its day in KEV.
 
-    `component` is the name that reports give it, `flaw` the id that the flaw has now.
+    `component` is the name that reports give it, `flaw` the id that the flaw has now, `former` those that it had.
     """
 
     component: str
     components: tuple[str, ...]
     flaw: str
     kev: date | None
+    former: tuple[str, ...] = ()
 
 
 class Named(Struct, frozen=True, kw_only=True):
@@ -93,6 +94,10 @@ class Provider(Protocol):
 
     def words(self, db: psycopg.Connection[Any], assets: Sequence[int]) -> Mapping[int, frozenset[str]]:
         """Everything that these assets are or were called, in lower case, of those that the caller sees."""
+        ...
+
+    def kev_day(self, db: psycopg.Connection[Any], flaw: str) -> date | None:
+        """The day that a flaw, by any of its ids and whatever their case, was added to KEV; None where it was not."""
         ...
 
     def with_flaw(self, db: psycopg.Connection[Any], org: int, flaw: str) -> tuple[Named, ...]:

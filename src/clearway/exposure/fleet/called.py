@@ -14,6 +14,7 @@ from clearway.directives.reports.provider import Named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     import psycopg
 
@@ -87,6 +88,16 @@ def with_flaw(db: psycopg.Connection[Any], org: int, flaw: str) -> tuple[Named, 
         {"org": org, "ids": spellings(flaw), "most": _MOST},
     )
     return tuple(Named(asset=asset, name=name) for asset, name in rows)
+
+
+def kev_day(db: psycopg.Connection[Any], flaw: str) -> date | None:
+    """The day that a flaw, by any of its ids, was added to KEV; None where it was not."""
+    row = db.execute(
+        """select min(f.kev) from clearway.flaw f where f.id = any(%(ids)s) or f.id = any(array(
+            select r.new from clearway.flaw_redirect r where r.old = any(%(ids)s)))""",
+        {"ids": spellings(flaw)},
+    ).fetchone()
+    return row[0] if row else None
 
 
 def spellings(flaw: str) -> list[str]:

@@ -130,7 +130,9 @@ class FleetRows:
         if there is None:
             raise NotFoundError("no such asset of yours", where=f"asset/{asset}")
         rows = db.execute(
-            """select distinct v.purl, v.ecosystem, v.name, v.version, f.id, f.kev from clearway.exposure e
+            """select distinct v.purl, v.ecosystem, v.name, v.version, f.id, f.kev,
+                array(select r.old from clearway.flaw_redirect r where r.new = f.id order by 1)
+            from clearway.exposure e
             join clearway.flaw f on f.flaw = e.flaw join clearway.package_version v on v.pv = e.pv
             where e.asset = %(asset)s and (f.id = any(%(ids)s) or f.id in (
                 select r.new from clearway.flaw_redirect r where r.old = any(%(ids)s)))
@@ -143,8 +145,9 @@ class FleetRows:
                 components=patched.names(purl, ecosystem, name, version),
                 flaw=known,
                 kev=kev,
+                former=tuple(former),
             )
-            for purl, ecosystem, name, version, known, kev in rows
+            for purl, ecosystem, name, version, known, kev, former in rows
         )
 
     def named(self, db: psycopg.Connection[Any], org: int, text: str) -> tuple[Named, ...]:
@@ -154,6 +157,10 @@ class FleetRows:
     def words(self, db: psycopg.Connection[Any], assets: Sequence[int]) -> Mapping[int, frozenset[str]]:
         """Everything that these assets are or were called, in lower case."""
         return called.words(db, assets)
+
+    def kev_day(self, db: psycopg.Connection[Any], flaw: str) -> date | None:
+        """The day that a flaw was added to KEV."""
+        return called.kev_day(db, flaw)
 
     def with_flaw(self, db: psycopg.Connection[Any], org: int, flaw: str) -> tuple[Named, ...]:
         """Assets of the organisation that have that flaw now, at most twenty."""
