@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
 
+from clearway import ledger
 from clearway.access import approval, audience, embargo, lowering, recipients
 from clearway.access.lowering import Change, Marked
 from clearway.access.marking import CLEAR, GREEN, Marking, own
@@ -368,3 +370,88 @@ def test_deliveries_of_a_webhook_are_marked_as_it_is(two: Two) -> None:
     assert _auds(two, "select aud from clearway.webhook_delivery") == _auds(
         two, "select aud from clearway.webhook"
     )
+
+
+def test_every_kind_that_can_be_marked_has_the_trigger_that_takes_along_what_was_told(two: Two) -> None:
+    rows = two.fleet.world.sql(
+        """select g.kind, exists (select from pg_trigger t join pg_class c on c.oid = t.tgrelid
+            where c.relnamespace = 'clearway'::regnamespace and t.tgname = 'told_follows_marking'
+                and c.relname = regexp_replace(g.name, '^clearway[.]', ''))
+        from clearway.governed g where g.kind is not null"""
+    )
+    assert {kind for kind, _ in rows} >= set(lowering.KINDS)
+    assert [kind for kind, there in rows if not there] == []
+
+
+def test_a_decision_on_more_exposures_than_it_names_is_lost_to_outsiders_with_any_of_the_fleets_assets(
+    two: Two,
+) -> None:
+    which = two.asset()
+    two.fleet.ingest(osv("GHSA-1", package("PyPI", "alpha"), aliases=["CVE-2026-1"]))
+    two.fleet.upload(which, "pkg:pypi/alpha@1.0")
+    two.decide(two.desk, two.change(two.operator, "asset", which, GREEN))
+    subject = f"org/{two.org}/exposures"
+    bodies: list[dict[str, Any]] = [
+        {"count": 2, "exposures": [1_000, 1_001]},  # none of its own
+        {"count": 501, "exposures": [1_000]},
+        {"count": "\u0000", "exposures": [1_000]},  # not as this program writes it
+    ]
+    with two.people.owner() as db:
+        for body in bodies:
+            ledger.append(db, "exposure.decided", subject, body, aud=1)
+    assert two.change(two.operator, "asset", which, own(two.org)).done
+    with two.people.acting(two.stranger) as db:
+        found = db.execute("select content from clearway.log_entry where subject = %s", (subject,)).fetchall()
+    assert [json.loads(text)["count"] for (text,) in found] == [2]
+    with two.people.acting(two.auditor) as db:
+        row = db.execute("select count(*) from clearway.log_entry where subject = %s", (subject,)).fetchone()
+    assert row == (3,)
+
+
+def test_a_directives_events_go_with_its_version_and_those_of_anothers_of_the_same_name_stay(
+    two: Two,
+) -> None:
+    with two.people.owner() as db:
+        made = db.execute(
+            """insert into clearway.directive_version (org, aud, directive, version, document, signature, sha256,
+                key_id, public, issued) values (%s, 1, 'own-1', '1.0', '', decode(repeat('00', 64), 'hex'), sha256(''),
+                'k', decode(repeat('00', 32), 'hex'), '2026-11-25')
+            returning version_id""",
+            (two.org,),
+        ).fetchone()
+        assert made is not None
+        for org in (two.org, two.people.house):
+            slug = db.execute("select slug from clearway.organisation where org = %s", (org,)).fetchone()
+            assert slug is not None
+            said = {"organisation": slug[0]}
+            ledger.append(db, "directive.issued", "directive/own-1/1.0", said, aud=1)
+            events.emit(db, "directive.issued", "directive/own-1/1.0", org=org, aud=1, body=said)
+        aud = audience.of(db, own(two.org))
+        db.execute("update clearway.directive_version set aud = %s where version_id = %s", (aud, made[0]))
+    with two.people.acting(two.stranger) as db:
+        for table, column in (("event", "body"), ("log_entry", "content::json")):
+            found = db.execute(
+                f"select {column} ->> 'organisation' from clearway.{table} where subject = 'directive/own-1/1.0'"
+            ).fetchall()
+            assert found == [("house",)], table
+
+
+def test_a_triage_is_marked_for_nobody_who_may_not_see_its_asset(two: Two) -> None:
+    which = two.asset()
+    with two.people.owner() as db:
+        aud = audience.of(db, own(two.org))
+        made = db.execute(
+            """insert into clearway.triage (org, aud, directive, asset, asset_name, flaw, component, kev_added)
+            values (%s, %s, 'bod-26-04', %s, 'g', 'CVE-2026-1', 'c', '2026-11-25') returning triage""",
+            (two.org, aud, f"asset/{which}"),
+        ).fetchone()
+    assert made is not None
+    asked = two.change(two.operator, "triage", made[0], GREEN)
+    with pytest.raises(ConflictError, match="what its asset does"):
+        two.decide(two.desk, asked)
+    two.decide(two.desk, two.change(two.operator, "asset", which, GREEN))
+    assert not sees(two, two.stranger, "select from clearway.triage where triage = %s", made[0])
+    two.decide(two.desk, asked)
+    assert sees(two, two.stranger, "select from clearway.triage where triage = %s", made[0])
+    assert two.change(two.operator, "asset", which, own(two.org)).done
+    assert not sees(two, two.stranger, "select from clearway.triage where triage = %s", made[0])

@@ -18,9 +18,9 @@ where p.pronamespace = 'clearway'::regnamespace and p.proname in ('label_of', 'c
     ("numbers", "gone"),
     [
         (["0061", "0065"], {"label_of", "clauses_label"}),
-        (["0064", "0077"], {"not_two", "brings"}),
+        (["0064", "0077", "0088"], {"not_two", "brings"}),
         (["0065"], set()),
-        (["0077"], {"brings"}),
+        (["0077", "0088"], {"brings"}),
     ],
     ids=["marked", "words", "asked for", "hands"],
 )

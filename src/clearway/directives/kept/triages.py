@@ -45,7 +45,7 @@ def open_triage(
     now: datetime,
     provider: Provider | None = None,
 ) -> Triage:
-    """Opens a workbook, for the members of the organisation alone.
+    """Opens a workbook, for the members of the organisation who may see the asset that it is about.
 
     A name that the kept fleet has (`provider`, by default its own) is that asset, whatever its case, and by "asset/N",
     name, identifier or address: it has to have that flaw in that component, and both are kept as the fleet names them.
@@ -76,10 +76,10 @@ def open_triage(
             raise ConflictError(
                 f"triage {other.id} of it is open", where=f"triage/{other.id}", mend="go on with that"
             )
-    aud = between(db, org.org)
+    aud = between(db, org.org)  # of them, who may see the asset that it is about: the database sees to it
     row = db.execute(
         """insert into clearway.triage (org, aud, directive, asset, asset_name, flaw, component, kev_added)
-        values (%s, %s, %s, %s, %s, %s, %s, %s) returning triage""",
+        values (%s, %s, %s, %s, %s, %s, %s, %s) returning triage, aud::int""",
         (
             org.org,
             aud,
@@ -99,7 +99,7 @@ def open_triage(
         f"triage/{made.id}",
         {"asset": values["asset"], "flaw": values["flaw"], "directive": directive, **_first(made.book)},
         org=org.org,
-        aud=aud,
+        aud=int(row[1]),
     )
     return made
 

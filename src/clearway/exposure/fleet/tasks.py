@@ -11,7 +11,7 @@ from clearway.directives.kept import begun
 from clearway.store import jobs
 from clearway.store.jobs import Loop
 
-from . import follow, marked, ruling, stated
+from . import follow, marked, ruling, stated, unused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,6 +116,14 @@ def match_pending(job: Job, args: Mapping[str, Any]) -> None:
                 return
 
 
+def forget_versions(job: Job, args: Mapping[str, Any]) -> None:
+    """Closes the names of versions that a change of a marking has left open."""
+    while not job.stopping:
+        with job.owner() as db:
+            if not unused.forget(db):
+                return
+
+
 class Stating:
     """Asks VEX statements again where what they may speak of has changed; a look that finds nothing opens no table."""
 
@@ -153,6 +161,7 @@ def _tasks() -> dict[str, Any]:
 
     return {
         "fleet.pending": Spec(match_pending, cron="* * * * *"),
+        "fleet.versions": Spec(forget_versions, cron="* * * * *"),
         "fleet.day": Spec(new_day),
         "fleet.dates": Spec(date_ruled, cron="* * * * *"),
     }
