@@ -172,13 +172,15 @@ def _log(db: Connection) -> LogHead:
     import base64
 
     now = tree.head(db)
+    keys = tree.keys(db)
     root = tree.root(db, now.size) if now.size else EMPTY_ROOT
     return LogHead(
         origin=now.origin,
         size=now.size,
         root=base64.b64encode(root).decode(),
         epoch=now.epoch.number if now.epoch else 1,
-        keys=[key.vkey for key in tree.keys(db)],
+        keys=[key.vkey for key in keys],
+        endorsements=[key.endorsement for key in keys],
     )
 
 

@@ -1,6 +1,6 @@
 """The file of a backup: a tar of parts, then a manifest that tells their sizes and hashes, then a note on the manifest.
 
-    clearway-backup      "1\n": what this file is, and its layout
+    clearway-backup      "2\n": what this file is, and its layout
     database.dump        of pg_dump, in its custom format
     home/...             files of the home
     manifest.json        `Manifest`
@@ -17,6 +17,7 @@ import hashlib
 import os
 import tarfile
 from contextlib import contextmanager, suppress
+from itertools import zip_longest
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -24,6 +25,7 @@ import msgspec
 from msgspec import Struct
 
 from clearway.ledger.note import Note
+from clearway.ledger.tree_store import LogKey
 from clearway.records.errors import (
     ConflictError,
     UpstreamError,
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
 
     from clearway.ledger.note import SigningKey
 
-LAYOUT = 1
+LAYOUT = 2
+READABLE = (1, LAYOUT)  # 1 has no endorsements of keys
 MAGIC = "clearway-backup"
 DUMP = "database.dump"
 HOME = "home/"
@@ -55,13 +58,27 @@ class Part(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LogHead(Struct, frozen=True, forbid_unknown_fields=True):
-    """The log as the dump has it. `root` is base64, as in a checkpoint; `keys` are all that ever signed."""
+    """The log as the dump has it. `root` is base64, as in a checkpoint; `keys` are all that ever signed, oldest first.
+
+    `endorsements` are their notes, one for each: the first has none. Who knows an older key follows them to the one
+    that signed the manifest, before anything of the dump is believed.
+    """
 
     origin: str
     size: int
     root: str
     epoch: int
     keys: list[str]
+    endorsements: list[str] = []
+
+    def chain(self) -> list[LogKey]:
+        """The keys with their endorsements."""
+        return [
+            LogKey(number=n, vkey=vkey, endorsement=note, retired=False)
+            for n, (vkey, note) in enumerate(
+                zip_longest(self.keys, self.endorsements[: len(self.keys)], fillvalue=""), 1
+            )
+        ]
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,7 +14,20 @@ from clearway.ledger.note import MAX_BYTES, VerifierKey, parse, verified
 from clearway.records.errors import ConfigError, InputError, IntegrityError, NotFoundError, UsageError
 from clearway.store.failures import at
 
-from .backup_file import BLOCK, DUMP, HOME, LAYOUT, MAGIC, MANIFEST, NOTE, PIECE, Layout, Manifest, statement
+from .backup_file import (
+    BLOCK,
+    DUMP,
+    HOME,
+    LAYOUT,
+    MAGIC,
+    MANIFEST,
+    NOTE,
+    PIECE,
+    READABLE,
+    Layout,
+    Manifest,
+    statement,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +120,7 @@ def _checked(path: Path, file: IO[bytes]) -> Backup:
     layout = head[BLOCK:].split(b"\n")[0]
     if layout.isdigit() and int(layout) > LAYOUT:
         raise _newer(path, "layout " + layout.decode("ascii"))
-    if layout != str(LAYOUT).encode():
+    if layout not in [str(one).encode() for one in READABLE]:
         raise _damaged(path, MAGIC, "it does not say what it is")
     file.seek(0)
     places: dict[str, tuple[int, int]] = {}

@@ -37,8 +37,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     restore.add_argument("file", metavar="FILE")
     restore.add_argument(
-        "--key", metavar="KEY", help="the log's public key, known from elsewhere: it must have signed"
-    )
+        "--key", metavar="KEY",
+        help="the log's public key, known from elsewhere: it, or one that it endorsed, must have signed",
+    )  # fmt: skip
     restore.add_argument(
         "--witness", metavar="FILE|KEY", action="append", default=[],
         help="a witness's copy of a checkpoint, or its public key; may be given again",

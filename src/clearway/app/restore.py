@@ -23,6 +23,7 @@ from msgspec import Struct
 
 from clearway.access.restored import Back, Voided
 from clearway.ledger import keys as ledger_keys
+from clearway.ledger.log_keys import followed
 from clearway.ledger.note import parse_key
 from clearway.records.errors import ClearwayError, ConfigError, ConflictError, InputError, IntegrityError
 from clearway.store.closing import CLOSE
@@ -117,7 +118,8 @@ def restore(
 ) -> Restored:
     """Puts the backup in `path` into `home` and its database.
 
-    `key` is a key of the log that is known from elsewhere; the file must be signed by it.
+    `key` is a key of the log that is known from elsewhere; the file must be signed by it, or by one that it endorsed,
+    itself or through others.
     `witnesses` are given to the log's verification (`ledger verify --witness`); a copy of a checkpoint from after the
     backup is the tree that the new epoch gives up, so that what was lost is told.
 
@@ -153,12 +155,12 @@ def restore(
             log.check_root(db, backup)
             seen, later = log.of_witnesses(db, witnesses)
             if witnesses or not log.is_unsigned(db, backup):
-                log.verify(home, seen)
+                log.verify(home, seen, key)
             log.know_later(db, home, later)
             voided, back = log.void(db, backup)
             epoch, lost = log.go_on(db, home, backup)
             if later:
-                log.verify(home, witnesses)
+                log.verify(home, witnesses, key)
             say("compiling the advisory table")
             _compile(home)
             db.execute("comment on schema clearway is null")
@@ -177,22 +179,27 @@ def restore(
 
 def _signer(backup: Backup, key: VerifierKey | None) -> VerifierKey | None:
     """The key that is known and has signed the file: what is in it is run by the database as its owner."""
+    kept = backup.manifest.log
+    try:
+        # The file's own keys prove that it is whole, not whose it is. Those that a known key vouches for do, whoever
+        # has put their endorsements there.
+        keys = [parse_key(text) for text in kept.keys] if key is None else followed(key, kept.chain())
+    except InputError as error:
+        raise IntegrityError(
+            f"a key of the backup's log can't be read: {error.what}", where=str(backup.path), mend=ANOTHER
+        ) from error
+    found = backup.signed_by(keys)
     if key is None:
-        # The file's own keys prove that it is whole, not whose it is.
-        if (
-            backup.is_signed
-            and backup.signed_by([parse_key(text) for text in backup.manifest.log.keys]) is None
-        ):
+        if backup.is_signed and found is None:
             raise IntegrityError(
                 "the backup is signed by none of its log's keys", where=str(backup.path), mend=ANOTHER
             )
         return None
-    found = backup.signed_by([key])
     if found is None:
         raise IntegrityError(
-            f"the backup is not signed by {key.name}+{key.key_id.hex()}",
+            f"the backup is not signed by {key.name}+{key.key_id.hex()}, nor by a key that it endorsed",
             where=str(backup.path),
-            mend="name the key that signed the log when it was taken, or another backup",
+            mend="name the key that signed the log when it was taken, or one from before it; or another backup",
         )
     return found
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from clearway.ledger.note import VerifierKey
+
     from .backup_read import Backup
 
     Connection = psycopg.Connection[Any]
@@ -52,9 +54,9 @@ def is_unsigned(db: Connection, backup: Backup) -> bool:
     )
 
 
-def verify(home: Path, witnesses: Sequence[str]) -> None:
-    """Raises IntegrityError when the log does not verify, or a witness has seen another."""
-    report = verify_home(home, key=None, witnesses=witnesses, continues=False)
+def verify(home: Path, witnesses: Sequence[str], key: VerifierKey | None) -> None:
+    """Raises IntegrityError when the log does not verify, under `key` if one is known, or a witness saw another."""
+    report = verify_home(home, key=key.text() if key else None, witnesses=witnesses, continues=False)
     if not report.ok:
         reason = next(iter(report.reasons), "")
         raise IntegrityError(f"the restored log does not verify: {reason}", where="ledger", mend=_NOTHING)

@@ -23,7 +23,7 @@ from clearway.access.clockwatch import Reading
 from clearway.advisories.table import Table
 from clearway.app import backup, commands_backup, doctor, restore
 from clearway.app.backup_read import opened
-from clearway.ledger import sequencer
+from clearway.ledger import log_keys, sequencer
 from clearway.ledger import tree_store as tree
 from clearway.ledger.check import verify_home
 from clearway.ledger.checkpoint import Checkpoint
@@ -284,19 +284,22 @@ def test_a_cut_file_is_no_backup_wherever_it_was_cut(taken: Path, tmp_path: Path
         assert caught.value.code in ("integrity", "input-invalid")
 
 
-def _with_manifest(path: Path, target: Path, **changes: object) -> Path:
-    """The same backup with another manifest, its hash and all, as somebody without the key would write it."""
+def _with_manifest(path: Path, target: Path, *, key: SigningKey | None = None, **changes: object) -> Path:
+    """The same backup with another manifest, its hash and all, as who has `key`, or none, would write it."""
     out = io.BytesIO()
     with tarfile.open(path) as old, tarfile.open(fileobj=out, mode="w") as new:
         for member in old:
             file = old.extractfile(member)
             assert file is not None
             data = file.read()
-            if member.name == "manifest.json":
+            if member.name == "clearway-backup" and "layout" in changes:
+                data = f"{changes['layout']}\n".encode()
+            elif member.name == "manifest.json":
                 data = msgspec.json.encode({**msgspec.json.decode(data), **changes})
                 digest = hashlib.sha256(data).hexdigest()
             elif member.name == "manifest.note":
-                data = f"clearway backup\n{digest}\n".encode()
+                text = f"clearway backup\n{digest}\n"
+                data = (Note(text, (key.sign(text),)).render() if key else text).encode()
             member.size = len(data)
             new.addfile(member, io.BytesIO(data))
     target.write_bytes(out.getvalue())
@@ -304,7 +307,7 @@ def _with_manifest(path: Path, target: Path, **changes: object) -> Path:
 
 
 def test_a_backup_of_a_newer_release_is_refused_with_its_cure(taken: Path, tmp_path: Path) -> None:
-    for changes in ({"layout": 2, "what_it_holds": 7}, {"migration": "9999"}):
+    for changes in ({"layout": 3, "what_it_holds": 7}, {"migration": "9999"}):
         newer = _with_manifest(taken, tmp_path / f"{len(changes)}.backup", **changes)
         done = clearway(tmp_path / "fresh", "", "restore", str(newer))
         assert done.returncode == 3
@@ -326,6 +329,61 @@ def test_with_a_known_key_only_what_it_signed_is_restored(
     with pytest.raises(IntegrityError, match="not signed by"):
         restore.restore(tmp_path / "fresh", forged, key=key)
     assert restore.restore(tmp_path / "fresh", taken, key=key).signed == key.text()
+
+
+def test_a_key_from_before_a_rotation_is_followed_to_the_one_that_signed_the_backup(
+    server: str, empty_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    home, url = tmp_path / "home", new_database(server, "made")
+    monkeypatch.setenv(URL_VARIABLE, url)
+    try:
+        acts(url, home, 3)
+        with connect(url, autocommit=True) as db:
+            first = sequencer.signer_of(db, home)
+            second = log_keys.rotate(db, first)
+            sequencer.integrate_all(db, log_keys.rotate(db, second))
+            third = sequencer.signer_of(db, home)
+            old, middle, new = (signer.keys[0].public for signer in (first, second, third))
+        path = tmp_path / "rotated.backup"
+        backup.take(home, path, with_keys=True)
+    finally:
+        drop_database(server, url)
+    with opened(path) as read:
+        notes = read.manifest.log.endorsements
+        kept = read.manifest.log
+    assert [bool(note) for note in notes] == [False, True, True]
+
+    stranger = SigningKey(old.name, "ed25519", b"s" * 32)
+    forged = SigningKey(old.name, "ed25519", b"f" * 32)
+    monkeypatch.setenv(URL_VARIABLE, empty_database())
+    for name, key, changes in (
+        ("stranger", stranger.public, {}),
+        # Whoever makes a file writes its keys: a word for another key, in the name of one that is known.
+        ("own", old, {"keys": [old.text(), forged.public.text()], "endorsements": ["", notes[1]]}),
+        ("self", old, {"keys": [old.text(), forged.public.text()],
+                       "endorsements": ["", log_keys.endorse(stranger, forged)]}),
+        ("bare", old, {"keys": [old.text(), forged.public.text()], "endorsements": []}),
+        ("cut", old, {"keys": [old.text(), new.text()[:-4]], "endorsements": notes[:2]}),
+        ("gap", old, {"keys": [old.text(), new.text()], "endorsements": ["", notes[2]]}),
+    ):  # fmt: skip
+        made = _with_manifest(
+            path, tmp_path / f"{name}.backup", key=forged, log=msgspec.to_builtins(kept) | changes
+        )
+        with pytest.raises(IntegrityError):
+            restore.restore(tmp_path / "fresh", made, key=key)
+        assert not (tmp_path / "fresh").exists(), name
+    bare = {name: told for name, told in msgspec.to_builtins(kept).items() if name != "endorsements"}
+    without = _with_manifest(path, tmp_path / "one.backup", key=third.keys[0], layout=1,
+                             log=bare)  # fmt: skip
+    with pytest.raises(IntegrityError, match="nor by a key that it endorsed"):
+        restore.restore(tmp_path / "fresh", without, key=old)
+
+    done = clearway(tmp_path / "fresh", empty_database(), "restore", str(path), "--key", old.text(), "--json")
+    assert done.returncode == 0, done.stderr
+    assert msgspec.json.decode(done.stdout)["signed"] == new.text()
+    for number, (file, key) in enumerate(((path, middle), (without, new))):
+        monkeypatch.setenv(URL_VARIABLE, empty_database())
+        assert restore.restore(tmp_path / f"fresh-{number}", file, key=key).signed == new.text()
 
 
 def test_a_rewritten_log_does_not_pass_as_a_restore(
