@@ -6,6 +6,7 @@ import shutil
 import stat
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,29 @@ def test_one_image_seen_by_two_scanners_under_two_names_is_one_asset(mine: Fleet
     assert (first.made, second.made, first.asset) == (True, False, second.asset)
     (line,) = mine.lines()
     assert line.asset_name == "registry/web:1"
+
+
+def test_a_host_is_one_asset_in_whatever_case_its_name_is_written(mine: Fleet) -> None:
+    def seen(name: str, tool: str, **more: Any) -> Observed:
+        return Observed(
+            name=name, format="cyclonedx", components=(DJANGO,), witness=Witness(tool=tool), **more
+        )
+
+    (first,) = _see(mine, seen("Edge01", "syft"))
+    others = [*_see(mine, seen("edge01", "grype")), *_see(mine, seen("EDGE01", "trivy", exposure="public"))]
+    assert [(one.asset, one.made) for one in others] == [(first.asset, False)] * 2
+    (line,) = mine.lines()
+    assert (line.asset_name, line.asset_exposure) == ("Edge01", "public")
+    with mine.acting() as db:
+        found = asset.find(db, mine.org, "eDGE01")
+        assert found is not None
+        assert found.asset == first.asset
+    # Two that are called so each already keep their documents apart.
+    other = mine.asset("edge01")
+    again = [*_see(mine, seen("edge01", "osv-scanner")), *_see(mine, seen("Edge01", "osv-scanner"))]
+    assert [one.asset for one in again] == [other, first.asset]
+    with mine.acting() as db, pytest.raises(ConflictError, match="several assets"):
+        asset.find(db, mine.org, "EDGE01")
 
 
 def test_a_detection_dates_the_exposure_that_a_component_has(mine: Fleet) -> None:

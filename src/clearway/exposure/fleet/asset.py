@@ -289,30 +289,37 @@ def one(db: psycopg.Connection[Any], asset: int) -> Asset:
 
 
 def find(db: psycopg.Connection[Any], org: int, name: str) -> Asset | None:
-    """The asset of that name, of those that the caller sees; None when there is none.
+    """The asset of that name, of those that the caller sees, whatever the case if none is called just so; else None.
 
     Raises:
         ConflictError: several have it. Each was named by somebody who did not see the others.
     """
     rows = db.execute(
-        f"select {_COLUMNS} from clearway.asset where org = %s and name = %s limit 2",  # noqa: S608
-        (org, name),
+        f"""select {_COLUMNS} from clearway.asset where org = %s and lower(name) = lower(%s)
+        order by name = %s desc limit 3""",  # noqa: S608
+        (org, name, name),
     ).fetchall()
-    if len(rows) > 1:
+    found = [_asset(row) for row in rows]
+    found = [one for one in found if one.name == name] or found
+    if len(found) > 1:
         raise ConflictError(
             f"several assets are called {name!r}",
             where=f"org/{org}",
             mend="name it by its number, or rename one",
         )
-    return _asset(rows[0]) if rows else None
+    return found[0] if found else None
 
 
 def alike(db: psycopg.Connection[Any], org: int, name: str, identifiers: Sequence[str]) -> tuple[Asset, ...]:
-    """The assets of that name or with any of these identifiers, the oldest first: at most `_LIST`."""
+    """The assets of that name, whatever its case, or with any of these identifiers: at most `_LIST`.
+
+    Those of just that name first, then the oldest.
+    """
     rows = db.execute(
         f"""select {_COLUMNS} from clearway.asset
-        where org = %s and (name = %s or identifiers && %s) order by name = %s desc, asset limit %s""",  # noqa: S608
-        (org, name, [storable(i) for i in identifiers], name, _LIST),
+        where org = %s and (lower(name) = lower(%s) or identifiers && %s)
+        order by name = %s desc, lower(name) = lower(%s) desc, asset limit %s""",  # noqa: S608
+        (org, name, [storable(i) for i in identifiers], name, name, _LIST),
     )
     return tuple(_asset(row) for row in rows)
 

@@ -2,8 +2,8 @@
 
 1. What names one thing (a digest, a serial number, …) decides, whatever the asset is called; so do a full name and
    addresses, as that rule says.
-2. Else the name that the organisation knows it by decides, where nothing contradicts it and one side says nothing
-   else of itself, or both share something beside it.
+2. Else the name that the organisation knows it by decides, whatever its case, where nothing contradicts it and one
+   side says nothing else of itself, or both share something beside it.
 3. Else it is a new asset, called so that it can be told from the one that has the name.
 
 A private address, with or without a short host name, is one asset's only within one source: a document of the same file
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _TEXT = 300
 _MOST = 200
 _ONE = {"cloud": "cloud_id", "uuid": "hardware_uuid", "serial": "serial"}
+_OTHER = 2
 _MANY = frozenset(("image", "fqdn", "mac", "ip"))
 # "2026-11-26", "20261126T0830", "2026_11_26-083000": the same export of another day.
 DAY = re.compile(r"(?:19|20)\d\d[-_.]?\d\d[-_.]?\d\d(?:[-_.t ]?\d\d[-_.:]?\d\d(?:[-_.:]?\d\d)?)?z?")
@@ -56,21 +57,28 @@ def alias_of(name: str) -> str:
 def choose(seen: Observed, candidates: Sequence[Asset], file: str = "") -> Asset | None:
     """The candidate that `seen` is, None where it is none of them or nobody can tell. Pure.
 
-    Candidates share an identifier or the name with it; of several that it is, the one of its name, then the oldest.
+    Candidates share an identifier or the name with it; of several that it is, the one of its name, then one
+    of that name in another case, then the oldest.
     """
     told = [(one, _sameness(seen, one, file)) for one in sorted(candidates, key=lambda a: a.asset)]
+    told.sort(key=lambda one: _nearness(seen.name, one[0]))
     same = [one for one, word in told if word.same]
     if same:
-        return next((one for one in same if one.name == seen.name), same[0])
+        return same[0]
     # By its name, or as what it is called where an asset that may not be seen has that.
     also = alias_of(seen.name)
-    named = next(((one, word) for one, word in told if one.name == seen.name), None) or next(
-        ((one, word) for one, word in told if also in one.details.identifiers), None
+    named = next((one for one in told if _nearness(seen.name, one[0]) < _OTHER), None) or next(
+        (one for one in told if also in one[0].details.identifiers), None
     )
     if named is None or named[1].against:
         return None
     one, _ = named
     return one if _by_name(seen, one, file) else None
+
+
+def _nearness(name: str, one: Asset) -> int:
+    """0 for just that name, 1 for one that differs by case alone, as host names are compared (RFC 4343); `_OTHER`."""
+    return 0 if one.name == name else 1 if one.name.lower() == name.lower() else _OTHER
 
 
 def called(seen: Observed, name: str) -> Iterator[str]:
@@ -85,7 +93,7 @@ def called(seen: Observed, name: str) -> Iterator[str]:
 
 def _sameness(seen: Observed, one: Asset, file: str) -> Sameness:
     word = same_asset(seen, _as_observed(seen, one))
-    known = one.name == seen.name or alias_of(seen.name) in one.details.identifiers
+    known = _nearness(seen.name, one) < _OTHER or alias_of(seen.name) in one.details.identifiers
     if word.same or word.against or not known or not _is_local(seen):
         return word
     return Sameness(same=bool(file) and f"file:{file}" in one.details.identifiers)
