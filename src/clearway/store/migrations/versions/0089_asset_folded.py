@@ -2,8 +2,8 @@
 
 from clearway.store.ddl import run
 
-revision = "0087"
-down_revision = "0086"
+revision = "0089"
+down_revision = "0088"
 branch_labels = None
 depends_on = None
 
