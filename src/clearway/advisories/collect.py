@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .derived import Facts
     from .table_flaws import ScoreNote
 
+# CISA, as it is named where it adds to CVE records (Vulnrichment), and by its number in NVD's.
+CISA = frozenset({"cve:cisa-adp", "134c704f-9b21-4f2e-91b3-4a467353bcc0"})
 EpssScore = tuple[float, float | None, str, str]
 
 
@@ -53,14 +55,15 @@ class Collected:
             self.scores.setdefault(identifier, []).append(score)
         for entry in facts.ssvc:
             known = self.ssvc.get(entry.cve)
-            if known is None or entry.dated >= known.dated:
+            # CISA's decision is what a due date rests on (BOD 26-04); another's is not known to be made alike.
+            if entry.source in CISA and (known is None or entry.dated >= known.dated):
                 self.ssvc[entry.cve] = entry
         for listing in facts.kev:
             if only is not None and listing.cve not in only:
                 continue
             known_kev = self.kev.get(listing.cve)
-            # The catalogue itself outranks what a CVE record's container says of it.
-            if known_kev is None or not known_kev.catalogue:
+            # The catalogue itself outranks what CVE records' containers say of it; of these the earliest date counts.
+            if known_kev is None or _outranks(listing, known_kev):
                 self.kev[listing.cve] = listing
             self.ids.add(listing.cve)
 
@@ -98,3 +101,9 @@ class Collected:
                 scores=tuple(scores),
                 best_score=max(rated) if rated else None,
             )
+
+
+def _outranks(listing: Kev, known: Kev) -> bool:
+    if bool(listing.catalogue) != bool(known.catalogue):
+        return bool(listing.catalogue)
+    return not listing.catalogue and listing.date_added < known.date_added

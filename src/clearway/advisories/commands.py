@@ -36,7 +36,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     ingest.add_argument(
         "--accept-smaller", action="store_true",
-        help="take in a catalogue that takes much back of the one in force, this once",
+        help="take in what takes back much of a catalogue or a source, this once",
+    )  # fmt: skip
+    ingest.add_argument(
+        "--accept-older", action="store_true",
+        help="let what is given take the place of what is newer, this once: the cure for a wrong file",
     )  # fmt: skip
     ingest.add_argument("--json", action="store_true")
     ingest.set_defaults(func=run_ingest)
@@ -59,7 +63,8 @@ def run_ingest(args: argparse.Namespace) -> int:
             "nothing to take in", mend="name files, folders or archives, or - for standard input"
         )
     counts = ingest(args.home, args.paths, forced="" if args.format == "auto" else args.format,
-                    rebuild=args.rebuild, accept_smaller=args.accept_smaller, quiet=args.quiet)  # fmt: skip
+                    rebuild=args.rebuild, accept_smaller=args.accept_smaller,
+                    accept_older=args.accept_older, quiet=args.quiet)  # fmt: skip
     if args.rejects:
         _write_rejects(args.rejects, counts)
     if args.json:
@@ -80,11 +85,13 @@ def ingest(
     forced: str = "",
     rebuild: bool = False,
     accept_smaller: bool = False,
+    accept_older: bool = False,
     quiet: bool = False,
 ) -> Counts:
     """Takes `paths` into the database of `home` and brings its table up to date.
 
-    A catalogue that takes much back of the one in force is set aside, unless `accept_smaller`.
+    What takes back much of a catalogue or a source is set aside, unless `accept_smaller`. What is older than what
+    stands takes no place, unless `accept_older`.
     """
     from clearway.records.clock import SystemClock
     from clearway.store import server
@@ -95,7 +102,7 @@ def ingest(
     with server.lease(home) as url, translated(), Keeper(url, home, SystemClock()) as keeper:
         return keeper.take_in(
             paths, forced=forced, rebuild=rebuild, accept_smaller=accept_smaller,
-            progress=None if quiet else _Bar(),
+            accept_older=accept_older, progress=None if quiet else _Bar(),
         )  # fmt: skip
 
 
@@ -132,6 +139,7 @@ def summary(counts: Counts) -> dict[str, Any]:
         "rejects": [{"place": p, "reason": r} for p, r in counts.rejects],
         "notes": counts.notes,
         "older": counts.older,
+        "silent": dict(sorted(counts.silent.items())),
         "left": dict(sorted(counts.left.items())),
     }
 
@@ -150,11 +158,12 @@ def _print_counts(counts: Counts) -> None:
         print(f"  {plain(source, 60):<24} {numbers}")
     if len(ranked) > _SOURCES_SHOWN:
         print(f"  and {len(ranked) - _SOURCES_SHOWN:,} more sources; --json lists them")
-    for source, left in sorted(counts.left.items()):
-        more = f" and {len(left) - _LEFT_SHOWN:,} more; --json lists them" if len(left) > _LEFT_SHOWN else ""
-        print(
-            f"no longer listed by {plain(source, 60)}: {len(left):,}: {', '.join(left[:_LEFT_SHOWN])}{more}"
-        )
+    for what, told in (("no longer listed by", counts.left), ("taken back by", counts.silent)):
+        for source, ids in sorted(told.items()):
+            rest = len(ids) - _LEFT_SHOWN
+            more = f" and {rest:,} more; --json lists them" if rest > 0 else ""
+            shown = ", ".join(plain(one, 60) for one in ids[:_LEFT_SHOWN])
+            print(f"{what} {plain(source, 60)}: {len(ids):,}: {shown}{more}")
     for place, reason in counts.rejects[:_REASONS_SHOWN]:
         print(f"set aside: {plain(place)}: {plain(reason)}", file=sys.stderr)
     if len(counts.rejects) > _REASONS_SHOWN:

@@ -3,7 +3,8 @@
     1. pieces are read in order and gathered into batches
     2. a piece that is already kept, by its hash, is unchanged and goes no further
     3. the others are detected, decoded and derived from, in worker processes when there are many
-    4. each batch is stored in one transaction; of one record the newest by its own version stands
+    4. each batch is stored in one transaction; of one record the newest by its own version stands. What would fall
+       silent by it waits for the end, and is taken in where it is little of its source
     5. the compiled table follows the database, whole or by what changed
 
 Killed anywhere, the next run finds what was committed unchanged, takes the rest in, and brings
@@ -32,6 +33,7 @@ from clearway.store.apart import deaf_to_ctrl_c, die_with_parent
 from . import own_time
 from .prepare import Aside, CatalogueRow, Prepared, Row, Skipped, prepare
 from .store import Outcome, Stamp, Store
+from .taken_back import HeldBack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -70,12 +72,13 @@ class Counts(Struct):
     rejects: list[tuple[str, str]] = field(default_factory=list)  # (place, reason)
     notes: list[str] = field(default_factory=list)  # defects that did not stop a record
     older: int = 0  # of the unchanged: older than what is in force, so kept and not taken
+    silent: dict[str, list[str]] = field(default_factory=dict)  # source -> records that it took back
     left: dict[str, list[str]] = field(
         default_factory=dict
     )  # source -> what its newer catalogue lists no more
     refused: list[tuple[str, str]] = field(
         default_factory=list
-    )  # (place, reason) of catalogues that take much back
+    )  # (place, reason) of what takes too much back
 
     @property
     def read(self) -> int:
@@ -114,7 +117,8 @@ def take_in(
 ) -> tuple[Counts, Changes]:
     """Takes in everything under `paths`; returns the counts and what changed.
 
-    A catalogue that takes much back of the one in force is set aside, unless `accept_smaller`.
+    A catalogue that takes much back of the one in force is set aside, unless `accept_smaller`, and so are the records
+    by which much of a source would fall silent.
 
     Raises:
         NotFoundError: a path does not exist; nothing was taken in.
@@ -137,6 +141,7 @@ def take_in(
             stored.finish(waiting.popleft())
             if progress is not None:
                 progress(counts)
+    stored.settle()
     return counts, changes
 
 
@@ -187,6 +192,7 @@ class _Stored:
         self._store, self._catalogues = store, catalogues
         self._counts, self._changes = counts, changes
         self._accept_smaller = accept_smaller
+        self._held = HeldBack(store.records_of)
 
     def finish(self, job: tuple[list[Blob], Future[bytes] | bytes]) -> None:
         """Stores one batch; waits for it where a worker process prepares it."""
@@ -219,9 +225,23 @@ class _Stored:
                 asides.append(item)
         if rows:
             raws = [blobs[r.piece].data if r.raw is None else r.raw for r in rows]
-            _count(self._store.write(rows, raws), counts, self._changes)
+            outcome = self._store.write(rows, raws, hold=not self._accept_smaller)
+            _count(outcome, counts, self._changes)
+            for at in outcome.held:
+                self._held.add(rows[at], raws[at])
         if asides:
             _set_aside(asides, self._store, counts)
+
+    def settle(self) -> None:
+        """Takes in what would fall silent, where it is little of its source; sets it aside where it is much."""
+        few = self._held.few()
+        for at in range(0, len(few), BATCH_PIECES):
+            rows, raws = zip(*few[at : at + BATCH_PIECES], strict=True)
+            _count(self._store.write(rows, raws), self._counts, self._changes)
+        for reason, asides in self._held.much():
+            self._counts.refused.append((asides[0].place, reason))
+            named = [msgspec.structs.replace(aside, reason=f"{reason} ({ACCEPT})") for aside in asides]
+            _set_aside(named, self._store, self._counts)
 
     def _catalogue(self, item: CatalogueRow, raw: bytes) -> list[Aside]:
         """Takes a catalogue in; or why not."""
@@ -259,6 +279,8 @@ def _count(outcome: Outcome, counts: Counts, changes: Changes) -> None:
     counts.add("changed", outcome.changed)
     counts.add("unchanged", outcome.unchanged)
     counts.older += outcome.older
+    for source, identifier in outcome.silent:
+        counts.silent.setdefault(source, []).append(identifier)
     changes.touched |= outcome.touched
     changes.stood += outcome.stood
     changes.whole = changes.whole or outcome.whole

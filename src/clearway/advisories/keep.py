@@ -65,13 +65,15 @@ class Keeper:
         forced: str = "",
         rebuild: bool = False,
         accept_smaller: bool = False,
+        accept_older: bool = False,
         progress: Teller | None = None,
     ) -> Counts:
         """Takes in everything under `paths`, then compiles what changed. Waits while another intake runs.
 
-        A catalogue that takes much back of the one in force is set aside, unless `accept_smaller`.
+        What takes back much of a catalogue or a source is set aside, unless `accept_smaller`. What is older than what
+        stands takes no place, unless `accept_older`.
         """
-        store = Store(self._db, self._clock.now())
+        store = Store(self._db, self._clock.now(), accept_older=accept_older)
         if not store.try_lock():
             if progress is not None:
                 progress.say("another intake is at work on this home; waiting for it to end")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from .derived import FACTS, derivation
 
@@ -38,6 +38,7 @@ _RECORD_COLUMNS = {
 _COPY_RECORDS = f"copy clearway.record ({', '.join(_RECORD_COLUMNS)}) from stdin (format binary)"
 
 
+TAKEN_BACK = "taken-back:"  # before the kind of a catalogue in whose place an older one was taken in
 _PUBLIC = "CLEAR"  # TLP 2.0
 _PLACE_CHARS = 600  # of a place in an index; a row of one holds 2,704 bytes. `origin` has it all
 Stamp = tuple[str, str, bytes]  # source, id, sha256
@@ -68,6 +69,8 @@ class Outcome(Struct):
     whole: bool = False  # more changed than the above can say: compile everything
     older: int = 0  # of the unchanged: kept, and older than what stands
     left: tuple[str, ...] = ()  # entries that a newer catalogue no longer lists
+    silent: list[tuple[str, str]] = field(default_factory=list)  # (source, id) of what fell silent
+    held: list[int] = field(default_factory=list)  # positions of rows that would fall silent, not written
 
 
 def fresh() -> Outcome:
@@ -76,11 +79,19 @@ def fresh() -> Outcome:
 
 
 class Store:
-    """The intake's hold on one database. `received` stamps everything that it writes."""
+    """The intake's hold on one database. `received` stamps everything that it writes.
 
-    def __init__(self, connection: psycopg.Connection[Any], received: datetime) -> None:
+    With `accept_older`, what is given takes the place of what stood before this intake though it is older; of what is
+    given itself the newest stands.
+    """
+
+    def __init__(
+        self, connection: psycopg.Connection[Any], received: datetime, *, accept_older: bool = False
+    ) -> None:
         self._db = connection
         self.received = received
+        self.accept_older = accept_older
+        self._given: set[tuple[str, str]] = set()  # records that stand by this intake, where that matters
 
     def try_lock(self) -> bool:
         """Takes the intake lock if nobody has it; it ends with the connection."""
@@ -103,37 +114,41 @@ class Store:
                 select c.sha256, c.source, c.entries, c.version < n.version, c.version, n.version
                 from clearway.catalogue c
                 cross join lateral (select max(version) as version from clearway.catalogue where kind = c.kind) n
-                where c.sha256 = any(%s)""",
-                (list(hashes), derivation(), list(hashes)),
+                where c.sha256 = any(%s) and not starts_with(c.kind, %s)""",
+                (list(hashes), derivation(), list(hashes), TAKEN_BACK),
             )
             for sha256, *row in cursor:
                 one, before = Known(*row), found.get(bytes(sha256))
                 # The same bytes may stand for one source and be older for another.
                 if before is None or before.older:
                     found[bytes(sha256)] = one
+        if self.accept_older:
+            return {sha256: one for sha256, one in found.items() if not one.older}
         return found
 
-    def write(self, rows: Sequence[Row], raws: Sequence[bytes]) -> Outcome:
+    def write(self, rows: Sequence[Row], raws: Sequence[bytes], *, hold: bool = False) -> Outcome:
         """Stores records, `raws` beside them; of one id the newest by its own version stands.
 
-        One transaction. A record that is older than the one that stands is kept and counts as unchanged.
+        One transaction. A record that is older than the one that stands is kept and counts as unchanged. With `hold`,
+        one that speaks of nothing of which the standing one speaks is not stored: the outcome has its position.
         """
         with self._db.transaction():
-            outcome = self.write_within(rows, raws)
+            outcome = self.write_within(rows, raws, hold=hold)
             if outcome.touched:
                 self.advance()
         return outcome
 
-    def write_within(self, rows: Sequence[Row], raws: Sequence[bytes]) -> Outcome:
+    def write_within(self, rows: Sequence[Row], raws: Sequence[bytes], *, hold: bool = False) -> Outcome:
         """As `write`, in the transaction that runs; the generation does not advance by it."""
         outcome = fresh()
         standing = self._standing(rows)
+        silent = self._silent(rows, standing)
         insert: list[tuple[Row, bytes, bool]] = []
         retire: list[int] = []
         again: list[Row] = []
         pending: dict[tuple[str, str], int] = {}  # where in `insert` the standing row of this batch is
         at: dict[Stamp, int] = {}  # where in `insert` a version is: a batch may hold it twice
-        for row, raw in zip(rows, raws, strict=True):
+        for position, (row, raw) in enumerate(zip(rows, raws, strict=True)):
             before = standing.get((row.source, row.id))
             if before is None:
                 outcome.new[row.source] += 1
@@ -143,14 +158,18 @@ class Store:
                     again.append(row)
                     outcome.touched.update(_ids(row))
                 continue
-            elif row.version < before.version:
+            elif self._is_older(row, before):
                 outcome.unchanged[row.source] += 1
                 outcome.older += 1
                 if at.setdefault((row.source, row.id, row.sha256), len(insert)) == len(insert):
                     insert.append((row, raw, False))
                 continue
+            elif hold and position in silent:
+                outcome.held.append(position)
+                continue
             else:
                 outcome.changed[row.source] += 1
+                outcome.silent += [(row.source, row.id)] if position in silent else []
                 earlier = pending.get((row.source, row.id))
                 if earlier is None:
                     retire.append(before.rec)
@@ -166,6 +185,8 @@ class Store:
                 outcome.whole = True  # its older version leaves the file too, not only its index
             standing[row.source, row.id] = _Standing(-1, row.version, row.sha256, derivation(), public)
             outcome.touched.update(_ids(row))
+            if self.accept_older:
+                self._given.add((row.source, row.id))
         outcome.whole |= self._speak_of_products(retire)
         outcome.touched |= self._retire(retire)
         outcome.stood += [
@@ -174,6 +195,11 @@ class Store:
         self._insert(insert)
         self._derive_again(again)
         return outcome
+
+    def _is_older(self, row: Row, standing: _Standing) -> bool:
+        return row.version < standing.version and (
+            not self.accept_older or (row.source, row.id) in self._given
+        )
 
     def _standing(self, rows: Sequence[Row]) -> dict[tuple[str, str], _Standing]:
         with self._db.cursor(binary=True) as cursor:
@@ -187,6 +213,40 @@ class Store:
                 (row[0], row[1]): _Standing(row[2], row[3], bytes(row[4]), row[5], row[6] == _PUBLIC)
                 for row in cursor
             }
+
+    def _silent(self, rows: Sequence[Row], standing: dict[tuple[str, str], _Standing]) -> set[int]:
+        """Positions of the rows that are newer than what stands and speak of nothing of which that speaks.
+
+        VEX is left out: what such a statement no longer takes back is due again.
+        """
+        newer = {
+            at: before.rec
+            for at, row in enumerate(rows)
+            if (before := standing.get((row.source, row.id))) is not None
+            and before.sha256 != row.sha256
+            and not self._is_older(row, before)
+        }
+        if not newer:
+            return set()
+        spoke: dict[int, set[tuple[str, str]]] = {}
+        found = self._db.execute(
+            "select rec, ecosystem, name from clearway.claim where rec = any(%s) and ecosystem <> 'vex'",
+            (list(newer.values()),),
+        )
+        for rec, ecosystem, name in found:
+            spoke.setdefault(rec, set()).add((ecosystem, name))
+        return {
+            at
+            for at, rec in newer.items()
+            if rec in spoke and spoke[rec].isdisjoint((c.ecosystem, c.name) for c in rows[at].claims)
+        }
+
+    def records_of(self, source: str) -> int:
+        """How many records of a source stand."""
+        row = self._db.execute(
+            "select count(*) from clearway.record where source = %s and current", (source,)
+        ).fetchone()
+        return int(row[0]) if row else 0
 
     def _speak_of_products(self, recs: list[int]) -> bool:
         """Whether any of these records is VEX, whose products are found by no id."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .catalogue import fewer, loss, refusal
 from .derived import FACTS
-from .store import Outcome, Store, fresh
+from .store import TAKEN_BACK, Outcome, Store, fresh
 
 if TYPE_CHECKING:
     import psycopg
@@ -22,6 +22,7 @@ class Catalogues:
     def __init__(self, store: Store, connection: psycopg.Connection[Any]) -> None:
         self._store = store
         self._db = connection
+        self._given: set[str] = set()  # kinds of which this intake has taken one in though it may be older
 
     def in_force(self, kind: str) -> str:
         """The version of the newest catalogue of a kind; "" for none."""
@@ -33,10 +34,10 @@ class Catalogues:
     def loosens(self, catalogue: CatalogueRow) -> str:
         """Why a catalogue is not taken in the place of the one in force: it takes back or postpones much; "" otherwise.
 
-        One that is no newer takes nobody's place.
+        One that is no newer takes nobody's place, unless the store accepts what is older.
         """
         before = self.in_force(catalogue.kind)
-        if not before or catalogue.version <= before:
+        if not before or not self._takes_place(catalogue, before):
             return ""
         if catalogue.kind == "epss":
             row = self._db.execute(
@@ -46,6 +47,20 @@ class Catalogues:
         standing = self._listed(catalogue.source)
         offered = {entry.cve: entry for row in catalogue.rows for entry in FACTS.decode(row.facts).kev}
         return refusal(loss(standing, offered), len(offered), len(standing))
+
+    def _takes_place(self, catalogue: CatalogueRow, before: str) -> bool:
+        if not before or catalogue.version > before:
+            return True
+        return self._store.accept_older and catalogue.kind not in self._given
+
+    def _take_back(self, catalogue: CatalogueRow) -> None:
+        """Those no older than `catalogue` are of no force any more, and the scores that they brought are gone."""
+        gone = self._db.execute(
+            """update clearway.catalogue set kind = %s || kind
+            where kind = %s and version >= %s and sha256 <> %s returning sha256""",
+            (TAKEN_BACK, catalogue.kind, catalogue.version, catalogue.sha256),
+        ).fetchall()
+        self._db.execute("delete from clearway.epss where catalogue = any(%s)", ([row[0] for row in gone],))
 
     def _listed(self, source: str) -> dict[str, Kev]:
         """The standing entries of a catalogue of exploited flaws, by CVE."""
@@ -60,11 +75,14 @@ class Catalogues:
         """Stores a KEV or EPSS file whole, and its entries where it is the newest of its kind. One transaction."""
         with self._db.transaction():
             before = self.in_force(catalogue.kind)
-            newer = not before or catalogue.version > before
+            newer = self._takes_place(catalogue, before)
+            if self._store.accept_older and newer:
+                self._take_back(catalogue)
+                self._given.add(catalogue.kind)
             self._db.execute(
                 """insert into clearway.catalogue
                 (sha256, source, kind, version, entries, raw, received, origin)
-                values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict (sha256) do nothing""",
+                values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict (sha256) do update set kind = excluded.kind""",
                 (catalogue.sha256, catalogue.source, catalogue.kind, catalogue.version,
                  len(catalogue.rows) + len(catalogue.scores), raw, self._store.received, catalogue.place),
             )  # fmt: skip

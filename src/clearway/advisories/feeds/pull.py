@@ -210,6 +210,10 @@ class _One:
             for source, left in sorted(counts.left.items())
         ]
         self._notes += [
+            f"taken back by {plain(source, 60)}: {len(ids):,} ({named(ids)})"
+            for source, ids in sorted(counts.silent.items())
+        ]
+        self._notes += [
             f"skipped: {plain(place.rpartition('/')[2], 100)}: {plain(reason, 200)}"
             for place, reason in counts.skips
         ]

@@ -1,0 +1,97 @@
+"""The cure for a wrong file that was taken in: the right one takes its place again, though it is older."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from intake_world import World, compiled_anew, kev, osv, package, write
+
+CVES = [f"CVE-2024-{n}" for n in range(1000, 1100)]
+WRONG = "2026-11-20T00:00:00Z"
+
+
+def told(world: World) -> set[str]:
+    rows = world.sql("select id from clearway.record where current and source = 'cisa-kev'")
+    return {row[0] for row in rows}
+
+
+def test_an_older_record_takes_its_place_back_and_what_comes_next_is_judged_by_it(
+    world: World, tmp_path: Path
+) -> None:
+    true = write(tmp_path / "true.json", osv("PYSEC-1", package("PyPI", "django", "4.2")))
+    world.take(true)
+    before = world.rows()
+    wrong = osv("PYSEC-1", package("PyPI", "django", "0.1"), modified=WRONG, withdrawn=WRONG)
+    world.take(write(tmp_path / "wrong.json", wrong))
+    assert not world.table().claims("PyPI", "django")
+    assert world.take(true).older == 1  # as it is, it takes no place
+    counts = world.take(true, accept_older=True)
+    assert (counts.changed, counts.older) == (1, 0)
+    assert world.rows() == before
+    assert world.rows() == compiled_anew(world, tmp_path)[0]
+    assert world.take(tmp_path / "wrong.json").older == 1  # which is known, and stands no more
+    later = osv("PYSEC-1", package("PyPI", "django", "4.3"), modified="2026-02-01T00:00:00Z")
+    assert world.take(write(tmp_path / "later.json", later)).changed == 1
+
+
+def test_a_text_with_the_same_date_takes_its_place_back_too(world: World, tmp_path: Path) -> None:
+    true = write(tmp_path / "true.json", osv("PYSEC-1", package("PyPI", "django", "4.2")))
+    world.take(true)
+    world.take(write(tmp_path / "wrong.json", osv("PYSEC-1", package("PyPI", "django", "0.1"))))
+    assert (world.take(true).changed, world.take(true, accept_older=True).changed) == (0, 1)
+    assert world.take(true, accept_older=True).unchanged == 1
+
+
+@pytest.mark.parametrize("names", [("1", "2"), ("2", "1")])
+def test_of_what_is_given_the_newest_stands(world: World, tmp_path: Path, names: tuple[str, str]) -> None:
+    world.take(write(tmp_path / "wrong.json", osv("PYSEC-1", modified=WRONG)))
+    days = dict(zip(names, ("2026-01-01", "2026-01-02"), strict=True))
+    for name, day in days.items():
+        write(tmp_path / "given" / f"{name}.json", osv("PYSEC-1", modified=f"{day}T00:00:00Z"))
+    world.take(tmp_path / "given", accept_older=True)
+    ((version,),) = world.sql("select version from clearway.record where current")
+    assert version.startswith("2026-01-02")
+
+
+def test_an_older_catalogue_takes_its_place_back(world: World, tmp_path: Path) -> None:
+    full = write(tmp_path / "full.json", kev("2026.11.20", *CVES))
+    world.take(full)
+    wrong = write(tmp_path / "wrong.json", kev("2026.11.25", "CVE-2026-40404"))
+    world.take(wrong, accept_smaller=True)
+    counts = world.take(full, accept_older=True)
+    assert (counts.changed + counts.new, counts.left) == (100, {"cisa-kev": ["CVE-2026-40404"]})
+    assert told(world) == set(CVES)
+    assert world.meta().kev == "2026.11.20"
+    assert (world.meta().kev_entries, world.meta().kev_most) == (100, 100)
+    assert world.rows() == compiled_anew(world, tmp_path)[0]
+    assert world.take(wrong).set_aside == 1  # asked about as if it had never been
+    assert world.take(write(tmp_path / "next.json", kev("2026.11.21", *CVES))).set_aside == 0
+    assert world.meta().kev == "2026.11.21"
+
+
+def test_an_older_catalogue_that_takes_much_back_is_asked_about_all_the_same(
+    world: World, tmp_path: Path
+) -> None:
+    world.take(write(tmp_path / "full.json", kev("2026.11.20", *CVES)))
+    small = write(tmp_path / "small.json", kev("2026.11.19", *CVES[:5]))
+    assert world.take(small, accept_older=True).set_aside == 1
+    assert told(world) == set(CVES)
+    assert len(world.take(small, accept_older=True, accept_smaller=True).left["cisa-kev"]) == 95
+
+
+def test_older_scores_take_the_place_of_wrong_ones(world: World, tmp_path: Path) -> None:
+    def scores(name: str, day: str, score: str) -> Path:
+        path = tmp_path / name
+        lines = "".join(f"{cve},{score},0.5\n" for cve in CVES)
+        path.write_text(f"#model_version:v1,score_date:{day}T00:00:00Z\ncve,epss,percentile\n{lines}")
+        return path
+
+    true = scores("true.csv", "2026-11-20", "0.9")
+    world.take(true)
+    world.take(scores("wrong.csv", "2026-11-25", "0.0"))
+    assert world.take(true).older == 100
+    world.take(true, accept_older=True)
+    assert world.sql("select distinct probability, dated from clearway.epss") == [(0.9, "2026-11-20")]
+    assert world.meta().epss == "2026-11-20"
