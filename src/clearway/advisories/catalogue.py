@@ -60,16 +60,21 @@ def refusal(lost: Loss, listed: int, before: int) -> str:
         parts.append(f"would take {len(lost.left):,} off ({named(lost.left)})")
     if lost.later:
         parts.append(f"dates {len(lost.later):,} later than before ({named(lost.later)})")
-    return f"lists {listed:,} entries where {before:,} stand, and {' and '.join(parts)}"
+    return f"lists {entries(listed)} where {before:,} stand, and {' and '.join(parts)}"
 
 
 def fewer(kind: str, listed: int, before: int) -> str:
     """The same of a catalogue whose entries are known by their number alone."""
     return (
-        f"lists {listed:,} entries, and listed {before:,} before"
+        f"lists {entries(listed)}, and listed {before:,} before"
         if is_much(kind, before - listed, before)
         else ""
     )
+
+
+def entries(number: int) -> str:
+    """So many entries, in words."""
+    return "1 entry" if number == 1 else f"{number:,} entries"
 
 
 def named(cves: Sequence[str]) -> str:

@@ -141,6 +141,7 @@ def summary(counts: Counts) -> dict[str, Any]:
         "older": counts.older,
         "silent": dict(sorted(counts.silent.items())),
         "left": dict(sorted(counts.left.items())),
+        "later": dict(sorted(counts.later.items())),
     }
 
 
@@ -158,7 +159,11 @@ def _print_counts(counts: Counts) -> None:
         print(f"  {plain(source, 60):<24} {numbers}")
     if len(ranked) > _SOURCES_SHOWN:
         print(f"  and {len(ranked) - _SOURCES_SHOWN:,} more sources; --json lists them")
-    for what, told in (("no longer listed by", counts.left), ("taken back by", counts.silent)):
+    for what, told in (
+        ("no longer listed by", counts.left),
+        ("listed with a later date by", counts.later),
+        ("taken back by", counts.silent),
+    ):
         for source, ids in sorted(told.items()):
             rest = len(ids) - _LEFT_SHOWN
             more = f" and {rest:,} more; --json lists them" if rest > 0 else ""

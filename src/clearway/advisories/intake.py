@@ -76,6 +76,7 @@ class Counts(Struct):
     left: dict[str, list[str]] = field(
         default_factory=dict
     )  # source -> what its newer catalogue lists no more
+    later: dict[str, list[str]] = field(default_factory=dict)  # source -> what that lists with a later date
     refused: list[tuple[str, str]] = field(
         default_factory=list
     )  # (place, reason) of what takes too much back
@@ -258,6 +259,8 @@ class _Stored:
             counts.notes.append(_not_newer(item.place, item.version, self._catalogues.in_force(item.kind)))
         if outcome.left:
             counts.left.setdefault(item.source, []).extend(outcome.left)
+        if outcome.later:
+            counts.later.setdefault(item.source, []).extend(outcome.later)
         return []
 
 

@@ -69,6 +69,7 @@ class Outcome(Struct):
     whole: bool = False  # more changed than the above can say: compile everything
     older: int = 0  # of the unchanged: kept, and older than what stands
     left: tuple[str, ...] = ()  # entries that a newer catalogue no longer lists
+    later: tuple[str, ...] = ()  # entries that it lists with a later date than before
     silent: list[tuple[str, str]] = field(default_factory=list)  # (source, id) of what fell silent
     held: list[int] = field(default_factory=list)  # positions of rows that would fall silent, not written
 

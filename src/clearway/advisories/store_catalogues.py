@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from .prepare import CatalogueRow
 
 
+def _offered(catalogue: CatalogueRow) -> dict[str, Kev]:
+    return {entry.cve: entry for row in catalogue.rows for entry in FACTS.decode(row.facts).kev}
+
+
 class Catalogues:
     """The catalogues of one database, within the intake of `store` that holds its lock."""
 
@@ -45,8 +49,7 @@ class Catalogues:
             ).fetchone()
             return fewer("epss", len(catalogue.scores), row[0] if row else 0)
         standing = self._listed(catalogue.source)
-        offered = {entry.cve: entry for row in catalogue.rows for entry in FACTS.decode(row.facts).kev}
-        return refusal(loss(standing, offered), len(offered), len(standing))
+        return refusal(loss(standing, _offered(catalogue)), len(catalogue.rows), len(standing))
 
     def _takes_place(self, catalogue: CatalogueRow, before: str) -> bool:
         if not before or catalogue.version > before:
@@ -99,6 +102,7 @@ class Catalogues:
         return outcome
 
     def _entries(self, catalogue: CatalogueRow) -> Outcome:
+        lost = loss(self._listed(catalogue.source), _offered(catalogue))
         outcome = self._store.write_within(catalogue.rows, [r.raw or b"" for r in catalogue.rows])
         listed = [r.id for r in catalogue.rows]
         gone = self._db.execute(
@@ -110,7 +114,7 @@ class Catalogues:
         for source, identifier, sha256 in gone:
             outcome.replaced.append((source, identifier, bytes(sha256)))
             outcome.touched.add(identifier)
-        outcome.left = tuple(sorted(row[1] for row in gone))
+        outcome.left, outcome.later = lost.left, lost.later
         from clearway.access import exploitation  # with the log and all that: for a catalogue alone
 
         exploitation.listed(self._db, listed, catalogue.source)

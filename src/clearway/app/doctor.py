@@ -126,10 +126,12 @@ def _table(home: Path) -> list[Check]:
 
 def _shrunk(kind: str, entries: int, most: int) -> str:
     """What to say of a catalogue that lists much less than one that was in force in the year before; "" for another."""
-    from clearway.advisories.catalogue import is_much
+    from clearway.advisories import catalogue
 
     return (
-        f", SHRUNK: {entries:,} entries, and {most:,} before" if is_much(kind, most - entries, most) else ""
+        f", SHRUNK: {catalogue.entries(entries)}, and {most:,} before"
+        if catalogue.is_much(kind, most - entries, most)
+        else ""
     )
 
 

@@ -41,7 +41,7 @@ def test_a_catalogue_of_one_entry_takes_nobodys_place_until_somebody_says_so(
     assert counts.rejects == [
         (
             str(small),
-            "lists 1 entries where 100 stand, and would take 100 off (CVE-2024-1000, CVE-2024-1001, CVE-2024-1002, …)"
+            "lists 1 entry where 100 stand, and would take 100 off (CVE-2024-1000, CVE-2024-1001, CVE-2024-1002, …)"
             " (if that is right: clearway ingest FILE --accept-smaller)",
         )
     ]
@@ -78,6 +78,16 @@ def test_what_its_publisher_takes_off_one_by_one_leaves_and_is_told(world: World
     assert (counts.set_aside, counts.left) == (0, {"cisa-kev": CVES[:2]})
     assert listed(world) == set(CVES[2:])
     assert world.table().flaw(CVES[0]) is None
+
+
+def test_a_later_date_of_few_is_taken_and_told(world: World, tmp_path: Path) -> None:
+    full(world, tmp_path)
+    document = kev("2026.11.21", *CVES)
+    document["vulnerabilities"][3]["dateAdded"] = "2026-11-21"
+    document["vulnerabilities"][4]["dueDate"] = "2026-12-24"
+    document["vulnerabilities"][5]["dueDate"] = "2026-01-07"
+    counts = world.take(write(tmp_path / "next.json", document))
+    assert (counts.changed, counts.left, counts.later) == (3, {}, {"cisa-kev": CVES[3:5]})
 
 
 def test_an_older_catalogue_says_that_it_is_not_taken_each_time(world: World, tmp_path: Path) -> None:

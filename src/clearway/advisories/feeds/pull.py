@@ -205,14 +205,15 @@ class _One:
         self._counts.update({word: getattr(counts, word) for word in _WORDS})
         self._judge(counts, singly=singly)
         self._notes += [f"set aside: {plain(reason, 200)}" for _, reason in counts.rejects[:10]]
-        self._notes += [
-            f"no longer listed by {plain(source, 60)}: {len(left):,} ({named(left)})"
-            for source, left in sorted(counts.left.items())
-        ]
-        self._notes += [
-            f"taken back by {plain(source, 60)}: {len(ids):,} ({named(ids)})"
-            for source, ids in sorted(counts.silent.items())
-        ]
+        for what, told in (
+            ("no longer listed by", counts.left),
+            ("listed with a later date by", counts.later),
+            ("taken back by", counts.silent),
+        ):
+            self._notes += [
+                f"{what} {plain(source, 60)}: {len(ids):,} ({named(ids)})"
+                for source, ids in sorted(told.items())
+            ]
         self._notes += [
             f"skipped: {plain(place.rpartition('/')[2], 100)}: {plain(reason, 200)}"
             for place, reason in counts.skips
