@@ -18,7 +18,6 @@ from clearway.http.filters import number as whole
 from clearway.http.idempotency import Made
 from clearway.http.listing import Listing, paths
 from clearway.http.openapi import PREFIX, READ, WRITE, gives
-from clearway.records.errors import NotFoundError
 from clearway.store.keyset import Column, Condition, Source
 
 from . import audience, recipients
@@ -164,8 +163,6 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def meaning(request: _R, aud: FromPath[int]) -> Response[bytes]:
         """All clauses must open; a clause opens for any of its groups. `mine` says which of them are yours."""
-        if not 0 <= aud < 1 << 16:
-            raise NotFoundError("no such audience", where="aud")
         with acting(request) as (db, me):
             found = audience.meaning(db, aud)
         return etag.response(request, msgspec.json.encode(found), me)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import psycopg
 
 _COMMUNITY_CLAUSE = 1
+_NUMBERS = 1 << 16  # of audiences, as the domain `audience_id` has them
 
 
 class Clause(Struct, frozen=True, kw_only=True):
@@ -104,8 +105,13 @@ def strictest(db: psycopg.Connection[Any], auds: Iterable[int], *, least: Tlp = 
 
 
 def meaning(db: psycopg.Connection[Any], aud: int) -> Meaning:
-    """An audience in words; only what the caller may see can be asked about by those who show it."""
-    row = db.execute("select clearway.audience_words(%s)::text", (aud,)).fetchone()
+    """An audience in words; only what the caller may see can be asked about by those who show it.
+
+    Raises NotFoundError, in the same words for one that is hidden, absent, or beyond all numbers.
+    """
+    row = None
+    if 0 <= aud < _NUMBERS:
+        row = db.execute("select clearway.audience_words(%s)::text", (aud,)).fetchone()
     if row is None or row[0] is None:
         raise NotFoundError("no such audience", where=f"audience/{aud}")
     import msgspec

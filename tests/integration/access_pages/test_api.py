@@ -244,7 +244,9 @@ def test_an_audience_says_who_sees_it_and_why_the_reader_does(house: House) -> N
         {"groups": ["members of Water"], "mine": [True], "embargo": False, "released": False}
     ]
     assert house.stranger.api("GET", f"/audiences/{mine}").status_code == 404
-    assert house.stranger.api("GET", "/audiences/99999").status_code == 404
+    for number in (mine, 65_535, 65_536, 99_999):  # hidden, absent, and beyond all numbers
+        answer = house.stranger.api("GET", f"/audiences/{number}")
+        assert (answer.status_code, answer.json()["where"]) == (404, f"audience/{number}")
     house.chief.api("POST", f"/organisations/{house.water}/clients", {"client": house.hospital})
     (clause,) = house.stranger.api("GET", f"/audiences/{shared}").json()["clauses"]
     assert dict(zip(clause["groups"], clause["mine"], strict=True))["clients of Water"] is True

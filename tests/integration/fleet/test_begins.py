@@ -311,3 +311,26 @@ def test_of_what_was_issued_before_the_step_the_day_is_in_its_document(
     ) == [(BEGINS,)]
     rows = exposed.world.sql("select from clearway.fleet_ruling where org = %s", exposed.org)
     assert rows, "who was dated by it before its day is dated again"
+
+
+def test_a_version_that_gives_the_same_date_leaves_no_row_of_history_in_which_nothing_differs(
+    exposed: Fleet, authority: Authority
+) -> None:
+    authority.publish(table("1.5.0", 60), START)  # as the table that ships
+    authority.address("binding")
+    (line,) = exposed.lines()
+
+    def shown_before() -> list[tuple[date | None, str]]:
+        with exposed.acting() as db:
+            return [(h.due, h.tier) for h in page_why.why(db, line.exposure, day).history]
+
+    day = START + ONE
+    dated(exposed, day)
+    assert shown_before() == []
+    for version, days in (("1.6.0", 60), ("1.7.0", 20), ("1.8.0", 20), ("1.9.0", 10)):
+        day += ONE
+        authority.publish(table(version, days), day)
+        dated(exposed, day)
+    assert shown_before() == [(START + timedelta(days=days), "60D") for days in (20, 60)]
+    kept = exposed.world.sql("select from clearway.exposure_history where exposure = %s", line.exposure)
+    assert len(kept) == 5, "each version is kept, for replay"

@@ -26,9 +26,21 @@ _ASKED = 200  # exposures of one step of the week that are asked for their later
 _FACTS = """select e.exposure, e.asset, e.org, e.detected, e.how, f.id, f.kev, f.kev_due, f.automatable, f.impact,
     f.ssvc_dated
 from clearway.exposure e join clearway.flaw f on f.flaw = e.flaw where e.exposure = any(%s)"""
-_HISTORY = """select h.until, f.id, h.due, c.tier, h.status, h.detected, h.gone
-from clearway.exposure_history h join clearway.flaw f on f.flaw = h.flaw join clearway.clock c on c.clock = h.clock
-where h.exposure = %s order by h.until desc limit 50"""
+# What was shown in the same words before and after (a version of the directive that gives the same date) is one row.
+_HISTORY = """with states as (
+    select h.until, h.flaw, h.due, c.tier, h.status, h.detected, h.gone
+    from clearway.exposure_history h join clearway.clock c on c.clock = h.clock where h.exposure = %(exposure)s
+    union all
+    select null, e.flaw, e.due, c.tier, e.status, e.detected, e.gone
+    from clearway.exposure e join clearway.clock c on c.clock = e.clock where e.exposure = %(exposure)s
+), told as (
+    select s.*, w.words, lead(w.words) over (order by s.until nulls last) as after
+    from states s, lateral (
+        select jsonb_build_array(s.flaw, s.due, s.tier, s.status, s.detected, s.gone) as words) w
+)
+select t.until, f.id, t.due, t.tier, t.status, t.detected, t.gone
+from told t join clearway.flaw f on f.flaw = t.flaw
+where t.until is not null and t.words is distinct from t.after order by t.until desc limit 50"""
 
 
 class Before(Struct, frozen=True, kw_only=True):
@@ -74,7 +86,7 @@ def why(db: psycopg.Connection[Any], exposure: int, day: date, standing: str = "
     told = (
         n for n in page_rule.notices(db, line.org, day) if (n.kind, n.directive) == ("waits", directive.id)
     )
-    rows = db.execute(_HISTORY, (exposure,)).fetchall()
+    rows = db.execute(_HISTORY, {"exposure": exposure}).fetchall()
     return Why(
         line=line,
         day=day,
