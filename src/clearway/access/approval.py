@@ -11,7 +11,7 @@ from clearway import ledger
 from clearway.records.errors import ClearwayError, ForbiddenError, InputError, NotFoundError
 from clearway.store.scalar import scalar
 
-from . import audience
+from . import audience, credential
 from .marking import own
 
 if TYPE_CHECKING:
@@ -211,5 +211,5 @@ def _log(db: psycopg.Connection[Any], act: str, about: Approval, content: Mappin
         (about.approval,),
     ).fetchone()
     # Who let the caller in again may be the one who acts.
-    hands = {"hands": row[0]} if row is not None and row[0] else {}
+    hands = credential.told(row[0]) if row is not None and row[0] else {}
     ledger.append(db, act, f"approval/{about.uid}", {**content, **hands}, aud=audience.of(db, own(about.org)))

@@ -95,7 +95,7 @@ def make_token(
 
 
 class Came(NamedTuple):
-    """Who has signed in, and by way of whose hands: those who made the code from which that way in comes."""
+    """Who has signed in, and by way of whose hands (`hands_of`)."""
 
     person: int
     hands: Sequence[int] = ()
@@ -106,7 +106,7 @@ def make_session(
 ) -> Made:
     """A session for somebody who has just signed in (`by`: "oidc", "passkey", "code"); the owner's connection.
 
-    `hands` are others' who may have signed in as them: no second person beside what is done with it.
+    `hands` are others' who may have signed in as them: no second person beside what is done with it (`hands_of`).
     """
     made = make(now + SESSION_LIFE)
     made_as = _insert(owner, person, made, "session", "", None, None, by)
@@ -118,16 +118,25 @@ def make_session(
         owner,
         "session.begun",
         f"credential/{made_as}",
-        {"person": person, "by": by, **({"hands": list(hands)} if hands else {})},
+        {"person": person, "by": by, **told(hands)},
         aud=audience.of(owner, own(home_of(owner, person))),
     )
     return made
 
 
 def make_acting(owner: psycopg.Connection[Any], person: int, *, now: datetime) -> Made:
-    """A key under which a job works for somebody for ten minutes; the owner's connection."""
+    """A key under which a job works for somebody for ten minutes; the owner's connection.
+
+    It isn't known by which way in they began the job: whose hands are in any of them, theirs are in this.
+    """
     made = make(now + ACTING_LIFE)
-    _insert(owner, person, made, "acting", "", None, None, "job")
+    made_as = _insert(owner, person, made, "acting", "", None, None, "job")
+    owner.execute(
+        """update clearway.credential set hands = clearway.sorted(array(select h from clearway.credential c,
+            unnest(c.hands) h where c.person = %s and c.kind <> 'acting' and h > 0))
+        where credential = %s""",
+        (person, made_as),
+    )
     return made
 
 
@@ -206,11 +215,21 @@ def _insert(
 
 
 def hands_of(owner: psycopg.Connection[Any], key: str) -> list[int]:
-    """In whose hands the credential of `key` is, beside its person's; the owner's connection."""
+    """In whose hands the credential of `key` is, beside its person's; the owner's connection.
+
+    They made the code from which it comes, or could have been in the account that made it. A negative number is no
+    person's: -n came in by the bound account n of an identity provider (migration 0090 has the rule).
+    """
     row = owner.execute(
         "select hands from clearway.credential where key_hash = %s", (hash_of(key),)
     ).fetchone()
     return list(row[0]) if row is not None else []
+
+
+def told(hands: Sequence[int]) -> dict[str, list[int]]:
+    """`hands` as the log tells of them: the people among them, and nothing where there are none."""
+    people = [who for who in hands if who > 0]
+    return {"hands": people} if people else {}
 
 
 def home_of(db: psycopg.Connection[Any], person: int) -> int:

@@ -36,8 +36,9 @@ def invite(
 ) -> str:
     """A code for a member of `org`, like "7KQ2M-…", shown once; codes made for them before end.
 
-    Where it is no new account's first way in ("person.recovered" on the log of `org`, and on their page), what comes of
-    it remembers who made the code: they are no second person beside it.
+    What comes of it remembers who made the code, and who could have been in their account: they are no second person
+    beside it. A code that is made on the machine of the home has nobody's hands in it. Where it is no new account's
+    first way in, it is "person.recovered" on the log of `org`, and on their page.
 
     Raises:
         NotFoundError: the caller administers no such member.

@@ -18,7 +18,7 @@ from clearway.records.errors import ClearwayError, ConflictError, ForbiddenError
 from . import audience, credential, invitation, passkey, person
 from .api_parts import number
 from .marking import own
-from .pages_parts import FORM, LIVES, PAGE, REACH, Sent, text, whole, wrong
+from .pages_parts import FORM, LIVES, PAGE, REACH, Sent, names, text, whole, wrong
 from .pages_people import make_token, token_page
 from .sign_in import origin
 
@@ -38,7 +38,9 @@ class Identity(Struct, frozen=True, kw_only=True):
     label: str
     created: Any
     last_used: Any
-    hands: bool  # whether it was bound by way of a code that somebody made for an account that was there
+    hands: tuple[
+        str, ...
+    ]  # who had a hand in the codes by way of which it was bound, as far as the reader may know
 
 
 def handlers() -> list[HTTPRouteHandler]:
@@ -142,12 +144,13 @@ def _account(request: _R, *, about: Form | None = None, tokening: Form | None = 
         mine = person.one(db, me.person)
         held = [c for c in credential.listed(db, person=me.person) if c.revoked is None]
         rows = db.execute(
-            "select identity, kind, issuer, label, created, last_used, hands <> '{}' from clearway.identity "
+            "select identity, kind, issuer, label, created, last_used, hands from clearway.identity "
             "where person = %s order by identity",
             (me.person,),
         ).fetchall()
         now = db.execute("select clearway.now_marked()").fetchone()
         told = invitation.recoveries(db)
+        known = names(db, {who for row in rows for who in row[6] if who > 0})
     assert now is not None
     held = [c for c in held if c.expires > now[0]]
     try:
@@ -155,7 +158,7 @@ def _account(request: _R, *, about: Form | None = None, tokening: Form | None = 
     except ClearwayError:
         can_passkey = False
     identities = [
-        Identity(identity=a, kind=b, issuer=c, label=d, created=e, last_used=f, hands=g)
+        Identity(identity=a, kind=b, issuer=c, label=d, created=e, last_used=f, hands=_named(g, known))
         for a, b, c, d, e, f, g in rows
     ]
     bound = {i.issuer for i in identities if i.kind == "oidc"}
@@ -180,6 +183,11 @@ def _account(request: _R, *, about: Form | None = None, tokening: Form | None = 
         reach=[(key, label) for key, (label, _) in REACH.items()],
         lives=list(LIVES.items()),
     )
+
+
+def _named(hands: list[int], known: dict[int, str]) -> tuple[str, ...]:
+    others = {known.get(who, "somebody elsewhere") for who in hands if who > 0}
+    return tuple(sorted(others))
 
 
 def _forget(request: _R) -> None:

@@ -32,6 +32,7 @@ from clearway.http.pages import Form, page
 from clearway.http.ratelimit import spend_sign_in
 from clearway.records.errors import AuthenticationError, ClearwayError, ConfigError, NotFoundError
 from clearway.store.principal import key_of
+from clearway.store.scalar import scalar
 
 from . import attempt, audience, credential, invitation, oidc, passkey
 from .marking import own
@@ -302,33 +303,37 @@ def _still_here(request: _Asked, person: int) -> None:
 def _bound(
     db: psycopg.Connection[Any], account: oidc.Account, person: int, now: datetime, key: str
 ) -> credential.Came:
-    """Whose account it is; with `person`, who came with `key`, it becomes theirs where it is nobody's yet."""
+    """Whose account it is; with `person`, who came with `key`, it becomes theirs where it is nobody's yet.
+
+    Beside the hands of who bound it stands the proof that the provider knows them (`credential.hands_of`).
+    """
     from clearway import ledger
 
     row = db.execute(
         """update clearway.identity i set last_used = %s from clearway.person p
         where i.kind = 'oidc' and i.issuer = %s and i.subject = %s and p.person = i.person and p.active
-        returning i.person, i.hands""",
+        returning i.person, i.hands, i.identity""",
         (now, account.issuer, account.subject),
     ).fetchone()
     if row is not None:
         if person and row[0] != person:
             raise AuthenticationError("that account belongs to somebody else here")
-        return credential.Came(int(row[0]), row[1])
+        return credential.Came(int(row[0]), [*row[1], -row[2]])
     if not person:
         raise AuthenticationError(
             "nobody here has that account", mend="ask an administrator for a one-time code, and bind it then"
         )
-    hands = credential.hands_of(db, key)
-    db.execute(
+    hands = [who for who in credential.hands_of(db, key) if who > 0]  # this one is its own proof
+    bound = scalar(
+        db,
         """insert into clearway.identity (person, kind, issuer, subject, label, last_used, hands)
-        values (%s, 'oidc', %s, %s, %s, %s, %s)""",
+        values (%s, 'oidc', %s, %s, %s, %s, %s) returning identity""",
         (person, account.issuer, account.subject, account.email or account.name, now, hands),
     )
     home = credential.home_of(db, person)
     told = {"issuer": account.issuer}
     ledger.append_as(db, key, "account.bound", f"person/{person}", told, aud=audience.of(db, own(home)))
-    return credential.Came(person, hands)
+    return credential.Came(person, [*hands, -bound])
 
 
 def _enter(request: _Asked, settings: SignIn, made: Made, to: str) -> Response[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from people import People
-from steps import Steps
+from steps import Steps, since
 
 STATE = """select p.proname, pg_get_function_identity_arguments(p.oid), p.prosrc, p.prosecdef,
     has_function_privilege('clearway_app', p.oid, 'execute') from pg_proc p
@@ -18,9 +18,9 @@ where p.pronamespace = 'clearway'::regnamespace and p.proname in ('label_of', 'c
     ("numbers", "gone"),
     [
         (["0061", "0065"], {"label_of", "clauses_label"}),
-        (["0064", "0077", "0088"], {"not_two", "brings"}),
+        (["0064", *since("0077")], {"not_two", "brings"}),
         (["0065"], set()),
-        (["0077", "0088"], {"brings"}),
+        (since("0077"), {"brings"}),
     ],
     ids=["marked", "words", "asked for", "hands"],
 )

@@ -18,8 +18,9 @@ import httpx
 import pytest
 from litestar import Request, get, post
 from litestar.testing import TestClient
+from msgspec.json import decode
 
-from clearway.access import credential, invitation, oidc
+from clearway.access import approval, credential, invitation, oidc, person
 from clearway.access.providers import Provider, SignIn
 from clearway.access.sign_in import local, routes
 from clearway.http import csrf
@@ -27,8 +28,9 @@ from clearway.http.acting import SIGNED_IN, Doorkeeper, acting
 from clearway.http.application import application
 from clearway.http.pages import Pages
 from clearway.http.ratelimit import Policy, Rates
-from clearway.records.errors import AuthenticationError, UpstreamError
+from clearway.records.errors import AuthenticationError, ForbiddenError, UpstreamError
 from clearway.store.principal import key_of
+from clearway.store.scalar import scalar
 from people import People, Somebody
 
 BASE = "http://127.0.0.1:9000"
@@ -259,7 +261,45 @@ def test_an_account_that_is_bound_by_a_code_for_somebody_who_was_there_remembers
         client.cookies.clear()
         assert through(client, "/sign-in/with/idp", subject).status_code == 303
         with people.owner() as owner:
-            assert credential.hands_of(owner, key_of(client.cookies["clearway"])) == hands
+            bound = scalar(owner, "select identity from clearway.identity where subject = %s", (subject,))
+            kept = credential.hands_of(owner, key_of(client.cookies["clearway"]))
+            log = owner.execute(
+                "select content from clearway.log_entry order by entry desc limit 1"
+            ).fetchone()
+        assert kept == [*hands, -bound]
+        assert log is not None
+        assert decode(log[0]).get("hands", []) == hands
+
+
+def test_whom_one_administrator_let_in_are_two_once_both_come_by_accounts_of_one_provider(
+    with_provider: TestClient[Any], people: People
+) -> None:
+    client, a = with_provider, people.org("a")
+    chief = people.somebody(a, "administrator")
+    keys: list[str] = []
+    for name in ("ann", "ben"):
+        with people.acting(chief) as db:
+            made = person.add(db, a, name, ["coordinator"]).person
+            code = invitation.invite(db, made, a, now=datetime.now(UTC))
+        with people.owner() as owner:
+            session = invitation.accept(owner, code, now=datetime.now(UTC))
+        client.cookies.set("clearway", session.secret)
+        shown = client.post("/settings/account/bind/idp", data={"_csrf": csrf.token(session.key)})
+        found = re.search(r'href="(http://localhost[^"]+)"', shown.text)
+        assert found, shown.text
+        back = client.get(_at_provider(found[1].replace("&amp;", "&"), f"{name}@example.org"))
+        assert back.status_code == 303
+        keys += [session.key, key_of(back.cookies["clearway"])]
+        client.cookies.clear()
+    ended, by_provider = keys[2:]
+    with people.pool.acting(keys[1]) as db:
+        which = approval.ask(db, a, "other", "asset/1", {}, "because").approval
+    with people.pool.acting(ended) as db:
+        assert db.execute("select clearway.me()").fetchone() == (None,)
+    with pytest.raises(ForbiddenError, match="second person"), people.acting(chief) as db:
+        approval.decide(db, which, "approved")
+    with people.pool.acting(by_provider) as db:
+        assert approval.decide(db, which, "approved").verdict == "approved"
 
 
 def test_an_account_is_bound_to_one_person(with_provider: TestClient[Any], people: People) -> None:

@@ -179,6 +179,43 @@ def test_a_passkey_that_is_bound_by_a_code_for_an_account_that_was_there_remembe
     account = house.member.look("/settings/account").text
     assert "made a one-time code for your account" in account
     assert "Somebody came in with it" in account
-    assert "bound by way of a code that somebody made" in account
+    assert "you are no second person beside somebody elsewhere" in account
     assert "person recovered" in house.auditor.look("/audit?act=person.recovered").text
     assert "one-time code for your account" not in house.chief.look("/settings/account").text
+
+
+def test_an_administrator_who_uses_the_codes_of_two_whom_she_adds_lowers_no_marking(house: House) -> None:
+    """Each comes in by the first code and a passkey bound by it, and again by the passkey alone: it stays one hand."""
+    browsers = []
+    for name in ("Ann", "Ben"):
+        new = house.chief.api(
+            "POST", f"/organisations/{house.water}/members", {"name": name, "roles": ["coordinator"]}
+        ).json()["person"]
+        shown = house.chief.submit(f"/settings/people/{new}/invitation").text
+        code = re.search(r'id="secret">([^<]+)<', shown)
+        assert code is not None
+        came, key = Browser(house), SoftKey()
+        assert came.client.post("/sign-in/code", data={"code": code[1]}).status_code == 303
+        came.headers["x-csrf-token"] = token(key_of(came.client.cookies["clearway"]))
+        assert came.add(key).status_code == 201
+        later = Browser(house)
+        assert later.sign_in(key).status_code == 200
+        later.headers["x-csrf-token"] = token(key_of(later.client.cookies["clearway"]))
+        browsers.append(later)
+    ann, ben = browsers
+    assert "no second person beside Chief of Water" in ann.client.get(
+        "/settings/account", headers={"accept": "text/html"}
+    ).text  # fmt: skip
+    for asked in (
+        ann.post("/api/v1/approvals", asking(house)),
+        house.chief.api("POST", "/approvals", asking(house)),
+    ):
+        assert asked.status_code == 201, asked.text
+        decision = f"/api/v1/approvals/{asked.json()['approval']}/decision"
+        answer = ben.post(decision, {"verdict": "approved"})
+        assert (answer.status_code, "one-time code" in answer.text) == (403, True)
+        assert house.desk.api("POST", decision[len("/api/v1") :], {"verdict": "approved"}).status_code == 200
+
+
+def asking(house: House) -> dict[str, Any]:
+    return {"org": house.water, "kind": "other", "subject": "asset/1", "proposal": {}, "why": "because"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clearway.access import credential, person
+from clearway.access import credential, invitation, person
 from clearway.findings.intake import limit, record
 from clearway.findings.lease import control
 from clearway.findings.lease.blind import BlindKey
@@ -102,10 +102,11 @@ def again(desk: Desk, who: Somebody, *hands: Somebody) -> Somebody:
 
 def added(desk: Desk, maker: Somebody, org: int, *roles: str) -> Somebody:
     with desk.acting(maker) as db:
-        made = person.add(db, org, "made", roles)
-    return again(
-        desk, Somebody(person=made.person, org=org, roles=roles, key="", token_key="", secret="", cookie="")
-    )
+        made = person.add(db, org, "made", roles).person
+        code = invitation.invite(db, made, org, now=NOW)
+    with desk.owner() as owner:
+        key = invitation.accept(owner, code, now=NOW).key
+    return Somebody(person=made, org=org, roles=roles, key=key, token_key="", secret="", cookie="")
 
 
 def first_of(desk: Desk, act: Any) -> Somebody:
@@ -141,7 +142,7 @@ def test_who_made_the_account_of_the_first_is_none(desk: Desk, act: First) -> No
         owner.execute("select clearway.rebadge(%s)", (chief.person,))
     first = added(desk, chief, org, "coordinator" if act is marks else "maintainer")
     deciding = act(desk, first)
-    with pytest.raises(ForbiddenError, match=r"made the account of the other|another organisation"):
+    with pytest.raises(ForbiddenError, match=r"the other had a hand|another organisation"):
         deciding(chief)
     deciding(desk.people.somebody(desk.people.house, "coordinator"))
 
@@ -171,6 +172,34 @@ def test_a_limit_is_refused_by_whoever_coordinates(desk: Desk) -> None:
         made = limit.put(db, of_receiver(desk.maintainer), "PyPI", "example", per_week=1)
     with desk.acting(again(desk, desk.coordinator, desk.maintainer)) as db:
         limit.confirm(db, made.id, holds=False)
+
+
+@ACTS
+def test_what_was_begun_before_first_codes_left_hands_has_them(desk: Desk, act: First) -> None:
+    org = desk.people.house if act is marks else desk.vendor
+    chief = desk.people.somebody(org, "administrator")
+    steps = Steps(desk.people.url, *since(step_of("one_hand")))
+    steps.down()
+    first = added(desk, chief, org, "coordinator" if act is marks else "maintainer")
+    second = added(desk, chief, org, "coordinator")
+    with desk.owner() as owner:
+        assert credential.hands_of(owner, first.key) == []
+        owner.execute(
+            "insert into clearway.membership (person, org, role) values (%s, %s, 'coordinator') on conflict do nothing",
+            (second.person, desk.people.house),
+        )
+        if org != desk.people.house:  # nobody confirms what is their own organisation's
+            owner.execute(
+                "delete from clearway.membership where person = %s and org = %s", (second.person, org)
+            )
+        owner.execute("select clearway.rebadge(%s)", (second.person,))
+    deciding = act(desk, first)
+    steps.up()
+    with desk.owner() as owner:
+        assert credential.hands_of(owner, first.key) == [chief.person]
+    with pytest.raises(ForbiddenError, match=r"second person.*one person had a hand"):
+        deciding(second)
+    deciding(desk.people.somebody(desk.people.house, "coordinator"))
 
 
 def test_the_step_goes_down_and_up(desk: Desk) -> None:
