@@ -35,6 +35,7 @@ COLUMNS = (
     Column(key="component", label="Component", wide=True),
     Column(key="kev_added", label="In KEV since", sort="kev_added", term="KEV"),
     Column(key="opened", label="Opened", sort="opened"),
+    Column(key="conclusion", label="Conclusion, and what weakens it", wide=True),
 )
 # What a form may record, and in which words it is told afterwards.
 EVENTS = {

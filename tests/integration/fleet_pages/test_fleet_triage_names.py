@@ -217,7 +217,9 @@ def test_every_export_says_what_weakens_it(site: Site, gateway: str) -> None:
     (flag, *_) = made["book"]["flags"]
     assert flag.startswith("patched by ")
     path = "/api/v1/directives/triages"
-    for listed in (f"{path}.csv?flaw={FLAW}", f"{path}?flaw={FLAW}", f"/directives/triages.csv?flaw={FLAW}"):
+    for listed in (
+        f"{path}.csv?flaw={FLAW}", f"{path}?flaw={FLAW}", f"/directives/triages.csv?flaw={FLAW}", "/directives/triages",
+    ):  # fmt: skip
         assert flag in site.ask("GET", listed, site.operator, page=not listed.startswith("/api")).text, listed
     (line,) = [
         i for i in site.ask("GET", f"{path}.json", site.operator).json()["items"] if i["id"] == made["id"]
