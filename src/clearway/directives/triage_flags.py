@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
@@ -121,7 +121,9 @@ def _ended_by(step: Step, at: datetime) -> bool:
 
 
 def _times(book: Workbook, elsewhere: Sequence[Taken]) -> Iterator[str]:
-    """What was late, or is in time by a word that came later."""
+    """What was late, or is in time by a word that came later, or by an hour that KEV does not give."""
+    if book.subject.kev_added.astimezone(UTC).time() != time():
+        yield f"the hours count from {minute(book.subject.kev_added)}, as told: KEV gives the day alone"
     for step in book.steps:
         if step.late and not step.passed:
             yield f"{_short(step)}: after its target of {minute(step.target)}"

@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """What a triage is about: a flaw in a component of an asset, by its number, of an organisation."""
+    """What a triage is about: a flaw in a component of an asset, by its number, of an organisation.
+
+    With `told_to`, an audience, only what all of its readers may see is wanted.
+    """
 
     org: int
     asset: int
     flaw: str
     component: str
+    told_to: int | None = None
 
 
 class SeenPatch(Struct, frozen=True, kw_only=True):

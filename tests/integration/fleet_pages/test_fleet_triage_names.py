@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from clearway.access import audience, recipients
+from clearway.access.marking import Marking
 from clearway.exposure.fleet import asset
 from fleet_site import Site
 
@@ -229,3 +231,29 @@ def test_every_export_says_what_weakens_it(site: Site, gateway: str) -> None:
         answer = site.ask("GET", f"{path}/{made['id']}/report?form={form}", site.operator)
         assert answer.status_code == 200
         assert flag in " ".join(answer.text.split()), form
+
+
+def test_what_the_fleet_has_seen_is_told_to_those_alone_who_see_it_there(site: Site, gateway: str) -> None:
+    exposure = fixed(site, gateway)
+    keeper = site.people.somebody(site.water, "coordinator", name="Cora Coordinator")
+    with site.people.acting(keeper) as db:
+        few = recipients.add(db, site.operator.org, f"about {gateway}").list
+        recipients.set_member(db, few, person=site.operator.person)
+    with site.people.owner() as owner:
+        narrow = [
+            audience.of(owner, Marking(tlp="RED", org=site.operator.org, recipients=r)) for r in (0, few)
+        ]
+        owner.execute(
+            "update clearway.exposure set aud = %s where exposure = %s",
+            (audience.meet(owner, narrow), exposure),
+        )
+    made = ask_open(site, gateway)
+    assert [s["where"] for s in made["book"]["seen"]] == [f"exposure/{exposure}"]
+    path = f"/api/v1/directives/triages/{made['id']}"
+    assert site.ask("GET", path, site.auditor).json()["book"]["seen"] == []
+    with site.people.acting(site.auditor) as db:
+        told = db.execute(
+            "select body::text from clearway.event where subject = %s", (f"triage/{made['id']}",)
+        ).fetchall()
+    assert len(told) == 1
+    assert "exposure/" not in told[0][0]

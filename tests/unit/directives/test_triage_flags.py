@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from clearway.directives.duties import duties
 from clearway.directives.reports.remediation import as_json
@@ -218,3 +219,10 @@ def test_evidence_in_another_workbook_of_the_item_counts_when_it_came_before_the
 
 def test_notes_stand_among_the_flags() -> None:
     assert book(hours=1, notes=["no asset of the kept fleet"]).flags == ("no asset of the kept fleet",)
+
+
+def test_hours_that_count_from_a_later_moment_of_the_day_are_said_to() -> None:
+    late = replace(SUBJECT, kev_added=at(23))
+    assert fold(late, STEPS, [], now=at(24)).flags == (
+        "the hours count from 2026-12-07 23:00 UTC, as told: KEV gives the day alone",
+    )

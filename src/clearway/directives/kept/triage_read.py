@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import Struct
 
 from clearway.records.errors import ConfigError
@@ -94,6 +95,14 @@ def closely(db: psycopg.Connection[Any], row: Any, now: datetime, provider: Prov
         notes += _said_of(other)
     notes += _repeated(db, row, sorted(words | {text.lower()}))
     return _folded(row, _Elsewhere(seen=patches, taken=taken, notes=[n for n in notes if n]), now)
+
+
+def for_all(db: psycopg.Connection[Any], row: Any, now: datetime, provider: Provider | None = None) -> Triage:
+    """A row of `SELECT`, held against what of the fleet every reader of it may see: for events and the log."""
+    numbered = NUMBERED.fullmatch(row[4])
+    wanted = msgspec.structs.replace(_wanted(row, int(numbered[1])), told_to=row[10]) if numbered else None
+    (seen,) = _seen(db, [wanted], provider)
+    return _folded(row, _Elsewhere(seen=seen), now)
 
 
 def _folded(row: Any, elsewhere: _Elsewhere, now: datetime) -> Triage:

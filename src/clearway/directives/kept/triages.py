@@ -11,10 +11,10 @@ from clearway.records.errors import ConflictError, InputError, NotFoundError
 from clearway.records.text import plain
 
 from ..duties import duties
-from ..triage import Subject, Workbook, apply, new
+from ..triage import Subject, apply, new
 from ..triage_events import read_event
 from .triage_item import NUMBERED, Item, item_of, words_of
-from .triage_read import SELECT, alone, closely, several
+from .triage_read import SELECT, alone, closely, for_all, several
 from .triage_read import Triage as Triage
 from .who import acting_in, between, tell
 
@@ -97,7 +97,12 @@ def open_triage(
         db,
         "triage.opened",
         f"triage/{made.id}",
-        {"asset": values["asset"], "flaw": values["flaw"], "directive": directive, **_first(made.book)},
+        {
+            "asset": values["asset"],
+            "flaw": values["flaw"],
+            "directive": directive,
+            **_first(db, made.id, now, provider),
+        },
         org=org.org,
         aud=int(row[1]),
     )
@@ -143,9 +148,7 @@ def record(
     event = read_event(data)
     if event.at > now:
         raise InputError("lies in the future", where="at", mend="record what has happened")
-    row = db.execute(f"{SELECT} where t.triage = %s", (triage,)).fetchone()
-    if row is None:
-        raise NotFoundError("no such triage", where=f"triage/{triage}")
+    row = _row(db, triage)
     org = acting_in(db, me, row[1], "operate")
     kept = alone(row, now)
     if kept.events != after:
@@ -168,7 +171,7 @@ def record(
         db,
         f"triage.{_ACTS[type(event).__name__]}",
         f"triage/{triage}",
-        {"event": msgspec.to_builtins(event), "number": after + 1, **_first(found.book)},
+        {"event": msgspec.to_builtins(event), "number": after + 1, **_first(db, triage, now, None)},
         org=org.org,
         aud=int(row[10]),
     )
@@ -192,10 +195,7 @@ def one(
     db: psycopg.Connection[Any], triage: int, *, now: datetime, provider: Provider | None = None
 ) -> Triage:
     """One triage with its workbook, flags as of `now`. Raises NotFoundError."""
-    row = db.execute(f"{SELECT} where t.triage = %s", (triage,)).fetchone()
-    if row is None:
-        raise NotFoundError("no such triage", where=f"triage/{triage}")
-    return closely(db, row, now, provider)
+    return closely(db, _row(db, triage), now, provider)
 
 
 def audience_of(db: psycopg.Connection[Any], triage: int) -> int:
@@ -255,8 +255,18 @@ def about(
     return several(db, rows, now)
 
 
-def _first(book: Workbook) -> dict[str, object]:
-    """For the log: that a patch came before the evidence, and where the fleet has seen one."""
+def _first(
+    db: psycopg.Connection[Any], triage: int, now: datetime, provider: Provider | None
+) -> dict[str, object]:
+    """For the log: that a patch came before the evidence, and where the fleet has seen one, for whom the triage is."""
+    book = for_all(db, _row(db, triage), now, provider).book
     if not book.patched_first:
         return {}
     return {"patched_first": True, "seen": [msgspec.to_builtins(s) for s in book.seen[:20]]}
+
+
+def _row(db: psycopg.Connection[Any], triage: int) -> Any:
+    row = db.execute(f"{SELECT} where t.triage = %s", (triage,)).fetchone()
+    if row is None:
+        raise NotFoundError("no such triage", where=f"triage/{triage}")
+    return row

@@ -24,8 +24,9 @@ _MOST = 20  # patches of one item
 # takes evidence and patches again, has not taken it back from the workbook.
 _SEEN = """
 select w.place, v.purl, v.ecosystem, v.name, v.version, s.at, s.place, s.what, s.until, coalesce(p.name, '')
-from unnest(%(orgs)s::int[], %(assets)s::int[], %(flaws)s::text[]) with ordinality as w(org, asset, flaw, place)
-join clearway.exposure e on e.asset = w.asset and e.org = w.org
+from unnest(%(orgs)s::int[], %(assets)s::int[], %(flaws)s::text[], %(auds)s::int[]) with ordinality
+    as w(org, asset, flaw, aud, place)
+join clearway.exposure e on e.asset = w.asset and e.org = w.org and (w.aud is null or clearway.within(w.aud, e.aud))
 join clearway.flaw f on f.flaw = e.flaw and (f.id = w.flaw or f.id in (
     select r.new from clearway.flaw_redirect r where r.old = w.flaw))
 join clearway.package_version v on v.pv = e.pv
@@ -93,6 +94,7 @@ def patches(db: psycopg.Connection[Any], wanted: Sequence[Wanted]) -> list[tuple
             "orgs": [w.org for w in wanted],
             "assets": [w.asset for w in wanted],
             "flaws": [w.flaw for w in wanted],
+            "auds": [w.told_to for w in wanted],
             "fixed": FIXED,
             "most": _MOST,
         },
