@@ -19,6 +19,7 @@ from clearway.records.errors import (
 )
 
 from .canonical import canonical
+from .leaf import PARTS
 
 if TYPE_CHECKING:
     import psycopg
@@ -138,7 +139,7 @@ def erase(db: Connection, entry: int, parts: Iterable[Part], reason: str) -> int
             mend="it stays; leave out of a reason what should not be read for ever",
         )
     # The tree knows no numbers of entries: the hashes bind what this says to one leaf.
-    hashes = {part: row[4 + ("header", "content").index(part)] for part in wanted}
+    hashes = {part: row[4 + PARTS.index(part)] for part in wanted}
     said = {"entry": entry, "parts": wanted, "hashes": hashes, "reason": reason}
     told = append(db, ERASED, f"entry/{entry}", said, aud=row[0])
     if "header" in wanted:

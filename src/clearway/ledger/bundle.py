@@ -174,16 +174,24 @@ class Bundle:
         return list(self.manifest.epochs)
 
     def elsewhere(self) -> list[str]:
-        """A file whose checkpoints end before its leaves has lost the newest: nobody vouches for what is beyond."""
+        """What the file says of itself must be what its checkpoints say.
+
+        Where these end before its leaves, it has lost the newest: nobody vouches for what is beyond.
+        """
         reached = 0
+        said = self.manifest.origin
+        found: list[str] = []
         for text in self.notes():
             with suppress(InputError):
-                reached = max(reached, of_note(parse(text)).size)
-        if reached >= self.manifest.size:
-            return []
-        return [
-            f"the file says that it has {self.manifest.size:,} entries, and its newest checkpoint is of {reached:,}"
-        ]
+                checkpoint = of_note(parse(text))
+                reached = max(reached, checkpoint.size)
+                if checkpoint.origin != said and not found:
+                    found.append("the file says that it is of another log than its checkpoints")
+        if reached < self.manifest.size:
+            found.append(
+                f"the file says that it has {self.manifest.size:,} entries, and its newest checkpoint is of {reached:,}"
+            )
+        return found
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         for index in range(-(-size // WIDTH)):

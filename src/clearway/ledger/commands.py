@@ -177,11 +177,15 @@ def run_proof(args: argparse.Namespace) -> int:
             raise UsageError("no key to check it with", mend="give the log's public key with --key")
         proof, checkpoint = checked(read_file(args.entry), key_of(args.key))
         if args.json:
-            _print_json({"ok": True, "entry": proof.entry, "leaf": proof.leaf, "size": checkpoint.size})
+            told = {"entry": proof.entry, "leaf": proof.leaf, "size": checkpoint.size, "shown": proof.shown}
+            _print_json({"ok": True, **told})
         else:
             print(
                 f"entry {proof.entry} is leaf {proof.leaf} of the {checkpoint.size:,} that the log has signed"
             )
+            if len(proof.shown) < 2:
+                shown = f"only its {proof.shown[0]} is shown" if proof.shown else "nothing of it is shown"
+                print(f"{shown}: what else it is, its number too, is the word of who gave the proof")
         return 0
     if not args.entry.isascii() or not args.entry.isdigit() or len(args.entry) > 18:
         raise UsageError("an entry is a number", mend="see `clearway ledger status`, or the audit page")

@@ -20,6 +20,7 @@ PREFIX = b"clearway/entry/1\n"
 LEAF_BYTES = len(PREFIX) + 64
 _FRAME = LEAF_BYTES.to_bytes(2, "big")  # C2SP tlog-tiles, "Log entries": a length before each entry
 STRIDE = LEAF_BYTES + 2
+PARTS = ("header", "content")  # in the order of their hashes in a leaf
 _HEADER = b"clearway/header/1:"
 _CONTENT = b"clearway/content/1:"
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from clearway.records.errors import InputError, IntegrityError
 
 from .checkpoint import Checkpoint, read
-from .leaf import LEAF_BYTES, PREFIX, Opening, opens
+from .leaf import LEAF_BYTES, PARTS, PREFIX, Opening, opens
 from .merkle import HASH_BYTES, leaf_hash, verify_inclusion
 from .note import VerifierKey, verified
 
@@ -31,6 +31,11 @@ class Proof(Struct, frozen=True, kw_only=True):
     content_salt: str | None
     proof: tuple[str, ...]  # hashes from the leaf up, base64
     checkpoint: str  # the signed note
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """What of the entry is there to be held against the leaf; its number is not in the tree."""
+        return tuple(part for part in PARTS if getattr(self, part) is not None)
 
 
 _decode = msgspec.json.Decoder(Proof).decode

@@ -15,9 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from .append import ERASED
-from .leaf import Opening
+from .leaf import PARTS, Opening
 
-PARTS = ("header", "content")  # in the order of their hashes in a leaf
 _REMEMBERED = (
     200_000  # closed parts that are held against what says of an erasure; those beyond count as withheld
 )

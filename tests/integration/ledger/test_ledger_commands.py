@@ -162,6 +162,11 @@ def test_a_proof_is_handed_over_and_checked_elsewhere(
         tmp_path / "none", capfd, "proof", "--check", tmp_path / "proof.json", "--key", key, "--json"
     )
     assert (code, said["entry"], said["leaf"]) == (0, 50, proof["leaf"])
+    assert said["shown"] == ["header", "content"]
+    less = {**proof, "entry": 7, "header": None, "header_salt": None}
+    (tmp_path / "less").write_text(json.dumps(less))
+    code, text, _ = run(tmp_path / "none", capfd, "proof", "--check", tmp_path / "less", "--key", key)
+    assert (code, "only its content is shown" in text) == (0, True), "the tree knows no numbers of entries"
     spoilt = {**proof, "content": proof["content"].replace("4", "5")}
     for name, wrong in (("content", spoilt), ("leaf", {**proof, "leaf": proof["leaf"] + 1})):
         (tmp_path / name).write_text(json.dumps(wrong))

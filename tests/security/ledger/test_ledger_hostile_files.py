@@ -120,6 +120,13 @@ def test_keys_of_the_bundle_are_its_own_word_and_bad_ones_are_no_crash(made: Pat
             assert not verify(bundle).ok
 
 
+def test_a_file_that_says_it_is_of_another_log_is_refused(made: Path) -> None:
+    manifest = json.loads(zipfile.ZipFile(made).read("log.json"))
+    body = json.dumps({**manifest, "origin": "clearway/other"}).encode()
+    report = check.verify_file(str(replaced(made, "log.json", body)), key=KEY.public.text(), witnesses=[])
+    assert report.reasons == ("the file says that it is of another log than its checkpoints",)
+
+
 def test_files_named_on_the_command_line_are_small_ones(tmp_path: Path) -> None:
     (tmp_path / "big").write_bytes(b"a" * (4 << 20))
     for call in (check.read_file, check.key_of, check.witness_of):
