@@ -244,8 +244,8 @@ def _belonging() -> list[HTTPRouteHandler]:
     def invite(request: _R, org: FromPath[int], who: FromPath[int]) -> Response[bytes]:
         """Good for seven days. Send it yourself, by a way you trust: whoever has it is that person.
 
-        Of a code for an account that somebody else made or that has had a way in, the person and their organisation
-        are told; who makes it is no second person beside what is done by way of it.
+        Who makes it is no second person beside what is done by way of it. Of a code for an account that somebody else
+        made, or that has had a way in, the person and their organisation are told.
         """
         with acting(request) as (db, me):
 
