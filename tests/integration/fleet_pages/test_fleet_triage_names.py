@@ -233,8 +233,8 @@ def test_every_export_says_what_weakens_it(site: Site, gateway: str) -> None:
         assert flag in " ".join(answer.text.split()), form
 
 
-def test_what_the_fleet_has_seen_is_told_to_those_alone_who_see_it_there(site: Site, gateway: str) -> None:
-    exposure = fixed(site, gateway)
+def narrowed(site: Site, gateway: str, exposure: int) -> None:
+    """Makes an exposure one that the operator alone sees, as what a marked record says would be."""
     keeper = site.people.somebody(site.water, "coordinator", name="Cora Coordinator")
     with site.people.acting(keeper) as db:
         few = recipients.add(db, site.operator.org, f"about {gateway}").list
@@ -247,13 +247,32 @@ def test_what_the_fleet_has_seen_is_told_to_those_alone_who_see_it_there(site: S
             "update clearway.exposure set aud = %s where exposure = %s",
             (audience.meet(owner, narrow), exposure),
         )
+
+
+def test_what_the_fleet_has_seen_is_told_to_those_alone_who_see_it_there(site: Site, gateway: str) -> None:
     made = ask_open(site, gateway)
-    assert [s["where"] for s in made["book"]["seen"]] == [f"exposure/{exposure}"]
+    exposure = fixed(site, gateway)
+    narrowed(site, gateway, exposure)
+    after = record(site, made, event="step_started", step="scope")
+    assert [s["where"] for s in after["book"]["seen"]] == [f"exposure/{exposure}"]
     path = f"/api/v1/directives/triages/{made['id']}"
     assert site.ask("GET", path, site.auditor).json()["book"]["seen"] == []
     with site.people.acting(site.auditor) as db:
         told = db.execute(
             "select body::text from clearway.event where subject = %s", (f"triage/{made['id']}",)
         ).fetchall()
-    assert len(told) == 1
-    assert "exposure/" not in told[0][0]
+    assert len(told) == 2
+    assert not [body for (body,) in told if "exposure/" in body]
+
+
+def test_a_triage_of_what_few_may_know_is_for_these_few(site: Site, gateway: str) -> None:
+    line = next(e for e in site.exposures(query=f"?asset_name={gateway}") if e["flaw"] == FLAW)
+    narrowed(site, gateway, line["id"])
+    made = ask_open(site, gateway)
+    path = f"/api/v1/directives/triages/{made['id']}"
+    assert site.ask("GET", path, site.auditor).status_code == 404
+    assert site.ask("GET", path, site.operator).status_code == 200
+    with site.people.acting(site.auditor) as db:
+        assert db.execute(
+            "select count(*) from clearway.event where subject = %s", (f"triage/{made['id']}",)
+        ).fetchone() == (0,)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from clearway.access import audience
 from clearway.records.errors import ConfigError, InputError
 from clearway.records.text import plain
 
@@ -33,7 +34,8 @@ _SHOWN = 5
 class Item(Struct, frozen=True, kw_only=True):
     """An item as it is kept: `asset` is "asset/17" where the fleet has it, else the caller's word.
 
-    `former` are the ids that the flaw had before, under which older workbooks are about the same item.
+    `former` are the ids that the flaw had before, under which older workbooks are about the same item; `auds` are the
+    audiences of what says that the asset has the flaw.
     """
 
     asset: str
@@ -41,6 +43,7 @@ class Item(Struct, frozen=True, kw_only=True):
     flaw: str
     component: str
     former: tuple[str, ...] = ()
+    auds: tuple[int, ...] = ()
 
 
 def item_of(
@@ -95,7 +98,19 @@ def item_of(
         flaw=flaw,
         component=names[0],
         former=rows[0].former,
+        auds=tuple(sorted({aud for row in rows for aud in row.auds})),
     )
+
+
+def readers_of(db: psycopg.Connection[Any], item: Item, aud: int) -> int:
+    """The audience of a triage of it that is opened for `aud`: of these, who may see what says so.
+
+    What a marked record alone says is for its readers. Of several that say so the one with the most readers counts.
+    """
+    if not item.auds or any(audience.within(db, aud, a) for a in item.auds):
+        return aud
+    widest = next((a for a in item.auds if all(audience.within(db, b, a) for b in item.auds)), item.auds[0])
+    return audience.meet(db, (aud, widest))
 
 
 def asset_of(db: psycopg.Connection[Any], org: int, text: str, provider: Provider | None) -> tuple[int, str]:

@@ -13,7 +13,7 @@ from clearway.records.text import plain
 from ..duties import duties
 from ..triage import Subject, apply, new
 from ..triage_events import read_event
-from .triage_item import NUMBERED, Item, item_of, words_of
+from .triage_item import NUMBERED, Item, item_of, readers_of, words_of
 from .triage_read import SELECT, alone, closely, for_all, several
 from .triage_read import Triage as Triage
 from .who import acting_in, between, tell
@@ -76,7 +76,8 @@ def open_triage(
             raise ConflictError(
                 f"triage {other.id} of it is open", where=f"triage/{other.id}", mend="go on with that"
             )
-    aud = between(db, org.org)  # of them, who may see the asset that it is about: the database sees to it
+    # Of the members, who may see what says so; and who may see the asset that it is about: the database sees to that.
+    aud = readers_of(db, item, between(db, org.org))
     row = db.execute(
         """insert into clearway.triage (org, aud, directive, asset, asset_name, flaw, component, kev_added)
         values (%s, %s, %s, %s, %s, %s, %s, %s) returning triage, aud::int""",

@@ -36,6 +36,7 @@ class Found(Struct, frozen=True, kw_only=True):
     """One flaw in one component of an asset: every name that the component is shown by, and its day in KEV.
 
     `component` is the name that reports give it, `flaw` the id that the flaw has now, `former` those that it had.
+    `auds` are the audiences of what says so.
     """
 
     component: str
@@ -43,6 +44,7 @@ class Found(Struct, frozen=True, kw_only=True):
     flaw: str
     kev: date | None
     former: tuple[str, ...] = ()
+    auds: tuple[int, ...] = ()
 
 
 class Named(Struct, frozen=True, kw_only=True):

@@ -130,13 +130,14 @@ class FleetRows:
         if there is None:
             raise NotFoundError("no such asset of yours", where=f"asset/{asset}")
         rows = db.execute(
-            """select distinct v.purl, v.ecosystem, v.name, v.version, f.id, f.kev,
-                array(select r.old from clearway.flaw_redirect r where r.new = f.id order by 1)
+            """select v.purl, v.ecosystem, v.name, v.version, f.id, f.kev,
+                array(select r.old from clearway.flaw_redirect r where r.new = f.id order by 1),
+                array_agg(distinct e.aud::int)
             from clearway.exposure e
             join clearway.flaw f on f.flaw = e.flaw join clearway.package_version v on v.pv = e.pv
             where e.asset = %(asset)s and (f.id = any(%(ids)s) or f.id in (
                 select r.new from clearway.flaw_redirect r where r.old = any(%(ids)s)))
-            order by 1, 2, 3, 4""",
+            group by v.purl, v.ecosystem, v.name, v.version, f.id, f.kev order by 1, 2, 3, 4""",
             {"asset": asset, "ids": called.spellings(flaw)},
         )
         return tuple(
@@ -146,8 +147,9 @@ class FleetRows:
                 flaw=known,
                 kev=kev,
                 former=tuple(former),
+                auds=tuple(auds),
             )
-            for purl, ecosystem, name, version, known, kev, former in rows
+            for purl, ecosystem, name, version, known, kev, former, auds in rows
         )
 
     def named(self, db: psycopg.Connection[Any], org: int, text: str) -> tuple[Named, ...]:
