@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from clearway.store.arrays import Blobs
 
-from .version import Version, body_of, component_of, version_of
+from .version import Version, body_of, component_of, said_of, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -50,8 +50,10 @@ def _insert(db: psycopg.Connection[Any], fresh: Sequence[Version]) -> dict[bytes
         return {}
     with db.cursor(binary=True) as cursor:
         rows = cursor.execute(
-            """insert into clearway.package_version (digest, ecosystem, name, version, purl, component, plain)
-            select * from unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::bool[])
+            """insert into clearway.package_version (digest, ecosystem, name, version, purl, component, plain,
+                arch, source, apart)
+            select * from unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::bool[],
+                %s::text[], %s::text[], %s::text[])
             returning digest, pv""",
             (
                 [v.digest for v in fresh],
@@ -61,6 +63,7 @@ def _insert(db: psycopg.Connection[Any], fresh: Sequence[Version]) -> dict[bytes
                 [v.component.purl for v in fresh],
                 [body_of(v) for v in fresh],
                 [v.plain for v in fresh],
+                *([list(c) for c in zip(*(said_of(v.component) for v in fresh), strict=True)]),
             ),
         )
         found = {bytes(digest): pv for digest, pv in rows}

@@ -5,7 +5,9 @@ asset and how exposed it was said to be by then. The date is worked out from tho
 combination.
 
 An exposure that has ended counts as remediated where an inventory no longer shows its component; one that ended
-because a source took its word back is not affected, unless a marked record still says so. What public records say is
+because a source took its word back is not affected, unless a marked record still says so. Neither is said while the
+same flaw stands in the same package and version of the asset, however that is written, or stood there when the other
+ended: then the line that stands speaks for both. What public records say is
 reported, of assets and exposures that all members of the organisation may see: the report goes to all of them, and to
 whom they share it with.
 """
@@ -75,6 +77,15 @@ select e.exposure, e.aud::int, e.asset, v.purl, v.ecosystem, v.name, v.version, 
     case when k.until is null then f.kev_due else k.kev_due end,
     coalesce(k.automatable, f.automatable), coalesce(k.impact, f.impact), coalesce(k.ssvc_dated, f.ssvc_dated),
     least((e.first_seen at time zone 'UTC')::date, coalesce(h.detected, e.detected)),
+    case when h.until is null then e.gone is not null else h.gone is not null end and exists (
+        select from clearway.exposure o join clearway.package_version w on w.pv = o.pv
+        left join lateral (select x.gone, x.until from clearway.exposure_history x
+            where x.exposure = o.exposure and x.until >= %(end)s order by x.until limit 1) g on true
+        cross join lateral (select case when g.until is null then o.gone else g.gone end as gone) s
+        cross join lateral (select case when h.until is null then e.gone else h.gone end as gone) t
+        where o.asset = e.asset and o.flaw = e.flaw and o.via = 0 and o.exposure <> e.exposure
+            and (w.ecosystem, w.name, w.version) = (v.ecosystem, v.name, v.version) and o.first_seen < %(end)s
+            and (s.gone is null or (o.first_seen <= t.gone and (s.gone, o.exposure) > (t.gone, e.exposure)))),
     case when e.gone is null then '{}' else array(select m.aud::int from clearway.exposure m
         where m.asset = e.asset and m.pv = e.pv and m.flaw = e.flaw and m.via <> 0 and m.first_seen < %(end)s
         and (m.gone is null or m.gone >= %(end)s)) end
@@ -223,8 +234,8 @@ class FleetRows:
         named: set[tuple[str, str, str]] = set()
         for rows in _batches(db, [*tags], given):
             shared.ask(aud for _, aud, *_, marked in rows for aud in (aud, *marked))
-            for _, aud, *row, marked in rows:
-                if aud not in shared:
+            for _, aud, *row, again, marked in rows:
+                if aud not in shared or again:
                     continue
                 asset = tags[row[0]]
                 over, removed = row[10] is not None and row[10] < end, row[13]

@@ -177,11 +177,11 @@ def said(db: psycopg.Connection[Any], exposure: int) -> tuple[Said, ...]:
             d.at, d.ended, d.ended_why, d.document, i.witness
         from clearway.exposure e join clearway.package_version v on v.pv = e.pv
         join clearway.decision d on d.asset = e.asset and d.ecosystem = v.ecosystem and d.name = v.name
-            and (d.pv is null or d.pv = e.pv)
         left join clearway.answer a on e.via = 0 and a.pv = e.pv and a.flaw = e.flaw
         left join clearway.marked m on m.marked = e.via
         left join clearway.inventory i on i.inventory = d.document
-        where e.exposure = %s and (d.decision = e.decision or d.records && coalesce(a.records, array[m.record]))
+        where e.exposure = %s and (d.decision = e.decision or (d.records && coalesce(a.records, array[m.record])
+            and (d.pv is null or d.pv = e.pv or clearway.fleet_alike(d.pv, e.pv))))
         order by d.decision desc limit 200""",
         (exposure,),
     )

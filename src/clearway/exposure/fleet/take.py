@@ -54,11 +54,15 @@ Detected = tuple[str, str]
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
-    """An inventory whose versions are in the dictionary: their numbers, ascending, and the digest of each."""
+    """An inventory whose versions are in the dictionary: their numbers, ascending, and the digest of each.
+
+    `alike`: some have one name and version.
+    """
 
     inventory: Inventory
     pvs: tuple[int, ...]
     digests: tuple[bytes, ...]
+    alike: bool = False
 
 
 class Taken(Struct, frozen=True, kw_only=True):
@@ -180,8 +184,12 @@ def together(several: Sequence[Prepared], inventory: Inventory) -> Prepared:
 
 def _prepared(inventory: Inventory, found: Mapping[bytes, int]) -> Prepared:
     kept = sorted((pv, digest) for digest, pv in found.items())
+    names = {(c.ecosystem, c.name, c.version) for c in inventory.components}
     return Prepared(
-        inventory=inventory, pvs=tuple(pv for pv, _ in kept), digests=tuple(digest for _, digest in kept)
+        inventory=inventory,
+        pvs=tuple(pv for pv, _ in kept),
+        digests=tuple(digest for _, digest in kept),
+        alike=len(names) < len(found),
     )
 
 
@@ -225,12 +233,13 @@ def take(
         raise InputError(f"a detection lies {wrong}", where=inventory.name, mend=f"give {mend} day")
     told = witness_of(witness, inventory.format, file)
     digest = sha256(raw).digest()
-    same, others = db.execute(
+    same, stood, others = db.execute(
         """select (select inventory from clearway.inventory
                 where asset = %(asset)s and witness = %(told)s and current and sha256 = %(digest)s),
+            exists (select from clearway.inventory where asset = %(asset)s and current),
             exists (select from clearway.inventory where asset = %(asset)s and witness <> %(told)s and current)""",
         {"asset": asset, "told": told, "digest": digest},
-    ).fetchone() or (None, False)
+    ).fetchone() or (None, False, False)
     if same is not None:
         dated = _detected(db, asset, day, prepared.digests, detected, given)
         if dated:
@@ -240,7 +249,7 @@ def take(
         return Taken(inventory=same, components=len(prepared.digests), dated=dated, unchanged=not dated)
     problems = problems_of(inventory)
     unread = sorted({storable(c.name)[:1_000] for c in inventory.components if c.problem and c.name})
-    before = _apart(db, asset) if others else None
+    before = _apart(db, asset) if stood else [] if prepared.alike else None
     row = db.execute(
         """select inventory, added, removed from clearway.fleet_take(
             %s, %b, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %b)""",
@@ -252,8 +261,9 @@ def take(
     assert row is not None
     document, added, removed = row
     org, aud = _owner(db, asset)
-    if before is not None:
-        added, removed = _united(db, asset, document, before, prepared.pvs, day)
+    if before is not None and (others or prepared.alike or _rewritten(db, asset, removed)):
+        means = _means(db, asset)
+        added, removed = _united(db, asset, document, before, means, prepared.pvs, day)
     known = known or Known(db, day)
     appeared, ended = _expose(db, asset, org, document, known, detected, given)
     dated = 0 if fresh else _detected(db, asset, day, prepared.digests, detected, given)
@@ -290,10 +300,14 @@ def _apart(db: psycopg.Connection[Any], asset: int) -> list[int]:
     return list(row[0])
 
 
-def _united(
-    db: psycopg.Connection[Any], asset: int, document: int, before: list[int], pvs: Sequence[int], day: date
-) -> tuple[list[int], list[int]]:
-    """Has what one witness is silent on stand for what another says (`silent`); returns what came and what went."""
+def _rewritten(db: psycopg.Connection[Any], asset: int, removed: list[int]) -> bool:
+    """Whether something was put together until now, or something that went is still shown by the same name."""
+    row = db.execute("select clearway.fleet_rewritten(%s, %b)", (asset, Ints(removed))).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _means(db: psycopg.Connection[Any], asset: int) -> dict[int, int]:
+    """Which of the versions that an asset holds mean others, by number (`silent`)."""
     rows = db.execute(
         """select pv from (
             select v.pv, count(*) over (partition by v.ecosystem, v.name, v.version) as alike
@@ -301,7 +315,22 @@ def _united(
             where h.asset = %s and v.ecosystem <> 'reported') x where alike > 1""",
         (asset,),
     ).fetchall()
-    means = pairs(dictionary.components(db, (pv for (pv,) in rows))) if rows else {}
+    return pairs(dictionary.components(db, (pv for (pv,) in rows))) if rows else {}
+
+
+def _united(
+    db: psycopg.Connection[Any],
+    asset: int,
+    document: int,
+    before: list[int],
+    means: Mapping[int, int],
+    pvs: Sequence[int],
+    day: date,
+) -> tuple[list[int], list[int]]:
+    """Has what is silent stand for what says more of the same package, and what was written anew be what it was.
+
+    Returns what came and what went.
+    """
     row = db.execute(
         "select added, removed, dated from clearway.fleet_unite(%s, %s, %s, %s, %s, %s)",
         (asset, document, before, list(means), list(means.values()), list(pvs)),

@@ -73,6 +73,18 @@ def key_of(component: Component, *, silent: bool = False) -> tuple[object, ...]:
     )  # fmt: skip
 
 
+def said_of(component: Component) -> tuple[str, str, str]:
+    """What tools leave out of a component as it is kept, and all else that tells versions of one name apart.
+
+    (architecture, source package with its version, a digest of the rest); "" where nothing is said.
+    """
+    c = component
+    source = c.source_name, c.source_version
+    rest = (c.commit, c.repo, c.module_stream, c.vendor), c.cpes, c.problem
+    apart = sha256(_ENCODE(rest)).hexdigest()[:32] if any((*rest[0], c.cpes, c.problem)) else ""
+    return c.arch, "@".join(source) if any(source) else "", apart
+
+
 def version_of(component: Component) -> Version:
     """The row for a component."""
     kept = replace(
