@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from .derived import Facts
     from .table_flaws import ScoreNote
 
-# CISA, as it is named where it adds to CVE records (Vulnrichment), and by its number in NVD's.
-CISA = frozenset({"cve:cisa-adp", "134c704f-9b21-4f2e-91b3-4a467353bcc0"})
+# CISA: where it adds to CVE records (Vulnrichment), by its number in NVD's, and where it assigns CVEs itself.
+CISA = frozenset({"cve:cisa-adp", "134c704f-9b21-4f2e-91b3-4a467353bcc0", "cve:cisa-cg", "cve:icscert"})
 EpssScore = tuple[float, float | None, str, str]
 
 

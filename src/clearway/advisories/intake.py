@@ -228,6 +228,8 @@ class _Stored:
             raws = [blobs[r.piece].data if r.raw is None else r.raw for r in rows]
             outcome = self._store.write(rows, raws, hold=not self._accept_smaller)
             _count(outcome, counts, self._changes)
+            if self._accept_smaller:
+                self._store.not_aside([row.sha256 for row in rows])
             for at in outcome.held:
                 self._held.add(rows[at], raws[at])
         if asides:
@@ -256,7 +258,8 @@ class _Stored:
         self._changes.whole = self._changes.whole or bool(outcome.new or outcome.changed)
         _count(outcome, counts, self._changes)
         if outcome.older:
-            counts.notes.append(_not_newer(item.place, item.version, self._catalogues.in_force(item.kind)))
+            in_force = self._catalogues.in_force(item.kind) or ""
+            counts.notes.append(_not_newer(item.place, item.version, in_force))
         if outcome.left:
             counts.left.setdefault(item.source, []).extend(outcome.left)
         if outcome.later:
@@ -268,7 +271,7 @@ def _not_newer(place: str, version: str, in_force: str) -> str:
     """What is said of a catalogue in whose place another stands."""
     own, other = version.partition("T")[0], in_force.partition("T")[0]
     word = "older than what is in force" if own < other else "no newer than what is in force"
-    return f"{place}: {word}: not taken (its version {own or 'is none'}, in force {other})"
+    return f"{place}: {word}: not taken (its version {own or 'is none'}, in force {other or 'none'})"
 
 
 def _set_aside(asides: list[Aside], store: Store, counts: Counts) -> None:

@@ -371,6 +371,10 @@ class Store:
                 [(a.sha256, a.place, a.place[:_PLACE_CHARS], a.reason, self.received) for a in rows],
             )
 
+    def not_aside(self, hashes: Sequence[bytes]) -> None:
+        """Forgets that these were set aside: they were taken in after all."""
+        self._db.execute("delete from clearway.set_aside where sha256 = any(%s)", (list(hashes),))
+
     def begin_run(self) -> int:
         """Notes that an intake started; returns its number."""
         row = self._db.execute(

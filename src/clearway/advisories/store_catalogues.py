@@ -28,12 +28,12 @@ class Catalogues:
         self._db = connection
         self._given: set[str] = set()  # kinds of which this intake has taken one in though it may be older
 
-    def in_force(self, kind: str) -> str:
-        """The version of the newest catalogue of a kind; "" for none."""
+    def in_force(self, kind: str) -> str | None:
+        """The version of the newest catalogue of a kind, "" where it bears none; None where none was taken in."""
         row = self._db.execute(
             "select max(version) from clearway.catalogue where kind = %s", (kind,)
         ).fetchone()
-        return row[0] if row and row[0] is not None else ""
+        return row[0] if row else None
 
     def loosens(self, catalogue: CatalogueRow) -> str:
         """Why a catalogue is not taken in the place of the one in force: it takes back or postpones much; "" otherwise.
@@ -41,7 +41,7 @@ class Catalogues:
         One that is no newer takes nobody's place, unless the store accepts what is older.
         """
         before = self.in_force(catalogue.kind)
-        if not before or not self._takes_place(catalogue, before):
+        if before is None or not self._takes_place(catalogue, before):
             return ""
         if catalogue.kind == "epss":
             row = self._db.execute(
@@ -51,8 +51,8 @@ class Catalogues:
         standing = self._listed(catalogue.source)
         return refusal(loss(standing, _offered(catalogue)), len(catalogue.rows), len(standing))
 
-    def _takes_place(self, catalogue: CatalogueRow, before: str) -> bool:
-        if not before or catalogue.version > before:
+    def _takes_place(self, catalogue: CatalogueRow, before: str | None) -> bool:
+        if before is None or catalogue.version > before:
             return True
         return self._store.accept_older and catalogue.kind not in self._given
 
@@ -98,6 +98,7 @@ class Catalogues:
                 outcome.unchanged[catalogue.source] += len(catalogue.rows)
             if not newer:
                 outcome.older = outcome.unchanged.total()
+            self._store.not_aside([catalogue.sha256])
             self._store.advance()
         return outcome
 

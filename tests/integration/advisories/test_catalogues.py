@@ -47,8 +47,10 @@ def test_a_catalogue_of_one_entry_takes_nobodys_place_until_somebody_says_so(
     ]
     assert listed(world) == set(CVES)
     assert world.meta().kev == "2026.11.20"
+    assert world.sql("select count(*) from clearway.set_aside") == [(1,)]
     counts = world.take(small, accept_smaller=True)
     assert (counts.new, counts.set_aside, counts.left) == (1, 0, {"cisa-kev": sorted(CVES)})
+    assert world.sql("select count(*) from clearway.set_aside") == [(0,)]
     assert listed(world) == {"CVE-2026-40404"}
 
 
@@ -128,6 +130,21 @@ def test_a_catalogue_whose_version_is_no_day_would_be_newer_for_ever(world: Worl
     assert "2027-01-01 lies in the future" in world.take(write(tmp_path / "l.json", late)).rejects[0][1]
     full(world, tmp_path, "2026.11.25")
     assert world.meta().kev == "2026.11.25"
+
+
+def test_a_catalogue_without_any_date_is_older_than_every_other(world: World, tmp_path: Path) -> None:
+    undated = {"catalogVersion": None, "dateReleased": None}
+    world.take(write(tmp_path / "first.json", kev("2026.11.20", *CVES) | undated), forced="kev")
+    counts = world.take(
+        write(tmp_path / "second.json", kev("2026.11.20", "CVE-2026-40404") | undated), forced="kev"
+    )
+    assert (counts.older, counts.notes[0].partition(": ")[2]) == (
+        1,
+        "no newer than what is in force: not taken (its version is none, in force none)",
+    )
+    assert listed(world) == set(CVES)
+    full(world, tmp_path)
+    assert world.meta().kev == "2026.11.20"
 
 
 def test_of_a_flaw_that_is_listed_twice_the_earlier_date_counts(world: World, tmp_path: Path) -> None:

@@ -47,7 +47,9 @@ def test_of_many_none_falls_silent_until_somebody_says_so(world: World, tmp_path
     }
     assert counts.read == 27
     assert silent(world) == -1  # the other one speaks
+    assert world.sql("select count(*) from clearway.set_aside") == [(26,)]
     counts = world.take(path, accept_smaller=True)
+    assert world.sql("select count(*) from clearway.set_aside") == [(0,)]
     assert (counts.changed, counts.unchanged, counts.silent) == (26, 1, {"pypa": MANY[:26]})
     assert silent(world) == 25
 
