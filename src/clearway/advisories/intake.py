@@ -31,8 +31,9 @@ from clearway.records.errors import UpstreamError
 from clearway.store.apart import deaf_to_ctrl_c, die_with_parent
 
 from . import own_time
+from .outcome import Outcome, Stamp
 from .prepare import Aside, CatalogueRow, Prepared, Row, Skipped, prepare
-from .store import Outcome, Stamp, Store
+from .store import Store
 from .taken_back import HeldBack
 
 if TYPE_CHECKING:
@@ -113,20 +114,19 @@ def take_in(
     catalogues: Catalogues,
     *,
     forced: str = "",
-    accept_smaller: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Counts, Changes]:
     """Takes in everything under `paths`; returns the counts and what changed.
 
-    A catalogue that takes much back of the one in force is set aside, unless `accept_smaller`, and so are the records
-    by which much of a source would fall silent.
+    A catalogue that takes much back of the one in force is set aside, and so are the records by which much of a source
+    would fall silent, unless the store accepts what is smaller.
 
     Raises:
         NotFoundError: a path does not exist; nothing was taken in.
         UpstreamError: the database failed; committed batches stand, and running it again goes on.
     """
     counts, changes = Counts(), Changes()
-    stored = _Stored(store, catalogues, counts, changes, accept_smaller)
+    stored = _Stored(store, catalogues, counts, changes)
     with ExitStack() as stack:
         work = _Work(stack, forced)
         waiting: deque[tuple[list[Blob], Future[bytes] | bytes]] = deque()
@@ -187,12 +187,9 @@ def _without_known(batch: list[Blob], store: Store, counts: Counts) -> list[Blob
 class _Stored:
     """Stores what was prepared, batch by batch, and counts it."""
 
-    def __init__(
-        self, store: Store, catalogues: Catalogues, counts: Counts, changes: Changes, accept_smaller: bool
-    ) -> None:
+    def __init__(self, store: Store, catalogues: Catalogues, counts: Counts, changes: Changes) -> None:
         self._store, self._catalogues = store, catalogues
         self._counts, self._changes = counts, changes
-        self._accept_smaller = accept_smaller
         self._held = HeldBack(store.records_of)
 
     def finish(self, job: tuple[list[Blob], Future[bytes] | bytes]) -> None:
@@ -226,9 +223,9 @@ class _Stored:
                 asides.append(item)
         if rows:
             raws = [blobs[r.piece].data if r.raw is None else r.raw for r in rows]
-            outcome = self._store.write(rows, raws, hold=not self._accept_smaller)
+            outcome = self._store.write(rows, raws, hold=not self._store.accept_smaller)
             _count(outcome, counts, self._changes)
-            if self._accept_smaller:
+            if self._store.accept_smaller:
                 self._store.not_aside([row.sha256 for row in rows])
             for at in outcome.held:
                 self._held.add(rows[at], raws[at])
@@ -251,7 +248,7 @@ class _Stored:
         counts = self._counts
         if wrong := own_time.of_catalogue(item.version, self._store.received):
             return [Aside(item.piece, item.place, wrong, item.sha256)]
-        if not self._accept_smaller and (wrong := self._catalogues.loosens(item)):
+        if not self._store.accept_smaller and (wrong := self._catalogues.loosens(item)):
             counts.refused.append((item.place, wrong))
             return [Aside(item.piece, item.place, f"{wrong} ({ACCEPT})", item.sha256)]
         outcome = self._catalogues.write(item, raw)

@@ -73,7 +73,7 @@ class Keeper:
         What takes back much of a catalogue or a source is set aside, unless `accept_smaller`. What is older than what
         stands takes no place, unless `accept_older`.
         """
-        store = Store(self._db, self._clock.now(), accept_older=accept_older)
+        store = Store(self._db, self._clock.now(), accept_smaller=accept_smaller, accept_older=accept_older)
         if not store.try_lock():
             if progress is not None:
                 progress.say("another intake is at work on this home; waiting for it to end")
@@ -88,7 +88,7 @@ class Keeper:
             # it so, compiles everything: nobody could say what of this one was committed.
             counts, changes = take_in(
                 paths, store, Catalogues(store, self._db),
-                forced=forced, accept_smaller=accept_smaller, progress=progress,
+                forced=forced, progress=progress,
             )  # fmt: skip
         self._compile(changes, whole=rebuild or not was_current)
         store.end_run(

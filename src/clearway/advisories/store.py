@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from .derived import FACTS, derivation
+from .outcome import Known, Outcome, Stamp, fresh
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,43 +40,8 @@ _COPY_RECORDS = f"copy clearway.record ({', '.join(_RECORD_COLUMNS)}) from stdin
 
 TAKEN_BACK = "taken-back:"  # before the kind of a catalogue in whose place an older one was taken in
 _PUBLIC = "CLEAR"  # TLP 2.0
+_COMMUNITY = 1  # TLP:GREEN (migration 0002): numbers alone are told
 _PLACE_CHARS = 600  # of a place in an index; a row of one holds 2,704 bytes. `origin` has it all
-Stamp = tuple[str, str, bytes]  # source, id, sha256
-
-
-class Known(Struct, frozen=True):
-    """A piece that is kept: whose it is, how many entries it holds, and whether another version stands before it.
-
-    `version` is that of a catalogue, `in_force` that of the newest of its kind; both "" for a record.
-    """
-
-    source: str
-    entries: int
-    older: bool
-    version: str = ""
-    in_force: str = ""
-
-
-class Outcome(Struct):
-    """Counts of one batch, each by source, and what the compiled table has to follow."""
-
-    new: Counter[str]
-    changed: Counter[str]
-    unchanged: Counter[str]
-    touched: set[str]  # every id about which the records below speak
-    stood: list[Stamp]  # records that stand now and did not before
-    replaced: list[Stamp]  # records that stood and no longer do
-    whole: bool = False  # more changed than the above can say: compile everything
-    older: int = 0  # of the unchanged: kept, and older than what stands
-    left: tuple[str, ...] = ()  # entries that a newer catalogue no longer lists
-    later: tuple[str, ...] = ()  # entries that it lists with a later date than before
-    silent: list[tuple[str, str]] = field(default_factory=list)  # (source, id) of what fell silent
-    held: list[int] = field(default_factory=list)  # positions of rows that would fall silent, not written
-
-
-def fresh() -> Outcome:
-    """Nothing yet."""
-    return Outcome(Counter(), Counter(), Counter(), set(), [], [])
 
 
 class Store:
@@ -87,10 +52,17 @@ class Store:
     """
 
     def __init__(
-        self, connection: psycopg.Connection[Any], received: datetime, *, accept_older: bool = False
+        self,
+        connection: psycopg.Connection[Any],
+        received: datetime,
+        *,
+        accept_smaller: bool = False,
+        accept_older: bool = False,
     ) -> None:
         self._db = connection
         self.received = received
+        self.run = 0
+        self.accept_smaller = accept_smaller
         self.accept_older = accept_older
         self._given: set[tuple[str, str]] = set()  # records that stand by this intake, where that matters
 
@@ -135,9 +107,23 @@ class Store:
         """
         with self._db.transaction():
             outcome = self.write_within(rows, raws, hold=hold)
+            self.log_accepted(outcome)
             if outcome.touched:
                 self.advance()
         return outcome
+
+    def log_accepted(self, outcome: Outcome) -> None:
+        """Logs, with the transaction that runs, what somebody let an intake take back or put in a newer one's place."""
+        told = {
+            "left": len(outcome.left), "later": len(outcome.later), "silent": len(outcome.silent),
+            "older": outcome.past,
+        }  # fmt: skip
+        if not (self.accept_smaller or self.accept_older) or not any(told.values()):
+            return
+        from clearway.ledger import append  # for such an intake alone
+
+        said = {"accept_smaller": self.accept_smaller, "accept_older": self.accept_older}
+        append(self._db, "record.accepted", f"intake/{self.run}", {**told, **said}, aud=_COMMUNITY)
 
     def write_within(self, rows: Sequence[Row], raws: Sequence[bytes], *, hold: bool = False) -> Outcome:
         """As `write`, in the transaction that runs; the generation does not advance by it."""
@@ -170,6 +156,7 @@ class Store:
                 continue
             else:
                 outcome.changed[row.source] += 1
+                outcome.past += row.version < before.version
                 outcome.silent += [(row.source, row.id)] if position in silent else []
                 earlier = pending.get((row.source, row.id))
                 if earlier is None:
@@ -381,7 +368,8 @@ class Store:
             "insert into clearway.intake_run (started) values (%s) returning id", (self.received,)
         ).fetchone()
         assert row is not None
-        return int(row[0])
+        self.run = int(row[0])
+        return self.run
 
     def end_run(self, run: int, counts: dict[str, object], ended: datetime) -> None:
         """Notes how it ended."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from .catalogue import fewer, loss, refusal
 from .derived import FACTS
-from .store import TAKEN_BACK, Outcome, Store, fresh
+from .outcome import Outcome, fresh
+from .store import TAKEN_BACK, Store
 
 if TYPE_CHECKING:
     import psycopg
@@ -98,6 +99,9 @@ class Catalogues:
                 outcome.unchanged[catalogue.source] += len(catalogue.rows)
             if not newer:
                 outcome.older = outcome.unchanged.total()
+            elif before is not None and catalogue.version < before:
+                outcome.past = len(catalogue.rows) + len(catalogue.scores)
+            self._store.log_accepted(outcome)
             self._store.not_aside([catalogue.sha256])
             self._store.advance()
         return outcome

@@ -95,3 +95,23 @@ def test_older_scores_take_the_place_of_wrong_ones(world: World, tmp_path: Path)
     world.take(true, accept_older=True)
     assert world.sql("select distinct probability, dated from clearway.epss") == [(0.9, "2026-11-20")]
     assert world.meta().epss == "2026-11-20"
+
+
+def test_what_somebody_accepted_is_on_the_log_with_numbers_alone(world: World, tmp_path: Path) -> None:
+    def logged() -> list[tuple[str, str]]:
+        return [
+            (act, subject)
+            for act, subject in world.sql("select act, subject from clearway.log_entry order by entry")
+            if act.startswith("record.")
+        ]
+
+    full = write(tmp_path / "full.json", kev("2026.11.20", *CVES))
+    world.take(full)
+    small = write(tmp_path / "small.json", kev("2026.11.24", *CVES[:5]))
+    world.take(small)
+    world.take(write(tmp_path / "next.json", kev("2026.11.21", *CVES[1:])), accept_older=True)
+    assert logged() == [("record.accepted", "intake/3")]  # one entry of it left
+    world.take(small, accept_smaller=True)
+    world.take(full, accept_older=True)
+    world.take(full, accept_older=True)  # which changes nothing
+    assert logged()[1:] == [("record.accepted", "intake/4"), ("record.accepted", "intake/5")]
