@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from .outcome import Stamp
     from .snapshot import Snapshot
-    from .store import Stamp
 
 # From this many changed rows on, a whole compilation is the better answer.
 MOST_CHANGES = 5_000
