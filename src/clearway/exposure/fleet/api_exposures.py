@@ -142,7 +142,9 @@ class Before(Struct, frozen=True, kw_only=True):
 class OneExposure(Struct, frozen=True, kw_only=True):
     """One exposure with the reasons of its date, as of `as_of`. `rows` of the directive agree with what is known.
 
-    `authority` issued the version of the directive that governed then; "" for the table that ships.
+    `exposure` is as it was then, in its asset's words of then, and so are `said` and `history`; severity, EPSS, KEV and
+    the versions that end it are of today. `authority` issued the version of the directive that governed then; "" for
+    the table that ships.
     """
 
     exposure: api_lists.ExposureItem
@@ -294,11 +296,11 @@ def _decided(db: psycopg.Connection[Any], changed: tuple[int, ...], said: str = 
 
 
 def _one(db: psycopg.Connection[Any], me: Principal, exposure: int, day: date) -> tuple[OneExposure, int]:
-    found = page_why.why(db, exposure, day)
+    found = page_why.why(db, exposure, day, cut=True)
     decision = found.tier.decision
     labels = page_seen.seen(db, [found.line.aud]).labels
     record = OneExposure(
-        exposure=api_lists.item(found.line, me, labels[found.line.aud]),
+        exposure=api_lists.item(found.then, me, labels[found.line.aud]),
         as_of=day,
         due=found.tier.due,
         tier=decision.code,

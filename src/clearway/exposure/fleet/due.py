@@ -9,7 +9,7 @@ was known when is kept beside (`flaw_history`, `asset_exposure.recorded`, `fleet
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,8 +18,9 @@ from msgspec.structs import replace
 
 from clearway.directives import Fact, Facts, Tier, from_records, timeline
 from clearway.records.advisory import Kev, Ssvc
-from clearway.records.errors import InputError, NotFoundError
+from clearway.records.errors import NotFoundError
 
+from . import past
 from .governed import Setting, of_clock, settings
 
 if TYPE_CHECKING:
@@ -307,34 +308,26 @@ def replayed(db: psycopg.Connection[Any], exposure: int, day: date) -> tuple[Sho
         NotFoundError: it may not be seen, or was not there yet.
         InputError: the day is beyond the calendar.
     """
-    try:
-        end = datetime.combine(day + timedelta(days=1), time(), UTC)
-    except OverflowError:
-        raise InputError(f"{day} is the calendar's last day", mend="give an earlier day") from None
+    end = past.end_of(day)
     row = db.execute(
-        """select e.asset, e.org, e.how, f.id, f.flaw, coalesce(h.due, case when h.until is null then e.due end),
-            c.tier, c.basis, coalesce(h.status, e.status), coalesce(h.detected, e.detected),
-            case when h.until is null then e.gone else h.gone end,
-            coalesce(k.kev, case when k.until is null then f.kev end),
-            coalesce(k.kev_due, case when k.until is null then f.kev_due end),
+        f"""select e.asset, e.org, e.how, f.id, e.due, c.tier, c.basis, e.status, e.detected, e.gone,
+            case when k.until is null then f.kev else k.kev end,
+            case when k.until is null then f.kev_due else k.kev_due end,
             coalesce(k.automatable, f.automatable), coalesce(k.impact, f.impact),
             coalesce(k.ssvc_dated, f.ssvc_dated), c.directive, c.policy, c.retier, c.version_id, c.clock < 0,
             case when clearway.actor() = 0 then true
                 else e.org = any(clearway.my_orgs('read') || clearway.my_orgs('operate')) end
-        from clearway.exposure e
-        left join lateral (select * from clearway.exposure_history h where h.exposure = e.exposure and h.until >= %s
-            order by h.until limit 1) h on true
-        -- CASE: under a policy COALESCE counts as leaky, and every flaw would be read
-        join clearway.flaw f on f.flaw = case when h.until is null then e.flaw else h.flaw end
-        join clearway.clock c on c.clock = case when h.until is null then e.clock else h.clock end
-        left join lateral (select * from clearway.flaw_history k where k.flaw = f.flaw and k.until >= %s
+        from {past.EXPOSURES} e
+        join clearway.flaw f on f.flaw = e.flaw
+        join clearway.clock c on c.clock = e.clock
+        left join lateral (select * from clearway.flaw_history k where k.flaw = f.flaw and k.until >= %(end)s
             order by k.until limit 1) k on true
-        where e.exposure = %s and e.first_seen < %s""",
-        (end, end, exposure, end),
+        where e.exposure = %(exposure)s and e.first_seen < %(end)s""",  # noqa: S608 - constants
+        {"end": end, "exposure": exposure},
     ).fetchone()
     if row is None:
         raise NotFoundError(f"no such exposure on {day}", where=f"exposure/{exposure}")
-    asset, org, how, flaw_id, _, due, tier, basis, status, detected, gone, *facts = row
+    asset, org, how, flaw_id, due, tier, basis, status, detected, gone, *facts = row
     *facts, directive, policy, retier, version_id, imported, within = facts
     if within:
         setting = settings(db, [org], end)[org]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clearway.directives import Directive, Tier, word
 from clearway.directives.kept import addresses
@@ -12,8 +13,8 @@ from clearway.directives.kept.governing import today_of
 from clearway.directives.kept.standings import held
 from clearway.directives.standing import read_standing
 
-from . import due, listing, page_rule, status
-from .wanted import STATUSES
+from . import due, listing, page_rule, past, status
+from .wanted import STATUSES, VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,19 @@ _HISTORY = """with states as (
 )
 select t.until, f.id, t.due, t.tier, t.status, t.detected, t.gone
 from told t join clearway.flaw f on f.flaw = t.flaw
-where t.until is not null and t.words is distinct from t.after order by t.until desc limit 50"""
+where t.until < coalesce(%(end)s::timestamptz, 'infinity') and t.words is distinct from t.after
+order by t.until desc limit 50"""
+
+_THEN: LiteralString = f"""
+select f.id, e.pv, v.ecosystem, v.name, v.version, v.purl, e.verdict, e.status, e.accepted_until, e.detected, e.due,
+    c.tier, c."row", c.basis, c.forensic, c.directive, e.first_seen, e.gone, s.name, s.environment, s.kind
+from {past.EXPOSURES} e
+join clearway.package_version v on v.pv = e.pv
+join clearway.flaw f on f.flaw = e.flaw
+join clearway.clock c on c.clock = e.clock
+left join lateral (select * from clearway.asset_said s where s.asset = e.asset and s.recorded < %(end)s
+    order by s.recorded desc, s.statement desc limit 1) s on true
+where e.exposure = %(exposure)s"""  # noqa: S608 - constants
 
 
 class Before(Struct, frozen=True, kw_only=True):
@@ -60,10 +73,11 @@ class Why(Struct, frozen=True, kw_only=True):
 
     `directive` is the table that governed then, in its version; `authority` who issued it, "" for the one that ships.
     `wording` is one sentence for what the directive is to the organisation (`standing`). `waits` is the version of it
-    that is addressed and does not count until somebody takes note of it.
+    that is addressed and does not count until somebody takes note of it. `line` is of now, `then` of the end of `day`.
     """
 
     line: listing.ExposureLine
+    then: listing.ExposureLine
     day: date
     shown: due.Shown
     tier: Tier
@@ -77,18 +91,26 @@ class Why(Struct, frozen=True, kw_only=True):
     waits: page_rule.Notice | None = None
 
 
-def why(db: psycopg.Connection[Any], exposure: int, day: date, standing: str = "") -> Why:
-    """The reasons of a date. Raises NotFoundError for what may not be seen or was not there on `day`."""
+def why(
+    db: psycopg.Connection[Any], exposure: int, day: date, standing: str = "", *, cut: bool = False
+) -> Why:
+    """The reasons of a date; with `cut`, of what was said and shown only what was by the end of `day`.
+
+    Raises NotFoundError for what may not be seen or was not there on `day`.
+    """
     line = listing.one(db, exposure)
     shown, setting = due.replayed(db, exposure, day)
     directive = setting.table
     what_it_is = standing or standing_for(db, line.org, directive.id, day)
-    told = (
+    waits = (
         n for n in page_rule.notices(db, line.org, day) if (n.kind, n.directive) == ("waits", directive.id)
     )
-    rows = db.execute(_HISTORY, {"exposure": exposure}).fetchall()
+    end = past.end_of(day)
+    rows = db.execute(_HISTORY, {"exposure": exposure, "end": end if cut else None}).fetchall()
+    told = status.said(db, exposure)
     return Why(
         line=line,
+        then=_then(db, line, day) if day < today_of(db) else line,
         day=day,
         shown=shown,
         tier=shown.again,
@@ -97,7 +119,7 @@ def why(db: psycopg.Connection[Any], exposure: int, day: date, standing: str = "
         imported=setting.under is not None and setting.under.imported,
         standing=what_it_is,
         wording=word(directive, shown.again.decision, shown.again.due, read_standing(what_it_is)),
-        said=status.said(db, exposure),
+        said=_by_then(told, end) if cut else told,
         history=tuple(
             Before(
                 until=r[0],
@@ -110,7 +132,35 @@ def why(db: psycopg.Connection[Any], exposure: int, day: date, standing: str = "
             )
             for r in rows
         ),
-        waits=next(told, None),
+        waits=next(waits, None),
+    )
+
+
+def _then(db: psycopg.Connection[Any], line: listing.ExposureLine, day: date) -> listing.ExposureLine:
+    """The line at the end of `day`, in the asset's words of then; its tag and what records say of it are of today."""
+    end = past.end_of(day)
+    row = db.execute(_THEN, {"end": end, "exposure": line.exposure}).fetchone()
+    assert row is not None  # `due.replayed` found it
+    (flaw, pv, ecosystem, name, version, purl, verdict, status_then, until, detected, due_then, tier, number, basis,
+     forensic, directive, first_seen, gone, asset_name, environment, kind) = row  # fmt: skip
+    return replace(
+        line, flaw=flaw, pv=pv, ecosystem=ecosystem, name=name, version=version, purl=purl, verdict=VERDICTS[verdict],
+        status=STATUSES[status_then], until=until, detected=detected, due=due_then, tier=tier, row=number,
+        rule_basis=basis, forensic=forensic, directive=directive, first_seen=first_seen,
+        gone=None if gone is None or gone >= end else gone,
+        asset_exposure=due.exposed_on(due.said(db, [line.asset], end)[line.asset], day),
+        asset_name=line.asset_name if asset_name is None else asset_name,
+        environment=line.environment if environment is None else environment,
+        kind=line.kind if kind is None else kind,
+    )  # fmt: skip
+
+
+def _by_then(said: tuple[status.Said, ...], end: datetime) -> tuple[status.Said, ...]:
+    """What was said before `end`, as it stood then."""
+    return tuple(
+        s if s.ended is None or s.ended < end else replace(s, ended=None, ended_why="")
+        for s in said
+        if s.at < end
     )
 
 

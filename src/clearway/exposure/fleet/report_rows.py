@@ -1,7 +1,7 @@
 """The fleet as rows of a report: how an organisation's assets and exposures stood at the end of a day.
 
-Everything is taken as it was known then: an exposure from its history, the facts of its flaw from theirs, and what an
-asset and how exposed it was said to be by then. The date is worked out from those facts anew, once for each
+Everything is taken as it was known then: an exposure from its history (`past`), the facts of its flaw from theirs, and
+what an asset and how exposed it was said to be by then. The date is worked out from those facts anew, once for each
 combination.
 
 An exposure that has ended counts as remediated where an inventory no longer shows its component; one that ended
@@ -15,7 +15,7 @@ whom they share it with.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 from msgspec.structs import replace
 
@@ -24,9 +24,9 @@ from clearway.access.marking import own
 from clearway.directives import timeline
 from clearway.directives.reports.provider import Chosen, Found, Late, Named, Provider
 from clearway.directives.reports.row import AssetTags, ReportRow, Status
-from clearway.records.errors import InputError, NotFoundError
+from clearway.records.errors import NotFoundError
 
-from . import called, patched
+from . import called, past, patched
 from .answer import REPORTED
 from .due import FlawDates, Said, exposed_on, facts_of, loaded, said, settings
 from .listing import audiences
@@ -63,48 +63,35 @@ _ASSETS = """select a.asset, t.name, t.owner, t.sub_organisation, t.environment,
     where a.org = %(org)s and a.aud = any(%(auds)s) and a.created < %(end)s and (t.edge or not %(edge)s)
     order by a.asset"""
 
-# `h` is how the exposure was at the end of the day where it has changed since, `k` the same of its flaw.
-# The flaw is chosen by CASE: a row-level policy holds COALESCE to be leaky, and then no index of `flaw` would be used.
-_ROWS = """
+# `e` is how the exposure was at the end of the day, `k` the same of its flaw where that has changed since.
+_ROWS: LiteralString = f"""
 select e.exposure, e.aud::int, e.asset, v.purl, v.ecosystem, v.name, v.version, e.how, f.id,
-    coalesce(h.detected, e.detected), coalesce(h.status, e.status),
-    case when h.until is null then e.until else h.accepted_until end,
-    case when h.until is null then e.gone else h.gone end as gone,
-    d.at, d.detail,
+    e.detected, e.status, e.accepted_until, e.gone, d.at, d.detail,
     exists (select from clearway.inventory i
         where i.asset = e.asset and e.pv = any(i.removed) and i.received < %(end)s and i.received >= e.first_seen),
     case when k.until is null then f.kev else k.kev end,
     case when k.until is null then f.kev_due else k.kev_due end,
     coalesce(k.automatable, f.automatable), coalesce(k.impact, f.impact), coalesce(k.ssvc_dated, f.ssvc_dated),
-    least((e.first_seen at time zone 'UTC')::date, coalesce(h.detected, e.detected)),
-    case when h.until is null then e.gone is not null else h.gone is not null end and exists (
-        select from clearway.exposure o join clearway.package_version w on w.pv = o.pv
-        left join lateral (select x.gone, x.until from clearway.exposure_history x
-            where x.exposure = o.exposure and x.until >= %(end)s order by x.until limit 1) g on true
-        cross join lateral (select case when g.until is null then o.gone else g.gone end as gone) s
-        cross join lateral (select case when h.until is null then e.gone else h.gone end as gone) t
-        where o.asset = e.asset and o.flaw = e.flaw and o.via = 0 and o.exposure <> e.exposure
-            and (w.ecosystem, w.name, w.version) = (v.ecosystem, v.name, v.version) and o.first_seen < %(end)s
-            and (s.gone is null or (o.first_seen <= t.gone and (s.gone, o.exposure) > (t.gone, e.exposure)))),
-    case when e.gone is null then '{}' else array(select m.aud::int from clearway.exposure m
-        where m.asset = e.asset and m.pv = e.pv and m.flaw = e.flaw and m.via <> 0 and m.first_seen < %(end)s
-        and (m.gone is null or m.gone >= %(end)s)) end
-from clearway.exposure e
+    least((e.first_seen at time zone 'UTC')::date, e.detected),
+    e.gone is not null and exists (
+        select from {past.EXPOSURES} o join clearway.package_version w on w.pv = o.pv
+        where o.asset = e.asset and o.flaw_now = e.flaw_now and o.flaw = e.flaw and o.via = 0
+            and o.exposure <> e.exposure and (w.ecosystem, w.name, w.version) = (v.ecosystem, v.name, v.version)
+            and o.first_seen < %(end)s
+            and (o.gone is null or (o.first_seen <= e.gone and (o.gone, o.exposure) > (e.gone, e.exposure)))),
+    case when e.gone is null then '{{}}' else array(select m.aud::int from {past.EXPOSURES} m
+        where m.asset = e.asset and m.flaw_now = e.flaw_now and m.pv = e.pv and m.flaw = e.flaw and m.via <> 0 and m.first_seen < %(end)s
+        and (m.gone is null or m.gone >= %(end)s) order by 1) end
+from {past.EXPOSURES} e
 join clearway.package_version v on v.pv = e.pv
-left join lateral (select * from clearway.exposure_history h where h.exposure = e.exposure and h.until >= %(end)s
-    order by h.until limit 1) h on true
-join clearway.flaw f on f.flaw = case when h.until is null then e.flaw else h.flaw end
+join clearway.flaw f on f.flaw = e.flaw
 left join lateral (select * from clearway.flaw_history k where k.flaw = f.flaw and k.until >= %(end)s
     order by k.until limit 1) k on true
-left join clearway.decision d
-    on d.decision = case when h.until is null then e.decision else h.decision end and d.at < %(end)s
+left join clearway.decision d on d.decision = e.decision and d.at < %(end)s
 where e.asset = any(%(assets)s) and (e.asset > %(asset)s or e.exposure > %(last)s) and e.org = %(org)s
-    and e.via = 0 and e.first_seen < %(end)s
-    and coalesce(h.detected, e.detected) <= %(day)s
-    and coalesce(h.verdict, e.verdict) = %(affected)s
-    and (case when h.until is null then e.gone else h.gone end is null
-        or case when h.until is null then e.gone else h.gone end >= %(since)s)
-order by e.asset, e.exposure limit %(limit)s"""
+    and e.via = 0 and e.first_seen < %(end)s and e.detected <= %(day)s and e.verdict = %(affected)s
+    and (e.gone is null or e.gone >= %(since)s)
+order by e.asset, e.exposure limit %(limit)s"""  # noqa: S608 - constants
 
 _LATE = """select e.due, least((e.first_seen at time zone 'UTC')::date, e.detected) as known
     from clearway.exposure e where {aud} and e.org = %(org)s and e.gone is null
@@ -197,7 +184,7 @@ class FleetRows:
 
     def options(self, db: psycopg.Connection[Any], org: int, directive: str, as_of: date) -> Chosen:
         """The organisation's setting of that day, where it was about this directive, in names that its version has."""
-        setting = settings(db, [org], _end(as_of))[org]
+        setting = settings(db, [org], past.end_of(as_of))[org]
         if setting.directive != directive:
             return Chosen()
         return Chosen(policy=setting.policy, retier=setting.retier)
@@ -206,7 +193,7 @@ class FleetRows:
         self, db: psycopg.Connection[Any], org: int, directive: Directive, as_of: date, *, since: date
     ) -> Iterator[ReportRow]:
         """What affected an asset on that day, and what ended from `since` on. Raises InputError for the last day."""
-        end = _end(as_of)
+        end = past.end_of(as_of)
         tags = self._assets(db, org, as_of)
         exposed = said(db, (int(asset.id.rpartition("/")[2]) for asset in tags.values()), end)
         chosen = self.options(db, org, directive.id, as_of)
@@ -256,7 +243,7 @@ class FleetRows:
     def _assets(
         self, db: psycopg.Connection[Any], org: int, as_of: date, *, edge: bool = False
     ) -> dict[int, AssetTags]:
-        end = _end(as_of)
+        end = past.end_of(as_of)
         shared = _Shared(db, org)
         shared.ask(
             r[0] for r in db.execute("select distinct aud::int from clearway.asset where org = %s", (org,))
@@ -269,14 +256,6 @@ class FleetRows:
 
 
 PROVIDER: Provider = FleetRows()
-
-
-def _end(day: date) -> datetime:
-    """The first moment after a UTC day."""
-    try:
-        return datetime.combine(day + timedelta(days=1), time(), UTC)
-    except OverflowError:
-        raise InputError(f"{day} is the calendar's last day", mend="give an earlier day") from None
 
 
 class _Shared:
