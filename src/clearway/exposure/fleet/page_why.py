@@ -105,12 +105,11 @@ def why(
     waits = (
         n for n in page_rule.notices(db, line.org, day) if (n.kind, n.directive) == ("waits", directive.id)
     )
-    end = past.end_of(day)
+    end, past_day = past.end_of(day), day < today_of(db)
     rows = db.execute(_HISTORY, {"exposure": exposure, "end": end if cut else None}).fetchall()
-    told = status.said(db, exposure)
     return Why(
         line=line,
-        then=_then(db, line, day) if day < today_of(db) else line,
+        then=_then(db, line, day) if past_day else line,
         day=day,
         shown=shown,
         tier=shown.again,
@@ -119,7 +118,7 @@ def why(
         imported=setting.under is not None and setting.under.imported,
         standing=what_it_is,
         wording=word(directive, shown.again.decision, shown.again.due, read_standing(what_it_is)),
-        said=_by_then(told, end) if cut else told,
+        said=status.said(db, exposure, end if cut and past_day else None),
         history=tuple(
             Before(
                 until=r[0],
@@ -153,15 +152,6 @@ def _then(db: psycopg.Connection[Any], line: listing.ExposureLine, day: date) ->
         environment=line.environment if environment is None else environment,
         kind=line.kind if kind is None else kind,
     )  # fmt: skip
-
-
-def _by_then(said: tuple[status.Said, ...], end: datetime) -> tuple[status.Said, ...]:
-    """What was said before `end`, as it stood then."""
-    return tuple(
-        s if s.ended is None or s.ended < end else replace(s, ended=None, ended_why="")
-        for s in said
-        if s.at < end
-    )
 
 
 def standing_for(db: psycopg.Connection[Any], org: int, directive: str, day: date | None = None) -> str:

@@ -12,8 +12,8 @@ from typing import Final, LiteralString
 
 from clearway.records.errors import InputError
 
-# Needs the parameter `end`, and a name behind it. Flaws that are found to be one stay one, so of one flaw then are of one
-# now: `flaw_now` is what an index knows. CASE, for a row-level policy holds COALESCE to be leaky: no index of
+# Needs the parameter `end`, and a name behind it. Flaws that are found to be one stay one, so what was of one flaw then
+# is of one now: `flaw_now` is what an index knows. CASE, for a row-level policy holds COALESCE to be leaky: no index of
 # the tables that are joined to these columns would be used.
 EXPOSURES: Final[LiteralString] = """(
     select x.exposure, x.aud, x.asset, x.org, x.via, x.flaw as flaw_now,

@@ -80,8 +80,8 @@ select e.exposure, e.aud::int, e.asset, v.purl, v.ecosystem, v.name, v.version, 
             and o.first_seen < %(end)s
             and (o.gone is null or (o.first_seen <= e.gone and (o.gone, o.exposure) > (e.gone, e.exposure)))),
     case when e.gone is null then '{{}}' else array(select m.aud::int from {past.EXPOSURES} m
-        where m.asset = e.asset and m.flaw_now = e.flaw_now and m.pv = e.pv and m.flaw = e.flaw and m.via <> 0 and m.first_seen < %(end)s
-        and (m.gone is null or m.gone >= %(end)s) order by 1) end
+        where m.asset = e.asset and m.flaw_now = e.flaw_now and m.pv = e.pv and m.flaw = e.flaw and m.via <> 0
+        and m.first_seen < %(end)s and (m.gone is null or m.gone >= %(end)s) order by 1) end
 from {past.EXPOSURES} e
 join clearway.package_version v on v.pv = e.pv
 join clearway.flaw f on f.flaw = e.flaw

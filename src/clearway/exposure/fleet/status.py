@@ -9,12 +9,13 @@ from msgspec import Struct
 
 from clearway.records.errors import ConflictError, InputError, TooLargeError
 
-from . import listing
+from . import listing, past
 from .acts import record
 from .wanted import STATUSES, Filter, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     import psycopg
 
@@ -170,21 +171,40 @@ class Said(Struct, frozen=True, kw_only=True):
     witness: str = ""
 
 
-def said(db: psycopg.Connection[Any], exposure: int) -> tuple[Said, ...]:
-    """Every decision about an exposure's component and records, the newest first."""
-    rows = db.execute(
-        """select d.decision, d.status, d.justification, d.detail, d.until, d.pv is null, d.records, d.person, d.rule,
-            d.at, d.ended, d.ended_why, d.document, i.witness
-        from clearway.exposure e join clearway.package_version v on v.pv = e.pv
-        join clearway.decision d on d.asset = e.asset and d.ecosystem = v.ecosystem and d.name = v.name
-        left join clearway.answer a on e.via = 0 and a.pv = e.pv and a.flaw = e.flaw
-        left join clearway.marked m on m.marked = e.via
-        left join clearway.inventory i on i.inventory = d.document
-        where e.exposure = %s and (d.decision = e.decision or (d.records && coalesce(a.records, array[m.record])
-            and (d.pv is null or d.pv = e.pv or clearway.fleet_alike(d.pv, e.pv))))
-        order by d.decision desc limit 200""",
-        (exposure,),
-    )
+_SAID = """select d.decision, d.status, d.justification, d.detail, d.until, d.pv is null, d.records, d.person, d.rule,
+    d.at, d.ended, d.ended_why, d.document, i.witness"""
+
+
+def said(db: psycopg.Connection[Any], exposure: int, before: datetime | None = None) -> tuple[Said, ...]:
+    """Every decision about an exposure's component and records, the newest first.
+
+    With `before`, those that it had itself by that moment, as they stood then: a decision goes along with a component
+    that is written anew, and what others are about it now says nothing of then.
+    """
+    if before is None:
+        rows = db.execute(
+            f"""{_SAID} from clearway.exposure e join clearway.package_version v on v.pv = e.pv
+            join clearway.decision d on d.asset = e.asset and d.ecosystem = v.ecosystem and d.name = v.name
+            left join clearway.answer a on e.via = 0 and a.pv = e.pv and a.flaw = e.flaw
+            left join clearway.marked m on m.marked = e.via
+            left join clearway.inventory i on i.inventory = d.document
+            where e.exposure = %s and (d.decision = e.decision or (d.records && coalesce(a.records, array[m.record])
+                and (d.pv is null or d.pv = e.pv or clearway.fleet_alike(d.pv, e.pv))))
+            order by d.decision desc limit 200""",
+            (exposure,),
+        ).fetchall()
+    else:
+        rows = db.execute(
+            f"""{_SAID} from clearway.decision d left join clearway.inventory i on i.inventory = d.document
+            where d.at < %(end)s and d.decision in (
+                select h.decision from clearway.exposure_history h where h.exposure = %(exposure)s and h.until < %(end)s
+                union select e.decision from {past.EXPOSURES} e where e.exposure = %(exposure)s)
+            order by d.decision desc limit 200""",  # noqa: S608 - constants
+            {"exposure": exposure, "end": before},
+        ).fetchall()
+        rows = [
+            (*r[:10], *((r[10], r[11]) if r[10] and r[10] < before else (None, "")), *r[12:]) for r in rows
+        ]
     return tuple(
         Said(
             decision=r[0], status=STATUSES[r[1]], justification=r[2], detail=r[3], until=r[4], any_version=r[5],
