@@ -6,6 +6,7 @@ asked of `asset_identity`, and what a fleet believes of them is derived elsewher
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Literal
 
@@ -19,7 +20,18 @@ DetectionState = Literal["open", "fixed", "dismissed", ""]
 Exposure = Literal["public", "internal", ""]
 # The year of the first CVE: no flaw was detected earlier, and a clock that says so was not set.
 FIRST_DETECTED = date(1999, 1, 1)
+_CVE_YEAR = re.compile(r"CVE-([12][0-9]{3})-", re.IGNORECASE)
 MAX_NAME_CHARS = 300  # of an asset
+
+
+def begins(flaw: str) -> date:
+    """The first day on which a flaw of that id can have been detected: of a CVE the first of its id's year.
+
+    That is the year in which the id was reserved or the flaw made public: before it no scanner had the id to report. Of
+    other ids it is `FIRST_DETECTED`.
+    """
+    found = _CVE_YEAR.match(flaw)
+    return max(date(int(found[1]), 1, 1), FIRST_DETECTED) if found else FIRST_DETECTED
 
 
 class AssetIds(Struct, frozen=True, kw_only=True, omit_defaults=True):

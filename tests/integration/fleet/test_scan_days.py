@@ -123,6 +123,24 @@ def test_a_day_to_come_counts_for_none_and_is_told(
     assert "on a day to come, such as 2031-01-01" in seen.taken.problems[0]
 
 
+def test_a_day_before_the_year_of_the_flaws_id_counts_for_none_and_is_told_of_each_row(mine: Fleet) -> None:
+    (seen,) = see(mine, rows("1999-01-01", "2026-11-20"))
+    assert days(mine) == [SCANNED]
+    assert seen.taken.problems[0].startswith(f"line 2: {CVE} on 1999-01-01, before the year of its id")
+    (seen,) = see(mine, rows("2026-11-03", "2026-11-20"))  # corrected, and sent again
+    assert (days(mine), seen.taken.problems) == ([date(2026, 11, 3)], ())
+
+
+def test_a_day_before_the_year_of_the_flaws_id_alone_leaves_the_flaw_found_today(mine: Fleet) -> None:
+    see(mine, rows("2025-12-31", ""))
+    assert days(mine) == [DAY]
+
+
+def test_a_day_that_is_given_for_all_of_it_dates_no_flaw_before_its_year(mine: Fleet) -> None:
+    see(mine, rows("", "2026-11-20"), detected=date(2020, 1, 1))
+    assert days(mine) == [date(2026, 1, 1)]
+
+
 def test_a_clock_that_was_never_set_dates_nothing(mine: Fleet) -> None:
     (seen,) = see(mine, trivy(date(1995, 1, 1)))
     assert (days(mine), seen.taken.problems) == ([DAY], ())

@@ -7,7 +7,7 @@ import pytest
 from clearway import ledger
 from clearway.access import audience, organisation, person, recipients
 from clearway.access.marking import GREEN, Marking, own
-from clearway.records.errors import ClearwayError, ConflictError, ForbiddenError
+from clearway.records.errors import ClearwayError, ConflictError, ForbiddenError, NotFoundError
 from clearway.store import events, search
 from clearway.store.principal import PUBLIC
 from clearway.store.scalar import scalar
@@ -142,6 +142,18 @@ def test_what_one_does_not_see_gets_no_other_date(
         assert scalar(db, date, (exposure,)) == 0
     with people.acting(keeper) as db:
         assert scalar(db, date, (exposure,)) == 1
+
+
+def test_what_one_does_not_see_gets_no_other_day_of_detection(
+    people: People, hidden: tuple[Somebody, Somebody, int]
+) -> None:
+    keeper, other, asset = hidden
+    exposure = exposed(people, asset)
+    redate = "select clearway.fleet_redate(%s, current_date - 1) <> current_date - 1"
+    with pytest.raises(NotFoundError, match="no such exposure"), people.acting(other) as db:
+        scalar(db, redate, (exposure,))
+    with people.acting(keeper) as db:
+        assert scalar(db, redate, (exposure,))
 
 
 def test_a_document_of_the_search_is_written_by_who_sees_the_thing_and_never_for_more(

@@ -29,6 +29,7 @@ from . import (
     page_decide,
     page_seen,
     page_why,
+    redate,
     status,
     tiers,
     traces,
@@ -81,6 +82,13 @@ class Say(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             until=self.until,
             any_version=self.any_version,
         )
+
+
+class Redate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The day on which an exposure was detected, where the one that is kept was stated wrongly, and why."""
+
+    detected: date
+    reason: Annotated[str, Meta(min_length=1, max_length=4_000)]
 
 
 class SayMany(Say, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -220,6 +228,31 @@ def handlers() -> list[HTTPRouteHandler]:
 
         return changed(request, act)
 
+    @patch(
+        "/exposures/{exposure:int}/detected",
+        opt=needs("operate"),
+        sync_to_thread=True,
+        summary="Set right on which day an exposure was detected",
+        responses=gives(OneExposure, *WRITE),
+    )
+    def detected(
+        request: Request[Any, Any, Any], exposure: FromPath[int], data: JSONBody[Redate]
+    ) -> Response[bytes]:
+        """Needs `if-match` with the tag that was read. Also a later day than the one that is kept.
+
+        No document that comes later changes it while the exposure stands.
+        """
+
+        def act(db: Db, me: Principal, expected: Expected) -> tuple[OneExposure, int]:
+            line = listing.one(db, exposure)
+            db.execute("select from clearway.asset where asset = %s for update", (line.asset,))
+            expected.check(listing.one(db, exposure).version_tag)
+            operating(me, line.org)
+            redate.redate(db, exposure, data.detected, data.reason, day=today())
+            return _one(db, me, exposure, today())
+
+        return changed(request, act)
+
     @post(
         "/exposures/count",
         opt=SIGNED_IN,
@@ -286,7 +319,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
         return done_once(request, act)
 
-    return [listed, one, say, count, say_many, take_back]
+    return [listed, one, say, detected, count, say_many, take_back]
 
 
 def _decided(db: psycopg.Connection[Any], changed: tuple[int, ...], said: str = "") -> Decided:

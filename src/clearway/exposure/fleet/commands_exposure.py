@@ -62,6 +62,12 @@ def add_exposure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     setting.add_argument("--dry-run", action="store_true", help="say how many, and do nothing")
     setting.add_argument("--json", action="store_true")
     setting.set_defaults(func=run_set)
+    right = kinds.add_parser("redate", help="set right on which day an exposure was detected")
+    right.add_argument("exposure", type=int, metavar="EXPOSURE")
+    right.add_argument("--detected", type=day_of, required=True, metavar="DATE")
+    right.add_argument("--reason", required=True, metavar="TEXT")
+    right.add_argument("--json", action="store_true")
+    right.set_defaults(func=run_redate)
     replay = kinds.add_parser("replay", help="how an exposure stood on a day, and why its date was that")
     replay.add_argument("exposure", type=int, metavar="EXPOSURE")
     replay.add_argument("--as-of", type=day_of, required=True, metavar="DATE")
@@ -334,6 +340,21 @@ def run_set(args: argparse.Namespace) -> int:
             "loses what memory would tell, and stands in the workbook",
             sys.stderr,
         )
+    return 0
+
+
+def run_redate(args: argparse.Namespace) -> int:
+    """Sets a day of detection right; returns 0."""
+    from . import redate
+
+    with opened(args) as here, here.reading("exposure redate") as (db, note):
+        was, line = redate.redate(db, args.exposure, args.detected, args.reason, day=here.day)
+        note(f"exposure/{args.exposure}", [line.aud])
+    if args.json:
+        say_json({"exposure": line.exposure, "was": f"{was}", "detected": f"{line.detected}",
+                  "due": None if line.due is None else f"{line.due}"})  # fmt: skip
+    else:
+        say(f"{line.exposure}: detected {line.detected}, not {was}; due {line.due or 'without a date'}")
     return 0
 
 

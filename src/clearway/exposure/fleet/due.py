@@ -34,7 +34,7 @@ __all__ = ["Clock", "Dated", "Dater", "FlawDates", "Loaded", "Said", "Setting", 
            "facts_of",            "loaded", "replay", "said", "settings", "tier_of"]  # fmt: skip
 
 _EXPOSED = {"public": "yes", "internal": "no", "unknown": "unknown"}
-_HOW: tuple[DetectedHow, DetectedHow] = ("kept", "given")
+_HOW: tuple[DetectedHow, ...] = ("kept", "given", "given")  # of 2 somebody set it right
 _BATCH = 50_000
 _CLOCKS = 2_000
 

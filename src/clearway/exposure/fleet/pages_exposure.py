@@ -30,6 +30,7 @@ from . import (
     page_facets,
     page_seen,
     page_why,
+    redate,
     ruling,
     status,
     tiers,
@@ -101,6 +102,13 @@ class Deciding(Struct, frozen=True):
     any_version: str = ""
     lost: str = ""
     back: str = ""
+
+
+class Redating(Struct, frozen=True):
+    """The form by which a day of detection is set right."""
+
+    detected: str = ""
+    reason: str = ""
 
 
 class Undo(Struct, frozen=True):
@@ -205,6 +213,18 @@ def handlers() -> list[HTTPRouteHandler]:
             today=today(),
         )
 
+    @post("/exposure/{exposure:int}/detected", opt=needs("operate"), **PAGE)
+    def detected(
+        request: Request[Any, Any, Any], exposure: FromPath[int], data: Annotated[Redating, _FORM]
+    ) -> Response[bytes]:
+        """Sets right on which day it was detected."""
+        day = page_asked.day_in(data.detected, "detected")
+        if day is None:
+            raise InputError("which day?", where="detected", mend="give the day on which it was detected")
+        with acting(request) as (db, _):
+            was, line = redate.redate(db, exposure, day, data.reason, day=today())
+        return done(request, f"/exposure/{exposure}", f"Found on {line.detected}, not on {was}.")
+
     @get("/exposure/decide", opt=needs("operate"), **PAGE)
     def before(request: Request[Any, Any, Any]) -> Response[bytes]:
         """What an act would reach, before it is done."""
@@ -254,7 +274,7 @@ def handlers() -> list[HTTPRouteHandler]:
         many = "1 exposure is" if len(changed) == 1 else f"{len(changed):,} exposures are"
         return done(request, _back(data.back), f"{many} as before.")
 
-    return [shown, told, counted, one, before, decide, undo]
+    return [shown, told, counted, one, detected, before, decide, undo]
 
 
 def _list(request: Request[Any, Any, Any]) -> Response[bytes]:

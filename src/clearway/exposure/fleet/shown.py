@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from clearway.formats.purl import parse
 from clearway.records.errors import InputError
-from clearway.records.fleet_input import FIRST_DETECTED
+from clearway.records.fleet_input import FIRST_DETECTED, begins
 from clearway.records.inventory import Component, Inventory
 
 from . import asset as assets
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 REPORTED = "reported"  # the ecosystem of a component that only a scanner's word knows
 _GONE = frozenset({"fixed", "dismissed"})
+_EARLY = 20  # rows that are named one by one
 
 
 def reported(detection: Detection) -> Component:
@@ -54,12 +55,14 @@ def inventory_of(
     """The inventory that an observation makes on `day`, and since when its tool has seen each flaw in each package.
 
     That is the earliest of the days that the report states of it: first detected, last seen, else of the report itself,
-    and `detected`, a day that is given for all of it, where no first one is stated. A day to come is none: where no
-    other is stated it counts as `day`, and the inventory's problems say so.
+    and `detected`, a day that is given for all of it, where no first one is stated. A day to come is none, and neither
+    is one that is before the flaw can have been known (`begins`): where no other is stated it counts as `day`, and the
+    inventory's problems say so.
     """
     first: dict[take.Detected, date] = {}
     more: list[Component] = []
     late, latest = 0, day
+    early: list[str] = []
     for detection in seen.detections:
         if detection.state in _GONE:
             continue
@@ -68,15 +71,25 @@ def inventory_of(
         stated = _days(detection, seen)
         if not stated:
             continue
+        known = begins(detection.flaw)
+        if min(stated) < known:
+            early.append(_too_early(detection, min(stated)))
+            stated = [at for at in stated if at >= known]
+            if not stated:
+                continue
         if max(stated) > day:
             late, latest = late + 1, max(latest, *stated)
         since = min((at for at in stated if at <= day), default=day)
         if detected is not None and detection.first_detected is None:
-            since = min(since, detected)
+            since = min(since, max(detected, known))
         for flaw in table.flaws_of(detection.flaw) or (detection.flaw,):
             at = flaw, component.source_name
             first[at] = min(first.get(at, since), since)
     problems = seen.problems
+    if early:
+        more_of = len(early) - _EARLY
+        rest = (f"{more_of:,} more days are before the year of their CVE's id",) if more_of > 0 else ()
+        problems = (*early[:_EARLY], *rest, *problems)
     if late:
         noun = "detection is" if late == 1 else "detections are"
         told = f"{late:,} {noun} on a day to come, such as {latest}: counted as of {day} at the latest"
@@ -95,6 +108,11 @@ def inventory_of(
         ),
         first,
     )
+
+
+def _too_early(detection: Detection, day: date) -> str:
+    place = f"{detection.place}: " if detection.place else ""
+    return f"{place}{detection.flaw} on {day}, before the year of its id: the day does not count, see that it is right"
 
 
 def _days(detection: Detection, seen: Observed) -> list[date]:

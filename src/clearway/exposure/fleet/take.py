@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from clearway.formats.packages import MODULES
 from clearway.records.errors import InputError, TooLargeError
-from clearway.records.fleet_input import FIRST_DETECTED
+from clearway.records.fleet_input import FIRST_DETECTED, begins
 from clearway.store.arrays import Blobs, Days, Ints
 
 from . import answer, dictionary, due, follow
@@ -212,7 +212,8 @@ def take(
 
     `witness` is the tool that saw it ("" for the document's format and its `file`: `witness_of`): each witness's newest
     inventory counts, and what several show is kept as the word of each. `detected` is when a scan first saw its flaws,
-    and `first_detected` the same by flaw and package ("" for any); today where neither says. An earlier day than the
+    and `first_detected` the same by flaw and package ("" for any); today where neither says, and no flaw before its
+    id's year (`begins`). An earlier day than the
     one that is kept counts for what stands already, too. Not `whole`: what the document does not show may be what was
     set aside, and is not taken to be gone. `known` is what this transaction has asked already; `fresh` an asset that it
     has made, on which nothing stands.
@@ -407,6 +408,8 @@ def _expose(
     dated = {}
     for year, *facts, was, seen in set(alike):
         stated = detected if seen is None else seen
+        if stated is not None:
+            stated = max(stated, begins(year))  # the flaw's id; no scan has seen it before
         first = min((d for d in (stated, was) if d is not None), default=day)
         how = 1 if stated is not None and first == stated else 0
         found = dater.due(setting, FlawDates(year, *facts), told, first, how)
