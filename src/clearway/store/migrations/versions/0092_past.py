@@ -1,4 +1,4 @@
-"""How an exposure was includes its version, since when it was known and whose word its day was; a wrong day is set right."""
+"""How an exposure was includes its version, since when it was known and whose word its day was; a day is set right."""
 
 from alembic import op
 
