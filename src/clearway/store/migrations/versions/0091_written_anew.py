@@ -201,19 +201,26 @@ begin
             join (select distinct k.asset, k.pv from clearway.decision k
                 where k.ended is null and k.asset in (select asset from mine)) o on o.asset = p.asset and o.pv <> p.pv
             join clearway.package_version w on w.pv = o.pv
-                and {same})
+                and {same}),
+        -- By each record: a package may have thousands of flaws, and as many decisions.
+        says as materialized (
+            select x.exposure, x.asset, x.pv, x.via, x.decision, v.ecosystem, v.name, r.record
+            from mine x join clearway.package_version v on v.pv = x.pv
+            left join clearway.answer an on x.via = 0 and an.pv = x.pv and an.flaw = x.flaw
+            left join clearway.marked m on m.marked = x.via
+            cross join lateral unnest(coalesce(an.records, array[m.record])) as r(record)),
+        holds as materialized (
+            select d.asset, d.ecosystem, d.name, d.pv, d.decision, d.status, d.until, d.document, r.record
+            from (select distinct asset, ecosystem, name from says) p
+            join clearway.decision d using (asset, ecosystem, name) cross join lateral unnest(d.records) as r(record)
+            where d.ended is null)
         update clearway.exposure e set status = w.status, decision = w.decision, until = w.until,
             version = e.version + 1
         from (
             select distinct on (x.exposure) x.exposure, d.status, d.decision, d.until
-            from mine x
-            join clearway.decision d on d.asset = x.asset and d.ended is null and (d.pv is null or d.pv = x.pv
-                or d.decision = x.decision
+            from says x join holds d using (asset, record, ecosystem, name)
+            where (d.document is null or x.via = 0) and (d.pv is null or d.pv = x.pv or d.decision = x.decision
                 or (d.status <> 2 and (x.asset, x.pv, d.pv) in (select asset, pv, other from kin)))
-            join clearway.package_version v on v.pv = x.pv and v.ecosystem = d.ecosystem and v.name = d.name
-            left join clearway.answer an on x.via = 0 and an.pv = x.pv and an.flaw = x.flaw
-            left join clearway.marked m on m.marked = x.via
-            where d.records && coalesce(an.records, array[m.record]) and (d.document is null or x.via = 0)
             order by x.exposure, d.document is not null, d.decision desc) w
         where e.exposure = w.exposure and e.decision is distinct from w.decision' using which;
     get diagnostics n = row_count;
