@@ -105,6 +105,8 @@ def read(data: bytes, value: dict[str, Any], purl: str = "", place: str = "") ->
                 )
             at = f"{place}runs[{r}].results[{n}]"
             try:
+                if result is None:
+                    raise InputError("no finding: it is null")
                 found.append(_report(known, an_object(result, "result"), known.sent.block(n), purl, at))
                 if _unread(_clearway(result)):
                     odd.append(at)

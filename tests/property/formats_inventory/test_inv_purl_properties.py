@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from packageurl import PackageURL
 
@@ -46,6 +46,9 @@ def test_packageurl_reads_what_we_print_as_we_meant_it(purl: Purl) -> None:
     except InputError:
         return
     theirs = PackageURL.from_string(to_text(ours))
+    assume(
+        ours.version == ours.version.strip()
+    )  # it takes spaces away that are encoded, of which the standard says nothing
     assert (theirs.type, theirs.version or "", theirs.subpath or "") == (
         ours.type,
         ours.version,

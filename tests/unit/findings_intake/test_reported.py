@@ -281,3 +281,13 @@ def test_a_log_of_many_artifacts_and_rules_is_read() -> None:
     for result in run["results"]:
         result["attachments"] = [{"artifactLocation": {"uri": f"f{49_000 + n}"}} for n in range(100)]
     assert len(read_reports(dump(log)).reports) == 300
+
+
+def test_a_result_that_is_null_is_set_aside_and_the_others_are_read() -> None:
+    document = sarif()
+    document["runs"][0]["results"].insert(0, None)
+    read = read_reports(dump(document))
+    assert len(read.reports) == 1
+    assert [(one.place, one.reason) for one in read.set_aside] == [
+        ("runs[0].results[0]", "no finding: it is null")
+    ]
