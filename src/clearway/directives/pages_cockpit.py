@@ -11,7 +11,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from msgspec import Struct
 
-from clearway.access.reading import Note, reading
+from clearway.access.reading import Note, audiences, reading
 from clearway.http import csv_out, etag
 from clearway.http.acting import PATIENT, SIGNED_IN, acting, needs
 from clearway.http.organisation import looked_as
@@ -40,6 +40,8 @@ from .reports.period import later
 from .reports.provider import Late, Provider, default_provider
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import psycopg
     from litestar.handlers import HTTPRouteHandler
 
@@ -99,7 +101,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
             late = _overdue(db, provider, org, day)
             open_triages = [t for t in _triages(db, org, now(db)) if t.book.conclusion is None]
             # What is overdue was counted, to 0 too: that is of the organisation's own as well.
-            _note(db, note, org, "directives", len(open_triages) + 1)
+            _note(db, note, org, "directives", 1, open_triages)
             if org is not None:
                 note.listed("addressed", f"organisation={org.slug}", addresses.audiences(db, org.org))
         return page(
@@ -199,16 +201,14 @@ def cockpit_page(
             if t.book.subject.directive == directive
         }
         redating = org is not None and is_redating(db, org.org)
-        # Its figures, the reports and the triages are the organisation's own.
+        # Its figures and the reports are the organisation's own; a triage is for who sees its asset.
         _note(
             db,
             note,
             org,
             found.id,
-            len(books)
-            + (shown is not None)
-            + (devices is not None)
-            + sum(s.last is not None for s in states),
+            (shown is not None) + (devices is not None) + sum(s.last is not None for s in states),
+            [*books.values()],
         )
         mine = me.may("operate", home.org if home else None)
         directs = [m for m in me.memberships if m.kind == "authority" and "direct" in m.rights]
@@ -240,11 +240,20 @@ def cockpit_page(
     )
 
 
-def _note(db: psycopg.Connection[Any], note: Note, org: Org | None, name: str, rows: int) -> None:
-    """Tells the log that so much of what is the organisation's own is read on the page of a directive, or of all."""
-    if org is not None and rows:
+def _note(
+    db: psycopg.Connection[Any],
+    note: Note,
+    org: Org | None,
+    name: str,
+    rows: int,
+    books: Sequence[triages.Triage] = (),
+) -> None:
+    """Tells the log that so much of what is the organisation's own is read on the page of a directive, or of all, and
+    which triages."""
+    if org is not None and (rows or books):
         question = urlencode({"organisation": org.slug, "directive": name})
-        note.listed("cockpit", question, [between(db, org.org)] * rows)
+        of_triages = audiences(db, "triage", "triage", [book.id for book in books])
+        note.listed("cockpit", question, [between(db, org.org)] * rows + of_triages)
 
 
 def is_redating(db: psycopg.Connection[Any], org: int) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
+from psycopg.errors import ForeignKeyViolation
 
 from clearway.records.errors import ConflictError, InputError, NotFoundError
 from clearway.records.text import plain
@@ -160,11 +161,16 @@ def record(
         )
     apply(kept.book, event)
     # A second writer of the same number waits for the first to commit, and then finds the number taken.
-    made = db.execute(
-        """insert into clearway.triage_event (triage, seq, org, aud, body) values (%s, %s, %s, %s, %s::jsonb)
-        on conflict (triage, seq) do nothing returning seq""",
-        (triage, after + 1, org.org, row[10], msgspec.json.encode(event).decode()),
-    ).fetchone()
+    try:
+        made = db.execute(
+            """insert into clearway.triage_event (triage, seq, org, aud, body) values (%s, %s, %s, %s, %s::jsonb)
+            on conflict (triage, seq) do nothing returning seq""",
+            (triage, after + 1, org.org, row[10], msgspec.json.encode(event).decode()),
+        ).fetchone()
+    except ForeignKeyViolation as error:  # it went to another audience with its asset, since it was read
+        raise ConflictError(
+            "its marking has just changed", where=f"triage/{triage}", mend="read it again"
+        ) from error
     if made is None:
         raise ConflictError("somebody else recorded an event", where=f"triage/{triage}", mend="read it again")
     found = one(db, triage, now=now)
