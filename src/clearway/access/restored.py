@@ -1,9 +1,9 @@
 """What a database that went back to an earlier state must not take up again: what may have ended since.
 
 A backup knows nothing of what came after it: a code that was used is unused in it, a request that was withdrawn open,
-an embargo that was put off armed for its first hour. Nothing here can find out which. So what opens something by
-itself is voided, and embargoes wait for a coordinator. Roles, parties, recipients, markings and service tokens are as
-they were then: people look at those.
+an embargo that was put off armed for its first hour, a webhook that was removed at work. Nothing here can find out
+which. So what opens something by itself is voided, embargoes wait for a coordinator, and webhooks for an administrator.
+Roles, parties, recipients, markings and service tokens are as they were then: people look at those.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 
 
 class Voided(Struct, frozen=True, kw_only=True):
-    """How many of each ended, and how many embargoes were frozen."""
+    """How many of each ended, and how many embargoes were frozen and webhooks stopped."""
 
     sessions: int
     codes: int  # one-time codes of people, and links that were sent to parties of cases
     sign_ins: int  # under way
     approvals: int  # asked for and not decided, or approved and not carried out
     embargoes: int
+    webhooks: int  # stopped until they are made active again
 
 
 class Back(Struct, frozen=True, kw_only=True):
@@ -44,7 +45,8 @@ class Back(Struct, frozen=True, kw_only=True):
 
 
 def void(owner: psycopg.Connection[Any], why: str) -> Voided:
-    """Ends all of it and freezes the armed embargoes, in one transaction with its entries; `why` is told of each.
+    """Ends all of it, stops webhooks, freezes the armed embargoes, in one transaction with its entries; `why` is told
+    of requests and embargoes.
 
     Done again, it finds nothing more and logs nothing.
     """
@@ -60,11 +62,22 @@ def void(owner: psycopg.Connection[Any], why: str) -> Voided:
             sign_ins=_count(owner, "delete from clearway.sign_in_attempt"),
             approvals=approval.withdraw_all(owner, why),
             embargoes=embargo.freeze_armed(owner, why),
+            webhooks=stop_webhooks(owner),
         )
         if any(structs.astuple(done)):
             told = structs.asdict(done) | structs.asdict(standing(owner))
             ledger.append(owner, "restore.voided", "restore", told, aud=CLEAR)
     return done
+
+
+def stop_webhooks(owner: psycopg.Connection[Any]) -> int:
+    """Stops each webhook: it may have been removed, sent elsewhere, or ended with its person. How many."""
+    return _count(
+        owner,
+        """update clearway.webhook set active = false, version = version + 1,
+            stopped = 'restored: look whether it was removed or sent elsewhere since, then make it active again'
+        where active""",
+    )
 
 
 def standing(owner: psycopg.Connection[Any]) -> Back:

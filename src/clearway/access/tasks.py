@@ -26,11 +26,13 @@ _LOOK = """select (select at from clearway.log_entry where at is not null order 
 def embargoes(connect: Connect, home: Path | None = None) -> None:
     """One look at the clocks and at what is due by them, and at what is exploited in public.
 
-    A database that is known in `home` to have gone back to an earlier state ends nothing: what is armed freezes.
+    A database that is known in `home` to have gone back to an earlier state ends nothing: what is armed freezes. Its
+    webhooks are told nothing.
     """
     with connect() as owner:
         if home is not None and (why := restored.gone_back(owner, home)):
             embargo.freeze_armed(owner, why)
+            restored.stop_webhooks(owner)
         now = clockwatch.read()
         row = owner.execute(_LOOK).fetchone()
         assert row is not None

@@ -128,6 +128,8 @@ def _show_back(done: Restored) -> None:
     if ended.embargoes:
         kept = _many(ended.embargoes, "embargo", "embargoes")
         print(f"frozen until a coordinator looks, since nothing is to end by itself: {kept}")
+    if ended.webhooks:
+        print(f"stopped until somebody makes them active again: {_many(ended.webhooks, 'webhook')}")
     print(
         f"as then, look at what has ended since: {_many(back.tokens, 'token')}, "
         f"{_many(back.people, 'person', 'people')} and their roles, "

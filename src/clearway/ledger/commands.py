@@ -304,7 +304,8 @@ def run_epoch(args: argparse.Namespace) -> int:
         )
         for what, count in ended.items():
             if count:
-                print(f"{'frozen' if what == 'embargoes' else 'ended':<8} {count:,} {what.replace('_', '-')}")
+                done = {"embargoes": "frozen", "webhooks": "stopped"}.get(what, "ended")
+                print(f"{done:<8} {count:,} {what.replace('_', '-')}")
     return 0
 
 

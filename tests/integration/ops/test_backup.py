@@ -23,6 +23,7 @@ from clearway.access.clockwatch import Reading
 from clearway.advisories.table import Table
 from clearway.app import backup, commands_backup, doctor, restore
 from clearway.app.backup_read import opened
+from clearway.http import webhook_store
 from clearway.ledger import log_keys, sequencer
 from clearway.ledger import tree_store as tree
 from clearway.ledger.check import verify_home
@@ -508,6 +509,9 @@ def test_what_was_used_withdrawn_or_put_off_after_the_backup_does_not_come_back(
         asked = approval.ask(db, member.org, "other", "asset/1", {}, "why not").approval
     with people.owner() as db:
         code = invitation.invite(db, member.person, member.org, now=now)
+        webhook_store.add(
+            db, org=member.org, aud=0, person=member.person, url="https://a.example/", kinds=(), label=""
+        )
     backup.take(living.home, tmp_path / "one.backup", with_keys=True)
     with people.acting(coordinator) as db:
         embargo.arm(db, by_hour, now + timedelta(days=30), now=now)
@@ -520,6 +524,7 @@ def test_what_was_used_withdrawn_or_put_off_after_the_backup_does_not_come_back(
     told = capsys.readouterr().out
     assert "1 one-time code or link, 0 sign-ins under way, 1 request for approval" in told
     assert "frozen until a coordinator looks, since nothing is to end by itself: 2 embargoes" in told
+    assert "stopped until somebody makes them active again: 1 webhook\n" in told
     with Pool(url) as pool:
         with pool.owner() as db:
             assert embargo.carry_out(db, Reading(wall=now + timedelta(hours=2), boot="a", up_s=9)) == ()

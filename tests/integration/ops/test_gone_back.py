@@ -13,6 +13,7 @@ from clearway.access import embargo, restored, tasks
 from clearway.access.local import ensure_house
 from clearway.app import cli
 from clearway.app.worker import joined
+from clearway.http import webhook_store
 from clearway.ledger import memory, sequencer
 from clearway.ledger import tree_store as tree
 from clearway.ledger.checkpoint import Checkpoint, Epoch
@@ -83,10 +84,17 @@ def test_before_an_epoch_is_opened_what_was_signed_here_tells_that_the_database_
     world: World, armed: tuple[int, int]
 ) -> None:
     signed_further(world, 3)
+    with connect(world.url) as db:
+        house, first = ensure_house(db)
+        hook = webhook_store.add(
+            db, org=house, aud=0, person=first, url="https://a.example", kinds=(), label=""
+        )
     look(world)
     assert [(text.startswith("restored (its log has "), ended) for text, ended in states(world, armed)] == [
         (True, False)
     ] * 2
+    with connect(world.url) as db:
+        assert webhook_store.one(db, hook[0].webhook)[0].stopped.startswith("restored: look")
     with connect(world.url) as db:
         before = db.execute("select count(*) from clearway.log_entry").fetchone()
     look(world)
