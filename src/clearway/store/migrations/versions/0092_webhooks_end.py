@@ -11,8 +11,6 @@ ENDED = """
 -- `set_by` chose where it posts: of a service's webhook, another than its `person`. What has `ended` stays so.
 alter table clearway.webhook add set_by int references clearway.person, add ended timestamptz,
     add constraint webhook_ended check (ended is null or not active);
-create index webhook_person on clearway.webhook (person);
-create index webhook_set_by on clearway.webhook (set_by);
 
 -- Whoever makes one, or sends one elsewhere, and whose rights it takes, are not barred meanwhile: barring waits for it,
 -- or it for that.
