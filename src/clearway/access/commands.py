@@ -383,7 +383,9 @@ def run_embargo_arm(args: argparse.Namespace) -> int:
         raise UsageError(f"{args.until!r} is no time", mend="write 2026-12-04T00:00:00Z") from None
     with _acting(args) as db:
         found = embargo.arm(db, args.embargo, until, now=_now(), on_exploitation=args.on_exploitation)
-    ends = f"{found.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if found.until else "with no hour"
+    hour = f"at {found.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if found.until else ""
+    news = "on public exploitation of one of its flaws" if found.on_exploitation else ""
+    ends = ", or before that ".join(filter(None, (hour, news)))
     return _told(args, found, f"{found.name} ends {ends}")
 
 

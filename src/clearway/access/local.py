@@ -39,6 +39,8 @@ def key(url: str, home: Path, *, now: datetime) -> str:
     """
     given = os.environ.get(TOKEN_VARIABLE, "").strip()
     if given:
+        with translated(), connect(url) as owner:
+            _used(owner, key_of(given))
         return key_of(given)
     path = home / _FILE
     with translated(), connect(url) as owner:
@@ -48,10 +50,10 @@ def key(url: str, home: Path, *, now: datetime) -> str:
             secret = ""
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"the token can't be read: {error}", where=str(path)) from error
-        if secret and _valid(owner, key_of(secret)):
-            return key_of(secret)
-        secret = _make(owner, now)
-        _write(path, secret)
+        if not secret or not _valid(owner, key_of(secret)):
+            secret = _make(owner, now)
+            _write(path, secret)
+        _used(owner, key_of(secret))
         return key_of(secret)
 
 
@@ -92,6 +94,23 @@ def _valid(owner: psycopg.Connection[Any], key: str) -> bool:
         (hash_of(key),),
     ).fetchone()
     return row is not None
+
+
+def _used(owner: psycopg.Connection[Any], key: str) -> None:
+    """Notes that the credential was used, as a request does, once a minute at most.
+
+    A server that takes no writes (a full disk, a standby) hinders nobody from reading.
+    """
+    import psycopg
+
+    from clearway.store.principal import hash_of
+
+    with suppress(psycopg.Error), owner.transaction():
+        owner.execute(
+            """update clearway.credential set last_used = clock_timestamp() where key_hash = %s and revoked is null
+                and (last_used is null or last_used < clock_timestamp() - interval '1 minute')""",
+            (hash_of(key),),
+        )
 
 
 def _make(owner: psycopg.Connection[Any], now: datetime) -> str:

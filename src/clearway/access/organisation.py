@@ -133,7 +133,11 @@ def change(
     if row is None:
         if before.version != version:
             raise ConflictError("the organisation has changed since it was read", mend="read it again")
-        raise NotFoundError("no such organisation of yours", where=f"organisation/{org}")
+        raise NotFoundError(
+            "no such organisation of yours",
+            where=f"organisation/{org}",
+            mend="an administrator of its own changes it: signed in, or with a token of theirs in CLEARWAY_TOKEN",
+        )
     ledger.append(db, "organisation.changed", f"organisation/{org}", changed, aud=audience.of(db, own(org)))
     return one(db, org)
 

@@ -80,6 +80,55 @@ def test_who_adds_a_service_is_told_who_makes_its_token(
     assert said("token", "make", "ci", "--person", own.split(";")[0].split()[-1])
 
 
+def test_what_a_directive_is_to_an_organisation_its_own_administrators_say(
+    home: Path,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told(capsys, home, "org", "add", "riverside")
+    assert (
+        cli.main(["--home", str(home), "access", "org", "standing", "riverside", "BOD-26-04", "binding"]) == 6
+    )
+    assert "an administrator of its own changes it" in capsys.readouterr().err
+    assert told(capsys, home, "org", "standing", "local", "BOD-26-04", "binding")["standing"] == {
+        "BOD-26-04": "binding"
+    }
+
+
+def test_a_token_that_the_command_line_uses_was_used(
+    home: Path,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (own,) = told(capsys, home, "token", "list")
+    assert own["last_used"]
+    made = told(capsys, home, "token", "make", "ci")
+    assert {t["label"]: bool(t["last_used"]) for t in told(capsys, home, "token", "list")}["ci"] is False
+    monkeypatch.setenv("CLEARWAY_TOKEN", made["secret"])
+    assert {t["label"]: bool(t["last_used"]) for t in told(capsys, home, "token", "list")}["ci"] is True
+
+
+@pytest.mark.parametrize(
+    ("given", "ends"),
+    [
+        ((f"{SOON}T00:00:00Z",), f"at {SOON} 00:00 UTC"),
+        (("--on-exploitation",), "on public exploitation of one of its flaws"),
+        (
+            (f"{SOON}T00:00:00Z", "--on-exploitation"),
+            f"at {SOON} 00:00 UTC, or before that on public exploitation of one of its flaws",
+        ),
+    ],
+)
+def test_who_arms_an_embargo_is_told_what_ends_it(
+    home: Path,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+    given: tuple[str, ...],
+    ends: str,
+) -> None:
+    number = str(told(capsys, home, "embargo", "add", "local", "Gateway")["embargo"])
+    assert cli.main(["--home", str(home), "access", "embargo", "arm", number, *given]) == 0
+    assert capsys.readouterr().out == f"Gateway ends {ends}\n"
+
+
 def test_an_embargo_is_kept_from_the_command_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
     told(capsys, home, "org", "add", "lab-a", "--kind", "lab")
     made = told(capsys, home, "embargo", "add", "local", "Gateway")

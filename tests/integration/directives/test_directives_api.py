@@ -126,6 +126,20 @@ def test_the_report_that_is_submitted_is_the_one_that_was_read(client: Client) -
     assert client.get("operator@water", "/reports").json()["items"] == []
 
 
+def test_a_kind_is_written_either_way_wherever_it_is_asked_for(client: Client) -> None:
+    for kind, day in (("two_week", DAY), ("two-week", "2026-11-20")):
+        assert client.get("operator@water", f"/draft/bod-26-04/{kind}?as_of={day}").status_code == 200
+        made = client.post(
+            "operator@water", "/reports", {"directive": "bod-26-04", "kind": kind, "as_of": day}
+        )
+        assert made["kind"] == "two_week"
+        found = client.get("operator@water", f"/reports?kind={kind}").json()["items"]
+        assert {(line["id"], line["kind"]) for line in found} >= {(made["id"], "two_week")}
+    assert client.get("operator@water", "/reports?kind=two-week").json()["items"] == [
+        *client.get("operator@water", "/reports?kind=two_week").json()["items"]
+    ]
+
+
 def test_a_submission_that_is_sent_again_is_one(client: Client) -> None:
     wanted = {"directive": "bod-26-04", "kind": "overdue", "as_of": DAY}
     first, second = (

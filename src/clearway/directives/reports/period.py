@@ -11,6 +11,9 @@ from clearway.records.errors import UsageError
 
 Kind = Literal["seven_day", "two_week", "overdue", "addresses", "lifecycle"]
 
+# As it may be written: answers and what is kept have the underscore, the command line and the documents the hyphen.
+Said = Literal["seven_day", "seven-day", "two_week", "two-week", "overdue", "addresses", "lifecycle"]
+
 
 class Period(Struct, frozen=True):
     """From the first day to the last, both included."""
