@@ -3,7 +3,7 @@
 A backup knows nothing of what came after it: a code that was used is unused in it, a request that was withdrawn open,
 an embargo that was put off armed for its first hour, a webhook that was removed at work. Nothing here can find out
 which. So what opens something by itself is voided, embargoes wait for a coordinator, and webhooks for an administrator.
-Roles, parties, recipients, markings and service tokens are as they were then: people look at those.
+Roles, ways to sign in, parties, recipients, markings and service tokens are as they were then: people look at those.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Back(Struct, frozen=True, kw_only=True):
 
     tokens: int  # of services and people, not expired
     people: int  # who may sign in
+    identities: int  # passkeys and accounts of providers that they sign in with
     parties: int  # of embargoes that have not ended
 
 
@@ -87,11 +88,12 @@ def standing(owner: psycopg.Connection[Any]) -> Back:
             (select count(*)::int from clearway.credential
                 where kind = 'token' and revoked is null and expires > clock_timestamp()),
             (select count(*)::int from clearway.person where kind = 'person' and active),
+            (select count(*)::int from clearway.identity i join clearway.person p using (person) where p.active),
             (select count(*)::int from clearway.list_member m join clearway.embargo e using (list)
                 where e.ended_by is null)"""
     ).fetchone()
     assert row is not None
-    return Back(tokens=row[0], people=row[1], parties=row[2])
+    return Back(tokens=row[0], people=row[1], identities=row[2], parties=row[3])
 
 
 def gone_back(owner: psycopg.Connection[Any], home: Path) -> str:

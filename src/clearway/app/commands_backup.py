@@ -133,6 +133,7 @@ def _show_back(done: Restored) -> None:
     print(
         f"as then, look at what has ended since: {_many(back.tokens, 'token')}, "
         f"{_many(back.people, 'person', 'people')} and their roles, "
+        f"{_many(back.identities, 'passkey or bound account', 'passkeys and bound accounts')}, "
         f"{_many(back.parties, 'party', 'parties')} of embargoes, recipients, and markings that were narrowed"
     )
 

@@ -512,6 +512,10 @@ def test_what_was_used_withdrawn_or_put_off_after_the_backup_does_not_come_back(
         webhook_store.add(
             db, org=member.org, aud=0, person=member.person, url="https://a.example/", kinds=(), label=""
         )
+        db.execute(
+            "insert into clearway.identity (person, kind, issuer, subject) values (%s, 'oidc', 'https://id', 'a')",
+            (member.person,),
+        )
     backup.take(living.home, tmp_path / "one.backup", with_keys=True)
     with people.acting(coordinator) as db:
         embargo.arm(db, by_hour, now + timedelta(days=30), now=now)
@@ -520,10 +524,12 @@ def test_what_was_used_withdrawn_or_put_off_after_the_backup_does_not_come_back(
     done = restore.restore(tmp_path / "fresh", tmp_path / "one.backup")
     assert (done.ended.codes, done.ended.approvals, done.ended.embargoes) == (1, 1, 2)
     assert done.back.tokens >= 2
+    assert done.back.identities == 1
     commands_backup._show_back(done)
     told = capsys.readouterr().out
     assert "1 one-time code or link, 0 sign-ins under way, 1 request for approval" in told
     assert "frozen until a coordinator looks, since nothing is to end by itself: 2 embargoes" in told
+    assert "and their roles, 1 passkey or bound account, " in told
     assert "stopped until somebody makes them active again: 1 webhook\n" in told
     with Pool(url) as pool:
         with pool.owner() as db:
