@@ -2,8 +2,8 @@
 
 from clearway.store.ddl import run, standing
 
-revision = "0092"
-down_revision = "0091"
+revision = "0094"
+down_revision = "0093"
 branch_labels = None
 depends_on = None
 
