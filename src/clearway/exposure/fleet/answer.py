@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clearway.records.inventory import Inventory
 
-from . import dictionary, due
+from . import dictionary, due, told
 from .due import Dater, FlawDates, loaded, said, settings
 
 if TYPE_CHECKING:
@@ -151,7 +151,9 @@ def put(
     changed += db.execute(_ADD).rowcount
     appeared = 0
     if held:
-        ended = db.execute(_END).rowcount
+        over = [row[0] for row in db.execute(_END)]
+        told.note(db, "ended", over)
+        ended = len(over)
         appeared = _appear(db, day)
         if moved:
             _settle_moved(db, moved, day)
@@ -167,6 +169,7 @@ def _settle_moved(db: psycopg.Connection[Any], moved: Sequence[tuple[int, int]],
     """What is said of another flaw now is dated by that flaw's facts; what was decided of it stays only where one of
     the records that it was decided on says so still."""
     exposures = [exposure for exposure, _ in moved]
+    told.note(db, "moved", exposures)
     db.execute(
         """update clearway.exposure e set status = 0, decision = null, until = null, version = e.version + 1
         from clearway.decision d where e.exposure = any(%s) and d.decision = e.decision and not exists (
@@ -220,7 +223,8 @@ select n.* from incoming_answer n where not exists (
 _END = """update clearway.exposure e set gone = (select clearway.fleet_now()), version = version + 1
 from incoming_pv p join clearway.version_use u on u.pv = p.pv join clearway.held h on h.aud = u.aud and h.pv = p.pv
 where e.asset = h.asset and e.pv = p.pv and e.via = 0 and e.gone is null and not exists (
-    select from clearway.answer a where a.pv = e.pv and a.flaw = e.flaw and a.verdict < 3)"""
+    select from clearway.answer a where a.pv = e.pv and a.flaw = e.flaw and a.verdict < 3)
+returning e.exposure"""
 _WANTED = """select h.asset, a.pv, a.flaw, a.verdict, s.org, f.id, f.kev, f.kev_due, f.automatable, f.impact,
     f.ssvc_dated, (
         select min(x.detected) from kin k join clearway.exposure x
@@ -305,4 +309,6 @@ def insert(
         returning e.exposure""",
         (via, via, *[list(c) for c in columns], dater.day, list(columns[0]), via),
     )
-    return [row[0] for row in found]
+    appeared = [row[0] for row in found]
+    told.note(db, "appeared", appeared)
+    return appeared

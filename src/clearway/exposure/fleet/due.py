@@ -20,7 +20,7 @@ from clearway.directives import Fact, Facts, Tier, from_records, timeline
 from clearway.records.advisory import Kev, Ssvc
 from clearway.records.errors import NotFoundError
 
-from . import past
+from . import past, told
 from .governed import Setting, of_clock, settings
 
 if TYPE_CHECKING:
@@ -262,11 +262,14 @@ def date_again(
         last = rows[-1][0]
         set_for = settings(db, (r[2] for r in rows), day=day)
         said_of = said(db, (r[1] for r in rows))
-        new = []
+        new, moved = [], []
         for exposure, asset, org, detected, how, due, clock, *facts in rows:
             dated = dater.due(set_for[org], FlawDates(*facts), said_of[asset], detected, how)
             if dated != (due, clock):
                 new.append((exposure, dated.due, dated.clock))
+                if dated.due != due:
+                    moved.append(exposure)
+        told.note(db, "dated", moved)
         if new:
             changed += int((db.execute(
                 "select clearway.fleet_date(%s, %s, %s)",

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from clearway.records.errors import ConflictError
 
-from . import answer, dictionary, due, noted
+from . import answer, dictionary, due, noted, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,6 +100,11 @@ def follow(db: psycopg.Connection[Any], table: Table, day: date, home: Path | No
 
 
 def _follow(db: psycopg.Connection[Any], table: Table, day: date, home: Path | None = None) -> Followed:
+    with told.gathering(db, "advisories"):
+        return _followed(db, table, day, home)
+
+
+def _followed(db: psycopg.Connection[Any], table: Table, day: date, home: Path | None) -> Followed:
     state, here = _state(db), _of(table)
     whole = state is None or state.base != here.base
     changed_flaws = None if whole else set(table.changed.get("flaw", ()))
@@ -222,14 +227,20 @@ def _redirects(db: psycopg.Connection[Any], table: Table, whole: bool) -> None:
 
 def tick(db: psycopg.Connection[Any], day: date) -> int:
     """What a new day alone changes: acceptances that ended, assets that are over, facts that were said of it before."""
-    db.execute(
+    with told.gathering(db, "day"):
+        return _tick(db, day)
+
+
+def _tick(db: psycopg.Connection[Any], day: date) -> int:
+    reopened = db.execute(
         """with over as (
             update clearway.decision d set ended = (select clearway.fleet_now()), ended_why = 'until ' || d.until
             where d.ended is null and d.until < %s returning d.decision)
         update clearway.exposure e set status = 0, decision = null, until = null, version = version + 1
-        where e.gone is null and e.decision in (select decision from over)""",
+        where e.gone is null and e.decision in (select decision from over) returning e.exposure""",
         (day,),
     )
+    told.note(db, "reopened", [row[0] for row in reopened])
     db.execute(
         "update clearway.fleet_rule set ended = (select clearway.fleet_now()) where ended is null and until < %s",
         (day,),
@@ -240,6 +251,10 @@ def tick(db: psycopg.Connection[Any], day: date) -> int:
         (day,),
     ).fetchall()
     for (asset,) in over:
+        standing = db.execute(
+            "select exposure from clearway.exposure where asset = %s and gone is null", (asset,)
+        )
+        told.note(db, "ended", [row[0] for row in standing])
         db.execute("select clearway.fleet_retire(%s)", (asset,))
     noted.note(db)  # statements that end, or begin, with a day
     rows = db.execute(

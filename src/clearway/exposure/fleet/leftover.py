@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import answer, due
+from . import answer, due, told
 from .due import Dater, loaded
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ where e.asset = w.asset and e.pv = w.by_pv and e.flaw = w.flaw and e.via = 0 and
     and e.detected > w.detected returning e.asset"""
 _END = """update clearway.exposure e set gone = (select clearway.fleet_now()), version = version + 1
 from (select distinct asset, pv, flaw from clearway.fleet_explained(%s)) x
-where e.asset = x.asset and e.pv = x.pv and e.flaw = x.flaw and e.via = 0 and e.gone is null"""
+where e.asset = x.asset and e.pv = x.pv and e.flaw = x.flaw and e.via = 0 and e.gone is null
+returning e.exposure"""
 _WANTED = """with explained as materialized (select asset, pv, flaw from clearway.fleet_explained(%(assets)s))
 select h.asset, a.pv, a.flaw, a.verdict, s.org, f.id, f.kev, f.kev_due, f.automatable, f.impact, f.ssvc_dated, (
     select min(o.detected) from clearway.exposure o
@@ -66,7 +67,9 @@ def settle(db: psycopg.Connection[Any], day: date) -> Settled:
         dated = sorted({row[0] for row in db.execute(_EARLIER, (part,))})
         if dated:
             due.date_again(db, day, assets=dated)
-        ended += db.execute(_END, (part,)).rowcount
+        over = [row[0] for row in db.execute(_END, (part,))]
+        told.note(db, "ended", over)
+        ended += len(over)
         rows = db.execute(_WANTED, {"assets": part}).fetchall()
         if rows:
             made = answer.insert(db, Dater(db, day, loaded(db)), rows)

@@ -14,7 +14,7 @@ import msgspec
 from clearway.advisories.table import Claim
 from clearway.records.errors import ConflictError, NotFoundError
 
-from . import answer, dictionary, due
+from . import answer, dictionary, due, told
 from .acts import record as tell
 from .due import Dater, loaded
 from .pieces import pieces
@@ -100,6 +100,22 @@ def _take(
     org: int,
     day: date,
 ) -> int:
+    with told.gathering(db, "advisories"):
+        marked, appeared = _put(db, about, said, aud, org, day)
+    # How many appeared, in whosever fleets, is for none of its readers.
+    tell(db, "record.marked", f"marked/{marked}", {"record": about.record}, org=org, aud=aud)
+    return appeared
+
+
+def _put(
+    db: psycopg.Connection[Any],
+    about: _About,
+    said: Iterable[tuple[str, str, bytes]],
+    aud: int,
+    org: int,
+    day: date,
+) -> tuple[int, int]:
+    """Its number now, and how many exposures appeared."""
     end(db, about.source, about.record)
     flaw = _flaw(db, about.flaw, aud)
     made = db.execute(
@@ -124,10 +140,7 @@ def _take(
                 values (%s, %s, %s, %s, %s, %s)""",
                 [(marked, packages[at], lo, hi, fixed, body) for lo, hi, fixed in rows],
             )
-    appeared = match(db, day, marked=marked)
-    # How many appeared, in whosever fleets, is for none of its readers.
-    tell(db, "record.marked", f"marked/{marked}", {"record": about.record}, org=org, aud=aud)
-    return appeared
+    return marked, match(db, day, marked=marked)
 
 
 def _named(db: psycopg.Connection[Any], rec: int, record: str) -> str:
@@ -172,11 +185,19 @@ def withdraw(db: psycopg.Connection[Any], source: str, record: str, org: int) ->
 
 def end(db: psycopg.Connection[Any], source: str, record: str) -> int:
     """As `withdraw`, as a part of another act."""
-    ended = db.execute(
+    with told.gathering(db, "advisories"):
+        return _end(db, source, record)
+
+
+def _end(db: psycopg.Connection[Any], source: str, record: str) -> int:
+    rows = db.execute(
         """update clearway.exposure e set gone = (select clearway.fleet_now()), version = version + 1
-        from clearway.marked m where m.source = %s and m.record = %s and e.via = m.marked and e.gone is null""",
+        from clearway.marked m where m.source = %s and m.record = %s and e.via = m.marked and e.gone is null
+        returning e.exposure""",
         (source, record),
-    ).rowcount
+    )
+    over = [row[0] for row in rows]
+    told.note(db, "ended", over)
     db.execute(
         """delete from clearway.marked_interval i using clearway.marked m
         where m.source = %s and m.record = %s and i.marked = m.marked""",
@@ -187,7 +208,7 @@ def end(db: psycopg.Connection[Any], source: str, record: str) -> int:
         "update clearway.marked set rec = -marked where source = %s and record = %s and rec > 0",
         (source, record),
     )
-    return ended
+    return len(over)
 
 
 _PLAIN = f"""select distinct h.asset, v.pv, m.flaw, 1::smallint, a.org, f.id, f.kev, f.kev_due, f.automatable,
@@ -225,6 +246,11 @@ def match(
     db: psycopg.Connection[Any], day: date, *, marked: int | None = None, asset: int | None = None
 ) -> int:
     """Exposures that marked records cause: of one record, on one asset, or all; returns how many appeared."""
+    with told.gathering(db, "advisories"):
+        return _match(db, day, marked, asset)
+
+
+def _match(db: psycopg.Connection[Any], day: date, marked: int | None, asset: int | None) -> int:
     given = {"marked": marked, "asset": asset}
     rows: dict[int, list[tuple[Any, ...]]] = {}
     for *row, via in db.execute(_PLAIN, given):
@@ -262,8 +288,9 @@ def pending(db: psycopg.Connection[Any], day: date) -> int:
             select asset from clearway.fleet_pending order by asset limit 1000 for update skip locked)
         returning asset"""
     ).fetchall()
-    for (asset,) in rows:
-        match(db, day, asset=asset)
     if rows:
-        due.date_again(db, day, assets=[row[0] for row in rows])
+        with told.gathering(db, "advisories"):
+            for (asset,) in rows:
+                match(db, day, asset=asset)
+            due.date_again(db, day, assets=[row[0] for row in rows])
     return len(rows)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from . import answer, dictionary, follow
+from . import answer, dictionary, follow, told
 from .engine import FILES, SEPARATOR, DuckDb, private_folder, to_parquet
 from .pieces import pieces
 
@@ -72,6 +72,13 @@ def rematch(
     """Matches everything anew and applies the difference: the owner's transaction. The flaws' facts are the table's
     already (`follow`)."""
     follow.alone(db)
+    with told.gathering(db, "advisories"):
+        return _rematch(db, table, home, day, engine)
+
+
+def _rematch(
+    db: psycopg.Connection[Any], table: Table, home: Path, day: date, engine: Engine | None
+) -> Rematched:
     new: dict[int, list[Answer]] = {}
     with private_folder(home) as folder, ThreadPoolExecutor(1) as beside:
         ids = export(db, table, folder)

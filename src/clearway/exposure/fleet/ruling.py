@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from clearway.directives import load, names
 
-from . import due
+from . import due, told
 from .follow import _LOCK as FOLLOWING
 from .governed import alone, settings
 
@@ -96,7 +96,8 @@ def step(db: psycopg.Connection[Any], day: date) -> bool:
         )
     ]
     if assets:
-        due.date_again(db, day, assets=assets)
+        with told.gathering(db, "directive"):
+            due.date_again(db, day, assets=assets)
     if len(assets) == ASSETS:
         db.execute(
             "update clearway.fleet_ruling set after = %s, under = %s where ruling = %s",

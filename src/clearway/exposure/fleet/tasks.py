@@ -11,7 +11,7 @@ from clearway.directives.kept import begun
 from clearway.store import jobs
 from clearway.store.jobs import Loop
 
-from . import follow, marked, ruling, stated, unused
+from . import follow, marked, ruling, stated, told, unused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,7 @@ class Following:
             return
         table = Table.of_home(self._home)
         try:
-            with connect() as db:
+            with connect() as db, told.gathering(db, "advisories"):
                 follow.follow(db, table, _today(), self._home)
                 marked.match(db, _today())
         finally:
