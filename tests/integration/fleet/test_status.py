@@ -94,6 +94,20 @@ def test_what_was_said_to_be_fixed_and_is_seen_again_is_open(mine: Fleet) -> Non
         assert status.said(db, line.exposure)[0].ended_why == "still seen by trivy"
 
 
+def test_what_was_said_to_be_fixed_had_gone_and_is_seen_again_is_open(mine: Fleet) -> None:
+    web = mine.asset("web")
+    taken = mine.upload(web, "pkg:pypi/django@4.1")
+    with mine.acting() as db:
+        status.decide(db, taken.appeared, status.Decision(status="fixed"))
+    mine.upload(web, "pkg:pypi/idna@3.8")
+    assert mine.lines() == ()
+    mine.upload(web, "pkg:pypi/django@4.1", "pkg:pypi/idna@3.8")
+    (line,) = mine.lines()
+    assert (line.exposure, line.status) == (taken.appeared[0], "open")
+    with mine.acting() as db:
+        assert status.said(db, line.exposure)[0].ended_why == "still seen by syft"
+
+
 def test_an_acceptance_ends_with_its_day(mine: Fleet) -> None:
     taken = mine.upload(mine.asset("web"), "pkg:pypi/django@4.1")
     until = status.Decision(status="accepted", detail="replaced next month", until=date(2026, 11, 30))
