@@ -211,9 +211,12 @@ def run_diff(args: argparse.Namespace) -> int:
     for word, moved in (("new", difference.new), ("ended", difference.over)):
         for m in moved[:_NAMED]:
             due = f", due {m.due}" if word == "new" and m.due else ""
-            say(f"  {word}: {plain(m.flaw)} in {plain(f'{m.name} {m.version}'.strip())}{due}")
+            where = f" in {plain(f'{m.name} {m.version}'.strip())}" if m.name != m.flaw else ""
+            say(f"  {word}: {plain(m.flaw)}{where}{due}")
         if len(moved) > _NAMED:
             say(f"  {word}: {len(moved) - _NAMED:,} more; `--json` has them")
-    if bare is not None and bare.count:
+    if bare is None:
+        say("what of it could not be judged is not kept: a newer inventory has taken its place")
+    elif bare.count:
         say(plain(bare.words()))
     return 0

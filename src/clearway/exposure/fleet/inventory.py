@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from clearway.records.errors import IntegrityError, NotFoundError
 
+from .shown import REPORTED
 from .unjudged import Unjudged
 
 if TYPE_CHECKING:
@@ -76,6 +77,9 @@ class Moved(Struct, frozen=True, kw_only=True):
 class Difference(Struct, frozen=True, kw_only=True):
     """What one inventory changed on its asset. A package on both sides is in `changed` alone.
 
+    What a scanner detected runs nowhere: it is in none of the three, and `detections_added` and `detections_removed` of
+    what the inventory's own counts have are such.
+
     `new` and `over` name the exposures that it made appear and ended, the first 2,000 of each that the caller may see;
     of one that was taken by an earlier release none is named. `unjudged` is what of it can't be judged today, None for
     one that a newer one has replaced.
@@ -90,6 +94,8 @@ class Difference(Struct, frozen=True, kw_only=True):
     new: tuple[Moved, ...] = ()
     over: tuple[Moved, ...] = ()
     unjudged: Unjudged | None = None
+    detections_added: int = 0
+    detections_removed: int = 0
 
 
 _COLUMNS = """inventory, asset, witness, format, name, created, received, encode(sha256, 'hex'), components,
@@ -198,7 +204,11 @@ def difference(db: psycopg.Connection[Any], inventory: int) -> Difference:
         {"i": inventory},
     ).fetchall()
     sides: dict[tuple[str, str], tuple[list[HeldLine], list[HeldLine]]] = {}
+    detections = {True: 0, False: 0}
     for is_added, pv, ecosystem, name, version, purl in rows:
+        if ecosystem == REPORTED:
+            detections[is_added] += 1
+            continue
         held_line = HeldLine(pv=pv, ecosystem=ecosystem, name=name, version=version, purl=purl, witnesses=())
         sides.setdefault((ecosystem, name), ([], []))[0 if is_added else 1].append(held_line)
     return Difference(
@@ -216,6 +226,8 @@ def difference(db: psycopg.Connection[Any], inventory: int) -> Difference:
         ended=line.ended,
         new=_moved(db, inventory, "appeared_as"),
         over=_moved(db, inventory, "ended_as"),
+        detections_added=detections[True],
+        detections_removed=detections[False],
     )
 
 

@@ -1,0 +1,37 @@
+"""The page of one inventory: packages apart from what a scanner detected, and what is no longer kept of it."""
+
+from __future__ import annotations
+
+from fleet_site import Site
+from site_client import words
+
+
+def test_detections_are_no_packages_and_are_counted_by_themselves(site: Site) -> None:
+    rows = (
+        b"asset,cve,first_detected,package\n"
+        b"plain-1,CVE-2024-99999,2026-11-01,\nplain-1,CVE-2024-99998,2026-11-01,kernel\n"
+    )
+    made = site.ask("POST", "/api/v1/inventories?filename=scan.csv", site.operator, content=rows)
+    (number,) = [m["inventory"] for m in made.json()["items"]]
+    told = site.ask("GET", f"/api/v1/inventories/{number}/difference", site.operator).json()
+    assert (told["added"], told["removed"], told["changed"]) == ([], [], [])
+    assert (told["detections_added"], told["detections_removed"], told["appeared"]) == (2, 0, 2)
+    shown = words(site.ask("GET", f"/inventories/{number}", site.operator, page=True).text)
+    assert "2 components and detections, 2 added, 0 removed" in shown
+    assert "CVE-2024-99999 reported without a package" in shown
+    assert "CVE-2024-99998 in kernel" in shown
+    assert "packages added" not in shown
+    assert "in CVE-2024-99999" not in shown
+    assert "Nothing changed" not in shown
+
+
+def test_of_a_replaced_inventory_the_page_says_that_what_could_not_be_judged_is_not_kept(site: Site) -> None:
+    site.machine(site.operator, "twice-1", "pkg:pypi/django@4.1")
+    old = site.inventories["twice-1"]
+    new = site.upload(site.operator, "twice-1", "pkg:pypi/django@4.2").inventory
+    of_old, of_new = (
+        words(site.ask("GET", f"/inventories/{n}", site.operator, page=True).text) for n in (old, new)
+    )
+    said = "could not be judged is not kept"
+    assert said in of_old
+    assert said not in of_new
