@@ -88,6 +88,7 @@ def application(
         request_class=StrictRequest,
         request_max_body_size=bounds.body_bytes,
         openapi_config=openapi.config(__version__),
+        plugins=[openapi.TypedItems()],
         on_startup=[*on_startup],
         on_shutdown=[*on_shutdown],
         logging_config=None,

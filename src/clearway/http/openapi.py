@@ -10,13 +10,16 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
+from litestar.plugins import OpenAPISchemaPlugin
 
 from .guard import PUBLIC
 from .manners import Config
 from .problems import BY_STATUS, MEDIA_TYPE, Problem
 
 if TYPE_CHECKING:
+    from litestar._openapi.schema_generation import SchemaCreator
     from litestar.types import ControllerRouterHandler
+    from litestar.typing import FieldDefinition
 
 PREFIX = "/api/v1"
 PATH = f"{PREFIX}/openapi.json"
@@ -56,6 +59,31 @@ class OfDocument(Operation):
             description="The document, byte for byte, under any media type",
             required=True,
         )
+
+
+class TypedItems(OpenAPISchemaPlugin):
+    """Says what the items of a bounded `tuple[X, ...]` are.
+
+    The framework takes the ellipsis of one that has `Meta(max_length=…)` for a second type, and then says nothing.
+    """
+
+    @staticmethod
+    def is_plugin_supported_type(value: Any) -> bool:
+        """False: it goes by fields."""
+        return False
+
+    def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
+        """Whether the field is such a tuple."""
+        return (
+            field_definition.origin is tuple
+            and len(field_definition.inner_types) == 2
+            and field_definition.inner_types[1].annotation is Ellipsis
+        )
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: SchemaCreator) -> Schema:
+        """The array of its items; bounds of their number are added by who asks."""
+        items = schema_creator.not_generating_examples.for_field_definition(field_definition.inner_types[0])
+        return Schema(type=OpenAPIType.ARRAY, items=items)
 
 
 class _DocumentOnly(Router):

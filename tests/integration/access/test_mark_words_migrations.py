@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from people import People
-from steps import Steps, since
+from steps import Steps, since, step_of
 
 STATE = """select p.proname, pg_get_function_identity_arguments(p.oid), p.prosrc, p.prosecdef,
     has_function_privilege('clearway_app', p.oid, 'execute') from pg_proc p
@@ -13,13 +13,15 @@ where p.pronamespace = 'clearway'::regnamespace and p.proname in ('label_of', 'c
     'decide_approval', 'are_two', 'makers', 'invite', 'add_credential', 'add_person', 'grant_role', 'set_client',
     'ask_approval', 'set_active', 'remark', 'brings') order by 1, 2"""
 
+_ORDER = step_of("due_order")
+
 
 @pytest.mark.parametrize(
     ("numbers", "gone"),
     [
-        (["0061", "0065"], {"label_of", "clauses_label"}),
+        (["0061", "0065", _ORDER], {"label_of", "clauses_label"}),
         (["0064", *since("0077")], {"not_two", "brings"}),
-        (["0065"], set()),
+        (["0065", _ORDER], set()),
         (since("0077"), {"brings"}),
     ],
     ids=["marked", "words", "asked for", "hands"],

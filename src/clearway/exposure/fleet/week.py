@@ -1,4 +1,8 @@
-"""What to do this week: for each asset, the upgrades that end most of what is due soonest."""
+"""What to do this week: for each asset, the upgrades that end the most urgent of what is due within it.
+
+All of it is due by the week's end, so what is first is what its directive gives the least time for, then what
+attackers use; the day decides among equals, and then how many exposures a step ends.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +47,7 @@ class Line(NamedTuple):
     aud: int
     known: date  # since when
     component: bytes
+    rank: int = -1  # how strict its tier is, -1 where it has none (`Directive.rank`)
 
     @property
     def source(self) -> str:
@@ -76,6 +81,7 @@ class Step(Struct, frozen=True, kw_only=True):
     prerelease: bool = False
     before_listed: bool = False
     first_listed: date | None = None
+    rank: int = -1  # how strict the strictest of its tiers is; `tier` is that of `due`
 
     @property
     def called(self) -> str:
@@ -87,7 +93,10 @@ class Step(Struct, frozen=True, kw_only=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """The steps, the most urgent first, and how much else is due within the week."""
+    """The steps, the most urgent first, and how much else is due within the week.
+
+    Where not all could be counted (not `exact`), the steps are of the 500 that have been due for longest.
+    """
 
     day: date
     until: date
@@ -160,7 +169,7 @@ def grouped(lines: Sequence[Line]) -> list[list[Line]]:
 # Each is looked up by its number (`offset 0`), whatever the planner thinks of how few rows a policy lets through.
 _LINES = """select e.exposure, e.asset, a.name, a.exposure, f.id, v.ecosystem, v.name, v.version, e.due, c.tier,
     c.forensic, coalesce(n.fixed, '{}'), f.kev is not null, e.aud::int,
-    least((e.first_seen at time zone 'UTC')::date, e.detected), v.component
+    least((e.first_seen at time zone 'UTC')::date, e.detected), v.component, c.rank
 from unnest(%s::bigint[]) with ordinality as w(exposure, place)
 cross join lateral (select * from clearway.exposure x where x.exposure = w.exposure offset 0) e
 cross join lateral (select * from clearway.asset x where x.asset = e.asset offset 0) a
@@ -187,9 +196,9 @@ def _before(line: Line) -> bool:
 
 def _urgency(step: Step) -> tuple[Any, ...]:
     return (
-        step.due or date.max,
-        not step.forensic,
+        -step.rank,
         not step.kev,
+        step.due or date.max,
         -len(step.exposures),
         step.ecosystem,
         step.name,
@@ -197,7 +206,8 @@ def _urgency(step: Step) -> tuple[Any, ...]:
 
 
 def _step(group: list[Line], day: date) -> Step:
-    first = min(group, key=lambda line: line.due or date.max)
+    group = sorted(group, key=lambda line: line.due or date.max)
+    first = group[0]
     to = least_that_ends(first.ecosystem, (line.fixed for line in group))
     names = tuple(sorted({line.name for line in group}))
     return Step(
@@ -215,6 +225,7 @@ def _step(group: list[Line], day: date) -> Step:
         due=first.due,
         overdue=first.due is not None and first.due < day,
         tier=first.tier,
+        rank=max(line.rank for line in group),
         kev=any(line.kev for line in group),
         forensic=any(line.forensic for line in group),
     )
