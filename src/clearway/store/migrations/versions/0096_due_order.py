@@ -2,8 +2,8 @@
 
 from clearway.store.ddl import run, standing
 
-revision = "0095"
-down_revision = "0094"
+revision = "0096"
+down_revision = "0095"
 branch_labels = None
 depends_on = None
 
