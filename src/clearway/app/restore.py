@@ -1,8 +1,9 @@
 """Restoring a backup into an empty home and database, and going on as a new epoch of the log.
 
     1. Every byte of the file is held against its manifest, and the manifest against who signed it.
-    2. Home and database are looked at: both are empty, or are those of this very restore, which was cut short.
-    3. What is under way is written down in the home (`restore.json`).
+    2. The home is looked at: it is empty, or that of this very restore, which was cut short.
+    3. What is under way is written down there before anything else (`restore.json`); until its end the home opens for
+       nobody else. Then the database is looked at in the same way.
     4. The dump is played in one transaction: whole or not at all. The home's files follow.
     5. The tables are brought to this release; the log is verified, and its root held against the manifest.
     6. What may have ended since and would open something ends: sessions, one-time codes, open requests for approval;
@@ -15,6 +16,7 @@ Each step finds out what the one before it left, so that the same command, given
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +40,7 @@ from .backup_file import DUMP, HOME
 from .backup_read import ANOTHER, Backup, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import psycopg
 
@@ -108,6 +110,10 @@ class Restored(Struct, frozen=True, kw_only=True):
     back: Back  # what is in force as it was then
 
 
+class _NotEmptyError(ConflictError):
+    """The database holds something else than this restore."""
+
+
 def restore(
     home: Path,
     path: Path,
@@ -142,10 +148,14 @@ def restore(
         _check_home(home, backup)
         with at(home):
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with lease(home, restoring=True) as url, translated(), connect(url, autocommit=True) as db:
+        with (
+            _marked(home, backup),
+            lease(home, restoring=True) as url,
+            translated(),
+            connect(url, autocommit=True) as db,
+        ):
             _alone(db, home)
             played = _is_played(db, home, backup)
-            _mark(home, backup)
             if not played:
                 say("restoring the database")
                 _play(db, url, backup)
@@ -258,9 +268,20 @@ def _mark_of(home: Path) -> Mark | None:
         ) from error
 
 
-def _mark(home: Path, backup: Backup) -> None:
+@contextmanager
+def _marked(home: Path, backup: Backup) -> Iterator[None]:
+    """Marks the home before there is anything else in it: from here on it is this restore's, and opens for no other.
+
+    A home whose database turns out to be another's keeps no mark.
+    """
     if _mark_of(home) is None:
         ledger_keys.replace(home / RESTORING, msgspec.json.encode(Mark(backup.digest)).decode() + "\n")
+    try:
+        yield
+    except _NotEmptyError:
+        with at(home):
+            (home / RESTORING).unlink(missing_ok=True)
+        raise
 
 
 def _alone(db: Connection, home: Path) -> None:
@@ -282,7 +303,7 @@ def _is_played(db: Connection, home: Path, backup: Backup) -> bool:
     ).fetchone()
     assert row is not None
     if row[0] and row[1] != _said(backup):
-        raise ConflictError(
+        raise _NotEmptyError(
             "the database is not empty: it has the schema clearway",
             where=URL_VARIABLE if os.environ.get(URL_VARIABLE) else str(home),
             mend="restore into an empty database",
