@@ -11,7 +11,9 @@ from steps import Steps, step_of, there
 
 def test_taken_back_and_made_again_reports_land_as_before(desk: Desk) -> None:
     intake, marks = Steps(desk.people.url, "0016"), Steps(desk.people.url, "0042")
-    second = Steps(desk.people.url, step_of("second"))  # its columns are of tables that go
+    second = Steps(
+        desk.people.url, step_of("second"), step_of("one_hand")
+    )  # its columns are of tables that go
 
     def found() -> set[tuple[str, str]]:
         with desk.owner() as db:

@@ -72,6 +72,11 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/assets/{asset:int}/exposure": {"exposure": "internal"},
     "POST /api/v1/assets/{asset:int}/inventories": b'["pkg:pypi/django@4.1"]',
     "PATCH /api/v1/exposures/{exposure:int}": {"status": "mitigated"},
+    "POST /exposure/{exposure:int}/detected": {"detected": "2026-01-05", "reason": "as the scanner says"},
+    "PATCH /api/v1/exposures/{exposure:int}/detected": {
+        "detected": "2026-01-05",
+        "reason": "as the scanner says",
+    },
     "PATCH /api/v1/webhooks/{webhook:int}": {"label": "taken over"},
     "POST /api/v1/lists/{which:int}/recipients": {"person": 1},
     "PATCH /api/v1/embargoes/{which:int}": {"until": "2126-01-01T00:00:00Z"},
