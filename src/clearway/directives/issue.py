@@ -15,7 +15,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -76,6 +76,11 @@ class Issue(Struct, frozen=True, kw_only=True):
     def stands(self, day: date) -> bool:
         """Whether it has begun by the end of that day, and is not revoked by then."""
         return self.begins <= day and (self.revoked is None or self.revoked > day)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it stands on no day at all: it is revoked from its own day on, or from an earlier one."""
+        return self.revoked is not None and self.revoked <= self.begins
 
 
 def verify(document: bytes, signature: bytes, keys: Iterable[Key], place: str = "directive") -> Signed:
@@ -203,27 +208,68 @@ def in_force(issues: Iterable[Issue], directive: str, as_of: date) -> Issue:
 
     Raises NotFoundError where none stood.
     """
-    held: Issue | None = None
-    ended: Issue | None = None
-    comes: Issue | None = None
-    for issue in issues:
-        if issue.directive != directive:
-            continue
-        if issue.revoked is not None and issue.revoked <= as_of:
-            ended = issue
-        elif issue.begins > as_of:
-            comes = issue if comes is None or issue.begins < comes.begins else comes
-        elif held is None or held.issued <= issue.issued:
-            held = issue
+    found = [issue for issue in issues if issue.directive == directive]
+    held = _standing(found, as_of)
     if held is not None:
         return held
-    if comes is not None and comes.issued <= as_of:
+    comes = coming(found, directive, as_of)
+    if comes is not None:
         raise NotFoundError(
             f"{directive} {comes.version} is in effect from {comes.begins} on",
             mend="ask for that day, or a later one",
         )
-    if ended is not None and ended.issued <= as_of:
+    known = [issue for issue in found if issue.issued <= as_of]
+    if not known:
+        raise NotFoundError(f"no version of {directive} was issued by {as_of}", mend="ask for a later day")
+    # All that is known is revoked: what stood until the latest day tells more than what never did.
+    said = max(known, key=lambda issue: (not issue.idle, issue.revoked or date.max))
+    if said.idle:
         raise NotFoundError(
-            f"{directive} {ended.version} was revoked on {ended.revoked}", mend="ask for an earlier day"
+            f"{directive} {said.version} is revoked from {said.revoked} on, and was to begin on {said.begins}",
+            mend="ask for another version, or a later day",
         )
-    raise NotFoundError(f"no version of {directive} was issued by {as_of}", mend="ask for a later day")
+    raise NotFoundError(
+        f"{directive} {said.version} was revoked on {said.revoked}", mend="ask for an earlier day"
+    )
+
+
+def coming(issues: Iterable[Issue], directive: str, as_of: date) -> Issue | None:
+    """The version, issued by `as_of`, that takes over next, on a later day, its own; None where none does.
+
+    One that is revoked by its own day, or overtaken by then, never comes: what comes on a day is what stands on it.
+    """
+    found = [issue for issue in issues if issue.directive == directive and issue.issued <= as_of]
+    for day in sorted({issue.begins for issue in found if issue.begins > as_of}):
+        new = _standing(found, day)
+        if new is not None and new.begins == day:
+            return new
+    return None
+
+
+def last_of(issues: Iterable[Issue], directive: str, as_of: date) -> Issue:
+    """What `in_force` gives; where all were revoked by then, the version that stood on the last day on which one did.
+
+    Where none has stood on any day, the last one issued of those whose own day has come.
+
+    Raises NotFoundError where the day of none has come.
+    """
+    found = [issue for issue in issues if issue.directive == directive]
+    try:
+        return in_force(found, directive, as_of)
+    except NotFoundError:
+        begun = [issue for issue in found if issue.begins <= as_of]
+        if not begun:
+            raise
+    ends = [issue.revoked for issue in begun if issue.revoked is not None and not issue.idle]
+    if ends:
+        return in_force(found, directive, max(ends) - timedelta(days=1))
+    return sorted(begun, key=lambda issue: issue.issued)[-1]
+
+
+def _standing(found: Iterable[Issue], day: date) -> Issue | None:
+    """Of one directive's versions the one that stands at the end of the day."""
+    held: Issue | None = None
+    for issue in found:
+        if issue.stands(day) and (held is None or held.issued <= issue.issued):
+            held = issue
+    return held

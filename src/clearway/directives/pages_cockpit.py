@@ -233,7 +233,7 @@ def cockpit_page(
         books=books,
         authorities=directs,
         redating=redating,
-        in_force=found.table.notice(day) if found.table else "",
+        in_force=found.notice,
         today=day,
         too_many=AT_ONCE,
         urn="" if home is None else f"organisation={home.slug}&as_of={found.last_day or day}",
@@ -295,7 +295,7 @@ def _line(
         about=found,
         standing=standing_of(org, directive, todos),
         todo=next((t for t in todos if t.version.directive == directive), None),
-        notice=found.table.notice(day) if found.table else "",
+        notice=found.notice,
         devices=_devices(db, provider, org, found, day),
         issued=org is not None and any(not v.imported for v in issues.versions(db, directive, org.slug)),
     )

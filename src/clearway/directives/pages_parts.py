@@ -63,6 +63,8 @@ class About(Struct, frozen=True, kw_only=True):
         True  # whether reports are drawn up under `table`; not while its version waits to be taken note of
     )
     ended: date | None = None  # from which day on nothing is due under it any more, where that has come
+    notice: str = ""  # what is to be said of it on that day; "" while it is in force
+    comes: issues.Version | None = None  # where no version stands, the one that is issued and takes over next
 
     @property
     def last_day(self) -> date | None:
@@ -77,7 +79,8 @@ def about(db: psycopg.Connection[Any], org: Org | None, directive: str, day: dat
     except NotFoundError:
         rules = None
     table: Directive | None = None
-    by, reported = "", True
+    by, reported, notice = "", True, ""
+    comes: issues.Version | None = None
     if org is not None and (directive in names() or issues.versions(db, directive)):
         try:
             table = reports.in_force(db, org, directive, day)
@@ -87,12 +90,16 @@ def about(db: psycopg.Connection[Any], org: Org | None, directive: str, day: dat
     if table is None and directive in names():
         table = load(directive)
     if table is None and rules is None:
-        table, by = _seen(db, directive, day)
+        seen = _seen(db, directive, day)
+        if seen.idle:
+            return _idle(seen)
+        table, by, comes, notice = seen.table, seen.version.by_name, seen.comes, seen.notice
         reported = table.ended(day) is not None and _was_reported(db, org, directive, table, day)
     if table is not None:
         return About(
             id=directive, short=table.short, title=table.title, issuer=table.issuer, url=table.url, table=table,
-            duties=rules, by=by, reported=reported, ended=table.ended(day),
+            duties=rules, by=by, reported=reported, ended=table.ended(day), notice=notice or table.notice(day),
+            comes=comes,
         )  # fmt: skip
     assert rules is not None
     return About(
@@ -101,19 +108,62 @@ def about(db: psycopg.Connection[Any], org: Org | None, directive: str, day: dat
     )  # fmt: skip
 
 
-def _seen(db: psycopg.Connection[Any], directive: str, day: date) -> tuple[Directive, str]:
-    """The table of the newest version that the reader may see and that stands, else of the newest, and who issued it.
+class Seen(Struct, frozen=True, kw_only=True):
+    """What the reader may see of a directive that does not govern their organisation: one version, and its table.
 
-    One that its authority has revoked says so itself. Raises NotFoundError.
+    `comes` takes over next from one that is revoked; `idle`: it is revoked before it begins, and nothing else comes.
     """
-    seen = issues.versions(db, directive)
-    if not seen:
+
+    version: issues.Version
+    table: Directive
+    notice: str = ""
+    comes: issues.Version | None = None
+    idle: bool = False
+
+
+def _seen(db: psycopg.Connection[Any], directive: str, day: date) -> Seen:
+    """The newest version that the reader may see and that stands, else the last that did, else what comes next.
+
+    Of each organisation's versions the one that `issues.last_version` chooses, as the authority's own view does. One
+    that its authority has revoked says so itself. Raises NotFoundError.
+    """
+    every = issues.versions(db, directive)
+    if not every:
         raise NotFoundError("no such directive", where=plain(directive, 80))
-    newest = next((v for v in reversed(seen) if issues.as_issue(v).stands(day)), seen[-1])
-    table = issues.document(db, newest.id).directive
-    if newest.revoked is not None and (table.revoked is None or newest.revoked < table.revoked):
-        table = replace(table, revoked=newest.revoked, revoked_by="")
-    return table, newest.by_name
+    own: dict[tuple[str, bool], list[issues.Version]] = {}
+    for v in every:
+        own.setdefault((v.by, v.imported), []).append(v)
+    last = [x for found in own.values() if (x := issues.last_version_of(found, directive, day)) is not None]
+    ahead = [x for found in own.values() if (x := issues.coming_of(found, directive, day)) is not None]
+    comes = min(ahead, key=lambda v: (v.begins, v.id), default=None)
+    chosen = max(
+        last, key=lambda v: (issues.as_issue(v).stands(day), v.issued, v.id), default=comes or every[-1]
+    )
+    table = issues.document(db, chosen.id).directive
+    if chosen.revoked is not None and (table.revoked is None or chosen.revoked < table.revoked):
+        table = replace(table, revoked=chosen.revoked, revoked_by="")
+    if not last:
+        notice = "" if comes is None else _begins(table.short, comes)
+        idle = comes is None and issues.as_issue(chosen).idle
+        return Seen(version=chosen, table=table, notice=notice, idle=idle)
+    if comes is None or table.ended(day) is None:
+        return Seen(version=chosen, table=table)
+    notice = f"{table.notice(day)}; {_begins('version', comes)}"
+    return Seen(version=chosen, table=table, notice=notice, comes=comes)
+
+
+def _begins(name: str, version: issues.Version) -> str:
+    return f"{name} {version.version} is in effect from {version.begins} on"
+
+
+def _idle(seen: Seen) -> About:
+    """A directive of which no version has begun and none will: nothing is counted under it."""
+    table, v = seen.table, seen.version
+    return About(
+        id=table.id, short=table.short, title=table.title, issuer=table.issuer, url=table.url, table=None,
+        duties=None, reported=False,
+        notice=f"{table.short} {v.version} is revoked from {v.revoked} on, and was to begin on {v.begins}",
+    )  # fmt: skip
 
 
 def _was_reported(

@@ -13,7 +13,7 @@ from psycopg import Rollback
 from test_governed import START, Authority
 
 from clearway.directives.governing import governing
-from clearway.directives.issue import Issue, in_force
+from clearway.directives.issue import Issue, coming, in_force, last_of
 from clearway.directives.kept.governing import settled
 from clearway.records.errors import NotFoundError
 from fleet_world import Fleet
@@ -105,3 +105,46 @@ def test_nothing_governs_before_its_day_or_once_it_is_revoked(
     issues, day = history(waits), START + timedelta(days=n)
     standing = [i for i in issues if i.begins <= day and (i.revoked is None or i.revoked > day)]
     assert by_rule(issues, day) == (standing[-1].version if standing else None)
+
+
+def stood(issues: list[Issue], day: date) -> Issue | None:
+    """What stands on the day, by the words of the rule alone: begun, not revoked, the last one issued."""
+    standing = [i for i in issues if i.begins <= day and (i.revoked is None or i.revoked > day)]
+    return standing[-1] if standing else None
+
+
+# Mostly revoked before, on, or soon after its own day.
+CUT_SHORT = st.tuples(st.integers(0, 3), st.integers(1, 6), st.none() | st.integers(0, 7))
+
+
+@given(st.lists(CUT_SHORT | WAITS, min_size=1, max_size=6), st.integers(-1, 21))
+def test_what_is_said_to_come_stands_on_its_day_and_nothing_that_is_revoked_by_then_is_said_to(
+    waits: list[tuple[int, int, int | None]], n: int
+) -> None:
+    day = START + timedelta(days=n)
+    issues = history(waits)
+    known = [i for i in issues if i.issued <= day]
+    days = [day + timedelta(days=d) for d in range(1, 40)]
+    begun = [(i, d) for d in days if (i := stood(known, d)) is not None and i.begins == d]
+    assert coming(issues, NAME, day) == (begun[0][0] if begun else None)
+    if stood(issues, day) is None and begun:
+        with pytest.raises(NotFoundError, match=f" {begun[0][0].version} is in effect from {begun[0][1]} on"):
+            in_force(issues, NAME, day)
+    elif stood(issues, day) is None:
+        with pytest.raises(NotFoundError, match=r"revoked|no version"):
+            in_force(issues, NAME, day)
+
+
+@given(st.lists(CUT_SHORT | WAITS, min_size=1, max_size=6), st.integers(-1, 30))
+def test_once_all_are_revoked_the_one_that_stood_last_is_looked_at_and_none_that_never_did(
+    waits: list[tuple[int, int, int | None]], n: int
+) -> None:
+    day = START + timedelta(days=n)
+    issues = history(waits)
+    past = [i for d in range(-1, n + 1) if (i := stood(issues, START + timedelta(days=d))) is not None]
+    begun = [i for i in issues if i.begins <= day]
+    if past or begun:
+        assert last_of(issues, NAME, day) == (past[-1] if past else begun[-1])
+    else:
+        with pytest.raises(NotFoundError):
+            last_of(issues, NAME, day)

@@ -14,7 +14,8 @@ from clearway.records.text import plain
 
 from ..directive import effective_day
 from ..entrance import check_new
-from ..issue import Issue, Key, Signed, in_force, order_of, verify
+from ..issue import Issue, Key, Signed, in_force, last_of, order_of, verify
+from ..issue import coming as next_of
 from .names import check_names
 from .who import Org, acting_in, authority_of, between, tell
 
@@ -310,17 +311,12 @@ def versions(db: psycopg.Connection[Any], directive: str = "", by: str = "") -> 
 
 
 def last_version(db: psycopg.Connection[Any], directive: str, by: str, as_of: date) -> Version:
-    """The last version of an authority that stood on that day; where all were revoked by then, the last that had begun.
+    """The version of an authority that stood on that day; where all were revoked by then, the last that stood.
 
-    Raises NotFoundError.
+    As `issue.last_of`. Raises NotFoundError.
     """
-    try:
-        return standing_version(db, directive, by, as_of)
-    except NotFoundError:
-        begun = [v for v in versions(db, directive, by) if not v.imported and v.begins <= as_of]
-        if not begun:
-            raise
-        return begun[-1]
+    found = tuple(v for v in versions(db, directive, by) if not v.imported)
+    return _picked(found, last_of(map(as_issue, found), directive, as_of))
 
 
 def standing_version(
@@ -331,26 +327,44 @@ def standing_version(
     Raises NotFoundError.
     """
     found = tuple(v for v in versions(db, directive, by) if v.imported is imported)
-    chosen = in_force(map(as_issue, found), directive, as_of)
-    return next(v for v in reversed(found) if v.version == chosen.version)
+    return _picked(found, in_force(map(as_issue, found), directive, as_of))
 
 
 def coming(db: psycopg.Connection[Any], directive: str, by: str, day: date) -> Version | None:
-    """The version of an authority that is issued by that day and takes over next, on a later one; None without one."""
-    found = tuple(v for v in versions(db, directive, by) if not v.imported and v.issued <= day)
-    for v in sorted((v for v in found if v.begins > day), key=lambda v: (v.begins, v.id)):
-        if standing_of(found, directive, v.begins) == v:
-            return v
-    return None
+    """The version of an authority that is issued by that day and takes over next, on a later one; None without one.
+
+    As `issue.coming`.
+    """
+    return coming_of((v for v in versions(db, directive, by) if not v.imported), directive, day)
+
+
+def coming_of(found: Iterable[Version], directive: str, day: date) -> Version | None:
+    """As `coming`, of one organisation's versions."""
+    every = tuple(found)
+    chosen = next_of(map(as_issue, every), directive, day)
+    return None if chosen is None else _picked(every, chosen)
+
+
+def last_version_of(found: Iterable[Version], directive: str, day: date) -> Version | None:
+    """As `last_version`, of one organisation's versions; None where the day of none has come."""
+    every = tuple(found)
+    try:
+        return _picked(every, last_of(map(as_issue, every), directive, day))
+    except NotFoundError:
+        return None
 
 
 def standing_of(found: Iterable[Version], directive: str, day: date) -> Version | None:
     """Of one organisation's versions the one that stood on that day; None where none did."""
-    by_number = {v.version: v for v in found}
+    every = tuple(found)
     try:
-        return by_number[in_force(map(as_issue, by_number.values()), directive, day).version]
+        return _picked(every, in_force(map(as_issue, every), directive, day))
     except NotFoundError:
         return None
+
+
+def _picked(found: Iterable[Version], chosen: Issue) -> Version:
+    return next(v for v in found if v.version == chosen.version)
 
 
 def as_issue(found: Version) -> Issue:

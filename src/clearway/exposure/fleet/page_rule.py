@@ -50,7 +50,9 @@ def notices(db: psycopg.Connection[Any], org: int, day: date) -> tuple[Notice, .
         """select a.directive, v.version, v.version_id, v.revoked
         from clearway.directive_address a join lateral (
             select * from clearway.directive_version w where w.org = a.org and w.directive = a.directive
-                and not w.imported and w.begins <= %(day)s order by w.issued desc, w.version_id desc limit 1) v
+                and not w.imported and w.begins <= %(day)s
+                and not coalesce(w.begins > w.issued and w.revoked <= w.begins, false)
+            order by w.issued desc, w.version_id desc limit 1) v
             on v.revoked <= %(day)s
         where a.recipient = %(org)s and a.since <= %(day)s and (a.until is null or a.until > %(day)s)
         order by a.directive, v.version_id limit %(most)s""",
