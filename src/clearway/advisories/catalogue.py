@@ -1,8 +1,9 @@
 """What may take the place of a catalogue: a set that is published whole, where not to be listed means to be taken off.
 
 A file that was cut short, is of another origin or was made up says the same of everything that it lacks. So a
-publisher is taken at its word where it takes back or postpones little; more is asked about first, whoever brings the
-file: `clearway ingest` and a feed's pull alike. Pure.
+publisher is taken at its word where it takes back or dates anew little; more is asked about first, whoever brings the
+file: `clearway ingest` and a feed's pull alike. A date that moves earlier counts as one that moves later does: what
+was dated too early would keep each true catalogue out, as one that postpones. Pure.
 """
 
 from __future__ import annotations
@@ -25,19 +26,26 @@ _NAMED = 3  # of those that would go, in a sentence
 
 
 class Loss(Struct, frozen=True):
-    """What a newer catalogue would take from the one in force: entries, and dates that were earlier."""
+    """What a newer catalogue would take from the one in force: entries, and the dates that it gave them.
+
+    No CVE is in two of the lists.
+    """
 
     left: tuple[str, ...] = ()  # no longer listed
     later: tuple[str, ...] = ()  # listed, added on a later day or due on a later one than before, or no more
+    earlier: tuple[str, ...] = ()  # listed, added or due on an earlier day, and neither on a later one
 
 
 def loss(standing: Mapping[str, Kev], offered: Mapping[str, Kev]) -> Loss:
-    """What `offered` would loosen of `standing`, both by CVE; sorted."""
+    """What `offered` would take off `standing` or date anew, both by CVE; sorted."""
     left = sorted(standing.keys() - offered.keys())
-    later = [
-        cve for cve in sorted(standing.keys() & offered.keys()) if _is_later(standing[cve], offered[cve])
-    ]
-    return Loss(tuple(left), tuple(later))
+    later, earlier = [], []
+    for cve in sorted(standing.keys() & offered.keys()):
+        if _is_later(standing[cve], offered[cve]):
+            later.append(cve)
+        elif _is_later(offered[cve], standing[cve]):
+            earlier.append(cve)
+    return Loss(tuple(left), tuple(later), tuple(earlier))
 
 
 def _is_later(before: Kev, now: Kev) -> bool:
@@ -51,16 +59,21 @@ def is_much(kind: str, lost: int, before: int) -> bool:
     return lost > _ALWAYS and lost > MOST_LOST[kind] * before
 
 
-def refusal(lost: Loss, listed: int, before: int) -> str:
-    """Why a KEV catalogue of `listed` entries is not taken in the place of `before`; "" where it may be."""
-    if not is_much("kev", len(lost.left) + len(lost.later), before):
+def refusal(lost: Loss, listed: int, before: int, stand: str = "stand") -> str:
+    """Why a KEV catalogue of `listed` entries is not taken in the place of `before`; "" where it may be.
+
+    `stand` says when those stood.
+    """
+    if not is_much("kev", len(lost.left) + len(lost.later) + len(lost.earlier), before):
         return ""
     parts = []
     if lost.left:
         parts.append(f"would take {len(lost.left):,} off ({named(lost.left)})")
     if lost.later:
         parts.append(f"dates {len(lost.later):,} later than before ({named(lost.later)})")
-    return f"lists {entries(listed)} where {before:,} stand, and {' and '.join(parts)}"
+    if lost.earlier:
+        parts.append(f"dates {len(lost.earlier):,} earlier than before ({named(lost.earlier)})")
+    return f"lists {entries(listed)} where {before:,} {stand}, and {' and '.join(parts)}"
 
 
 def fewer(kind: str, listed: int, before: int) -> str:

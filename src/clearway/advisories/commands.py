@@ -36,7 +36,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     ingest.add_argument(
         "--accept-smaller", action="store_true",
-        help="take in what takes back much of a catalogue or a source, this once",
+        help="take in what takes back or dates anew much of a catalogue or a source, this once",
     )  # fmt: skip
     ingest.add_argument(
         "--accept-older", action="store_true",
@@ -142,6 +142,7 @@ def summary(counts: Counts) -> dict[str, Any]:
         "silent": dict(sorted(counts.silent.items())),
         "left": dict(sorted(counts.left.items())),
         "later": dict(sorted(counts.later.items())),
+        "earlier": dict(sorted(counts.earlier.items())),
     }
 
 
@@ -162,6 +163,7 @@ def _print_counts(counts: Counts) -> None:
     for what, told in (
         ("no longer listed by", counts.left),
         ("listed with a later date by", counts.later),
+        ("listed with an earlier date by", counts.earlier),
         ("taken back by", counts.silent),
     ):
         for source, ids in sorted(told.items()):

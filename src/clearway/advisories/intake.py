@@ -51,6 +51,7 @@ BATCH_BYTES = 8 << 20
 # From this many batches on, worker processes pay for their start.
 _POOL_PAYS_AT = 3
 ACCEPT = "if that is right: clearway ingest FILE --accept-smaller"
+_ACCEPT_OLDER = "if that is right: clearway ingest FILE --accept-older --accept-smaller"
 _MOST_SKIPS = 10  # that are told with their reason; a mirror of a repository has thousands
 
 
@@ -78,6 +79,7 @@ class Counts(Struct):
         default_factory=dict
     )  # source -> what its newer catalogue lists no more
     later: dict[str, list[str]] = field(default_factory=dict)  # source -> what that lists with a later date
+    earlier: dict[str, list[str]] = field(default_factory=dict)  # the same with an earlier one
     refused: list[tuple[str, str]] = field(
         default_factory=list
     )  # (place, reason) of what takes too much back
@@ -250,7 +252,8 @@ class _Stored:
             return [Aside(item.piece, item.place, wrong, item.sha256)]
         if not self._store.accept_smaller and (wrong := self._catalogues.loosens(item)):
             counts.refused.append((item.place, wrong))
-            return [Aside(item.piece, item.place, f"{wrong} ({ACCEPT})", item.sha256)]
+            accept = _ACCEPT_OLDER if self._store.accept_older else ACCEPT
+            return [Aside(item.piece, item.place, f"{wrong} ({accept})", item.sha256)]
         outcome = self._catalogues.write(item, raw)
         self._changes.whole = self._changes.whole or bool(outcome.new or outcome.changed)
         _count(outcome, counts, self._changes)
@@ -261,6 +264,8 @@ class _Stored:
             counts.left.setdefault(item.source, []).extend(outcome.left)
         if outcome.later:
             counts.later.setdefault(item.source, []).extend(outcome.later)
+        if outcome.earlier:
+            counts.earlier.setdefault(item.source, []).extend(outcome.earlier)
         return []
 
 

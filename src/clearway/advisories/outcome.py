@@ -35,6 +35,7 @@ class Outcome(Struct):
     older: int = 0  # of the unchanged: kept, and older than what stands
     left: tuple[str, ...] = ()  # entries that a newer catalogue no longer lists
     later: tuple[str, ...] = ()  # entries that it lists with a later date than before
+    earlier: tuple[str, ...] = ()  # entries that it lists with an earlier date, and none later
     silent: list[tuple[str, str]] = field(default_factory=list)  # (source, id) of what fell silent
     past: int = 0  # of the changed: older than what stood, and accepted all the same
     held: list[int] = field(default_factory=list)  # positions of rows that would fall silent, not written

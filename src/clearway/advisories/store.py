@@ -115,8 +115,8 @@ class Store:
     def log_accepted(self, outcome: Outcome) -> None:
         """Logs, with the transaction that runs, what somebody let an intake take back or put in a newer one's place."""
         told = {
-            "left": len(outcome.left), "later": len(outcome.later), "silent": len(outcome.silent),
-            "older": outcome.past,
+            "left": len(outcome.left), "later": len(outcome.later), "earlier": len(outcome.earlier),
+            "silent": len(outcome.silent), "older": outcome.past,
         }  # fmt: skip
         if not (self.accept_smaller or self.accept_older) or not any(told.values()):
             return

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct, structs
+
 from .catalogue import fewer, loss, refusal
 from .derived import FACTS
 from .outcome import Outcome, fresh
+from .prepare import CatalogueRow, prepare
 from .store import TAKEN_BACK, Store
 
 if TYPE_CHECKING:
@@ -14,11 +17,24 @@ if TYPE_CHECKING:
 
     from clearway.records.advisory import Kev
 
-    from .prepare import CatalogueRow
-
 
 def _offered(catalogue: CatalogueRow) -> dict[str, Kev]:
     return {entry.cve: entry for row in catalogue.rows for entry in FACTS.decode(row.facts).kev}
+
+
+class _Stood(Struct, frozen=True):
+    """What a catalogue is compared with: how many entries, which ones where they have dates, and when they stood."""
+
+    entries: int
+    listed: dict[str, Kev]
+    when: str = "stand"
+
+
+def _loosened(catalogue: CatalogueRow, stood: _Stood) -> str:
+    if catalogue.kind == "epss":
+        return fewer("epss", len(catalogue.scores), stood.entries)
+    lost = loss(stood.listed, _offered(catalogue))
+    return refusal(lost, len(catalogue.rows), len(stood.listed), stood.when)
 
 
 class Catalogues:
@@ -28,6 +44,9 @@ class Catalogues:
         self._store = store
         self._db = connection
         self._given: set[str] = set()  # kinds of which this intake has taken one in though it may be older
+        # By kind, what stood when this intake began, or what it first took in: many files, each a little shorter than
+        # the one before, take no more together than one may.
+        self._start: dict[str, _Stood] = {}
 
     def in_force(self, kind: str) -> str | None:
         """The version of the newest catalogue of a kind, "" where it bears none; None where none was taken in."""
@@ -44,13 +63,46 @@ class Catalogues:
         before = self.in_force(catalogue.kind)
         if before is None or not self._takes_place(catalogue, before):
             return ""
+        if catalogue.version <= before:
+            return self._loosens_past(catalogue, before)
+        standing = self._standing(catalogue, before)
+        start = self._start.setdefault(
+            catalogue.kind, structs.replace(standing, when="stood when this intake began")
+        )
+        return _loosened(catalogue, standing) or _loosened(catalogue, start)
+
+    def _loosens_past(self, catalogue: CatalogueRow, before: str) -> str:
+        """The same of one that is accepted though it is older, the cure for a wrong file.
+
+        What the wrong one says is no measure of it: it is compared with the newest that was in force and stands behind
+        it, which it may be itself. Where there is none, only its length is: it may be cut short.
+        """
+        rows = self._db.execute(
+            """select c.entries, c.origin, c.raw from clearway.catalogue c
+            where c.kind = %s and (c.version < %s or c.sha256 = %s) and not exists (
+                select from clearway.catalogue o
+                where o.kind in (c.kind, %s || c.kind) and o.version > c.version and o.received < c.received)
+            order by c.version desc limit 1""",
+            (catalogue.kind, catalogue.version, catalogue.sha256, TAKEN_BACK),
+        ).fetchall()
+        for entries, origin, raw in rows:
+            if catalogue.kind == "epss":
+                return _loosened(catalogue, _Stood(entries, {}))
+            found = prepare([(origin, bytes(raw))], catalogue.kind)
+            kept = next((one for one in found if isinstance(one, CatalogueRow)), None)
+            if kept is not None:
+                return _loosened(catalogue, _Stood(entries, _offered(kept), "stood before what is newer"))
+        standing = self._standing(catalogue, before).entries
+        return fewer(catalogue.kind, len(catalogue.rows) + len(catalogue.scores), standing)
+
+    def _standing(self, catalogue: CatalogueRow, before: str) -> _Stood:
         if catalogue.kind == "epss":
             row = self._db.execute(
                 "select max(entries) from clearway.catalogue where kind = 'epss' and version = %s", (before,)
             ).fetchone()
-            return fewer("epss", len(catalogue.scores), row[0] if row else 0)
-        standing = self._listed(catalogue.source)
-        return refusal(loss(standing, _offered(catalogue)), len(catalogue.rows), len(standing))
+            return _Stood(row[0] if row else 0, {})
+        listed = self._listed(catalogue.source)
+        return _Stood(len(listed), listed)
 
     def _takes_place(self, catalogue: CatalogueRow, before: str | None) -> bool:
         if before is None or catalogue.version > before:
@@ -83,6 +135,8 @@ class Catalogues:
             if self._store.accept_older and newer:
                 self._take_back(catalogue)
                 self._given.add(catalogue.kind)
+                if before is not None and catalogue.version <= before:
+                    self._start.pop(catalogue.kind, None)  # what was wrong is no measure of what comes next
             self._db.execute(
                 """insert into clearway.catalogue
                 (sha256, source, kind, version, entries, raw, received, origin)
@@ -119,7 +173,7 @@ class Catalogues:
         for source, identifier, sha256 in gone:
             outcome.replaced.append((source, identifier, bytes(sha256)))
             outcome.touched.add(identifier)
-        outcome.left, outcome.later = lost.left, lost.later
+        outcome.left, outcome.later, outcome.earlier = lost.left, lost.later, lost.earlier
         from clearway.access import exploitation  # with the log and all that: for a catalogue alone
 
         exploitation.listed(self._db, listed, catalogue.source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ from . import strict_json
 from ._fields import a_date, an_id, an_object, one_line, parse_moment, stamp, strings, text
 from .cve import CVE_ID
 
+BEGAN = date(2021, 11, 3)  # the catalogue, with BOD 22-01: nothing was added on a day before
 _DATE_IN_NAME = re.compile(r"(20\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)(?!\d)", re.ASCII)
 
 
@@ -123,10 +125,15 @@ def _kev(item: dict[str, Any], catalogue: str) -> Kev:
     cve = an_id(item, "cveID")
     if not CVE_ID.fullmatch(cve):
         raise InputError(f"`cveID` is {cve!r}", mend="use CVE-YYYY-NNNN")
+    added = a_date(text(item, "dateAdded"), "dateAdded")
+    if added < BEGAN:
+        raise InputError(f"`dateAdded` is {added}, and the catalogue began on {BEGAN}")
+    if added.year < int(cve.split("-")[1]):
+        raise InputError(f"`dateAdded` is {added}, before the year of {cve}")
     due = text(item, "dueDate")
     return Kev(
         cve=cve,
-        date_added=a_date(text(item, "dateAdded"), "dateAdded"),
+        date_added=added,
         due_date=a_date(due, "dueDate") if due else None,
         vendor=one_line(text(item, "vendorProject")),
         product=one_line(text(item, "product")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,6 +80,62 @@ def test_an_older_catalogue_that_takes_much_back_is_asked_about_all_the_same(
     assert world.take(small, accept_older=True).set_aside == 1
     assert told(world) == set(CVES)
     assert len(world.take(small, accept_older=True, accept_smaller=True).left["cisa-kev"]) == 95
+
+
+EARLY = kev("2026.11.25", *CVES, added="2024-01-01", dueDate="2024-01-02")
+MADE_UP = kev("2026.11.25", *CVES, *(cve.replace("2024", "2023") for cve in CVES))
+OTHERS = kev("2026.11.25", *(cve.replace("2024", "2023") for cve in CVES))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "version"),
+    [(EARLY, "2026.11.20"), (EARLY, "2026.11.25"), (MADE_UP, "2026.11.20"), (OTHERS, "2026.11.22")],
+    ids=["dated early", "of the same day", "with more", "of others"],
+)
+def test_the_right_catalogue_needs_no_more_said_whatever_the_wrong_one_was(
+    world: World, tmp_path: Path, wrong: dict[str, Any], version: str
+) -> None:
+    world.take(write(tmp_path / "full.json", kev("2026.11.20", *CVES)))
+    world.take(write(tmp_path / "wrong.json", wrong), accept_smaller=True)
+    right = write(tmp_path / "right.json", kev(version, *CVES))  # the one of before, or one never seen here
+    assert world.take(right, accept_older=True).set_aside == 0
+    assert told(world) == set(CVES)
+    assert world.meta().kev == version
+    assert world.rows() == compiled_anew(world, tmp_path)[0]
+    short = write(tmp_path / "short.json", kev("2026.11.19", *CVES[:5]))
+    assert world.take(short, accept_older=True).rejects[0][1].endswith("--accept-older --accept-smaller)")
+
+
+def test_what_comes_with_the_right_catalogue_is_judged_by_it(world: World, tmp_path: Path) -> None:
+    world.take(write(tmp_path / "full.json", kev("2026.11.20", *CVES)))
+    world.take(write(tmp_path / "wrong.json", EARLY), accept_smaller=True)
+    for day, left_out in ((20, 0), (21, 1), (22, 50)):
+        write(tmp_path / "right" / f"{day}.json", kev(f"2026.11.{day}", *CVES[left_out:]))
+    counts = world.take(tmp_path / "right", accept_older=True)
+    assert [Path(place).name for place, _ in counts.rejects] == ["22.json"]
+    assert told(world) == set(CVES[1:])
+
+
+def test_without_one_of_before_a_right_catalogue_of_the_same_length_takes_its_place(
+    world: World, tmp_path: Path
+) -> None:
+    world.take(write(tmp_path / "wrong.json", EARLY))
+    right = write(tmp_path / "right.json", kev("2026.11.20", *CVES))
+    assert world.take(right, accept_older=True).changed == 100
+
+
+def test_fewer_scores_take_the_place_of_wrong_ones(world: World, tmp_path: Path) -> None:
+    def scores(name: str, day: str, *cves: str) -> Path:
+        path = tmp_path / name
+        lines = "".join(f"{cve},0.5,0.5\n" for cve in cves)
+        path.write_text(f"#model_version:v1,score_date:{day}T00:00:00Z\ncve,epss,percentile\n{lines}")
+        return path
+
+    true = scores("true.csv", "2026-11-20", *CVES)
+    world.take(true)
+    world.take(scores("wrong.csv", "2026-11-25", *CVES, *(cve.replace("2024", "2023") for cve in CVES)))
+    assert world.take(true, accept_older=True).set_aside == 0
+    assert world.sql("select count(*) from clearway.epss where dated = '2026-11-20'") == [(100,)]
 
 
 def test_older_scores_take_the_place_of_wrong_ones(world: World, tmp_path: Path) -> None:

@@ -70,8 +70,72 @@ def test_a_catalogue_that_postpones_what_it_lists_is_asked_about(
     full(world, tmp_path)
     counts = world.take(write(tmp_path / "late.json", kev("2026.11.25", *CVES, **change)))
     assert "dates 100 later than before (CVE-2024-1000," in counts.rejects[0][1]
-    sooner = kev("2026.11.25", *CVES, added="2026-01-02", dueDate="2026-01-20")
-    assert world.take(write(tmp_path / "sooner.json", sooner)).changed == 100
+
+
+@pytest.mark.parametrize("change", [{"added": "2024-01-02"}, {"dueDate": "2026-01-06"}])
+def test_a_catalogue_that_dates_much_too_early_is_asked_about(
+    world: World, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    full(world, tmp_path)
+    early = write(tmp_path / "early.json", kev("2026.11.23", *CVES, **change))
+    counts = world.take(early)
+    assert (counts.changed, counts.set_aside) == (0, 1)
+    assert "dates 100 earlier than before (CVE-2024-1000," in counts.rejects[0][1]
+    assert world.take(write(tmp_path / "true.json", kev("2026.11.24", *CVES))).set_aside == 0
+    early = write(tmp_path / "early.json", kev("2026.11.25", *CVES, **change))
+    counts = world.take(early, accept_smaller=True)
+    assert (counts.changed, counts.earlier, counts.later) == (100, {"cisa-kev": CVES}, {})
+    assert world.sql("select act from clearway.log_entry where starts_with(act, 'record.')") == [
+        ("record.accepted",)
+    ]
+
+
+def test_many_files_of_one_intake_take_no_more_together_than_one_may(world: World, tmp_path: Path) -> None:
+    full(world, tmp_path)
+    for day in range(21, 25):  # each takes one off, and all of them four of a hundred
+        write(tmp_path / "drip" / f"{day}.json", kev(f"2026.11.{day}", *CVES[day - 20 :]))
+    counts = world.take(tmp_path / "drip")
+    assert counts.left == {"cisa-kev": CVES[:2]}
+    assert [reason.partition(" (")[0] for _, reason in counts.rejects] == [
+        f"lists {listed} entries where 100 stood when this intake began, and would take {off} off"
+        for listed, off in ((97, 3), (96, 4))
+    ]
+    assert listed(world) == set(CVES[2:])
+
+
+def test_a_short_file_after_a_whole_one_of_the_same_intake_is_asked_about_in_a_new_home(
+    world: World, tmp_path: Path
+) -> None:
+    write(tmp_path / "both" / "1.json", kev("2026.11.20", *CVES))
+    write(tmp_path / "both" / "2.json", kev("2026.11.21", *CVES[:5]))
+    assert world.take(tmp_path / "both").set_aside == 1
+    assert listed(world) == set(CVES)
+
+
+def test_many_tables_of_scores_lose_no_more_together_than_one_may(world: World, tmp_path: Path) -> None:
+    world.take(scores(tmp_path / "full.csv", "2026-11-20", *CVES))
+    (tmp_path / "drip").mkdir()
+    for day, number in ((21, 95), (22, 91), (23, 87)):
+        scores(tmp_path / "drip" / f"{day}.csv", f"2026-11-{day}", *CVES[:number])
+    counts = world.take(tmp_path / "drip")
+    assert [reason.partition(" (")[0] for _, reason in counts.rejects] == [
+        "lists 87 entries, and listed 100 before"
+    ]
+    assert world.meta().epss == "2026-11-22"
+
+
+def test_an_entry_that_was_added_before_the_catalogue_began_is_set_aside_alone(
+    world: World, tmp_path: Path
+) -> None:
+    document = kev("2026.11.20", *CVES)
+    document["vulnerabilities"][7] |= {"cveID": "CVE-2010-0001", "dateAdded": "2021-11-02"}
+    document["vulnerabilities"][8] |= {"dateAdded": "2023-12-31"}
+    counts = world.take(write(tmp_path / "kev.json", document))
+    assert (counts.new, counts.set_aside) == (98, 2)
+    assert [reason for _, reason in counts.rejects] == [
+        "`dateAdded` is 2021-11-02, and the catalogue began on 2021-11-03",
+        f"`dateAdded` is 2023-12-31, before the year of {CVES[8]}",
+    ]
 
 
 def test_what_its_publisher_takes_off_one_by_one_leaves_and_is_told(world: World, tmp_path: Path) -> None:
@@ -82,14 +146,18 @@ def test_what_its_publisher_takes_off_one_by_one_leaves_and_is_told(world: World
     assert world.table().flaw(CVES[0]) is None
 
 
-def test_a_later_date_of_few_is_taken_and_told(world: World, tmp_path: Path) -> None:
+def test_other_dates_of_few_are_taken_and_told(world: World, tmp_path: Path) -> None:
     full(world, tmp_path)
     document = kev("2026.11.21", *CVES)
     document["vulnerabilities"][3]["dateAdded"] = "2026-11-21"
     document["vulnerabilities"][4]["dueDate"] = "2026-12-24"
-    document["vulnerabilities"][5]["dueDate"] = "2026-01-07"
+    document["vulnerabilities"][5]["dueDate"] = "2026-01-25"
     counts = world.take(write(tmp_path / "next.json", document))
-    assert (counts.changed, counts.left, counts.later) == (3, {}, {"cisa-kev": CVES[3:5]})
+    assert (counts.set_aside, counts.changed, counts.left) == (1, 0, {})  # three of a hundred
+    document["vulnerabilities"][4]["dueDate"] = "2026-01-26"
+    counts = world.take(write(tmp_path / "next.json", document))
+    assert (counts.changed, counts.left) == (2, {})
+    assert (counts.later, counts.earlier) == ({"cisa-kev": [CVES[3]]}, {"cisa-kev": [CVES[5]]})
 
 
 def test_an_older_catalogue_says_that_it_is_not_taken_each_time(world: World, tmp_path: Path) -> None:
@@ -148,7 +216,7 @@ def test_a_catalogue_without_any_date_is_older_than_every_other(world: World, tm
 
 
 def test_of_a_flaw_that_is_listed_twice_the_earlier_date_counts(world: World, tmp_path: Path) -> None:
-    document = kev("2026.11.20", "CVE-2026-0001")
+    document = kev("2026.11.20", "CVE-2024-0001")
     (entry,) = document["vulnerabilities"]
     document["vulnerabilities"] = [
         entry,
@@ -158,7 +226,7 @@ def test_of_a_flaw_that_is_listed_twice_the_earlier_date_counts(world: World, tm
     counts = world.take(write(tmp_path / "twice.json", document))
     assert (counts.new, counts.set_aside) == (1, 2)
     assert "listed twice" in counts.rejects[0][1]
-    flaw = world.table().flaw("CVE-2026-0001")
+    flaw = world.table().flaw("CVE-2024-0001")
     assert flaw is not None
     assert flaw.kev is not None
     assert flaw.kev.date_added.isoformat() == "2025-01-01"

@@ -208,6 +208,7 @@ class _One:
         for what, told in (
             ("no longer listed by", counts.left),
             ("listed with a later date by", counts.later),
+            ("listed with an earlier date by", counts.earlier),
             ("taken back by", counts.silent),
         ):
             self._notes += [
