@@ -190,23 +190,28 @@ def as_file(request: Request[Any, Any, Any], listing: Listing[Any], *conditions:
     As CSV at a page's address it is whole (`http.whole`): each of its steps is told, in the transaction that reads it.
     """
     asked = listing.asked(request)
+    wanted = whole.is_asked(request)
+    if wanted:
+        asked = replace(asked, limit=whole.STEP_ROWS)
 
-    def read(cursor: str, *, later: bool = False) -> tuple[Page[Any], Principal]:
+    def read(cursor: str, *, later: bool = False) -> tuple[Page[Any], Principal, whole.Place | None]:
         with reading(request) as (db, me, note):
             found = listing.read(db, me, replace(asked, cursor=cursor), sealer(request), *conditions)
+            taken = whole.place(me.person) if wanted and found.next and not later else None
             note.page(found)
             if later:
                 check_still(db, me)
-        return found, me
+        return found, me, taken
 
     def step(cursor: str) -> tuple[bytes, str]:
-        found, _ = read(cursor, later=True)
+        found, _, _ = read(cursor, later=True)
         return csv_out.of_records(listing.record, found.items, header=False), found.next
 
-    found, me = read(asked.cursor)
-    if not found.next or not whole.is_asked(request):
+    found, me, taken = read(asked.cursor)
+    if taken is None:
         return listing.answer(request, found, me)
-    return whole.answer(csv_out.of_records(listing.record, found.items), found.next, step, listing.name)
+    first = csv_out.of_records(listing.record, found.items)
+    return whole.answer(first, found.next, step, listing.name, taken)
 
 
 def tell_events(

@@ -21,11 +21,12 @@ MORE = """insert into clearway.asset (org, aud, name, exposure, environment)
 
 @pytest.fixture
 def many(cockpit: Cockpit, monkeypatch: pytest.MonkeyPatch) -> Cockpit:
-    """Eight assets and two exposures, in files of three rows and of one."""
+    """Eight assets and two exposures, in steps of three rows; as files page by page, in threes and one by one."""
     with translated(), connect(cockpit.desk.url) as owner:
         owner.execute(MORE)
     monkeypatch.setattr(listing, "MAX_CSV_LIMIT", 3)
     monkeypatch.setattr(page_asked, "CSV_LIMIT", 1)
+    monkeypatch.setattr(whole, "STEP_ROWS", 3)
     return cockpit
 
 
@@ -62,13 +63,14 @@ def test_a_list_of_assets_leaves_whole_and_each_of_its_rows_is_told_once(many: C
     assert len(rows(few)) == 1
 
 
-def test_exposures_leave_whole_and_only_ones_own(many: Cockpit) -> None:
+def test_exposures_leave_whole_and_only_ones_own(many: Cockpit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole, "STEP_ROWS", 1)
     answer = asked(many, "/exposure.csv?sort=due")
     found = rows(answer)
     assert {row["flaw"] for row in found} == {"CVE-2026-1", "CVE-2026-2"}
     assert {row["asset_name"] for row in found} == {"water-gw"}
     assert len(found) == 2
-    assert sum(told(many, "list/exposures")) == 2
+    assert told(many, "list/exposures") == [1, 1]
     assert answer.headers["content-disposition"] == 'attachment; filename="exposures.csv"'
 
 
@@ -134,7 +136,28 @@ def test_a_session_that_ends_while_a_file_leaves_breaks_it_off(
         return await between(step, cursor)
 
     headers = {"cookie": f"clearway={many.cookie('operator@water')}"}
+    monkeypatch.setattr(whole, "STEP_ROWS", first)
     monkeypatch.setattr(whole, "sync_to_thread", ended)
     with pytest.raises(LitestarException, match="after response started"):
         many.here.http.get(path, headers=headers)
     assert told(many, "list/assets") + told(many, "list/exposures") == [first]
+
+
+@pytest.mark.parametrize(("path", "step"), [("/assets.csv?sort=name", 3), ("/exposure.csv?sort=due", 1)])
+@pytest.mark.parametrize(
+    ("bound", "mend"), [("OF_READER", "let one of them end"), ("IN_ALL", "try again soon")]
+)
+def test_one_file_too_many_is_refused_with_the_cure_and_is_no_reading(
+    many: Cockpit, monkeypatch: pytest.MonkeyPatch, path: str, step: int, bound: str, mend: str
+) -> None:
+    monkeypatch.setattr(whole, "STEP_ROWS", step)
+    monkeypatch.setattr(whole, bound, 0)
+    headers = {"cookie": f"clearway={many.cookie('operator@water')}"}
+    refused = many.here.http.get(path, headers=headers)
+    assert refused.status_code == 429, refused.text
+    assert refused.headers["retry-after"] == str(whole.AGAIN_S)
+    assert mend in refused.text
+    assert told(many, "list/assets") + told(many, "list/exposures") == []
+    # A part has no such bound, and neither has what fits into one step.
+    assert many.here.http.get(path + "&limit=1", headers=headers).status_code == 200
+    assert many.here.http.get("/assets.csv?name=water-gw", headers=headers).status_code == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
 from typing import Any
@@ -16,7 +17,9 @@ from clearway.http import whole
 from clearway.http.application import application
 from clearway.http.guard import PUBLIC
 from clearway.http.limits import Limits
-from clearway.records.errors import NotFoundError
+from clearway.records.errors import NotFoundError, TooManyRequestsError
+
+READER = 7
 
 
 class Steps:
@@ -40,15 +43,26 @@ class Steps:
         return f"{n}\r\n".encode(), str(n + 1) if n < self.many else ""
 
 
-def asked(steps: Steps, times: int = 1, leaves: int = 0, **limits: Any) -> list[list[dict[str, Any]]]:
+def asked(
+    steps: Steps,
+    times: int = 1,
+    leaves: int = 0,
+    method: str = "GET",
+    readers: int = 1,
+    **limits: Any,
+) -> list[list[dict[str, Any]]]:
     """What the application sends to so many who ask at once, and the error that breaks it off.
 
     With `leaves` they go after so many messages.
     """
 
+    numbers = itertools.count()
+
     @get("/list.csv", opt=PUBLIC, sync_to_thread=True)
     def file() -> Stream:
-        return whole.answer(b"n\r\n0\r\n", "1", steps, "numbers")
+        return whole.answer(
+            b"n\r\n0\r\n", "1", steps, "numbers", whole.place(READER + next(numbers) % readers)
+        )
 
     app = application([file], limits=Limits(**limits))
 
@@ -70,7 +84,7 @@ def asked(steps: Steps, times: int = 1, leaves: int = 0, **limits: Any) -> list[
             return {"type": "http.disconnect"}
 
         scope = {
-            "type": "http", "method": "GET", "path": "/list.csv", "raw_path": b"/list.csv", "query_string": b"",
+            "type": "http", "method": method, "path": "/list.csv", "raw_path": b"/list.csv", "query_string": b"",
             "root_path": "", "headers": [(b"host", b"clearway.local")], "http_version": "1.1", "scheme": "http",
             "client": ("192.0.2.1", 1), "server": ("clearway.local", 80), "extensions": {},
         }  # fmt: skip
@@ -134,9 +148,54 @@ def test_a_client_that_goes_has_nothing_more_read_for_it() -> None:
 
 def test_steps_of_many_files_take_turns() -> None:
     steps = Steps(3, seconds=0.02)
-    for sent in asked(steps, times=6):
+    for sent in asked(steps, times=6, readers=6):
         assert is_whole(sent)
     assert 1 <= steps.most <= whole.AT_ONCE
+
+
+def test_one_reader_s_files_take_one_turn_together() -> None:
+    steps = Steps(3, seconds=0.02)
+    for sent in asked(steps, times=whole.OF_READER):
+        assert is_whole(sent)
+    assert steps.most == 1
+
+
+def test_more_files_of_one_reader_than_may_leave_at_once_are_told_to_come_back() -> None:
+    found = asked(Steps(5, seconds=0.05), times=whole.OF_READER + 3)
+    assert sorted(sent[0]["status"] for sent in found) == [200] * whole.OF_READER + [429] * 3
+    (refused, *_) = (sent for sent in found if sent[0]["status"] == 429)
+    assert dict(refused[0]["headers"])[b"retry-after"] == b"30"
+    assert b"let one of them end" in body_of(refused)
+
+
+def test_the_files_of_all_readers_have_a_bound_too_and_a_place_that_nobody_holds_is_free() -> None:
+    taken = [whole.place(n // whole.OF_READER) for n in range(whole.IN_ALL)]
+    with pytest.raises(TooManyRequestsError, match="leaving this server"):
+        whole.place(READER * 1_000)
+    taken[0].leave()
+    taken[0].leave()  # frees nothing of anybody else
+    again = whole.place(READER * 1_000)
+    with pytest.raises(TooManyRequestsError):
+        whole.place(READER * 1_000 + 1)
+    del again, taken
+    assert not whole._leaving
+
+
+@pytest.mark.parametrize(
+    ("way", "more"),
+    [
+        ("whole", {}),
+        ("a step fails", {"fails": 3}),
+        ("too slow", {"seconds": 0.5, "answer_seconds": 0.1}),
+        ("the client goes", {"seconds": 0.01, "leaves": 3}),
+        ("only the head", {"method": "HEAD"}),
+    ],
+)
+def test_a_file_gives_its_place_back_however_it_ends(way: str, more: dict[str, Any]) -> None:
+    kind = {name: more.pop(name) for name in ("seconds", "fails") if name in more}
+    (sent,) = asked(Steps(4, **kind), **more)
+    assert sent[0]["status"] == 200, way
+    assert not whole._leaving
 
 
 @pytest.mark.parametrize(

@@ -154,13 +154,14 @@ def answer(request: Request[Any, Any, Any], *, of_page: bool) -> Response[Any]:
     csv = request.url.path.endswith(".csv")
     most = page_asked.CSV_LIMIT if csv else API_LIMIT
     pairs = pairs_of(request)
+    wanted = whole.is_asked(request)
     if csv and not any(name == "limit" for name, _ in pairs):
-        pairs.append(("limit", str(most)))
+        pairs.append(("limit", str(whole.STEP_ROWS if wanted else most)))
     day = today()  # of all steps of a file
 
     def read(
         pairs: list[tuple[str, str]], *, later: bool = False
-    ) -> tuple[tuple[ExposureItem, ...], str, Principal]:
+    ) -> tuple[tuple[ExposureItem, ...], str, Principal, whole.Place | None]:
         with reading(request) as (db, me, note):
             leads = flawview.led(table_or_none(request))
             asked = page_asked.asked(
@@ -168,18 +169,19 @@ def answer(request: Request[Any, Any, Any], *, of_page: bool) -> Response[Any]:
             )
             lines, following = page(db, me, asked, sealer(request))
             shown = items(db, me, lines)
+            taken = whole.place(me.person) if wanted and following and not later else None
             note.listed("exposures", urlencode(pairs), (line.aud for line in lines))
             if later:
                 check_still(db, me)
-        return shown, following, me
+        return shown, following, me, taken
 
     def step(cursor: str) -> tuple[bytes, str]:
-        shown, following, _ = read([*pairs, ("cursor", cursor)], later=True)
+        shown, following, _, _ = read([*pairs, ("cursor", cursor)], later=True)
         return csv_out.of_records(ExposureItem, shown, header=False), following
 
-    shown, following, me = read(pairs)
-    if following and whole.is_asked(request):
-        return whole.answer(csv_out.of_records(ExposureItem, shown), following, step, "exposures")
+    shown, following, me, taken = read(pairs)
+    if taken is not None:
+        return whole.answer(csv_out.of_records(ExposureItem, shown), following, step, "exposures", taken)
     headers = {}
     link = ""
     if following:
