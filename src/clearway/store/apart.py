@@ -47,7 +47,7 @@ def deaf_to_ctrl_c() -> Iterator[None]:
 
     Ctrl-C reaches every process of a terminal. It is for the one that was asked to end its workers, which would
     otherwise each print a traceback, the more surely while they still import. A new process inherits what its
-    starter's thread has blocked, through exec too; Ctrl-C that comes meanwhile is heard at the end.
+    starter's thread has blocked, through exec too; Ctrl-C that comes meanwhile is heard at the end at the latest.
     """
     resource_tracker.ensure_running()  # else it starts within, and unblocks what it had found blocked
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
