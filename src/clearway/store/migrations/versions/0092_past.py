@@ -71,7 +71,7 @@ begin
     update exposure x set detected = day, how = 2, version = x.version + 1 where x.exposure = which;
     return e.detected;
 end $$;
-revoke execute on function clearway.fleet_redate(bigint, date) from public;
+revoke execute on function clearway.fleet_redate(bigint, date), clearway.flaw_begins(text) from public;
 grant execute on function clearway.fleet_redate(bigint, date) to clearway_app;
 """
 _DETECT = (
