@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID, uuid5
 
+import msgspec
 from msgspec import Struct
 
 from clearway.records.text import plain
@@ -180,3 +181,45 @@ class Document(_Part, frozen=True, kw_only=True):
     """The root of the JSON document."""
 
     assessment_results: AssessmentResults
+
+
+def reviewed(control: str) -> ReviewedControls:
+    """That one control is what was looked at."""
+    return ReviewedControls(
+        control_selections=(ControlSelection(include_controls=(ControlId(control_id=control),)),)
+    )
+
+
+def document(
+    uuid: str,
+    result: Result,
+    *,
+    title: str,
+    at: datetime,
+    version: str,
+    organisation: str,
+    name: str,
+    plan: str,
+) -> bytes:
+    """One result as the bytes of an OSCAL JSON document; the same arguments give the same bytes.
+
+    It is told by the organisation of that slug and `name`, `at` that moment; `plan` is what it was looked at by.
+    """
+    party = name_uuid("organisation", organisation)
+    whole = Document(
+        assessment_results=AssessmentResults(
+            uuid=uuid,
+            metadata=Metadata(
+                title=title,
+                last_modified=at,
+                version=version,
+                oscal_version=OSCAL_VERSION,
+                roles=(Role(id="reporter", title="Reporting organisation"),),
+                parties=(Party(uuid=party, type="organization", name=line(name)),),
+                responsible_parties=(ResponsibleParty(role_id="reporter", party_uuids=(party,)),),
+            ),
+            import_ap=ImportAp(href=plan),
+            results=(result,),
+        )
+    )
+    return msgspec.json.format(msgspec.json.encode(whole), indent=2) + b"\n"

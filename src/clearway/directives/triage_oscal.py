@@ -10,32 +10,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from .oscal import (
-    OSCAL_VERSION,
-    AssessmentResults,
-    ControlId,
-    ControlSelection,
-    Document,
     Finding,
     FindingTarget,
-    ImportAp,
     InventoryItem,
     LocalDefinitions,
-    Metadata,
     Observation,
     ObservationId,
-    Party,
-    ResponsibleParty,
     Result,
-    ReviewedControls,
-    Role,
     Subject,
     TargetStatus,
+    document,
     line,
     name_uuid,
     props,
+    reviewed,
 )
 
 if TYPE_CHECKING:
@@ -61,7 +50,7 @@ def triage_oscal(report: TriageReport) -> bytes:
         report.as_of.isoformat(),
     )
     inside = name_uuid("triage", *key)
-    asset, party = name_uuid("asset", inside), name_uuid("organisation", about.organisation)
+    asset = name_uuid("asset", inside)
     seen = tuple(_observations(report, inside, asset))
     clean = report.conclusion is not None and not report.flags
     facts = {
@@ -84,9 +73,7 @@ def triage_oscal(report: TriageReport) -> bytes:
                 ),
             )
         ),
-        reviewed_controls=ReviewedControls(
-            control_selections=(ControlSelection(include_controls=(ControlId(control_id=CONTROL),)),)
-        ),
+        reviewed_controls=reviewed(CONTROL),
         observations=seen,
         findings=(
             Finding(
@@ -105,23 +92,16 @@ def triage_oscal(report: TriageReport) -> bytes:
             ),
         ),
     )
-    document = Document(
-        assessment_results=AssessmentResults(
-            uuid=inside,
-            metadata=Metadata(
-                title=line(f"{about.organisation}: forensic triage as of {report.as_of.isoformat()}"),
-                last_modified=report.as_of,
-                version=report.as_of.isoformat(),
-                oscal_version=OSCAL_VERSION,
-                roles=(Role(id="reporter", title="Reporting organisation"),),
-                parties=(Party(uuid=party, type="organization", name=line(about.organisation)),),
-                responsible_parties=(ResponsibleParty(role_id="reporter", party_uuids=(party,)),),
-            ),
-            import_ap=ImportAp(href=f"urn:clearway:directive:{about.directive}"),
-            results=(result,),
-        )
+    return document(
+        inside,
+        result,
+        title=line(f"{about.organisation}: forensic triage as of {report.as_of.isoformat()}"),
+        at=report.as_of,
+        version=report.as_of.isoformat(),
+        organisation=about.organisation,
+        name=about.organisation,
+        plan=f"urn:clearway:directive:{about.directive}",
     )
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
 def _observations(report: TriageReport, inside: str, asset: str) -> Iterator[Observation]:

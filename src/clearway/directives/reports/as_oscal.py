@@ -9,39 +9,29 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
 
-import msgspec
-
 from clearway.records.errors import ConfigError, InputError
 from clearway.records.text import plain
 
 from ..oscal import (
     LONGEST,
     OSCAL_VERSION,
-    AssessmentResults,
-    ControlId,
-    ControlSelection,
-    Document,
     Finding,
     FindingTarget,
-    ImportAp,
     InventoryItem,
     LocalDefinitions,
-    Metadata,
     Observation,
     ObservationId,
-    Party,
     Property,
-    ResponsibleParty,
     Result,
-    ReviewedControls,
     Risk,
     RiskId,
-    Role,
     Subject,
     TargetStatus,
+    document,
     line,
     name_uuid,
     props,
+    reviewed,
 )
 from .counts import total
 from .remediation import Item, RemediationReport
@@ -77,31 +67,21 @@ def remediation_oscal(report: RemediationReport) -> bytes:
         )
         if report.assets
         else None,
-        reviewed_controls=ReviewedControls(
-            control_selections=(ControlSelection(include_controls=(ControlId(control_id=CONTROL),)),)
-        ),
+        reviewed_controls=reviewed(CONTROL),
         observations=tuple(observations),
         risks=tuple(risks),
         findings=(_finding(report, inside, observations, risks),),
     )
-    party = name_uuid("organisation", report.organisation)
-    document = Document(
-        assessment_results=AssessmentResults(
-            uuid=inside,
-            metadata=Metadata(
-                title=f"{line(report.organisation_name)}: {under.short} as of {report.as_of}",
-                last_modified=collected,
-                version=report.as_of.isoformat(),
-                oscal_version=OSCAL_VERSION,
-                roles=(Role(id="reporter", title="Reporting organisation"),),
-                parties=(Party(uuid=party, type="organization", name=line(report.organisation_name)),),
-                responsible_parties=(ResponsibleParty(role_id="reporter", party_uuids=(party,)),),
-            ),
-            import_ap=ImportAp(href=f"urn:clearway:directive:{under.id}:{under.version}"),
-            results=(result,),
-        )
+    return document(
+        inside,
+        result,
+        title=f"{line(report.organisation_name)}: {under.short} as of {report.as_of}",
+        at=collected,
+        version=report.as_of.isoformat(),
+        organisation=report.organisation,
+        name=report.organisation_name,
+        plan=f"urn:clearway:directive:{under.id}:{under.version}",
     )
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
 def validate(data: bytes) -> None:
