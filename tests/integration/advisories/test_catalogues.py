@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 
 from clearway.advisories.feeds.feed import Pulled
 from clearway.app import doctor
-from feed_world import NOW, Feeds, a_world, empty
+from feed_world import NOW, Feeds
 from intake_world import World, kev, osv, run_here, write
 
 CVES = [f"CVE-2024-{n}" for n in range(1000, 1100)]
@@ -304,18 +303,6 @@ def test_the_command_says_what_left_and_what_was_older(home: Path, tmp_path: Pat
 
 
 # By a feed
-
-
-@pytest.fixture(scope="module")
-def made(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with a_world(server, tmp_path_factory.mktemp("feeds")) as world:
-        yield world
-
-
-@pytest.fixture
-def feeds(made: World) -> Iterator[Feeds]:
-    yield Feeds(made)
-    empty(made)
 
 
 @pytest.mark.parametrize("layout", ["kev", "file"])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from feed_world import Feeds, a_world, empty
+from feed_world import Feeds
 from intake_world import World, osv, package, write
 
 MANY = [f"PYSEC-2024-{n}" for n in range(500)]  # of which 25 are a twentieth
@@ -92,18 +91,6 @@ def test_a_feed_that_withdraws_much_is_refused(made: World, feeds: Feeds, tmp_pa
     assert silent(made) == 0
     assert feeds.good("mine", accept_smaller=True).counts["changed"] == 500
     assert silent(made) == 500
-
-
-@pytest.fixture(scope="module")
-def made(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with a_world(server, tmp_path_factory.mktemp("feeds")) as world:
-        yield world
-
-
-@pytest.fixture
-def feeds(made: World) -> Iterator[Feeds]:
-    yield Feeds(made)
-    empty(made)
 
 
 VERSION = {"version": "1", "status": "affected"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,9 @@ from feed_world import (
     CISA,
     NOW,
     Feeds,
-    a_world,
     as_files,
     cisa_layout,
     cve_layout,
-    empty,
     epss_scores,
     gocsaf_layout,
     kev_catalogues,
@@ -31,28 +28,9 @@ from feed_world import (
     osv_layout,
 )
 from intake_world import World
-from upstream import Reply, Upstream, serving
+from upstream import Reply, Upstream
 
 LATER = NOW + timedelta(hours=1)
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with serving() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def made(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with a_world(server, tmp_path_factory.mktemp("feeds")) as world:
-        yield world
-
-
-@pytest.fixture
-def feeds(made: World) -> Iterator[Feeds]:
-    """A world without a record or feed: one database, emptied after each test."""
-    yield Feeds(made)
-    empty(made)
 
 
 def count(world: World, source: str = "") -> int:

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -20,34 +19,15 @@ from clearway.advisories.feeds.pull import pull
 from clearway.http import outbound_socket
 from clearway.http.outbound import Pace
 from clearway.records.clock import FixedClock
-from feed_world import NOW, Feeds, a_world, empty
+from feed_world import NOW, Feeds
 from intake_world import World
 from proxy import proxying
 from shared import shared
-from upstream import Asked, Reply, Upstream, serving
+from upstream import Asked, Reply, Upstream
 
 LATER = NOW + timedelta(hours=6)
 AT = "2026-11-24T00:00:00Z"
 PAGE = b"<!DOCTYPE html><html><title>Sign in</title></html>"
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with serving() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def made(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with a_world(server, tmp_path_factory.mktemp("feeds")) as world:
-        yield world
-
-
-@pytest.fixture
-def feeds(made: World) -> Iterator[Feeds]:
-    """A world without a record or feed: one database, emptied after each test."""
-    yield Feeds(made)
-    empty(made)
 
 
 @pytest.fixture(autouse=True)

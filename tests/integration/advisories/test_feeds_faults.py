@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -18,41 +18,20 @@ from feed_world import (
     CISA,
     NOW,
     Feeds,
-    a_world,
     cisa_layout,
     cve_layout,
-    empty,
     epss_scores,
     kev_catalogues,
     lines,
     osv_layout,
     zipped,
 )
-from intake_world import World, kev
-from upstream import Asked, Reply, Upstream, serving
+from intake_world import kev
+from upstream import Asked, Reply, Upstream
 
 LATER = NOW + timedelta(hours=6)
 PAGE = b"<!DOCTYPE html><html><title>Sign in</title></html>"
 CVES = [f"CVE-2024-{n}" for n in range(1000, 1100)]
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with serving() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def made(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with a_world(server, tmp_path_factory.mktemp("feeds")) as world:
-        yield world
-
-
-@pytest.fixture
-def feeds(made: World) -> Iterator[Feeds]:
-    """A world without a record or feed: one database, emptied after each test."""
-    yield Feeds(made)
-    empty(made)
 
 
 @pytest.fixture(autouse=True)
