@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
@@ -20,7 +21,7 @@ _WITHOUT = """
 from clearway_jobs.procrastinate_jobs j
 left join clearway_jobs.procrastinate_workers w on w.id = j.worker_id
 left join clearway.job_run r on r.job = j.id
-where j.status = 'doing' and (w.id is null or j.id = any(%(lost)s)
+where j.status = 'doing' and (w.id is null or r.run = any(%(lost)s::uuid[])
     or abs(extract(epoch from now() - w.last_heartbeat)) > %(stalled)s)
 """
 _GONE = f"select j.id {_WITHOUT} order by j.id"
@@ -40,18 +41,29 @@ _AGAIN = "select clearway.job_again(%s, %s)"
 _DEAD = "select clearway_jobs.procrastinate_finish_job_v1(%s, 'failed', false)"
 # The package tells workers of new jobs only; one that is taken over would wait for the next poll.
 _TELL = "select pg_notify('procrastinate_any_queue_v1', json_build_object('type', 'job_inserted', 'job_id', %s)::text)"
-_OWN = "select id from clearway_jobs.procrastinate_jobs where status = 'doing' and worker_id = %s"
+_OWN = """
+select r.run from clearway_jobs.procrastinate_jobs j join clearway.job_run r on r.job = j.id
+where j.status = 'doing' and j.worker_id = %s
+"""
 _LOST = UpstreamError("its worker ended without a word")
+
+
+async def attempts_of(db: psycopg.AsyncConnection[Any], worker: int) -> set[UUID]:
+    """The attempts that are `worker`'s now by the table: the `run` of each.
+
+    Raises:
+        psycopg.Error: the connection is gone.
+    """
+    return {row[0] for row in await (await db.execute(_OWN, (worker,))).fetchall()}
 
 
 async def reap(
     db: psycopg.AsyncConnection[Any],
-    worker: int,
     stalled_s: float,
-    lost: Collection[int],
+    lost: Collection[UUID],
     spec_of: Callable[[str], Spec | None],
-) -> set[int]:
-    """Has the jobs of workers that are gone wait again, and those in `lost`; the jobs that are `worker`'s now.
+) -> None:
+    """Has the jobs of workers that are gone wait again, and those whose attempt is in `lost`.
 
     That counts as a failure, so that a job which kills its worker does not do so for ever. The attempt that had it
     can write no more steps, should it still live. Each is taken over by itself: one that can't be is left for the next
@@ -69,7 +81,6 @@ async def reap(
             if db.closed or db.broken:
                 raise
             log.warning("job %d can't be taken over: %s", job, type(error).__name__)
-    return {row[0] for row in await (await db.execute(_OWN, (worker,))).fetchall()}
 
 
 async def _take_over(

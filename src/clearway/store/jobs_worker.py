@@ -41,11 +41,12 @@ from .failures import cause
 from .jobs import Job, JobStoppedError, JobTakenError, Loop, Mint, Spec, Task, Tasks
 from .jobs_loops import Loops
 from .jobs_manager import FAILED, FencedManager, Taken
-from .jobs_reap import SWEEP, reap
+from .jobs_reap import SWEEP, attempts_of, reap
 from .principal import Pool
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from uuid import UUID
 
 log = logging.getLogger("clearway.jobs")
 # The package logs the arguments of jobs, which may be marked; ours below says what matters without them.
@@ -140,7 +141,7 @@ class _Lives:
         self._pace = pace
         self._clock = clock
         self._ready = ready
-        self._running: set[int] = set()
+        self._running: set[UUID] = set()  # attempts
 
     async def live(self) -> None:
         """One life after the other until `stop` is set."""
@@ -235,7 +236,7 @@ class _Lives:
     async def _sweep(self, worker: Worker) -> None:
         """Takes over the jobs of workers that are gone, and those that this one lost sight of."""
         told = lives = False
-        lost: set[int] = set()
+        missed: set[UUID] = set()
         began = time.monotonic()
         async with await psycopg.AsyncConnection.connect(
             self._url, autocommit=True, application_name="clearway sweep", connect_timeout=10
@@ -248,10 +249,11 @@ class _Lives:
                     if self._pool.release.is_outdated:  # its jobs are for a newer worker
                         await asyncio.sleep(self._pace.sweep_s)
                         continue
-                    rows = await reap(db, worker.worker_id, self._pace.stalled_s, lost, self._retry_of)
-                    # Ours by the table, but not at work here: what was committed as the connection broke.
-                    # Only when so twice, because a job is in the table before it is at work.
-                    lost = rows - self._running
+                    # Ours by the table, but not at work here: what was committed as the connection broke. Only when
+                    # the same attempt is missed twice, because it is in the table before it is at work.
+                    before = missed
+                    missed = await attempts_of(db, worker.worker_id) - self._running
+                    await reap(db, self._pace.stalled_s, missed & before, self._retry_of)
                     if not lives and time.monotonic() - began > jobs_life.LEAST_S:
                         lives = True
                         await jobs_life.lives(db)
@@ -297,7 +299,7 @@ class _Lives:
             with suppress(RuntimeError):  # the loop is gone: nobody waits for us any more
                 loop.call_soon_threadsafe(tell, outcome)
 
-        self._running.add(number)
+        self._running.add(taken.run)
         try:
             threading.Thread(target=work, name=f"job {number}", daemon=True).start()
             outcome = await ended
@@ -307,7 +309,7 @@ class _Lives:
                 raise JobAborted from None
             raise _Again(self._clock.now()) from None
         finally:
-            self._running.discard(number)
+            self._running.discard(taken.run)
         if outcome is not None:
             raise outcome
 

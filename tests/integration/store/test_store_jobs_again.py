@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from jobs_workers import a_database, an_empty_queue, sql, states, until, working  # noqa: F401
+from jobs_workers import a_database, an_empty_queue, silent, sql, states, until, working  # noqa: F401
 from store_homes import environment
 
 from clearway.records.errors import ConflictError, UpstreamError
@@ -46,6 +46,7 @@ def killed_in_a_job(url: str) -> None:
     assert child.stdout.readline() == "begun\n"
     child.send_signal(signal.SIGKILL)
     child.communicate()
+    silent(url)
 
 
 def test_a_job_of_a_killed_worker_is_handed_to_the_one_that_waits_under_its_key(

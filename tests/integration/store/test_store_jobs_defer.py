@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
-from jobs_workers import QUICK, a_database, an_empty_queue, sql, states, until, working  # noqa: F401
+from jobs_workers import a_database, an_empty_queue, sql, states, until, working  # noqa: F401
 
 from clearway.records.errors import ConfigError, ConflictError, ForbiddenError, InputError
 from clearway.store import jobs
@@ -261,7 +261,7 @@ def test_after_a_key_was_taken_to_work_the_next_act_starts_a_new_job(queue: str)
         began.set()
         go.wait(10)
 
-    with connect(queue, autocommit=True) as db, working(queue, {"rematch": rematch}, pace=QUICK):
+    with connect(queue, autocommit=True) as db, working(queue, {"rematch": rematch}):
         jobs.defer(db, "rematch", {}, once="rematch")
         assert began.wait(10)
         jobs.defer(db, "rematch", {}, once="rematch")

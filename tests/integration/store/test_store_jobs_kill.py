@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from jobs_workers import (
     EFFECTS,
-    QUICK,
     Process,
     a_database,  # noqa: F401
     an_empty_queue,  # noqa: F401
+    silent,
     sql,
     states,
     until,
@@ -132,7 +132,7 @@ def test_a_job_that_kills_its_worker_each_time_dies_too(queue: str) -> None:
 import os, sys, threading
 from clearway.store.jobs import Retry, Spec
 from clearway.store.jobs_worker import Pace, run_worker
-pace = Pace(heartbeat_s=0.3, stalled_s=0.6, poll_s=0.1, sweep_s=0.1)
+pace = Pace(heartbeat_s=0.3, poll_s=0.1, sweep_s=0.1)
 task = Spec(lambda job, args: os.kill(os.getpid(), 9), Retry(attempts=2, first_s=0.01, longest_s=0.01))
 run_worker(sys.argv[1], {"poison": task}, stop=threading.Event(), pace=pace)
 """
@@ -143,12 +143,13 @@ run_worker(sys.argv[1], {"poison": task}, stop=threading.Event(), pace=pace)
             [sys.executable, "-c", poison, queue], env=environment(), timeout=20, check=False
         )
         assert child.returncode == -signal.SIGKILL
+        silent(queue)
     ran: list[int] = []
 
     def harmless(job: Job, args: dict[str, object]) -> None:
         ran.append(job.id)
 
-    with working(queue, {"poison": Spec(harmless, Retry(attempts=2))}, pace=QUICK):
+    with working(queue, {"poison": Spec(harmless, Retry(attempts=2))}):
         until(lambda: states(queue) == {"failed": 1})
     with connect(queue, autocommit=True) as db:
         line = jobs_admin.shown(db, number).job
@@ -182,6 +183,7 @@ run_worker(sys.argv[1], {"task": task}, stop=threading.Event(), pace=Pace(heartb
         assert child.stdout is not None
         assert child.stdout.readline() == "asleep\n"
         child.send_signal(signal.SIGSTOP)
+        silent(queue)
         go, began = threading.Event(), threading.Event()
 
         def task(job: Job, args: dict[str, object]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import psycopg
 import pytest
-from jobs_workers import QUICK, a_database, an_empty_queue, sql, states, until, working  # noqa: F401
+from jobs_workers import a_database, an_empty_queue, sql, states, until, working  # noqa: F401
 
 from clearway.access.credential import make_acting
 from clearway.records.errors import (
@@ -24,7 +26,7 @@ from clearway.records.errors import (
 from clearway.store import jobs, jobs_admin
 from clearway.store.connect import connect
 from clearway.store.jobs import Job, JobTakenError, Loop, Retry, Spec
-from clearway.store.jobs_reap import sweep
+from clearway.store.jobs_reap import attempts_of, reap, sweep
 from clearway.store.jobs_worker import run_worker
 from clearway.store.principal import Pool
 from people import People, people_of
@@ -276,7 +278,7 @@ def test_told_to_stop_a_worker_ends_in_time_though_a_job_does_not_heed_and_nothi
             raise
 
     start(queue)
-    with working(queue, {"task": task}, pace=QUICK) as stop:
+    with working(queue, {"task": task}) as stop:
         assert began.wait(10)
         stop.set()
         until(lambda: states(queue) == {"todo": 1})  # while the task is still at it
@@ -352,13 +354,29 @@ def test_a_worker_finds_again_a_job_that_it_lost_sight_of(queue: str) -> None:
     with working(queue, {"task": lambda job, args: ran.append(job.id)}):
         with connect(queue) as db:
             number = jobs.defer(db, "task", {})
-            db.execute(
-                "update clearway_jobs.procrastinate_jobs set status = 'doing',"
-                " worker_id = (select id from clearway_jobs.procrastinate_workers) where id = %s",
-                (number,),
-            )
+            db.execute("select clearway.next_job(null, id) from clearway_jobs.procrastinate_workers")
         until(lambda: states(queue) == {"succeeded": 1})
     assert ran == [number]
+
+
+def test_an_attempt_that_was_missed_is_not_taken_for_the_one_after_it(queue: str) -> None:
+    """A job that is tried again quickly is between the table and its thread more often than the sweep looks."""
+    number = start(queue)
+
+    async def swept(lost: UUID) -> set[UUID]:
+        async with await psycopg.AsyncConnection.connect(queue, autocommit=True) as db:
+            await reap(db, 60, {lost}, lambda _: Spec(lambda job, args: None))
+            return await attempts_of(db, worker)
+
+    with connect(queue, autocommit=True) as db:
+        ((worker,),) = db.execute("select * from clearway_jobs.procrastinate_register_worker_v1()").fetchall()
+        ((missed,),) = db.execute("select run from clearway.next_job(null, %s)", (worker,)).fetchall()
+        db.execute("select clearway.end_job(%s, %s, '', now())", (number, worker))
+        ((running,),) = db.execute("select run from clearway.next_job(null, %s)", (worker,)).fetchall()
+    assert asyncio.run(swept(missed)) == {running}
+    assert states(queue) == {"doing": 1}
+    assert asyncio.run(swept(running)) == set()
+    assert states(queue) == {"todo": 1}
 
 
 def test_after_the_clock_was_put_back_a_dead_worker_does_not_look_alive_for_a_day(queue: str) -> None:
