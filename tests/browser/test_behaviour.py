@@ -133,6 +133,22 @@ def test_what_takes_long_is_fetched_after_the_page_and_shows_nothing_for_a_momen
     expect(page.locator("#slow #said")).to_have_text("here at last")
 
 
+def test_nothing_is_fetched_for_the_page_before_our_script_says_what_may_be_put_into_it(
+    screens: Screens, gallery: Live
+) -> None:
+    page = screens(gallery.url).page
+    asked: list[str] = []
+    held: list[Route] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.route("**/clearway*.js*", lambda route: held.append(route))
+    page.goto("/later", wait_until="commit")
+    page.wait_for_function("window.htmx && document.querySelector('#slow')")
+    page.wait_for_timeout(100)  # for what must not come: a slow machine makes this easier to pass, never harder
+    assert not [url for url in asked if "part=1" in url]
+    held[0].continue_()
+    expect(page.locator("#slow #said")).to_have_text("here at last")
+
+
 def test_a_server_that_is_gone_is_told_and_the_page_stays(screens: Screens, gallery: Live) -> None:
     screen = screens(gallery.url)
     screen.expect("ERR_FAILED|Failed to fetch")
