@@ -119,7 +119,7 @@ def _of_rows(args: argparse.Namespace) -> Report:
     from .files import load
     from .lifecycle import lifecycle_report
     from .reports.remediation import Options, remediation_report
-    from .reports.rows_file import read_rows
+    from .reports.rows_file import check_tiers, read_rows
 
     given = read_rows(read_file(args.rows, _ROWS_BYTES), args.rows)
     as_of: date = args.as_of or today()
@@ -135,6 +135,7 @@ def _of_rows(args: argparse.Namespace) -> Report:
         return address_report(
             directive.id, given.all_assets(), as_of=as_of, organisation=whose, organisation_name=name
         )
+    check_tiers(given, directive, args.rows)
     options = Options(organisation=whose, organisation_name=name, policy=given.policy, retier=given.retier)
     return remediation_report(kind, directive, given.rows, as_of=as_of, options=options, assets=given.assets)
 

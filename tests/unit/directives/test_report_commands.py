@@ -94,6 +94,25 @@ def test_what_can_not_be_reported_says_why(
     assert said in run(capsys, "report", "bod-26-04", *(w.format(**places) for w in words), code=code)
 
 
+@pytest.mark.parametrize("tier", ["3d", "14 days", "6M", ""], ids=["case", "words", "another's", "none"])
+@pytest.mark.parametrize("kind", ["seven-day", "two-week", "overdue"])
+def test_a_tier_that_the_directive_lacks_is_refused_with_its_row_and_those_there_are(
+    tier: str, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = (
+        row(),
+        row("GHSA-2", tier="out_of_scope"),
+        row("CVE-2026-3", tier=tier),
+        row("CVE-2026-4", tier="x"),
+    )
+    file = tmp_path / "rows.json"
+    file.write_bytes(msgspec.json.encode(RowsFile(organisation="water", rows=found)))
+    words = ("report", "bod-26-04", "--rows", str(file), "--as-of", "2026-12-20", "--kind", kind)
+    said = run(capsys, *words, code=10)
+    assert f"{file}, $.rows[2].tier: BOD 26-04 has no tier {tier!r}" in said
+    assert "one of: 3DF, 3D, 14D, 60D, FSU, out_of_scope" in said
+
+
 def test_oscal_is_validated_where_the_extra_is_installed_and_else_it_says_so(
     rows: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

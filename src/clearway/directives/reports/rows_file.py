@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 from msgspec import Struct
 
 from clearway.records.errors import InputError
+from clearway.records.text import plain
 
+from ..decision import OUT_OF_SCOPE
 from .row import AssetTags, ReportRow
+
+if TYPE_CHECKING:
+    from ..directive import Directive
 
 
 class RowsFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,3 +42,19 @@ def read_rows(data: bytes, place: str) -> RowsFile:
         return msgspec.json.decode(data, type=RowsFile)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"not a file of rows: {error}", where=place) from error
+
+
+def check_tiers(given: RowsFile, directive: Directive, place: str) -> None:
+    """Raises InputError naming the first row in `place` whose tier `directive` does not have.
+
+    What a table has nothing to say of is `out_of_scope`. A tier of another directive would be counted for itself, and
+    every total beside it would be wrong.
+    """
+    tiers = [*(outcome.code for outcome in reversed(directive.outcomes)), OUT_OF_SCOPE]
+    for n, row in enumerate(given.rows):
+        if row.tier not in tiers:
+            raise InputError(
+                f"{directive.short} has no tier {plain(row.tier, 60)!r}",
+                where=f"{place}, $.rows[{n}].tier",
+                mend=f"one of: {', '.join(tiers)}",
+            )
