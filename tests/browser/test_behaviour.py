@@ -143,7 +143,7 @@ def test_nothing_is_fetched_for_the_page_before_our_script_says_what_may_be_put_
     page.route("**/clearway*.js*", lambda route: held.append(route))
     page.goto("/later", wait_until="commit")
     page.wait_for_function("window.htmx && document.querySelector('#slow')")
-    page.wait_for_timeout(100)  # for what must not come: a slow machine makes this easier to pass, never harder
+    page.wait_for_timeout(100)  # for what must not come: slowness only makes this easier to pass
     assert not [url for url in asked if "part=1" in url]
     held[0].continue_()
     expect(page.locator("#slow #said")).to_have_text("here at last")
