@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from clearway.records.inventory import Inventory
 
 from . import dictionary, due, told
-from .due import Dater, FlawDates, loaded, said, settings
+from .due import SET_RIGHT, Dater, FlawDates, loaded, said, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -146,6 +146,7 @@ def put(
     if held:
         db.execute(_KIN)
         moved = db.execute(_MOVE).fetchall()
+        joined = db.execute(_JOIN).fetchall()
         db.execute(_VERDICT)
     changed = db.execute(_DROP).rowcount + db.execute(_CHANGE).rowcount
     changed += db.execute(_ADD).rowcount
@@ -157,6 +158,9 @@ def put(
         appeared = _appear(db, day)
         if moved:
             _settle_moved(db, moved, day)
+        if joined:
+            assets, flaws = (sorted(set(column)) for column in zip(*joined, strict=True))
+            due.date_again(db, day, assets=assets, flaws=flaws)
         from . import leftover
 
         said = leftover.settle(db, day)
@@ -194,19 +198,34 @@ select n.pv, n.flaw, o.flaw, not exists (
 from incoming_answer n join clearway.answer o on o.pv = n.pv and o.flaw <> n.flaw and o.records && n.records
 where n.verdict < 3 and o.verdict < 3 and not exists (
     select from clearway.answer e where e.pv = n.pv and e.flaw = n.flaw and e.verdict < 3)"""
-# Where the old flaw is over, its exposures go along; of several into one, the earliest detected.
-_MOVE = """update clearway.exposure e set flaw = w.flaw, detected = least(e.detected, w.detected), version = version + 1
+# Where the old flaw is over, its exposures go along; of several into one, the earliest detected, with the day
+# that somebody set (`how` 2) where there is one.
+_MOVE = """update clearway.exposure e set flaw = w.flaw, detected = w.detected, how = w.how, version = version + 1
 from (
     select distinct on (x.asset, x.pv, k.flaw) x.exposure, k.flaw,
-        min(x.detected) over (partition by x.asset, x.pv, k.flaw) as detected
+        first_value(x.detected) over best as detected, first_value(x.how) over best as how
     from kin k join clearway.version_use u on u.pv = k.pv join clearway.held h on h.aud = u.aud and h.pv = k.pv
     join clearway.exposure x on x.asset = h.asset and x.pv = k.pv and x.flaw = k.was and x.via = 0 and x.gone is null
     where k.ended and not exists (
         select from clearway.exposure t where t.asset = x.asset and t.pv = x.pv and t.flaw = k.flaw and t.via = 0)
         -- and of one into several, each exposure goes to the first
         and k.flaw = (select min(l.flaw) from kin l where l.pv = k.pv and l.was = k.was)
+    window best as (partition by x.asset, x.pv, k.flaw order by (x.how = 2) desc, x.detected, x.how desc)
     order by x.asset, x.pv, k.flaw, x.detected, x.exposure) w
 where e.exposure = w.exposure returning e.exposure, e.flaw"""
+# What a flaw that stands already takes in: the day of another one's exposure counts for its own.
+_JOIN = """update clearway.exposure e set detected = w.detected, how = w.how, version = version + 1
+from (
+    select distinct on (t.exposure) t.exposure, x.detected, x.how
+    from incoming_answer n join clearway.answer o on o.pv = n.pv and o.flaw <> n.flaw and o.records && n.records
+    join clearway.version_use u on u.pv = n.pv join clearway.held h on h.aud = u.aud and h.pv = n.pv
+    join clearway.exposure t on t.asset = h.asset and t.pv = n.pv and t.flaw = n.flaw and t.via = 0 and t.gone is null
+    join clearway.exposure x on x.asset = h.asset and x.pv = n.pv and x.flaw = o.flaw and x.via = 0 and x.gone is null
+    where n.verdict < 3 and o.verdict < 3 and not exists (
+        select from incoming_answer s where s.pv = o.pv and s.flaw = o.flaw and s.verdict < 3)
+    order by t.exposure, (x.how = 2) desc, x.detected, x.how desc) w
+where e.exposure = w.exposure and (w.how = 2, e.detected) > (e.how = 2, w.detected)
+returning e.asset, e.flaw"""
 _VERDICT = """update clearway.exposure e set verdict = n.verdict, version = version + 1
 from incoming_answer n join clearway.answer o on o.pv = n.pv and o.flaw = n.flaw
 join clearway.version_use u on u.pv = n.pv join clearway.held h on h.aud = u.aud and h.pv = n.pv
@@ -226,13 +245,14 @@ where e.asset = h.asset and e.pv = p.pv and e.via = 0 and e.gone is null and not
     select from clearway.answer a where a.pv = e.pv and a.flaw = e.flaw and a.verdict < 3)
 returning e.exposure"""
 _WANTED = """select h.asset, a.pv, a.flaw, a.verdict, s.org, f.id, f.kev, f.kev_due, f.automatable, f.impact,
-    f.ssvc_dated, (
-        select min(x.detected) from kin k join clearway.exposure x
-            on x.asset = h.asset and x.pv = a.pv and x.flaw = k.was and x.via = 0
-        where k.pv = a.pv and k.flaw = a.flaw)
+    f.ssvc_dated, b.detected, b.kept
 from incoming_answer a join clearway.version_use u on u.pv = a.pv join clearway.held h on h.aud = u.aud and h.pv = a.pv
 join clearway.asset s on s.asset = h.asset
 join clearway.flaw f on f.flaw = a.flaw
+cross join lateral (
+    select coalesce(min(x.detected) filter (where x.how = 2), min(x.detected)) as detected, bool_or(x.how = 2) as kept
+    from kin k join clearway.exposure x on x.asset = h.asset and x.pv = a.pv and x.flaw = k.was and x.via = 0
+    where k.pv = a.pv and k.flaw = a.flaw) b
 where a.verdict < 3 and a.basis <> 'reported' and not exists (
     select from clearway.exposure e
     where e.asset = h.asset and e.pv = a.pv and e.flaw = a.flaw and e.via = 0 and e.gone is null)"""
@@ -281,23 +301,26 @@ def insert(
 ) -> list[int]:
     """Exposures, save on assets that are decommissioned; returns their ids.
 
-    A row is (asset, pv, flaw, verdict, org, six facts of the flaw, detected or None).
+    A row is (asset, pv, flaw, verdict, org, six facts of the flaw, detected or None, whether somebody
+    set that day).
     """
     set_for = settings(db, (r[4] for r in rows), day=dater.day)
     said_of = said(db, (r[0] for r in rows))
     made = []
-    for asset, pv, flaw, verdict, org, *facts, was in rows:
+    for asset, pv, flaw, verdict, org, *facts, was, kept in rows:
         detected = dater.day if was is None or was > dater.day else was
-        dated = dater.due(set_for[org], FlawDates(*facts), said_of[asset], detected, 0)
-        made.append((asset, pv, flaw, verdict, detected, dated.due, dated.clock))
+        how = SET_RIGHT if kept and detected == was else 0
+        dated = dater.due(set_for[org], FlawDates(*facts), said_of[asset], detected, how)
+        made.append((asset, pv, flaw, verdict, detected, dated.due, dated.clock, how))
     columns = list(zip(*made, strict=True))
     found = db.execute(
         """insert into clearway.exposure as e
-            (first_seen, asset, pv, flaw, via, org, aud, detected, due, clock, verdict)
+            (first_seen, asset, pv, flaw, via, org, aud, detected, due, clock, verdict, how)
         select (select clearway.fleet_now()), w.asset, w.pv, w.flaw, %s, s.org,
-            case when %s = 0 then s.aud else u.aud end, w.detected, w.due, w.clock, w.verdict
-        from unnest(%s::int[], %s::int[], %s::int[], %s::smallint[], %s::date[], %s::date[], %s::int[])
-            as w(asset, pv, flaw, verdict, detected, due, clock)
+            case when %s = 0 then s.aud else u.aud end, w.detected, w.due, w.clock, w.verdict, w.how
+        from unnest(%s::int[], %s::int[], %s::int[], %s::smallint[], %s::date[], %s::date[], %s::int[],
+                %s::smallint[])
+            as w(asset, pv, flaw, verdict, detected, due, clock, how)
         join clearway.asset s on s.asset = w.asset and (s.decommissioned is null or s.decommissioned > %s)
         left join (
             select a.aud as own, clearway.meet(array[a.aud::int, m.aud::int]) as aud

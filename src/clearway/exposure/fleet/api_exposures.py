@@ -240,7 +240,7 @@ def handlers() -> list[HTTPRouteHandler]:
     ) -> Response[bytes]:
         """Needs `if-match` with the tag that was read. Also a later day than the one that is kept.
 
-        No document that comes later changes it while the exposure stands.
+        No document that comes later changes it while the flaw stands in that package.
         """
 
         def act(db: Db, me: Principal, expected: Expected) -> tuple[OneExposure, int]:

@@ -34,7 +34,8 @@ __all__ = ["Clock", "Dated", "Dater", "FlawDates", "Loaded", "Said", "Setting", 
            "facts_of",            "loaded", "replay", "said", "settings", "tier_of"]  # fmt: skip
 
 _EXPOSED = {"public": "yes", "internal": "no", "unknown": "unknown"}
-_HOW: tuple[DetectedHow, ...] = ("kept", "given", "given")  # of 2 somebody set it right
+SET_RIGHT = 2  # `exposure.how`: a person's word, which goes before every document's
+_HOW: tuple[DetectedHow, ...] = ("kept", "given", "given")
 _BATCH = 50_000
 _CLOCKS = 2_000
 

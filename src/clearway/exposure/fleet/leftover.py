@@ -30,28 +30,32 @@ class Settled(NamedTuple):
 _ASSETS = """select distinct h.asset from (
     select distinct i.asset from clearway.inventory i where i.current and i.reports) r
 join clearway.held h using (asset) join incoming_pv p on p.pv = h.pv order by h.asset"""
-# What the scanner saw before the record said so was seen then.
+# What the scanner saw before the record said so was seen then; a day that somebody set (`how` 2) goes before another.
 _EARLIER = """update clearway.exposure e set detected = w.detected, how = w.how, version = e.version + 1
 from (
     select distinct on (x.asset, x.by_pv, x.flaw) x.asset, x.by_pv, x.flaw, o.detected, o.how
     from clearway.fleet_explained(%s) x
     join clearway.exposure o on o.asset = x.asset and o.pv = x.pv and o.flaw = x.flaw and o.via = 0 and o.gone is null
-    order by x.asset, x.by_pv, x.flaw, o.detected) w
+    order by x.asset, x.by_pv, x.flaw, (o.how = 2) desc, o.detected) w
 where e.asset = w.asset and e.pv = w.by_pv and e.flaw = w.flaw and e.via = 0 and e.gone is null
-    and e.detected > w.detected returning e.asset"""
+    and (w.how = 2, e.detected) > (e.how = 2, w.detected) returning e.asset"""
 _END = """update clearway.exposure e set gone = (select clearway.fleet_now()), version = version + 1
 from (select distinct asset, pv, flaw from clearway.fleet_explained(%s)) x
 where e.asset = x.asset and e.pv = x.pv and e.flaw = x.flaw and e.via = 0 and e.gone is null
 returning e.exposure"""
 _WANTED = """with explained as materialized (select asset, pv, flaw from clearway.fleet_explained(%(assets)s))
-select h.asset, a.pv, a.flaw, a.verdict, s.org, f.id, f.kev, f.kev_due, f.automatable, f.impact, f.ssvc_dated, (
-    select min(o.detected) from clearway.exposure o
-    where o.asset = h.asset and o.flaw = a.flaw and o.via = 0 and (o.pv = a.pv or clearway.fleet_hangs(a.pv, o.pv)))
+select h.asset, a.pv, a.flaw, a.verdict, s.org, f.id, f.kev, f.kev_due, f.automatable, f.impact, f.ssvc_dated,
+    b.detected, b.kept
 from clearway.held h
 join clearway.package_version v on v.pv = h.pv and v.ecosystem = 'reported'
 join clearway.answer a on a.pv = h.pv and a.verdict < 3
 join clearway.asset s on s.asset = h.asset
 join clearway.flaw f on f.flaw = a.flaw
+cross join lateral (
+    select coalesce(min(o.detected) filter (where o.how = 2), min(o.detected)) as detected, bool_or(o.how = 2) as kept
+    from clearway.exposure o
+    where o.asset = h.asset and o.flaw = a.flaw and o.via = 0
+        and (o.pv = a.pv or clearway.fleet_hangs(a.pv, o.pv))) b
 where h.asset = any(%(assets)s)
     and not exists (select from clearway.exposure e
         where e.asset = h.asset and e.pv = a.pv and e.flaw = a.flaw and e.via = 0 and e.gone is null)

@@ -35,9 +35,11 @@ _VEX = "vex"
 # Numbers from here on are of what other rooms keep; stored records count from 1.
 _KEPT_ELSEWHERE = 1 << 62
 # The day on which the same was detected, when a newer version of a record has just taken the place of an older one.
-_BEFORE = """(select min(x.detected) from clearway.exposure x join clearway.marked o on o.marked = x.via
+_BEFORE = """cross join lateral (
+    select coalesce(min(x.detected) filter (where x.how = 2), min(x.detected)) as detected, bool_or(x.how = 2) as kept
+    from clearway.exposure x join clearway.marked o on o.marked = x.via
     where x.asset = h.asset and x.pv = v.pv and o.source = m.source and o.record = m.record and o.marked <> m.marked
-        and x.gone >= m.taken - interval '1 minute')"""
+        and x.gone >= m.taken - interval '1 minute') b"""
 
 
 def take(db: psycopg.Connection[Any], source: str, record: str, aud: int, org: int, day: date) -> int:
@@ -212,7 +214,7 @@ def _end(db: psycopg.Connection[Any], source: str, record: str) -> int:
 
 
 _PLAIN = f"""select distinct h.asset, v.pv, m.flaw, 1::smallint, a.org, f.id, f.kev, f.kev_due, f.automatable,
-    f.impact, f.ssvc_dated, {_BEFORE}, m.marked
+    f.impact, f.ssvc_dated, b.detected, b.kept, m.marked
 from clearway.marked m
 join clearway.marked_interval i on i.marked = m.marked and i.lo is not null
 join clearway.lookup l on l.package = i.package and l.key >= i.lo and l.key < i.hi
@@ -221,12 +223,13 @@ join clearway.version_use u on u.pv = v.pv
 join clearway.held h on h.aud = u.aud and h.pv = v.pv
 join clearway.asset a on a.asset = h.asset
 join clearway.flaw f on f.flaw = m.flaw
+{_BEFORE}
 where (%(marked)s::int is null or m.marked = %(marked)s) and (%(asset)s::int is null or h.asset = %(asset)s)
     and l.unless is null
     and not exists (select from clearway.exposure e where e.asset = h.asset and e.pv = v.pv and e.flaw = m.flaw
         and e.via = m.marked and e.gone is null)"""  # noqa: S608 - of constants
 _SPECIAL = f"""select distinct h.asset, v.pv, m.flaw, m.marked, p.ecosystem, p.name, i.body, a.org, f.id, f.kev,
-    f.kev_due, f.automatable, f.impact, f.ssvc_dated, {_BEFORE}
+    f.kev_due, f.automatable, f.impact, f.ssvc_dated, b.detected, b.kept
 from clearway.marked m
 join clearway.marked_interval i on i.marked = m.marked
 join clearway.package p on p.package = i.package
@@ -236,6 +239,7 @@ join clearway.version_use u on u.pv = v.pv
 join clearway.held h on h.aud = u.aud and h.pv = v.pv
 join clearway.asset a on a.asset = h.asset
 join clearway.flaw f on f.flaw = m.flaw
+{_BEFORE}
 where (%(marked)s::int is null or m.marked = %(marked)s) and (%(asset)s::int is null or h.asset = %(asset)s)
     and (i.lo is null or not v.plain or l.unless is not null)
     and not exists (select from clearway.exposure e where e.asset = h.asset and e.pv = v.pv and e.flaw = m.flaw
@@ -258,7 +262,9 @@ def _match(db: psycopg.Connection[Any], day: date, marked: int | None, asset: in
     special = db.execute(_SPECIAL, given).fetchall()
     components = dictionary.components(db, {r[1] for r in special})
     for row in special:
-        host, pv, flaw, via, ecosystem, name, body, org, *facts = row  # the last of them: detected before
+        host, pv, flaw, via, ecosystem, name, body, org, *facts = (
+            row  # the last two: detected before, and kept
+        )
         verdict = word(ecosystem, name, _CLAIMS.decode(bytes(body)), components[pv])
         if verdict:
             rows.setdefault(via, []).append((host, pv, flaw, verdict, org, *facts))

@@ -25,8 +25,8 @@ def redate(
 ) -> tuple[date, listing.ExposureLine]:
     """Has `exposure` count from `detected`; returns the day that it counted from, and how it is now.
 
-    A later day too, for a mistake. No document that comes later changes it while the exposure stands. What was shown
-    until now is in its history. `day` is today.
+    A later day too, for a mistake. No document that comes later changes it while the flaw stands in that package. What
+    was shown until now is in its history. `day` is today.
 
     Raises:
         NotFoundError: no such exposure, or it may not be seen.

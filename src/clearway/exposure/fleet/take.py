@@ -23,7 +23,7 @@ from clearway.store.arrays import Blobs, Days, Ints
 
 from . import answer, dictionary, due, follow
 from .acts import record
-from .due import Dater, FlawDates, loaded, said, settings
+from .due import SET_RIGHT, Dater, FlawDates, loaded, said, settings
 from .silent import pairs
 from .version import clean, digest_of, storable
 from .whose import DAY
@@ -406,14 +406,16 @@ def _expose(
     # What a date takes of a row (`Dater.due`): a thousand rows have some fifty such.
     alike = [row[3:] for row in rows]
     dated = {}
-    for year, *facts, was, seen in set(alike):
+    for year, *facts, was, seen, kept in set(alike):
         stated = detected if seen is None else seen
         if stated is not None:
             stated = max(stated, begins(year))  # the flaw's id; no scan has seen it before
         first = min((d for d in (stated, was) if d is not None), default=day)
         how = 1 if stated is not None and first == stated else 0
+        if kept:  # somebody has set right the day that stood
+            first, how = was, SET_RIGHT
         found = dater.due(setting, FlawDates(year, *facts), told, first, how)
-        dated[year, *facts, was, seen] = (first, how, *found)
+        dated[year, *facts, was, seen, kept] = (first, how, *found)
     firsts, hows, dues, clocks = zip(*(dated[facts] for facts in alike), strict=True) if rows else ((),) * 4
     pvs, flaws, verdicts = ([row[nth] for row in rows] for nth in range(3))
     row = db.execute(
