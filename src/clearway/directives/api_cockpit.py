@@ -17,10 +17,11 @@ from clearway.http.acting import SIGNED_IN
 from clearway.http.openapi import READ, gives
 from clearway.records.errors import ConfigError, TooLargeError
 
+from .ahead import Ahead, ahead_of
 from .api_parts import SlugParameter, named, named_org
 from .kept import addresses
 from .kept.who import acting_in, between, now
-from .pages_cockpit import AT_MOST, is_redating
+from .pages_cockpit import AT_MOST, is_redating, todos_then
 from .pages_figures import DAYS, Figures, TierLine, figures
 from .pages_parts import about, standing_of
 from .reports.period import later
@@ -42,7 +43,12 @@ class Cockpit(Struct, frozen=True, kw_only=True):
     `days`, with the open and the overdue items of each, are those of the plot; `urgent` the earliest dates, `forensic`
     what is open and to be triaged. `redating`: dates are being counted anew by another version. Without a fleet or a
     table there is nothing to count, and all figures are empty; so they are from the day `revoked` on, from which
-    nothing is due under the directive: a report of the day before has what was.
+    nothing is due under the directive: a report of the day before has what was. `counts`: false also where the figures
+    are those that `version` would give, because it waits to be taken note of or is not addressed to the organisation.
+
+    While no version stands and one is to come, nothing is due either: `begins` is the day from which it is in effect,
+    and `ahead` has what would be due then. Of a directive of which that is the first, `version` and `standing` are
+    those of that day.
     """
 
     organisation: str
@@ -59,6 +65,9 @@ class Cockpit(Struct, frozen=True, kw_only=True):
     out_of_scope: int = 0
     redating: bool = False
     revoked: date | None = None
+    counts: bool = False
+    begins: date | None = None
+    ahead: Ahead | None = None
 
 
 def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
@@ -80,18 +89,24 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
             day = now(db).date()
             found = about(db, org, named(directive), day)
             shown = _figures(db, provider, org, found, day)
-            todos = addresses.addressed_to(db, org.org, day)
+            ahead = ahead_of(db, provider, org, found, AT_MOST)
+            todos = todos_then(db, org, found, addresses.addressed_to(db, org.org, day))
             redating = is_redating(db, org.org)
             question = urlencode({"organisation": org.slug, "directive": found.id})
-            note.counted("cockpit", question, [] if shown is None else [between(db, org.org)])
+            note.counted(
+                "cockpit", question, [between(db, org.org)] * (shown is not None or ahead is not None)
+            )
         said = Cockpit(
             organisation=org.slug,
             directive=found.id,
-            version=found.table.version if found.table is not None else "",
+            version=found.version,
             standing=standing_of(org, found.id, todos),
             as_of=day,
             redating=redating,
             revoked=found.ended,
+            counts=found.counts,
+            begins=found.begins,
+            ahead=ahead,
         )
         if shown is not None:
             told = msgspec.structs.asdict(shown)

@@ -16,8 +16,9 @@ from clearway.http import csv_out, etag
 from clearway.http.acting import PATIENT, SIGNED_IN, acting, needs
 from clearway.http.organisation import looked_as
 from clearway.http.pages import Form, done, page, plot
-from clearway.records.errors import ConfigError
+from clearway.records.errors import ConfigError, TooLargeError
 
+from .ahead import Ahead, ahead_of
 from .api_parts import named
 from .component import package_of
 from .kept import addresses, issues, triages
@@ -64,7 +65,11 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 class Told(Struct, frozen=True, kw_only=True):
-    """One directive in the list for programs. `version` and `acknowledged` are of what is addressed, where it is."""
+    """One directive in the list for programs. `version` and `acknowledged` are of what is addressed, where it is.
+
+    `begins` is the day from which it is in effect, where none of its versions stands and one is to come; `standing` is
+    what it is on that day.
+    """
 
     directive: str
     title: str
@@ -73,6 +78,7 @@ class Told(Struct, frozen=True, kw_only=True):
     version: str
     acknowledged: date | None
     notice: str
+    begins: date | None = None
 
 
 class Noting(Struct, frozen=True):
@@ -151,13 +157,15 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
             day = now(db).date()
             found = about(db, org, named(directive), day)
             shown = _figures(db, provider, org, found, day, AT_MOST)
-            _note(db, note, org, found.id, 0 if shown is None else 1)
+            ahead = _ahead(db, provider, org, found, AT_MOST)
+            _note(db, note, org, found.id, (shown is not None) + (ahead is not None))
         return page(
             request,
             "directives/figures.html",
             fragment="figures",
             about=found,
             figures=shown,
+            ahead=ahead,
             drawn=_drawn(shown),
             tlp=private(home) if home else None,
             too_many=AT_MOST,
@@ -192,8 +200,10 @@ def cockpit_page(
         todos = addresses.addressed_to(db, org.org, day) if org is not None else ()
         found = about(db, org, directive, day)
         shown = _figures(db, provider, org, found, day, AT_ONCE)
+        ahead = _ahead(db, provider, org, found, AT_ONCE)
         devices = _devices(db, provider, org, found, day)
-        held = standing_of(org, directive, todos)
+        then = todos_then(db, org, found, todos)
+        held = standing_of(org, directive, then)
         states = report_states(db, org, found, held, todos)
         books = {
             (t.book.subject.asset, t.book.subject.flaw, t.book.subject.component): t
@@ -207,7 +217,10 @@ def cockpit_page(
             note,
             org,
             found.id,
-            (shown is not None) + (devices is not None) + sum(s.last is not None for s in states),
+            (shown is not None)
+            + (ahead is not None)
+            + (devices is not None)
+            + sum(s.last is not None for s in states),
             [*books.values()],
         )
         mine = me.may("operate", home.org if home else None)
@@ -221,6 +234,7 @@ def cockpit_page(
         home=home,
         may=mine,
         figures=shown,
+        ahead=ahead,
         devices=devices,
         support_words=support_words,
         drawn=_drawn(shown),
@@ -228,6 +242,8 @@ def cockpit_page(
         standing=held,
         standings=STANDINGS,
         todos=[t for t in todos if t.version.directive == directive],
+        asked=any(t.version.directive == directive for t in then)
+        or (found.comes is not None and found.comes.imported),
         reports=states,
         form=form,
         books=books,
@@ -279,7 +295,17 @@ def _told(line: Line) -> Told:
         version=line.todo.version.version if line.todo else "",
         acknowledged=line.todo.acknowledged if line.todo else None,
         notice=line.notice,
+        begins=line.about.begins,
     )
+
+
+def todos_then(
+    db: psycopg.Connection[Any], org: Org | None, found: About, todos: tuple[addresses.ToDo, ...]
+) -> tuple[addresses.ToDo, ...]:
+    """What is addressed to the organisation today; for a directive that is first to come, on the day that it begins."""
+    if org is None or found.table is not None or found.begins is None:
+        return todos
+    return addresses.addressed_to(db, org.org, found.begins)
 
 
 def _line(
@@ -293,7 +319,7 @@ def _line(
     found = about(db, org, directive, day)
     return Line(
         about=found,
-        standing=standing_of(org, directive, todos),
+        standing=standing_of(org, directive, todos_then(db, org, found, todos)),
         todo=next((t for t in todos if t.version.directive == directive), None),
         notice=found.notice,
         devices=_devices(db, provider, org, found, day),
@@ -322,6 +348,16 @@ def _figures(
         )
         return figures(rows, found.table, day, most)
     except ConfigError:  # this installation keeps no fleet
+        return None
+
+
+def _ahead(
+    db: psycopg.Connection[Any], provider: Provider | None, org: Org | None, found: About, most: int
+) -> Ahead | None:
+    """What would be due under what comes; None where nothing does, or of more than `most` items."""
+    try:
+        return ahead_of(db, provider, org, found, most)
+    except TooLargeError:
         return None
 
 

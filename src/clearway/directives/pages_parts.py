@@ -65,6 +65,25 @@ class About(Struct, frozen=True, kw_only=True):
     ended: date | None = None  # from which day on nothing is due under it any more, where that has come
     notice: str = ""  # what is to be said of it on that day; "" while it is in force
     comes: issues.Version | None = None  # where no version stands, the one that is issued and takes over next
+    ahead: Directive | None = (
+        None  # the table of what comes; `table` is None where nothing has stood before it
+    )
+
+    @property
+    def version(self) -> str:
+        """The version that is looked at: the one of `table`, else the one that comes; "" where there is no table."""
+        found = self.table or self.ahead
+        return "" if found is None else found.version
+
+    @property
+    def begins(self) -> date | None:
+        """From which day on something is due under it, where no version stands and one is to come."""
+        return None if self.comes is None else self.comes.begins
+
+    @property
+    def counts(self) -> bool:
+        """Whether its dates are due to the organisation: its version stands, and reports are drawn up under it."""
+        return self.table is not None and self.ended is None and self.reported
 
     @property
     def last_day(self) -> date | None:
@@ -80,7 +99,7 @@ def about(db: psycopg.Connection[Any], org: Org | None, directive: str, day: dat
         rules = None
     table: Directive | None = None
     by, reported, notice = "", True, ""
-    comes: issues.Version | None = None
+    seen: Seen | None = None
     if org is not None and (directive in names() or issues.versions(db, directive)):
         try:
             table = reports.in_force(db, org, directive, day)
@@ -93,13 +112,15 @@ def about(db: psycopg.Connection[Any], org: Org | None, directive: str, day: dat
         seen = _seen(db, directive, day)
         if seen.idle:
             return _idle(seen)
-        table, by, comes, notice = seen.table, seen.version.by_name, seen.comes, seen.notice
-        reported = table.ended(day) is not None and _was_reported(db, org, directive, table, day)
+        if not seen.begun:
+            return _to_come(seen)
+        table, by, notice = seen.table, seen.version.by_name, seen.notice
+        reported = _was_reported(db, org, directive, table, day)
     if table is not None:
         return About(
             id=directive, short=table.short, title=table.title, issuer=table.issuer, url=table.url, table=table,
             duties=rules, by=by, reported=reported, ended=table.ended(day), notice=notice or table.notice(day),
-            comes=comes,
+            comes=seen.comes if seen else None, ahead=seen.ahead if seen else None,
         )  # fmt: skip
     assert rules is not None
     return About(
@@ -111,13 +132,16 @@ def about(db: psycopg.Connection[Any], org: Org | None, directive: str, day: dat
 class Seen(Struct, frozen=True, kw_only=True):
     """What the reader may see of a directive that does not govern their organisation: one version, and its table.
 
-    `comes` takes over next from one that is revoked; `idle`: it is revoked before it begins, and nothing else comes.
+    `comes`, of which `ahead` is the table, takes over next, from one that is revoked or as the first; `begun`: the day
+    of `version` has come. `idle`: it is revoked before it begins, and nothing else comes.
     """
 
     version: issues.Version
     table: Directive
     notice: str = ""
     comes: issues.Version | None = None
+    ahead: Directive | None = None
+    begun: bool = True
     idle: bool = False
 
 
@@ -134,8 +158,8 @@ def _seen(db: psycopg.Connection[Any], directive: str, day: date) -> Seen:
     for v in every:
         own.setdefault((v.by, v.imported), []).append(v)
     last = [x for found in own.values() if (x := issues.last_version_of(found, directive, day)) is not None]
-    ahead = [x for found in own.values() if (x := issues.coming_of(found, directive, day)) is not None]
-    comes = min(ahead, key=lambda v: (v.begins, v.id), default=None)
+    coming = [x for found in own.values() if (x := issues.coming_of(found, directive, day)) is not None]
+    comes = min(coming, key=lambda v: (v.begins, v.id), default=None)
     chosen = max(
         last, key=lambda v: (issues.as_issue(v).stands(day), v.issued, v.id), default=comes or every[-1]
     )
@@ -145,15 +169,27 @@ def _seen(db: psycopg.Connection[Any], directive: str, day: date) -> Seen:
     if not last:
         notice = "" if comes is None else _begins(table.short, comes)
         idle = comes is None and issues.as_issue(chosen).idle
-        return Seen(version=chosen, table=table, notice=notice, idle=idle)
+        return Seen(
+            version=chosen, table=table, notice=notice, comes=comes, ahead=table, begun=False, idle=idle
+        )
     if comes is None or table.ended(day) is None:
         return Seen(version=chosen, table=table)
     notice = f"{table.notice(day)}; {_begins('version', comes)}"
-    return Seen(version=chosen, table=table, notice=notice, comes=comes)
+    ahead = issues.document(db, comes.id).directive
+    return Seen(version=chosen, table=table, notice=notice, comes=comes, ahead=ahead)
 
 
 def _begins(name: str, version: issues.Version) -> str:
     return f"{name} {version.version} is in effect from {version.begins} on"
+
+
+def _to_come(seen: Seen) -> About:
+    """A directive of which the first version is still to come: nothing is due under it, and no table counts yet."""
+    table = seen.table
+    return About(
+        id=table.id, short=table.short, title=table.title, issuer=table.issuer, url=table.url, table=None,
+        duties=None, by=seen.version.by_name, reported=False, notice=seen.notice, comes=seen.comes, ahead=seen.ahead,
+    )  # fmt: skip
 
 
 def _idle(seen: Seen) -> About:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from datetime import timedelta
+from importlib.resources import files
 
 import pytest
 from harness import served
 from hostile import CORPUS
 
-from clearway.directives.kept import issues
+from clearway.directives.issue import sign
+from clearway.directives.kept import addresses, issues, names
 from clearway.store.connect import connect, translated
-from cockpit_world import FLEET, OF_ONE, Cockpit
+from cockpit_world import FLEET, OF_ONE, TODAY, Cockpit
 from database import server  # noqa: F401
 from directive_desk import Desk, furnish
 from intake_world import drop_database, new_database
@@ -24,6 +28,21 @@ s as (insert into clearway.asset_exposure (asset, org, aud, exposure, since, sai
     select asset, org, aud, 'public', current_date - 9, 'test', now() - interval '9 days' from n)
 insert into clearway.exposure (first_seen, asset, pv, flaw, org, aud, detected, clock, verdict)
     select now() - interval '9 days', n.asset, 2, 2, n.org, n.aud, current_date - 9, 1, 1 from n"""
+
+
+def to_come(cockpit: Cockpit) -> None:
+    """A directive of the authority's own of which the first version begins in nine days, binding for both."""
+    with translated(), connect(cockpit.desk.url) as owner:
+        names.tie(owner, "nca-1", "authority")
+    begins = TODAY + timedelta(days=9)
+    own = {"id": "nca-1", "short": "NCA 1", "published": str(TODAY)}
+    phases = [{"phase": "", "from": str(begins), "what": "all of it"}]
+    ships = json.loads((files("clearway.directives") / "data" / "bod-26-04.json").read_bytes())
+    document = json.dumps({**ships, **own, "effective": phases}).encode()
+    signature = sign(document, cockpit.desk.private).signature
+    official, to = "official@authority", {"water": "binding", "hospital": "binding"}
+    cockpit.desk.do(official, issues.publish, "authority", document, signature, issued=TODAY)
+    cockpit.desk.do(official, addresses.address, "authority", "nca-1", to, since=begins)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +63,7 @@ def live(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
     desk.do("administrator@authority", issues.add_key, "authority", desk.key, "first")
     cockpit = Cockpit(desk, None)  # type: ignore[arg-type]  # asked in a browser
     cockpit.issue()
+    to_come(cockpit)
     with served("fleet_site:application", url, str(folder / "home"), log=folder / "log") as running:
         yield cockpit, running.url
     desk.pool.close()

@@ -74,7 +74,13 @@ def test_axe_finds_nothing_serious_and_nothing_overflows(
     screens: Screens, live: Any, width: int, theme: str, part: slice
 ) -> None:
     screen = screen_of(screens, live, "operator@hospital", width=width, theme=theme)
-    own = ("/directives", "/directives/bod-26-04", "/directives/triages", "/directives/bod-26-02")
+    own = (
+        "/directives",
+        "/directives/bod-26-04",
+        "/directives/triages",
+        "/directives/bod-26-02",
+        "/directives/nca-1",
+    )
     for path in (*own, "/directives/bod-26-04/attestation")[part]:
         screen.open(path)
         screen.axe()
@@ -86,6 +92,25 @@ def test_axe_finds_nothing_serious_and_nothing_overflows(
         screen.axe()
         screen.fits()
         screen.shot(path.partition("?")[0].strip("/").replace("/", "-"))
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_what_is_to_come_is_told_apart_from_what_is_due(screens: Screens, live: Any, width: int) -> None:
+    """User task: find out from when a new directive binds, and what of it would be late at once."""
+    screen = screen_of(screens, live, "operator@hospital", width=width)
+    page = screen.open("/directives")
+    page.get_by_role("link", name="NCA 1", exact=True).click()
+    expect(page.locator("h1")).to_contain_text("nothing is due under it before")
+    expect(page.get_by_text("From that day on it is binding for Hospital")).to_be_visible()
+    expect(page.locator("#ahead")).to_contain_text("Nothing of this is due today")
+    expect(page.locator("#ahead")).to_contain_text("2 of 2 open items would be overdue at once")
+    expect(page.locator("[data-row=ahead-3DF]")).to_contain_text("1")
+    expect(page.locator("main .left.over, main strong.over, #triage")).to_have_count(0)
+    page.locator("#ahead summary").first.click()
+    expect(page.locator("#ahead .reasons").first).to_be_visible()
+    screen.axe()
+    screen.fits()
+    screen.shot("directive-to-come")
 
 
 def test_what_people_wrote_runs_nowhere(screens: Screens, live: Any) -> None:

@@ -60,7 +60,7 @@ def test_the_list_says_first_what_is_overdue_and_leaves_as_a_file(cockpit: Cockp
     text = words(cockpit.page("operator@water", "/directives"))
     assert "1 item is overdue; 1 directive waits for Water works to take note" in text
     lines = cockpit.page("operator@water", "/directives.csv").splitlines()
-    assert lines[0] == "directive,title,issuer,standing,version,acknowledged,notice"
+    assert lines[0] == "directive,title,issuer,standing,version,acknowledged,notice,begins"
     assert any(line.startswith("bod-26-04,") and ",binding,1.0.0," in line for line in lines)
     assert '"directive":"bod-26-04"' in cockpit.page("operator@water", "/directives.json")
 
