@@ -79,6 +79,24 @@ def test_a_fleet_is_kept_listed_compared_and_decided(home: Path, tmp_path: Path)
     assert "- attrs 24.1" in text
 
 
+def test_what_vex_silences_is_said_when_its_inventory_is_added(home: Path, tmp_path: Path) -> None:  # noqa: F811
+    write(tmp_path / "a.json", osv("PYSEC-1", package("PyPI", "django", "4.2"), aliases=["CVE-2026-0001"]))
+    assert run("--home", home, "ingest", tmp_path / "a.json").returncode == 0
+    purl, sbom, vex = "pkg:pypi/django@4.1", tmp_path / "web.cdx.json", tmp_path / "vex.json"
+    sbom.write_bytes(document(purl))
+    statement = {"vulnerability": {"name": "CVE-2026-0001"}, "products": [{"@id": purl}],
+                 "status": "not_affected", "justification": "component_not_present"}  # fmt: skip
+    write(vex, {"@context": "https://openvex.dev/ns/v0.2.0", "@id": "urn:acme:vex-7", "version": 1,
+                "author": "acme", "timestamp": "2026-01-01T00:00:00Z", "statements": [statement]})  # fmt: skip
+    words = ("inventory", "add", str(sbom), "--asset", "web", "--apply-vex", str(vex))
+    (added,) = _json(home, *words)
+    assert [(s["document"], s["exposures"]) for s in added["silenced"]] == [("urn:acme:vex-7", 1)]
+    told = run("--home", home, *words).stdout.decode()
+    assert "1 not affected by VEX (" in told
+    assert "urn:acme:vex-7" in told
+    assert "1 not affected by its VEX" in run("--home", home, "inventory", "diff", "web").stdout.decode()
+
+
 def test_who_says_done_before_the_evidence_is_told_what_is_lost(home: Path, tmp_path: Path) -> None:  # noqa: F811
     write(tmp_path / "a.json", osv("PYSEC-1", package("PyPI", "django", "4.2"), aliases=["CVE-2026-0001"]))
     write(tmp_path / "kev.json", kev("2026.11.20", "CVE-2026-0001", added="2026-11-20"))

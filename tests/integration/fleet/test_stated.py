@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from clearway.advisories.table import VexClaim
-from clearway.exposure.fleet import due, follow, page_decide, rule, stated, status, take
+from clearway.exposure.fleet import due, follow, inventory, page_decide, rule, stated, status, take
 from clearway.exposure.match import Matcher
 from clearway.exposure.vex import rule as vex_rule
 from clearway.formats.inventory import read_inventory
@@ -197,6 +197,36 @@ def test_statements_that_are_given_with_an_inventory_act_and_end_on_their_day(mi
             status.STATUSES[due.replay(db, number(mine, ONE), DAY + timedelta(days=1)).status]
             == "not_affected"
         )
+
+
+def test_what_comes_of_an_inventory_says_how_many_its_vex_silences_and_by_which_document(mine: Fleet) -> None:
+    web = mine.asset("web")
+    data = sbom(DJANGO, FLASK, vex={f"{ONE} {DJANGO}": NOT})
+    taken = upload(mine, web, data)
+    own = take.Silenced(inventory=taken.inventory, source="inventory", document="sbom.json", exposures=1)
+    assert (len(taken.appeared), taken.silenced) == (2, (own,))
+    assert take.not_affected(taken.silenced, taken.inventory) == "1 not affected by VEX (this inventory)"
+    assert upload(mine, web, data).silenced == (own,)  # the same bytes again
+    claim = VexClaim(
+        (TWO,), "not_affected", FLASK, (), "component_not_present", "VEX-7", "acme", "2026-01-01", ""
+    )  # fmt: skip
+    both = upload(mine, web, data, given=[claim])
+    assert {(s.source, s.document, s.exposures) for s in both.silenced} == {
+        ("inventory", "sbom.json", 1), ("acme", "VEX-7", 1),
+    }  # fmt: skip
+    assert take.not_affected(both.silenced, both.inventory) == (
+        "2 not affected by VEX (1 by acme, VEX-7; 1 by this inventory)"
+    )
+    other = upload(mine, web, sbom(DJANGO), witness="trivy")  # by what stands of another witness
+    words = f"(1 by acme, VEX-7; 1 by inventory {taken.inventory})"
+    assert take.not_affected(other.silenced, other.inventory).endswith(words)
+    with mine.acting() as db:
+        assert inventory.difference(db, taken.inventory).silenced == 2
+        assert inventory.difference(db, other.inventory).silenced == 0
+        status.decide(
+            db, [number(mine, ONE), number(mine, TWO)], status.Decision(status="mitigated", detail="x")
+        )
+    assert upload(mine, web, data).silenced == ()  # a person's word goes before it
 
 
 def test_a_flaw_that_becomes_known_later_meets_the_statement_that_was_there_before(fleet: Fleet) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fleet_site import Site
+from fleet_world import document
 from site_client import words
 
 
@@ -23,6 +24,30 @@ def test_detections_are_no_packages_and_are_counted_by_themselves(site: Site) ->
     assert "packages added" not in shown
     assert "in CVE-2024-99999" not in shown
     assert "Nothing changed" not in shown
+
+
+def test_an_upload_says_how_many_its_own_vex_silences_and_its_page_leads_to_them(site: Site) -> None:
+    purl = "pkg:pypi/django@4.1"
+    said = {"id": "CVE-2026-0001", "affects": [{"ref": "d"}],
+            "analysis": {"state": "not_affected", "justification": "code_not_reachable"}}  # fmt: skip
+    body = document(purl, components=[{"type": "library", "name": "django", "version": "4.1", "purl": purl,
+                                       "bom-ref": "d"}], vulnerabilities=[said])  # fmt: skip
+    made = site.ask(
+        "POST", "/api/v1/inventories?name=vexed-1&filename=s.json", site.operator, content=body
+    ).json()
+    (one,) = made["items"]
+    number = one["inventory"]
+    assert [(s["inventory"], s["source"], s["exposures"]) for s in one["silenced"]] == [
+        (number, "inventory", 1)
+    ]
+    told = site.ask("GET", f"/api/v1/inventories/{number}/difference", site.operator).json()
+    assert (told["appeared"], told["silenced"]) == (1, 1)
+    page = site.ask("GET", f"/inventories/{number}", site.operator, page=True).text
+    assert "1 exposure not affected by its VEX" in words(page)
+    assert f"/exposure?asset={one['asset']}&amp;status=not_affected" in page
+    sent = site.ask("POST", f"/assets/{one['asset']}/inventories", site.operator, page=True, follow=True,
+                    files={"file": ("s.json", body)})  # fmt: skip
+    assert "1 not affected by VEX (this inventory)." in words(sent.text)
 
 
 def test_of_a_replaced_inventory_the_page_says_that_what_could_not_be_judged_is_not_kept(site: Site) -> None:

@@ -207,7 +207,8 @@ def run_diff(args: argparse.Namespace) -> int:
             say(f"{mark} {plain(h.name)} {plain(h.version)} ({plain(h.ecosystem)})")
     for c in difference.changed:
         say(f"~ {plain(c.name)} {plain(', '.join(c.before))} -> {plain(', '.join(c.after))}")
-    say(f"{difference.appeared:,} new exposures, {difference.ended:,} ended")
+    silenced = f"; {difference.silenced:,} not affected by its VEX" if difference.silenced else ""
+    say(f"{difference.appeared:,} new exposures, {difference.ended:,} ended{silenced}")
     for word, moved in (("new", difference.new), ("ended", difference.over)):
         for m in moved[:_NAMED]:
             due = f", due {m.due}" if word == "new" and m.due else ""

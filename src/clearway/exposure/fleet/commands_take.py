@@ -95,7 +95,11 @@ def _told(a: dict[str, Any]) -> None:
 
 
 def _added(a: dict[str, Any]) -> str:
-    bare = f"; {plain(a['unjudged'])}" if a["unjudged"] else ""
+    from . import take
+
+    silenced = [take.Silenced(**s) for s in a["silenced"]]
+    notes = (take.not_affected(silenced, a["inventory"]), a["unjudged"])
+    bare = "".join(f"; {plain(note)}" for note in notes if note)
     if a["unchanged"]:
         return f"{plain(a['asset'])}: unchanged{bare}"
     return (
@@ -233,6 +237,8 @@ def _below(place: str, root: str) -> str:
 
 
 def _counts(taken: Any) -> dict[str, Any]:
+    import msgspec
+
     return {
         "inventory": taken.inventory,
         "components": taken.components,
@@ -241,6 +247,7 @@ def _counts(taken: Any) -> dict[str, Any]:
         "appeared": len(taken.appeared),
         "ended": taken.ended,
         "dated": taken.dated,
+        "silenced": msgspec.to_builtins(taken.silenced),
         "unchanged": taken.unchanged,
         "problems": list(taken.problems),
     }

@@ -82,7 +82,8 @@ class Difference(Struct, frozen=True, kw_only=True):
 
     `new` and `over` name the exposures that it made appear and ended, the first 2,000 of each that the caller may see;
     of one that was taken by an earlier release none is named. `unjudged` is what of it can't be judged today, None for
-    one that a newer one has replaced.
+    one that a newer one has replaced. `silenced` counts the exposures that are not affected by VEX that came with its
+    witness's inventories, while it is the newest of these.
     """
 
     inventory: InventoryLine
@@ -96,6 +97,7 @@ class Difference(Struct, frozen=True, kw_only=True):
     unjudged: Unjudged | None = None
     detections_added: int = 0
     detections_removed: int = 0
+    silenced: int = 0
 
 
 _COLUMNS = """inventory, asset, witness, format, name, created, received, encode(sha256, 'hex'), components,
@@ -228,7 +230,20 @@ def difference(db: psycopg.Connection[Any], inventory: int) -> Difference:
         over=_moved(db, inventory, "ended_as"),
         detections_added=detections[True],
         detections_removed=detections[False],
+        silenced=_silenced(db, inventory) if line.current else 0,
     )
+
+
+def _silenced(db: psycopg.Connection[Any], inventory: int) -> int:
+    # What a newer document of the witness repeats is the word of the first that said so.
+    row = db.execute(
+        """select count(*) from clearway.inventory i join clearway.inventory j on j.asset = i.asset and j.slot = i.slot
+        join clearway.decision d on d.asset = i.asset and d.document = j.inventory and d.ended is null
+        join clearway.exposure e on e.asset = i.asset and e.decision = d.decision and e.gone is null and e.status = 3
+        where i.inventory = %s""",
+        (inventory,),
+    ).fetchone()
+    return row[0] if row else 0
 
 
 def _moved(db: psycopg.Connection[Any], inventory: int, column: str) -> tuple[Moved, ...]:

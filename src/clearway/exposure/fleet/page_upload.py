@@ -29,8 +29,8 @@ MOST_ASSETS = 2_000  # of one document, while somebody waits
 
 class Uploaded(Struct, frozen=True, kw_only=True):
     """What one document changed on one asset. `made`: the asset is new. `dated`: exposures that stood already, and
-    were detected earlier than was known. `set_aside` are rows of the document that could not be used (whichever asset
-    they are of).
+    were detected earlier than was known. `silenced`: how many exposures of the asset are not affected by VEX, by the
+    document that says so. `set_aside` are rows of the document that could not be used (whichever asset they are of).
     """
 
     asset: int
@@ -44,6 +44,7 @@ class Uploaded(Struct, frozen=True, kw_only=True):
     ended: int
     unchanged: bool
     dated: int = 0
+    silenced: tuple[take.Silenced, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -77,6 +78,7 @@ def told(
         ended=taken.ended,
         unchanged=taken.unchanged,
         dated=taken.dated,
+        silenced=taken.silenced,
         set_aside=set_aside[:MOST_SET_ASIDE],
         problems=taken.problems,
     )

@@ -19,7 +19,7 @@ from clearway.records.principal import member_of
 from clearway.records.text import plain
 
 from . import asset as assets
-from . import described, inventory, listing, page_seen, page_upload, support, unjudged
+from . import described, inventory, listing, page_seen, page_upload, support, take, unjudged
 from . import page_asset_form as forms
 from .page_asked import day_in
 from .page_common import PAGE, table_of, table_or_none, today
@@ -113,11 +113,13 @@ def handlers() -> list[HTTPRouteHandler]:
             )
         fresh = sum(m.made for m in items)
         appeared = sum(m.appeared for m in items)
+        silenced = sum(s.exposures for m in items for s in m.silenced)
+        by_vex = f" {silenced:,} not affected by VEX." if silenced else ""
         return done(
             request,
             "/assets?sort=-added",
             f"{len(items):,} assets, {fresh:,} of them new; {appeared:,} exposures appeared."
-            f"{_unjudged(request, items)}{aside}",
+            f"{by_vex}{_unjudged(request, items)}{aside}",
         )
 
     @get("/assets/{asset:int}", opt=SIGNED_IN, **PAGE)
@@ -350,12 +352,14 @@ def _aside(rows: Sequence[SetAside]) -> str:
 
 
 def _words(made: page_upload.Uploaded) -> str:
+    silenced = take.not_affected(made.silenced, made.inventory)
+    silenced = f" {plain(silenced, 400)}." if silenced else ""
     if made.dated and not made.added and not made.appeared:
-        return f"{made.name}: {made.dated:,} exposures were detected earlier than was known."
+        return f"{made.name}: {made.dated:,} exposures were detected earlier than was known.{silenced}"
     if made.unchanged:
-        return f"This very document of {made.name} was here already: nothing changed."
+        return f"This very document of {made.name} was here already: nothing changed.{silenced}"
     first = "exposure" if made.appeared == 1 else "exposures"
     return (
         f"{made.name}: {made.components:,} components, {made.added:,} added and {made.removed:,} removed; "
-        f"{made.appeared:,} {first} appeared, {made.ended:,} ended."
+        f"{made.appeared:,} {first} appeared, {made.ended:,} ended.{silenced}"
     )

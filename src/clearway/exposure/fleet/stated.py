@@ -13,8 +13,9 @@ a rule has decided goes before it, whatever comes later.
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import zstandard
@@ -80,14 +81,17 @@ def take(
     given: Sequence[VexClaim] = (),
     **more: Any,
 ) -> taking.Taken:
-    """`take.take`, and what the inventory's own statements, and those `given` with it, say of the asset.
+    """`take.take`, and what the inventory's own statements, and those `given` with it, say of the asset (`silenced`).
 
     Raises: as `take.take`, and TooLargeError for over `MOST` statements.
     """
     kept = kept_of(prepared.inventory, given)
     taken = taking.take(db, asset, prepared, raw, day=day, **more)
-    if (taken.unchanged and not given) or (kept is None and more.get("fresh")):
+    if kept is None and more.get("fresh"):
         return taken
+    if taken.unchanged and not given:
+        words = _asked(db, table, asset, day) if _stands(db, asset) else []
+        return replace(taken, silenced=_silenced(db, words or []))
     if kept is not None:
         body = _COMPRESSOR.compress(_ENCODE(kept))
         product = storable(product_key(kept.root))
@@ -95,8 +99,7 @@ def take(
             "select clearway.fleet_keep_vex(%s, %s, %s, %s)",
             (taken.inventory, product, bool(kept.claims), body),
         )
-    settle(db, table, asset, day)
-    return taken
+    return replace(taken, silenced=_silenced(db, _settled(db, table, asset, day)[2]))
 
 
 def kept_of(inventory: Inventory, given: Iterable[VexClaim] = ()) -> Kept | None:
@@ -129,21 +132,62 @@ def settle(db: psycopg.Connection[Any], table: Table, asset: int, day: date) -> 
 
     In the transaction of who may operate for it, or the owner's.
     """
-    documents = _documents(db, asset)
-    rows: list[tuple[int, int, str, str]] = []
-    if any(kept.claims or (kept.root and table.vex(product_key(kept.root))) for _, kept in documents):
-        rows = _said(db, table, asset, day, documents)
-    elif not _stands(db, asset):
-        return 0, 0
+    made, ended, _ = _settled(db, table, asset, day)
+    return made, ended
+
+
+class _Word(NamedTuple):
+    """What takes an exposure back: which inventory it came with, and what it says."""
+
+    exposure: int
+    inventory: int
+    claim: VexClaim
+
+
+def _settled(
+    db: psycopg.Connection[Any], table: Table, asset: int, day: date
+) -> tuple[int, int, Sequence[_Word]]:
+    words = _asked(db, table, asset, day)
+    if words is None:
+        if not _stands(db, asset):
+            return 0, 0, ()
+        words = []
+    said = [_words(w.claim) for w in words]
     row = db.execute(
         "select made, ended from clearway.fleet_vex(%s, %s, %s, %s, %s)",
-        (asset, *([r[n] for r in rows] for n in range(4))),
-    ).fetchone()
+        (asset, [w.exposure for w in words], [w.inventory for w in words], [s[0] for s in said], [s[1] for s in said]),
+    ).fetchone()  # fmt: skip
     assert row is not None
     made, ended = row
     _tell(db, asset, "not_affected", made)
     _tell(db, asset, "open", ended)
-    return len(made), len(ended)
+    return len(made), len(ended), words
+
+
+def _asked(db: psycopg.Connection[Any], table: Table, asset: int, day: date) -> list[_Word] | None:
+    """What the statements of an asset's current inventories take back; None where there are none."""
+    documents = _documents(db, asset)
+    if not any(kept.claims or (kept.root and table.vex(product_key(kept.root))) for _, kept in documents):
+        return None
+    return _said(db, table, asset, day, documents)
+
+
+def _silenced(db: psycopg.Connection[Any], words: Sequence[_Word]) -> tuple[taking.Silenced, ...]:
+    """How many exposures stand as not affected by each of these documents; a person's or rule's word goes before."""
+    if not words:
+        return ()
+    rows = db.execute(
+        """select e.exposure from clearway.exposure e join clearway.decision d on d.decision = e.decision
+        where e.exposure = any(%s) and e.gone is null and e.status = 3 and d.document is not null
+            and d.ended is null""",
+        ([w.exposure for w in words],),
+    )
+    silent = {row[0] for row in rows}
+    counts = Counter((w.inventory, w.claim.source, w.claim.document) for w in words if w.exposure in silent)
+    return tuple(
+        taking.Silenced(inventory=inventory, source=source, document=document, exposures=count)
+        for (inventory, source, document), count in sorted(counts.items())
+    )
 
 
 def _documents(db: psycopg.Connection[Any], asset: int) -> list[tuple[int, Kept]]:
@@ -179,8 +223,7 @@ def _stands(db: psycopg.Connection[Any], asset: int) -> bool:
 
 def _said(
     db: psycopg.Connection[Any], table: Table, asset: int, day: date, documents: Sequence[tuple[int, Kept]]
-) -> list[tuple[int, int, str, str]]:
-    """(exposure, inventory, justification, detail) of what the statements take back."""
+) -> list[_Word]:
     exposures = db.execute(
         """select e.exposure, e.pv, f.id, v.digest from clearway.exposure e
         join clearway.flaw f on f.flaw = e.flaw join clearway.package_version v on v.pv = e.pv
@@ -214,7 +257,7 @@ def _said(
                 break
             word = word or (claims[decides], decides)
         if word is not None:
-            found.append((exposure, word[0], *_words(word[1])))
+            found.append(_Word(exposure, *word))
     return found
 
 

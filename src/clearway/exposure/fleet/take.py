@@ -45,6 +45,7 @@ _WITNESS = 200
 _PATH = 150
 _PROBLEMS = 100
 _PROBLEM_CHARS = 400
+_NAMED = 5  # VEX documents
 _FAMILY = re.compile(r"-[0-9][0-9.]*$")
 _COMPRESSOR = zstandard.ZstdCompressor(level=1)
 
@@ -65,8 +66,37 @@ class Prepared(Struct, frozen=True, kw_only=True):
     alike: bool = False
 
 
+class Silenced(Struct, frozen=True, kw_only=True):
+    """How many exposures of an asset are not affected by the word of one VEX document (`stated`).
+
+    It came with `inventory`: inside it (`source` is `inventory`), beside it, or as what was taken in of its product.
+    """
+
+    inventory: int
+    source: str
+    document: str
+    exposures: int
+
+
+def not_affected(silenced: Sequence[Silenced], inventory: int) -> str:
+    """The same in words, after an `inventory` was taken; "" for none."""
+    if not silenced:
+        return ""
+    by: dict[str, int] = {}
+    for s in silenced:
+        own = "this inventory" if s.inventory == inventory else f"inventory {s.inventory}"
+        name = own if s.source == "inventory" else f"{s.source}, {s.document}"
+        by[name] = by.get(name, 0) + s.exposures
+    some = [f"{n:,} by {name}" if len(by) > 1 else name for name, n in [*by.items()][:_NAMED]]
+    more = f", and {len(by) - _NAMED:,} more" if len(by) > _NAMED else ""
+    return f"{sum(by.values()):,} not affected by VEX ({'; '.join(some)}{more})"
+
+
 class Taken(Struct, frozen=True, kw_only=True):
-    """What one inventory changed. `inventory` is the one that stood already when `unchanged`."""
+    """What one inventory changed. `inventory` is the one that stood already when `unchanged`.
+
+    `silenced` is what VEX says of what stands on its asset now.
+    """
 
     inventory: int
     components: int  # distinct
@@ -77,6 +107,7 @@ class Taken(Struct, frozen=True, kw_only=True):
     dated: int = 0  # exposures that stood already and have an earlier day of detection now
     unchanged: bool = False
     problems: tuple[str, ...] = ()  # what of it could not be read
+    silenced: tuple[Silenced, ...] = ()
 
 
 class Known:
