@@ -76,6 +76,12 @@ def accept(owner: psycopg.Connection[Any], code: str, *, now: datetime) -> Made:
     Raises:
         AuthenticationError: no such code, used, or too old: it is not said which.
     """
+    # The person first, as whoever bars or invites them takes it before their codes.
+    owner.execute(
+        """select from clearway.person p where p.person =
+            (select i.person from clearway.invitation i where i.code_hash = %s) for no key update""",
+        (_hash(code),),
+    )
     row = owner.execute(
         """update clearway.invitation i set used = %s, accepted = clock_timestamp() from clearway.person p
         where i.code_hash = %s and i.used is null and i.expires > greatest(%s, clearway.now_marked())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import Any
 
 import psycopg
@@ -14,6 +12,7 @@ from clearway.access.marking import own
 from clearway.http import webhook_store
 from clearway.records.errors import ClearwayError, ConflictError, NotFoundError
 from clearway.store import events
+from held import Waiting
 from people import People, Somebody
 
 Db = psycopg.Connection[Any]
@@ -38,18 +37,6 @@ def hook(db: Db, org: int, who: int, url: str = "https://hooks.example/a") -> in
 def bar(people: People, who: Somebody, *, active: bool = False) -> None:
     with people.acting(people.admin) as db:
         person.set_active(db, who.person, active=active)
-
-
-def waits(db: Db) -> None:
-    """Comes back when somebody waits for a row of another."""
-    for _ in range(2_000):
-        if (
-            db.execute("select from pg_locks where not granted and locktype = 'transactionid'").fetchone()
-            is not None
-        ):
-            return
-        time.sleep(0.01)
-    raise AssertionError("nobody waits")
 
 
 def told(people: People, org: int) -> set[int]:
@@ -147,34 +134,22 @@ def test_barring_waits_for_one_that_is_being_made_and_ends_it(
 ) -> None:
     with people.acting(gone) as db:
         hook(db, hospital, gone.person if how == "own" else service.person)
-        barring = threading.Thread(target=bar, args=(people, gone))
-        barring.start()
-        with people.owner() as owner:
-            waits(owner)
-    barring.join()
+        barring = Waiting(people, lambda: bar(people, gone))
+    assert barring.refused() is None
     assert told(people, hospital) == set()
 
 
 def test_one_that_is_being_made_while_its_person_is_barred_is_not_made(
     people: People, hospital: int, chief: Somebody, service: Somebody
 ) -> None:
-    refused: list[Exception] = []
-
     def make() -> None:
-        try:
-            with people.acting(chief) as db:
-                hook(db, hospital, service.person)
-        except ClearwayError as error:
-            refused.append(error)
+        with people.acting(chief) as db:
+            hook(db, hospital, service.person)
 
-    making = threading.Thread(target=make)
     with people.acting(people.admin) as db:
         person.set_active(db, service.person, active=False)
-        making.start()
-        with people.owner() as owner:
-            waits(owner)
-    making.join()
-    assert [type(error) for error in refused] == [NotFoundError]
+        making = Waiting(people, make)
+    assert isinstance(making.refused(), NotFoundError)
 
 
 def test_who_is_let_in_though_nobody_barred_them_loses_nothing(
