@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from clearway.store.ddl import run, standing
 
-revision = "0097"
-down_revision = "0096"
+revision = "0098"
+down_revision = "0097"
 branch_labels = None
 depends_on = None
 
