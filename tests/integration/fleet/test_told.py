@@ -26,7 +26,7 @@ def changes(fleet: Fleet, who: Any = None) -> list[dict[str, Any]]:
 
 
 def counts(body: dict[str, Any]) -> dict[str, int]:
-    named = ("appeared", "ended", "moved", "dated", "reopened")
+    named = ("appeared", "ended", "moved", "dated", "reopened", "affected", "unknown")
     return {name: body[name] for name in named if body[name]}
 
 
@@ -51,8 +51,8 @@ def test_an_advisory_that_opens_exposures_is_one_event_for_each_organisation_tha
     (body,) = changes(fleet)
     assert body == {
         "cause": "advisories", "count": 3, "on_assets": 3, "appeared": 3, "ended": 0, "moved": 0, "dated": 0,
-        "reopened": 0, "exposures": sorted(x.exposure for x in fleet.lines()), "assets": hosts,
-        "flaws": ["CVE-2026-0001"],
+        "reopened": 0, "affected": 0, "unknown": 0, "exposures": sorted(x.exposure for x in fleet.lines()),
+        "assets": hosts, "flaws": ["CVE-2026-0001"],
     }  # fmt: skip
     (body,) = changes(other)
     assert (body["count"], body["assets"]) == (1, [theirs])
@@ -75,6 +75,38 @@ def test_a_withdrawal_and_a_change_of_dates_are_told_with_their_counts(fleet: Fl
     dated, over = changes(fleet)
     assert (counts(dated), dated["flaws"]) == ({"dated": 1}, ["CVE-2026-0001"])
     assert (counts(over), over["flaws"], over["assets"]) == ({"ended": 1}, ["PYSEC-2"], [web])
+
+
+UNSURE = package("PyPI", "django", "see notes")  # nobody can say where it ends
+
+
+def test_a_change_of_the_verdict_alone_is_told_in_both_directions(fleet: Fleet) -> None:
+    fleet.ingest(osv("PYSEC-1", DJANGO, aliases=["CVE-2026-0001"]))
+    web = fleet.asset("web")
+    fleet.upload(web, "pkg:pypi/django@4.1")
+    fleet.upload(fleet.asset("fine"), "pkg:pypi/django@4.2")
+    for month, affected in ((2, UNSURE), (3, DJANGO)):
+        at = f"2026-0{month}-01T00:00:00Z"
+        fleet.ingest(osv("PYSEC-1", affected, aliases=["CVE-2026-0001"], modified=at))
+        fleet.follow()
+    told_of = [(b["count"], b["on_assets"], counts(b), b["assets"], b["flaws"]) for b in changes(fleet)]
+    flaw = ["CVE-2026-0001"]
+    (fine,) = [x.asset for x in fleet.lines(gone=True)]
+    assert told_of == [
+        (2, 2, {"appeared": 1, "unknown": 1}, sorted([web, fine]), flaw),
+        (2, 2, {"ended": 1, "affected": 1}, sorted([web, fine]), flaw),
+    ]
+    assert [(x.asset_name, x.verdict) for x in fleet.lines()] == [("web", "affected")]
+
+
+def test_what_goes_over_to_another_flaw_with_another_verdict_is_both(fleet: Fleet) -> None:
+    fleet.ingest(osv("PYSEC-1", DJANGO))
+    fleet.upload(fleet.asset("web"), "pkg:pypi/django@4.1")
+    fleet.ingest(osv("PYSEC-1", UNSURE, aliases=["CVE-2026-0001"], modified="2026-02-01T00:00:00Z"))
+    fleet.follow()
+    (body,) = changes(fleet)
+    assert (counts(body), body["count"]) == ({"moved": 1, "dated": 1, "unknown": 1}, 1)
+    assert [(x.flaw, x.verdict) for x in fleet.lines()] == [("CVE-2026-0001", "unknown")]
 
 
 def test_what_goes_over_to_another_flaw_is_neither_new_nor_over(fleet: Fleet) -> None:
@@ -151,10 +183,13 @@ def test_what_a_marked_record_opens_and_ends_is_told_to_whom_it_is_shown(fleet: 
         marked.take(owner, source, record, aud, fleet.org, DAY)
     with fleet.owner() as owner:  # the same again finds the same: nothing changed for anybody
         marked.take(owner, source, record, aud, fleet.org, DAY)
+        # And as if it had been unknown before: that is another verdict on what stood.
+        owner.execute("update clearway.exposure set verdict = 2 where gone is null")
+        marked.take(owner, source, record, aud, fleet.org, DAY)
     with fleet.owner() as owner:
         marked.withdraw(owner, source, record, fleet.org)
     told_of = [(counts(b), b["flaws"]) for b in changes(fleet)]
-    assert told_of == [({"appeared": 1}, ["SECRET-1"]), ({"ended": 1}, ["SECRET-1"])]
+    assert told_of == [(n, ["SECRET-1"]) for n in ({"appeared": 1}, {"affected": 1}, {"ended": 1})]
     assert changes(other) == []
 
 

@@ -147,7 +147,7 @@ def put(
         db.execute(_KIN)
         moved = db.execute(_MOVE).fetchall()
         joined = db.execute(_JOIN).fetchall()
-        db.execute(_VERDICT)
+        told.note(db, "judged", [row[0] for row in db.execute(_VERDICT)])
     changed = db.execute(_DROP).rowcount + db.execute(_CHANGE).rowcount
     changed += db.execute(_ADD).rowcount
     appeared = 0
@@ -226,11 +226,12 @@ from (
     order by t.exposure, (x.how = 2) desc, x.detected, x.how desc) w
 where e.exposure = w.exposure and (w.how = 2, e.detected) > (e.how = 2, w.detected)
 returning e.asset, e.flaw"""
+# Of a flaw that was not asked about before, what has just gone over to it (`_MOVE`).
 _VERDICT = """update clearway.exposure e set verdict = n.verdict, version = version + 1
-from incoming_answer n join clearway.answer o on o.pv = n.pv and o.flaw = n.flaw
+from incoming_answer n left join clearway.answer o on o.pv = n.pv and o.flaw = n.flaw
 join clearway.version_use u on u.pv = n.pv join clearway.held h on h.aud = u.aud and h.pv = n.pv
-where n.verdict < 3 and o.verdict <> n.verdict and e.asset = h.asset and e.pv = n.pv and e.flaw = n.flaw
-    and e.via = 0 and e.gone is null and e.verdict <> n.verdict"""
+where n.verdict < 3 and o.verdict is distinct from n.verdict and e.asset = h.asset and e.pv = n.pv and e.flaw = n.flaw
+    and e.via = 0 and e.gone is null and e.verdict <> n.verdict returning e.exposure"""
 _DROP = """delete from clearway.answer o using incoming_pv p where o.pv = p.pv and not exists (
     select from incoming_answer n where n.pv = o.pv and n.flaw = o.flaw)"""
 _CHANGE = """update clearway.answer o set verdict = n.verdict, basis = n.basis, fixed = n.fixed, records = n.records
