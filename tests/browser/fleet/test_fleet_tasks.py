@@ -94,6 +94,40 @@ def test_what_to_do_when_a_restart_must_wait(operator: Windows, site: Site) -> N
     }
 
 
+@pytest.mark.parametrize("width", [WIDE, PHONE])
+def test_set_right_on_which_day_something_was_found(operator: Windows, site: Site, width: int) -> None:
+    """Task: a list had the wrong day of detection. From Exposure open the item, say on which day it was found; a slip
+    of the day is told beside the field and costs nothing that was typed; then its date is counted anew."""
+    screen = operator(width=width)
+    one = next(e for e in site.exposures() if (e["asset_name"], e["name"]) == ("web-1", "django"))
+    page = screen.open("/exposure?status=open&sort=due")
+    page.locator(f'tr[data-row="{one["id"]}"]').get_by_role("link").first.click()
+    page.wait_for_url(f"**/exposure/{one['id']}")
+    page.get_by_text("The day it was found is wrong").click()
+    assert "your reason on the log" in page.locator("#redate").inner_text()
+    slip, right = TODAY + timedelta(days=2), TODAY - timedelta(days=2 if width == WIDE else 3)
+    page.get_by_label("Found on").fill(slip.isoformat())
+    page.get_by_label("Why it is that day").fill("The scanner's own list says so.")
+    screen.fits()
+    screen.expect("status of 422")
+    page.get_by_role("button", name="Set it right").click()
+    page.get_by_text("This needs mending before it can be saved").wait_for()
+    alert = page.get_by_role("alert")
+    assert f"can't have been detected on {slip}" in alert.inner_text()
+    assert page.get_by_label("Found on").input_value() == slip.isoformat()
+    assert page.get_by_label("Found on").get_attribute("aria-invalid") == "true"
+    assert page.get_by_label("Why it is that day").input_value() == "The scanner's own list says so."
+    screen.axe()
+    screen.fits()
+    screen.shot("exposure-redate-wrong")
+    alert.get_by_role("link", name="Found on").click()
+    page.get_by_label("Found on").fill(right.isoformat())
+    page.get_by_role("button", name="Set it right").click()
+    page.get_by_text(f"Found on {right}, not on").wait_for()
+    assert next(e for e in site.exposures() if e["id"] == one["id"])["detected"] == right.isoformat()
+    screen.axe()
+
+
 def test_filter_select_two_and_accept_them_until_a_day(operator: Windows, site: Site) -> None:
     """Task: filter to what can be reached from the internet, is not set aside and is due within 7 days; select what
     is left; accept it until a day, having seen how many that is."""

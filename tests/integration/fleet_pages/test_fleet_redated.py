@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from datetime import date, timedelta
+from html import unescape
+
+import pytest
 
 from fleet_site import TODAY, Site
 from site_client import words
@@ -37,3 +41,59 @@ def test_the_page_has_a_form_for_it_for_who_operates(site: Site) -> None:
     )  # fmt: skip
     assert done.status_code in (200, 303), done.text
     assert next(e for e in site.exposures() if e["id"] == number)["detected"] == day
+
+
+TO_COME = TODAY + timedelta(days=2)
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        (
+            {"detected": TO_COME.isoformat(), "reason": "seen by hand"},
+            {"detected": f"can't have been detected on {TO_COME}"},
+        ),
+        (
+            {"detected": "1999-01-01", "reason": "seen by hand"},
+            {"detected": "can't have been detected on 1999-01-01"},
+        ),
+        ({"detected": "26 Nov", "reason": "seen by hand"}, {"detected": "'26 Nov' is no date: such as"}),
+        ({"detected": "", "reason": "seen by hand"}, {"detected": "which day?"}),
+        ({"detected": TODAY.isoformat(), "reason": " "}, {"reason": "has a reason of 1 to 4,000 characters"}),
+        ({"detected": "2026-13-01", "reason": ""}, {"detected": "is no date", "reason": "has a reason"}),
+        (
+            {"detected": TO_COME.isoformat(), "reason": ""},
+            {"detected": "give a day from", "reason": "has a reason"},
+        ),
+    ],
+    ids=["to come", "before its CVE's year", "no date", "none", "no reason", "both", "both, of a date"],
+)
+def test_what_is_wrong_is_said_beside_its_field_and_what_was_typed_is_kept(
+    site: Site, given: dict[str, str], wrong: dict[str, str]
+) -> None:
+    before = site.exposures()[0]
+    path = f"/exposure/{before['id']}"
+    answer = site.ask("POST", f"{path}/detected", site.operator, page=True, data=given)
+    assert answer.status_code == 422, answer.text
+    text = unescape(answer.text)
+    assert "This needs mending before it can be saved" in text
+    for name, label in (("detected", "Found on"), ("reason", "Why it is that day")):
+        assert (f'<a href="#field-{name}">{label}</a>' in text) is (name in wrong)
+        beside = re.search(rf'id="field-{name}-error">([^<]*)<', text)
+        assert (beside is not None) is (name in wrong)
+        assert beside is None or wrong[name] in beside[1]
+        typed = re.search(rf'<input type="[a-z]+" id="field-{name}"[^>]* value="([^"]*)"', text)
+        assert typed is not None
+        assert typed[1] == given[name]
+    assert '<details id="redate" open>' in text
+    assert site.exposures()[0]["detected"] == before["detected"]
+    shown = site.ask("GET", path, site.operator, page=True).text
+    assert '<details id="redate">' in shown
+    assert "This needs mending" not in shown
+
+
+def test_the_form_says_which_days_it_takes(site: Site) -> None:
+    found = site.exposures()[0]
+    first = date(int(found["flaw"].split("-")[1]), 1, 1)
+    shown = words(site.ask("GET", f"/exposure/{found['id']}", site.operator, page=True).text)
+    assert f"From {first} to {TODAY}." in shown

@@ -18,6 +18,7 @@ from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Column, Form, Table, done, page
 from clearway.http.pages.address import OF_PAGES
 from clearway.records.errors import BusyError, InputError, NotFoundError, TooLargeError
+from clearway.records.fleet_input import begins
 from clearway.records.text import plain
 
 from . import (
@@ -166,64 +167,27 @@ def handlers() -> list[HTTPRouteHandler]:
     @get("/exposure/{exposure:int}", opt=SIGNED_IN, **PAGE)
     def one(request: Request[Any, Any, Any], exposure: FromPath[int]) -> Response[bytes]:
         """One exposure: why it is due when it is, who said what of it, how it was before."""
-        address = Address.of(request)
-        with reading(request) as (db, me, note):
-            on = address.get("on")
-            form = Form()
-            try:
-                found = page_why.why(db, exposure, page_asked.day_in(on, "on") or today())
-            except (InputError, NotFoundError) as error:
-                if not on:
-                    raise
-                found = page_why.why(db, exposure, today())
-                words = (
-                    str(error)
-                    if isinstance(error, InputError)
-                    else f"it was not known here on {plain(on, 20)}"
-                )
-                form = Form({"on": on}, {"on": words})
-            later = (
-                page_why.if_internal(db, [exposure], today())
-                if found.line.asset_exposure != "internal"
-                else None
-            )
-            forensic = traces.traces(db, [exposure])
-            seen = page_seen.seen(db, [found.line.aud])
-            note(f"exposure/{exposure}", [found.line.aud])
-            names = _people(db, found.said)
-        later, cut_off = page_why.postponed(later, found.line.due, today())
-        table = table_or_none(request)
-        flaw = table.flaw(found.line.flaw) if table is not None and not found.line.fixed else None
-        return page(
-            request,
-            "exposure/one.html",
-            status_code=422 if form.errors else 200,
-            tlp=seen.tlp,
-            why=found,
-            line=found.line,
-            later=later,
-            cut_off=cut_off,
-            forensic=forensic,
-            action=flaw.kev.required_action if flaw is not None and flaw.kev is not None else "",
-            seen=seen,
-            form=form,
-            names=names,
-            reasons=page_decide.REASONS,
-            may=me.may("operate", found.line.org),
-            today=today(),
-        )
+        return _one(request, exposure, Form())
 
     @post("/exposure/{exposure:int}/detected", opt=needs("operate"), **PAGE)
     def detected(
         request: Request[Any, Any, Any], exposure: FromPath[int], data: Annotated[Redating, _FORM]
     ) -> Response[bytes]:
-        """Sets right on which day it was detected."""
-        day = page_asked.day_in(data.detected, "detected")
-        if day is None:
-            raise InputError("which day?", where="detected", mend="give the day on which it was detected")
+        """Sets right on which day it was detected; what is wrong is said beside the fields, with what was typed."""
+        day, errors = None, dict[str, str]()
+        try:
+            day = page_asked.day_in(data.detected.strip(), "detected")
+            if day is None:
+                raise InputError("which day?", mend="give the day on which it was detected")
+        except InputError as error:
+            errors["detected"] = _told(error)
         with acting(request) as (db, _):
-            was, line = redate.redate(db, exposure, day, data.reason, day=today())
-        return done(request, f"/exposure/{exposure}", f"Found on {line.detected}, not on {was}.")
+            flaw = listing.one(db, exposure).flaw
+            errors |= {e.where: _told(e) for e in redate.wrong(flaw, day, data.reason, day=today())}
+            if day is not None and not errors:
+                was, line = redate.redate(db, exposure, day, data.reason, day=today())
+                return done(request, f"/exposure/{exposure}", f"Found on {line.detected}, not on {was}.")
+        return _one(request, exposure, Form(structs.asdict(data), errors))
 
     @get("/exposure/decide", opt=needs("operate"), **PAGE)
     def before(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -256,7 +220,7 @@ def handlers() -> list[HTTPRouteHandler]:
                 k: getattr(data, k) for k in ("justification", "detail", "until", "any_version", "lost")
             }
             where = error.where if error.where in values else ""
-            told = error.what if not error.mend or where == "justification" else f"{error.what}: {error.mend}"
+            told = error.what if where == "justification" else _told(error)
             return _before(request, data, Form(values, {where: told}))
         return done(
             request,
@@ -275,6 +239,56 @@ def handlers() -> list[HTTPRouteHandler]:
         return done(request, _back(data.back), f"{many} as before.")
 
     return [shown, told, counted, one, detected, before, decide, undo]
+
+
+def _one(request: Request[Any, Any, Any], exposure: int, form: Form) -> Response[bytes]:
+    """The page of one exposure; with the errors of `form` it is a 422."""
+    address = Address.of(request)
+    with reading(request) as (db, me, note):
+        on = address.get("on")
+        try:
+            found = page_why.why(db, exposure, page_asked.day_in(on, "on") or today())
+        except (InputError, NotFoundError) as error:
+            if not on:
+                raise
+            found = page_why.why(db, exposure, today())
+            words = (
+                str(error) if isinstance(error, InputError) else f"it was not known here on {plain(on, 20)}"
+            )
+            form = Form({"on": on}, {"on": words})
+        later = (
+            page_why.if_internal(db, [exposure], today()) if found.line.asset_exposure != "internal" else None
+        )
+        forensic = traces.traces(db, [exposure])
+        seen = page_seen.seen(db, [found.line.aud])
+        note(f"exposure/{exposure}", [found.line.aud])
+        names = _people(db, found.said)
+    later, cut_off = page_why.postponed(later, found.line.due, today())
+    table = table_or_none(request)
+    flaw = table.flaw(found.line.flaw) if table is not None and not found.line.fixed else None
+    return page(
+        request,
+        "exposure/one.html",
+        status_code=422 if form.errors else 200,
+        tlp=seen.tlp,
+        why=found,
+        line=found.line,
+        later=later,
+        cut_off=cut_off,
+        forensic=forensic,
+        action=flaw.kev.required_action if flaw is not None and flaw.kev is not None else "",
+        seen=seen,
+        form=form,
+        names=names,
+        reasons=page_decide.REASONS,
+        may=me.may("operate", found.line.org),
+        first=begins(found.line.flaw),
+        today=today(),
+    )
+
+
+def _told(error: InputError) -> str:
+    return f"{error.what}: {error.mend}" if error.mend else error.what
 
 
 def _list(request: Request[Any, Any, Any]) -> Response[bytes]:

@@ -20,6 +20,25 @@ if TYPE_CHECKING:
 MOST_WORDS = 4_000
 
 
+def wrong(flaw: str, detected: date | None, reason: str, *, day: date) -> list[InputError]:
+    """What stands in the way of that correction, the reason first; `detected` None is not looked at."""
+    found = []
+    if not 0 < len(storable(reason).strip()) <= MOST_WORDS:
+        found.append(
+            InputError(f"a correction has a reason of 1 to {MOST_WORDS:,} characters", where="reason")
+        )
+    first = begins(flaw)
+    if detected is not None and not first <= detected <= day:
+        found.append(
+            InputError(
+                f"{flaw} can't have been detected on {detected}",
+                where="detected",
+                mend=f"give a day from {first} to {day}",
+            )
+        )
+    return found
+
+
 def redate(
     db: psycopg.Connection[Any], exposure: int, detected: date, reason: str, *, day: date
 ) -> tuple[date, listing.ExposureLine]:
@@ -35,16 +54,9 @@ def redate(
         InputError: the day is to come, or before the year of the flaw's id; no reason, or one too long.
     """
     line = listing.one(db, exposure)
+    for error in wrong(line.flaw, detected, reason, day=day):
+        raise error
     reason = storable(reason).strip()
-    if not 0 < len(reason) <= MOST_WORDS:
-        raise InputError(f"a correction has a reason of 1 to {MOST_WORDS:,} characters", where="reason")
-    first = begins(line.flaw)
-    if not first <= detected <= day:
-        raise InputError(
-            f"{line.flaw} can't have been detected on {detected}",
-            where="detected",
-            mend=f"give a day from {first} to {day}",
-        )
     row = db.execute("select clearway.fleet_redate(%s, %s)", (exposure, detected)).fetchone()
     assert row is not None
     due.date_again(db, day, assets=[line.asset])
