@@ -9,8 +9,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import date
 from hashlib import sha256
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import zstandard
@@ -47,6 +49,7 @@ _PROBLEMS = 100
 _PROBLEM_CHARS = 400
 _NAMED = 5  # VEX documents
 _FAMILY = re.compile(r"-[0-9][0-9.]*$")
+_NAMED = attrgetter("ecosystem", "name", "version")
 _COMPRESSOR = zstandard.ZstdCompressor(level=1)
 
 
@@ -57,13 +60,13 @@ Detected = tuple[str, str]
 class Prepared(Struct, frozen=True, kw_only=True):
     """An inventory whose versions are in the dictionary: their numbers, ascending, and the digest of each.
 
-    `alike`: some have one name and version.
+    `alike` are those of them that share name and version with another.
     """
 
     inventory: Inventory
     pvs: tuple[int, ...]
     digests: tuple[bytes, ...]
-    alike: bool = False
+    alike: tuple[int, ...] = ()
 
 
 class Silenced(Struct, frozen=True, kw_only=True):
@@ -174,7 +177,7 @@ def prepare_all(
         ConflictError: the advisory table is older than the fleet's answers; take a newer one.
     """
     by_digest: dict[bytes, Component] = {}
-    digests: list[set[bytes]] = []
+    owns: list[dict[bytes, Component]] = []
     for inventory in inventories:
         if len(inventory.components) > MAX_COMPONENTS:
             raise TooLargeError(
@@ -182,13 +185,12 @@ def prepare_all(
                 where=inventory.name,
                 mend="split it by asset",
             )
-        own: set[bytes] = set()
+        own: dict[bytes, Component] = {}
         for component in inventory.components:
             stored = clean(component)
             digest = digest_of(stored)
-            own.add(digest)
-            by_digest.setdefault(digest, stored)
-        digests.append(own)
+            own[digest] = by_digest.setdefault(digest, stored)
+        owns.append(own)
     follow.together(db, table, day)
     found = dictionary.known(db, list(by_digest))
     fresh = {d: c for d, c in by_digest.items() if d not in found}
@@ -201,27 +203,35 @@ def prepare_all(
         components = dictionary.components(db, made.values())
         answer.put(db, list(made.values()), answer.ask(asker, components), day, held=False)
     return [
-        _prepared(inventory, {digest: found[digest] for digest in own})
-        for inventory, own in zip(inventories, digests, strict=True)
+        _prepared(inventory, own, {digest: found[digest] for digest in own})
+        for inventory, own in zip(inventories, owns, strict=True)
     ]
 
 
 def together(several: Sequence[Prepared], inventory: Inventory) -> Prepared:
     """What several show of one asset, as the one `inventory` that they make."""
-    return _prepared(
-        inventory, {d: pv for one in several for pv, d in zip(one.pvs, one.digests, strict=True)}
-    )
+    found = {d: pv for one in several for pv, d in zip(one.pvs, one.digests, strict=True)}
+    every = {digest_of(stored): stored for stored in map(clean, inventory.components)}
+    own = {digest: stored for digest, stored in every.items() if digest in found}
+    return _prepared(inventory, own, found)
 
 
-def _prepared(inventory: Inventory, found: Mapping[bytes, int]) -> Prepared:
+def _prepared(inventory: Inventory, own: Mapping[bytes, Component], found: Mapping[bytes, int]) -> Prepared:
     kept = sorted((pv, digest) for digest, pv in found.items())
-    names = {(c.ecosystem, c.name, c.version) for c in inventory.components}
     return Prepared(
         inventory=inventory,
         pvs=tuple(pv for pv, _ in kept),
         digests=tuple(digest for _, digest in kept),
-        alike=len(names) < len(found),
+        alike=_alike(own, found),
     )
+
+
+def _alike(own: Mapping[bytes, Component], found: Mapping[bytes, int]) -> tuple[int, ...]:
+    """The versions that share ecosystem, name and version with another, by number."""
+    times = Counter(map(_NAMED, own.values()))
+    if len(times) == len(own):
+        return ()
+    return tuple(sorted(found[digest] for digest, component in own.items() if times[_NAMED(component)] > 1))
 
 
 def take(
@@ -281,7 +291,7 @@ def take(
         return Taken(inventory=same, components=len(prepared.digests), dated=dated, unchanged=not dated)
     problems = problems_of(inventory)
     unread = sorted({storable(c.name)[:1_000] for c in inventory.components if c.problem and c.name})
-    before = _apart(db, asset) if stood else [] if prepared.alike else None
+    before = _apart(db, asset) if stood else []
     row = db.execute(
         """select inventory, added, removed from clearway.fleet_take(
             %s, %b, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %b)""",
@@ -293,9 +303,11 @@ def take(
     assert row is not None
     document, added, removed = row
     org, aud = _owner(db, asset)
-    if before is not None and (others or prepared.alike or _rewritten(db, asset, removed)):
-        means = _means(db, asset)
-        added, removed = _united(db, asset, document, before, means, prepared.pvs, day)
+    if not stood:
+        if prepared.alike and (means := pairs(dictionary.components(db, prepared.alike))):
+            added, removed = _united(db, asset, document, before, means, prepared.pvs, day)
+    elif others or prepared.alike or _rewritten(db, asset, removed):
+        added, removed = _united(db, asset, document, before, _means(db, asset), prepared.pvs, day)
     known = known or Known(db, day)
     appeared, ended = _expose(db, asset, org, document, known, detected, given)
     dated = 0 if fresh else _detected(db, asset, day, prepared.digests, detected, given)
