@@ -49,7 +49,7 @@ _PROBLEMS = 100
 _PROBLEM_CHARS = 400
 _NAMED = 5  # VEX documents
 _FAMILY = re.compile(r"-[0-9][0-9.]*$")
-_NAMED = attrgetter("ecosystem", "name", "version")
+_called = attrgetter("ecosystem", "name", "version")
 _COMPRESSOR = zstandard.ZstdCompressor(level=1)
 
 
@@ -228,10 +228,10 @@ def _prepared(inventory: Inventory, own: Mapping[bytes, Component], found: Mappi
 
 def _alike(own: Mapping[bytes, Component], found: Mapping[bytes, int]) -> tuple[int, ...]:
     """The versions that share ecosystem, name and version with another, by number."""
-    times = Counter(map(_NAMED, own.values()))
+    times = Counter(map(_called, own.values()))
     if len(times) == len(own):
         return ()
-    return tuple(sorted(found[digest] for digest, component in own.items() if times[_NAMED(component)] > 1))
+    return tuple(sorted(found[digest] for digest, component in own.items() if times[_called(component)] > 1))
 
 
 def take(
