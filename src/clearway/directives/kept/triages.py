@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
-from psycopg.errors import ForeignKeyViolation
+from psycopg.errors import ForeignKeyViolation, InsufficientPrivilege
 
 from clearway.records.errors import ConflictError, InputError, NotFoundError
 from clearway.records.text import plain
@@ -57,7 +57,7 @@ def open_triage(
         NotFoundError: the directive knows no triage, or the organisation has no such asset.
         InputError: a text is empty or too long; the fleet finds no such flaw there, or several assets of that name;
             KEV has another day.
-        ConflictError: one of the same asset, flaw and component is open.
+        ConflictError: one of the same asset, flaw and component is open, or what it is about was marked anew meanwhile.
     """
     org = acting_in(db, me, slug, "operate")
     steps = duties(directive).triage
@@ -77,22 +77,28 @@ def open_triage(
             raise ConflictError(
                 f"triage {other.id} of it is open", where=f"triage/{other.id}", mend="go on with that"
             )
-    # Of the members, who may see what says so; and who may see the asset that it is about: the database sees to that.
+    # Of the members, who may see what says so; and who may see the asset and the record, from now on: the database
+    # sees to that.
     aud = readers_of(db, item, between(db, org.org))
-    row = db.execute(
-        """insert into clearway.triage (org, aud, directive, asset, asset_name, flaw, component, kev_added)
-        values (%s, %s, %s, %s, %s, %s, %s, %s) returning triage, aud::int""",
-        (
-            org.org,
-            aud,
-            directive,
-            values["asset"],
-            values["asset_name"],
-            values["flaw"],
-            values["component"],
-            kev_added,
-        ),
-    ).fetchone()
+    try:
+        row = db.execute(
+            """insert into clearway.triage (org, aud, directive, asset, asset_name, flaw, component, kev_added)
+            values (%s, %s, %s, %s, %s, %s, %s, %s) returning triage, aud::int""",
+            (
+                org.org,
+                aud,
+                directive,
+                values["asset"],
+                values["asset_name"],
+                values["flaw"],
+                values["component"],
+                kev_added,
+            ),
+        ).fetchone()
+    except InsufficientPrivilege as error:  # what it is about went to another audience, since it was read
+        raise ConflictError(
+            "the marking of what it is about has just changed", where="asset", mend="open it again"
+        ) from error
     assert row is not None
     made = one(db, int(row[0]), now=now, provider=provider)
     tell(
