@@ -23,7 +23,7 @@ from clearway.store import events
 from fleet_world import DAY, Fleet, fleet_of, osv, package
 from intake_world import World
 from people import Somebody
-from steps import Steps
+from steps import Steps, step_of
 
 NOW = datetime.combine(DAY, time(12), UTC)
 
@@ -86,7 +86,7 @@ def test_what_an_earlier_step_left_behind_is_taken_along_by_this_one(fleet: Flee
     colleague = fleet.people.somebody(fleet.org, "auditor")
     few = listed(fleet, fleet.operator)
     exposure = fleet.lines()[0].exposure
-    steps = Steps(fleet.people.url, "0088")
+    steps = Steps(fleet.people.url, "0088", step_of("triages_records"))
     steps.down()
     marked(fleet, gateway, GREEN)
     subjects = [f"inventory/{fleet.world.sql('select inventory from clearway.inventory')[0][0]}"]
