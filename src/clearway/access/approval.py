@@ -15,7 +15,7 @@ from . import audience, credential
 from .marking import own
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import psycopg
 
@@ -137,6 +137,37 @@ def waiting(db: psycopg.Connection[Any], kind: str, subject: str, org: int) -> t
         (kind, subject, org),
     )
     return tuple(convert(row[0], Approval) for row in rows)
+
+
+class Stop(Struct, frozen=True):
+    """Why the caller does not decide something that waits, and why nobody approves it any more; "" where it is taken.
+
+    Both in the words that `decide` refuses with.
+    """
+
+    decide: str = ""
+    approve: str = ""
+
+
+def stops(db: psycopg.Connection[Any], asked: Iterable[Approval]) -> dict[int, Stop]:
+    """What stands in the way of the caller, of each that waits, by its number: known before they try."""
+    waiting = [a.approval for a in asked if a.verdict is None]
+    rows = db.execute("select approval, decide, approve from clearway.approval_stops(%s)", (waiting,))
+    found = dict.fromkeys(waiting, Stop())
+    return found | {which: Stop(decide or "", approve or "") for which, decide, approve in rows}
+
+
+def deciders(db: psycopg.Connection[Any], org: int) -> dict[int, str]:
+    """Who coordinates or administers in `org`, of those whom the caller may know: the name by the number, by name."""
+    rows = db.execute(
+        """select p.person, p.name from clearway.person p
+        where p.active and p.kind = 'person' and exists (
+            select from clearway.membership m join clearway.role_right r on r.role = m.role
+            where m.person = p.person and m.org = %s and r."right" in ('coordinate', 'administer'))
+        order by lower(p.name), p.person""",
+        (org,),
+    )
+    return dict(rows.fetchall())
 
 
 def remark(

@@ -76,6 +76,8 @@ def _shown(request: _R, kind: str, number: int, form: Form) -> Response[bytes]:
         under = [e for e in embargo.listed(db) if e.ended_by is None][:200]
         asked = [(a, approval.worded(db, a)) for a in found.waiting]
         who = names(db, {a.asked_by for a in found.waiting})
+        stops = approval.stops(db, found.waiting)
+        deciders = approval.deciders(db, found.org) if stops else {}
     label = found.meaning.label.removeprefix("TLP:")
     return page(
         request,
@@ -88,7 +90,8 @@ def _shown(request: _R, kind: str, number: int, form: Form) -> Response[bytes]:
         who=who,
         me=me,
         form=form,
-        may_decide=me.may("coordinate", found.org) or me.may("administer", found.org),
+        stops=stops,
+        deciders=deciders,
         choices=[
             ("CLEAR", "TLP:CLEAR: everybody"),
             ("GREEN", "TLP:GREEN: everybody who is signed in"),

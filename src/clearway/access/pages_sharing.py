@@ -96,6 +96,8 @@ def _shown(
         approvals = [a for a in approval.listed(db) if a.org == where.here.org][:100]
         who = names(db, {p for a in approvals for p in (a.asked_by, a.decided_by)})
         meant = {a.approval: approval.worded(db, a) for a in approvals if a.verdict is None}
+        stops = approval.stops(db, approvals)
+        deciders = approval.deciders(db, where.here.org) if stops else {}
         keepers = {o.org: o.name for o in organisation.listed(db)}
     wrongs = [f for f in (listing, embargoing, deciding) if f is not None]
     return page(
@@ -116,7 +118,8 @@ def _shown(
         embargoing=embargoing or Form(),
         deciding=deciding or Form(),
         may_list=me.may("coordinate", where.here.org) or me.may("administer", where.here.org),
-        may_decide=me.may("coordinate", where.here.org) or me.may("administer", where.here.org),
+        stops=stops,
+        deciders=deciders,
     )
 
 

@@ -64,6 +64,9 @@ def test_ask_to_share_a_machine_with_clients_and_a_second_person_agrees_on_the_p
     expect(page.locator("main")).to_contain_text("1 change waits for a second person")
     expect(page.get_by_role("button", name="Withdraw")).to_be_visible()
     expect(page.get_by_role("button", name="Approve")).to_have_count(0)
+    expect(page.locator("main")).to_contain_text("Nobody else coordinates or administers here yet")
+    screen.fits()
+    screen.shot("settings-marking-asked")
     screen.axe()
     colleague = screens(
         workspace.url, width=PHONE, theme="dark", cookies={SESSION_COOKIE_PLAIN: second(workspace)}
