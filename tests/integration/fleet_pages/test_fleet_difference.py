@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clearway.exposure.fleet import inventory
 from fleet_site import Site
 from fleet_world import document
 from site_client import words
@@ -60,3 +61,29 @@ def test_of_a_replaced_inventory_the_page_says_that_what_could_not_be_judged_is_
     said = "could not be judged is not kept"
     assert said in of_old
     assert said not in of_new
+
+
+def test_of_one_day_what_is_affected_is_told_before_what_is_only_possible(site: Site) -> None:
+    asset = site.machine(site.operator, "order-1", "pkg:pypi/django@4.1", "pkg:pypi/flask@2.0")
+    number = site.inventories["order-1"]
+
+    def told() -> list[tuple[str, str]]:
+        with site.people.acting(site.operator) as db:
+            new = inventory.difference(db, number).new
+        assert {m.due for m in new} == {day}
+        return [(verdicts[m.exposure], m.flaw) for m in new]
+
+    with site.people.owner() as owner:
+        rows = owner.execute(
+            """select e.exposure, f.id, current_date + 5 from clearway.exposure e join clearway.flaw f using (flaw)
+            where e.asset = %s order by f.id, e.exposure""",
+            (asset,),
+        ).fetchall()
+        assert len(rows) > 1
+        day = rows[0][2]
+        verdicts = {exposure: "unknown" if n == 0 else "affected" for n, (exposure, *_) in enumerate(rows)}
+        owner.execute("update clearway.exposure set due = %s where asset = %s", (day, asset))
+        owner.execute("update clearway.exposure set verdict = 2 where exposure = %s", (rows[0][0],))
+    found = told()
+    assert found == sorted(found)
+    assert found[-1] == ("unknown", rows[0][1])

@@ -253,7 +253,7 @@ def _moved(db: psycopg.Connection[Any], inventory: int, column: str) -> tuple[Mo
         cross join lateral (select * from clearway.exposure x where x.exposure = w.exposure offset 0) e
         cross join lateral (select * from clearway.package_version x where x.pv = e.pv offset 0) v
         cross join lateral (select * from clearway.flaw x where x.flaw = e.flaw offset 0) f
-        where i.inventory = %s order by e.due nulls last, f.id, v.name, e.exposure""",
+        where i.inventory = %s order by e.due nulls last, e.verdict, f.id, v.name, e.exposure""",
         (inventory,),
     )
     return tuple(

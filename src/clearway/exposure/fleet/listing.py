@@ -4,7 +4,9 @@ A page is found by walking an index in the list's order, one audience at a time,
 everything that is visible:
 
 - by due date, the index (audience, due, exposure) of each of the reader's audiences; a reader of more than
-  `HINT` audiences sees so much that the index over all is walked instead.
+  `HINT` audiences sees so much that the index over all is walked instead. Of one day the number of the exposure
+  decides, affected and possible ones mixed: the verdict is in no index, and by it a page would read the whole day,
+  which one flaw in everything, or all that has no date, makes as large as the fleet.
 - by severity, EPSS or KEV, which are facts of the flaw: the flaws from the top, and of each its exposures by
   (audience, flaw). Where the top flaws don't fill the page, those that the reader's audiences have at all.
 """
