@@ -2,8 +2,8 @@
 
 from clearway.store.ddl import run, standing
 
-revision = "0098"
-down_revision = "0097"
+revision = "0100"
+down_revision = "0099"
 branch_labels = None
 depends_on = None
 
