@@ -61,6 +61,9 @@ class Collected:
         for listing in facts.kev:
             if only is not None and listing.cve not in only:
                 continue
+            # What CISA lists, CISA says: in its catalogue, or in its own container of a CVE record.
+            if not listing.catalogue and listing.source.startswith("cve:") and listing.source not in CISA:
+                continue
             known_kev = self.kev.get(listing.cve)
             # The catalogue itself outranks what CVE records' containers say of it; of these the earliest date counts.
             if known_kev is None or _outranks(listing, known_kev):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .vendors import VendorMap
 
 # Raised when a reader, a version order or a rule of derivation changes.
-_RULES = 5
+_RULES = 6
 VEX = "vex"  # the claim ecosystem under which VEX statements are kept, by product
 
 
@@ -113,6 +113,7 @@ def _advisories(advisories: tuple[Advisory, ...], vendors: VendorMap) -> Derived
             packages=packages,
             title=advisory.title[:120],
             disputed=advisory.disputes,
+            notes=advisory.notes,
         )
         ecosystems = tuple(dict.fromkeys(p[0] for p in packages))
         heads.append(Head(note.id, note.source, bool(note.withdrawn), ecosystems))

@@ -50,3 +50,4 @@ class RecordNote(Struct, frozen=True, array_like=True):
     packages: tuple[tuple[str, str], ...] = ()
     title: str = ""
     disputed: tuple[tuple[str, str], ...] = ()  # (by whom, why)
+    notes: tuple[str, ...] = ()  # what of it is not believed, and why

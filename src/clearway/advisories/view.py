@@ -209,6 +209,7 @@ def _source(note: RecordNote, said: list[dict[str, Any]], *, bundles: bool) -> d
         "modified": note.modified or None,
         "bundles": bundles,
         "disputed": [{"by": by, "why": why} for by, why in note.disputed],
+        "notes": list(note.notes),
         "affected": said,
     }
 
@@ -321,6 +322,8 @@ def show(found: dict[str, Any], out: TextIO) -> None:
                 f": {said['why']}" if said["why"] else ""
             )
             console.print(Text(plain(words, 1_300), style="bold"))
+        for words in source["notes"]:
+            console.print(Text(plain(f"{source['record']}: {words}", 400), style="bold"))
     for disagreement in found["disagreements"]:
         console.print(Text("disagreement: " + plain(disagreement["text"], 600), style="bold"))
     for event in found["timeline"]:

@@ -1,7 +1,8 @@
 """CVE records (CVE JSON 5.x) to `Advisory`. https://github.com/CVEProject/cve-schema
 
 The CNA's and each ADP's words stay apart: `Affected.source`, `Score.source` and `Ssvc.source` name the provider
-("cve:redhat", "cve:cisa-adp").
+("cve:redhat", "cve:cisa-adp"). Whoever writes a record can call a container CISA's: one that has not CISA's id in the
+CVE Program is of the source that its own id names, and the record says so (`Advisory.notes`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,13 @@ from .nvd_cpe import configured
 
 CVE_ID = re.compile(r"CVE-\d{4}-\d{4,19}", re.ASCII)
 _ADVISORY_ID = re.compile(r"[A-Za-z][\w.:-]{3,80}", re.ASCII)
+# CISA's ids in the CVE Program (`providerMetadata.orgId`) under each of its names: what it adds to records of others
+# (Vulnrichment), and its two numbering authorities.
+CISA = {
+    "cve:cisa-adp": "134c704f-9b21-4f2e-91b3-4a467353bcc0",
+    "cve:cisa-cg": "9119a7d8-5eab-497f-8521-727c672e3725",
+    "cve:icscert": "7d14cffa-0d7d-4270-9dc0-52cabd5a23a6",
+}
 _CVSS = {"cvssV2_0": "CVSS_V2", "cvssV3_0": "CVSS_V3", "cvssV3_1": "CVSS_V3", "cvssV4_0": "CVSS_V4"}
 
 
@@ -49,8 +57,14 @@ def advisory(record: dict[str, Any]) -> Advisory:
     ssvc: list[Ssvc] = []
     kev: list[Kev] = []
     references: list[str] = []
+    notes: list[str] = []
     modified = moment(meta, "dateUpdated")
     for source, container in voices:
+        if (name := _name(container, meta if container is cna else {})) != source:
+            notes.append(
+                f"a container calls itself {name} and has not CISA's id: it is shown as {source}, and no SSVC decision "
+                "and no KEV listing is taken from it"
+            )
         for product in objects(container, "affected"):
             affected.extend(_affected(product, source))
         for configuration in objects(container, "cpeApplicability"):
@@ -78,6 +92,7 @@ def advisory(record: dict[str, Any]) -> Advisory:
         ssvc=tuple(ssvc),
         kev=tuple(kev),
         references=tuple(dict.fromkeys(references)),
+        notes=tuple(dict.fromkeys(notes)),
     )
 
 
@@ -87,9 +102,18 @@ def _disputed(container: dict[str, Any]) -> bool:
 
 
 def source_of(container: dict[str, Any], meta: dict[str, Any]) -> str:
-    """ "cve:" and the provider's short name in lower case."""
+    """ "cve:" and the provider's short name in lower case; its id where the name is CISA's and the id is not."""
+    name = _name(container, meta)
+    org = text(an_object(container.get("providerMetadata"), "providerMetadata"), "orgId").lower()
+    return name if CISA.get(name, org) == org else _source(org)
+
+
+def _name(container: dict[str, Any], meta: dict[str, Any]) -> str:
     provider = an_object(container.get("providerMetadata"), "providerMetadata")
-    name = text(provider, "shortName") or text(meta, "assignerShortName") or text(provider, "orgId")
+    return _source(text(provider, "shortName") or text(meta, "assignerShortName") or text(provider, "orgId"))
+
+
+def _source(name: str) -> str:
     return f"cve:{one_line(name, 60).replace(' ', '-').lower() or 'unnamed'}"
 
 

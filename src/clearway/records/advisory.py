@@ -152,3 +152,4 @@ class Advisory(Struct, frozen=True, kw_only=True, omit_defaults=True):
     references: tuple[str, ...] = ()
     tlp: str = "CLEAR"  # TLP 2.0 label; WHITE reads as CLEAR
     licence: str = ""
+    notes: tuple[str, ...] = ()  # what of the record is not believed, and why

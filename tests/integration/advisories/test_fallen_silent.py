@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from clearway.advisories.view import view
 from feed_world import Feeds
 from intake_world import World, osv, package, write
 
@@ -94,6 +95,8 @@ def test_a_feed_that_withdraws_much_is_refused(made: World, feeds: Feeds, tmp_pa
 
 
 VERSION = {"version": "1", "status": "affected"}
+CISA_ADP = "134c704f-9b21-4f2e-91b3-4a467353bcc0"
+ANOTHER = "00000000-0000-4000-8000-000000000002"
 
 
 def cve(cna: str, who: str, automatable: str, at: str, **more: Any) -> dict[str, Any]:
@@ -107,20 +110,23 @@ def cve(cna: str, who: str, automatable: str, at: str, **more: Any) -> dict[str,
         "containers": {
             "cna": {"providerMetadata": {"shortName": cna},
                     "affected": [{"vendor": "a", "product": "b", "versions": [VERSION]}]},
-            "adp": [{"providerMetadata": {"shortName": who}, "metrics": [decided, listed]}],
+            "adp": [{"providerMetadata": {"orgId": more.get("org", CISA_ADP), "shortName": who},
+                     "metrics": [decided, listed]}],
         },
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("listed", ["2026-11-20", "2026-01-02"], ids=["listed later", "listed earlier"])
+@pytest.mark.parametrize("who", ["other-adp", "CISA-ADP"])
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_nobody_but_cisa_decides_what_a_due_date_rests_on(
-    world: World, tmp_path: Path, order: tuple[int, int]
+    world: World, tmp_path: Path, order: tuple[int, int], who: str, listed: str
 ) -> None:
     files = [
         write(tmp_path / "true.json", cve("acme", "CISA-ADP", "yes", "2026-03-01T00:00:00Z")),
         write(
             tmp_path / "other.json",
-            cve("other", "other-adp", "no", "2026-11-20T00:00:00Z", listed="2026-11-20"),
+            cve("other", who, "no", "2026-11-20T00:00:00Z", listed=listed, org=ANOTHER),
         ),
     ]
     for at in order:
@@ -134,8 +140,19 @@ def test_nobody_but_cisa_decides_what_a_due_date_rests_on(
     assert world.meta().kev == ""  # what a record says of a catalogue loads none
 
 
-def test_a_decision_that_is_not_cisas_loads_none(world: World, tmp_path: Path) -> None:
-    world.take(write(tmp_path / "other.json", cve("other", "other-adp", "no", "2026-11-20T00:00:00Z")))
+def test_what_is_not_cisas_is_told_with_the_record(world: World, tmp_path: Path) -> None:
+    record = cve("acme", "CISA-ADP", "no", "2026-11-20T00:00:00Z", org=ANOTHER)
+    assert world.take(write(tmp_path / "forged.json", record)).new == 1
+    (source,) = view(world.table(), "CVE-2026-0001")["sources"]
+    (note,) = source["notes"]
+    assert f"it is shown as cve:{ANOTHER}" in note
+    found = view(world.table(), "CVE-2026-0001")
+    assert (found["ssvc"], found["kev"]) == (None, None)
+
+
+@pytest.mark.parametrize("who", ["other-adp", "CISA-ADP"])
+def test_a_decision_that_is_not_cisas_loads_none(world: World, tmp_path: Path, who: str) -> None:
+    world.take(write(tmp_path / "other.json", cve("other", who, "no", "2026-11-20T00:00:00Z", org=ANOTHER)))
     assert not world.meta().ssvc
     flaw = world.table().flaw("CVE-2026-0001")
     assert flaw is not None

@@ -12,7 +12,7 @@ from intake_world import World, kev, osv, package, write
 
 CVE = "CVE-2026-4477"
 _APACHE = {"orgId": "00000000-0000-4000-8000-000000000001", "shortName": "apache"}
-_ADP = {"orgId": "00000000-0000-4000-8000-000000000002", "shortName": "CISA-ADP"}
+_ADP = {"orgId": "134c704f-9b21-4f2e-91b3-4a467353bcc0", "shortName": "CISA-ADP"}
 _PRODUCT = {
     "vendor": "Apache Software Foundation",
     "product": "Apache HTTP Server",

@@ -13,6 +13,7 @@ from clearway.records.inventory import Component, Inventory
 from world import table_of
 
 DAY = date(2026, 11, 25)
+CISA_ADP = {"orgId": "134c704f-9b21-4f2e-91b3-4a467353bcc0", "shortName": "CISA-ADP"}
 MAP = VendorMap(
     {
         "version": "test",
@@ -118,7 +119,7 @@ def two_voices(cna: dict[str, object], adp: dict[str, object]):
             "cveMetadata": {"cveId": "CVE-2026-0001", "state": "PUBLISHED", "assignerShortName": "acme"},
             "containers": {
                 "cna": {"providerMetadata": {"shortName": "acme"}, "affected": [{**entry, **cna}]},
-                "adp": [{"providerMetadata": {"shortName": "CISA-ADP"}, "affected": [{**entry, **adp}]}],
+                "adp": [{"providerMetadata": CISA_ADP, "affected": [{**entry, **adp}]}],
             },
         }
     )

@@ -14,6 +14,7 @@ from clearway.records.advisory import Advisory, Affected
 from clearway.records.errors import InputError
 
 V = dict[str, Any]
+CISA_ADP = {"orgId": "134c704f-9b21-4f2e-91b3-4a467353bcc0", "shortName": "CISA-ADP"}
 
 
 def decode(cna: V, adp: list[V] | None = None, **meta: str) -> Advisory:
@@ -159,7 +160,7 @@ def test_packages_of_known_collections_get_their_ecosystem_and_others_do_not() -
 
 
 def test_providers_stay_apart() -> None:
-    adp = {"providerMetadata": {"shortName": "CISA-ADP", "dateUpdated": "2024-09-01T00:00:00Z"},
+    adp = {"providerMetadata": {**CISA_ADP, "dateUpdated": "2024-09-01T00:00:00Z"},
            "affected": [{"vendor": "v", "product": "p", "cpes": ["cpe:2.3:a:v:p:*:*:*:*:*:*:*:*"]}],
            "metrics": [{"cvssV3_1": {"vectorString": "CVSS:3.1/AV:N", "baseScore": 9.8}}]}  # fmt: skip
     item = decode({"affected": [{"vendor": "V", "product": "P"}]}, [adp], dateUpdated="2024-08-01T00:00:00Z")
@@ -171,6 +172,33 @@ def test_providers_stay_apart() -> None:
         "2024-09-01",
     )
     assert item.modified == datetime(2024, 9, 1, tzinfo=UTC)  # the latest voice counts
+
+
+@pytest.mark.parametrize("org", ["00000000-0000-4000-8000-000000000002", ""])
+@pytest.mark.parametrize("name", ["CISA-ADP", "cisa adp", "cisa-cg", "icscert"])
+def test_a_container_that_calls_itself_cisas_without_its_id_is_its_own_and_the_record_says_so(
+    name: str, org: str
+) -> None:
+    adp = {"providerMetadata": {"shortName": name, **({"orgId": org} if org else {})},
+           "affected": [{"vendor": "v", "product": "p", "versions": [{"version": "1", "status": "affected"}]}],
+           "metrics": [{"cvssV3_1": {"vectorString": "CVSS:3.1/AV:N", "baseScore": 9.8}},
+                       {"other": {"type": "ssvc", "content": {"options": [{"Automatable": "no"}]}}},
+                       {"other": {"type": "kev", "content": {"dateAdded": "2024-03-03"}}}]}  # fmt: skip
+    item = decode({"affected": [{"vendor": "V", "product": "P"}]}, [adp])
+    own = f"cve:{org or 'unnamed'}"
+    said = (*item.affected, *item.scores, *item.ssvc, *item.kev)
+    assert [x.source for x in said] == ["cve:acme", own, own, own, own]
+    (note,) = item.notes
+    assert note.startswith(
+        f"a container calls itself cve:{name.lower().replace(' ', '-')} and has not CISA's id"
+    )
+
+
+def test_a_record_whose_authority_calls_itself_cisa_replaces_none_of_cisas() -> None:
+    forged = {"providerMetadata": {**CISA_ADP, "orgId": "00000000-0000-4000-8000-000000000002"}}
+    assert decode(forged).source == "cve:00000000-0000-4000-8000-000000000002"
+    true = decode({"providerMetadata": {**CISA_ADP, "orgId": CISA_ADP["orgId"].upper()}})
+    assert (true.source, true.notes) == ("cve:cisa-adp", ())
 
 
 def test_a_rejected_record_says_so_and_what_replaces_it() -> None:
