@@ -187,6 +187,8 @@ def _say_view(view: Any) -> None:
 
     say(f"{view.directive} {view.version} as of {view.as_of}: {view.addressed} addressed, "
         f"{view.acknowledged} acknowledged, {view.late} late, {view.not_shared} not shared")  # fmt: skip
+    if view.begins is not None:
+        say(f"version {view.comes} is in effect from {view.begins} on")
     for line in view.organisations:
         noted = f"acknowledged {line.acknowledged}" if line.acknowledged else "not acknowledged"
         sums = total(line.counts)

@@ -66,7 +66,8 @@ class OrganisationLine(Struct, frozen=True, kw_only=True):
 class Compliance(Struct, frozen=True, kw_only=True):
     """The view of one directive version on one day. `counts` sums the organisations' figures by tier and state.
 
-    `revoked`: the version no longer stood on that day, and from which day on nothing more falls due.
+    `revoked`: the version no longer stood on that day, and from which day on nothing more falls due. `comes` is the
+    version that is issued by then and takes over next, from its own day `begins` on; "" and None where none does.
     """
 
     schema: Literal["urn:clearway:schema:directive-compliance:1"] = SCHEMA
@@ -74,6 +75,8 @@ class Compliance(Struct, frozen=True, kw_only=True):
     directive: str
     version: str
     revoked: date | None = None
+    comes: str = ""
+    begins: date | None = None
     as_of: date
     addressed: int
     acknowledged: int

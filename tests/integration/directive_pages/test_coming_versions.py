@@ -67,6 +67,7 @@ def test_the_cockpit_looks_at_the_version_that_compliance_looks_at(tied: Cockpit
     revoke(tied, "1.1", 16)
     revoke(tied, "1.0", 0)
     view = asked(tied, "/compliance/nca-1?organisation=authority", "official@authority")
+    assert (view["comes"], view["begins"]) == ("1.1", str(day(14)))
     said = asked(tied, "/cockpit/nca-1", "operator@water")
     assert (view["version"], view["revoked"]) == (said["version"], said["revoked"]) == ("1.0", str(TODAY))
     assert said["tiers"] == []

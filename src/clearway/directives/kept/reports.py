@@ -32,7 +32,7 @@ from ..reports.period import Kind, period_of
 from ..reports.remediation import Options, RemediationReport, as_json, remediation_report
 from .addresses import acknowledgements, addressed
 from .governing import bearing, table_of
-from .issues import last_version
+from .issues import coming, last_version
 from .who import Org, acting_in, authority_of, between, now, organisation, tell
 
 if TYPE_CHECKING:
@@ -383,7 +383,8 @@ def seen_by_authority(
         by_aud.setdefault(row[7], []).append(f"report/{row[6]}")
     for aud, subjects in sorted(by_aud.items()):
         ledger.append_read(db, subjects, aud)
-    return compliance(
+    next_one = coming(db, directive, org.slug, as_of)
+    view = compliance(
         directive,
         issued.version,
         asked,
@@ -393,6 +394,9 @@ def seen_by_authority(
         as_of=as_of,
         revoked=issued.revoked,
     )
+    if next_one is None:
+        return view
+    return msgspec.structs.replace(view, comes=next_one.version, begins=next_one.begins)
 
 
 def _under(db: psycopg.Connection[Any], org: Org, report: Report) -> tuple[str, str]:
