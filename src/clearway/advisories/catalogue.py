@@ -3,7 +3,8 @@
 A file that was cut short, is of another origin or was made up says the same of everything that it lacks. So a
 publisher is taken at its word where it takes back or dates anew little; more is asked about first, whoever brings the
 file: `clearway ingest` and a feed's pull alike. A date that moves earlier counts as one that moves later does: what
-was dated too early would keep each true catalogue out, as one that postpones. Pure.
+was dated too early would keep each true catalogue out, as one that postpones. What is lost little by little counts
+together: a year's loss is held to the same share as one day's. Pure.
 """
 
 from __future__ import annotations
@@ -76,10 +77,10 @@ def refusal(lost: Loss, listed: int, before: int, stand: str = "stand") -> str:
     return f"lists {entries(listed)} where {before:,} {stand}, and {' and '.join(parts)}"
 
 
-def fewer(kind: str, listed: int, before: int) -> str:
+def fewer(kind: str, listed: int, before: int, when: str = "before") -> str:
     """The same of a catalogue whose entries are known by their number alone."""
     return (
-        f"lists {entries(listed)}, and listed {before:,} before"
+        f"lists {entries(listed)}, and listed {before:,} {when}"
         if is_much(kind, before - listed, before)
         else ""
     )

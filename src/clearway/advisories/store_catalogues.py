@@ -18,6 +18,20 @@ if TYPE_CHECKING:
     from clearway.records.advisory import Kev
 
 
+_YEAR = "within the last year"
+# What was in force (`snapshot`) within a year and since somebody last took a smaller one: which lists most, and which
+# is the oldest, whose entries and dates should all be left. Where many lose a little each, one of these shows it.
+_YEARS = """with known as (
+    select sha256, version, received, entries, smaller, max(version) over (
+        order by received, version rows between unbounded preceding and 1 preceding) as before
+    from clearway.catalogue where kind = %(kind)s),
+stood as (
+    select * from known where (before is null or version > before) and received > %(now)s - interval '1 year'
+        and version >= coalesce((select max(version) from known where smaller), '') and version < %(version)s)
+select sha256, entries from (select * from stood order by entries desc, version limit 1) most
+union select sha256, entries from (select * from stood order by received, version limit 1) oldest order by 2 desc, 1"""
+
+
 def _offered(catalogue: CatalogueRow) -> dict[str, Kev]:
     return {entry.cve: entry for row in catalogue.rows for entry in FACTS.decode(row.facts).kev}
 
@@ -28,11 +42,12 @@ class _Stood(Struct, frozen=True):
     entries: int
     listed: dict[str, Kev]
     when: str = "stand"
+    before: str = "before"
 
 
 def _loosened(catalogue: CatalogueRow, stood: _Stood) -> str:
     if catalogue.kind == "epss":
-        return fewer("epss", len(catalogue.scores), stood.entries)
+        return fewer("epss", len(catalogue.scores), stood.entries, stood.before)
     lost = loss(stood.listed, _offered(catalogue))
     return refusal(lost, len(catalogue.rows), len(stood.listed), stood.when)
 
@@ -69,7 +84,31 @@ class Catalogues:
         start = self._start.setdefault(
             catalogue.kind, structs.replace(standing, when="stood when this intake began")
         )
-        return _loosened(catalogue, standing) or _loosened(catalogue, start)
+        return (
+            _loosened(catalogue, standing) or _loosened(catalogue, start) or self._loosens_slowly(catalogue)
+        )
+
+    def _loosens_slowly(self, catalogue: CatalogueRow) -> str:
+        """The same of what stood within a year: many that take back a little each take no more than one may."""
+        rows = self._db.execute(
+            _YEARS, {"kind": catalogue.kind, "version": catalogue.version, "now": self._store.received}
+        ).fetchall()
+        for sha256, entries in rows:
+            listed = {} if catalogue.kind == "epss" else self._kept(sha256, catalogue.kind)
+            stood = _Stood(entries, listed, f"stood {_YEAR}", _YEAR)
+            if wrong := _loosened(catalogue, stood):
+                return wrong
+        return ""
+
+    def _kept(self, sha256: bytes, kind: str) -> dict[str, Kev]:
+        """What a catalogue that was taken in lists, by CVE."""
+        for origin, raw in self._db.execute(
+            "select origin, raw from clearway.catalogue where sha256 = %s", (sha256,)
+        ).fetchall():
+            for one in prepare([(origin, bytes(raw))], kind):
+                if isinstance(one, CatalogueRow):
+                    return _offered(one)
+        return {}
 
     def _loosens_past(self, catalogue: CatalogueRow, before: str) -> str:
         """The same of one that is accepted though it is older, the cure for a wrong file.
@@ -139,10 +178,12 @@ class Catalogues:
                     self._start.pop(catalogue.kind, None)  # what was wrong is no measure of what comes next
             self._db.execute(
                 """insert into clearway.catalogue
-                (sha256, source, kind, version, entries, raw, received, origin)
-                values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict (sha256) do update set kind = excluded.kind""",
+                (sha256, source, kind, version, entries, raw, received, origin, smaller)
+                values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+                on conflict (sha256) do update set kind = excluded.kind, smaller = excluded.smaller""",
                 (catalogue.sha256, catalogue.source, catalogue.kind, catalogue.version,
-                 len(catalogue.rows) + len(catalogue.scores), raw, self._store.received, catalogue.place),
+                 len(catalogue.rows) + len(catalogue.scores), raw, self._store.received, catalogue.place,
+                 self._store.accept_smaller and newer),
             )  # fmt: skip
             if catalogue.kind == "epss":
                 outcome = self._scores(catalogue)

@@ -123,6 +123,65 @@ def test_many_tables_of_scores_lose_no_more_together_than_one_may(world: World, 
     assert world.meta().epss == "2026-11-22"
 
 
+def test_catalogues_that_take_off_a_little_each_day_take_no_more_in_a_year_than_one_may(
+    world: World, tmp_path: Path
+) -> None:
+    full(world, tmp_path)
+
+    def without(first: int) -> tuple[dict[str, list[str]], str]:
+        """What a catalogue without the first ones took off, in an intake of its own; or why it was not taken."""
+        path = write(tmp_path / f"{first}.json", kev(f"2026.11.{20 + first}", *CVES[first:]))
+        counts = world.take(path, at=NOW + timedelta(days=first))
+        return counts.left, counts.rejects[0][1] if counts.rejects else ""
+
+    for number in (1, 2):  # each takes one off, which it may
+        assert without(number) == ({"cisa-kev": [CVES[number - 1]]}, "")
+    for number in (3, 4):
+        left, reason = without(number)
+        off = f"lists {100 - number} entries where 100 stood within the last year, and would take {number} off ("
+        assert (left, reason.startswith(off)) == ({}, True), reason
+    assert listed(world) == set(CVES[2:])
+    # Taken all the same, it is what the next are held to.
+    counts = world.take(tmp_path / "4.json", at=NOW + timedelta(days=4), accept_smaller=True)
+    assert counts.left == {"cisa-kev": CVES[2:4]}
+    for number in (5, 6):
+        assert without(number) == ({"cisa-kev": [CVES[number - 1]]}, "")
+    assert "where 96 stood within the last year, and would take 3 off" in without(7)[1]
+
+
+def test_entries_that_make_up_for_those_taken_off_do_not_hide_them(world: World, tmp_path: Path) -> None:
+    full(world, tmp_path)
+    for day in range(1, 4):
+        more = [f"CVE-2019-{n}" for n in range(1000, 1000 + 2 * day)]
+        path = write(tmp_path / f"{day}.json", kev(f"2026.11.{20 + day}", *CVES[day:], *more))
+        counts = world.take(path, at=NOW + timedelta(days=day))
+    assert "would take 3 off" in counts.rejects[0][1]
+    late = write(
+        tmp_path / "late.json", kev("2027.11.30", *CVES[3:], *more)
+    )  # and after a year nobody knows better
+    assert world.take(late, at=NOW + timedelta(days=370)).set_aside == 0
+
+
+def test_dates_that_move_for_a_few_each_day_move_for_no_more_in_a_year(world: World, tmp_path: Path) -> None:
+    full(world, tmp_path)
+    for day in range(1, 4):
+        moved = kev(f"2026.11.{20 + day}", *CVES)
+        for entry in moved["vulnerabilities"][:day]:
+            entry["dueDate"] = "2030-01-01"
+        counts = world.take(write(tmp_path / f"{day}.json", moved), at=NOW + timedelta(days=day))
+    assert "dates 3 later than before" in counts.rejects[0][1]
+
+
+def test_tables_that_lose_a_few_scores_each_day_lose_no_more_in_a_year(world: World, tmp_path: Path) -> None:
+    world.take(scores(tmp_path / "full.csv", "2026-11-20", *CVES))
+    for day, number in ((21, 95), (22, 91), (23, 87)):
+        table = scores(tmp_path / f"{day}.csv", f"2026-11-{day}", *CVES[:number])
+        counts = world.take(table, at=NOW + timedelta(days=day))
+    assert counts.rejects[0][1].startswith("lists 87 entries, and listed 100 within the last year")
+    assert world.meta().epss == "2026-11-22"
+    assert world.take(table, at=NOW + timedelta(days=24), accept_smaller=True).changed == 87
+
+
 def test_an_entry_that_was_added_before_the_catalogue_began_is_set_aside_alone(
     world: World, tmp_path: Path
 ) -> None:
@@ -303,6 +362,21 @@ def test_the_command_says_what_left_and_what_was_older(home: Path, tmp_path: Pat
 
 
 # By a feed
+
+
+def test_a_feed_that_shrinks_slowly_is_asked_about_and_then_followed(feeds: Feeds, tmp_path: Path) -> None:
+    path = tmp_path / "kev.json"
+    write(path, kev("2026.11.20", *CVES))
+    feeds.add("kev", "kev", str(path))
+    feeds.good("kev")
+    for day in range(1, 4):
+        write(path, kev(f"2026.11.{20 + day}", *CVES[day:]))
+        pulled = feeds.pull("kev", NOW + timedelta(days=day))
+    assert "stood within the last year" in refused(pulled).error
+    assert "clearway feeds pull NAME --accept-smaller" in pulled.error
+    feeds.good("kev", NOW + timedelta(days=4), accept_smaller=True)
+    write(path, kev("2026.11.24", *CVES[4:]))
+    assert feeds.pull("kev", NOW + timedelta(days=5)).result == "taken"
 
 
 @pytest.mark.parametrize("layout", ["kev", "file"])
