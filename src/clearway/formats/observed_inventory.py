@@ -5,6 +5,8 @@ A product list with a column of hosts is as many assets as it names.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clearway.records.errors import InputError
@@ -19,6 +21,8 @@ from .inventory import read_inventory
 from .json_parts import top_level
 from .product_list import PASSED_OVER
 
+_LINE = re.compile(r"line ([0-9]+)\b")
+_LINES = 20  # that are named one by one
 _SUBJECT_BYTES = 256 << 10  # a larger description of a subject or of its tools is passed over
 # How readers end what they say of an entry that they can't take for a component.
 _LOST = (
@@ -50,14 +54,51 @@ def read(data: bytes, name: str, distro: str = "") -> FleetInput:
         host = name_of.casefold()
         by_host.setdefault(host, []).append(component)
         spelled[host] = min(spelled.get(host, name_of), name_of)
+    problems = _problems(inventory, by_host)
     observed = [
-        _one(inventory, subject, digests, witness, spelled.get(host, ""), tuple(by_host.get(host, ())))
+        _one(
+            inventory,
+            subject,
+            digests,
+            witness,
+            spelled.get(host, ""),
+            tuple(by_host.get(host, ())),
+            problems[host],
+        )
         for host in sorted(by_host) or [""]
     ]
     # What has no shape of a component could be any of them.
     lost = [p for p in inventory.problems if p.endswith(_LOST)]
     aside = tuple(SetAside(one_line(p, 400), "is passed over (export the inventory again)") for p in lost)
     return FleetInput(format=inventory.format, observed=tuple(observed), set_aside=aside)
+
+
+def _problems(inventory: Inventory, by_host: Mapping[str, Sequence[Component]]) -> dict[str, list[str]]:
+    """What is said of each asset: of its own rows. Who sees one asset may not see the others of its document.
+
+    Of rows that belong to none it is how many they are and where, and nothing that stands in them.
+    """
+    if len(by_host) < 2:
+        return {host: [*inventory.problems] for host in by_host or ("",)}
+    found: dict[str, list[str]] = {host: [] for host in by_host}
+    if not inventory.problems:
+        return found
+    host_at = {c.place: host for host, components in by_host.items() for c in components}
+    rest = []
+    for problem in inventory.problems:
+        host = host_at.get(problem.partition(": ")[0])
+        if host is None:
+            rest.append(problem)
+        else:
+            found[host].append(problem)
+    if rest:
+        lines = [m[1] for m in map(_LINE.match, rest) if m]
+        more = f", and {len(lines) - _LINES:,} more" if len(lines) > _LINES else ""
+        named = f": line{'s' if len(lines) > 1 else ''} {', '.join(lines[:_LINES])}{more}" if lines else ""
+        rows = "1 row belongs" if len(rest) == 1 else f"{len(rest):,} rows belong"
+        for own in found.values():
+            own.append(f"{rows} to no asset{named}")
+    return found
 
 
 def _one(
@@ -67,11 +108,12 @@ def _one(
     witness: Witness,
     host: str,
     components: tuple[Component, ...],
+    own: Sequence[str],
 ) -> Observed:
     hostname, fqdn = names.host(host)
     ip = names.address(host)
     exposure, by = _exposure(inventory, components)
-    problems = list(inventory.problems)
+    problems = [*own]
     created = None
     try:
         created = _when.moment(inventory.created, "created")

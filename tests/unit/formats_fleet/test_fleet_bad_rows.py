@@ -73,3 +73,21 @@ def test_a_bad_row_is_set_aside_with_its_place_and_the_rest_lands(
 def test_a_clock_that_was_not_set_when_it_looked_last_costs_no_row() -> None:
     found = read_fleet(b"asset,cve,last_seen\ngood,CVE-2026-0001,1995-01-01\n", "s.csv")
     assert (len(found.observed[0].detections), found.set_aside) == (1, ())
+
+
+def test_of_rows_that_belong_to_no_asset_each_asset_of_the_list_has_their_lines_and_no_word() -> None:
+    head = b"product,version,host,exposure\n"
+    read = read_fleet(
+        head + b"A,1,one,weird\nhidden \xff,2,two,public\nB,1,two,public\nhidden \xff,2,one,public\n", "l.csv"
+    )
+    assert {o.name: o.problems for o in read.observed} == {
+        "one": (
+            "line 2: exposure 'weird' is neither public nor internal",
+            "2 rows belong to no asset: lines 3, 5",
+        ),
+        "two": ("2 rows belong to no asset: lines 3, 5",),
+    }
+    alone = read_fleet(head + b"A,1,one,public\nhidden \xff,2,two,public\n", "l.csv")
+    assert [o.problems for o in alone.observed] == [
+        ('line 3 is not UTF-8 (save it as "CSV UTF-8") (set aside)',)
+    ]

@@ -76,11 +76,16 @@ class Mention(Struct, frozen=True):
 
 
 class Group(Struct, frozen=True):
-    """All mentions of one asset by one witness. `items` are their places among those that were grouped."""
+    """All mentions of one asset by one witness. `items` are their places among those that were grouped.
+
+    `raw` is what is kept, and `digests` are the SHA-256 by which it is the same again: its own, and of a part also that
+    of the part with the document's plain hash, as parts were kept before.
+    """
 
     asset: int
     items: tuple[int, ...]
     raw: bytes
+    digests: tuple[bytes, ...]
 
 
 class Identities:
@@ -91,14 +96,16 @@ class Identities:
         self._public: set[int] = set()  # assets that this call has said to be public
 
     def resolved(
-        self, db: psycopg.Connection[Any], items: Sequence[Mention]
+        self, db: psycopg.Connection[Any], items: Sequence[Mention], key: bytes
     ) -> tuple[list[assets.Asset], set[int]]:
         """The asset that each mention is of, with what it says of it learned; and which of them are new.
+
+        `key` is as in `grouped`.
 
         Raises: as `asset.add`, `asset.learn` and `asset.say_exposure`.
         """
         first = [self._known(db, item) for item in items]
-        groups = grouped(items, [None if one is None else one.asset for one in first])
+        groups = grouped(items, [None if one is None else one.asset for one in first], key)
         # The same bytes change nothing, whatever was said since.
         again = {n for g in groups if _again(db, g, items[g.items[0]].witness) for n in g.items}
         made: set[int] = set()
@@ -175,23 +182,46 @@ def _by_tool(db: psycopg.Connection[Any], kept: assets.Asset) -> bool:
     return bool(row and row[0])
 
 
-def grouped(items: Sequence[Mention], found: Sequence[int | None]) -> list[Group]:
-    """The mentions by asset and witness, by the number of the asset: all who take several lock them in that order."""
+def grouped(items: Sequence[Mention], found: Sequence[int | None], key: bytes) -> list[Group]:
+    """The mentions by asset and witness, by the number of the asset: all who take several lock them in that order.
+
+    `key` is what documents of several assets are marked with in each one's part (`key_of`).
+    """
     by: dict[tuple[int, str], list[int]] = {}
     for n, (item, asset) in enumerate(zip(items, found, strict=True)):
         if asset is not None:
             by.setdefault((asset, item.witness), []).append(n)
+    hashes: dict[int, bytes] = {}  # by the document's place in memory: many mentions are of one
     return [
-        Group(asset, tuple(several), _raw([items[n] for n in several]))
+        _group(asset, tuple(several), [items[n] for n in several], hashes, key)
         for (asset, _), several in sorted(by.items())
     ]
 
 
-def _raw(items: Sequence[Mention]) -> bytes:
+def _group(
+    asset: int, places: tuple[int, ...], items: Sequence[Mention], hashes: dict[int, bytes], key: bytes
+) -> Group:
     if len(items) == 1 and items[0].alone:
-        return items[0].document.raw
-    parts = [united.part_of(item.seen, item.document.raw) for item in items]
-    return parts[0] if len(parts) == 1 else united.parts_of(parts)
+        raw = items[0].document.raw
+        return Group(asset, places, raw, (sha256(raw).digest(),))
+    parts = []
+    for item in items:
+        at = id(item.document)
+        if at not in hashes:
+            hashes[at] = sha256(item.document.raw).digest()
+        mark = united.Whole(sha256=hashes[at], key=key).mark(asset)
+        parts.append(united.part_of(item.seen, mark, hashes[at].hex()))
+    raw, formerly = (one[0] if len(one) == 1 else united.parts_of(one) for one in zip(*parts, strict=True))
+    return Group(asset, places, raw, (sha256(raw).digest(), sha256(formerly).digest()))
+
+
+def key_of(owner: psycopg.Connection[Any], org: int) -> bytes:
+    """The key of an organisation's marks: secret, and the same for as long as the database is kept."""
+    row = owner.execute(
+        "select clearway.question_of(0, %s)", (f"documents of several assets of org/{org}",)
+    ).fetchone()
+    assert row is not None
+    return str(row[0]).encode()
 
 
 def _by(seen: Observed) -> str:
@@ -214,7 +244,7 @@ def _describes(seen: Observed) -> bool:
 def _again(db: psycopg.Connection[Any], group: Group, witness: str) -> bool:
     row = db.execute(
         """select exists (select from clearway.inventory
-            where asset = %s and witness = %s and current and sha256 = %s)""",
-        (group.asset, witness, sha256(group.raw).digest()),
+            where asset = %s and witness = %s and current and sha256 = any(%s))""",
+        (group.asset, witness, [*group.digests]),
     ).fetchone()
     return bool(row and row[0])

@@ -20,7 +20,7 @@ from clearway.store.connect import translated
 
 from . import asset as assets
 from . import follow, stated, take, united
-from .mention import Document, Identities, Mention, grouped
+from .mention import Document, Identities, Mention, grouped, key_of
 from .shown import inventory_of
 from .version import storable
 
@@ -107,6 +107,7 @@ class Taking:
         self._waiting: list[Mention] = []
         self._mentions = 0  # so far, in all documents
         self._identities = Identities(org, day)
+        self._key = b""  # of the marks of documents of several assets
         self._taken: set[tuple[int, str]] = set()  # (asset, witness) of what this call has taken already
 
     def add(self, document: Document) -> list[Seen]:
@@ -184,14 +185,15 @@ class Taking:
         made_of = [self._inventory(item.seen) for item in items]
         with self.pool.owner() as owner:
             prepared = take.prepare_all(owner, self.table, [plain for plain, _ in made_of], self.day)
+            self._key = self._key or key_of(owner, self.org)
         found: list[Seen] = []
         told: set[tuple[int, str]] = set()
         with self.pool.acting(self.key) as db:
             _turn(db, self.org, len(items) > 1)
-            assets_of, made = self._identities.resolved(db, items)
+            assets_of, made = self._identities.resolved(db, items, self._key)
             asked = take.Known(db, self.day)
             touched: set[int] = set()
-            for group in grouped(items, [one.asset for one in assets_of]):
+            for group in grouped(items, [one.asset for one in assets_of], self._key):
                 first = items[group.items[0]]
                 dates: dict[take.Detected, date] = {}
                 for n in group.items:
@@ -209,7 +211,7 @@ class Taking:
                             witness=first.seen.witness.tool, file=first.document.file, detected=self.detected,
                             whole=all(items[n].whole for n in group.items) and known not in self._taken,
                             known=asked, fresh=group.asset in made and group.asset not in touched,
-                            first_detected=dates,
+                            first_detected=dates, digests=group.digests,
                         )  # fmt: skip
                 except (ConflictError, InputError) as error:
                     if self.passed_over is None or self._mentions == 1 or not _of_asset(error):

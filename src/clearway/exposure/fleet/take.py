@@ -246,6 +246,7 @@ def take(
     detected: date | None = None,
     first_detected: Mapping[Detected, date] | None = None,
     whole: bool = True,
+    digests: Sequence[bytes] = (),
     known: Known | None = None,
     fresh: bool = False,
 ) -> Taken:
@@ -256,8 +257,9 @@ def take(
     and `first_detected` the same by flaw and package ("" for any); today where neither says, and no flaw before its
     id's year (`begins`). An earlier day than the
     one that is kept counts for what stands already, too. Not `whole`: what the document does not show may be what was
-    set aside, and is not taken to be gone. `known` is what this transaction has asked already; `fresh` an asset that it
-    has made, on which nothing stands.
+    set aside, and is not taken to be gone. `digests` are those by which `raw` is the same again, its own where none is
+    given. `known` is what this transaction has asked already; `fresh` an asset that it has made, on which nothing
+    stands.
 
     Raises:
         NotFoundError: no such asset, or it may not be seen.
@@ -277,10 +279,10 @@ def take(
     digest = sha256(raw).digest()
     same, stood, others = db.execute(
         """select (select inventory from clearway.inventory
-                where asset = %(asset)s and witness = %(told)s and current and sha256 = %(digest)s),
+                where asset = %(asset)s and witness = %(told)s and current and sha256 = any(%(digests)s)),
             exists (select from clearway.inventory where asset = %(asset)s and current),
             exists (select from clearway.inventory where asset = %(asset)s and witness <> %(told)s and current)""",
-        {"asset": asset, "told": told, "digest": digest},
+        {"asset": asset, "told": told, "digests": [*digests] or [digest]},
     ).fetchone() or (None, False, False)
     if same is not None:
         dated = _detected(db, asset, day, prepared.digests, detected, given)

@@ -7,9 +7,11 @@ the second would end what the first shows.
 from __future__ import annotations
 
 from hashlib import sha256
+from hmac import digest as hmac
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 if TYPE_CHECKING:
@@ -54,10 +56,28 @@ def exposure(several: Sequence[Observed]) -> Exposure:
     return "public" if "public" in said else "internal" if "internal" in said else ""
 
 
-def part_of(observed: Observed, raw: bytes) -> bytes:
-    """What is kept of a document for one of the assets that it speaks of: its part, with the document's hash."""
-    part = {"document": sha256(raw).hexdigest(), "observed": msgspec.to_builtins(observed)}
-    return msgspec.json.encode(part)
+_MARK = 32  # hexadecimal digits: HMAC-SHA-256 (RFC 2104 §5), cut
+
+
+class Whole(Struct, frozen=True, kw_only=True):
+    """A document of which a part is kept: its SHA-256, and the key of its organisation's marks."""
+
+    sha256: bytes
+    key: bytes
+
+    def mark(self, asset: int) -> str:
+        """What tells for one asset, and for nobody without the key, that it is this document again.
+
+        A plain hash would let who sees one asset try out what the document says of others, and its mark elsewhere would
+        tell which assets stand in it.
+        """
+        return hmac(self.key, b"%d %b" % (asset, self.sha256), sha256).hex()[:_MARK]
+
+
+def part_of(observed: Observed, *marks: str) -> tuple[bytes, ...]:
+    """What is kept of a document for one of the assets that it speaks of: its part, with each of these marks of it."""
+    own = msgspec.Raw(msgspec.json.encode(observed))
+    return tuple(msgspec.json.encode({"document": mark, "observed": own}) for mark in marks)
 
 
 def parts_of(parts: Sequence[bytes]) -> bytes:
