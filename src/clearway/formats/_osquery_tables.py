@@ -12,6 +12,7 @@ from . import _asset_names as names
 from ._assets import Asset, distro_of
 from ._scan_json import line
 from .component import Gathering, Hints
+from .one_version import why_not
 from .packages import purl_of
 
 Rows = list[tuple[str, dict[str, Any]]]
@@ -182,7 +183,14 @@ def _app(row: dict[str, Any], namespace: str, place: str, found: Gathering) -> N
     name = line(row.get("bundle_name")) or line(row.get("name")).removesuffix(".app")
     version = line(row.get("bundle_short_version")) or line(row.get("bundle_version"))
     found.components.append(
-        Component(ecosystem="vendor", vendor=vendor, name=name, version=version, place=place)
+        Component(
+            ecosystem="vendor",
+            vendor=vendor,
+            name=name,
+            version=version,
+            place=place,
+            problem=why_not(version),
+        )
     )
 
 

@@ -20,6 +20,7 @@ from . import _when
 from ._assets import Asset, Assets
 from ._fields import one_line
 from ._xml import children, elements
+from .one_version import why_not
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -134,6 +135,7 @@ def _port(element: Element, asset: Asset) -> None:
                 version=version,
                 cpes=programs,
                 place=f"port {number}/{protocol}",
+                problem=why_not(version),  # of some it knows "3.X - 4.X"
             )
         )
 

@@ -11,6 +11,7 @@ from clearway.records.errors import InputError
 from clearway.records.inventory import Component, Inventory
 
 from .component import Gathering
+from .one_version import why_not
 
 MAX_FIELD_CHARS = 100_000
 PASSED_OVER = " (set aside)"  # what a problem ends with that lost a row
@@ -76,8 +77,6 @@ EXPOSURES = {
     "": "",
 }
 
-_ANY = frozenset(("all", "any", "all versions", "any version"))
-
 
 def is_product_list(head: bytes) -> bool:
     """Whether the first line of `head` is a header that names a product, and a vendor or a version."""
@@ -95,9 +94,10 @@ def read(data: bytes, name: str) -> Inventory:
 
     The delimiter is the one of `,`, `;` and tab that the header has most of. Header names are known
     in any case and by common synonyms; other columns are ignored. A row with a purl is that package.
-    A cell that looks like a spreadsheet formula is text. A row without product, or with a wildcard where its
-    version should stand, is a component with a problem. One that is no UTF-8, no CSV, or has a cell of over
-    `MAX_FIELD_CHARS` characters is passed over, with a problem of the document that ends with `PASSED_OVER`.
+    A cell that looks like a spreadsheet formula is text. A row without product, or with a wildcard, a bound, a range or
+    a list where its version should stand (`one_version`), is a component with a problem. One that is no UTF-8, no CSV,
+    or has a cell of over `MAX_FIELD_CHARS` characters is passed over, with a problem of the document that ends with
+    `PASSED_OVER`.
 
     Raises:
         InputError: no header, one column twice, or UTF-16 that is none.
@@ -151,12 +151,11 @@ def _add(cells: dict[str, str], place: str, found: Gathering) -> None:
     if get("purl"):
         found.add(get("purl", ""), product, version, place, cpes)
         found.locate(host, exposure)
-        if _is_wildcard(version) and found.components[-1].version == version:
-            found.blame(_not_a_version(version))
+        wrong = why_not(version, packaged=True)
+        if wrong and found.components[-1].version == version:
+            found.blame(wrong)
         return
-    problem = "" if product else "row has no product"
-    if not problem and _is_wildcard(version):
-        problem = _not_a_version(version)
+    problem = why_not(version) if product else "row has no product"
     found.components.append(
         Component(
             ecosystem="vendor",
@@ -170,16 +169,6 @@ def _add(cells: dict[str, str], place: str, found: Gathering) -> None:
             problem=problem,
         )
     )
-
-
-def _is_wildcard(version: str) -> bool:
-    """Whether `version` stands for many: "7.2.x", "7.*", "*", "all"."""
-    lowered = version.lower()
-    return lowered in _ANY or "*" in lowered or "x" in lowered.split(".")
-
-
-def _not_a_version(version: str) -> str:
-    return f"{version[:40]!r} is a wildcard, not a version"
 
 
 def _decode(data: bytes) -> str:

@@ -18,6 +18,7 @@ from ._assets import Assets
 from ._fields import one_line
 from ._scan_json import is_lines, items, line, load, obj, read_lines, row_problem
 from ._tables import decoded, find_header, head_of, heading, read_table
+from .one_version import why_not
 
 # column -> headings, as `heading` spells them.
 HEADINGS: dict[str, tuple[str, ...]] = {
@@ -60,10 +61,8 @@ MAX_LISTED = 1_000_000
 
 def program(name: str, version: str, publisher: str, place: str) -> Component:
     """The component that an entry of the registry or of a package manager means."""
-    problem = ""
-    if version.startswith(("<", ">")):  # winget knows a bound alone
-        problem, version = f"{version[:40]!r} is a bound, not a version", ""
-    elif version.lower() == "unknown":
+    problem = why_not(version)  # of some, winget knows a bound alone
+    if problem or version.lower() == "unknown":
         version = ""
     return Component(
         ecosystem="vendor",

@@ -122,6 +122,16 @@ def test_what_no_source_speaks_of_is_said_when_it_is_added_and_shown(home: Path,
         done = run("--home", home, *words)
         assert done.returncode == 0, done.stderr.decode()
         assert said in done.stdout.decode()
+    bounds = tmp_path / "bounds.csv"
+    bounds.write_text(
+        "vendor,product,version,host\nFortinet,FortiOS,<7.2.8,fw-2\nFortinet,FortiOS,7.2.7 or earlier,fw-2\n"
+    )
+    (added,) = _json(home, "inventory", "add", str(bounds))
+    assert added["unjudged"].startswith(
+        "2 components could not be judged: FortiOS <7.2.8 ('<7.2.8' is a bound, "
+    )
+    matched = run("--home", home, "match", str(bounds))
+    assert b"is a bound, not a version" in matched.stdout
     sbom = tmp_path / "web.cdx.json"
     sbom.write_bytes(document("pkg:pypi/django@4.1"))
     (added,) = _json(home, "inventory", "add", str(sbom), "--asset", "web")

@@ -1,0 +1,78 @@
+"""Whether a text that somebody typed as the version of a thing is one: lists and banners hold bounds and ranges, too.
+
+Most of these would be read as a version by the order that takes any text with a number in it, and a product would be
+safe by a comparison that nobody meant. What is doubtful is none; what vendors write beside a version stays one:
+"12.1(3)S", "8.0 Update 2", "15.0, build 5", "13.1-49.15".
+"""
+
+from __future__ import annotations
+
+import re
+from unicodedata import normalize
+
+_SHOWN = 40
+_MOST = 1024  # characters of a version
+_ANY = frozenset(("all", "any", "all versions", "any version"))
+# Drupal's "8.x-1.2" is a version.
+_WILDCARD = re.compile(r"[*?]|(?:^|\.)x+(?=[. ,;/)]|$)")
+# An operator, or what says the same after a number: "7.0+".
+_BOUND = re.compile(r"[<>≤≥≦≧]|^[=!~^]|&[lg]t;|\d ?\+(?=[ ,;)]|$)|^pre[ -]?\d")
+_BOUND_WORDS = re.compile(
+    r"\b(?:earlier|prior|previous(?:ly)?|before|below|under|older|lower|less|later|after|newer|above|over|higher|greater"
+    r"|onwards?|upwards?|at least|at most|min(?:imum)?|max(?:imum)?|since|from|until|till|through|thru|between|up ?to"
+    r"|and up|except|excluding|including|inclusive|all|any"
+    r"|oder|bis|vor|ab|älter|aelter|neuer|früher|frueher|höher|hoeher)\b"
+)
+_RANGE = re.compile(r"\S(?: [-~] ?|[-~] | ?(?:[–—…]|\.\.+|\bto\b) ?)v?\d|\d : v?\d")
+# "7.2.1-7.2.9" has two of one length and one beginning. "13.1-49.15" is a build, "5.10.0-8" a revision.
+_UNSPACED = re.compile(r"v?(\d+)((?:\.\d+)+)-v?(\d+)((?:\.\d+)+)")
+_SEPARATORS = re.compile(r"[,;|]| (?:and|or|und|&|/|\+) ")
+_SLASHED = re.compile(r"v?\d+(?:\.\d+)*(?:/v?\d+(?:\.\d+)*)+")
+_BESIDE = re.compile(r"(?<![\w.])v?\d+(?:\.\d+)+ v?\d+\.\d")
+_DOTTED = re.compile(r"v?\d+\.\d")
+_NUMBERED = re.compile(r"v?\d")
+_RESOURCE = re.compile(r"\d+(?: ?, ?\d+){3}")  # as Windows writes a file's version: "1, 0, 0, 1"
+
+
+def why_not(text: str, *, packaged: bool = False) -> str:
+    """Why `text` is not the version of one thing; "" where it may be one (or says nothing).
+
+    `packaged`: of a package whose ecosystem has an order of its own, in which "1.0-1.1" is a version.
+    """
+    if len(text) > _MOST:
+        return _say(text, "too long for a version", "")
+    low = " ".join(normalize("NFKC", text).replace("\n", ";").lower().split())
+    if low in _ANY or _WILDCARD.search(low):
+        return _say(text, "a wildcard")
+    if _BOUND.search(low):
+        return _say(text, "a bound")
+    if not any(c.isdigit() for c in low):
+        return ""  # words that no order reads
+    if _BOUND_WORDS.search(low):
+        return _say(text, "a bound")
+    interval = low[0] in "[(" and low[-1] in ")]" and "," in low
+    if interval or _RANGE.search(low) or (not packaged and _is_range(low)):
+        return _say(text, "a range")
+    return _say(text, "several versions", ", not one") if _is_list(low) else ""
+
+
+def _say(text: str, what: str, rest: str = ", not a version") -> str:
+    return f"{text[:_SHOWN]!r} is {what}{rest}"
+
+
+def _is_range(low: str) -> bool:
+    found = _UNSPACED.fullmatch(low)
+    return found is not None and found[1] == found[3] and found[2].count(".") == found[4].count(".")
+
+
+def _is_list(low: str) -> bool:
+    if _RESOURCE.fullmatch(low):
+        return False
+    parts = [part.strip() for part in _SEPARATORS.split(low) if part.strip()]
+    dotted = sum(_DOTTED.match(part) is not None for part in parts)
+    if dotted > 1 or (len(parts) > 1 and all(_NUMBERED.match(part) for part in parts)):
+        return True
+    slashed = low.split("/")
+    if _SLASHED.fullmatch(low) and len({part.count(".") for part in slashed}) == 1:
+        return True
+    return _BESIDE.search(low) is not None
