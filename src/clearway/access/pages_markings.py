@@ -20,7 +20,7 @@ from clearway.records.errors import (
 
 from . import approval, embargo, lowering, organisation, recipients
 from .marking import TLP
-from .pages_parts import FORM, PAGE, Sent, names, text, whole, wrong
+from .pages_parts import FORM, PAGE, Sent, called_before, names, text, whole, wrong
 from .reading import reading
 
 _R = Request[Any, Any, Any]
@@ -78,6 +78,7 @@ def _shown(request: _R, kind: str, number: int, form: Form) -> Response[bytes]:
         who = names(db, {a.asked_by for a in found.waiting})
         stops = approval.stops(db, found.waiting)
         deciders = approval.deciders(db, found.org) if stops else {}
+        were = called_before(db, found.waiting)
     label = found.meaning.label.removeprefix("TLP:")
     return page(
         request,
@@ -88,6 +89,7 @@ def _shown(request: _R, kind: str, number: int, form: Form) -> Response[bytes]:
         keeper=keeper,
         asked=asked,
         who=who,
+        were=were,
         me=me,
         form=form,
         stops=stops,

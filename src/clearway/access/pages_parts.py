@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from litestar.enums import RequestEncodingType
@@ -12,21 +13,23 @@ from clearway.http.organisation import looked_as
 from clearway.http.pages import Form
 from clearway.records.errors import ClearwayError, NotFoundError
 
-from . import organisation
+from . import organisation, person
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import psycopg
     from litestar import Request
 
     from clearway.records.principal import Principal
 
+    from .approval import Approval
     from .organisation import Organisation
 
 PAGE: dict[str, Any] = {"sync_to_thread": True, "include_in_schema": False}
 FORM = Body(media_type=RequestEncodingType.URL_ENCODED)
 Sent = dict[str, Any]
+_LATELY = timedelta(days=30)
 
 ROLES: Mapping[str, tuple[str, str]] = {
     "operator": ("Operator", "keeps assets and inventories, and says what was done"),
@@ -145,3 +148,12 @@ def names(db: psycopg.Connection[Any], people: set[int | None]) -> dict[int, str
         "select person, name from clearway.person where person = any(%s)", ([p for p in people if p],)
     )
     return dict(rows.fetchall())
+
+
+def called_before(db: psycopg.Connection[Any], asked: Iterable[Approval]) -> dict[int, person.Was]:
+    """What who asked was called in the month before, where that was something else: a second person is told."""
+    open_ones = [one for one in asked if one.verdict is None]
+    if not open_ones:
+        return {}
+    since = min(one.asked_at for one in open_ones) - _LATELY
+    return person.called_before(db, {one.asked_by for one in open_ones}, since=since)

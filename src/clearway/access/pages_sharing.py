@@ -15,7 +15,7 @@ from clearway.records.errors import ConflictError, ForbiddenError, InputError, N
 
 from . import approval, embargo, organisation, person, recipients
 from .api_parts import must, number
-from .pages_parts import FORM, PAGE, Sent, names, place, text, whole, wrong
+from .pages_parts import FORM, PAGE, Sent, called_before, names, place, text, whole, wrong
 from .reading import reading
 
 _R = Request[Any, Any, Any]
@@ -95,6 +95,7 @@ def _shown(
         note.listed("embargoes", "", embargo.audiences(db, embargoes))
         approvals = [a for a in approval.listed(db) if a.org == where.here.org][:100]
         who = names(db, {p for a in approvals for p in (a.asked_by, a.decided_by)})
+        were = called_before(db, approvals)
         meant = {a.approval: approval.worded(db, a) for a in approvals if a.verdict is None}
         stops = approval.stops(db, approvals)
         deciders = approval.deciders(db, where.here.org) if stops else {}
@@ -112,6 +113,7 @@ def _shown(
         waiting=[a for a in approvals if a.verdict is None],
         decided=[a for a in approvals if a.verdict is not None][:20],
         who=who,
+        were=were,
         meant=meant,
         keepers=keepers,
         listing=listing or Form(),

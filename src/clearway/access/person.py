@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET, Struct, UnsetType, convert
+from msgspec.json import decode
 
 from clearway import ledger
 from clearway.records import zones
@@ -17,7 +19,7 @@ from .marking import own
 from .organisation import named
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import psycopg
 
@@ -178,6 +180,8 @@ def change(
 ) -> Member:
     """A person with what is given changed: by themselves, or a service by its administrator.
 
+    Another name is an entry of the log, with the one before: everybody who reads of them reads the present one.
+
     Raises:
         ConflictError: it is no longer at `version`.
         InputError: no such time zone, or rhythm of digests or letters.
@@ -199,16 +203,61 @@ def change(
         raise InputError(
             f"no such rhythm: {plain(letters, 20)}", where="desk_mail", mend=f"one of {', '.join(DESK_MAIL)}"
         )
+    if before.version != version:
+        raise ConflictError("somebody changed it since it was read", mend="read it again")
+    called = before.name if name is UNSET else named(name)
     row = db.execute(
         """update clearway.person set name = %s, time_zone = %s, digest = %s, desk_mail = %s, version = version + 1
         where person = %s and version = %s returning version""",
-        (before.name if name is UNSET else named(name), zone, rhythm, letters, person, version),
+        (called, zone, rhythm, letters, person, version),
     ).fetchone()
     if row is None:
-        if before.version != version:
+        after = one(db, person)
+        if after.version != version:
             raise ConflictError("somebody changed it since it was read", mend="read it again")
         raise NotFoundError("nobody of yours has that number", where=f"person/{person}")
+    if called != before.name:
+        _log_name(db, before, called)
     return one(db, person)
+
+
+class Was(Struct, frozen=True, kw_only=True):
+    """What somebody was called before, and since when they are not."""
+
+    name: str
+    until: datetime
+
+
+def called_before(db: psycopg.Connection[Any], people: Iterable[int], *, since: datetime) -> dict[int, Was]:
+    """Who of `people` was called otherwise at `since`, by the entries of the log that the caller may read."""
+    rows = db.execute(
+        """select distinct on (e.subject) p.person, e.content, e.at, p.name from clearway.log_entry e
+        join clearway.person p on e.subject = 'person/' || p.person
+        where p.person = any(%s) and e.act in ('person.renamed', 'service.renamed') and e.at >= %s and e.content <> ''
+        order by e.subject, e.entry""",
+        (list(people), since),
+    ).fetchall()
+    told = [(who, str(decode(content)["was"]), at, now) for who, content, at, now in rows]
+    return {who: Was(name=was, until=at) for who, was, at, now in told if was != now}
+
+
+def _log_name(db: psycopg.Connection[Any], before: Member, name: str) -> None:
+    """An entry for each organisation of theirs: the members of one need not know of another.
+
+    Of somebody without any, for themself and the auditors of the house.
+    """
+    rows = db.execute("select distinct org from clearway.membership where person = %s", (before.person,))
+    orgs = sorted({org for (org,) in rows} | ({before.org} if before.org is not None else set()))
+    for aud in [audience.of(db, own(org)) for org in orgs] or [
+        scalar(db, "select clearway.my_own_audience()")
+    ]:
+        ledger.append(
+            db,
+            f"{before.kind}.renamed",
+            f"person/{before.person}",
+            {"was": before.name, "name": name},
+            aud=aud,
+        )
 
 
 def _log_role(db: psycopg.Connection[Any], act: str, person: int, org: int, role: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from clearway.access import approval, credential, invitation, organisation, person
 from clearway.records.errors import (
     AuthenticationError,
+    ClearwayError,
     ConflictError,
     ForbiddenError,
     InputError,
@@ -264,3 +266,73 @@ def test_every_act_on_people_is_on_the_log(people: People) -> None:
             "select act, actor from clearway.log_entry where actor = %s order by entry", (chief.person,)
         ).fetchall()
     assert [act for act, _ in acts] == ["person.added", "role.granted", "role.revoked", "token.made"]
+
+
+def _renamed(people: People) -> list[tuple[str, str, int, str, list[str]]]:
+    """Act, subject, actor, content and for whose members it is, of each entry of another name."""
+    with people.owner() as owner:
+        rows = owner.execute(
+            """select act, subject, actor, content, clearway.audience_words(aud)::text from clearway.log_entry
+            where act like '%.renamed' order by entry"""
+        ).fetchall()
+    return [(*row[:4], json.loads(row[4])["clauses"][0]["groups"]) for row in rows]
+
+
+def test_another_name_is_on_the_log_of_each_of_their_organisations_with_the_one_before(
+    people: People,
+) -> None:
+    a, b = people.org("a"), people.org("b")
+    chief, ann = people.somebody(a, "administrator", name="Chief"), people.somebody(a, "operator", name="Ann")
+    robot = people.somebody(a, "operator", kind="service", name="Robot")
+    with people.owner() as owner:
+        person.grant(owner, ann.person, b, "auditor")
+    with people.acting(ann) as db:
+        me = person.change(db, ann.person, 1, name="Chief", digest="never")
+        me = person.change(db, ann.person, me.version, name=" Chief", time_zone="Europe/Paris")
+        me = person.change(db, ann.person, me.version, name="Ann")
+    with people.acting(chief) as db:
+        person.change(db, robot.person, 1, name="Local administrator")
+        person.revoke(db, robot.person, a, "operator")
+        person.change(db, robot.person, 2, name="Robot")
+    to_a, to_b = ["members of A"], ["members of B"]
+    there, back = '{"name":"Chief","was":"Ann"}', '{"name":"Ann","was":"Chief"}'
+    was, robot_back = (
+        '{"name":"Local administrator","was":"Robot"}',
+        '{"name":"Robot","was":"Local administrator"}',
+    )
+    who, it = (f"person/{ann.person}", ann.person), (f"person/{robot.person}", chief.person)
+    assert _renamed(people) == [
+        *(("person.renamed", *who, words, to) for words in (there, back) for to in (to_a, to_b)),
+        *(("service.renamed", *it, words, to_a) for words in (was, robot_back)),
+    ]
+
+
+def test_who_belongs_nowhere_is_renamed_on_the_log_of_the_houses_auditors(people: People) -> None:
+    a = people.org("a")
+    ann = people.somebody(a, "operator", name="Ann")
+    with people.owner() as owner:
+        person.revoke(owner, ann.person, a, "operator")
+    with people.acting(ann) as db:
+        person.change(db, ann.person, 1, name="Anna")
+    ((act, subject, actor, _, told),) = _renamed(people)
+    assert (act, subject, actor) == ("person.renamed", f"person/{ann.person}", ann.person)
+    assert "auditors of House" in told
+
+
+def test_nobody_is_renamed_where_the_log_takes_no_entry(people: People) -> None:
+    ann = people.somebody(people.org("a"), "operator", name="Ann")
+    with people.owner() as owner:
+        owner.execute(
+            """create function clearway.no_entry() returns trigger language plpgsql as
+            $$ begin raise 'no entry'; end $$;
+            create trigger no_entry before insert on clearway.log_entry execute function clearway.no_entry()"""
+        )
+    try:
+        with pytest.raises(ClearwayError, match="no entry"), people.acting(ann) as db:
+            person.change(db, ann.person, 1, name="Chief")
+    finally:
+        with people.owner() as owner:
+            owner.execute("drop function clearway.no_entry() cascade")
+    with people.acting(ann) as db:
+        assert person.one(db, ann.person).name == "Ann"
+        assert person.change(db, ann.person, 1, digest="never").version == 2

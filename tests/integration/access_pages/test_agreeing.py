@@ -73,6 +73,25 @@ def test_the_page_says_in_words_who_sees_it_now_and_who_would(house: House, asse
     assert "gw is now TLP:RED, seen by members of Water. It is then TLP:GREEN, seen by everybody" in shown
 
 
+def test_a_second_person_is_told_that_who_asks_was_called_otherwise(
+    house: House, asset: tuple[int, int]
+) -> None:
+    assert house.member.who is not None
+    me = f"/people/{house.member.who.person}"
+    for name in ("Somebody", "Chief of Water"):
+        tag = house.member.api("GET", me).headers["etag"]
+        assert house.member.api("PATCH", me, {"name": name}, if_match=tag).status_code == 200
+    path = f"/markings/asset/{asset[0]}"
+    tag = house.member.api("GET", path).headers["etag"]
+    house.member.api("PUT", path, {"tlp": "CLEAR", "why": "as agreed"}, if_match=tag)
+    for page in ("/settings/sharing", path):
+        shown = words(house.desk.look(page).text)
+        assert re.search(r"Chief of Water, \S+ s ago called Member of Water until", shown), page
+    tag = house.member.api("GET", me).headers["etag"]
+    house.member.api("PATCH", me, {"name": "Member of Water"}, if_match=tag)
+    assert "called " not in words(house.desk.look(path).text)
+
+
 def test_who_would_not_see_what_is_asked_for_can_not_agree_to_it(
     house: House, asset: tuple[int, int]
 ) -> None:
