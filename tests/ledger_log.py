@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from clearway.ledger import tiles as t
-from clearway.ledger.bundle import FORMAT, Manifest, export
+from clearway.ledger.bundle import FORMAT, BundleWriter, Manifest
 from clearway.ledger.checkpoint import Checkpoint, Epoch
 from clearway.ledger.leaf import STRIDE, Opening, bundled, content_hash, header_hash, leaf_hashes, leaf_of
 from clearway.ledger.merkle import EMPTY_ROOT
@@ -198,7 +198,10 @@ class MemoryLog:
             chunk if opened else Chunk(bundle=chunk.bundle, tile=chunk.tile)
             for chunk in self.chunks(self.size)
         )
-        export(path, manifest, self.notes(), chunks, self.tile)
+        path.unlink(missing_ok=True)
+        with BundleWriter(path) as writer:
+            writer.whole(manifest, self.notes(), chunks, self.tile)
+            writer.publish()
         return path
 
 

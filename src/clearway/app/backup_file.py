@@ -12,11 +12,8 @@ it is believed before every hash holds.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import tarfile
-from contextlib import contextmanager, suppress
 from itertools import zip_longest
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -26,15 +23,10 @@ from msgspec import Struct
 
 from clearway.ledger.note import Note
 from clearway.ledger.tree_store import LogKey
-from clearway.records.errors import (
-    ConflictError,
-    UpstreamError,
-    UsageError,
-)
-from clearway.store.failures import at
+from clearway.store.private_file import PrivateFile, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from clearway.ledger.note import SigningKey
 
@@ -109,41 +101,20 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.unfinished = path.with_name(f".{path.name}.unfinished")
         self.parts: list[Part] = []
-        self._done = False
+        self._new = PrivateFile(path, what="backup")
 
     def __enter__(self) -> Writer:
-        with _writing(self.path):
-            if self.path.exists() or self.path.is_symlink():
-                raise UsageError("there is a file of that name", where=str(self.path), mend="name another")
-            if not self.path.parent.is_dir():
-                raise UsageError("there is no such folder", where=str(self.path.parent), mend="make it first")
-            # Not truncated before the lock is held: another backup may be writing it.
-            fd = os.open(self.unfinished, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            self._file: IO[bytes] = os.fdopen(fd, "r+b")
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._file.close()
-                raise ConflictError(
-                    "another backup is being written there", where=str(self.path), mend="name another file"
-                ) from None
-            os.fchmod(fd, 0o600)
-            self._file.truncate(0)
+        self._file: IO[bytes] = self._new.__enter__().file
         self._small(MAGIC, f"{LAYOUT}\n".encode())
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if not self._done:
-            with suppress(OSError):
-                self.unfinished.unlink()
-        with suppress(OSError):
-            self._file.close()
+    def __exit__(self, *why: object) -> None:
+        self._new.__exit__(*why)
 
     def add(self, name: str, fill: Callable[[Callable[[bytes], None]], None]) -> Part:
         """Adds one part: `fill` is given a function that takes its bytes, piece by piece."""
-        with _writing(self.path):
+        with writing(self.path):
             start = self._file.tell()
             self._file.write(bytes(BLOCK))
         digest = hashlib.sha256()
@@ -153,11 +124,11 @@ class Writer:
             nonlocal size
             digest.update(piece)
             size += len(piece)
-            with _writing(self.path):
+            with writing(self.path):
                 self._file.write(piece)
 
         fill(take)
-        with _writing(self.path):
+        with writing(self.path):
             self._file.write(bytes(-size % BLOCK))
             end = self._file.tell()
             self._file.seek(start)
@@ -168,7 +139,7 @@ class Writer:
         return part
 
     def _small(self, name: str, data: bytes) -> None:
-        with _writing(self.path):
+        with writing(self.path):
             self._file.write(_header(name, len(data)) + data + bytes(-len(data) % BLOCK))
 
     def finish(self, manifest: Manifest, key: SigningKey | None) -> None:
@@ -177,42 +148,13 @@ class Writer:
         text = statement(data)
         self._small(MANIFEST, data)
         self._small(NOTE, (Note(text, (key.sign(text),)).render() if key else text).encode())
-        with _writing(self.path):
+        with writing(self.path):
             self._file.write(bytes(2 * BLOCK))
-            self._file.flush()
-            os.fsync(self._file.fileno())
+        self._new.sync()
 
     def publish(self) -> None:
         """Gives the finished file its name."""
-        with _writing(self.path):
-            # A link, not a rename: a file that has come there meanwhile is left alone.
-            try:
-                os.link(self.unfinished, self.path)
-                self.unfinished.unlink()
-            except FileExistsError:
-                raise UsageError(
-                    "there is a file of that name", where=str(self.path), mend="name another"
-                ) from None
-            except PermissionError:  # a file system without links
-                self.unfinished.rename(self.path)
-            self._done = True
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Tells what a disk does wrong, and names the file that was asked for and not the one that is written beside it."""
-    try:
-        with at(path):
-            yield
-    except UpstreamError as error:
-        full = "no space" in error.what
-        mend = "free some space there, or name a file on another disk" if full else error.mend
-        raise UpstreamError(error.what, where=str(path), mend=mend) from error
+        self._new.publish()
 
 
 def _header(name: str, size: int) -> bytes:

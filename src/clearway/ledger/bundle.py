@@ -11,17 +11,18 @@ Unpacked on any web server it is a tiled log that other tools read.
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 
 import msgspec
 from msgspec import Struct
 
 from clearway.records.errors import InputError, TooLargeError, UpstreamError
+from clearway.store.private_file import PrivateFile, writing
 
 from . import tiles as t
 from .checkpoint import Epoch, of_note
@@ -35,6 +36,7 @@ from .verify_report import Chunk
 FORMAT = "clearway-ledger-1"
 _EXPORTED = "give a file of `clearway ledger export`"
 _SMALL = 8 << 20
+_PIECE = 1 << 20
 _OPENED = 64 << 20  # 256 entries at their largest, with room for escapes
 _WRONG = (
     zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError, KeyError,
@@ -59,33 +61,51 @@ _encode = msgspec.json.Encoder().encode
 
 
 class BundleWriter:
-    """Writes a bundle beside its place, and puts it there whole."""
+    """Writes a bundle beside its place, for its owner alone; `publish` puts it there whole, where nothing was."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._unfinished = path.with_name(f".{path.name}.unfinished")
+        self._new = PrivateFile(path, what="export")
         self._zip: zipfile.ZipFile
 
     def __enter__(self) -> BundleWriter:
-        try:
-            self._zip = zipfile.ZipFile(self._unfinished, "w", zipfile.ZIP_STORED, allowZip64=True)
-        except OSError as error:
-            raise _refused(error, self._path) from None
+        """Begins it; raises as `PrivateFile`."""
+        self._zip = zipfile.ZipFile(self._new.__enter__().file, "w", zipfile.ZIP_STORED, allowZip64=True)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
+    def __exit__(self, *why: object) -> None:
         try:
-            self._zip.close()
-            if kind is None:
-                self._unfinished.replace(self._path)
-        except OSError as failed:
-            raise _refused(failed, self._path) from None
+            with suppress(OSError, ValueError):
+                self._zip.close()
         finally:
-            self._unfinished.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise _refused(error, self._path) from None
+            self._new.__exit__(*why)
+
+    def whole(
+        self, manifest: Manifest, notes: list[str], chunks: Iterable[Chunk], above: Callable[[Tile], bytes]
+    ) -> str:
+        """Writes all of it; the parts are those of a `verify.Source`. The SHA-256 of the file, hexadecimal.
+
+        Raises:
+            UpstreamError, ConfigError: the file can't be written.
+        """
+        self.manifest(manifest)
+        self.checkpoints(notes)
+        for index, chunk in enumerate(chunks):
+            self.chunk(index, chunk)
+        for tile in t.at_size(manifest.size):
+            if tile.level:
+                self.tile(tile, above(tile))
+        with writing(self._new.path):
+            self._zip.close()
+            self._new.file.seek(0)
+            made = hashlib.sha256()
+            while piece := self._new.file.read(_PIECE):
+                made.update(piece)
+        self._new.sync()
+        return made.hexdigest()
+
+    def publish(self) -> None:
+        """Gives the file its name; raises as `PrivateFile`."""
+        self._new.publish()
 
     def manifest(self, manifest: Manifest) -> None:
         self._put("log.json", msgspec.json.format(_encode(manifest), indent=1))
@@ -113,7 +133,8 @@ class BundleWriter:
         info = zipfile.ZipInfo(name)
         info.compress_type = how
         info.external_attr = 0o644 << 16
-        self._zip.writestr(info, body, compresslevel=1)
+        with writing(self._new.path):
+            self._zip.writestr(info, body, compresslevel=1)
 
 
 class Bundle:
@@ -267,33 +288,5 @@ class Bundle:
             ) from None
 
 
-def export(
-    path: Path,
-    manifest: Manifest,
-    notes: list[str],
-    chunks: Iterable[Chunk],
-    above: Callable[[Tile], bytes],
-) -> None:
-    """Writes a bundle; the parts are those of a `verify.Source`.
-
-    Raises:
-        UpstreamError: the file can't be written.
-    """
-    with BundleWriter(path) as writer:
-        writer.manifest(manifest)
-        writer.checkpoints(notes)
-        for index, chunk in enumerate(chunks):
-            writer.chunk(index, chunk)
-        for tile in t.at_size(manifest.size):
-            if tile.level:
-                writer.tile(tile, above(tile))
-
-
 def _opened(index: int) -> str:
     return t.path(Tile(0, index)).replace("tile/0/", "opened/")
-
-
-def _refused(error: OSError, path: Path) -> UpstreamError:
-    return UpstreamError(
-        f"can't be written: {error.strerror or 'the disk fails'}", where=str(path), mend="name another file"
-    )

@@ -54,11 +54,11 @@ def add_commands(
         "--check", action="store_true", help="check a proof that was handed over; needs no database"
     )
     proof.add_argument("--key", metavar="KEY", help="with --check, the log's public key")
-    export = add("export", "write the log to one file that verifies without the database", run_export)
+    export = add("export", "write the log to one new file that verifies without the database", run_export)
     export.add_argument("file", metavar="FILE")
     export.add_argument(
         "--opened", action="store_true",
-        help="with headers and contents, of every marking: the file is as sensitive as they are",
+        help="with headers and contents, of every marking: the file is as sensitive as they are, and an entry says so",
     )  # fmt: skip
     witness = add(
         "witness",
@@ -189,13 +189,15 @@ def run_proof(args: argparse.Namespace) -> int:
         return 0
     if not args.entry.isascii() or not args.entry.isdigit() or len(args.entry) > 18:
         raise UsageError("an entry is a number", mend="see `clearway ledger status`, or the audit page")
-    from . import entries
+    from . import entries, handed
     from .opened import opened
     from .sequencer import integrate_all, signer_of
 
     with opened(args.home) as log:
         integrate_all(log.db, signer_of(log.db, args.home))
-        _print_json(entries.proof(log.db, int(args.entry)))
+        proof = entries.proof(log.db, int(args.entry))
+        handed.proof_given(log.db, proof)
+    _print_json(proof)
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import tempfile
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -131,9 +131,7 @@ def bundled(request: _R) -> File:
 
     from .stored import export_to
 
-    handle, name = tempfile.mkstemp(prefix="clearway-log-", suffix=".zip")
-    os.close(handle)
-    path = Path(name)
+    path = Path(tempfile.mkdtemp(prefix="clearway-log-")) / "log.zip"
     try:
         url = doorkeeper(request).pool.url
         with translated(), connect(url, autocommit=True, application_name="clearway export") as db:
@@ -142,7 +140,7 @@ def bundled(request: _R) -> File:
                 raise ConflictError("somebody is downloading the log just now", mend="try again in a minute")
             made = export_to(db, path, opened=False)
     except BaseException:
-        path.unlink(missing_ok=True)
+        _remove(path)
         raise
     return File(
         path,
@@ -208,4 +206,4 @@ def _continues(db: Any, old: int, old_root: bytes, size: int, root: bytes) -> bo
 
 
 def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
+    shutil.rmtree(path.parent, ignore_errors=True)

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import handed
 from . import tree_store as tree
-from .bundle import FORMAT, Manifest, export
+from .bundle import FORMAT, BundleWriter, Manifest
 from .checkpoint import Epoch
 from .leaf import STRIDE, Opening
 from .merkle import HASH_BYTES
@@ -166,22 +167,30 @@ def pending(db: Connection) -> int:
 
 
 def export_to(db: Connection, path: Path, *, opened: bool) -> Manifest:
-    """Writes the log to a bundle; with `opened`, what opens its leaves too, as far as `db` may see it.
+    """Writes the log to a new bundle; with `opened`, what opens its leaves too, as far as `db` may see it.
+
+    What is opened leaves with an entry, or not at all. `db` is outside of any transaction.
 
     Raises:
-        UpstreamError: the file can't be written.
+        UsageError: there is a file of that name, or no such folder.
+        ConflictError: another export is being written there.
+        UpstreamError, ConfigError: the file can't be written.
     """
-    with snapshot(db):
-        source = Stored(db, whole=False, opened=opened)
-        state = tree.head(db)
-        manifest = Manifest(
-            format=FORMAT,
-            origin=state.origin,
-            size=state.size,
-            keys=tuple(source.keys()),
-            witnesses=tuple(key.text() for key in tree.witnesses(db)),
-            epochs=tuple(source.epochs()),
-            opened=opened,
-        )
-        export(path, manifest, source.notes(), source.chunks(state.size), source.tile)
+    with BundleWriter(path) as writer:
+        with snapshot(db):
+            source = Stored(db, whole=False, opened=opened)
+            state = tree.head(db)
+            manifest = Manifest(
+                format=FORMAT,
+                origin=state.origin,
+                size=state.size,
+                keys=tuple(source.keys()),
+                witnesses=tuple(key.text() for key in tree.witnesses(db)),
+                epochs=tuple(source.epochs()),
+                opened=opened,
+            )
+            made = writer.whole(manifest, source.notes(), source.chunks(state.size), source.tile)
+        if opened:
+            handed.exported(db, state.size, made)
+        writer.publish()
     return manifest

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +104,6 @@ def test_an_exported_log_is_verified_without_database_and_driver(
 def test_complete_is_for_a_file_that_shows_all_and_for_the_database(
     log_home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    import zipfile
-
     for name, more in (("hashes.zip", ()), ("opened.zip", ("--opened",))):
         assert run(log_home, capfd, "export", tmp_path / name, *more)[0] == 0
     with zipfile.ZipFile(tmp_path / "opened.zip") as old, zipfile.ZipFile(tmp_path / "less.zip", "w") as new:
@@ -120,8 +123,6 @@ def test_complete_is_for_a_file_that_shows_all_and_for_the_database(
 def test_a_spoilt_export_is_exit_code_9_with_the_first_bad_leaf(
     log_home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    import zipfile
-
     assert run(log_home, capfd, "export", tmp_path / "log.zip", "--opened")[0] == 0
     with zipfile.ZipFile(tmp_path / "log.zip") as old, zipfile.ZipFile(tmp_path / "bad.zip", "w") as new:
         for info in old.infolist():
@@ -328,3 +329,109 @@ def test_an_address_is_enough_and_where_nothing_is_found_the_filters_of_the_entr
     code, _, said = run(log_home, capfd, "asked", "0", "search", "q=vpn-2")
     assert code == 6
     assert "give all of a set: kind, q" in said
+
+
+@contextmanager
+def no_entries(home: Path) -> Iterator[None]:
+    """The log takes none."""
+    with lease(home) as url, connect(url, autocommit=True) as db:
+        db.execute(
+            """create function clearway.no_entry() returns trigger language plpgsql as
+            $$ begin raise 'no entry'; end $$;
+            create trigger no_entry before insert on clearway.log_entry execute function clearway.no_entry()"""
+        )
+        try:
+            yield
+        finally:
+            db.execute("drop function clearway.no_entry() cascade")
+
+
+def handed_out(home: Path) -> list[tuple[Any, ...]]:
+    """Act, subject, content and audience of each entry of what was handed out."""
+    with lease(home) as url, connect(url, autocommit=True) as db:
+        return db.execute(
+            """select act, subject, content, aud from clearway.log_entry
+            where act in ('ledger.exported', 'ledger.proof_given') order by entry"""
+        ).fetchall()
+
+
+def test_what_opens_the_log_is_its_owners_file_alone_and_is_on_the_log(
+    log_home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = handed_out(log_home)
+    umask = os.umask(0)
+    try:
+        assert run(log_home, capfd, "export", tmp_path / "hashes.zip")[0] == 0
+        assert handed_out(log_home) == before, "hashes say nothing of what entries are"
+        assert run(log_home, capfd, "export", tmp_path / "opened.zip", "--opened")[0] == 0
+    finally:
+        os.umask(umask)
+    assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {
+        "hashes.zip": 0o600,
+        "opened.zip": 0o600,
+    }
+    (told,) = handed_out(log_home)[len(before) :]
+    with zipfile.ZipFile(tmp_path / "opened.zip") as bundle:
+        size = json.loads(bundle.read("log.json"))["size"]
+    sha256 = hashlib.sha256((tmp_path / "opened.zip").read_bytes()).hexdigest()
+    assert told == ("ledger.exported", "ledger", f'{{"sha256":"{sha256}","size":{size}}}', 0)
+
+
+@pytest.mark.parametrize("more", [(), ("--opened",)], ids=["hashes", "opened"])
+def test_an_export_is_written_over_nothing(
+    log_home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], more: tuple[str, ...]
+) -> None:
+    before = handed_out(log_home)
+    (tmp_path / "mine.txt").write_text("precious")
+    (tmp_path / "dangling").symlink_to(tmp_path / "elsewhere")
+    for name in ("mine.txt", "dangling"):
+        code, _, err = run(log_home, capfd, "export", tmp_path / name, *more)
+        assert code == 2
+        assert "there is a file of that name" in err
+    assert (tmp_path / "mine.txt").read_text() == "precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dangling", "mine.txt"]
+    assert handed_out(log_home) == before
+
+
+def test_what_opens_the_log_does_not_leave_without_an_entry(
+    log_home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with lease(log_home) as url, connect(url, autocommit=True) as db:
+        green, red = (append(db, "asset.added", "asset/7", {"n": 7}, aud=aud) for aud in (1, _red(db)))
+    assert run(log_home, capfd, "proof", str(red))[0] == 0, "integrated"
+    with no_entries(log_home):
+        code, _, err = run(log_home, capfd, "export", tmp_path / "opened.zip", "--opened")
+        assert (code, "no entry" in err) == (70, True)
+        assert run(log_home, capfd, "export", tmp_path / "hashes.zip")[0] == 0
+        code, out, err = run(log_home, capfd, "proof", str(red))
+        assert (code, out, "no entry" in err) == (70, "", True)
+        assert run(log_home, capfd, "proof", str(green))[0] == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["hashes.zip"]
+
+
+def test_a_proof_that_opens_what_is_marked_is_told_to_who_may_see_it(
+    log_home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with lease(log_home) as url, connect(url, autocommit=True) as db:
+        aud = _red(db)
+        clear, red = (append(db, "asset.added", "asset/7", {"n": 7}, aud=each) for each in (0, aud))
+    before = handed_out(log_home)
+    assert run(log_home, capfd, "proof", str(clear))[0] == 0
+    assert handed_out(log_home) == before
+    assert run(log_home, capfd, "proof", str(red))[0] == 0
+    told = ("ledger.proof_given", f"entry/{red}", '{"parts":["header","content"]}', aud)
+    assert handed_out(log_home) == [*before, told]
+    for part, opens in (("--header", '{"parts":["content"]}'), ("--content", None)):
+        assert run(log_home, capfd, "erase", str(red), part, "--reason", "asked for")[0] == 0
+        before = handed_out(log_home)
+        assert run(log_home, capfd, "proof", str(red))[0] == 0
+        new = [content for _, _, content, _ in handed_out(log_home)[len(before) :]]
+        assert new == ([opens] if opens else []), part
+
+
+def _red(db: Any) -> int:
+    """An audience that is not everybody's."""
+    (aud,) = db.execute(
+        "select clearway.make_audience(array[clearway.make_clause(array[clearway.group_of('person', 1)], false)])"
+    ).fetchone()
+    return int(aud)

@@ -25,7 +25,8 @@ OWNERS = {"backup", "restore", "retention", "feed", "record", "ledger", "clock",
 
 @pytest.mark.parametrize(
     "act",
-    ["ledger.erased", "ledger.epoch_opened", "ledger.key_added", "backup.taken", "restore.sessions_ended",
+    ["ledger.erased", "ledger.epoch_opened", "ledger.key_added", "ledger.exported",
+     "ledger.proof_given", "backup.taken", "restore.sessions_ended",
      "retention.deleted", "retention.hold_lifted", "feed.taken", "clock.accepted", "marking.changed",
      "embargo.frozen", "session.begun", "record.unmarked", "nobodys.act"],
 )  # fmt: skip
