@@ -7,7 +7,9 @@
 The work is a function that is called or not, so that no route can do its work and forget the key, or keep an
 answer that was not given. The answer is written by the same transaction as its effect: both are there or neither.
 An error rolls both back, and the key is free again. Keys belong to a person, for 24 hours. The same key with
-another method, path or body is 422; with other rights than those the answer was given to, 409.
+another method, path or body is 422; with other rights than those the answer was given to, 409. Which rights somebody
+has is asked of the database as the request is answered, and not remembered: an answer is given by the right that the
+work itself would take at that moment.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ import msgspec
 from litestar import Response
 from msgspec import Struct
 
-from clearway.records.errors import ConflictError, InputError, KeyReusedError
+from clearway.records.errors import AuthenticationError, ConflictError, InputError, KeyReusedError
+from clearway.records.principal import Principal
 from clearway.store import answers
 
 from .json_request import StrictRequest
@@ -30,8 +33,6 @@ if TYPE_CHECKING:
 
     import psycopg
     from litestar import Request
-
-    from clearway.records.principal import Principal
 
 REPLAYED = "idempotency-replayed"
 # A structured-field string (RFC 9651 §3.3.3), or the bare word that most clients send.
@@ -79,13 +80,14 @@ def once(
     Raises:
         KeyReusedError: the key came before with another request.
         ConflictError: the key came before with other rights.
+        AuthenticationError: who asks is nobody any more.
         InputError: the key can't be read.
     """
     key = key_in(request)
     if not key:
         return _response(*_parts(act()))
     key_hash = hashlib.sha256(key.encode()).digest()
-    request_hash, rights_hash = _request_hash(request), _rights_hash(me)
+    request_hash, rights_hash = _request_hash(request), _rights_hash(db, me)
     kept = answers.claim(db, me.person, key_hash, request_hash, rights_hash)
     if kept is None:
         status, headers, body = _parts(act())
@@ -129,5 +131,12 @@ def _request_hash(request: Request[Any, Any, Any]) -> bytes:
     return said.digest()
 
 
-def _rights_hash(me: Principal) -> bytes:
+def _rights_hash(db: psycopg.Connection[Any], me: Principal) -> bytes:
+    if me.kind != "public":
+        row = db.execute("select clearway.whoami()::text").fetchone()
+        if row is None or row[0] is None:
+            raise AuthenticationError(
+                "this credential is no longer good", mend="sign in, or use another token"
+            )
+        me = msgspec.json.decode(row[0], type=Principal)
     return hashlib.sha256(msgspec.json.encode((me.person, me.scopes, me.memberships))).digest()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from access_house import House
+from clearway.access import person
 from clearway.store.principal import key_of
 
 
@@ -59,6 +61,31 @@ def test_an_administrator_adds_a_member_once_and_gives_and_takes_roles(house: Ho
     assert house.chief.api("POST", roles, {"grant": ["king"]}).status_code == 400
     assert house.stranger.api("POST", path, body).status_code == 403  # organisations are known, and closed
     assert house.acts()[-3:] == ["person.added", "role.granted", "role.revoked"]
+
+
+def test_a_kept_answer_takes_the_right_that_its_work_takes_at_that_moment(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The guard goes on knowing the reader as they were.
+    monkeypatch.setattr("clearway.http.acting.REMEMBERED_S", 3_600.0)
+    path = f"/organisations/{house.water}/members"
+    body = {"name": "Nora New", "roles": ["auditor"], "email": "nora@example.org"}
+    chief = house.chief.who
+    assert chief is not None
+
+    def asked() -> Any:
+        return house.chief.api("POST", path, body, idempotency_key="one")
+
+    assert [asked().status_code for _ in range(2)] == [201, 201]
+    for change, code in ((person.revoke, 409), (person.grant, 201)):
+        with house.people.owner() as owner:
+            change(owner, chief.person, house.water, "administrator")
+        answer = asked()
+        assert answer.status_code == code
+        assert ("nora@example.org" in answer.text) == (code == 201)
+    with house.people.acting(house.people.admin) as db:
+        person.set_active(db, chief.person, active=False)
+    assert asked().status_code == 401
 
 
 def test_an_invitation_is_shown_once_and_a_repeated_request_gets_no_code(house: House) -> None:
