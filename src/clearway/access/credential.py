@@ -7,10 +7,11 @@ revoked: the next statement of whoever holds them sees nothing.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from msgspec import Struct, convert
+from msgspec.structs import replace
 
 from clearway import ledger
 from clearway.records.errors import AuthenticationError, InputError
@@ -64,7 +65,8 @@ def make_token(
 ) -> Made:
     """A token of one's own, or of a service that one administers; its secret is in the answer and nowhere else.
 
-    `scopes` narrows it to some rights (None: all that its person has), `org` to one organisation.
+    `scopes` narrows it to some rights (None: all that its person has), `org` to one organisation. Made with a token it
+    lives no longer than that: `expires` of the answer is when it ends.
 
     Raises:
         InputError: a scope is none, the life is too long, or the label empty.
@@ -84,6 +86,9 @@ def make_token(
         raise InputError("say what the token is for", where="label")
     made = make(now + life)
     made_as = _insert(db, person, made, "token", label_of(label), scopes, org, "")
+    row = db.execute("select expires from clearway.credential where credential = %s", (made_as,)).fetchone()
+    assert row is not None
+    made = replace(made, expires=row[0].astimezone(UTC))
     ledger.append(
         db,
         "token.made",

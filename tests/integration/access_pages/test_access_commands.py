@@ -55,6 +55,8 @@ def test_an_organisation_gets_people_a_service_and_a_token(
         narrowed.setenv("CLEARWAY_TOKEN", token["secret"])
         assert told(capsys, home, "org", "list")
         told(capsys, home, "org", "add", "another", code=5)
+        child = told(capsys, home, "token", "make", "child", "--scope", "read", "--days", "300")
+        assert child["expires"] == token["expires"] == mine["expires"]
     told(capsys, home, "token", "revoke", str(mine["credential"]))
     monkeypatch.setenv("CLEARWAY_TOKEN", token["secret"])
     told(capsys, home, "org", "list", code=4)

@@ -125,6 +125,21 @@ def test_a_token_is_shown_once_kept_nowhere_and_ends_when_revoked(house: House) 
         assert db.execute("select clearway.me()").fetchone() == (None,)
 
 
+def test_a_token_that_is_made_with_one_is_said_to_end_when_it_does(house: House) -> None:
+    made = house.member.api("POST", "/tokens", {"label": "nightly", "days": 1}).json()
+    own = {"authorization": f"Bearer {made['secret']}"}
+
+    told = [
+        house.member.client.post(
+            "/api/v1/tokens", json={"label": "child", "days": 300}, headers={**own, "idempotency-key": "c"}
+        ).json()
+        for _ in range(2)
+    ]
+    assert [t["expires"] for t in told] == [made["expires"]] * 2
+    listed = house.member.api("GET", "/tokens").json()["items"]
+    assert [t["expires"] for t in listed if t["label"] == "child"] == [made["expires"]]
+
+
 def test_a_token_for_one_organisation_makes_none_that_reaches_further(house: House) -> None:
     made = house.member.api("POST", "/tokens", {"label": "here", "org": house.water}).json()
     own = {"authorization": f"Bearer {made['secret']}"}
