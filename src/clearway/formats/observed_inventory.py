@@ -47,6 +47,7 @@ def read(data: bytes, name: str, distro: str = "") -> FleetInput:
     """
     inventory = read_inventory(data, name, distro)
     subject, digests, witness = _subject(data, inventory)
+    called = _described(data, inventory)
     by_host: dict[str, list[Component]] = {}
     spelled: dict[str, str] = {}  # of two spellings of one name the same one, whichever row comes first
     for component in inventory.components:
@@ -59,6 +60,7 @@ def read(data: bytes, name: str, distro: str = "") -> FleetInput:
         _one(
             inventory,
             subject,
+            called,
             digests,
             witness,
             spelled.get(host, ""),
@@ -104,6 +106,7 @@ def _problems(inventory: Inventory, by_host: Mapping[str, Sequence[Component]]) 
 def _one(
     inventory: Inventory,
     subject: str,
+    called: str,
     digests: tuple[str, ...],
     witness: Witness,
     host: str,
@@ -138,6 +141,7 @@ def _one(
         witness=witness,
         seen=created,
         serial=inventory.serial,
+        subject="" if host else called,
         root_purl=inventory.root_purl,
         vex=tuple(s for s in inventory.vex if isinstance(s, VexStatement)),
         problems=tuple(problems),
@@ -188,6 +192,21 @@ def _subject(data: bytes, inventory: Inventory) -> tuple[str, tuple[str, ...], W
         tuple(sorted(digests)),
         Witness(tool=one_line(tool, 60).lower(), version=one_line(version, 60)),
     )
+
+
+def _described(data: bytes, inventory: Inventory) -> str:
+    """The name of what an SBOM describes, "" for none that it tells."""
+    import msgspec
+
+    if inventory.format.startswith("cyclonedx-json"):
+        return one_line(_text(_object(_value(data, "metadata").get("component")).get("name")), 200)
+    raw = top_level(data).get("name") if inventory.format.startswith("spdx-json") else None
+    if raw is None or len(bytes(raw)) > _SUBJECT_BYTES:
+        return ""
+    try:
+        return one_line(_text(msgspec.json.decode(bytes(raw))), 200)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return ""
 
 
 def _of_spdx(data: bytes, tool: str) -> set[str]:

@@ -134,6 +134,7 @@ class Observed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     witness: Witness = Witness()
     seen: datetime | None = None  # UTC; when the witness looked, from inside the document
     serial: str = ""  # of the document
+    subject: str = ""  # what an SBOM says it describes, where that is no name of an asset
     root_purl: str = ""
     vex: tuple[VexStatement, ...] = ()
     problems: tuple[str, ...] = ()

@@ -264,6 +264,52 @@ def test_a_watched_folder_is_read_as_a_folder_that_is_added(home: Path, tmp_path
     assert [x["asset"]["name"] for x in _json(home, "inventory", "list")] == ["all.zip!inner.cdx"]
 
 
+def _two(home: Path, tmp_path: Path) -> None:  # noqa: F811
+    """Advisories on django below 4.2 and flask below 3.0."""
+    write(tmp_path / "a.json", osv("PYSEC-1", package("PyPI", "django", "4.2")))
+    write(tmp_path / "b.json", osv("PYSEC-2", package("PyPI", "flask", "3.0")))
+    assert run("--home", home, "ingest", tmp_path / "a.json", tmp_path / "b.json").returncode == 0
+
+
+def _open(home: Path) -> list[tuple[str, str]]:  # noqa: F811
+    return sorted((x["asset_name"], x["flaw"]) for x in _json(home, "exposure")["exposures"])
+
+
+def test_two_machines_whose_sboms_have_one_file_name_stay_two(home: Path, tmp_path: Path) -> None:  # noqa: F811
+    _two(home, tmp_path)
+    hosts, purls = tmp_path / "hosts", {"web-11": "pkg:pypi/django@4.1", "web-12": "pkg:pypi/flask@2.0"}
+    for host, purl in purls.items():
+        (hosts / host).mkdir(parents=True)
+        subject = {"component": {"type": "application", "name": "shop"}}
+        (hosts / host / "bom.json").write_bytes(document(purl, metadata=subject))
+        (hosts / host / "requirements.txt").write_text("attrs==24.1\n")
+        (hosts / host / "scan.cdx.json").write_bytes(document(purl))
+    named = {f"{host}{end}" for host in purls for end in ("", "/shop", "/scan.cdx")}
+    assert {a["asset"] for a in _json(home, "inventory", "add", str(hosts))} == named
+    found = _open(home)
+    assert found == [(f"web-1{n}/{what}", f"PYSEC-{n}") for n in (1, 2) for what in ("scan.cdx", "shop")]
+    (one,) = _json(home, "inventory", "add", str(hosts / "web-11" / "bom.json"))
+    assert (one["asset"], one["unchanged"]) == ("web-11/shop", True)
+    both = [str(hosts / host / "scan.cdx.json") for host in purls]
+    assert all(a["unchanged"] for a in _json(home, "inventory", "add", *both))
+    assert run("--home", home, "inventory", "watch", str(hosts), "--once").returncode == 0
+    assert _open(home) == found
+    assert {x["asset"]["name"] for x in _json(home, "inventory", "list")} == named
+
+
+def test_a_machine_in_next_weeks_archive_is_the_same_machine(home: Path, tmp_path: Path) -> None:  # noqa: F811
+    _two(home, tmp_path)
+    for day, purl in (("2026-11-01", "pkg:pypi/django@4.1"), ("2026-11-08", "pkg:pypi/django@4.2")):
+        packed = tmp_path / f"sb-{day}.zip"
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("host-77.cdx.json", document(purl))
+            archive.writestr("web-1/bom.json", document(purl))
+        added = _json(home, "inventory", "add", str(packed))
+        assert {a["asset"] for a in added} == {"sb.zip!host-77.cdx", "web-1"}
+    assert sum(a["ended"] for a in added) == 2
+    assert _open(home) == []
+
+
 def test_a_list_of_assets_is_whole_however_many_there_are(
     home: Path,  # noqa: F811
     tmp_path: Path,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 EXPOSED = ("public", "internal", "unknown")
 _SHOWN = 5  # rows set aside, of one document
+_PACKED = (".zip", ".tar", ".tgz", ".zst", ".gz", ".xz", ".bz2")
 _JUDGED = 100  # assets of one document of which is said what could not be judged
 ENVIRONMENTS = ("production", "development", "unknown")
 
@@ -52,12 +53,16 @@ def run_add(args: argparse.Namespace) -> int:
 
     from clearway.advisories.table import Table
 
+    from .naming import in_several
+
     for path in args.inventory:
         if path != "-" and not os.path.lexists(path):
             raise NotFoundError("no such file or folder", where=plain(path), mend="check the path")
     table = Table.of_home(args.home)
     with opened(args) as here:
         call = _Call(here, table, args, _given(args.apply_vex))
+        if not args.asset:
+            call.several = in_several(p for path in args.inventory for p in _places(path))
         for path in args.inventory:
             call.take(path, path)
         call.finish()
@@ -120,6 +125,7 @@ class _Call:
         self.org = here.org(args.org)
         self.answers: list[dict[str, Any]] = []
         self.aside = 0
+        self.several: frozenset[str] = frozenset()  # names of files that stand in more than one folder
         self._passed: list[Any] = []
         self._taking = observe.Taking(
             here.pool, here.key, table, self.org, here.day, detected=args.detected, given=given,
@@ -164,7 +170,7 @@ class _Call:
     def _one(self, place: str, data: bytes, root: str) -> None:
         from clearway.formats.observed import read_fleet
 
-        from . import asset, mention, take
+        from . import asset, mention, naming, take
 
         found = read_fleet(data, place, self.args.distro)
         if self.args.asset and len(found.observed) > 1:
@@ -176,12 +182,13 @@ class _Call:
         if len(found.set_aside) > _SHOWN:
             say(f"set aside: {len(found.set_aside) - _SHOWN:,} more of {plain(place)}", sys.stderr)
         self.aside += len(found.set_aside)
+        several = naming.file_name(place) in self.several
         named = None
         if self.args.asset:
             with self.here.pool.acting(self.here.key) as db:
                 named = asset.find(db, self.org, self.args.asset)
         document = mention.Document(
-            observed=tuple(_said(seen, place, self.args) for seen in found.observed),
+            observed=tuple(_said(seen, place, self.args, several=several) for seen in found.observed),
             raw=data,
             place=place,
             file=take.file_of(_below(place, root)),
@@ -209,13 +216,16 @@ class _Call:
             self.answers.append({**told, **_counts(one.taken), "unjudged": words})
 
 
-def _said(seen: Observed, place: str, args: argparse.Namespace) -> Observed:
+def _said(seen: Observed, place: str, args: argparse.Namespace, *, several: bool) -> Observed:
     """The observation with what the command says of it."""
-    from pathlib import Path
-
     from msgspec.structs import replace
 
-    seen = replace(seen, name=args.asset or (Path(place).stem if seen.name in ("", place) else seen.name))
+    from .naming import place_name
+
+    name = args.asset or seen.name
+    if name in ("", place):
+        name = place_name(place, seen.subject, several=several)
+    seen = replace(seen, name=name)
     if args.exposure:
         word = "" if args.exposure == "unknown" else args.exposure
         # The day of another word is none of this one's.
@@ -234,6 +244,21 @@ def _below(place: str, root: str) -> str:
     """The place within the folder or archive named, else the file's name: the same wherever that lies."""
     below = place.removeprefix(root).lstrip("/!")
     return below.replace("!", "/") if place.startswith(root) and below else place.rpartition("/")[2]
+
+
+def _places(root: str) -> Iterator[str]:
+    """Where documents are, of a file or folder, also within archives."""
+    import os
+
+    from clearway.exposure.reading import documents
+    from clearway.formats.archive import Refused
+
+    for path in [path for path, _ in _files(root)] if os.path.isdir(root) else [root]:  # noqa: PTH112 - as `_files`
+        if path.lower().endswith(_PACKED):
+            found = documents(path, links=path == root)
+            yield from (p.place for p in found if not isinstance(p, Refused))
+        else:
+            yield path
 
 
 def _counts(taken: Any) -> dict[str, Any]:
@@ -261,6 +286,8 @@ def run_watch(args: argparse.Namespace) -> int:
     from clearway.advisories.live_table import LiveTable
     from clearway.advisories.table import TABLE_FILE
 
+    from .naming import in_several
+
     folder = Path(args.folder)
     if not folder.is_dir():
         raise NotFoundError("no such folder", where=args.folder, mend="check the path")
@@ -277,16 +304,25 @@ def run_watch(args: argparse.Namespace) -> int:
             fresh = [p for p in still if taken.get(p) != now[p]]
             seen, taken = now, {p: stamp for p, stamp in taken.items() if p in now}
             if fresh:
-                aside += _look(here, tables.current(), args, str(folder), fresh)
+                every = in_several([*now, *(place for path in fresh for place in _places(path))])
+                aside += _look(here, tables.current(), args, str(folder), fresh, every)
                 taken |= {p: now[p] for p in fresh}
             if args.once:
                 return 10 if aside else 0
             time.sleep(args.every)
 
 
-def _look(here: Here, table: Table, args: argparse.Namespace, folder: str, paths: Sequence[str]) -> int:
-    """Takes these files in; returns how much was set aside."""
+def _look(
+    here: Here,
+    table: Table,
+    args: argparse.Namespace,
+    folder: str,
+    paths: Sequence[str],
+    several: frozenset[str],
+) -> int:
+    """Takes these files in; returns how much was set aside. `several` is `naming.in_several` of the whole folder."""
     call = _Call(here, table, args)
+    call.several = several
     for path in paths:
         call.take(path, folder, links=False, gone=True)
     call.finish()

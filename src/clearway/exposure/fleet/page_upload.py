@@ -205,8 +205,10 @@ def _none(read: FleetInput, filename: str) -> None:
 
 def _said(seen: Observed, new: NewAsset, filename: str) -> Observed:
     """The one observation with what its asset is called and how exposed it is, as somebody says."""
+    from .naming import upload_name
+
     own = "" if seen.name in ("", filename, NAMELESS) else seen.name.strip()
-    name = new.name.strip() or own or filename.partition(".")[0]
+    name = new.name.strip() or own or upload_name(filename, seen.subject)
     if not name:
         raise InputError("what is this machine called?", where="name", mend="give a name")
     seen = replace(seen, name=name[:300])
