@@ -214,24 +214,29 @@ from (
     order by x.asset, x.pv, k.flaw, x.detected, x.exposure) w
 where e.exposure = w.exposure returning e.exposure, e.flaw"""
 # What a flaw that stands already takes in: the day of another one's exposure counts for its own.
-_JOIN = """update clearway.exposure e set detected = w.detected, how = w.how, version = version + 1
+_JOIN = """with pairs as materialized (
+    select n.pv, n.flaw, o.flaw as was
+    from incoming_answer n join clearway.answer o on o.pv = n.pv and o.flaw <> n.flaw and o.records && n.records
+    where n.verdict < 3 and o.verdict < 3 and not exists (
+        select from incoming_answer s where s.pv = o.pv and s.flaw = o.flaw and s.verdict < 3))
+update clearway.exposure e set detected = w.detected, how = w.how, version = version + 1
 from (
     select distinct on (t.exposure) t.exposure, x.detected, x.how
-    from incoming_answer n join clearway.answer o on o.pv = n.pv and o.flaw <> n.flaw and o.records && n.records
-    join clearway.version_use u on u.pv = n.pv join clearway.held h on h.aud = u.aud and h.pv = n.pv
-    join clearway.exposure t on t.asset = h.asset and t.pv = n.pv and t.flaw = n.flaw and t.via = 0 and t.gone is null
-    join clearway.exposure x on x.asset = h.asset and x.pv = n.pv and x.flaw = o.flaw and x.via = 0 and x.gone is null
-    where n.verdict < 3 and o.verdict < 3 and not exists (
-        select from incoming_answer s where s.pv = o.pv and s.flaw = o.flaw and s.verdict < 3)
+    from pairs p join clearway.version_use u on u.pv = p.pv join clearway.held h on h.aud = u.aud and h.pv = p.pv
+    join clearway.exposure t on t.asset = h.asset and t.pv = p.pv and t.flaw = p.flaw and t.via = 0 and t.gone is null
+    join clearway.exposure x on x.asset = h.asset and x.pv = p.pv and x.flaw = p.was and x.via = 0 and x.gone is null
     order by t.exposure, (x.how = 2) desc, x.detected, x.how desc) w
 where e.exposure = w.exposure and (w.how = 2, e.detected) > (e.how = 2, w.detected)
 returning e.asset, e.flaw"""
-# Of a flaw that was not asked about before, what has just gone over to it (`_MOVE`).
-_VERDICT = """update clearway.exposure e set verdict = n.verdict, version = version + 1
-from incoming_answer n left join clearway.answer o on o.pv = n.pv and o.flaw = n.flaw
-join clearway.version_use u on u.pv = n.pv join clearway.held h on h.aud = u.aud and h.pv = n.pv
-where n.verdict < 3 and o.verdict is distinct from n.verdict and e.asset = h.asset and e.pv = n.pv and e.flaw = n.flaw
-    and e.via = 0 and e.gone is null and e.verdict <> n.verdict returning e.exposure"""
+# Beside those whose answer is another, those that have just gone over to a flaw which was not asked about (`_MOVE`).
+_VERDICT = """with judged as materialized (
+    select n.pv, n.flaw, n.verdict from incoming_answer n join clearway.answer o on o.pv = n.pv and o.flaw = n.flaw
+    where n.verdict < 3 and o.verdict <> n.verdict
+    union select n.pv, n.flaw, n.verdict from incoming_answer n join kin k on k.pv = n.pv and k.flaw = n.flaw)
+update clearway.exposure e set verdict = n.verdict, version = version + 1
+from judged n join clearway.version_use u on u.pv = n.pv join clearway.held h on h.aud = u.aud and h.pv = n.pv
+where e.asset = h.asset and e.pv = n.pv and e.flaw = n.flaw and e.via = 0 and e.gone is null
+    and e.verdict <> n.verdict returning e.exposure"""
 _DROP = """delete from clearway.answer o using incoming_pv p where o.pv = p.pv and not exists (
     select from incoming_answer n where n.pv = o.pv and n.flaw = o.flaw)"""
 _CHANGE = """update clearway.answer o set verdict = n.verdict, basis = n.basis, fixed = n.fixed, records = n.records
