@@ -21,7 +21,11 @@ def record(
     *,
     org: int,
     aud: int,
+    more: Mapping[str, object] | None = None,
 ) -> None:
-    """Logs an act and tells of it: to be called last, since readers of events wait for this transaction's end."""
-    ledger.append(db, act, subject, content, aud=aud)
+    """Logs an act and tells of it: to be called last, since readers of events wait for this transaction's end.
+
+    `more` is in the log alone, what is too long for an event (8 KiB).
+    """
+    ledger.append(db, act, subject, {**content, **(more or {})}, aud=aud)
     events.emit(db, act, subject, org=org, aud=aud, body=content)

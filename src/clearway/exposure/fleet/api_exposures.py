@@ -200,7 +200,8 @@ def handlers() -> list[HTTPRouteHandler]:
         """As it stood at the end of `as_of` (UTC), by default today; its tag is that of today's."""
         with reading(request) as (db, me, note):
             found, version = _one(db, me, exposure, page_asked.day_in(as_of, "as_of") or today())
-            note(f"exposure/{exposure}", [listing.one(db, exposure).aud])
+            auds = [listing.one(db, exposure).aud, *status.words_of(db, found.said)]
+            note(f"exposure/{exposure}", auds)
         return etag.thing(request, found, me, version)
 
     @patch(

@@ -113,7 +113,7 @@ def take_back(db: psycopg.Connection[Any], batch: Batch) -> tuple[int, ...]:
     """
     rows = db.execute(
         """select e.exposure, p.status, p.justification, p.detail, p.until, p.pv is null, p.ended_why,
-            p.document is not null
+            p.document is not null, p.rule
         from clearway.decision d
         join clearway.exposure e on e.asset = d.asset and e.decision = d.decision and e.gone is null
         left join lateral (
@@ -124,19 +124,21 @@ def take_back(db: psycopg.Connection[Any], batch: Batch) -> tuple[int, ...]:
         {"first": batch.first, "last": batch.last},
     ).fetchall()
     groups: dict[tuple[Any, ...], list[int]] = {}
-    for exposure, code, justification, detail, until, any_version, ended, stated in rows:
-        before: tuple[Any, ...] = ("open", "", "", None, False)
+    for exposure, code, justification, detail, until, any_version, ended, stated, by_rule in rows:
+        before: tuple[Any, ...] = ("open", "", "", None, False, 0)
         # What a document said is a person's word from here on, where it has one of the closed reasons.
         usable = not stated or justification in status.JUSTIFICATIONS
         if code is not None and ended in ("", "superseded") and usable:
-            before = (STATUSES[code], justification, detail, until, any_version)
+            # What a rule said is its word again, and its words stay there.
+            words_of = f"rule/{by_rule}" if by_rule else detail
+            before = (STATUSES[code], justification, words_of, until, any_version, by_rule or 0)
         groups.setdefault(before, []).append(exposure)
     changed: list[int] = []
-    for (name, justification, detail, until, any_version), ids in groups.items():
+    for (name, justification, detail, until, any_version, by_rule), ids in groups.items():
         said = status.Decision(
             status=name, justification=justification, detail=detail, until=until, any_version=any_version
         )
-        changed += status.decide(db, ids, said)
+        changed += status.decide(db, ids, said, rule=by_rule)
     return tuple(changed)
 
 

@@ -260,8 +260,9 @@ def _one(request: Request[Any, Any, Any], exposure: int, form: Form) -> Response
             page_why.if_internal(db, [exposure], today()) if found.line.asset_exposure != "internal" else None
         )
         forensic = traces.traces(db, [exposure])
-        seen = page_seen.seen(db, [found.line.aud])
-        note(f"exposure/{exposure}", [found.line.aud])
+        auds = [found.line.aud, *status.words_of(db, found.said)]
+        seen = page_seen.seen(db, auds)
+        note(f"exposure/{exposure}", auds)
         names = _people(db, found.said)
     later, cut_off = page_why.postponed(later, found.line.due, today())
     table = table_or_none(request)

@@ -66,7 +66,8 @@ _ASSETS = """select a.asset, t.name, t.owner, t.sub_organisation, t.environment,
 # `e` is how the exposure was at the end of the day, `k` the same of its flaw where that has changed since.
 _ROWS: LiteralString = f"""
 select e.exposure, e.aud::int, e.asset, v.purl, v.ecosystem, v.name, v.version, e.how, f.id,
-    e.detected, e.status, e.accepted_until, e.gone, d.at, d.detail,
+    e.detected, e.status, e.accepted_until, e.gone, d.at,
+    case when d.rule is null then d.detail else coalesce(r.detail, '') end,
     exists (select from clearway.inventory i
         where i.asset = e.asset and e.pv = any(i.removed) and i.received < %(end)s and i.received >= e.first_seen),
     case when k.until is null then f.kev else k.kev end,
@@ -81,13 +82,15 @@ select e.exposure, e.aud::int, e.asset, v.purl, v.ecosystem, v.name, v.version, 
             and (o.gone is null or (o.first_seen <= e.gone and (o.gone, o.exposure) > (e.gone, e.exposure)))),
     case when e.gone is null then '{{}}' else array(select m.aud::int from {past.EXPOSURES} m
         where m.asset = e.asset and m.flaw_now = e.flaw_now and m.pv = e.pv and m.flaw = e.flaw and m.via <> 0
-        and m.first_seen < %(end)s and (m.gone is null or m.gone >= %(end)s) order by 1) end
+        and m.first_seen < %(end)s and (m.gone is null or m.gone >= %(end)s) order by 1) end,
+    r.aud::int
 from {past.EXPOSURES} e
 join clearway.package_version v on v.pv = e.pv
 join clearway.flaw f on f.flaw = e.flaw
 left join lateral (select * from clearway.flaw_history k where k.flaw = f.flaw and k.until >= %(end)s
     order by k.until limit 1) k on true
 left join clearway.decision d on d.decision = e.decision and d.at < %(end)s
+left join clearway.fleet_rule r on r.rule = d.rule
 where e.asset = any(%(assets)s) and (e.asset > %(asset)s or e.exposure > %(last)s) and e.org = %(org)s
     and e.via = 0 and e.first_seen < %(end)s and e.detected <= %(day)s and e.verdict = %(affected)s
     and (e.gone is null or e.gone >= %(since)s)
@@ -220,10 +223,13 @@ class FleetRows:
         shared = _Shared(db, org)
         named: set[tuple[str, str, str]] = set()
         for rows in _batches(db, [*tags], given):
-            shared.ask(aud for _, aud, *_, marked in rows for aud in (aud, *marked))
-            for _, aud, *row, again, marked in rows:
+            shared.ask(aud for _, aud, *_, marked, _ in rows for aud in (aud, *marked))
+            shared.ask(ruled for *_, ruled in rows if ruled is not None)
+            for _, aud, *row, again, marked, ruled in rows:
                 if aud not in shared or again:
                     continue
+                if ruled is not None and ruled not in shared:
+                    row[12] = ""  # the words of a rule that not every member sees
                 asset = tags[row[0]]
                 over, removed = row[10] is not None and row[10] < end, row[13]
                 if over and not removed and asset.decommissioned is None:

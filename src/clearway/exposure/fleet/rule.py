@@ -133,9 +133,20 @@ def add(
     record(
         db, "rule.added", f"rule/{made[0]}",
         {"name": name, "matches": msgspec.to_builtins(matches), "status": said.status, "count": len(changed)},
-        org=org, aud=aud,
+        org=org, aud=aud, more=_words(said, until),
     )  # fmt: skip
     return made[0], changed
+
+
+def _words(said: status.Decision, until: date | None) -> dict[str, object]:
+    ends = said.until or until
+    words = {
+        "justification": said.justification,
+        "detail": said.detail,
+        "until": ends,
+        "any_version": said.any_version,
+    }
+    return {name: value for name, value in words.items() if value}
 
 
 def end(db: psycopg.Connection[Any], rule: int, version: int) -> None:

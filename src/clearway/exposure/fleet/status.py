@@ -87,6 +87,9 @@ def decide(
 ) -> tuple[int, ...]:
     """Gives exposures a status; returns those that changed. Others can't be seen, are not the caller's, or are over.
 
+    What a `rule` says in words (`detail`) stays with it: its readers are others than those of an exposure, who learn
+    that it decided.
+
     Raises:
         TooLargeError: over `MOST` at once.
     """
@@ -97,8 +100,8 @@ def decide(
         return ()
     row = db.execute(
         "select clearway.fleet_decide(%s, %s::smallint, %s, %s, %s, %s, %s)",
-        (wanted, STATUSES.index(said.status), said.justification, said.detail, said.until, said.any_version,
-         rule or None),
+        (wanted, STATUSES.index(said.status), said.justification, "" if rule else said.detail, said.until,
+         said.any_version, rule or None),
     ).fetchone()  # fmt: skip
     changed = tuple(row[0]) if row else ()
     if changed:
@@ -116,7 +119,7 @@ def _tell(db: psycopg.Connection[Any], changed: Sequence[int], said: Decision, r
         content = {
             "status": said.status,
             "justification": said.justification,
-            "detail": said.detail,
+            "detail": "" if rule else said.detail,
             "until": said.until,
             "any_version": said.any_version,
             "rule": rule or None,
@@ -153,7 +156,10 @@ def decide_where(
 
 
 class Said(Struct, frozen=True, kw_only=True):
-    """One decision, standing or ended. `document`: the inventory whose VEX says so, by the witness `witness`."""
+    """One decision, standing or ended. `document`: the inventory whose VEX says so, by the witness `witness`.
+
+    Of a `rule` the `detail` is what the rule says, "" for who may not see it; then it is `withheld`.
+    """
 
     decision: int
     status: Status
@@ -169,10 +175,13 @@ class Said(Struct, frozen=True, kw_only=True):
     ended_why: str
     document: int | None = None
     witness: str = ""
+    withheld: bool = False
 
 
-_SAID = """select d.decision, d.status, d.justification, d.detail, d.until, d.pv is null, d.records, d.person, d.rule,
-    d.at, d.ended, d.ended_why, d.document, i.witness"""
+# A rule's words are read from the rule, under its own policy.
+_SAID = """select d.decision, d.status, d.justification,
+    case when d.rule is null then d.detail else coalesce(r.detail, '') end, d.until, d.pv is null, d.records, d.person,
+    d.rule, d.at, d.ended, d.ended_why, d.document, i.witness, d.rule is not null and r.rule is null"""
 
 
 def said(db: psycopg.Connection[Any], exposure: int, before: datetime | None = None) -> tuple[Said, ...]:
@@ -188,6 +197,7 @@ def said(db: psycopg.Connection[Any], exposure: int, before: datetime | None = N
             left join clearway.answer a on e.via = 0 and a.pv = e.pv and a.flaw = e.flaw
             left join clearway.marked m on m.marked = e.via
             left join clearway.inventory i on i.inventory = d.document
+            left join clearway.fleet_rule r on r.rule = d.rule
             where e.exposure = %s and (d.decision = e.decision or (d.records && coalesce(a.records, array[m.record])
                 and (d.pv is null or d.pv = e.pv or clearway.fleet_alike(d.pv, e.pv))))
             order by d.decision desc limit 200""",
@@ -196,6 +206,7 @@ def said(db: psycopg.Connection[Any], exposure: int, before: datetime | None = N
     else:
         rows = db.execute(
             f"""{_SAID} from clearway.decision d left join clearway.inventory i on i.inventory = d.document
+            left join clearway.fleet_rule r on r.rule = d.rule
             where d.at < %(end)s and d.decision in (
                 select h.decision from clearway.exposure_history h where h.exposure = %(exposure)s and h.until < %(end)s
                 union select e.decision from {past.EXPOSURES} e where e.exposure = %(exposure)s)
@@ -209,7 +220,18 @@ def said(db: psycopg.Connection[Any], exposure: int, before: datetime | None = N
         Said(
             decision=r[0], status=STATUSES[r[1]], justification=r[2], detail=r[3], until=r[4], any_version=r[5],
             records=tuple(r[6]), person=r[7], rule=r[8], at=r[9], ended=r[10], ended_why=r[11],
-            document=r[12], witness=r[13] or "",
+            document=r[12], witness=r[13] or "", withheld=r[14],
         )
         for r in rows
     )  # fmt: skip
+
+
+def words_of(db: psycopg.Connection[Any], said: Sequence[Said]) -> list[int]:
+    """The audiences of the rules whose words these have."""
+    rules = sorted({s.rule for s in said if s.rule and s.detail})
+    if not rules:
+        return []
+    rows = db.execute(
+        "select distinct aud from clearway.fleet_rule where rule = any(%s) order by 1", (rules,)
+    )
+    return [aud for (aud,) in rows]
