@@ -86,17 +86,9 @@ def changed_rows(
     for identifier, flaws in derived.of.items():
         rows["alias"][identifier] = " ".join(flaws).encode()
 
-    kev, scores = snapshot.catalogue("kev"), snapshot.catalogue("epss")
     return rows, msgspec.structs.replace(
-        old.meta,
+        with_catalogues(old.meta, snapshot),
         sources=_sources(snapshot, old, counted, before, notes),
-        kev=kev.version,
-        kev_received=kev.received,
-        kev_entries=kev.entries,
-        kev_most=kev.most,
-        epss=scores.version,
-        epss_entries=scores.entries,
-        epss_most=scores.most,
         refused_merges=old.meta.refused_merges
         + len(derived.refused)
         - len(grouping.derive((), reach.edges_before).refused),
@@ -104,6 +96,21 @@ def changed_rows(
         flaws=old.meta.flaws + new,
         packages=old.meta.packages + fewer,
         claims=old.meta.claims + claims,
+    )
+
+
+def with_catalogues(meta: Meta, snapshot: Snapshot) -> Meta:
+    """`meta` with what the snapshot's catalogues say of themselves."""
+    kev, scores = snapshot.catalogue("kev"), snapshot.catalogue("epss")
+    return msgspec.structs.replace(
+        meta,
+        kev=kev.version,
+        kev_received=kev.received,
+        kev_entries=kev.entries,
+        kev_most=kev.most,
+        epss=scores.version,
+        epss_entries=scores.entries,
+        epss_most=scores.most,
     )
 
 

@@ -27,7 +27,7 @@ from clearway.store.apart import deaf_to_ctrl_c
 
 from . import groups as grouping
 from . import sources
-from .changes import changed_rows
+from .changes import changed_rows, with_catalogues
 from .collect import Collected
 from .derived import FACTS, VEX
 from .orphans import die_with
@@ -85,7 +85,6 @@ def compile_whole(snapshot: Snapshot, path: Path, *, built: str) -> Meta:
         epss = snapshot.epss([f for f in derived.flaws if grouping.is_cve(f)])
         flaws = [(f.id, _ENCODE(f)) for f in facts.flaws(derived, edges, epss)]
         found = packages()
-        kev, scores = snapshot.catalogue("kev"), snapshot.catalogue("epss")
         meta = Meta(
             format=TABLE_FORMAT,
             base=uuid4().hex,
@@ -94,13 +93,6 @@ def compile_whole(snapshot: Snapshot, path: Path, *, built: str) -> Meta:
             built=built,
             content=f"{content % _MODULUS:064x}",
             sources=sources.notes(snapshot.loaded(), facts.speaks_of),
-            kev=kev.version,
-            kev_received=kev.received,
-            kev_entries=kev.entries,
-            kev_most=kev.most,
-            epss=scores.version,
-            epss_entries=scores.entries,
-            epss_most=scores.most,
             ssvc=bool(facts.ssvc),
             vendor_map=bundled().edition,
             refused_merges=len(derived.refused),
@@ -109,6 +101,7 @@ def compile_whole(snapshot: Snapshot, path: Path, *, built: str) -> Meta:
             flaws=len(derived.flaws),
             claims=found.claims,
         )
+        meta = with_catalogues(meta, snapshot)
         with _writing(draft) as db:
             db.executemany(
                 "insert into record values (?, ?)", ((i, array_of(n)) for i, n in facts.all_notes())

@@ -2,70 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, timezone
-from typing import Any
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from clearway.directives.duties import duties
 from clearway.directives.reports.remediation import as_json
 from clearway.directives.triage import (
     Concluded,
     Event,
     EvidenceMoved,
-    EvidenceTaken,
     IncidentReported,
     Patched,
     Reopened,
     StepDone,
     StepSkipped,
     StepStarted,
-    Subject,
-    Workbook,
     apply,
     flagged,
     fold,
-    kev_instant,
     new,
 )
 from clearway.directives.triage_report import triage_report, triage_text
 from clearway.records.errors import ConflictError, InputError
 from published import validated
+from triage_told import KEV, STEPS, SUBJECT, at, book, concluded, done, hash_of, patched, taken
 
-STEPS = duties("bod-26-04").triage
-KEV = kev_instant(date(2026, 12, 7))
-SUBJECT = Subject(
-    organisation="water", asset="asset/1", asset_name="gw", flaw="CVE-2026-1", component="pkg:pypi/alpha@1",
-    directive="bod-26-04", kev_added=KEV,
-)  # fmt: skip
-HASH, OTHER = "a" * 64, "b" * 64
-
-
-def at(hours: float) -> datetime:
-    return KEV + timedelta(hours=hours)
-
-
-def done(step: str, hours: float) -> StepDone:
-    return StepDone(at=at(hours), by="ann", step=step)
-
-
-def taken(id: str, hours: float, volatile: bool = True, **more: Any) -> EvidenceTaken:
-    given = {"what": "memory", "sha256": HASH, "size_bytes": 9, "place": "safe"} | more
-    return EvidenceTaken(at=at(hours), by="ann", evidence=id, volatile=volatile, **given)  # type: ignore[arg-type]
-
-
-def patched(hours: float) -> Patched:
-    return Patched(at=at(hours), by="ann", what="update to 2")
-
-
-def concluded(word: Any = "none", hours: float = 70) -> Concluded:
-    return Concluded(at=at(hours), by="ann", conclusion=word, summary="what was found")
-
-
-def book(*events: Event, hours: float = 71) -> Workbook:
-    return fold(SUBJECT, STEPS, events, now=at(hours))
-
-
+HASH, OTHER = hash_of("E1"), "b" * 64
 WHOLE: tuple[Event, ...] = (
     done("scope", 1), taken("E1", 3), done("collect", 20), patched(21), done("patch", 22), done("contain", 23),
     done("analyse", 47), concluded(),

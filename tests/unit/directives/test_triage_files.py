@@ -7,74 +7,62 @@ import importlib.util
 import io
 import json
 import warnings
-from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from clearway.directives.duties import duties
+import triage_told
 from clearway.directives.reports.as_oscal import validate
 from clearway.directives.triage import (
-    Concluded,
     Event,
     EvidenceMoved,
     EvidenceTaken,
-    Patched,
     Reopened,
-    StepDone,
-    Subject,
-    fold,
-    kev_instant,
 )
 from clearway.directives.triage_csv import triage_csv
 from clearway.directives.triage_oscal import triage_oscal
 from clearway.directives.triage_patch import SeenPatch, TakenBack
 from clearway.directives.triage_report import TriageReport, triage_report
+from triage_told import at, book, concluded, done, patched, taken
 
-KEV = kev_instant(date(2026, 12, 7))
 HOSTILE = "=cmd|' /C calc'!A0\x1b[0m\n"
-SUBJECT = Subject(
-    organisation="water", asset="asset/1", asset_name=HOSTILE, flaw="CVE-2026-1", component="pkg:pypi/alpha@1",
-    directive="bod-26-04", kev_added=KEV,
-)  # fmt: skip
-STEPS = duties("bod-26-04").triage
+SUBJECT = replace(triage_told.SUBJECT, asset_name=HOSTILE)
 
 
 def report(*events: Event, **more: Any) -> TriageReport:
-    now = KEV + timedelta(hours=71)
-    return triage_report(fold(SUBJECT, STEPS, events, now=now, **more), now)
+    return triage_report(book(*events, subject=SUBJECT, **more), at(71))
 
 
 def steps(*ids: str) -> list[Event]:
-    return [StepDone(at=KEV + timedelta(hours=1), by="ann", step=step) for step in ids]
+    return [done(step, 1) for step in ids]
 
 
 def evidence(hours: float) -> EvidenceTaken:
-    return EvidenceTaken(
-        at=KEV + timedelta(hours=hours), by="ann", evidence="mem", what=HOSTILE, volatile=True, sha256="a" * 64,
-        size_bytes=9, place="safe",
-    )  # fmt: skip
+    return taken("mem", hours, what=HOSTILE)
 
 
 def whole() -> TriageReport:
     """One of everything that a report can hold."""
-    at = KEV + timedelta(hours=2)
-    ended = Concluded(at=KEV + timedelta(hours=70), by="ann", conclusion="none", summary=HOSTILE)
+    ended = concluded(summary=HOSTILE)
     return report(
-        Patched(at=at, by="ann", what=HOSTILE), evidence(3),
-        EvidenceMoved(at=KEV + timedelta(hours=4), by="ann", evidence="mem", to="bob", place="lab", sha256="b" * 64),
+        patched(2, HOSTILE), evidence(3),
+        EvidenceMoved(at=at(4), by="ann", evidence="mem", to="bob", place="lab", sha256="b" * 64),
         *steps("scope", "collect", "patch", "contain", "analyse"), ended,
-        Reopened(at=KEV + timedelta(hours=70.5), by="ann", reason=HOSTILE), ended,
+        Reopened(at=at(70.5), by="ann", reason=HOSTILE), ended,
         seen=[
-            SeenPatch(at=at, where="exposure/1", what="recorded as done"),
-            TakenBack(at=at, where="exposure/2", what="recorded as done", by="Olga", until=at + timedelta(hours=1)),
+            SeenPatch(at=at(2), where="exposure/1", what="recorded as done"),
+            TakenBack(at=at(2), where="exposure/2", what="recorded as done", by="Olga", until=at(3)),
         ],
     )  # fmt: skip
 
 
 def clean() -> TriageReport:
-    summary = Concluded(at=KEV + timedelta(hours=70), by="ann", conclusion="none", summary="nothing")
-    return report(evidence(0.5), *steps("scope", "collect", "patch", "contain", "analyse"), summary)
+    return report(
+        evidence(0.5),
+        *steps("scope", "collect", "patch", "contain", "analyse"),
+        concluded(summary="nothing"),
+    )
 
 
 def test_every_flag_is_a_line_of_the_csv_and_no_cell_is_a_formula() -> None:

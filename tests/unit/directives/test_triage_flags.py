@@ -2,70 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from clearway.directives.duties import duties
 from clearway.directives.reports.remediation import as_json
 from clearway.directives.triage import (
-    Concluded,
     Event,
-    EvidenceTaken,
     IncidentReported,
-    Patched,
     Reopened,
-    StepDone,
     StepSkipped,
     StepStarted,
-    Subject,
     Workbook,
     fold,
-    kev_instant,
 )
 from clearway.directives.triage_flags import EMPTY
 from clearway.directives.triage_patch import SeenPatch, Taken
 from clearway.directives.triage_report import triage_report, triage_text
 from published import validated
+from triage_told import STEPS, SUBJECT, at, book, concluded, done, patched, taken
 
-STEPS = duties("bod-26-04").triage
-KEV = kev_instant(date(2026, 12, 7))
-SUBJECT = Subject(
-    organisation="water", asset="asset/1", asset_name="gw", flaw="CVE-2026-1", component="pkg:pypi/alpha@1",
-    directive="bod-26-04", kev_added=KEV,
-)  # fmt: skip
 COLLECT = "Preserve and collect evidence, volatile first"
-
-
-def at(hours: float) -> datetime:
-    return KEV + timedelta(hours=hours)
-
-
-def done(step: str, hours: float) -> StepDone:
-    return StepDone(at=at(hours), by="ann", step=step)
 
 
 def skipped(step: str, hours: float) -> StepSkipped:
     return StepSkipped(at=at(hours), by="ann", step=step, reason="no time")
-
-
-def taken(id: str, hours: float, volatile: bool = True, **more: Any) -> EvidenceTaken:
-    given = {"what": "memory", "sha256": id.encode().hex().zfill(64), "size_bytes": 9, "place": "safe"} | more
-    return EvidenceTaken(at=at(hours), by="ann", evidence=id, volatile=volatile, **given)  # type: ignore[arg-type]
-
-
-def patched(hours: float) -> Patched:
-    return Patched(at=at(hours), by="ann", what="update to 2")
-
-
-def concluded(word: Any = "none", hours: float = 70) -> Concluded:
-    return Concluded(at=at(hours), by="ann", conclusion=word, summary="what was found")
-
-
-def book(*events: Event, hours: float = 71, **more: Any) -> Workbook:
-    return fold(SUBJECT, STEPS, events, now=at(hours), **more)
 
 
 REST = (done("contain", 23), done("analyse", 47), concluded())
