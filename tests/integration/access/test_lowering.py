@@ -11,58 +11,19 @@ import pytest
 
 from clearway import ledger
 from clearway.access import approval, audience, embargo, lowering, recipients
-from clearway.access.lowering import Change, Marked
 from clearway.access.marking import CLEAR, GREEN, Marking, own
-from clearway.exposure.fleet import asset, marked
-from clearway.http.acting import Doorkeeper
+from clearway.exposure.fleet import asset
 from clearway.records.errors import ConflictError, ForbiddenError, InputError, NotFoundError
-from clearway.records.principal import Principal
 from clearway.store import events
-from fleet_world import DAY, Fleet, fleet_of, osv, package
+from fleet_world import Fleet, fleet_of, osv, package
 from intake_world import World
 from people import Somebody
+from two_people import Two, ingest_secret, take_secret
 
 
 @pytest.fixture
 def fleet(world: World) -> Iterator[Fleet]:
     yield from fleet_of(world)
-
-
-class Two:
-    """Those whom it takes: `operator` asks, `chief` and `desk` decide; `stranger` is of another organisation."""
-
-    def __init__(self, fleet: Fleet) -> None:
-        self.fleet, self.people, self.org = fleet, fleet.people, fleet.org
-        self.operator = fleet.operator
-        self.chief = self.people.somebody(self.org, "administrator")
-        self.desk = self.people.somebody(self.org, "coordinator")
-        self.auditor = self.people.somebody(self.org, "auditor")
-        self.stranger = self.people.somebody(self.people.org("elsewhere"), "operator", "coordinator")
-        self.doors = Doorkeeper(self.people.pool)
-
-    def me(self, who: Somebody) -> Principal:
-        found = self.doors.principal(who.key)
-        assert found is not None
-        return found
-
-    def read(self, who: Somebody, kind: str, number: int) -> Marked:
-        with self.people.acting(who) as db:
-            return lowering.one(db, self.me(who), kind, number)
-
-    def change(
-        self, who: Somebody, kind: str, number: int, to: Marking, why: str = "the fix is out"
-    ) -> Change:
-        with self.people.acting(who) as db:
-            me = self.me(who)
-            return lowering.change(db, me, lowering.one(db, me, kind, number), to, why)
-
-    def decide(self, who: Somebody, change: Change, verdict: Any = "approved") -> approval.Approval:
-        assert change.approval is not None
-        with self.people.acting(who) as db:
-            return approval.decide(db, change.approval.approval, verdict)
-
-    def asset(self, name: str = "gateway") -> int:
-        return self.fleet.asset(name)
 
 
 @pytest.fixture
@@ -250,26 +211,10 @@ def test_an_organisations_own_two_people_take_nothing_out_of_an_embargo_that_oth
 @pytest.fixture
 def secret(two: Two) -> Two:
     """A marked record of the water works that hits their asset."""
-    fleet = two.fleet
-    fleet.ingest(
-        osv("PYSEC-1", package("PyPI", "django", "4.2"), aliases=["CVE-2026-0001"]),
-        osv("SECRET-1", package("PyPI", "django", "4.2"), aliases=["CVE-2026-7777"]),
-    )
-    with fleet.owner() as owner:
-        owner.execute("update clearway.record set tlp = 'RED' where id = 'SECRET-1'")
-        owner.execute(
-            """update clearway.claim set clear = false
-            where rec = (select rec from clearway.record where id = 'SECRET-1')"""
-        )
-    fleet.world.take(rebuild=True)
-    fleet.follow(DAY)
-    fleet.upload(fleet.asset("web"), "pkg:pypi/django@4.1")
-    with fleet.owner() as owner:
-        ((source, record),) = fleet.world.sql(
-            "select source, id from clearway.record where tlp = 'RED' and current"
-        )
-        aud = audience.of(owner, Marking(tlp="AMBER+STRICT", org=fleet.org))
-        assert marked.take(owner, source, record, aud, fleet.org, DAY) == 1
+    ingest_secret(two.fleet)
+    two.fleet.upload(two.fleet.asset("web"), "pkg:pypi/django@4.1")
+    with two.fleet.owner() as owner:
+        take_secret(owner, two.org, Marking(tlp="AMBER+STRICT", org=two.org))
     return two
 
 

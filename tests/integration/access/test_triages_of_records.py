@@ -8,50 +8,30 @@ from datetime import UTC, datetime, time
 
 import pytest
 
-from clearway.access import approval, audience, embargo, lowering, recipients
+from clearway.access import audience, embargo, recipients
 from clearway.access.marking import GREEN, Marking, own
 from clearway.directives.kept import triages
-from clearway.exposure.fleet import marked
-from clearway.http.acting import Doorkeeper
 from clearway.records.errors import ConflictError, NotFoundError
-from clearway.records.principal import Principal
-from fleet_world import DAY, Fleet, fleet_of, osv, package
+from fleet_world import DAY, Fleet, fleet_of
 from held import Waiting
 from intake_world import World
 from people import Somebody
 from steps import Steps, since, step_of
+from two_people import Two, ingest_secret, take_secret
 
 NOW = datetime.combine(DAY, time(12), UTC)
 SECRET, PUBLIC = "CVE-2026-7777", "CVE-2026-0001"
 
 
-class Secret:
+class Secret(Two):
     """A record of the water works about their asset, for all of them; `few` names a list of some."""
 
     def __init__(self, fleet: Fleet) -> None:
-        self.fleet, self.people, self.org = fleet, fleet.people, fleet.org
-        self.operator = fleet.operator
-        self.desk = self.people.somebody(self.org, "coordinator")
-        self.chief = self.people.somebody(self.org, "administrator")
+        super().__init__(fleet)
         self.auditor = self.people.somebody(self.org, "auditor", "operator")
-        self.doors = Doorkeeper(self.people.pool)
-        fleet.ingest(
-            osv("PYSEC-1", package("PyPI", "django", "4.2"), aliases=[PUBLIC]),
-            osv("SECRET-1", package("PyPI", "django", "4.2"), aliases=[SECRET]),
-        )
-        with fleet.owner() as owner:
-            owner.execute("update clearway.record set tlp = 'RED' where id = 'SECRET-1'")
-            owner.execute(
-                """update clearway.claim set clear = false
-                where rec = (select rec from clearway.record where id = 'SECRET-1')"""
-            )
-        fleet.world.take(rebuild=True)
-        fleet.follow(DAY)
-        self.asset = fleet.asset("web")
-        fleet.upload(self.asset, "pkg:pypi/django@4.1")
-        ((self.source,),) = fleet.world.sql(
-            "select source from clearway.record where tlp = 'RED' and current"
-        )
+        ingest_secret(fleet)
+        self.web = self.asset("web")
+        fleet.upload(self.web, "pkg:pypi/django@4.1")
         with fleet.owner() as owner:
             made = owner.execute("select clearway.add_list(%s, 'few')", (self.org,)).fetchone()
             assert made is not None
@@ -63,20 +43,14 @@ class Secret:
     def take(self, to: Marking) -> None:
         """A version of the record, marked so."""
         with self.fleet.owner() as owner:
-            aud = audience.of(owner, to)
-            assert marked.take(owner, self.source, "SECRET-1", aud, self.org, DAY) == 1
-
-    def me(self, who: Somebody) -> Principal:
-        found = self.doors.principal(who.key)
-        assert found is not None
-        return found
+            take_secret(owner, self.org, to)
 
     def open(self, flaw: str = SECRET, who: Somebody | None = None) -> int:
         """A workbook with one event."""
         who = who or self.operator
         with self.people.acting(who) as db:
             made = triages.open_triage(
-                db, self.me(who), "water", directive="bod-26-04", asset=f"asset/{self.asset}", asset_name="",
+                db, self.me(who), "water", directive="bod-26-04", asset=f"asset/{self.web}", asset_name="",
                 flaw=flaw, component="pkg:pypi/django@4.1", kev_added=NOW, now=NOW,
             )  # fmt: skip
             said = {"event": "step_done", "at": NOW.isoformat(), "by": "me", "step": "scope", "note": "x"}
@@ -89,12 +63,9 @@ class Secret:
 
     def mark(self, kind: str, number: int, to: Marking) -> None:
         """By those of the list, who see it under every marking of these tests."""
-        with self.people.acting(self.desk) as db:
-            me = self.me(self.desk)
-            asked = lowering.change(db, me, lowering.one(db, me, kind, number), to, "so")
+        asked = self.change(self.desk, kind, number, to)
         if asked.approval is not None:
-            with self.people.acting(self.chief) as db:
-                approval.decide(db, asked.approval.approval, "approved")
+            self.decide(self.chief, asked)
 
     def record(self, to: Marking) -> None:
         """Marks the record anew, in its last version."""
@@ -177,13 +148,13 @@ def test_a_triage_that_was_narrowed_by_itself_stays_as_narrow(secret: Secret) ->
 def test_asset_and_record_bind_it_both_in_whatever_order_they_are_marked(secret: Secret) -> None:
     made = secret.open()
     secret.record(secret.few)
-    secret.mark("asset", secret.asset, GREEN)
+    secret.mark("asset", secret.web, GREEN)
     assert secret.finds(secret.auditor, made) == set(), "of a narrow record, about an asset that all may see"
     secret.record(GREEN)
     assert "one" in secret.finds(secret.auditor, made)
-    secret.mark("asset", secret.asset, secret.few)
+    secret.mark("asset", secret.web, secret.few)
     assert secret.finds(secret.auditor, made) == set()
-    secret.mark("asset", secret.asset, own(secret.org))
+    secret.mark("asset", secret.web, own(secret.org))
     assert "one" in secret.finds(secret.auditor, made)
     secret.record(secret.few)
     assert secret.finds(secret.auditor, made) == set()
@@ -214,11 +185,10 @@ def test_one_that_is_opened_while_its_record_is_narrowed_is_as_narrow(
 
     if first == "the record":
         with secret.fleet.owner() as db:
-            aud = audience.of(db, secret.few)
             if how == "a new version":
-                marked.take(db, secret.source, "SECRET-1", aud, secret.org, DAY)
+                take_secret(db, secret.org, secret.few)
             else:
-                db.execute("update clearway.marked set aud = %s", (aud,))
+                db.execute("update clearway.marked set aud = %s", (audience.of(db, secret.few),))
             later = Waiting(secret.people, open_)
         refused = later.refused()
         if refused is not None:  # it had read what was so before
@@ -229,7 +199,7 @@ def test_one_that_is_opened_while_its_record_is_narrowed_is_as_narrow(
         with secret.people.acting(secret.operator) as db:
             opened.append(
                 triages.open_triage(
-                    db, secret.me(secret.operator), "water", directive="bod-26-04", asset=f"asset/{secret.asset}",
+                    db, secret.me(secret.operator), "water", directive="bod-26-04", asset=f"asset/{secret.web}",
                     asset_name="", flaw=SECRET, component="pkg:pypi/django@4.1", kev_added=NOW, now=NOW,
                 ).id
             )  # fmt: skip
@@ -245,8 +215,8 @@ def test_those_that_were_left_behind_before_are_taken_along(secret: Secret) -> N
     made, public = secret.open(), secret.open(PUBLIC)
     secret.record(secret.few)
     assert "one" in secret.finds(secret.auditor, made)
-    secret.mark("asset", secret.asset, GREEN)
-    secret.mark("asset", secret.asset, own(secret.org))
+    secret.mark("asset", secret.web, GREEN)
+    secret.mark("asset", secret.web, own(secret.org))
     steps.up()
     assert secret.finds(secret.auditor, made) == set()
     assert secret.finds(secret.operator, made) == EVERYWHERE
