@@ -13,12 +13,12 @@ from msgspec import Meta, Struct
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN, acting
 from clearway.http.acts import done_once
-from clearway.http.cursor import sealer
 from clearway.http.filters import flag
 from clearway.http.filters import number as whole
 from clearway.http.idempotency import Made
 from clearway.http.listing import Listing, paths
 from clearway.http.openapi import PREFIX, READ, WRITE, gives
+from clearway.http.whole import unmarked
 from clearway.records.errors import InputError
 from clearway.store.keyset import Column, Source
 
@@ -82,10 +82,7 @@ def handlers() -> list[HTTPRouteHandler]:
         responses=APPROVALS.responses,
     )
     def listed(request: _R) -> Response[bytes]:
-        asked = APPROVALS.asked(request)
-        with acting(request) as (db, me):
-            found = APPROVALS.read(db, me, asked, sealer(request))
-        return APPROVALS.answer(request, found, me)
+        return unmarked(request, APPROVALS)
 
     @post(
         "/approvals",

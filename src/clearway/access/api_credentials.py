@@ -13,12 +13,12 @@ from msgspec import Meta, Struct
 
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN, acting, doorkeeper
-from clearway.http.cursor import sealer
 from clearway.http.filters import flag
 from clearway.http.filters import number as whole
 from clearway.http.idempotency import Made, once
 from clearway.http.listing import Listing, paths
 from clearway.http.openapi import PREFIX, READ, WRITE, gives
+from clearway.http.whole import unmarked
 from clearway.records.errors import AuthenticationError, NotFoundError
 from clearway.records.principal import Principal
 from clearway.store.keyset import Column, Source
@@ -122,10 +122,7 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def tokens(request: _R) -> Response[bytes]:
         """Never with a secret. Those that have ended are there too."""
-        asked = TOKENS.asked(request)
-        with acting(request) as (db, who):
-            found = TOKENS.read(db, who, asked, sealer(request))
-        return TOKENS.answer(request, found, who)
+        return unmarked(request, TOKENS)
 
     @post(
         "/tokens",
@@ -174,10 +171,7 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def sessions(request: _R) -> Response[bytes]:
         """Your own; everybody's for administrators of the house."""
-        asked = SESSIONS.asked(request)
-        with acting(request) as (db, who):
-            found = SESSIONS.read(db, who, asked, sealer(request))
-        return SESSIONS.answer(request, found, who)
+        return unmarked(request, SESSIONS)
 
     @post(
         ["/tokens/{which:int}/revoke", "/sessions/{which:int}/revoke"],

@@ -13,7 +13,6 @@ from msgspec import Meta, Struct
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN, needs
 from clearway.http.acts import changed, done_once
-from clearway.http.cursor import sealer
 from clearway.http.filters import flag
 from clearway.http.filters import number as whole
 from clearway.http.idempotency import Made
@@ -26,11 +25,12 @@ from . import embargo, recipients
 from .api_parts import Number, Why, must, number
 from .api_recipients import RECIPIENTS, NewList
 from .embargo import Embargo
-from .reading import reading
+from .reading import Note, as_file, reading
 
 if TYPE_CHECKING:
     from clearway.http.acts import Db
     from clearway.http.etag import Expected
+    from clearway.http.listing import Page
     from clearway.records.principal import Principal
 
 _R = Request[Any, Any, Any]
@@ -88,6 +88,11 @@ EMBARGOES = Listing(
 )
 
 
+def tell(db: Db, note: Note, found: Page[Embargo]) -> None:
+    """That these embargoes are read."""
+    note.listed(found.name, found.asked.query(), embargo.audiences(db, found.items))
+
+
 def handlers() -> list[HTTPRouteHandler]:
     """The routes of this file."""
 
@@ -100,11 +105,7 @@ def handlers() -> list[HTTPRouteHandler]:
         responses=EMBARGOES.responses,
     )
     def listed(request: _R) -> Response[bytes]:
-        asked = EMBARGOES.asked(request)
-        with reading(request) as (db, me, note):
-            found = EMBARGOES.read(db, me, asked, sealer(request))
-            note.listed(found.name, asked.query(), embargo.audiences(db, found.items))
-        return EMBARGOES.answer(request, found, me)
+        return as_file(request, EMBARGOES, tell=tell)
 
     @post(
         "/embargoes",
@@ -173,13 +174,14 @@ def handlers() -> list[HTTPRouteHandler]:
         responses=RECIPIENTS.responses,
     )
     def parties(request: _R, which: FromPath[int]) -> Response[bytes]:
-        asked = RECIPIENTS.asked(request)
-        with reading(request) as (db, me, note):
+
+        def of_it(db: Db, _: Principal, note: Note) -> list[Condition]:
             kept = embargo.one(db, number(which))
             recipients.one(db, kept.recipients)  # a party knows the embargo, and not who else is one
             note(f"embargo/{kept.uid}", embargo.audiences(db, [kept]))
-            found = RECIPIENTS.read(db, me, asked, sealer(request), Condition("m.list = %s", kept.recipients))
-        return RECIPIENTS.answer(request, found, me)
+            return [Condition("m.list = %s", kept.recipients)]
+
+        return as_file(request, RECIPIENTS, within=of_it)
 
     @post(
         "/embargoes/{which:int}/parties",

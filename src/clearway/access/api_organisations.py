@@ -12,11 +12,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.acts import changed, done_once
-from clearway.http.cursor import sealer
 from clearway.http.filters import choice, flag
 from clearway.http.idempotency import Made
 from clearway.http.listing import Listing, paths
 from clearway.http.openapi import PREFIX, READ, WRITE, gives
+from clearway.http.whole import unmarked
 from clearway.store.keyset import Column, Source
 
 from . import organisation
@@ -79,10 +79,7 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def organisations(request: _R) -> Response[bytes]:
         """Their names are known to everybody who is signed in; who belongs to them is not."""
-        asked = ORGANISATIONS.asked(request)
-        with acting(request) as (db, me):
-            found = ORGANISATIONS.read(db, me, asked, sealer(request))
-        return ORGANISATIONS.answer(request, found, me)
+        return unmarked(request, ORGANISATIONS)
 
     @post(
         "/organisations",

@@ -13,11 +13,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from clearway.http import etag
 from clearway.http.acting import IN_PERSON, SIGNED_IN, acting, needs
 from clearway.http.acts import changed, done_once
-from clearway.http.cursor import sealer
 from clearway.http.filters import choice, flag
 from clearway.http.idempotency import Made
 from clearway.http.listing import Listing, paths
 from clearway.http.openapi import PREFIX, READ, WRITE, gives
+from clearway.http.whole import unmarked
 from clearway.records.errors import NotFoundError
 from clearway.store.keyset import Column, Condition, Source
 
@@ -139,11 +139,10 @@ def _belonging() -> list[HTTPRouteHandler]:
         responses=CLIENTS.responses,
     )
     def clients(request: _R, org: FromPath[int]) -> Response[bytes]:
-        asked = CLIENTS.asked(request)
-        with acting(request) as (db, me):
-            which = organisation.one(db, number(org)).org
-            found = CLIENTS.read(db, me, asked, sealer(request), Condition("c.provider = %s", which))
-        return CLIENTS.answer(request, found, me)
+        def of_it(db: Db, _: Principal, __: None) -> list[Condition]:
+            return [Condition("c.provider = %s", organisation.one(db, number(org)).org)]
+
+        return unmarked(request, CLIENTS, within=of_it)
 
     @post(
         "/organisations/{org:int}/clients",
@@ -177,11 +176,11 @@ def _belonging() -> list[HTTPRouteHandler]:
     )
     def members(request: _R, org: FromPath[int]) -> Response[bytes]:
         """For its members and the house's administrators; empty for everybody else."""
-        asked = MEMBERS.asked(request)
-        with acting(request) as (db, me):
-            which = organisation.one(db, number(org)).org
-            found = MEMBERS.read(db, me, asked, sealer(request), Condition("m.in_org = %s", which))
-        return MEMBERS.answer(request, found, me)
+
+        def of_it(db: Db, _: Principal, __: None) -> list[Condition]:
+            return [Condition("m.in_org = %s", organisation.one(db, number(org)).org)]
+
+        return unmarked(request, MEMBERS, within=of_it)
 
     @post(
         "/organisations/{org:int}/members",

@@ -13,11 +13,11 @@ from msgspec import Struct
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN, acting
 from clearway.http.acts import done_once
-from clearway.http.cursor import sealer
 from clearway.http.filters import number as whole
 from clearway.http.idempotency import Made
 from clearway.http.listing import Listing, paths
 from clearway.http.openapi import PREFIX, READ, WRITE, gives
+from clearway.http.whole import unmarked
 from clearway.store.keyset import Column, Condition, Source
 
 from . import audience, recipients
@@ -87,10 +87,7 @@ def handlers() -> list[HTTPRouteHandler]:
         responses=LISTS.responses,
     )
     def lists(request: _R) -> Response[bytes]:
-        asked = LISTS.asked(request)
-        with acting(request) as (db, me):
-            found = LISTS.read(db, me, asked, sealer(request))
-        return LISTS.answer(request, found, me)
+        return unmarked(request, LISTS)
 
     @post(
         "/lists",
@@ -129,11 +126,11 @@ def handlers() -> list[HTTPRouteHandler]:
         responses=RECIPIENTS.responses,
     )
     def on_it(request: _R, which: FromPath[int]) -> Response[bytes]:
-        asked = RECIPIENTS.asked(request)
-        with acting(request) as (db, me):
-            found_list = recipients.one(db, number(which)).list
-            found = RECIPIENTS.read(db, me, asked, sealer(request), Condition("m.list = %s", found_list))
-        return RECIPIENTS.answer(request, found, me)
+
+        def of_it(db: Db, _: Principal, __: None) -> list[Condition]:
+            return [Condition("m.list = %s", recipients.one(db, number(which)).list)]
+
+        return unmarked(request, RECIPIENTS, within=of_it)
 
     @post(
         "/lists/{which:int}/recipients",

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from clearway.http.acting import SIGNED_IN, acting
-from clearway.http.cursor import sealer
+from clearway.http.acting import SIGNED_IN
 from clearway.http.listing import Listing, files
+from clearway.http.whole import unmarked
 from clearway.store.keyset import Condition
 
-from . import embargo
 from .api_approvals import APPROVALS
-from .api_embargoes import EMBARGOES
+from .api_embargoes import EMBARGOES, tell
 from .api_organisations import ORGANISATIONS
 from .api_people import MEMBERS
 from .api_recipients import LISTS
 from .pages_parts import PAGE, Place, place
-from .reading import reading
+from .reading import as_file
+
+if TYPE_CHECKING:
+    from clearway.http.acts import Db
+    from clearway.records.principal import Principal
 
 _R = Request[Any, Any, Any]
 
@@ -50,11 +53,7 @@ def handlers() -> list[HTTPRouteHandler]:
     @get(files("/settings/embargoes"), opt=SIGNED_IN, **PAGE)
     def embargoes(request: _R) -> Response[bytes]:
         """The embargoes that the reader may know of, whoever keeps them."""
-        asked = EMBARGOES.asked(request)
-        with reading(request) as (db, me, note):
-            found = EMBARGOES.read(db, me, asked, sealer(request))
-            note.listed(found.name, asked.query(), embargo.audiences(db, found.items))
-        return EMBARGOES.answer(request, found, me)
+        return as_file(request, EMBARGOES, tell=tell)
 
     @get(files("/settings/approvals"), opt=SIGNED_IN, **PAGE)
     def approvals(request: _R) -> Response[bytes]:
@@ -65,12 +64,10 @@ def handlers() -> list[HTTPRouteHandler]:
 
 
 def _told(request: _R, listing: Listing[Any], kind: str = "") -> Response[bytes]:
-    asked = listing.asked(request)
-    with acting(request) as (db, me):
-        found = listing.read(
-            db, me, asked, sealer(request), *_conditions(listing, place(request, db, me), kind)
-        )
-    return listing.answer(request, found, me)
+    def here(db: Db, me: Principal, _: None) -> list[Condition]:
+        return _conditions(listing, place(request, db, me), kind)
+
+    return unmarked(request, listing, within=here)
 
 
 def _conditions(listing: Listing[Any], where: Place, kind: str) -> list[Condition]:

@@ -10,10 +10,10 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from clearway.http.acting import SIGNED_IN, acting, needs
-from clearway.http.cursor import sealer
 from clearway.http.idempotency import Made, once
 from clearway.http.listing import paths
 from clearway.http.openapi import READ, WRITE, gives, problems_of
+from clearway.http.whole import unmarked
 from clearway.records.errors import ConfigError, ForbiddenError, IntegrityError, NotFoundError
 from clearway.records.text import plain
 from clearway.store import jobs
@@ -202,10 +202,7 @@ def routes() -> ControllerRouterHandler:
     )
     def set_aside(request: Request[Any, Any, Any]) -> Response[bytes]:
         """For who administers this installation; empty for others: a reason may quote what it is about."""
-        asked = ASIDE.asked(request)
-        with acting(request) as (db, me):
-            page = ASIDE.read(db, me, asked, sealer(request))
-        return ASIDE.answer(request, page, me)
+        return unmarked(request, ASIDE)
 
     @post(
         "/feeds/{name:str}/pull",

@@ -14,6 +14,7 @@ from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.listing import paths
 from clearway.http.pages import Address, Column, Table, done, page
+from clearway.http.whole import unmarked
 
 from .api import data_of, detail, meta_of, own_pull, start_pull
 from .api_lists import ASIDE, aside_count, feed_items, may_house, source_items
@@ -132,13 +133,13 @@ def routes() -> ControllerRouterHandler:
     @get(paths("/data/set-aside"), opt=SIGNED_IN, **PAGE)
     def set_aside(request: Request[Any, Any, Any]) -> Response[bytes]:
         """What could not be used, with its place and reason."""
+        if request.url.path != "/data/set-aside":
+            return unmarked(request, ASIDE)
         asked = ASIDE.asked(request)
         with acting(request) as (db, me):
             found = ASIDE.read(db, me, asked, sealer(request))
             total = aside_count(db)
             mine = may_house(db)
-        if request.url.path != "/data/set-aside":
-            return ASIDE.answer(request, found, me)
         return page(
             request,
             "advisories/set_aside.html",

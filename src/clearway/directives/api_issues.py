@@ -11,9 +11,8 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
-from clearway.access.reading import audiences, reading
+from clearway.access.reading import as_file, audiences, reading
 from clearway.http.acting import SIGNED_IN, acting, needs
-from clearway.http.cursor import sealer
 from clearway.http.filters import text
 from clearway.http.idempotency import Made, once
 from clearway.http.listing import Listing, paths
@@ -134,11 +133,7 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def versions(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Every version that the caller may see; what is superseded or revoked stays in the list."""
-        asked = VERSIONS.asked(request)
-        with reading(request) as (db, me, note):
-            page = VERSIONS.read(db, me, asked, sealer(request))
-            note.page(page)
-        return VERSIONS.answer(request, page, me)
+        return as_file(request, VERSIONS)
 
     @get(
         "/versions/{version:int}",

@@ -9,9 +9,8 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
-from clearway.access.reading import reading
+from clearway.access.reading import as_file, reading
 from clearway.http.acting import SIGNED_IN, acting, needs
-from clearway.http.cursor import sealer
 from clearway.http.filters import choice, day, text
 from clearway.http.idempotency import Made, once
 from clearway.http.listing import Listing, paths
@@ -129,11 +128,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
     )
     def listing(request: Request[Any, Any, Any]) -> Response[bytes]:
         """One's own organisation's, and those shared with it as an authority."""
-        asked = REPORTS.asked(request)
-        with reading(request) as (db, me, note):
-            page = REPORTS.read(db, me, asked, sealer(request))
-            note.page(page)
-        return REPORTS.answer(request, page, me)
+        return as_file(request, REPORTS)
 
     @get(
         "/reports/{report:int}",

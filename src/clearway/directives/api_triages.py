@@ -12,9 +12,8 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from clearway.access.reading import reading
+from clearway.access.reading import as_file, reading
 from clearway.http.acting import SIGNED_IN, acting, needs
-from clearway.http.cursor import sealer
 from clearway.http.filters import text
 from clearway.http.idempotency import Made, once
 from clearway.http.listing import Listing, paths
@@ -139,11 +138,7 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def listing(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Those that the caller may see."""
-        asked = TRIAGES.asked(request)
-        with reading(request) as (db, me, note):
-            page = TRIAGES.read(db, me, asked, sealer(request))
-            note.page(page)
-        return TRIAGES.answer(request, page, me)
+        return as_file(request, TRIAGES)
 
     @post(
         "/triages",

@@ -11,10 +11,7 @@
     @get(paths("/assets"), opt=needs("read"), sync_to_thread=True, summary="…",
          operation_class=ASSETS.operation, responses=ASSETS.responses)
     def assets(request: Request) -> Response[bytes]:
-        asked = ASSETS.asked(request)
-        with acting(request) as (db, me):
-            page = ASSETS.read(db, me, asked, sealer(request))
-        return ASSETS.answer(request, page, me)
+        return as_file(request, ASSETS)  # `ledger.reading`; by `Listing.read` and `answer`, CSV by `http.whole`
 
 There is no offset and no total: both cost the whole list, and a total of what one may see is a query of its own.
 Row-level policies decide what is in the list; a cursor is bound to the reader besides, so that it tells others nothing.
@@ -54,7 +51,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
-MAX_CSV_LIMIT = 10_000
+MAX_CSV_LIMIT = 1_000  # a part; without `limit` it is the whole list, in steps (`http.whole`)
 MOST_HINTED = 64
 OWN = ("sort", "limit", "cursor")
 _OF_PAGES = (
@@ -321,7 +318,7 @@ def _operation(listing: Listing[Any]) -> type[Operation]:
         _parameter(
             "limit",
             Schema(type=OpenAPIType.INTEGER, minimum=1, maximum=MAX_CSV_LIMIT),
-            "rows a page: 200, or 10,000 as CSV",
+            "rows a page: 200, or 1,000 as CSV, which without `limit` and `cursor` is the whole list",
         ),
         _parameter(
             "cursor", Schema(type=OpenAPIType.STRING, max_length=CURSOR_CHARS), "from `next` or `Link`"

@@ -15,10 +15,9 @@ from clearway.records.errors import InputError, NotFoundError
 from clearway.records.text import plain
 from clearway.store.keyset import Column, Condition, Source
 
-from . import etag, outbound, webhook_delivery, webhook_signing, webhook_store
+from . import etag, outbound, webhook_delivery, webhook_signing, webhook_store, whole
 from .acting import needs
 from .acts import changed, done_once, removed
-from .cursor import sealer
 from .filters import choice, flag
 from .idempotency import Made
 from .listing import Listing, Page, paths
@@ -145,13 +144,10 @@ def routes(own: Audience, log: Log, reading: Reading) -> Router:
         responses=WEBHOOKS.responses,
     )
     def listed(request: _R) -> Response[bytes]:
-        asked = WEBHOOKS.asked(request)
-        with reading(request) as (db, me, note):
-            page = WEBHOOKS.read(
-                db, me, asked, sealer(request), Condition("w.org = any(%s)", [*me.orgs("administer")])
-            )
-            note.page(page)
-        return WEBHOOKS.answer(request, page, me)
+        def mine(_: Db, me: Principal, __: Note) -> list[Condition]:
+            return [Condition("w.org = any(%s)", [*me.orgs("administer")])]
+
+        return whole.listed(request, WEBHOOKS, reading, lambda _, note, found: note.page(found), within=mine)
 
     @post(
         "/webhooks",
@@ -290,12 +286,12 @@ def routes(own: Audience, log: Log, reading: Reading) -> Router:
         responses=DELIVERIES.responses,
     )
     def deliveries(request: _R, webhook: FromPath[int]) -> Response[bytes]:
-        asked = DELIVERIES.asked(request)
-        with reading(request) as (db, me, note):
-            found, _ = webhook_store.one(db, _number(webhook))
-            page = DELIVERIES.read(db, me, asked, sealer(request), Condition("d.webhook = %s", found.webhook))
-            note.page(page)
-        return DELIVERIES.answer(request, page, me)
+        def of_it(db: Db, _: Principal, __: Note) -> list[Condition]:
+            return [Condition("d.webhook = %s", webhook_store.one(db, _number(webhook))[0].webhook)]
+
+        return whole.listed(
+            request, DELIVERIES, reading, lambda _, note, found: note.page(found), within=of_it
+        )
 
     @post(
         "/webhooks/{webhook:int}/deliveries/{delivery:int}/redeliver",

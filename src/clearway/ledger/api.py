@@ -15,7 +15,6 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from clearway.http.acting import SIGNED_IN, acting, doorkeeper
-from clearway.http.cursor import sealer
 from clearway.http.filters import day, number, text
 from clearway.http.guard import PUBLIC
 from clearway.http.listing import Listing, paths
@@ -30,7 +29,7 @@ from .leaf import STRIDE
 from .merkle import HASH_BYTES
 from .note import signature
 from .proofs import Proof
-from .reading import reading
+from .reading import as_file, reading
 from .tiles import ENTRIES
 
 if TYPE_CHECKING:
@@ -208,11 +207,7 @@ def routes() -> ControllerRouterHandler:
 
         Filtered by a person it has also the sessions that they began, which the system wrote for them.
         """
-        asked = ENTRIES_LIST.asked(request)
-        with reading(request) as (db, me, note):
-            page = ENTRIES_LIST.read(db, me, asked, sealer(request))
-            note.page(page)
-        return ENTRIES_LIST.answer(request, page, me)
+        return as_file(request, ENTRIES_LIST)
 
     @get(
         "/entries/{entry:int}",

@@ -30,15 +30,12 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from msgspec.structs import replace
 from psycopg import sql
 from psycopg.errors import DiskFull
 
-from clearway.http import csv_out, whole
+from clearway.http import whole
 from clearway.http.acting import acting, doorkeeper
-from clearway.http.cursor import sealer
 from clearway.http.listing import OWN
-from clearway.records.errors import AuthenticationError
 from clearway.store.scalar import scalar
 
 from .append import READ, append, append_read
@@ -171,47 +168,22 @@ def reading(request: Request[Any, Any, Any]) -> Iterator[tuple[psycopg.Connectio
     _remember(note.made)  # only what is committed
 
 
-def check_still(db: psycopg.Connection[Any], me: Principal) -> None:
-    """Whether `me` still is who reads here: asked after a later step of a file was read.
+def as_file(
+    request: Request[Any, Any, Any],
+    listing: Listing[Any],
+    *conditions: Condition,
+    within: Callable[[psycopg.Connection[Any], Principal, Note], Iterable[Condition]] | None = None,
+    tell: Callable[[psycopg.Connection[Any], Note, Page[Any]], None] | None = None,
+) -> Response[Any]:
+    """The list that is asked for, as `http.whole.listed` gives it, each step told in the transaction that reads it.
 
-    Who is signed out while it leaves sees no rows, and a file without them would look whole.
-
-    Raises AuthenticationError.
+    `tell` tells the log what is read, instead of `Note.page`.
     """
-    if scalar(db, "select clearway.actor()") != me.person:
-        raise AuthenticationError(
-            "you were signed out while the list was read", mend="sign in, and ask again"
-        )
 
+    def page(_: psycopg.Connection[Any], note: Note, found: Page[Any]) -> None:
+        note.page(found)
 
-def as_file(request: Request[Any, Any, Any], listing: Listing[Any], *conditions: Condition) -> Response[Any]:
-    """The list that is asked for, and that it was read: as `Listing.read` and `answer`.
-
-    As CSV at a page's address it is whole (`http.whole`): each of its steps is told, in the transaction that reads it.
-    """
-    asked = listing.asked(request)
-    wanted = whole.is_asked(request)
-    if wanted:
-        asked = replace(asked, limit=whole.STEP_ROWS)
-
-    def read(cursor: str, *, later: bool = False) -> tuple[Page[Any], Principal, whole.Place | None]:
-        with reading(request) as (db, me, note):
-            found = listing.read(db, me, replace(asked, cursor=cursor), sealer(request), *conditions)
-            taken = whole.place(me.person) if wanted and found.next and not later else None
-            note.page(found)
-            if later:
-                check_still(db, me)
-        return found, me, taken
-
-    def step(cursor: str) -> tuple[bytes, str]:
-        found, _, _ = read(cursor, later=True)
-        return csv_out.of_records(listing.record, found.items, header=False), found.next
-
-    found, me, taken = read(asked.cursor)
-    if taken is None:
-        return listing.answer(request, found, me)
-    first = csv_out.of_records(listing.record, found.items)
-    return whole.answer(first, found.next, step, listing.name, taken)
+    return whole.listed(request, listing, reading, tell or page, *conditions, within=within)
 
 
 def tell_events(

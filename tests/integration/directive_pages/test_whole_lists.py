@@ -1,9 +1,11 @@
-"""The CSV at a page's address is the whole list, step by step, under the rights of each; each row is told once."""
+"""A list as CSV is whole, step by step, under the rights of each; each row is told once. Of the API as of pages."""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,12 @@ from clearway.http import listing, whole
 from clearway.store.connect import connect, translated
 from cockpit_world import Cockpit
 
+FILES = [
+    ("/assets.csv?sort=name", 3),
+    ("/exposure.csv?sort=due", 1),
+    ("/api/v1/assets.csv?sort=name", 3),
+    ("/api/v1/exposures.csv?sort=due", 1),
+]
 MORE = """insert into clearway.asset (org, aud, name, exposure, environment)
     select org, aud, 'more-' || n, 'internal', 'production' from clearway.asset, generate_series(1, 7) n
     where name = 'water-gw'"""
@@ -30,9 +38,15 @@ def many(cockpit: Cockpit, monkeypatch: pytest.MonkeyPatch) -> Cockpit:
     return cockpit
 
 
+def headers_of(cockpit: Cockpit, path: str, who: str = "operator@water") -> dict[str, str]:
+    """By session at a page's address, by token at the API."""
+    if path.startswith("/api/"):
+        return {"authorization": f"Bearer {cockpit.desk.secrets[who]}"}
+    return {"cookie": f"clearway={cockpit.cookie(who)}"}
+
+
 def asked(cockpit: Cockpit, path: str, who: str = "operator@water") -> Any:
-    headers = {"cookie": f"clearway={cockpit.cookie(who)}"}
-    answer = cockpit.here.http.get(path, headers=headers)
+    answer = cockpit.here.http.get(path, headers=headers_of(cockpit, path, who))
     assert answer.status_code == 200, answer.text
     return answer
 
@@ -51,21 +65,25 @@ def told(cockpit: Cockpit, subject: str) -> list[int]:
     return [int(n) for (n,) in found]
 
 
-def test_a_list_of_assets_leaves_whole_and_each_of_its_rows_is_told_once(many: Cockpit) -> None:
-    answer = asked(many, "/assets.csv?sort=name")
+@pytest.mark.parametrize("at", ["", "/api/v1"])
+def test_a_list_of_assets_leaves_whole_and_each_of_its_rows_is_told_once(many: Cockpit, at: str) -> None:
+    answer = asked(many, f"{at}/assets.csv?sort=name")
     names = [row["name"] for row in rows(answer)]
     assert names == sorted([*(f"more-{n}" for n in range(1, 8)), "water-gw"])
     assert answer.headers["content-disposition"] == 'attachment; filename="assets.csv"'
     assert told(many, "list/assets") == [3, 3, 2]
     # What fits into one step is as before, with a tag.
-    few = asked(many, "/assets.csv?name=water-gw")
+    few = asked(many, f"{at}/assets.csv?name=water-gw")
     assert "etag" in few.headers
     assert len(rows(few)) == 1
 
 
-def test_exposures_leave_whole_and_only_ones_own(many: Cockpit, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("at", ["/exposure.csv", "/api/v1/exposures.csv"])
+def test_exposures_leave_whole_and_only_ones_own(
+    many: Cockpit, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
     monkeypatch.setattr(whole, "STEP_ROWS", 1)
-    answer = asked(many, "/exposure.csv?sort=due")
+    answer = asked(many, f"{at}?sort=due")
     found = rows(answer)
     assert {row["flaw"] for row in found} == {"CVE-2026-1", "CVE-2026-2"}
     assert {row["asset_name"] for row in found} == {"water-gw"}
@@ -74,23 +92,25 @@ def test_exposures_leave_whole_and_only_ones_own(many: Cockpit, monkeypatch: pyt
     assert answer.headers["content-disposition"] == 'attachment; filename="exposures.csv"'
 
 
-def test_the_log_leaves_whole(many: Cockpit) -> None:
-    found = rows(asked(many, "/audit.csv", "auditor@water"))
+@pytest.mark.parametrize("at", ["/audit.csv", "/api/v1/ledger/entries.csv"])
+def test_the_log_leaves_whole(many: Cockpit, at: str) -> None:
+    found = rows(asked(many, at, "auditor@water"))
     entries = [int(row["entry"]) for row in found]
     assert len(entries) > 3
     assert entries == sorted(set(entries), reverse=True)
 
 
 @pytest.mark.parametrize(
-    "path", ["/assets.csv?limit=2", "/exposure.csv?limit=1", "/api/v1/assets.csv", "/api/v1/exposures.csv"]
+    "path",
+    [
+        "/assets.csv?limit=2",
+        "/exposure.csv?limit=1",
+        "/api/v1/assets.csv?limit=3",
+        "/api/v1/exposures.csv?limit=1",
+    ],
 )
 def test_a_page_that_was_asked_for_says_by_its_name_that_it_is_a_part(many: Cockpit, path: str) -> None:
-    secret = many.desk.secrets["operator@water"]
-    headers = (
-        {"authorization": f"Bearer {secret}"}
-        if path.startswith("/api/")
-        else {"cookie": f"clearway={many.cookie('operator@water')}"}
-    )
+    headers = headers_of(many, path)
     seen = 0
     following = path
     while following:
@@ -124,7 +144,7 @@ def test_what_is_marked_away_while_a_file_leaves_is_not_in_it(
     assert told(many, "list/assets") == [3, 3]
 
 
-@pytest.mark.parametrize(("path", "first"), [("/assets.csv?sort=name", 3), ("/exposure.csv?sort=due", 1)])
+@pytest.mark.parametrize(("path", "first"), FILES)
 def test_a_session_that_ends_while_a_file_leaves_breaks_it_off(
     many: Cockpit, monkeypatch: pytest.MonkeyPatch, path: str, first: int
 ) -> None:
@@ -132,10 +152,10 @@ def test_a_session_that_ends_while_a_file_leaves_breaks_it_off(
 
     async def ended(step: Any, cursor: str) -> Any:
         with translated(), connect(many.desk.url) as owner:
-            owner.execute("update clearway.credential set revoked = clock_timestamp() where kind = 'session'")
+            owner.execute("update clearway.credential set revoked = clock_timestamp() where kind <> 'public'")
         return await between(step, cursor)
 
-    headers = {"cookie": f"clearway={many.cookie('operator@water')}"}
+    headers = headers_of(many, path)
     monkeypatch.setattr(whole, "STEP_ROWS", first)
     monkeypatch.setattr(whole, "sync_to_thread", ended)
     with pytest.raises(LitestarException, match="after response started"):
@@ -143,7 +163,7 @@ def test_a_session_that_ends_while_a_file_leaves_breaks_it_off(
     assert told(many, "list/assets") + told(many, "list/exposures") == [first]
 
 
-@pytest.mark.parametrize(("path", "step"), [("/assets.csv?sort=name", 3), ("/exposure.csv?sort=due", 1)])
+@pytest.mark.parametrize(("path", "step"), FILES)
 @pytest.mark.parametrize(
     ("bound", "mend"), [("OF_READER", "let one of them end"), ("IN_ALL", "try again soon")]
 )
@@ -152,12 +172,40 @@ def test_one_file_too_many_is_refused_with_the_cure_and_is_no_reading(
 ) -> None:
     monkeypatch.setattr(whole, "STEP_ROWS", step)
     monkeypatch.setattr(whole, bound, 0)
-    headers = {"cookie": f"clearway={many.cookie('operator@water')}"}
+    headers = headers_of(many, path)
     refused = many.here.http.get(path, headers=headers)
     assert refused.status_code == 429, refused.text
     assert refused.headers["retry-after"] == str(whole.AGAIN_S)
     assert mend in refused.text
+    if path.startswith("/api/"):
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert refused.json()["type"] == "urn:clearway:problem:too-many-requests"
     assert told(many, "list/assets") + told(many, "list/exposures") == []
     # A part has no such bound, and neither has what fits into one step.
     assert many.here.http.get(path + "&limit=1", headers=headers).status_code == 200
-    assert many.here.http.get("/assets.csv?name=water-gw", headers=headers).status_code == 200
+    few = "/api/v1/assets.csv?name=water-gw" if path.startswith("/api/") else "/assets.csv?name=water-gw"
+    assert many.here.http.get(few, headers=headers).status_code == 200
+
+
+def test_files_of_the_api_and_of_pages_share_their_places(
+    many: Cockpit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many of one reader, wherever each was asked for."""
+    path, other = "/api/v1/assets.csv?sort=name", "/assets.csv?sort=name"
+    with many.desk.acting("operator@water") as (_, me):
+        reader = me.person
+    held = [whole.place(reader) for _ in range(whole.OF_READER)]
+    for at in (path, other):
+        assert many.here.http.get(at, headers=headers_of(many, at)).status_code == 429
+    held.pop().leave()
+    assert len(rows(asked(many, path))) == 8
+    assert (
+        many.here.http.get("/api/v1/assets.csv?limit=1001", headers=headers_of(many, path)).status_code == 400
+    )
+
+
+def test_every_list_leaves_by_the_one_way_that_is_bounded() -> None:
+    source = Path(whole.__file__).parents[1]
+    answering = re.compile(r"\w[.]answer[(]request, [a-z_]+, [a-z_]+[)]")
+    found = {p.name for p in source.rglob("*.py") if answering.search(p.read_text("utf-8"))}
+    assert found == {"whole.py"}

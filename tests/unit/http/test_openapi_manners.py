@@ -68,6 +68,18 @@ def test_each_path_of_a_list_says_the_one_form_it_answers_in(document: dict[str,
         assert [*found] == [media_type]
 
 
+def test_a_list_as_csv_says_when_it_is_refused_and_for_how_long(document: dict[str, Any]) -> None:
+    lists = [path for path in document["paths"] if path.startswith("/api/v1/") and path.endswith(".csv")]
+    assert len(lists) > 15
+    for path in lists:
+        answers = document["paths"][path]["get"]["responses"]
+        assert "4 lists of this reader, or 32 of all readers" in answers["429"]["description"], path
+        assert "whole list" in answers["200"]["description"]
+        for status in ("429", "503"):
+            assert answers[status]["headers"]["retry-after"]["schema"]["type"] == "integer"
+            assert [*answers[status]["content"]] == ["application/problem+json"]
+
+
 def test_null_is_no_second_kind_of_any_value(document: dict[str, Any]) -> None:
     assert "oneOf" not in document["components"]["schemas"]["Entry"]["properties"]["content"]
 

@@ -207,7 +207,8 @@ def test_a_file_gives_its_place_back_however_it_ends(way: str, more: dict[str, A
         ("/assets.csv", b"cursor=x", False),
         ("/assets.json", b"", False),
         ("/assets", b"", False),
-        ("/api/v1/assets.csv", b"", False),
+        ("/api/v1/assets.csv", b"", True),
+        ("/api/v1/assets.csv", b"limit=5", False),
     ],
 )
 def test_what_asks_for_the_whole_list(path: str, query: bytes, is_it: bool) -> None:

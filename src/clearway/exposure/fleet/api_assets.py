@@ -11,11 +11,10 @@ from litestar import Request, Response, get, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter, RawBody
 from msgspec import Meta, Struct
 
-from clearway.access.reading import reading
+from clearway.access.reading import as_file, reading
 from clearway.http import etag, idempotency
 from clearway.http.acting import SIGNED_IN, acting, doorkeeper, needs
 from clearway.http.acts import changed, done_once
-from clearway.http.cursor import sealer
 from clearway.http.idempotency import Made
 from clearway.http.listing import paths
 from clearway.http.openapi import READ, WRITE, OfDocument, gives, problems_of
@@ -124,11 +123,7 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def listed(request: Request[Any, Any, Any]) -> Response[bytes]:
         """With how much is open on each, and the first date of that. `name` is a beginning."""
-        asked = ASSETS.asked(request)
-        with reading(request) as (db, me, note):
-            page = ASSETS.read(db, me, asked, sealer(request))
-            note.page(page)
-        return ASSETS.answer(request, page, me)
+        return as_file(request, ASSETS)
 
     @post(
         "/assets",

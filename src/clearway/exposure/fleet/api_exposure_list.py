@@ -44,7 +44,7 @@ def _parameters() -> list[Parameter]:
             name="limit",
             param_in="query",
             schema=Schema(type=OpenAPIType.INTEGER, minimum=1, maximum=page_asked.CSV_LIMIT),
-            description="rows a page: 200, or 10,000 as CSV",
+            description="rows a page: 200, or 1,000 as CSV, which without `limit` and `cursor` is the whole list",
             required=False,
         ),
         text("cursor", "from `next` or `Link`", max_length=MAX_CHARS),

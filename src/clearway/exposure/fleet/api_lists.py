@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Struct
 
-from clearway.access.reading import check_still, reading
+from clearway.access.reading import reading
 from clearway.http import csv_out, etag, whole
 from clearway.http.cursor import sealer
 from clearway.records.errors import BusyError
@@ -172,7 +172,7 @@ def answer(request: Request[Any, Any, Any], *, of_page: bool) -> Response[Any]:
             taken = whole.place(me.person) if wanted and following and not later else None
             note.listed("exposures", urlencode(pairs), (line.aud for line in lines))
             if later:
-                check_still(db, me)
+                whole.check_still(db, me)
         return shown, following, me, taken
 
     def step(cursor: str) -> tuple[bytes, str]:

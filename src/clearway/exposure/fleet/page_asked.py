@@ -53,7 +53,7 @@ SORTS: dict[str, Sort] = {
     "-kev": "kev",
 }
 LIMIT = 50
-CSV_LIMIT = 10_000
+CSV_LIMIT = 1_000
 _TEXTS = ("flaw", "name", "asset_name")
 _DAYS = ("due_from", "due_to")
 _OWN = ("sort", "limit", "cursor")

@@ -10,11 +10,10 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Struct
 
-from clearway.access.reading import audiences, reading
+from clearway.access.reading import as_file, audiences, reading
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.acts import done_once
-from clearway.http.cursor import sealer
 from clearway.http.filters import flag, text
 from clearway.http.idempotency import Made
 from clearway.http.listing import Listing, paths
@@ -113,11 +112,7 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def listed(request: _R) -> Response[bytes]:
         """Those that the caller is a party to; for coordinators all."""
-        asked = CASES.asked(request)
-        with reading(request) as (db, me, note):
-            page = CASES.read(db, me, asked, sealer(request))
-            note.page(page)
-        return CASES.answer(request, page, me)
+        return as_file(request, CASES)
 
     @get(
         "/cases/triage", opt=needs("coordinate"), sync_to_thread=True, summary="The triage queue",

@@ -9,11 +9,10 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, JSONBody, RawBody
 from msgspec import Meta, Struct
 
-from clearway.access.reading import reading
+from clearway.access.reading import as_file, reading
 from clearway.http import etag, partial
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.acts import done_once
-from clearway.http.cursor import sealer
 from clearway.http.idempotency import Made
 from clearway.http.listing import paths
 from clearway.http.openapi import READ, WRITE, gives, problems_of
@@ -67,11 +66,7 @@ def handlers() -> list[HTTPRouteHandler]:
     )
     def listed(request: Request[Any, Any, Any]) -> Response[bytes]:
         """One's own organisation's; for coordinators everybody's."""
-        asked = FINDINGS.asked(request)
-        with reading(request) as (db, me, note):
-            page = FINDINGS.read(db, me, asked, sealer(request))
-            note.page(page)
-        return FINDINGS.answer(request, page, me)
+        return as_file(request, FINDINGS)
 
     @get(
         "/findings/{handling:str}",

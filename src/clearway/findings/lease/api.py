@@ -9,11 +9,10 @@ from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
-from clearway.access.reading import audiences, reading
+from clearway.access.reading import as_file, audiences, reading
 from clearway.http import etag
 from clearway.http.acting import SIGNED_IN
 from clearway.http.acts import done_once
-from clearway.http.cursor import sealer
 from clearway.http.idempotency import Made
 from clearway.http.listing import paths
 from clearway.http.openapi import READ, WRITE, gives
@@ -75,11 +74,7 @@ def _handlers() -> list[HTTPRouteHandler]:
     )
     def listed(request: Request[Any, Any, Any]) -> Response[bytes]:
         """One's own organisation's; for coordinators everybody's, sealed ones without their scope."""
-        asked = LEASES.asked(request)
-        with reading(request) as (db, me, note):
-            page = LEASES.read(db, me, asked, sealer(request))
-            note.page(page)
-        return LEASES.answer(request, page, me)
+        return as_file(request, LEASES)
 
     @post(
         "/leases",
