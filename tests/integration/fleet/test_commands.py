@@ -68,6 +68,12 @@ def test_a_fleet_is_kept_listed_compared_and_decided(home: Path, tmp_path: Path)
                  "--justification", "vulnerable_code_not_present")  # fmt: skip
     assert set_["changed"] == [line["exposure"]]
     assert _json(home, "exposure")["exposures"] == []
+    opened = _json(home, "exposure", "set", "--flaw", "CVE-2026-0001", "--to", "open")
+    assert opened["changed"] == [line["exposure"]]
+    both = run("--home", home, "exposure", "set", str(line["exposure"]), "99999", "--to", "not_affected",
+               "--justification", "vulnerable_code_not_present")  # fmt: skip
+    assert (both.returncode, both.stdout) == (0, b"1 exposures are not_affected now\n")
+    assert b"exposure/99999: no such exposure that stands; passed over" in both.stderr
     sbom.write_bytes(document("pkg:pypi/django@4.2", "pkg:pypi/flask@3.1"))
     _json(home, "inventory", "add", str(sbom), "--asset", "web")
     difference = _json(home, "inventory", "diff", "web")
@@ -355,6 +361,12 @@ def test_a_file_that_vanishes_or_can_not_be_read_ends_no_watch(tmp_path: Path) -
         (("exposure", "set", "--to", "open"), 2),
         (("exposure", "set", "1", "--to", "accepted", "--detail", "x", "--until", "2020-01-01"), 10),
         (("exposure", "--due-within", "soon"), 2),
+        (("exposure", "set", "1", "--flaw", "CVE-2026-0001", "--to", "fixed"), 2),
+        (("exposure", "set", "1", "--status", "open", "--to", "fixed"), 2),
+        (("exposure", "set", "1", "--to", "fixed"), 6),
+        (("exposure", "set", "1", "--to", "fixed", "--dry-run"), 6),
+        (("exposure", "set", "99999999999999999999", "--to", "fixed"), 2),
+        (("exposure", "replay", "99999999999999999999", "--as-of", "2026-01-01"), 2),
     ],
 )
 def test_a_mistake_has_its_exit_code(home: Path, words: tuple[str, ...], code: int) -> None:  # noqa: F811

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from clearway.exposure.fleet import follow
 from fleet_site import TODAY, Site
@@ -290,6 +291,44 @@ def test_a_document_of_many_assets_makes_them_and_finds_them_again(site: Site) -
     assert [(m["name"], m["made"]) for m in more.json()["items"]] == [("scan-1", False), ("scan-2", False)]
     (line,) = site.exposures(query="?asset_name=scan-1")
     assert line["detected"] == "2026-11-01"
+
+
+@pytest.mark.parametrize("name", ["PYSEC-2026-2", "cve-2026-0002", " CVE-2026-0002 "])
+def test_a_rule_is_about_a_flaw_by_any_of_its_names(site: Site, name: str) -> None:
+    about = {"flaw": name}
+    dry = site.ask("POST", "/api/v1/rules/dry-run", site.operator, json={"about": about}).json()
+    many = len(site.exposures(query="?flaw=CVE-2026-0002&status=open"))
+    assert dry["total"] == many > 0
+    say = {"status": "not_affected", "justification": "component_not_present"}
+    body = {"name": "by its name", "about": about, "say": say, "expected": many}
+    made = site.ask("POST", "/api/v1/rules", site.operator, json=body)
+    assert (made.status_code, made.json()["changed"]) == (201, many), made.text
+    kept = site.ask("GET", made.headers["location"], site.operator)
+    assert kept.json()["about"] == {"flaw": "CVE-2026-0002"}
+    site.ask("DELETE", made.headers["location"], site.operator, headers={"if-match": kept.headers["etag"]})
+    _reset(site)
+
+
+def test_a_rule_about_no_known_flaw_or_that_says_what_none_can_know_is_refused(site: Site) -> None:
+    say = {"status": "not_affected", "justification": "component_not_present"}
+    for flaw, code in (("nonsense", 400), ("CVE-2031-99999", 201)):  # that one may come
+        body = {"name": "x", "about": {"flaw": flaw}, "say": say, "expected": 0}
+        made = site.ask("POST", "/api/v1/rules", site.operator, json=body)
+        assert made.status_code == code, made.text
+    site.ask("DELETE", made.headers["location"], site.operator, headers={"if-match": "*"})
+    assert (
+        "no flaw is known by that name"
+        in site.ask(
+            "GET",
+            "/exposure/rules?title=x&flaw=nonsense&justification=component_not_present",
+            site.operator,
+            page=True,
+        ).text
+    )
+    for word in ("fixed", "open"):
+        body = {"name": "x", "about": {"name": "flask"}, "say": {"status": word}, "expected": 1}
+        refused = site.ask("POST", "/api/v1/rules", site.operator, json=body)
+        assert (refused.status_code, f"can't say {word}" in refused.text) == (400, True), refused.text
 
 
 def test_a_rule_is_counted_before_added_and_ended_under_its_tag(site: Site) -> None:

@@ -20,7 +20,7 @@ from clearway.records.principal import member_of
 
 from . import listing, rule
 from .api_exposures import Number, Reached, Say, Slug
-from .page_common import operating, today
+from .page_common import operating, table_or_none, today
 from .status import check_last_day
 
 if TYPE_CHECKING:
@@ -88,8 +88,9 @@ def handlers() -> list[HTTPRouteHandler]:
         """Nothing changes."""
         with reading(request) as (db, me, note):
             home = member_of(me, data.organisation, "operate")
-            found = rule.dry_run(db, home.org, data.about)
-            note.counted("exposures", rule.question(data.about), listing.shown_audiences(db))
+            about = rule.meant(db, table_or_none(request), data.about)
+            found = rule.dry_run(db, home.org, about)
+            note.counted("exposures", rule.question(about), listing.shown_audiences(db))
         return etag.response(request, msgspec.json.encode(Reached(**msgspec.structs.asdict(found))), me)
 
     @get(
@@ -132,8 +133,9 @@ def handlers() -> list[HTTPRouteHandler]:
 
         def act(db: Db, me: Principal) -> Made:
             home = member_of(me, data.organisation, "operate")
+            about = rule.meant(db, table_or_none(request), data.about)
             number, changed = rule.add(
-                db, home.org, data.name, data.about, said, expected=data.expected, until=data.until
+                db, home.org, data.name, about, said, expected=data.expected, until=data.until
             )
             return Made(record=RuleMade(number, len(changed)), location=f"/api/v1/rules/{number}")
 

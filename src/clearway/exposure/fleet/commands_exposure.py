@@ -11,7 +11,7 @@ from clearway.records.text import plain
 from clearway.store.labels import labels as labels_of
 
 from . import commands_filters as filters
-from .commands_here import Here, day_of, days_of, opened, say, say_json, told
+from .commands_here import Here, day_of, days_of, number_of, opened, say, say_json, told
 
 if TYPE_CHECKING:
     import argparse
@@ -47,7 +47,7 @@ def add_exposure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add_list(kinds)
     setting = kinds.add_parser("set", help="give exposures a status", description="Gives exposures a status.")
     setting.add_argument(
-        "exposures", nargs="*", type=int, metavar="EXPOSURE", help="numbers; or the filters below"
+        "exposures", nargs="*", type=number_of, metavar="EXPOSURE", help="numbers; or the filters below"
     )
     _filters(setting)
     setting.add_argument(
@@ -63,13 +63,13 @@ def add_exposure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     setting.add_argument("--json", action="store_true")
     setting.set_defaults(func=run_set)
     right = kinds.add_parser("redate", help="set right on which day an exposure was detected")
-    right.add_argument("exposure", type=int, metavar="EXPOSURE")
+    right.add_argument("exposure", type=number_of, metavar="EXPOSURE")
     right.add_argument("--detected", type=day_of, required=True, metavar="DATE")
     right.add_argument("--reason", required=True, metavar="TEXT")
     right.add_argument("--json", action="store_true")
     right.set_defaults(func=run_redate)
     replay = kinds.add_parser("replay", help="how an exposure stood on a day, and why its date was that")
-    replay.add_argument("exposure", type=int, metavar="EXPOSURE")
+    replay.add_argument("exposure", type=number_of, metavar="EXPOSURE")
     replay.add_argument("--as-of", type=day_of, required=True, metavar="DATE")
     replay.add_argument("--json", action="store_true")
     replay.set_defaults(func=run_replay)
@@ -116,9 +116,11 @@ def _filters(parser: argparse.ArgumentParser) -> None:
 
 
 def _wanted(args: argparse.Namespace, here: Here) -> Any:
-    from .wanted import Filter
+    from .wanted import STATUSES, Filter
 
-    words = tuple(args.status) or ("open",)
+    words = tuple(args.status) or (
+        tuple(w for w in STATUSES if w != "open") if getattr(args, "to", "") == "open" else ("open",)
+    )
     due_to = None
     if getattr(args, "overdue", False):
         due_to = here.day - timedelta(days=1)
@@ -318,11 +320,18 @@ def run_set(args: argparse.Namespace) -> int:
         status=args.to, justification=args.justification, detail=args.detail, until=args.until,
         any_version=args.any_version,
     )  # fmt: skip
-    if not args.exposures and not (args.asset or args.flaw or args.name):
+    narrowed = bool(args.asset or args.flaw or args.name)
+    if not args.exposures and not narrowed:
         raise UsageError("which exposures?", mend="give their numbers, or --asset, --flaw or --name")
+    if args.exposures and (narrowed or args.status or args.org):
+        raise UsageError("numbers and filters together", mend="give one of the two")
     with opened(args) as here, here.reading("exposure set") as (db, note):
         status.check_last_day(args.until, here.day, "--until")
-        found = args.exposures or listing.ids(db, _wanted(args, here), status.MOST + 1)
+        found = (
+            listing.standing(db, args.exposures)
+            if args.exposures
+            else listing.ids(db, _wanted(args, here), status.MOST + 1)
+        )
         bare = traces.traces(db, found).bare if args.to == "fixed" else 0
         if args.dry_run:
             note.counted("exposures", urlencode(_texts(args)), audiences(db, "exposure", "exposure", found))
@@ -334,6 +343,8 @@ def run_set(args: argparse.Namespace) -> int:
         say(f"{len(found):,} exposures would be {args.to}")
     else:
         say(f"{len(changed):,} exposures are {args.to} now")
+    for number in sorted({*args.exposures} - {*found}):
+        say(f"exposure/{number}: no such exposure that stands; passed over", sys.stderr)
     if bare:
         say(
             f"look for traces first: {bare:,} of them ask for it and have no volatile evidence; a patch before it "

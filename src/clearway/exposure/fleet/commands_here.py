@@ -90,6 +90,13 @@ def day_of(text: str) -> date:
         raise UsageError(f"{text!r} is not a day", mend="write YYYY-MM-DD") from None
 
 
+def number_of(text: str) -> int:
+    """The number of a row from an argument. Raises UsageError."""
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise UsageError(f"{text!r} is not a number of ours", mend="take it from a list, such as 45")
+    return int(text)
+
+
 def days_of(text: str) -> int:
     """A number of days from an argument such as 7d. Raises UsageError."""
     number = text.removesuffix("d")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+
+from clearway.records.errors import InputError
 
 from . import listing
 from .wanted import VERDICTS, Filter
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     import psycopg
 
     from clearway.advisories.table import Table
+
+_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}", re.ASCII)
 
 
 class Affected(Struct, frozen=True, kw_only=True):
@@ -36,12 +41,41 @@ def led(table: Table | None) -> Callable[[str], tuple[str, ...]]:
     """What leads any name of a flaw (an alias, a record's id, in any case) to the ids that a list knows it by."""
 
     def leads(name: str) -> tuple[str, ...]:
-        upper = name.upper()
-        ways = {name: None, upper: None, f"{upper[:5]}{name[5:].lower()}": None}  # GHSA's own spelling
-        found = {i: None for way in ways for i in (() if table is None else table.flaws_of(way))}
-        return tuple({**ways, **found})
+        ways = _spellings(name)
+        return tuple(
+            dict.fromkeys((*ways, *(i for way in ways if table is not None for i in table.flaws_of(way))))
+        )
 
     return leads
+
+
+def meant(db: psycopg.Connection[Any], table: Table | None, name: str) -> str:
+    """The one flaw that a name means, by its present preferred id: what is loaded, or known by that id here.
+
+    Raises:
+        InputError: it means several, or nothing that is known here and is no CVE id, which may be known later.
+    """
+    ways = _spellings(name.strip())
+    loaded = {i for way in ways if table is not None for i in table.flaws_of(way)}
+    known = db.execute("select id from clearway.flaw where id = any(%s)", ([*ways],)).fetchall()
+    old = db.execute("select old from clearway.flaw_redirect where old = any(%s)", ([*ways],)).fetchall()
+    found = sorted({i for one in loaded or {row[0] for row in (*known, *old)} for i in now(db, one)})
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(
+            f"{name} is about {len(found):,} flaws", where="flaw", mend="name one: " + ", ".join(found[:5])
+        )
+    if not _CVE.fullmatch(ways[1]):
+        raise InputError(
+            "no flaw is known by that name", where="flaw", mend="give its id, as a list shows it"
+        )
+    return ways[1]
+
+
+def _spellings(name: str) -> tuple[str, str, str]:
+    upper = name.upper()
+    return name, upper, f"{upper[:5]}{name[5:].lower()}"  # the last is GHSA's own
 
 
 def now(db: psycopg.Connection[Any], flaw: str) -> tuple[str, ...]:

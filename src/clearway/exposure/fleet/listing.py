@@ -380,6 +380,21 @@ def ids(db: psycopg.Connection[Any], wanted: Filter, most: int) -> list[int]:
     return [row[0] for row in _rows(db, query, found, mine, most, None, ())]
 
 
+def standing(db: psycopg.Connection[Any], exposures: Sequence[int]) -> list[int]:
+    """Those of `exposures` that stand and that the reader sees, in order.
+
+    Raises:
+        NotFoundError: none of them does.
+    """
+    rows = db.execute(
+        "select exposure from clearway.exposure where exposure = any(%s) and gone is null order by exposure",
+        (list(exposures),),
+    ).fetchall()
+    if not rows:
+        raise NotFoundError("no such exposure", where=", ".join(f"exposure/{n}" for n in exposures[:5]))
+    return [row[0] for row in rows]
+
+
 def counts(
     db: psycopg.Connection[Any], wanted: Filter, facets: Sequence[str] = tuple(FACETS), most: int = _COUNTED
 ) -> Counts:

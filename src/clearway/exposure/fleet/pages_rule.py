@@ -18,7 +18,7 @@ from clearway.records.principal import member_of
 
 from . import listing, page_decide, page_seen, rule, status
 from .page_asked import day_in
-from .page_common import PAGE, operating, today
+from .page_common import PAGE, operating, table_or_none, today
 
 if TYPE_CHECKING:
     from datetime import date
@@ -81,7 +81,13 @@ def handlers() -> list[HTTPRouteHandler]:
             with acting(request) as (db, me):
                 home = member_of(me, data.organisation, "operate")
                 _, changed = rule.add(
-                    db, home.org, data.title.strip(), about, said, expected=int(data.expected), until=ends
+                    db,
+                    home.org,
+                    data.title.strip(),
+                    rule.meant(db, table_or_none(request), about),
+                    said,
+                    expected=int(data.expected),
+                    until=ends,
                 )
         except (InputError, ConflictError) as error:
             return _page(request, data, True, error)
@@ -134,6 +140,7 @@ def _page(
                 home = member_of(
                     me, data.organisation or (home.slug if home in mine and home else mine[0].slug), "operate"
                 )
+                about = rule.meant(db, table_or_none(request), about)
                 counted = rule.dry_run(db, home.org, about)
                 note.counted("exposures", rule.question(about), listing.shown_audiences(db))
             except InputError as wrong:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from clearway.access import audience, marking
 from clearway.records.errors import ConflictError, InputError, NotFoundError
 
-from . import listing, status
+from . import flawview, listing, status
 from .acts import record
 from .wanted import STATUSES, Filter, conditions, joins
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import psycopg
+
+    from clearway.advisories.table import Table
 
 MOST = 1_000  # rules of one organisation
 
@@ -73,6 +75,13 @@ class Rule(Struct, frozen=True, kw_only=True):
     version: int
 
 
+def meant(db: psycopg.Connection[Any], table: Table | None, matches: Match) -> Match:
+    """The same, its flaw by the present preferred id. Raises InputError as `flawview.meant`."""
+    if not matches.flaw:
+        return matches
+    return msgspec.structs.replace(matches, flaw=flawview.meant(db, table, matches.flaw))
+
+
 def dry_run(db: psycopg.Connection[Any], org: int, matches: Match) -> listing.Counts:
     """How many open exposures a rule would decide now."""
     return listing.counts(db, matches.as_filter(org), ("environment", "severity", "ecosystem"))
@@ -98,11 +107,19 @@ def add(
     The rule ends after `until`; one that accepts or mitigates ends with what it says, and with nothing else.
 
     Raises:
-        InputError: it ends on another day than what it says.
+        InputError: it ends on another day than what it says, or says what no rule can know (open, fixed).
         ConflictError: it would decide another number than was `expected` from the dry run.
         ConflictError: the organisation has too many rules.
         ForbiddenError: the caller may not operate for it.
     """
+    if said.status in ("open", "fixed"):
+        raise InputError(
+            f"a rule can't say {said.status}",
+            where="status",
+            mend="not_affected, accepted or mitigated: fixed is what somebody has seen of each"
+            if said.status == "fixed"
+            else "not_affected, accepted or mitigated: what no rule decides is open",
+        )
     if until is not None and until != said.until and said.status in ("accepted", "mitigated"):
         raise InputError(
             "ends on another day than what it says",
