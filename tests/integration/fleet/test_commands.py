@@ -303,6 +303,25 @@ def test_two_machines_whose_sboms_have_one_file_name_stay_two(home: Path, tmp_pa
     assert {x["asset"]["name"] for x in _json(home, "inventory", "list")} == named
 
 
+def test_a_watched_folder_of_dated_files_ends_what_is_over_at_each_start(home: Path, tmp_path: Path) -> None:  # noqa: F811
+    _two(home, tmp_path)
+    folder, row = tmp_path / "drop", "web,CVE-2026-000{},2026-11-01\n"
+    folder.mkdir()
+    for day, flaws in (("2026-11-01", "12"), ("2026-11-08", "1")):
+        listed = "".join(map(row.format, flaws))
+        (folder / f"found-{day}.csv").write_text(f"asset,cve,first_detected\n{listed}")
+        for _ in range(2):
+            done = run("--home", home, "inventory", "watch", str(folder), "--once")
+            assert done.returncode == 0, done.stderr.decode()
+            assert _open(home) == [("web", f"CVE-2026-000{n}") for n in flaws]
+    assert b"passed over: found-2026-11-01.csv is older than found-2026-11-08.csv" in done.stdout
+    old = str(folder / "found-2026-11-01.csv")
+    (one,) = _json(home, "inventory", "add", old)
+    assert (one["unchanged"], len(one["passed_over"]), one["appeared"]) == (True, 1, 0)
+    (one,) = _json(home, "inventory", "add", old, "--again")
+    assert (one["passed_over"], one["appeared"]) == ([], 1)
+
+
 def test_a_machine_in_next_weeks_archive_is_the_same_machine(home: Path, tmp_path: Path) -> None:  # noqa: F811
     _two(home, tmp_path)
     for day, purl in (("2026-11-01", "pkg:pypi/django@4.1"), ("2026-11-08", "pkg:pypi/django@4.2")):

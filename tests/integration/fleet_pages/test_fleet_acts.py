@@ -259,6 +259,11 @@ def test_the_same_document_again_changes_nothing_and_a_newer_one_tells_the_diffe
     assert ([h["name"] for h in told["added"]], [h["name"] for h in told["removed"]]) == (["idna"], ["attrs"])
     kept = site.ask("GET", f"/api/v1/inventories/{first['inventory']}/document", site.operator)
     assert kept.content == one
+    back = site.ask("POST", path, site.operator, content=one)
+    assert (back.status_code, back.json()["unchanged"], back.json()["appeared"]) == (200, True, 0)
+    assert "a newer one has replaced it" in back.json()["passed_over"][0]
+    back = site.ask("POST", f"{path}&again=true", site.operator, content=one)
+    assert (back.status_code, back.json()["passed_over"], back.json()["appeared"]) == (201, [], 1)
     assert kept.headers["content-disposition"].startswith("attachment")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get, post, put
-from litestar.params import FromPath, JSONBody, QueryParameter, RawBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter, RawBody
 from msgspec import Meta, Struct
 
 from clearway.access.reading import as_file, reading
@@ -259,12 +259,14 @@ def handlers() -> list[HTTPRouteHandler]:
         filename: NameText = "",
         witness: NameText = "",
         detected: DayText = "",
+        again: FromQuery[bool] = False,
     ) -> Response[bytes]:
         """The document itself is the body, whatever its media type: it is told by its content, and by `filename`.
 
         `witness` is the tool that saw it: each one's newest document counts. `detected` is when it first saw these
-        flaws: an earlier day than is kept counts. The same bytes again change nothing else. What is in `set_aside`
-        could not be used, and then what is missing is not taken to be gone.
+        flaws: an earlier day than is kept counts. The same bytes again change nothing else. What a newer document has
+        replaced, or is older than what is kept, is passed over, but for its days, unless `again`. What is in
+        `set_aside` could not be used, and then what is missing is not taken to be gone.
         """
 
         def act(_: Principal) -> Made:
@@ -279,6 +281,7 @@ def handlers() -> list[HTTPRouteHandler]:
                 today(),
                 witness=witness,
                 detected=page_asked.day_in(detected, "detected"),
+                again=again,
             )
             return Made(
                 record=made,
@@ -308,11 +311,13 @@ def handlers() -> list[HTTPRouteHandler]:
         owner: NameText = "",
         witness: NameText = "",
         detected: DayText = "",
+        again: FromQuery[bool] = False,
     ) -> Response[bytes]:
         """Its assets are found again by their identifiers or name, or made. `name` and `exposure` are for one asset.
 
         `environment` and `owner` are of each of its assets. `witness` is the tool that saw it: each one's newest
-        document counts. `detected` is when it first saw these flaws: an earlier day than is kept counts.
+        document counts. `detected` is when it first saw these flaws: an earlier day than is kept counts. What a newer
+        document has replaced, or is older than what is kept, is passed over, but for its days, unless `again`.
 
         What is in `set_aside` could not be used, and then what is missing is not taken to be gone.
         """
@@ -336,6 +341,7 @@ def handlers() -> list[HTTPRouteHandler]:
                     details=assets.Details(owner=owner, environment=environment),  # type: ignore[arg-type]
                 ),
                 detected=page_asked.day_in(detected, "detected"),
+                again=again,
             )
             return Made(record=made)
 

@@ -45,6 +45,11 @@ def add_inventory(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     add.add_argument(
         "--apply-vex", action="append", default=[], metavar="FILE", help="VEX documents that come with it"
     )
+    add.add_argument(
+        "--again",
+        action="store_true",
+        help="take what was replaced by a newer document, or is older than what is kept",
+    )
     add.set_defaults(func=run_add)
     watch = kinds.add_parser(
         "watch",
@@ -55,7 +60,7 @@ def add_inventory(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     watch.add_argument("--every", type=float, default=10.0, metavar="SECONDS")
     watch.add_argument("--once", action="store_true", help="look once and end")
     about_asset(watch)
-    watch.set_defaults(func=run_watch, asset="", apply_vex=[])
+    watch.set_defaults(func=run_watch, asset="", apply_vex=[], again=False)
     listing = kinds.add_parser("list", help="assets and what is open on them")
     listing.add_argument("--name", default="", help="one asset, or a beginning with * after it")
     filters.add_facets(listing, filters.ASSETS)

@@ -93,6 +93,10 @@ def _given(paths: Sequence[str]) -> list[VexClaim]:
 
 def _told(a: dict[str, Any]) -> None:
     say(_added(a))
+    for reason in a["passed_over"][:_SHOWN]:
+        say(f"  passed over: {plain(reason)}; `inventory add --again` takes it")
+    if len(a["passed_over"]) > _SHOWN:
+        say(f"  passed over: {len(a['passed_over']) - _SHOWN:,} more; `--json` has them")
     for problem in a["problems"][:_SHOWN]:
         say(f"  {plain(problem)}")
     if len(a["problems"]) > _SHOWN:
@@ -129,7 +133,7 @@ class _Call:
         self._passed: list[Any] = []
         self._taking = observe.Taking(
             here.pool, here.key, table, self.org, here.day, detected=args.detected, given=given,
-            passed_over=self._passed,
+            passed_over=self._passed, again=args.again,
         )  # fmt: skip
 
     def take(self, path: str, root: str, *, links: bool = True, gone: bool = False) -> None:
@@ -274,6 +278,7 @@ def _counts(taken: Any) -> dict[str, Any]:
         "dated": taken.dated,
         "silenced": msgspec.to_builtins(taken.silenced),
         "unchanged": taken.unchanged,
+        "passed_over": list(taken.passed_over),
         "problems": list(taken.problems),
     }
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from clearway.records.asset_identity import identity_keys, telling_name
 
 from . import asset as assets
-from . import take, united, whose
+from . import older, take, united, whose
 from .shown import details_of
 from .version import storable
 
@@ -67,32 +67,48 @@ class Mention(Struct, frozen=True):
     @property
     def whole(self) -> bool:
         """Whether what it does not show is not there."""
-        if not self.document.whole:
-            return False
+        return self.document.whole and not self.partial
+
+    @property
+    def partial(self) -> bool:
+        """Whether its document is of a kind that says nothing of what it does not show."""
         if self.seen.format == "osquery":  # differences without their beginning say nothing of the rest
-            return self.seen.complete
+            return not self.seen.complete
         # Rows of flaws that no file and no tool stands behind are some of them.
-        return self.seen.format != "scanner-csv" or bool(self.document.file or self.seen.witness.tool)
+        return self.seen.format == "scanner-csv" and not (self.document.file or self.seen.witness.tool)
+
+
+class Own(Struct, frozen=True):
+    """What one mention of an asset is kept as: alone by these digests, and beside others as one of these parts."""
+
+    digests: tuple[bytes, ...]
+    seen: Observed
+    marks: tuple[str, str]
+
+    def in_any(self, raws: Sequence[bytes]) -> bool:
+        """Whether one of these, as they are kept, was made of it and others."""
+        return bool(raws) and any(p in raw for p in united.part_of(self.seen, *self.marks) for raw in raws)
 
 
 class Group(Struct, frozen=True):
     """All mentions of one asset by one witness. `items` are their places among those that were grouped.
 
     `raw` is what is kept, and `digests` are the SHA-256 by which it is the same again: its own, and of a part also that
-    of the part with the document's plain hash, as parts were kept before.
+    of the part with the document's plain hash, as parts were kept before. `each` is the same of each of the items.
     """
 
     asset: int
     items: tuple[int, ...]
     raw: bytes
     digests: tuple[bytes, ...]
+    each: tuple[Own, ...]
 
 
 class Identities:
     """Tells the assets of `org` that mentions are of, over one call that takes documents in on `day`."""
 
-    def __init__(self, org: int, day: date) -> None:
-        self.org, self.day = org, day
+    def __init__(self, org: int, day: date, *, again: bool = False) -> None:
+        self.org, self.day, self.taking_again = org, day, again
         self._public: set[int] = set()  # assets that this call has said to be public
 
     def resolved(
@@ -108,6 +124,8 @@ class Identities:
         groups = grouped(items, [None if one is None else one.asset for one in first], key)
         # The same bytes change nothing, whatever was said since.
         again = {n for g in groups if _again(db, g, items[g.items[0]].witness) for n in g.items}
+        if not self.taking_again:  # and so does what is older
+            again |= {n for g in groups if again.isdisjoint(g.items) for n in older.of_group(db, items, g)[0]}
         made: set[int] = set()
         found: list[assets.Asset] = []
         news = False  # what a mention before it made, or told of itself, may be this one
@@ -201,18 +219,24 @@ def grouped(items: Sequence[Mention], found: Sequence[int | None], key: bytes) -
 def _group(
     asset: int, places: tuple[int, ...], items: Sequence[Mention], hashes: dict[int, bytes], key: bytes
 ) -> Group:
-    if len(items) == 1 and items[0].alone:
-        raw = items[0].document.raw
-        return Group(asset, places, raw, (sha256(raw).digest(),))
-    parts = []
+    parts, each = [], []
     for item in items:
         at = id(item.document)
         if at not in hashes:
             hashes[at] = sha256(item.document.raw).digest()
         mark = united.Whole(sha256=hashes[at], key=key).mark(asset)
-        parts.append(united.part_of(item.seen, mark, hashes[at].hex()))
+        marks = mark, hashes[at].hex()
+        if item.alone:
+            each.append(Own((hashes[at],), item.seen, marks))
+            if len(items) == 1:
+                break
+        parts.append(united.part_of(item.seen, *marks))
+        if not item.alone:
+            each.append(Own(tuple(sha256(part).digest() for part in parts[-1]), item.seen, marks))
+    if not parts:
+        return Group(asset, places, items[0].document.raw, each[0].digests, tuple(each))
     raw, formerly = (one[0] if len(one) == 1 else united.parts_of(one) for one in zip(*parts, strict=True))
-    return Group(asset, places, raw, (sha256(raw).digest(), sha256(formerly).digest()))
+    return Group(asset, places, raw, (sha256(raw).digest(), sha256(formerly).digest()), tuple(each))
 
 
 def key_of(owner: psycopg.Connection[Any], org: int) -> bytes:

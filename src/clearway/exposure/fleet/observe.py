@@ -19,8 +19,8 @@ from clearway.records.fleet_input import MAX_NAME_CHARS, SetAside
 from clearway.store.connect import translated
 
 from . import asset as assets
-from . import follow, stated, take, united
-from .mention import Document, Identities, Mention, grouped, key_of
+from . import follow, older, stated, take, united
+from .mention import Document, Group, Identities, Mention, grouped, key_of
 from .shown import inventory_of
 from .version import storable
 
@@ -67,12 +67,15 @@ def observe(
     asset: int | None = None,
     called: bool = False,
     passed_over: list[SetAside] | None = None,
+    again: bool = False,
 ) -> list[Seen]:
     """Takes in everything that one document says: `Taking`, of one `Document`.
 
     Raises: as `Taking.add`.
     """
-    taking = Taking(pool, key, table, org, day, detected=detected, given=given, passed_over=passed_over)
+    taking = Taking(
+        pool, key, table, org, day, detected=detected, given=given, passed_over=passed_over, again=again
+    )
     one = Document(
         observed=tuple(observed), raw=raw, place=place, file=file, whole=whole, asset=asset, called=called
     )
@@ -87,7 +90,8 @@ class Taking:
     one name are kept together; one that is told to be the same asset only later takes nothing away.
 
     `detected` is as in `take.take`, `given` are VEX statements that came with the documents (`stated`). With
-    `passed_over`, assets that can't take what a document of several says go there, and the others land.
+    `passed_over`, assets that can't take what a document of several says go there, and the others land. What is older
+    than what is kept (`older`) is passed over, unless `again`.
     """
 
     def __init__(
@@ -101,12 +105,14 @@ class Taking:
         detected: date | None = None,
         given: Sequence[VexClaim] = (),
         passed_over: list[SetAside] | None = None,
+        again: bool = False,
     ) -> None:
         self.pool, self.key, self.table, self.org, self.day = pool, key, table, org, day
         self.detected, self.given, self.passed_over = detected, given, passed_over
         self._waiting: list[Mention] = []
         self._mentions = 0  # so far, in all documents
-        self._identities = Identities(org, day)
+        self.again = again
+        self._identities = Identities(org, day, again=again)
         self._key = b""  # of the marks of documents of several assets
         self._taken: set[tuple[int, str]] = set()  # (asset, witness) of what this call has taken already
 
@@ -193,10 +199,11 @@ class Taking:
             assets_of, made = self._identities.resolved(db, items, self._key)
             asked = take.Known(db, self.day)
             touched: set[int] = set()
-            for group in grouped(items, [one.asset for one in assets_of], self._key):
+            for every in grouped(items, [one.asset for one in assets_of], self._key):
+                group, reasons, complete = self._left(db, items, every, made)
                 first = items[group.items[0]]
                 dates: dict[take.Detected, date] = {}
-                for n in group.items:
+                for n in every.items:  # what is passed over is older, and has seen it then
                     for at, when in made_of[n][1].items():
                         dates[at] = min(when, dates.get(at, when))
                 ready = prepared[group.items[0]]
@@ -207,9 +214,10 @@ class Taking:
                 try:
                     with translated(), db.transaction():
                         taken = stated.take(
-                            db, self.table, group.asset, ready, group.raw, day=self.day, given=self.given,
+                            db, self.table, group.asset, ready, group.raw, passed_over=reasons,
+                            older=bool(reasons) and group is every, day=self.day, given=self.given,
                             witness=first.seen.witness.tool, file=first.document.file, detected=self.detected,
-                            whole=all(items[n].whole for n in group.items) and known not in self._taken,
+                            whole=complete and all(items[n].whole for n in group.items) and known not in self._taken,
                             known=asked, fresh=group.asset in made and group.asset not in touched,
                             first_detected=dates, digests=group.digests,
                         )  # fmt: skip
@@ -223,6 +231,25 @@ class Taking:
                 kept = assets_of[group.items[0]]
                 found.append(Seen(asset=kept.asset, name=kept.name, made=kept.asset in made, taken=taken))
         return found, told
+
+    def _left(
+        self, db: psycopg.Connection[Any], items: Sequence[Mention], group: Group, made: set[int]
+    ) -> tuple[Group, tuple[str, ...], bool]:
+        """What of a group is not older than what is kept, all of it where that is nothing; why the rest is passed over;
+        and whether what is left is whole."""
+        known = (group.asset, items[group.items[0]].witness)
+        if self.again or known in self._taken:
+            return group, (), True
+        if group.asset in made:
+            passed, whole = older.issues(items, group), True
+        else:
+            passed, whole = older.of_group(db, items, group)
+        reasons = tuple(dict.fromkeys(passed.values()))
+        if len(passed) in (0, len(group.items)):
+            return group, reasons, whole
+        mask = [group.asset if n in group.items and n not in passed else None for n in range(len(items))]
+        (left,) = grouped(items, mask, self._key)
+        return left, reasons, whole
 
     def _inventory(self, seen: Observed) -> tuple[Inventory, dict[take.Detected, date]]:
         return inventory_of(seen, self.table, self.day, self.detected)

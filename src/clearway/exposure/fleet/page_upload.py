@@ -31,6 +31,7 @@ class Uploaded(Struct, frozen=True, kw_only=True):
     """What one document changed on one asset. `made`: the asset is new. `dated`: exposures that stood already, and
     were detected earlier than was known. `silenced`: how many exposures of the asset are not affected by VEX, by the
     document that says so. `set_aside` are rows of the document that could not be used (whichever asset they are of).
+    `passed_over`: why it was not taken, where what is kept is newer.
     """
 
     asset: int
@@ -47,6 +48,7 @@ class Uploaded(Struct, frozen=True, kw_only=True):
     silenced: tuple[take.Silenced, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     problems: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
 
 
 class NewAsset(Struct, frozen=True, kw_only=True):
@@ -81,6 +83,7 @@ def told(
         silenced=taken.silenced,
         set_aside=set_aside[:MOST_SET_ASIDE],
         problems=taken.problems,
+        passed_over=taken.passed_over,
     )
 
 
@@ -105,6 +108,7 @@ def to_asset(
     *,
     witness: str = "",
     detected: date | None = None,
+    again: bool = False,
 ) -> Uploaded:
     """Takes a document of one kept asset in.
 
@@ -139,6 +143,7 @@ def to_asset(
         whole=not read.set_aside,
         file=take.file_of(filename),
         asset=asset,
+        again=again,
     )
     return told(found.asset, kept.name, False, found.taken, read.set_aside)
 
@@ -154,6 +159,7 @@ def to_organisation(
     new: NewAsset,
     *,
     detected: date | None = None,
+    again: bool = False,
 ) -> Landed:
     """Takes a document in for an organisation: its assets are found again, or made.
 
@@ -185,6 +191,7 @@ def to_organisation(
     found = observe.observe(
         pool, key, table, home.org, observed, data, day, detected=detected, whole=not read.set_aside, place=filename,
         file=take.file_of(filename), asset=asset, called=bool(new.name.strip()), passed_over=passed,
+        again=again,
     )  # fmt: skip
     if asset is not None:
         _expose(pool, key, asset, observed[0], day)

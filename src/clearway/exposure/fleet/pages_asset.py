@@ -356,6 +356,9 @@ def _words(made: page_upload.Uploaded) -> str:
     silenced = f" {plain(silenced, 400)}." if silenced else ""
     if made.dated and not made.added and not made.appeared:
         return f"{made.name}: {made.dated:,} exposures were detected earlier than was known.{silenced}"
+    if made.passed_over and made.unchanged:
+        why = plain(made.passed_over[0], 300)
+        return f"{made.name}: nothing changed: {why}. `clearway inventory add --again` takes it.{silenced}"
     if made.unchanged:
         return f"This very document of {made.name} was here already: nothing changed.{silenced}"
     first = "exposure" if made.appeared == 1 else "exposures"

@@ -110,6 +110,7 @@ class Taken(Struct, frozen=True, kw_only=True):
     dated: int = 0  # exposures that stood already and have an earlier day of detection now
     unchanged: bool = False
     problems: tuple[str, ...] = ()  # what of it could not be read
+    passed_over: tuple[str, ...] = ()  # documents that are older than what is kept, and why
     silenced: tuple[Silenced, ...] = ()
 
 
@@ -249,6 +250,8 @@ def take(
     digests: Sequence[bytes] = (),
     known: Known | None = None,
     fresh: bool = False,
+    passed_over: Sequence[str] = (),
+    older: bool = False,
 ) -> Taken:
     """Takes a prepared inventory of `asset` in, in the caller's transaction.
 
@@ -259,7 +262,8 @@ def take(
     one that is kept counts for what stands already, too. Not `whole`: what the document does not show may be what was
     set aside, and is not taken to be gone. `digests` are those by which `raw` is the same again, its own where none is
     given. `known` is what this transaction has asked already; `fresh` an asset that it has made, on which nothing
-    stands.
+    stands. `passed_over` says which documents of the call are older; where this itself is (`older`), it gives earlier
+    days and nothing else.
 
     Raises:
         NotFoundError: no such asset, or it may not be seen.
@@ -279,10 +283,11 @@ def take(
     digest = sha256(raw).digest()
     same, stood, others = db.execute(
         """select (select inventory from clearway.inventory
-                where asset = %(asset)s and witness = %(told)s and current and sha256 = any(%(digests)s)),
+                where asset = %(asset)s and witness = %(told)s and current
+                    and (%(older)s or sha256 = any(%(digests)s))),
             exists (select from clearway.inventory where asset = %(asset)s and current),
             exists (select from clearway.inventory where asset = %(asset)s and witness <> %(told)s and current)""",
-        {"asset": asset, "told": told, "digests": [*digests] or [digest]},
+        {"asset": asset, "told": told, "digests": [*digests] or [digest], "older": older},
     ).fetchone() or (None, False, False)
     if same is not None:
         dated = _detected(db, asset, day, prepared.digests, detected, given)
@@ -290,7 +295,10 @@ def take(
             org, aud = _owner(db, asset)
             content = {"asset": asset, "witness": told, "sha256": digest.hex(), "dated": dated}
             record(db, "inventory.taken", f"inventory/{same}", content, org=org, aud=aud)
-        return Taken(inventory=same, components=len(prepared.digests), dated=dated, unchanged=not dated)
+        return Taken(
+            inventory=same, components=len(prepared.digests), dated=dated, unchanged=not dated,
+            passed_over=tuple(passed_over),
+        )  # fmt: skip
     problems = problems_of(inventory)
     unread = sorted({storable(c.name)[:1_000] for c in inventory.components if c.problem and c.name})
     before = _apart(db, asset) if stood else []
@@ -336,6 +344,7 @@ def take(
         ended=ended,
         dated=dated,
         problems=tuple(problems),
+        passed_over=tuple(passed_over),
     )
 
 

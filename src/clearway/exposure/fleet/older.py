@@ -1,0 +1,132 @@
+"""What of a call's documents is older than what is kept or came with it: it brings back nothing that is over.
+
+Of one asset and witness the newest document counts. Whoever reads a folder again meets all that ever lay there, in
+whatever order: a document that a newer one has replaced, or that says itself that it is older, is passed over. What it
+says of first days counts all the same.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import zstandard
+
+from .whose import DAY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+
+    from .mention import Group, Mention
+
+_UNION = b'[{"document":'  # how several parts are kept (`united.parts_of`)
+_LOOKED_AT = 20  # earlier inventories of several documents
+_DIGITS = re.compile(r"\D+")
+
+
+def of_group(
+    db: psycopg.Connection[Any], items: Sequence[Mention], group: Group
+) -> tuple[dict[int, str], bool]:
+    """Which mentions of a group are passed over, and why; and whether what the others do not show is gone."""
+    passed = issues(items, group)
+    found, whole = replaced(db, items, group, [n for n in group.items if n not in passed])
+    return passed | found, whole
+
+
+def issues(items: Sequence[Mention], group: Group) -> dict[int, str]:
+    """Which mentions of a group are of an earlier issue of a file than another of it, and why. Pure.
+
+    Issues are files whose places differ by days alone. The newest is told by the documents' own time, else by those.
+    """
+    by: dict[str, list[int]] = {}
+    for n in group.items:
+        place = items[n].document.place.lower()
+        by.setdefault(DAY.sub("", place), []).append(n)
+    passed: dict[int, str] = {}
+    for several in by.values():
+        if len({items[n].document.place for n in several}) < 2:
+            continue
+        dated = all(items[n].seen.seen is not None for n in several)
+        newest = max(several, key=lambda n: (items[n].seen.seen if dated else 0, _days(items[n])))
+        place = items[newest].document.place
+        passed |= {
+            n: f"{_shown(items[n])} is older than {_shown(items[newest])}, which came with it"
+            for n in several
+            if items[n].document.place != place
+        }
+    return passed
+
+
+def replaced(
+    db: psycopg.Connection[Any], items: Sequence[Mention], group: Group, left: Sequence[int]
+) -> tuple[dict[int, str], bool]:
+    """Which of the mentions `left` of a group a newer document has replaced, and why; and whether the rest is whole.
+
+    It is not where what is kept was made of several documents: one that is passed over may have been one of them.
+    """
+    own = {n: group.each[group.items.index(n)] for n in left}
+    witness, several = items[left[0]].witness, len(left) > 1
+    rows = db.execute(
+        """select sha256, current, created, received from clearway.inventory
+        where asset = %s and witness = %s and (current or sha256 = any(%s))""",
+        (group.asset, witness, [digest for one in own.values() for digest in one.digests]),
+    ).fetchall()
+    kept = next((row for row in rows if row[1]), None)
+    if kept is None or bytes(kept[0]) in group.digests:
+        return {}, True
+    digest, _, created, received = kept
+    former = {bytes(row[0]) for row in rows if not row[1]} - {bytes(digest)}
+    passed = {n: _REPLACED.format(_shown(items[n])) for n in left if not former.isdisjoint(own[n].digests)}
+    if several:
+        earlier = [raw for raw in _raws(db, group.asset, witness, current=False) if raw.startswith(_UNION)]
+        passed |= {
+            n: _REPLACED.format(_shown(items[n])) for n in left if n not in passed and own[n].in_any(earlier)
+        }
+    elif not passed and not items[left[0]].partial:
+        (n,) = left
+        seen, was = items[n].seen.seen, _time(created)
+        # A clock that was ahead when it was taken in holds nothing up.
+        if seen is not None and was is not None and seen < was <= received + timedelta(days=1):
+            passed[n] = (
+                f"{_shown(items[n])} is of {seen:%Y-%m-%d %H:%M}, what is kept is of {was:%Y-%m-%d %H:%M}"
+            )
+    if not passed:
+        return {}, True
+    now = _raws(db, group.asset, witness, current=True)
+    if not any(raw.startswith(_UNION) for raw in now):
+        return passed, True
+    if not several:  # of what was made of several nobody can say which one this replaces
+        passed = {n: why for n, why in passed.items() if not former.isdisjoint(own[n].digests)}
+    passed = {n: why for n, why in passed.items() if not own[n].in_any(now)}
+    return passed, not passed
+
+
+_REPLACED = "{} was taken in before, and a newer one has replaced it"
+
+
+def _raws(db: psycopg.Connection[Any], asset: int, witness: str, *, current: bool) -> list[bytes]:
+    rows = db.execute(
+        """select raw from clearway.inventory where asset = %s and witness = %s and current = %s
+        order by inventory desc limit %s""",
+        (asset, witness, current, _LOOKED_AT),
+    ).fetchall()
+    return [zstandard.ZstdDecompressor().decompress(bytes(raw)) for (raw,) in rows]
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def _days(item: Mention) -> tuple[str, ...]:
+    return tuple(_DIGITS.sub("", day) for day in DAY.findall(item.document.place.lower()))
+
+
+def _shown(item: Mention) -> str:
+    return item.document.place.rpartition("/")[2] or "this document"
