@@ -7,9 +7,9 @@ from typing import Any
 from litestar.testing import TestClient
 
 import kept_templates  # noqa: F401
-from clearway.http.acting import SESSION_COOKIE_PLAIN
 from clearway.http.application import Application
 from clearway.http.csrf import token
+from clearway.http.session_cookie import SESSION_COOKIE_PLAIN
 from people import People, Somebody
 
 BASE = "http://127.0.0.1:9000"

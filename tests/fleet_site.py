@@ -19,10 +19,10 @@ from clearway.app.server import build
 from clearway.app.workspace import Workspace
 from clearway.exposure.fleet import asset, follow, take
 from clearway.formats.inventory import read_inventory
-from clearway.http.acting import SESSION_COOKIE_PLAIN
 from clearway.http.application import Application
 from clearway.http.csrf import token
 from clearway.http.ratelimit import Policy, Rates
+from clearway.http.session_cookie import SESSION_COOKIE_PLAIN
 from fleet_world import document
 from intake_world import World, kev, osv, package, write
 from people import People, Somebody

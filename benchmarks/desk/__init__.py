@@ -20,7 +20,7 @@ from clearway.advisories.stored_records import StoredRecords
 from clearway.advisories.table import TABLE_FILE
 from clearway.app.server import build, settle
 from clearway.app.workspace import Workspace
-from clearway.http.acting import SESSION_COOKIE_PLAIN
+from clearway.http.session_cookie import SESSION_COOKIE_PLAIN
 from clearway.store.migrate import migrate
 from clearway.store.server import lease
 

@@ -19,7 +19,6 @@ from msgspec import Struct
 
 from clearway.http.acting import (
     IN_PERSON,
-    SESSION_COOKIE_PLAIN,
     SIGNED_IN,
     acting,
     doorkeeper,
@@ -30,6 +29,7 @@ from clearway.http.acting import (
 from clearway.http.guard import PUBLIC
 from clearway.http.pages import Form, page
 from clearway.http.ratelimit import spend_sign_in
+from clearway.http.session_cookie import SESSION_COOKIE_PLAIN
 from clearway.records.errors import AuthenticationError, ClearwayError, ConfigError, NotFoundError
 from clearway.store.principal import key_of
 from clearway.store.scalar import scalar

@@ -28,7 +28,8 @@ from clearway.store.principal import key_of
 
 from . import csrf, organisation
 from .guard import is_public
-from .ratelimit import spend
+from .ratelimit import credential, spend
+from .session_cookie import SESSION_COOKIE, SESSION_COOKIE_PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,10 +45,6 @@ if TYPE_CHECKING:
 
     Connection = ASGIConnection[Any, Any, Any, Any]
 
-# A cookie of this name is only taken over HTTPS, for the whole host and no sub-domain; plain HTTP on this machine
-# can't set it, so there it goes without the prefix.
-SESSION_COOKIE = "__Host-clearway"
-SESSION_COOKIE_PLAIN = "clearway"
 REMEMBERED_S = 2.0
 _MOST_REMEMBERED = 4096
 
@@ -144,6 +141,8 @@ class Doorkeeper:
                 me = await to_thread(self._note, connection, kind, key)
             else:
                 me = self._note(connection, kind, key)
+            if key:
+                credential(connection.scope, good=me is not None)
             if me is not None:
                 spend(connection.scope, me.person)
             if not is_public(handler):

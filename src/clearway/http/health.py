@@ -11,6 +11,7 @@ from msgspec import Struct
 from clearway.records.errors import ClearwayError
 
 from .guard import PUBLIC
+from .openapi import problems_of
 
 # A check returns when all is well and raises what is wrong.
 Check = Callable[[], Awaitable[None]]
@@ -29,7 +30,7 @@ def routes(checks: Mapping[str, Check]) -> Router:
     Neither tells more than codes: they are public.
     """
 
-    @get("/live", opt=PUBLIC, summary="Whether the process answers")
+    @get("/live", opt=PUBLIC, summary="Whether the process answers", responses=problems_of())
     async def live() -> Health:
         return Health("ok")
 
@@ -37,7 +38,10 @@ def routes(checks: Mapping[str, Check]) -> Router:
         "/ready",
         opt=PUBLIC,
         summary="Whether it can answer from its data",
-        responses={503: ResponseSpec(Health, description="A check fails", generate_examples=False)},
+        responses={
+            **problems_of(),
+            503: ResponseSpec(Health, description="A check fails", generate_examples=False),
+        },
     )
     async def ready() -> Response[Health]:
         found: dict[str, str] = {}

@@ -28,8 +28,8 @@ PATH = f"{PREFIX}/openapi.json"
 # What any route for the signed-in can answer, and what one that changes a thing can besides.
 READ = (400, 401, 403, 404, 429, 503)
 WRITE = (*READ, 408, 409, 412, 413, 415, 422, 428)
-# What is said before anybody looks which route it is (`address`).
-_ANY = (414, 431)
+# What is said before anybody looks which route it is (`address`, `ratelimit`).
+_ANY = (414, 429, 431)
 
 
 def problems_of(*statuses: int) -> dict[int, ResponseSpec]:
@@ -38,7 +38,7 @@ def problems_of(*statuses: int) -> dict[int, ResponseSpec]:
         status: ResponseSpec(
             Problem, generate_examples=False, description=BY_STATUS[status][1], media_type=MEDIA_TYPE
         )
-        for status in (*statuses, *_ANY)
+        for status in dict.fromkeys((*statuses, *_ANY))
     }
 
 

@@ -12,8 +12,10 @@ one caller; they are no accounting. Every answer of a limited request says where
     sign-in-address  requests that try to sign in, by address: above what people behind one address need together
     sign-in    tries with one code or passkey from one address (asked by `spend_sign_in`, once it is read)
     sign-in-account  tries with one code or passkey, from wherever they come
-    failures   credentials that were answered 401 or 403, by address: with none left, requests that bring one are
-               refused unread, except where it was good from there lately: one guesser does not lock out an office
+    failures   credentials that are none, by address, each of them once: tokens and sessions that nobody holds, wrong
+               codes, bad assertions. With none left, requests from there that bring one are refused unread, but for
+               those that were good before: one guesser does not lock out an office. Who may not do something has a
+               good credential, and spends nothing here
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from clearway.records.errors import ConfigError, TooManyRequestsError
 
 from . import address as address_page
 from . import problems
+from .session_cookie import brought, set_by, without
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,10 +47,10 @@ if TYPE_CHECKING:
 
 PROXIES_VARIABLE = "CLEARWAY_PROXIES"
 MOST_KEYS = 50_000  # of one policy; beyond it the one not seen for longest is forgotten
-_GOOD_FOR_S = 600.0
 _WIDEST = 7  # of a network of proxies: fc00::/7 are all private addresses of IPv6
 _FORWARDED = 2_000  # characters of X-Forwarded-For that are read, from the right
 _KEY = "clearway_rate"
+_STATIC = "/static/"  # what the page of signing in is made of
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -110,6 +113,32 @@ class Buckets:
         return Standing(self.policy, int(tokens), max(0.0, (1.0 - tokens) / self._rate), refused)
 
 
+class _Digests:
+    """The digests met last, as many as are kept. Safe between threads."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[bytes, None] = OrderedDict()
+        self._lock = Lock()
+
+    def has(self, digest: bytes) -> bool:
+        with self._lock:
+            return digest in self._kept
+
+    def add(self, digest: bytes) -> bool:
+        """Whether it is new."""
+        with self._lock:
+            new = digest not in self._kept
+            self._kept[digest] = None
+            self._kept.move_to_end(digest)
+            if len(self._kept) > MOST_KEYS:
+                self._kept.popitem(last=False)
+        return new
+
+    def drop(self, digest: bytes) -> None:
+        with self._lock:
+            self._kept.pop(digest, None)
+
+
 class RateLimits:
     """The ASGI layer, and `spend` for those who know the principal."""
 
@@ -129,7 +158,8 @@ class RateLimits:
         self._pages = Buckets(rates.refused_pages, now) if pages else None
         self._failures = Buckets(rates.failures, now)
         self._pepper = os.urandom(16)
-        self._good: OrderedDict[bytes, float] = OrderedDict()
+        self._good = _Digests()
+        self._bad = _Digests()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -137,24 +167,30 @@ class RateLimits:
             return
         client = address(scope, self._proxies)
         stands = [self._address.take(client)]
-        credential = self._credential(scope, client)
+        credential = self._digest(brought(scope["headers"]))
+        unknown = credential and not self._good.has(credential)
+        spent = self._failures.take(client, 0) if unknown else None
         if self._tries_to_sign_in(scope):
             stands.append(self._sign_in_address.take(client))
-        elif credential and not self._is_good(credential):
-            stands.append(self._failures.take(client, 0))
+        if spent is not None and spent.refused and self._is_for_signing_in(scope):
+            # Whose session has ended must be able to begin another.
+            scope = {**scope, "headers": without(scope["headers"])}
+            credential = b""
+        elif spent is not None and spent.refused:
+            stands.append(spent)
         for stand in stands:
             if stand.refused:
                 await self._refuse(scope, receive, send, client, stands, stand)
                 return
-        noted: dict[str, Any] = {
-            "client": client,
-            "stands": [s for s in stands if s.policy.name != "failures"],
-        }
+        noted: dict[str, Any] = {"client": client, "stands": stands, "good": None}
         scope.setdefault("state", {})[_KEY] = (self, noted)
 
         async def with_fields(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._note(message["status"], client, credential)
+                refused = message["status"] == 401 and self._is_below_sign_in(scope)
+                self._note(client, credential, noted["good"], refused=refused)
+                for secret in set_by(message.get("headers", ())):
+                    self._good.add(self._digest(secret))
                 message["headers"] = [*message.get("headers", ()), *_fields(noted["stands"], None)]
             await send(message)
 
@@ -183,33 +219,36 @@ class RateLimits:
 
         await self.app(address_page.refusal(scope, error), receive, with_fields)
 
-    def _note(self, status: int, client: str, credential: bytes) -> None:
-        if credential and status in (401, 403):
+    def _note(self, client: str, credential: bytes, good: bool | None, *, refused: bool) -> None:
+        """What an answer told: `good` of the credential that was brought, `refused` of what was to sign in."""
+        if credential and good:
+            self._good.add(credential)
+            self._bad.drop(credential)
+        guessed = False
+        if credential and good is False:
+            self._good.drop(credential)
+            # The same again, as by a browser whose session has ended, is no further guess.
+            guessed = self._bad.add(credential)
+        if refused or guessed:
             self._failures.take(client)
-        elif credential and status < 400:
-            self._good[credential] = self._now()
-            self._good.move_to_end(credential)
-            if len(self._good) > MOST_KEYS:
-                self._good.popitem(last=False)
 
-    def _is_good(self, credential: bytes) -> bool:
-        then = self._good.get(credential)
-        return then is not None and self._now() - then < _GOOD_FOR_S
+    def _is_below_sign_in(self, scope: Scope) -> bool:
+        path = scope["path"]
+        return any(path == p or path.startswith(f"{p}/") for p in self.rates.sign_in_paths)
 
     def _tries_to_sign_in(self, scope: Scope) -> bool:
-        path = scope["path"]
-        return scope.get("method") not in ("GET", "HEAD", "OPTIONS") and any(
-            path == p or path.startswith(f"{p}/") for p in self.rates.sign_in_paths
-        )
+        return scope.get("method") not in ("GET", "HEAD", "OPTIONS") and self._is_below_sign_in(scope)
 
-    def _credential(self, scope: Scope, client: str) -> bytes:
-        """What tells this credential from this address apart from others, and tells nobody what it is."""
-        brought = b"\0".join(v for n, v in scope["headers"] if n in (b"authorization", b"cookie"))
-        return (
-            blake2b(client.encode() + b"\0" + brought, key=self._pepper, digest_size=16).digest()
-            if brought
-            else b""
-        )
+    def _is_for_signing_in(self, scope: Scope) -> bool:
+        return self._is_below_sign_in(scope) or scope["path"].startswith(_STATIC)
+
+    def _digest(self, secret: bytes) -> bytes:
+        """What tells this credential apart from others, and tells nobody what it is; b"" for none."""
+        return blake2b(secret, key=self._pepper, digest_size=16).digest() if secret else b""
+
+    def credential(self, noted: dict[str, Any], *, good: bool) -> None:
+        """Notes whether the request's credential is one that somebody holds."""
+        noted["good"] = good
 
     def spend(self, noted: dict[str, Any], person: int) -> None:
         """Takes one request from the principal's bucket.
@@ -235,6 +274,14 @@ class RateLimits:
             noted["stands"].append(stand)
             if stand.refused:
                 raise _refusal(stand)
+
+
+def credential(scope: Scope, *, good: bool) -> None:
+    """Says whether the request's credential is one that somebody holds; nothing on a server without limits."""
+    found = scope.get("state", {}).get(_KEY)
+    if found is not None:
+        limits, noted = found
+        limits.credential(noted, good=good)
 
 
 def spend(scope: Scope, person: int) -> None:
@@ -330,6 +377,11 @@ def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _words(stand: Standing) -> str:
+    if stand.policy.name == "failures":
+        return (
+            f"more than {stand.policy.quota} codes, tokens or sessions that are none came from your network's address "
+            f"in {stand.policy.window_s} s (failures)"
+        )
     return f"more than {stand.policy.quota} in {stand.policy.window_s} s ({stand.policy.name})"
 
 

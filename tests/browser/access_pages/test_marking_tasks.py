@@ -10,7 +10,7 @@ from harness import PHONE, Screen, Workspace
 from playwright.sync_api import Page, expect
 
 from clearway.access import credential, local, person
-from clearway.http.acting import SESSION_COOKIE_PLAIN
+from clearway.http.session_cookie import SESSION_COOKIE_PLAIN
 from clearway.records.clock import SystemClock
 from clearway.store.principal import Pool
 from clearway.store.server import lease

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -24,7 +24,7 @@ from clearway.access import approval, credential, invitation, oidc, person
 from clearway.access.providers import Provider, SignIn
 from clearway.access.sign_in import local, routes
 from clearway.http import csrf
-from clearway.http.acting import SIGNED_IN, Doorkeeper, acting
+from clearway.http.acting import SIGNED_IN, Doorkeeper, acting, needs
 from clearway.http.application import application
 from clearway.http.pages import Pages
 from clearway.http.ratelimit import Policy, Rates
@@ -57,7 +57,9 @@ def issuer() -> Iterator[str]:
         process.wait(10)
 
 
-def client_of(people: People, *providers: Provider, rates: Rates | None = None) -> Iterator[TestClient[Any]]:
+def client_of(
+    people: People, *providers: Provider, rates: Rates | None = None, more: Sequence[Any] = ()
+) -> Iterator[TestClient[Any]]:
     settings = SignIn(base_url=BASE, provider=providers)
     door = Doorkeeper(people.pool)
 
@@ -73,7 +75,7 @@ def client_of(people: People, *providers: Provider, rates: Rates | None = None) 
         return {"done": "yes"}
 
     app = application(
-        [routes(settings), me, act],
+        [routes(settings), me, act, *more],
         guard=door.guard(),
         pages=Pages({"access": "clearway.access"}),
         state={"doorkeeper": door},
@@ -140,6 +142,36 @@ def test_a_neighbour_who_guesses_keeps_nobody_out_and_is_told_how_long_to_wait(p
         assert 'href="/sign-in">Try again</a>' in refused.text
         sign_in(client, people, people.admin)  # from the same address
         assert client.get("/me").json()["person"] == people.admin.person
+
+
+def test_one_without_a_right_keeps_nobody_out_who_signs_in_at_the_same_address(people: People) -> None:
+    @get("/administer", opt=needs("administer"), sync_to_thread=False)
+    def closed() -> str:
+        return "open"
+
+    for client in client_of(people, rates=Rates(failures=Policy("failures", 3, 600)), more=[closed]):
+        sign_in(client, people, people.somebody(people.house, "auditor"))
+        refused = {client.get("/administer").status_code for _ in range(9)}
+        assert refused == {403}
+        client.cookies.clear()
+        sign_in(client, people, people.admin)
+        assert client.get("/me").status_code == 200
+
+
+def test_who_guesses_tokens_is_not_read_and_who_signs_in_at_the_same_address_is(people: People) -> None:
+    def asked(client: TestClient[Any], guess: object) -> int:
+        return client.get("/me", headers={"authorization": f"Bearer cw_{guess}"}).status_code
+
+    for client in client_of(people, rates=Rates(failures=Policy("failures", 3, 600))):
+        assert [asked(client, n) for n in range(5)] == [401] * 3 + [429] * 2
+        client.cookies.set("clearway", "an ended session")
+        assert client.get("/sign-in", headers={"accept": "text/html"}).status_code == 200
+        client.cookies.clear()
+        sign_in(client, people, people.admin)
+        client.cookies.set("clearway_done", "1")
+        assert client.get("/me").status_code == 200
+        client.cookies.clear()
+        assert asked(client, 9) == 429
 
 
 def test_a_passkey_is_tried_so_often_and_another_beside_it(people: People) -> None:

@@ -10,8 +10,8 @@ from litestar.testing import TestClient
 from soft_key import SoftKey
 
 from access_house import House
-from clearway.http.acting import SESSION_COOKIE_PLAIN
 from clearway.http.csrf import token
+from clearway.http.session_cookie import SESSION_COOKIE_PLAIN
 from clearway.store.principal import key_of
 from people import Somebody
 

@@ -32,7 +32,7 @@ def test_the_document_is_openapi_3_1_and_describes_every_refusal_as_a_problem(li
     }
     for path in ("/v1/query", "/v1/querybatch"):
         answers = document["paths"][path]["post"]["responses"]
-        assert set(answers) == {"200", "400", "408", "413", "414", "431", "500", "503"}
+        assert set(answers) == {"200", "400", "408", "413", "414", "429", "431", "500", "503"}
         for code in set(answers) - {"200"}:
             assert list(answers[code]["content"]) == ["application/problem+json"]
 

@@ -11,8 +11,8 @@ from litestar.testing import TestClient
 from matrix_world import application, routes
 
 from clearway.access.person import ROLES
-from clearway.http.acting import SESSION_COOKIE_PLAIN
 from clearway.http.csrf import token
+from clearway.http.session_cookie import SESSION_COOKIE_PLAIN
 from people import People, Somebody
 
 # What Python takes for 1 or 13, beside these themselves.

@@ -20,9 +20,10 @@ from clearway.access import credential
 from clearway.access.providers import Provider, SignIn
 from clearway.access.sign_in import routes
 from clearway.http import csrf
-from clearway.http.acting import SESSION_COOKIE_PLAIN, Doorkeeper
+from clearway.http.acting import Doorkeeper
 from clearway.http.application import application
 from clearway.http.pages import Pages
+from clearway.http.session_cookie import SESSION_COOKIE_PLAIN
 from clearway.store.scalar import scalar
 from people import People, Somebody
 

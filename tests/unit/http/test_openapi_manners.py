@@ -42,6 +42,11 @@ def test_every_answer_in_json_is_described(document: dict[str, Any]) -> None:
     assert text == []
 
 
+def test_every_request_is_limited_and_says_so(document: dict[str, Any]) -> None:
+    silent = [f"{m} {path}" for m, path, op in operations(document) if "429" not in op["responses"]]
+    assert silent == []
+
+
 def test_every_body_is_described(document: dict[str, Any]) -> None:
     for path in ("/api/v1/inventories", "/api/v1/assets/{asset}/inventories"):
         body = document["paths"][path]["post"]["requestBody"]

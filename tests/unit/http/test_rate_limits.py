@@ -14,6 +14,7 @@ from clearway.http.ratelimit import (
     RateLimits,
     Rates,
     address,
+    credential,
     networks,
     spend,
     spend_sign_in,
@@ -41,14 +42,21 @@ class Server:
         self.person: int | None = None
         self.reached = 0
         self.tried = ""
+        self.good: bool | None = None  # what the guard says of the credential
+        self.sets = ""
+        self.headers: dict[bytes, bytes] = {}
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             self.reached += 1
+            self.headers = dict(scope["headers"])
+            if self.good is not None:
+                credential(scope, good=self.good)
             if self.person is not None:
                 spend(scope, self.person)
             if self.tried:
                 spend_sign_in(scope, self.tried)
-            await send({"type": "http.response.start", "status": self.status, "headers": []})
+            sets = [(b"set-cookie", self.sets.encode())] if self.sets else []
+            await send({"type": "http.response.start", "status": self.status, "headers": sets})
             await send({"type": "http.response.body", "body": b""})
 
         self.limits = RateLimits(app, rates, now=lambda: self.time)
@@ -158,17 +166,98 @@ def test_the_refusal_of_a_code_says_how_long_to_wait() -> None:
 
 def test_a_guesser_is_not_even_read_and_an_office_goes_on_beside_it() -> None:
     server = Server(Rates(failures=Policy("failures", 2, 60)))
+    server.good = True
     assert server.ask(authorization="Bearer good")[0] == 200
-    server.status = 401
+    server.status, server.good = 401, False
     for n in range(2):
         assert server.ask(authorization=f"Bearer guess {n}")[0] == 401
-    server.status = 200
+    server.status, server.good = 200, True
     reached = server.reached
     assert server.ask(authorization="Bearer guess 3")[0] == 429
     assert server.reached == reached
     assert server.ask(authorization="Bearer good")[0] == 200
     assert server.ask()[0] == 200
     assert server.ask(client="192.0.2.2", authorization="Bearer guess 3")[0] == 200
+
+
+def guesses(server: Server, number: int = 2, client: str = "192.0.2.1") -> None:
+    """As many different tokens that nobody holds."""
+    was = server.status, server.good
+    server.status, server.good = 401, False
+    for n in range(number):
+        assert server.ask(client=client, authorization=f"Bearer guess {n}")[0] == 401
+    server.status, server.good = was
+
+
+FEW_FAILURES = Rates(failures=Policy("failures", 2, 60))
+
+
+def test_who_lacks_a_right_has_a_good_credential_and_spends_nothing_of_the_address() -> None:
+    server = Server(FEW_FAILURES)
+    server.status, server.good = 403, True
+    for _ in range(9):
+        assert server.ask(authorization="Bearer of a finder")[0] == 403
+    server.status = 200
+    assert server.ask(authorization="Bearer of somebody new")[0] == 200
+
+
+def test_a_good_credential_is_not_held_up_however_long_ago_and_with_whatever_other_cookies() -> None:
+    server = Server(FEW_FAILURES)
+    server.good = True
+    assert server.ask(cookie="clearway=mine; clearway_words=plain")[0] == 200
+    server.time = 40 * 86_400.0
+    guesses(server)
+    assert server.ask(cookie="clearway_done=3; clearway=mine")[0] == 200
+    assert server.ask(client="192.0.2.9", cookie="clearway=mine")[0] == 200
+
+
+def test_one_that_was_good_and_is_no_more_is_as_any_other() -> None:
+    server = Server(FEW_FAILURES)
+    server.good = True
+    server.ask(authorization="Bearer ended")
+    guesses(server)
+    server.status, server.good = 401, False
+    assert server.ask(authorization="Bearer ended")[0] == 401
+    assert server.ask(authorization="Bearer ended")[0] == 429
+
+
+def test_a_guess_at_what_is_public_counts_and_makes_nothing_known() -> None:
+    server = Server(FEW_FAILURES)
+    server.good = False
+    for n in range(2):
+        assert server.ask(authorization=f"Bearer guess {n}")[0] == 200
+    assert server.ask(authorization="Bearer guess 0")[0] == 429
+
+
+def test_the_same_ended_session_again_is_no_further_guess() -> None:
+    server = Server(FEW_FAILURES)
+    server.status, server.good = 401, False
+    for _ in range(9):
+        assert server.ask(cookie="clearway=ended")[0] == 401
+    assert server.ask(authorization="Bearer guess")[0] == 401
+    assert server.ask(authorization="Bearer another")[0] == 429
+
+
+def test_a_wrong_code_counts_and_so_does_a_bad_assertion() -> None:
+    server = Server(replace(FEW_FAILURES, sign_in_address=Policy("sign-in-address", 100, 60)))
+    server.status = 401
+    assert server.ask("/sign-in/code", method="POST")[0] == 401
+    assert server.ask("/sign-in/back/house")[0] == 401
+    assert server.ask(authorization="Bearer new")[0] == 429
+
+
+def test_where_somebody_guesses_a_new_session_is_known_at_once_and_an_old_one_can_begin_it() -> None:
+    server = Server(FEW_FAILURES)
+    guesses(server)
+    server.good = None
+    for path, method in (("/sign-in", "GET"), ("/static/clearway.css", "GET"), ("/sign-in/code", "POST")):
+        assert server.ask(path, method=method, cookie="a=1; clearway=old", authorization="x")[0] == 200
+        assert server.headers == {b"cookie": b"a=1"}, "the credential is not read"
+    assert server.ask("/", cookie="clearway=old")[0] == 429
+    server.sets = "clearway=fresh; Path=/; HttpOnly"
+    assert server.ask("/sign-in/code", method="POST")[0] == 200
+    server.sets = ""
+    assert server.ask("/", cookie="clearway=fresh")[0] == 200
 
 
 def scope(client: str, forwarded: str = "") -> Any:
