@@ -272,6 +272,85 @@ def test_news_gathers_in_a_quiet_bar_and_goes_on_from_the_last_id(screens: Scree
     page.wait_for_url("**/gallery")
 
 
+_HIDEABLE = """
+window.hide = (hidden) => {
+  const get = () => (hidden ? "hidden" : "visible");
+  Object.defineProperty(document, "visibilityState", { configurable: true, get });
+  document.dispatchEvent(new Event("visibilitychange"));
+};
+window.hide(location.hash === "#behind");
+"""
+
+
+def streams(page: Any) -> list[str]:
+    """The addresses of the streams that a page asks for from now on."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/events/live" in request.url else None)
+    return asked
+
+
+def test_a_page_behind_others_has_no_stream_and_goes_on_where_it_was_once_it_is_seen(
+    screens: Screens, gallery: Live
+) -> None:
+    screen = screens(gallery.url)
+    screen.context.add_init_script(_HIDEABLE)
+    asked = streams(screen.page)
+    page = screen.open("/live#behind")
+    bar = page.locator("#quiet-bar")
+    page.evaluate("new Promise((done) => setTimeout(done, 500))")
+    assert asked == []
+    page.evaluate("hide(false)")
+    expect(bar).to_contain_text("5 new", timeout=8_000)
+    assert "after=17" in asked[0]
+    page.evaluate("hide(true)")
+    asked.clear()
+    page.evaluate("new Promise((done) => setTimeout(done, 1_000))")  # two times what it waits to come back
+    assert asked == []
+    page.evaluate("hide(false)")
+    for _ in range(100):
+        if asked:
+            break
+        page.wait_for_timeout(50)
+    assert "after=22" in asked[0]
+    expect(bar).to_contain_text("5 new")
+
+
+def test_where_turns_cant_be_had_the_window_with_the_focus_has_the_stream(
+    screens: Screens, gallery: Live
+) -> None:
+    screen = screens(gallery.url)
+    screen.context.add_init_script(
+        "Object.defineProperty(Navigator.prototype, 'locks', { get: () => undefined });"
+        "document.hasFocus = () => window.focused ?? false;"
+    )
+    asked = streams(screen.page)
+    page = screen.open("/live")
+    page.evaluate("new Promise((done) => setTimeout(done, 300))")
+    assert asked == []
+    page.evaluate("window.focused = true; window.dispatchEvent(new Event('focus'))")
+    expect(page.locator("#quiet-bar")).to_contain_text("5 new", timeout=8_000)
+
+
+def test_a_stream_that_is_refused_for_good_says_that_the_page_may_be_old(
+    screens: Screens, gallery: Live
+) -> None:
+    screen = screens(gallery.url)
+    screen.expect("status of 404")
+    screen.page.route("**/events/live*", lambda route: route.fulfill(status=404))
+    page = screen.open("/live")
+    expect(page.locator("#quiet-bar")).to_contain_text("may be out of date", timeout=8_000)
+
+
+def test_without_script_each_heading_stands_above_its_column(screens: Screens, gallery: Live) -> None:
+    page = screens(gallery.url, script=False).open("/gallery")
+    heads = page.locator("table.list").first.locator("thead th").filter(visible=True)
+    cells = page.locator("table.list").first.locator("tbody tr").first.locator("td").filter(visible=True)
+    assert [one.bounding_box()["x"] for one in heads.all()] == [
+        one.bounding_box()["x"] for one in cells.all()
+    ]
+    assert page.locator("[data-pick-all]").is_hidden()
+
+
 def test_on_a_phone_the_filters_are_folded_and_each_card_leads_with_the_date(
     screens: Screens, gallery: Live
 ) -> None:

@@ -60,3 +60,30 @@ def test_signing_out_ends_the_session_for_everybody_who_has_its_cookie(
     page.wait_for_url("**/sign-in")
     expect(page.locator(".menu-name")).to_have_count(0)
     expect(other.open("/sign-in").locator(".menu-name")).to_have_count(0)
+
+
+def test_however_many_tabs_follow_live_news_each_of_them_goes_on_working(
+    screens: Screens, workspace: Workspace
+) -> None:
+    """A browser has six connections to a server over HTTP/1.1; a stream in each of six tabs left none."""
+    screen = workspace.signed_in(screens)
+    following: list[int] = []
+    tabs = [screen.context.new_page() for _ in range(8)]
+    for number, tab in enumerate(tabs):
+        tab.on("request", lambda r, n=number: following.append(n) if "/events/live" in r.url else None)
+        answer = tab.goto("/data")
+        assert answer is not None
+        assert answer.status == 200
+        assert tab.locator("[data-live]").get_attribute("data-live-from"), "it follows from when it was made"
+    for _ in range(100):
+        if len(set(following)) >= 3:
+            break
+        tabs[-1].wait_for_timeout(50)
+    held = set(following)
+    assert len(held) == 3
+    tabs[min(held)].close()
+    for _ in range(100):
+        if set(following) - held:
+            break
+        tabs[-1].wait_for_timeout(50)
+    assert len(set(following) - held) == 1, "its turn goes to one that waited"

@@ -27,7 +27,7 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Struct
 
-from clearway.records.errors import ClearwayError, CursorError, TooManyRequestsError
+from clearway.records.errors import ClearwayError, CursorError, TooManyRequestsError, UpstreamError
 from clearway.store import events
 
 from .openapi import PREFIX
@@ -170,6 +170,15 @@ class Hub:
     def _wake(self) -> None:
         woken, self._moved = self._moved, asyncio.Event()
         woken.set()
+
+    def here(self, person: int) -> str:
+        """The event id of how far events can be read now, for `person`; "" while nobody knows."""
+        if not self._known.is_set():
+            return ""
+        try:
+            return self._sealer().seal([self.reached], (LIST, str(person)))
+        except UpstreamError:
+            return ""
 
     def position(self, me: Principal, cursor: str) -> int:
         """The position that an event id names.

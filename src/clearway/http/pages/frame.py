@@ -11,14 +11,17 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Theme = Literal["", "light", "dark"]  # "": as the system says
 Words = Literal["plain", "exact"]
 
 
 class Frame(Struct, kw_only=True):
-    """When, for whom and how. `ids` numbers what needs an id of its own on this page."""
+    """When, for whom and how. `ids` numbers what needs an id of its own on this page.
+
+    `live_from` says the event up to which the page knows, "" where nobody does.
+    """
 
     now: datetime
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
@@ -26,6 +29,7 @@ class Frame(Struct, kw_only=True):
     csrf: str = ""
     prefix: str = "p"
     ids: Iterator[int] = field(default_factory=count)
+    live_from: Callable[[], str] = str
 
     def new_id(self) -> str:
         """An id that nothing else on the page has."""

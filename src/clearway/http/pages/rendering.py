@@ -133,6 +133,7 @@ class Pages:
             now=self.clock.now(),
             zone=_zone(viewer.time_zone if viewer else "UTC"),
             csrf=csrf.token(key) if key else "",
+            live_from=_live_from(request),
         )
         values = {
             "site": self,
@@ -267,6 +268,7 @@ def _environment(loader: ChoiceLoader) -> Environment:
         "entry": glossary.entry,
         "new_id": lambda: current.get().new_id(),
         "csrf_field": _frame_field,
+        "live_from": lambda: current.get().live_from(),
         "no_form": Form(),
         "age": filters.age,
         "plot": plot,
@@ -309,6 +311,13 @@ def _is_partial(request: ASGIConnection[Any, Any, Any, Any]) -> bool:
 def _target(request: ASGIConnection[Any, Any, Any, Any]) -> str:
     """The block for htmx's target: "div#due-list" wants `due_list`."""
     return str(request.headers.get("hx-target", "")).partition("#")[2].replace("-", "_")
+
+
+def _live_from(request: ASGIConnection[Any, Any, Any, Any]) -> Callable[[], str]:
+    """Says up to which event the page knows: its stream goes on there, however much later the page is seen first."""
+    hub = request.app.state.get("hub")
+    me = request.scope.get("state", {}).get("principal")
+    return lambda: hub.here(me.person) if hub is not None and isinstance(me, Principal) else ""
 
 
 def _one_of(value: str | None, allowed: Sequence[str]) -> str:

@@ -336,20 +336,19 @@
   }
 
   // Live changes gather in a quiet bar; nothing moves until the reader asks (`ui.live`). Each event of the kinds asked for
-  // counts one, or as many as its body says under the name in `data-live-count`. The browser sends Last-Event-ID by itself when it connects again; the first time `after` says from where.
-  let source = null, followed = null;
+  // counts one, or as many as its body says under the name in `data-live-count`. The browser sends Last-Event-ID by itself when it connects again; else `after` says from where.
+  let followed = null, stream = null; // the place, and how it is followed
   function live() {
     const place = $("[data-live]");
     if (place === followed || !window.EventSource) return;
-    source?.close();
-    source = null;
     followed = place;
+    stream = null;
+    attend();
     const bar = $("#quiet-bar");
     if (bar) bar.hidden = true;
     if (!place) return;
     const address = new URL(place.dataset.live, location.href);
     if (address.origin !== location.origin) return;
-    if (place.dataset.liveFrom) address.searchParams.set("after", place.dataset.liveFrom);
     for (const kind of (place.dataset.liveKinds ?? "").split(" ").filter(Boolean)) address.searchParams.append("kind", kind);
     const seen = new Map(); // event -> how many of what the page lists it brings
     const brought = (text) => {
@@ -364,11 +363,60 @@
       bar.replaceChildren(make("span", {}, words), show);
       bar.hidden = false;
     };
-    source = new EventSource(address);
-    source.addEventListener("message", (event) => { seen.set(event.lastEventId || String(seen.size), brought(event.data)); tell(`${[...seen.values()].reduce((sum, many) => sum + many, 0).toLocaleString("en")} new`); });
-    source.addEventListener("reset", () => tell("This page may be out of date"));
+    const old = () => tell("This page may be out of date");
+    let last = place.dataset.liveFrom, source = null;
+    stream = {
+      open() {
+        if (last) address.searchParams.set("after", last);
+        source = new EventSource(address);
+        source.addEventListener("message", (event) => {
+          last = event.lastEventId || last;
+          seen.set(event.lastEventId || String(seen.size), brought(event.data));
+          tell(`${[...seen.values()].reduce((sum, many) => sum + many, 0).toLocaleString("en")} new`);
+        });
+        source.addEventListener("reset", (event) => { last = event.lastEventId || last; old(); });
+        // Refused for good, as from a place of more than a day ago.
+        source.addEventListener("error", (event) => { if (event.target.readyState === EventSource.CLOSED) old(); });
+      },
+      close() { source.close(); },
+    };
+    attend();
   }
-  window.addEventListener("pagehide", () => { source?.close(); });
+  // A browser allows six connections to one server over HTTP/1.1, all its tabs together, and a stream is one. So a window
+  // has a stream while it can be seen and there is a turn for it, and goes on from its last event at the next; where
+  // turns can't be had (plain http), while it has the focus.
+  const TURNS = ["clearway-live-1", "clearway-live-2", "clearway-live-3"];
+  let gone = false, attended = null, end = null;
+  function attend() {
+    const seen = !gone && document.visibilityState === "visible" && (navigator.locks || document.hasFocus());
+    const wanted = seen ? stream : null;
+    if (wanted === attended) return;
+    end?.abort();
+    attended = wanted;
+    end = null;
+    if (!wanted) return;
+    end = new AbortController();
+    const { signal } = end;
+    const follow = () => new Promise((resolve) => {
+      wanted.open();
+      signal.addEventListener("abort", () => { wanted.close(); resolve(); });
+    });
+    if (!navigator.locks) { follow(); return; }
+    const waits = new AbortController(); // for a turn, whichever comes first
+    signal.addEventListener("abort", () => waits.abort());
+    for (const turn of TURNS) {
+      navigator.locks.request(turn, { signal: waits.signal }, () => {
+        if (waits.signal.aborted) return undefined; // another came at the same time
+        waits.abort();
+        return follow();
+      }).catch((error) => { if (error.name !== "AbortError") throw error; });
+    }
+  }
+  document.addEventListener("visibilitychange", attend);
+  window.addEventListener("focus", attend);
+  window.addEventListener("blur", attend);
+  window.addEventListener("pagehide", () => { gone = true; attend(); });
+  window.addEventListener("pageshow", () => { gone = false; attend(); });
 
   // On a phone the ways stand in one line that moves sideways: where one is comes into sight.
   function current_way() {
