@@ -154,7 +154,8 @@ def _feeds(home: Path) -> list[Check]:
     found = []
     for feed in of_home(home, SystemClock().now()):
         said = f"reached {feed.good:%Y-%m-%d %H:%M} UTC" if feed.good else "never reached"
-        bad = "; ".join(text for text in (feed.stale and f"stale: {feed.stale}", feed.error) if text)
+        failing = feed.error and f"failing, and not old yet ({said}): {feed.error}"
+        bad = f"stale: {feed.stale}; {feed.error}".rstrip("; ") if feed.stale else failing
         mend = f"see why with `clearway feeds pull {feed.name}`"
         found.append(Check(f"feed {feed.name}", not feed.stale, bad or said, mend))
     return found

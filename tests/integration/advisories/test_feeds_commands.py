@@ -6,7 +6,7 @@ import argparse
 import json
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -83,6 +83,20 @@ def test_doctor_says_which_feed_is_stale(tmp_path: Path) -> None:
     (tmp_path / "feeds" / "status.json").write_bytes(msgspec.json.encode([old]))
     (check,) = _feeds(tmp_path)
     assert (check.name, check.ok) == ("feed kev", "last reached" not in check.found)
+
+
+def test_doctor_says_of_a_feed_that_fails_that_it_does_before_it_is_old(tmp_path: Path) -> None:
+    from clearway.app.doctor import _feeds
+
+    (tmp_path / "feeds").mkdir()
+    now = datetime.now(UTC)
+    fails = FeedStatus(
+        name="kev", layout="kev", added=now, every_s=60, stale_after_s=864_000, good=now, error="it drips"
+    )
+    (tmp_path / "feeds" / "status.json").write_bytes(msgspec.json.encode([fails]))
+    (check,) = _feeds(tmp_path)
+    assert check.ok
+    assert re.fullmatch(r"failing, and not old yet \(reached .* UTC\): it drips", check.found), check.found
 
 
 def test_due_feeds_are_pulled_by_jobs_one_at_a_time_for_each_host(

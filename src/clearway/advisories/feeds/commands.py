@@ -323,7 +323,7 @@ def _print_pulled(done: list[Pulled]) -> None:
         for note in one.notes[:10]:
             print(f"  note: {plain(note, 300)}", file=sys.stderr)
     if not done:
-        print("no feed is added; see `clearway feeds list`")
+        print("nothing is pulled now")
 
 
 def run_status(args: argparse.Namespace) -> int:
