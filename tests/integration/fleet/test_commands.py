@@ -314,6 +314,13 @@ def test_a_watched_folder_of_dated_files_ends_what_is_over_at_each_start(home: P
             done = run("--home", home, "inventory", "watch", str(folder), "--once")
             assert done.returncode == 0, done.stderr.decode()
             assert _open(home) == [("web", f"CVE-2026-000{n}") for n in flaws]
+    (folder / "found-2026-11-09.csv").write_text(
+        "asset,cve,first_detected\n" + row.replace("web", "db").format(3)
+    )
+    done = run("--home", home, "inventory", "watch", str(folder), "--once")
+    assert b"\n1 asset of earlier files found.csv is not in this one: web; nothing of it ends" in done.stdout
+    (folder / "found-2026-11-09.csv").unlink()
+    done = run("--home", home, "inventory", "watch", str(folder), "--once")
     assert b"passed over: found-2026-11-01.csv is older than found-2026-11-08.csv" in done.stdout
     old = str(folder / "found-2026-11-01.csv")
     (one,) = _json(home, "inventory", "add", old)

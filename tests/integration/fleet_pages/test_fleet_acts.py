@@ -267,6 +267,15 @@ def test_the_same_document_again_changes_nothing_and_a_newer_one_tells_the_diffe
     assert kept.headers["content-disposition"].startswith("attachment")
 
 
+def test_an_upload_names_the_hosts_that_its_list_has_no_more(site: Site) -> None:
+    path = "/api/v1/inventories?filename=gone.csv"
+    head, row = "asset,cve,first_detected\n", "{},CVE-2026-7001,2026-11-02\n"
+    whole = head + row.format("gone-1") + row.format("gone-2")
+    assert site.ask("POST", path, site.operator, content=whole.encode()).json()["absent"] == []
+    landed = site.ask("POST", path, site.operator, content=(head + row.format("gone-1")).encode())
+    assert landed.json()["absent"] == [{"file": "gone.csv", "count": 1, "assets": ["gone-2"]}]
+
+
 def test_a_document_that_nobody_can_read_is_refused_and_leaves_nothing(site: Site) -> None:
     before = site.ask("GET", "/api/v1/assets?limit=200", site.operator).json()
     for bad in (

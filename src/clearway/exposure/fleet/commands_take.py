@@ -79,6 +79,8 @@ def run_add(args: argparse.Namespace) -> int:
     else:
         for a in call.answers:
             _told(a)
+    for words in call.absent:
+        say(plain(words), sys.stderr if args.json else sys.stdout)
     return 10 if call.aside else 0
 
 
@@ -130,6 +132,7 @@ class _Call:
         self.answers: list[dict[str, Any]] = []
         self.aside = 0
         self.several: frozenset[str] = frozenset()  # names of files that stand in more than one folder
+        self.absent: list[str] = []  # what earlier lists had and these have not
         self._passed: list[Any] = []
         self._taking = observe.Taking(
             here.pool, here.key, table, self.org, here.day, detected=args.detected, given=given,
@@ -159,6 +162,7 @@ class _Call:
     def finish(self) -> None:
         """Takes what is waiting still."""
         self._guarded(lambda: self._done(self._taking.finish()))
+        self.absent = [one.words() for one in self._taking.missing()]
 
     def refuse(self, reason: str) -> None:
         """Counts and says what was set aside."""
@@ -333,6 +337,8 @@ def _look(
     call.finish()
     for a in call.answers:
         _told(a)
+    for words in call.absent:
+        say(plain(words))
     return call.aside
 
 

@@ -18,8 +18,8 @@ from clearway.records.errors import BusyError, ConflictError, InputError
 from clearway.records.fleet_input import MAX_NAME_CHARS, SetAside
 from clearway.store.connect import translated
 
+from . import absent, follow, older, stated, take, united
 from . import asset as assets
-from . import follow, older, stated, take, united
 from .mention import Document, Group, Identities, Mention, grouped, key_of
 from .shown import inventory_of
 from .version import storable
@@ -68,8 +68,9 @@ def observe(
     called: bool = False,
     passed_over: list[SetAside] | None = None,
     again: bool = False,
+    missing: list[absent.Absent] | None = None,
 ) -> list[Seen]:
-    """Takes in everything that one document says: `Taking`, of one `Document`.
+    """Takes in everything that one document says: `Taking`, of one `Document`; `missing` gets what it has no more.
 
     Raises: as `Taking.add`.
     """
@@ -79,7 +80,10 @@ def observe(
     one = Document(
         observed=tuple(observed), raw=raw, place=place, file=file, whole=whole, asset=asset, called=called
     )
-    return [*taking.add(one), *taking.finish()]
+    found = [*taking.add(one), *taking.finish()]
+    if missing is not None:
+        missing += taking.missing()
+    return found
 
 
 class Taking:
@@ -113,6 +117,7 @@ class Taking:
         self._mentions = 0  # so far, in all documents
         self.again = again
         self._identities = Identities(org, day, again=again)
+        self._lists = absent.Lists()
         self._key = b""  # of the marks of documents of several assets
         self._taken: set[tuple[int, str]] = set()  # (asset, witness) of what this call has taken already
 
@@ -147,6 +152,11 @@ class Taking:
         while self._waiting:
             found += self._flush(len(self._waiting))
         return found
+
+    def missing(self) -> list[absent.Absent]:
+        """Which assets of earlier files the lists of this call have not, after `finish`."""
+        with self.pool.acting(self.key) as db:
+            return self._lists.absent(db, self.org, self.day)
 
     def _named(self, seen: Observed) -> bool:
         """Whether its asset can be called so. One that can't is passed over: no other mention is lost by it."""
@@ -200,6 +210,8 @@ class Taking:
             asked = take.Known(db, self.day)
             touched: set[int] = set()
             for every in grouped(items, [one.asset for one in assets_of], self._key):
+                for n in every.items:
+                    self._lists.add(items[n], every.asset)
                 group, reasons, complete = self._left(db, items, every, made)
                 first = items[group.items[0]]
                 dates: dict[take.Detected, date] = {}

@@ -43,14 +43,15 @@ def issues(items: Sequence[Mention], group: Group) -> dict[int, str]:
     """
     by: dict[str, list[int]] = {}
     for n in group.items:
-        place = items[n].document.place.lower()
-        by.setdefault(DAY.sub("", place), []).append(n)
+        by.setdefault(issue_of(items[n].document.place), []).append(n)
     passed: dict[int, str] = {}
     for several in by.values():
         if len({items[n].document.place for n in several}) < 2:
             continue
         dated = all(items[n].seen.seen is not None for n in several)
-        newest = max(several, key=lambda n: (items[n].seen.seen if dated else 0, _days(items[n])))
+        newest = max(
+            several, key=lambda n: (items[n].seen.seen if dated else 0, days_of(items[n].document.place))
+        )
         place = items[newest].document.place
         passed |= {
             n: f"{_shown(items[n])} is older than {_shown(items[newest])}, which came with it"
@@ -124,8 +125,14 @@ def _time(text: str) -> datetime | None:
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
-def _days(item: Mention) -> tuple[str, ...]:
-    return tuple(_DIGITS.sub("", day) for day in DAY.findall(item.document.place.lower()))
+def issue_of(place: str) -> str:
+    """What the places of all issues of one file have in common."""
+    return DAY.sub("", place.lower())
+
+
+def days_of(place: str) -> tuple[str, ...]:
+    """The days in a place: of two issues of one file the newer has the greater ones."""
+    return tuple(_DIGITS.sub("", day) for day in DAY.findall(place.lower()))
 
 
 def _shown(item: Mention) -> str:

@@ -13,6 +13,7 @@ from clearway.records.fleet_input import SetAside, Witness
 
 from . import asset as assets
 from . import observe, take
+from .absent import Absent
 
 if TYPE_CHECKING:
     from datetime import date
@@ -90,11 +91,13 @@ def told(
 class Landed(Struct, frozen=True, kw_only=True):
     """What became of a document: of each asset, and the rows that could not be used.
 
-    Where rows were set aside, what the document does not show is not taken to be gone.
+    Where rows were set aside, what the document does not show is not taken to be gone. `absent` are assets that earlier
+    lists of that name had and this one has not: nothing of them ends.
     """
 
     items: tuple[Uploaded, ...]
     set_aside: tuple[SetAside, ...] = ()
+    absent: tuple[Absent, ...] = ()
 
 
 def to_asset(
@@ -188,16 +191,18 @@ def to_organisation(
     else:
         observed, asset = (_said(observed[0], new, filename),), _chosen(pool, key, home.org, new)
     passed: list[SetAside] = []
+    missing: list[Absent] = []
     found = observe.observe(
         pool, key, table, home.org, observed, data, day, detected=detected, whole=not read.set_aside, place=filename,
         file=take.file_of(filename), asset=asset, called=bool(new.name.strip()), passed_over=passed,
-        again=again,
+        again=again, missing=missing,
     )  # fmt: skip
     if asset is not None:
         _expose(pool, key, asset, observed[0], day)
     return Landed(
         items=tuple(told(f.asset, f.name, f.made, f.taken) for f in found),
         set_aside=(*read.set_aside[:MOST_SET_ASIDE], *passed),
+        absent=tuple(missing),
     )
 
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from clearway.records.fleet_input import SetAside
 
+    from .absent import Absent
+
 _FORM = Body(media_type=RequestEncodingType.URL_ENCODED)
 _FILE = Body(media_type=RequestEncodingType.MULTI_PART)
 _HELD = 100
@@ -104,7 +106,7 @@ def handlers() -> list[HTTPRouteHandler]:
             )
         except (InputError, ConflictError, ConfigError) as error:
             return _adding(request, forms.wrong(values, error))
-        items, aside = made.items, _aside(made.set_aside)
+        items, aside = made.items, _aside(made.set_aside) + _absent(made.absent)
         if len(items) == 1:
             return done(
                 request,
@@ -349,6 +351,11 @@ def _aside(rows: Sequence[SetAside]) -> str:
     first = f"{rows[0].place}: {rows[0].reason}"
     number = "1 row was" if len(rows) == 1 else f"{len(rows):,} rows were"
     return f" {number} set aside, so what is missing is not taken to be gone; the first: {plain(first, 200)}"
+
+
+def _absent(lists: Sequence[Absent]) -> str:
+    """What earlier lists had and this one has not, in a notice."""
+    return "".join(f" {plain(one.words(), 400)}." for one in lists)
 
 
 def _words(made: page_upload.Uploaded) -> str:
