@@ -323,7 +323,7 @@ def test_a_watched_folder_of_dated_files_ends_what_is_over_at_each_start(home: P
     done = run("--home", home, "inventory", "watch", str(folder), "--once")
     assert b"passed over: found-2026-11-01.csv is older than found-2026-11-08.csv" in done.stdout
     old = str(folder / "found-2026-11-01.csv")
-    (one,) = _json(home, "inventory", "add", old)
+    (one,) = _json(home, "inventory", "add", old, code=10)
     assert (one["unchanged"], len(one["passed_over"]), one["appeared"]) == (True, 1, 0)
     (one,) = _json(home, "inventory", "add", old, "--again")
     assert (one["passed_over"], one["appeared"]) == ([], 1)

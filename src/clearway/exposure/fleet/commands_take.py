@@ -48,7 +48,7 @@ def about_asset(parser: argparse.ArgumentParser) -> None:
 
 
 def run_add(args: argparse.Namespace) -> int:
-    """Takes inventories in; returns 10 when something was set aside, else 0."""
+    """Takes inventories in; returns 10 when something was set aside or is older than what is kept, else 0."""
     import os
 
     from clearway.advisories.table import Table
@@ -81,7 +81,7 @@ def run_add(args: argparse.Namespace) -> int:
             _told(a)
     for words in call.absent:
         say(plain(words), sys.stderr if args.json else sys.stdout)
-    return 10 if call.aside else 0
+    return 10 if call.aside or call.older else 0
 
 
 def _given(paths: Sequence[str]) -> list[VexClaim]:
@@ -132,6 +132,7 @@ class _Call:
         self.answers: list[dict[str, Any]] = []
         self.aside = 0
         self.several: frozenset[str] = frozenset()  # names of files that stand in more than one folder
+        self.older = 0  # documents of an asset of which nothing was taken, for what is kept is newer
         self.absent: list[str] = []  # what earlier lists had and these have not
         self._passed: list[Any] = []
         self._taking = observe.Taking(
@@ -214,6 +215,7 @@ class _Call:
         self._passed.clear()
         if not done:
             return
+        self.older += sum(one.taken.older for one in done)
         with self.here.pool.acting(self.here.key) as db:
             room = max(0, _JUDGED - len(self.answers))
             bare = [

@@ -111,6 +111,7 @@ class Taken(Struct, frozen=True, kw_only=True):
     unchanged: bool = False
     problems: tuple[str, ...] = ()  # what of it could not be read
     passed_over: tuple[str, ...] = ()  # documents that are older than what is kept, and why
+    older: bool = False  # this itself is one of them, and nothing of it but its days was taken
     silenced: tuple[Silenced, ...] = ()
 
 
@@ -297,7 +298,7 @@ def take(
             record(db, "inventory.taken", f"inventory/{same}", content, org=org, aud=aud)
         return Taken(
             inventory=same, components=len(prepared.digests), dated=dated, unchanged=not dated,
-            passed_over=tuple(passed_over),
+            passed_over=tuple(passed_over), older=older,
         )  # fmt: skip
     problems = problems_of(inventory)
     unread = sorted({storable(c.name)[:1_000] for c in inventory.components if c.problem and c.name})
