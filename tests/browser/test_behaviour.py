@@ -92,6 +92,18 @@ def test_sorting_replaces_the_list_alone_and_the_way_back_restores_it(
     assert page.evaluate("document.activeElement.dataset.row") == "x0"
 
 
+def test_the_next_page_is_read_from_its_beginning(screens: Screens, gallery: Live) -> None:
+    page = screens(gallery.url).open("/gallery")
+    page.set_viewport_size({"width": 1280, "height": 300})
+    page.get_by_role("link", name="Next →").first.click()
+    page.wait_for_url("**/gallery?*cursor=b")
+    first = page.get_by_role("link", name="← First page").first
+    expect(first).to_have_count(1)
+    expect(page.locator("table.list thead").first).to_be_in_viewport()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('.pager') === null"), "so is it by the keyboard"
+
+
 def test_focus_stays_on_the_control_through_the_swap_and_the_number_of_rows_is_announced(
     screens: Screens, gallery: Live
 ) -> None:

@@ -21,8 +21,8 @@ import msgspec
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
 from psycopg.errors import DiskFull
 
-from clearway.records.errors import UpstreamError
-from clearway.records.principal import Principal
+from clearway.records.errors import ForbiddenError, UpstreamError
+from clearway.records.principal import ROLE_OF, Principal, lacking
 from clearway.store.principal import PUBLIC as PUBLIC_KEY
 from clearway.store.principal import key_of
 
@@ -135,6 +135,8 @@ class Doorkeeper:
         """
 
         async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
+            if handler.opt.get("unasked"):
+                return
             kind, secret = secret_in(connection)
             key = key_of(secret) if secret else ""
             if key and self._remembered(key) is None:  # the event loop goes on while the database is asked
@@ -147,10 +149,14 @@ class Doorkeeper:
                 spend(connection.scope, me.person)
             if not is_public(handler):
                 right = handler.opt.get("right")
-                if right is None or me is None or me.kind == "public":
+                if me is None or me.kind == "public":
                     raise NotAuthorizedException
-                if right != SIGNED_IN["right"] and not me.may(right):
-                    raise PermissionDeniedException
+                if (
+                    right is None and connection.scope.get("method") != "OPTIONS"
+                ):  # the framework's own: it tells the methods
+                    raise NotAuthorizedException
+                if right is not None and right != SIGNED_IN["right"] and not me.may(right):
+                    raise _lacks(me, right)
                 if handler.opt.get("session"):
                     if me.credential != "session":
                         raise PermissionDeniedException(
@@ -195,6 +201,16 @@ class Doorkeeper:
         """The key of who asks; the public's for nobody."""
         self.of(connection)
         return str(connection.scope["state"]["principal_key"])
+
+
+def _lacks(me: Principal, right: Right) -> ForbiddenError:
+    """The error for who has not the `right` that a route takes, whatever it would have been asked for."""
+    if me.scopes is not None and right not in me.scopes:
+        return ForbiddenError(
+            f"this token lacks the scope {right}",
+            mend=f"make one with it: that takes the role {ROLE_OF[right]}",
+        )
+    return lacking(right)
 
 
 def doorkeeper(connection: Connection) -> Doorkeeper:

@@ -42,7 +42,7 @@ class Application:
         self.framework = framework
         self._on_ending = on_ending
         pages = framework.state.get("pages") is not None
-        bounded: ASGIApp = Bounds(Addresses(Head(framework), pages=pages), limits)
+        bounded: ASGIApp = Bounds(Addresses(Head(framework), pages=pages), limits, pages=pages)
         self._layers: ASGIApp = SecurityHeaders(
             bounded if rates is None else RateLimits(bounded, rates, pages=pages)
         )

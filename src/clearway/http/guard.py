@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
 
 PUBLIC = {"public": True}
+# Public, and the same for everybody: nobody is asked who this is, so it is there when the database is not.
+ANYBODY = {"public": True, "unasked": True}
 MOST_NUMBER = 2**63 - 1  # of PostgreSQL's bigint: no row has one beyond
 
 

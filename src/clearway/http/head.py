@@ -1,4 +1,4 @@
-"""HEAD wherever GET is: the same status and headers, and no content (RFC 9110, 9.3.2)."""
+"""HEAD wherever GET is: the same status and headers, and no content (RFC 9110, 9.3.2); `allow` names it too."""
 
 from __future__ import annotations
 
@@ -21,13 +21,24 @@ class Head:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or scope["method"] != "HEAD":
+        if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
+            return
+
+        async def allowing(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    (n, _with_head(v) if n == b"allow" else v) for n, v in message["headers"]
+                ]
+            await send(message)
+
+        if scope["method"] != "HEAD":
+            await self.app(scope, receive, allowing)
             return
 
         async def head(message: Message) -> None:
             if message["type"] == "http.response.start":
-                await send(message)
+                await allowing(message)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 raise _ToldError
 
@@ -35,3 +46,8 @@ class Head:
             await self.app({**scope, "method": "GET"}, receive, head)
         except _ToldError:
             return
+
+
+def _with_head(allow: bytes) -> bytes:
+    methods = [one.strip() for one in allow.split(b",")]
+    return b", ".join([*methods, b"HEAD"]) if b"GET" in methods and b"HEAD" not in methods else allow

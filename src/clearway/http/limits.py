@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from litestar import Request
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from msgspec import Struct
 
-from . import problems
+from . import address, problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,8 +43,10 @@ class Bounds:
     while it streams in.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, *, pages: bool = False) -> None:
+        """With `pages`, `app` tells who prefers a page of an answer that took too long (`address.refusal`)."""
         self.app = app
+        self._pages = pages
         self.limits = limits
         self.in_work = 0
         self._turns = asyncio.Semaphore(limits.at_once)
@@ -119,8 +122,15 @@ class Bounds:
         except TimeoutError:
             if started:
                 raise  # half an answer can't be taken back: the server cuts the connection
-            late = problems.of_status(503, f"no answer within {self.limits.answer_seconds:g} s")
-            await problems.send_bare(send, late)
+            await self._late(scope, receive, send)
+
+    async def _late(self, scope: Scope, receive: Receive, send: Send) -> None:
+        words = f"no answer within {self.limits.answer_seconds:g} s"
+        if self._pages and problems.wants_page(Request(scope)):
+            told = HTTPException(f"{words}: the server or its database is busy, or down", status_code=503)
+            await self.app(address.refusal(scope, told), receive, send)
+        else:
+            await problems.send_bare(send, problems.of_status(503, words))
 
 
 def _is_stream(message: Message) -> bool:

@@ -186,7 +186,14 @@ class Hub:
         Raises:
             CursorError: it is not an event id of this principal's, or older than a day.
         """
-        return int(self._sealer().open(cursor, (LIST, str(me.person)))[0])
+        try:
+            return int(self._sealer().open(cursor, (LIST, str(me.person)))[0])
+        except CursorError as error:
+            raise CursorError(
+                "that is no event of yours to go on from",
+                where="query.after",
+                mend="start again without `after`; an event's id is good for its reader and a day",
+            ) from error
 
     async def stream(
         self, key: str, me: Principal, *, after: str = "", resume: str = "", kinds: Sequence[str] = ()

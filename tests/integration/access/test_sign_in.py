@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -29,7 +29,7 @@ from clearway.http.application import application
 from clearway.http.pages import Pages
 from clearway.http.ratelimit import Policy, Rates
 from clearway.records.errors import AuthenticationError, ForbiddenError, UpstreamError
-from clearway.store.principal import key_of
+from clearway.store.principal import Pool, key_of
 from clearway.store.scalar import scalar
 from people import People, Somebody
 
@@ -156,6 +156,59 @@ def test_one_without_a_right_keeps_nobody_out_who_signs_in_at_the_same_address(p
         client.cookies.clear()
         sign_in(client, people, people.admin)
         assert client.get("/me").status_code == 200
+
+
+def test_who_lacks_a_right_is_told_the_role_and_who_gives_it(people: People) -> None:
+    @get("/administer", opt=needs("administer"), sync_to_thread=False)
+    def closed() -> str:
+        return "open"
+
+    auditor = people.somebody(people.house, "auditor")
+    with people.owner() as owner:
+        narrow = credential.make_token(
+            owner,
+            people.admin.person,
+            label="narrow",
+            scopes=["read"],
+            life=timedelta(days=1),
+            now=datetime.now(UTC),
+        )
+    for client in client_of(people, more=[closed]):
+        told = client.get("/administer", headers={"authorization": f"Bearer {auditor.secret}"})
+        assert told.status_code == 403
+        assert "the role administrator is missing" in told.json()["detail"]
+        assert "who administers your organisation gives it" in told.json()["mend"]
+        token = {"authorization": f"Bearer {narrow.secret}"}
+        assert (
+            client.get("/administer", headers=token).json()["detail"]
+            == "this token lacks the scope administer"
+        )
+        page = client.get(
+            "/administer", headers={"accept": "text/html", "authorization": f"Bearer {auditor.secret}"}
+        )
+        assert "What to do: who administers your organisation gives it" in page.text
+
+
+def test_options_tells_the_methods_to_whom_it_knows(client: TestClient[Any], people: People) -> None:
+    known = {"authorization": f"Bearer {people.admin.secret}"}
+    told = client.options("/act", headers=known)
+    assert told.status_code == 204
+    assert {one.strip() for one in told.headers["allow"].split(",")} == {"OPTIONS", "POST"}
+    assert "HEAD" in client.options("/me", headers=known).headers["allow"]
+    assert client.options("/act").status_code == 401
+    assert client.options("/act", headers={"authorization": "Bearer none"}).status_code == 401
+
+
+def test_what_pages_are_made_of_is_there_when_the_database_is_not() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        pool = Pool(f"postgresql://x@127.0.0.1:{nobody.getsockname()[1]}/x")
+        pages = Pages()
+        app = application([], guard=Doorkeeper(pool).guard(), pages=pages)
+        with TestClient(app, base_url=BASE) as client:  # type: ignore[arg-type]
+            client.cookies.set("clearway", "somebody's session")
+            assert client.get(pages.statics.url("clearway.css")).status_code == 200
+        pool.close()
 
 
 def test_who_guesses_tokens_is_not_read_and_who_signs_in_at_the_same_address_is(people: People) -> None:

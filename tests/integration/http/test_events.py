@@ -144,6 +144,8 @@ def test_an_event_id_is_nobody_elses_and_counts_nothing(quick: Manners) -> None:
             assert status == 404
             bodies.append({k: v for k, v in body.items() if k != "trace_id"})
     assert all(body == bodies[0] for body in bodies)
+    assert bodies[0]["where"] == "query.after"
+    assert "without `after`" in bodies[0]["mend"]
     follower.close()
 
 

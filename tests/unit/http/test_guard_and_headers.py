@@ -108,6 +108,7 @@ def test_a_route_may_set_its_own_value_and_it_stands_once() -> None:
 def test_a_wrong_method_names_the_right_ones() -> None:
     with client() as http:
         assert "GET" in http.put("/open").headers["allow"]
+        assert "HEAD" in http.put("/open").headers["allow"]
 
 
 def test_readiness_names_codes_and_no_details() -> None:

@@ -15,6 +15,7 @@ from litestar.response import Stream
 from clearway.http.application import Application, application
 from clearway.http.guard import PUBLIC
 from clearway.http.limits import Limits
+from clearway.http.pages import Pages
 
 Message = dict[str, Any]
 
@@ -129,6 +130,19 @@ def test_an_answer_that_takes_too_long_is_503_with_a_hint_when_to_come_back() ->
     sent = asyncio.run(talk(app(answer_seconds=0.05), "GET", "/slow", [chunk(b"")]))
     assert answered(sent)[0] == 503
     assert (b"retry-after", b"1") in sent[0]["headers"]
+
+
+def test_who_prefers_a_page_is_told_on_one_that_it_takes_too_long_and_led_back() -> None:
+    hung = application([slow], pages=Pages(), limits=Limits(answer_seconds=0.05))
+    accept = [(b"accept", b"text/html,*/*;q=0.8"), (b"cookie", b"clearway=somebody; clearway_theme=dark")]
+    sent = asyncio.run(talk(hung, "GET", "/slow", [chunk(b"")], accept))
+    headers, text = dict(sent[0]["headers"]), b"".join(m.get("body", b"") for m in sent[1:]).decode()
+    assert sent[0]["status"] == 503
+    assert headers[b"content-type"].startswith(b"text/html")
+    assert headers[b"retry-after"] == b"1"
+    assert "no answer within 0.05 s" in text
+    assert 'href="/slow">Try again</a>' in text
+    assert 'data-theme="dark"' in text
 
 
 def test_an_answer_that_has_begun_is_cut_and_never_ended_as_if_it_were_whole() -> None:

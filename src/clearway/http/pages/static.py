@@ -16,7 +16,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from msgspec import Struct
 
-from clearway.http.guard import PUBLIC
+from clearway.http.guard import ANYBODY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +69,7 @@ class Statics:
         """`GET /static/{name}`: 404 for anything that is not one of the files under its hashed name."""
         files = self._by_hashed
 
-        @get("/{name:str}", opt=PUBLIC, include_in_schema=False)
+        @get("/{name:str}", opt=ANYBODY, include_in_schema=False)
         async def static(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[bytes]:
             asset = files.get(name)
             if asset is None:

@@ -66,6 +66,12 @@
         to.focus({ preventScroll: true });
       }
     }
+    // Another page of a list is read from its beginning.
+    if (target instanceof HTMLElement && sourceEvent?.target?.closest?.(".pager")) {
+      if (!target.hasAttribute("tabindex")) target.tabIndex = -1;
+      target.focus({ preventScroll: true });
+      target.scrollIntoView({ block: "start" });
+    }
     const total = target instanceof HTMLElement && $(".list-total", target)?.textContent.trim();
     if (total && $("#announce")) $("#announce").textContent = total;
   });
