@@ -460,3 +460,83 @@ def test_every_act_is_on_the_log_and_tells_an_event(site: Site) -> None:
     } <= kinds
     theirs = site.ask("GET", "/api/v1/events", site.other).json()
     assert "web-1" not in json.dumps(theirs)
+
+
+def _shown(site: Site, ids: str, act: str = "accepted") -> dict[str, str]:
+    """The form of a confirmation page as it is shown now, filled in."""
+    page = site.ask("GET", f"/exposure/decide?act={act}&ids={ids}", site.operator, page=True).text
+    fields = {
+        k: re.findall(f'name="{k}" value="([^"]*)"', page)[0] for k in ("act", "ids", "expected", "state")
+    }
+    return {**fields, "detail": "the operator's", "until": LATER, "back": "/exposure"}
+
+
+def test_what_was_decided_while_a_page_stood_open_is_shown_and_asked_again(site: Site) -> None:
+    _reset(site)
+    django, flask = _line(site)["id"], _line(site, flaw="CVE-2026-0002")["id"]
+    form = _shown(site, f"{django},{flask}")
+    other = {"exposures": [flask], "status": "not_affected", "justification": "component_not_present"}
+    assert site.ask("POST", "/api/v1/exposures/decisions", site.operator, json=other).status_code == 200
+    stale = site.ask("POST", "/exposure/decide", site.operator, page=True, data=form)
+    assert stale.status_code == 422
+    assert (_line(site)["status"], _line(site, flaw="CVE-2026-0002")["status"]) == ("open", "not_affected")
+    told = stale.text.partition('id="since"')[2].partition("</section>")[0]
+    assert "CVE-2026-0002" in told
+    assert "CVE-2026-0001" not in told
+    assert "not affected, by " in told
+    assert "the operator&#39;s" in stale.text  # what was typed is kept
+    form["state"] = re.findall(r'name="state" value="([^"]*)"', stale.text)[0]
+    assert site.ask("POST", "/exposure/decide", site.operator, page=True, data=form).status_code == 303
+    assert _line(site, flaw="CVE-2026-0002")["status"] == "accepted"
+    again = site.ask("POST", "/exposure/decide", site.operator, page=True, data=form)
+    assert again.status_code == 422, "the same page sent twice decides once"
+    _reset(site)
+
+
+def test_a_page_is_not_stale_for_what_has_nothing_to_do_with_it(site: Site) -> None:
+    _reset(site)
+    form = _shown(site, str(_line(site)["id"]))
+    other = {
+        "exposures": [_line(site, flaw="CVE-2026-0002")["id"]],
+        "status": "mitigated",
+        "detail": "port closed",
+    }
+    assert site.ask("POST", "/api/v1/exposures/decisions", site.operator, json=other).status_code == 200
+    assert site.ask("POST", "/exposure/decide", site.operator, page=True, data=form).status_code == 303
+    _reset(site)
+
+
+def test_a_program_can_hold_what_it_names_to_what_it_read(site: Site) -> None:
+    _reset(site)
+    lines = [_line(site), _line(site, flaw="CVE-2026-0002")]
+    body = {
+        "exposures": [x["id"] for x in lines],
+        "revisions": [x["revision"] for x in lines],
+        "status": "mitigated",
+        "detail": "port closed",
+    }
+    path = "/api/v1/exposures/decisions"
+    short = site.ask("POST", path, site.operator, json=body | {"revisions": [1]})
+    assert (short.status_code, short.json()["where"]) == (400, "body.revisions")
+    assert site.ask("POST", path, site.operator, json=body).json()["changed"] == 2
+    late = site.ask("POST", path, site.operator, json=body | {"detail": "another"})
+    assert (late.status_code, late.json()["where"]) == (409, "body.revisions")
+    _reset(site)
+
+
+def test_undo_says_what_it_left_and_why(site: Site) -> None:
+    _reset(site)
+    ids = [_line(site)["id"], _line(site, flaw="CVE-2026-0002")["id"]]
+    path = "/api/v1/exposures/decisions"
+    body = {"exposures": ids, "status": "mitigated", "detail": "port closed"}
+    first = site.ask("POST", path, site.operator, json=body).json()
+    site.ask("POST", path, site.operator, json=body | {"exposures": ids[1:]})
+    fields = {"first": first["first"], "last": first["last"], "back": "/exposure"}
+    with httpx.Client(
+        base_url=site.url, cookies=site.cookies(site.operator), follow_redirects=True
+    ) as client:
+        page = client.get("/exposure", headers={"accept": "text/html"}).text
+        fields["_csrf"] = re.findall(r'name="csrf-token" content="(\w+)"', page)[0]
+        undone = client.post("/exposure/undo", data=fields, headers={"accept": "text/html"}).text
+        assert "1 exposure is as before. 1 stays as it is: decided anew since, or gone." in undone
+    _reset(site)

@@ -94,10 +94,12 @@ class Redate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class SayMany(Say, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A status for many: those named, or all that a list's `query` shows.
 
-    Where `expected` is another number than can be decided, none is; a query needs it.
+    Where `expected` is another number than can be decided, none is; a query needs it. With `revisions`, the
+    `revision` of each of `exposures` as it was read, in the same order, none is decided where one has changed since.
     """
 
     exposures: Annotated[list[Number], Meta(max_length=10_000)] = []
+    revisions: Annotated[list[Number], Meta(max_length=10_000)] = []
     query: Words = ""
     expected: Number | None = None
 
@@ -277,14 +279,19 @@ def handlers() -> list[HTTPRouteHandler]:
         responses=gives(Decided, *WRITE),
     )
     def say_many(request: Request[Any, Any, Any], data: JSONBody[SayMany]) -> Response[bytes]:
-        """By number, or all that a query shows: then `expected` holds it to the count that was read before."""
+        """By number, or all that a query shows: then `expected` holds it to the count that was read before.
+
+        `revisions` hold those that are named to what was read of each: 409 where one has changed since.
+        """
         said = data.decision()
         if bool(data.exposures) == bool(data.query):
             raise InputError("name `exposures`, or give a `query`", where="body")
+        if data.revisions and len(data.revisions) != len(data.exposures):
+            raise InputError("one revision for each of `exposures`", where="body.revisions")
 
         def act(db: Db, me: Principal) -> Made:
             if data.exposures:
-                changed = status.decide(db, data.exposures, said)
+                changed = _decide(db, data, said)
                 if data.expected is not None and len(changed) != data.expected:
                     raise ConflictError(
                         f"{len(changed):,} of them can be decided, not {data.expected:,}",
@@ -321,6 +328,15 @@ def handlers() -> list[HTTPRouteHandler]:
         return done_once(request, act)
 
     return [listed, one, say, detected, count, say_many, take_back]
+
+
+def _decide(db: psycopg.Connection[Any], data: SayMany, said: Decision) -> tuple[int, ...]:
+    if not data.revisions:
+        return status.decide(db, data.exposures, said)
+    try:
+        return page_decide.decide_as_read(db, said, dict(zip(data.exposures, data.revisions, strict=True)))
+    except ConflictError as error:
+        raise ConflictError(error.what, where="body.revisions", mend=error.mend) from error
 
 
 def _decided(db: psycopg.Connection[Any], changed: tuple[int, ...], said: str = "") -> Decided:

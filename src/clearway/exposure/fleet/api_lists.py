@@ -34,7 +34,10 @@ PATIENCE_MS = 8_000  # of each statement of a list
 
 
 class ExposureItem(Struct, frozen=True, kw_only=True):
-    """One flaw in one component of one asset. `organisation` is a slug, "" for one that the reader is not in."""
+    """One flaw in one component of one asset. `organisation` is a slug, "" for one that the reader is not in.
+
+    `revision` counts its changes: an act on many can be held to it.
+    """
 
     id: int
     organisation: str
@@ -68,6 +71,7 @@ class ExposureItem(Struct, frozen=True, kw_only=True):
     first_seen: datetime
     gone: datetime | None
     tlp: str
+    revision: int
 
 
 def item(line: listing.ExposureLine, me: Principal, tlp: str) -> ExposureItem:
@@ -105,6 +109,7 @@ def item(line: listing.ExposureLine, me: Principal, tlp: str) -> ExposureItem:
         first_seen=line.first_seen,
         gone=line.gone,
         tlp=tlp,
+        revision=line.version_tag,
     )
 
 

@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from clearway.records.errors import ConflictError
+
 from . import listing, status
 from .wanted import STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date
+    from datetime import date, datetime
 
     import psycopg
 
     from .wanted import Filter
 
 _NAMED = 4  # assets by name, before "and n more"
+_SHOWN = 8  # of what was decided meanwhile
 
 # What an act is called on its button and afterwards.
 ACTS = {
@@ -57,6 +60,88 @@ class Batch(Struct, frozen=True):
 
     first: int
     last: int
+
+
+class Since(Struct, frozen=True, kw_only=True):
+    """What somebody has decided of one exposure since a page showed it."""
+
+    exposure: int
+    flaw: str
+    asset_name: str
+    status: str
+    by: str  # "" where that is not to be seen
+    at: datetime
+
+
+def state(db: psycopg.Connection[Any], exposures: Sequence[int], orgs: Sequence[int]) -> str:
+    """How those of `exposures` stand that the organisations `orgs` decide: another text once one of them was decided
+    anew, has ended, or is gone. It is for a form, which brings it back: `NUMBER.DIGEST`, the newest decision and the
+    SHA-256 of each one's status and decision.
+    """
+    row = db.execute(
+        """select (select coalesce(max(d.decision), 0) from clearway.decision d), encode(sha256(convert_to(coalesce(
+            string_agg(concat_ws(':', e.exposure, e.status, e.decision), ',' order by e.exposure), ''), 'UTF8')), 'hex')
+        from clearway.exposure e where e.exposure = any(%s) and e.gone is null and e.org = any(%s)""",
+        (list(exposures), list(orgs)),
+    ).fetchone()
+    return f"{row[0]}.{row[1]}" if row else ""
+
+
+def holds(shown: str, now: str) -> bool:
+    """Whether nothing was decided between two states of the same exposures."""
+    return shown.partition(".")[2] == now.partition(".")[2]
+
+
+def since(db: psycopg.Connection[Any], exposures: Sequence[int], shown: str) -> tuple[Since, ...]:
+    """What was decided of `exposures` after the state `shown`, the newest first, a few of them."""
+    number = shown.partition(".")[0]
+    if not (number.isascii() and number.isdigit() and len(number) < 10):
+        return ()
+    rows = db.execute(
+        """select e.exposure, f.id, a.name, e.status, coalesce(p.name, ''), d.at
+        from clearway.exposure e join clearway.decision d using (decision)
+        join clearway.asset a on a.asset = e.asset join clearway.flaw f on f.flaw = e.flaw
+        left join clearway.person p on p.person = d.person
+        where e.exposure = any(%s) and e.gone is null and e.decision > %s
+        order by e.decision desc limit %s""",
+        (list(exposures), int(number), _SHOWN),
+    ).fetchall()
+    return tuple(
+        Since(exposure=r[0], flaw=r[1], asset_name=r[2], status=STATUSES[r[3]], by=r[4], at=r[5])
+        for r in rows
+    )
+
+
+def versions(db: psycopg.Connection[Any], exposures: Sequence[int]) -> dict[int, int]:
+    """The version of each of `exposures` that is there."""
+    return dict(
+        db.execute(
+            "select exposure, version from clearway.exposure where exposure = any(%s) and gone is null",
+            (list(exposures),),
+        ).fetchall()
+    )
+
+
+def decide_as_read(
+    db: psycopg.Connection[Any], said: status.Decision, read: dict[int, int]
+) -> tuple[int, ...]:
+    """`status.decide` for exposures that stand at the versions that were read, and for none if one does not.
+
+    What else happens at the same moment is seen too: an act adds one to the version.
+
+    Raises:
+        ConflictError: one of them has another version, or is gone.
+    """
+    if versions(db, list(read)) == read:
+        changed = status.decide(db, list(read), said)
+        now = versions(db, changed)
+        if all(now.get(exposure) == read[exposure] + 1 for exposure in changed):
+            return changed
+    raise ConflictError(
+        "somebody has changed some of them meanwhile",
+        where="revisions",
+        mend="read them again, and repeat it if it still holds",
+    )
 
 
 def reach(
@@ -140,6 +225,21 @@ def take_back(db: psycopg.Connection[Any], batch: Batch) -> tuple[int, ...]:
         )
         changed += status.decide(db, ids, said, rule=by_rule)
     return tuple(changed)
+
+
+def taken_back(db: psycopg.Connection[Any], batch: Batch, changed: int) -> str:
+    """What `take_back` did, for the notice, with what stays as it is and why."""
+    row = db.execute(
+        """select count(*) from clearway.decision where decision between %s and %s
+        and person = clearway.actor()""",
+        (batch.first, batch.last),
+    ).fetchone()
+    left = max((row[0] if row else 0) - changed, 0)
+    done = "1 exposure is as before." if changed == 1 else f"{changed:,} exposures are as before."
+    if not left:
+        return done
+    why = f"{left:,} {'stays as it is' if left == 1 else 'stay as they are'}: decided anew since, or gone."
+    return f"{done} {why}" if changed else f"Nothing is taken back. {why}"
 
 
 def words(count: int, name: str, until: date | None = None) -> str:

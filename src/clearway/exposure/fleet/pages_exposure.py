@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qsl, urlencode
@@ -17,7 +18,7 @@ from clearway.http.acting import PATIENT, SIGNED_IN, acting, needs
 from clearway.http.cursor import sealer
 from clearway.http.pages import Address, Column, Form, Table, done, page
 from clearway.http.pages.address import OF_PAGES
-from clearway.records.errors import BusyError, InputError, NotFoundError, TooLargeError
+from clearway.records.errors import BusyError, ConflictError, InputError, NotFoundError, TooLargeError
 from clearway.records.fleet_input import begins
 from clearway.records.text import plain
 
@@ -90,13 +91,15 @@ class OneWay(Table, frozen=True, kw_only=True):
 class Deciding(Struct, frozen=True):
     """The form of an act on exposures. `id` is numbers joined by a comma; with `view`, all that a list shows.
 
-    `lost` is "yes" of who knows that a patch before the first volatile evidence loses what memory would tell.
+    `lost` is "yes" of who knows that a patch before the first volatile evidence loses what memory would tell. `state`
+    is how they stood when the page showed them; where they stand otherwise now, it is asked again.
     """
 
     act: str = ""
     ids: str = ""
     view: str = ""
     expected: str = ""
+    state: str = ""
     justification: str = ""
     detail: str = ""
     until: str = ""
@@ -202,7 +205,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
     @post("/exposure/decide", opt=needs("operate"), **PAGE)
     def decide(request: Request[Any, Any, Any], data: Annotated[Deciding, _FORM]) -> Response[bytes]:
-        """Does it, for as many as were shown before."""
+        """Does it, for as many as were shown before, as they stood then."""
         try:
             said = _said(data)
             with acting(request) as (db, me):
@@ -213,12 +216,12 @@ def handlers() -> list[HTTPRouteHandler]:
                     raise InputError(
                         "say that you know what is lost, or take the evidence first", where="lost"
                     )
-                changed = status.decide(db, found, said)
+                changed = _decide(db, found, said, me.orgs("operate"), data.state)
                 batch = page_decide.batch_of(db, changed)
+        except ConflictError as error:
+            return _before(request, data, Form(_values(data), {"": error.what}), data.state)
         except InputError as error:
-            values = {
-                k: getattr(data, k) for k in ("justification", "detail", "until", "any_version", "lost")
-            }
+            values = _values(data)
             where = error.where if error.where in values else ""
             told = error.what if where == "justification" else _told(error)
             return _before(request, data, Form(values, {where: told}))
@@ -234,9 +237,10 @@ def handlers() -> list[HTTPRouteHandler]:
     def undo(request: Request[Any, Any, Any], data: Annotated[Undo, _FORM]) -> Response[bytes]:
         """Takes an act of one's own back, where nobody has decided since."""
         with acting(request) as (db, _):
-            changed = page_decide.take_back(db, page_decide.Batch(data.first, data.last))
-        many = "1 exposure is" if len(changed) == 1 else f"{len(changed):,} exposures are"
-        return done(request, _back(data.back), f"{many} as before.")
+            batch = page_decide.Batch(data.first, data.last)
+            changed = page_decide.take_back(db, batch)
+            told = page_decide.taken_back(db, batch, len(changed))
+        return done(request, _back(data.back), told)
 
     return [shown, told, counted, one, detected, before, decide, undo]
 
@@ -424,12 +428,37 @@ def _said(data: Deciding) -> status.Decision:
     )
 
 
-def _before(request: Request[Any, Any, Any], data: Deciding, form: Form) -> Response[bytes]:
+def _values(data: Deciding) -> dict[str, str]:
+    """What was typed."""
+    return {k: getattr(data, k) for k in ("justification", "detail", "until", "any_version", "lost")}
+
+
+def _decide(
+    db: psycopg.Connection[Any], found: list[int], said: status.Decision, orgs: tuple[int, ...], shown: str
+) -> tuple[int, ...]:
+    """Decides what stands as the page `shown` had it; a form that does not say how is taken as it is.
+
+    Raises:
+        ConflictError: somebody has decided meanwhile.
+    """
+    if not shown:
+        return status.decide(db, found, said)
+    read = page_decide.versions(db, found)
+    if page_decide.holds(shown, page_decide.state(db, found, orgs)):
+        with suppress(ConflictError):
+            return page_decide.decide_as_read(db, said, read)
+    raise ConflictError("nothing was done: they no longer stand as this page showed them. Look again below")
+
+
+def _before(request: Request[Any, Any, Any], data: Deciding, form: Form, shown: str = "") -> Response[bytes]:
+    """What an act would reach; with what was decided since the state `shown`, where that no longer holds."""
     with reading(request) as (db, me, note):
         found = _found(request, db, me, data)
         if len(found) > status.MOST:
             raise TooLargeError(f"over {status.MOST:,} exposures at once", mend="narrow the list first")
         reach = page_decide.reach(db, found, me.orgs("operate"))
+        since = page_decide.since(db, found, shown)
+        state = page_decide.state(db, found, me.orgs("operate"))
         lines = listing.lines(db, found[:8])
         seen = page_seen.seen(db, (line.aud for line in lines))
         known = data.act if data.act in page_decide.ACTS else ""
@@ -444,6 +473,8 @@ def _before(request: Request[Any, Any, Any], data: Deciding, form: Form) -> Resp
         data=data,
         ids=",".join(str(f) for f in found) if not data.view else "",
         expected=len(found),
+        state=state,
+        since=since,
         reach=reach,
         lines=lines,
         seen=seen,
