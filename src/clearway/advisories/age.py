@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _DAY = 86_400
 _CSAF_DAYS = 45  # most publishers speak once a month
+_KEV = "cisa-kev"
 _ADP = "cve:cisa-adp"  # adds to the records of all others, every day
 # Components that are judged by what the CVE list and their vendors say.
 PRODUCTS = frozenset({"vendor", "vendor-unreviewed", "cpe", "reported"})
@@ -63,7 +64,10 @@ def aged(meta: Meta | None, day: date) -> tuple[Aged, ...]:
         return ()
     covered = {e for note in meta.sources for e in note.covers}
     found = [
-        _aged("kev", "kev", "CISA's list of what attackers use", meta.kev.replace(".", "-"), _limit("kev"), day),
+        _aged(
+            "kev", "kev", "CISA's list of what attackers use", meta.kev.replace(".", "-"), _limit("kev"), day,
+            members=(_KEV,),
+        ),
         _aged("epss", "epss", "The EPSS scores", meta.epss, _limit("epss"), day),
     ]  # fmt: skip
     for (source, title, limit), notes in _groups(meta.sources).items():
@@ -97,7 +101,7 @@ def _groups(notes: Iterable[SourceNote]) -> dict[tuple[str, str, int], list[Sour
     found: dict[tuple[str, str, int], list[SourceNote]] = {}
     for note in notes:
         kind = note.source.partition(":")[0]
-        if note.source == "cisa-kev":  # judged as the catalogue
+        if note.source == _KEV:  # judged as the catalogue
             continue
         if note.source == _ADP:
             key = (note.source, "CISA's additions to the CVE list", _limit("cve"))

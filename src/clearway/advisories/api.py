@@ -14,11 +14,13 @@ from clearway.http.idempotency import Made, once
 from clearway.http.listing import paths
 from clearway.http.openapi import READ, WRITE, gives, problems_of
 from clearway.http.whole import unmarked
+from clearway.records.clock import SystemClock
 from clearway.records.errors import ConfigError, ForbiddenError, IntegrityError, NotFoundError
 from clearway.records.text import plain
 from clearway.store import jobs
 
 from . import feeds
+from .age import aged
 from .api_lists import (
     ASIDE,
     FeedItem,
@@ -38,13 +40,18 @@ if TYPE_CHECKING:
 
 
 class Data(Struct, frozen=True, kw_only=True):
-    """The data that answers rest on. `kev` is the catalogue's version and `epss` a date; "" where none is loaded."""
+    """The data that answers rest on. `kev` is the catalogue's version and `epss` a date; "" where none is loaded.
+
+    `kev_old_days`, `epss_old_days`: so many days ago that was, where it is over its limit; else 0.
+    """
 
     built: str
     generation: int
     kev: str
     epss: str
     ssvc: bool
+    kev_old_days: int
+    epss_old_days: int
     records: int
     flaws: int
     packages: int
@@ -109,12 +116,15 @@ def meta_of(request: Request[Any, Any, Any]) -> Meta | None:
 
 def data_of(db: psycopg.Connection[Any], meta: Meta | None) -> Data:
     """The data as it stands."""
+    late = {a.what: a.days for a in aged(meta, SystemClock().now().date()) if a.what != "advisories"}
     return Data(
         built=meta.built if meta else "",
         generation=meta.generation if meta else 0,
         kev=meta.kev if meta else "",
         epss=meta.epss if meta else "",
         ssvc=meta.ssvc if meta else False,
+        kev_old_days=late.get("kev", 0),
+        epss_old_days=late.get("epss", 0),
         records=meta.records if meta else 0,
         flaws=meta.flaws if meta else 0,
         packages=meta.packages if meta else 0,

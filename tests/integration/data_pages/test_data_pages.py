@@ -219,3 +219,19 @@ def test_each_state_of_a_feed_has_its_cure(changed: dict[str, object], state: st
     assert item.state == state
     assert says in cure(status, state)
     assert bool(item.cure) == (state != "current")
+
+
+def test_an_old_catalogue_is_marked_on_the_page_for_programs_and_by_the_doctor(
+    fleet: Fleet, here: Site
+) -> None:
+    fleet.ingest(kev("2026.02.01", "CVE-2026-0001"))
+    days = (datetime.now(UTC).date() - date(2026, 2, 1)).days
+    told = json.loads(here.page(fleet.operator.cookie, "/api/v1/data"))
+    (source,) = [s for s in told["sources"] if s["source"] == "cisa-kev"]
+    assert (told["kev_old_days"], source["old_days"], source["limit_days"]) == (days, days, 45)
+    shown = words(here.page(fleet.operator.cookie, "/data"))
+    assert f"KEV catalogue 2026.02.01 old: {days} days" in shown
+    assert shown.count(f"old: {days} days") == 2
+    checks = {c.name: c for c in doctor.examine(fleet.world.home)}
+    assert not checks["kev"].ok
+    assert f"OLD: {days} days ago, its limit is 45" in checks["kev"].found
