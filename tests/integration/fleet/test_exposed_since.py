@@ -11,6 +11,7 @@ from clearway.formats.observed import read_fleet
 from fleet_world import DAY, Fleet
 
 FLAWED = "pkg:pypi/idna@3.6"
+UNLISTED = "pkg:pypi/flask@2.0"
 EARLIER, LATER = date(2026, 11, 1), DAY + timedelta(days=40)
 
 
@@ -110,3 +111,63 @@ def test_a_list_does_not_outweigh_what_was_said_of_a_later_day(mine: Fleet) -> N
     assert [word for word, _, _ in said(mine, found.asset)] == ["public", "internal"]
     with mine.acting() as db:
         assert asset.one(db, found.asset).exposure == "internal"
+
+
+@pytest.mark.parametrize(
+    ("stood", "heard"),
+    [("internal", "public"), ("public", "internal"), ("unknown", "public")],
+    ids=["public over internal", "internal over public", "public over what nobody knew any more"],
+)
+def test_a_list_that_names_an_earlier_day_is_the_last_word_for_today_too(
+    mine: Fleet, stood: asset.Exposed, heard: asset.Exposed
+) -> None:
+    """What was said of a later day before gives way, and every past day replays as it was shown."""
+    first, then, now = DAY - timedelta(days=30), DAY - timedelta(days=5), DAY
+    gate = mine.asset("gate", "internal" if stood == "unknown" else stood, day=first)
+    mine.upload(gate, UNLISTED, day=first, owned=True)
+    with mine.owner(then) as db:
+        asset.say_exposure(db, gate, stood, then, "Ada", day=then)
+    shown = mine.lines(asset=gate)[0]
+    since = DAY - timedelta(days=20)
+    with mine.owner(now) as db:
+        kept = asset.hear_exposure(db, asset.one(db, gate), heard, since, "assets.csv", day=now)
+        assert kept.exposure == heard
+        version = kept.version
+        again = asset.hear_exposure(db, kept, heard, since, "assets.csv", day=now)
+        assert again.version == version  # the same again is no news
+        words = due.said(db, [gate])[gate]
+    assert {due.exposed_on(words, since + timedelta(days=n)) for n in range(21)} == {heard}
+    alike = mine.asset("alike", heard, day=first)
+    mine.upload(alike, UNLISTED, day=first, owned=True)
+    with mine.owner(now) as db:
+        due.date_again(db, now, assets=[alike])
+    found = mine.lines(asset=gate)[0]
+    assert (found.tier, found.rule_basis) != (shown.tier, shown.rule_basis)
+    assert day_of(mine, gate) == day_of(mine, alike)
+    with mine.acting() as db:
+        before = due.replay(db, shown.exposure, then)
+        assert (before.due, before.again.due, before.tier) == (shown.due, shown.due, shown.tier)
+
+
+def test_what_a_list_had_said_before_of_an_earlier_day_counts_when_it_is_said_again(mine: Fleet) -> None:
+    """As it was kept when a later day outweighed the last word."""
+    gate = mine.asset("gate", "internal", day=DAY - timedelta(days=5))
+    since = DAY - timedelta(days=20)
+    with mine.acting() as db:
+        db.execute(
+            """insert into clearway.asset_exposure (asset, org, aud, exposure, since, said_by, person)
+            select asset, org, aud, 'public', %s, 'firewall', 0 from clearway.asset where asset = %s""",
+            (since, gate),
+        )
+    hear(mine, listed(("public", since.isoformat()), by="firewall"), "assets.csv")
+    with mine.acting() as db:
+        assert asset.one(db, gate).exposure == "public"
+
+
+def test_what_is_said_of_a_day_to_come_outlasts_a_word_about_the_days_before(mine: Fleet) -> None:
+    gate = mine.asset("gate", "unknown", day=DAY)
+    with mine.owner(DAY) as db:
+        asset.say_exposure(db, gate, "internal", LATER, "the move", day=DAY)
+        asset.say_exposure(db, gate, "public", EARLIER, "Ada", day=DAY)
+        words = due.said(db, [gate])[gate]
+    assert [due.exposed_on(words, d) for d in (EARLIER, DAY, LATER)] == ["public", "public", "internal"]

@@ -201,7 +201,7 @@ def handlers() -> list[HTTPRouteHandler]:
     def expose(
         request: Request[Any, Any, Any], asset: FromPath[int], data: JSONBody[SaidExposure]
     ) -> Response[bytes]:
-        """From a day on; what is open on it is dated anew. What was said before stays on record."""
+        """From a day on, up to today over what was said before, which stays on record; what is open is dated anew."""
 
         def act(db: Db, me: Principal) -> Made:
             operating(me, assets.one(db, asset).org)

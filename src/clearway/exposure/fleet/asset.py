@@ -213,15 +213,17 @@ def say_exposure(
 ) -> tuple[Asset, int]:
     """Says how exposed an asset is from `since` on, and dates its exposures anew; returns it, and how many moved.
 
-    That nobody has said, as an asset begins with, outweighs no earlier day (`due.exposed_on`). A later day than `day`
-    may be said beforehand: `follow.tick` dates again when it comes. Exposures that the caller may not see are dated by
-    the owner's job (`tasks`).
+    The last word counts, from `since` to `day`: where another was said of a day between them, this one is said of that
+    day too (`_over`). What was known before stays as it was recorded. That nobody has said, as an asset begins with,
+    outweighs no earlier day (`due.exposed_on`). A later day than `day` may be said beforehand: `follow.tick` dates
+    again when it comes. Exposures that the caller may not see are dated by the owner's job (`tasks`).
 
     Raises: as `change`.
     """
     _exposed(exposure)
     found = one(db, asset)
-    _say(db, found, exposure, since, said_by)
+    for begin in (since, *_over(db, asset, exposure, since, day)):
+        _say(db, found, exposure, begin, said_by)
     row = db.execute(
         f"""update clearway.asset a set version = version + 1, exposure = coalesce((
             select s.exposure from clearway.asset_exposure s where s.asset = a.asset and s.since <= %s
@@ -247,24 +249,44 @@ def hear_exposure(
     """Says of an asset what a document states, where that is news: another word, or a day that nobody has said of it.
 
     `word` is "" where the document states none, `since` None where it states no day: then another word holds from
-    `day` on. What was said before stays on record, and so the earlier of two days counts. Raises: as `say_exposure`.
+    `day` on. What was said before stays on record, and so the earlier of two days of one word counts. A document that
+    states again what was said already does not outweigh what was said after it. Raises: as `say_exposure`.
     """
     if not word or (since is None and word == kept.exposure):
         return kept
-    if since is not None and _was_said(db, kept.asset, word, since):
-        return kept
+    if since is not None:
+        before = _was_said(db, kept.asset, word, since)
+        if before is not None and not _over(db, kept.asset, word, since, day, before):
+            return kept
     _exposed(word)
     return say_exposure(db, kept.asset, cast("Exposed", word), since or day, said_by, day=day)[0]
 
 
-def _was_said(db: psycopg.Connection[Any], asset: int, word: str, since: date) -> bool:
-    """Whether that is what was said last of that day."""
+def _was_said(db: psycopg.Connection[Any], asset: int, word: str, since: date) -> int | None:
+    """The statement that said so last of that day; None where none did, or another word was said of it after."""
     row = db.execute(
-        """select exposure from clearway.asset_exposure
+        """select exposure, statement from clearway.asset_exposure
         where asset = %s and since = %s order by statement desc limit 1""",
         (asset, since),
     ).fetchone()
-    return row is not None and row[0] == word
+    return row[1] if row is not None and row[0] == word else None
+
+
+def _over(
+    db: psycopg.Connection[Any], asset: int, word: str, since: date, day: date, before: int | None = None
+) -> tuple[date, ...]:
+    """The days after `since`, up to `day`, from which on the asset was said to be otherwise: last, before `before`."""
+    rows = db.execute(
+        """select since from (
+            select distinct on (s.since) s.since, s.exposure, s.statement from clearway.asset_exposure s
+            where s.asset = %(asset)s and s.since > %(since)s and s.since <= %(day)s
+                and (s.exposure <> 'unknown' or exists (
+                    select from clearway.asset_exposure f where f.asset = s.asset and f.statement < s.statement))
+            order by s.since, s.statement desc) last
+        where exposure <> %(word)s and (%(before)s::bigint is null or statement < %(before)s) order by since""",
+        {"asset": asset, "since": since, "day": day, "word": word, "before": before},
+    )
+    return tuple(row[0] for row in rows)
 
 
 def _say(db: psycopg.Connection[Any], asset: Asset, exposure: str, since: date, said_by: str) -> None:
