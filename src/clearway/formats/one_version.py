@@ -20,16 +20,17 @@ _BOUND = re.compile(r"[<>≤≥≦≧]|^[=!~^]|&[lg]t;|\d ?\+(?=[ ,;)]|$)|^pre[ 
 _BOUND_WORDS = re.compile(
     r"\b(?:earlier|prior|previous(?:ly)?|before|below|under|older|lower|less|later|after|newer|above|over|higher|greater"
     r"|onwards?|upwards?|at least|at most|min(?:imum)?|max(?:imum)?|since|from|until|till|through|thru|between|up ?to"
-    r"|and up|except|excluding|including|inclusive|all|any"
+    r"|and up|except|excluding|including|inclusive|all|any|fixed|affected"
     r"|oder|bis|vor|ab|älter|aelter|neuer|früher|frueher|höher|hoeher)\b"
 )
-_RANGE = re.compile(r"\S(?: [-~] ?|[-~] | ?(?:[–—…]|\.\.+|\bto\b) ?)v?\d|\d : v?\d")
+_RANGE = re.compile(r"\S(?: [-~] ?|[-~] | ?(?:[–—…]|\.\.+) ?)v?\d|\d : v?\d|\bto\b")
 # "7.2.1-7.2.9" has two of one length and one beginning. "13.1-49.15" is a build, "5.10.0-8" a revision.
-_UNSPACED = re.compile(r"v?(\d+)((?:\.\d+)+)-v?(\d+)((?:\.\d+)+)")
+_UNSPACED = re.compile(r"(?<![\w.-])v?(\d+)((?:\.\d+)+)-v?(\d+)((?:\.\d+)+)(?![\w.-])")
 _SEPARATORS = re.compile(r"[,;|]| (?:and|or|und|&|/|\+) ")
 _SLASHED = re.compile(r"v?\d+(?:\.\d+)*(?:/v?\d+(?:\.\d+)*)+")
 _BESIDE = re.compile(r"(?<![\w.])v?\d+(?:\.\d+)+ v?\d+\.\d")
-_DOTTED = re.compile(r"v?\d+\.\d")
+# "Android 12.0", and not "build 12.0".
+_DOTTED = re.compile(r"(?!(?:build|patch|rev|revision|sp|update|hotfix|fw|firmware)\b).*?(?<![\w.])v?\d+\.\d")
 _NUMBERED = re.compile(r"v?\d")
 _RESOURCE = re.compile(r"\d+(?: ?, ?\d+){3}")  # as Windows writes a file's version: "1, 0, 0, 1"
 
@@ -61,7 +62,7 @@ def _say(text: str, what: str, rest: str = ", not a version") -> str:
 
 
 def _is_range(low: str) -> bool:
-    found = _UNSPACED.fullmatch(low)
+    found = _UNSPACED.search(low)
     return found is not None and found[1] == found[3] and found[2].count(".") == found[4].count(".")
 
 
