@@ -58,6 +58,7 @@ EXIT_CODES = {
     "upstream": 8,
     "busy": 8,
     "disk-full": 8,
+    "outside": 8,
     "outdated": 3,
     "too-many-requests": 8,
     "integrity": 9,

@@ -9,9 +9,9 @@ Somebody else chooses the URLs: a feed's publisher by its redirects, a member by
     5. uses no proxy, netrc or cookie of the environment; a proxy that the operator's own setting names connects in its
        place, and is asked for no address that this installation would refuse, as far as names resolve here
 
-Errors, all of them `UpstreamError` for a caller that only wants to try later:
+Errors, all of them `OutsideError` for a caller that only wants to try later:
 
-    UpstreamError       nobody answers, the answer breaks HTTP, or it can't be written
+    OutsideError        nobody answers, or the answer breaks HTTP
     ├── RefusedError    the URL or address is not one that this installation connects to
     ├── SlowError       over the deadline, or dripping
     ├── TooMuchError    larger than the caller takes
@@ -33,7 +33,7 @@ import httpx
 from msgspec import Struct
 
 from clearway.records.clock import Clock, SystemClock
-from clearway.records.errors import ClearwayError, UpstreamError
+from clearway.records.errors import ClearwayError, OutsideError
 from clearway.records.text import plain
 
 from .outbound_address import PUBLIC_ONLY, InnerError, Networks, RefusedError
@@ -65,7 +65,7 @@ _OURS = frozenset(
 )
 
 
-class StatusError(UpstreamError):
+class StatusError(OutsideError):
     """The server answered, but not with what was asked for."""
 
     def __init__(self, status: int, where: str, retry_after_s: float | None = None) -> None:
@@ -193,7 +193,8 @@ class Client:
         entity tag says that the file is the same. `max_bytes` bounds what is written, unpacked.
 
         Raises:
-            RefusedError, SlowError, TooMuchError, StatusError, UpstreamError: `path` is as it was.
+            RefusedError, SlowError, TooMuchError, StatusError, OutsideError: `path` is as it was.
+            UpstreamError: it can't be written.
         """
         sink = Sink(path, url, max_bytes)
         asked = {"accept": "*/*", **_lower(headers)}
@@ -225,6 +226,18 @@ class Client:
                            modified=_validator(answer, "last-modified"), resumed_at=written.resumed_at,
                            content_type=plain(answer.headers.get("content-type", ""), 100))  # fmt: skip
 
+    def get(self, url: str, headers: Mapping[str, str], deadline_s: float, *, most_bytes: int) -> Answer:
+        """What is there, whatever its status, unpacked and whole. A redirect is not followed: its status is the answer.
+
+        Raises:
+            RefusedError, SlowError, TooMuchError, OutsideError: no answer came, or one that is larger.
+        """
+        budget = Budget(deadline_s, self._pace, shown(url))
+        with self._hops("GET", url, _lower(headers), b"", 0, budget) as (answer, at):
+            body = b"".join(plain_chunks(answer, most_bytes, budget.where))
+            return Answer(status=answer.status, url=at, body=body,
+                          retry_after_s=self._retry_after(answer))  # fmt: skip
+
     def post(
         self,
         url: str,
@@ -237,7 +250,7 @@ class Client:
         """Sends `body` once. A redirect is not followed: its status is the answer. Of its body, `most_bytes` are read.
 
         Raises:
-            RefusedError, SlowError, UpstreamError: no answer came.
+            RefusedError, SlowError, OutsideError: no answer came.
         """
         return self._sent("POST", url, body, headers, deadline_s, most_bytes)
 
@@ -286,7 +299,7 @@ class Client:
                 location = answer.headers.get("location", "")
                 if redirects and answer.status in (301, 302, 303, 307, 308) and location:
                     if hop == redirects:
-                        raise UpstreamError(f"more than {redirects} redirects", where=budget.where)
+                        raise OutsideError(f"more than {redirects} redirects", where=budget.where)
                     onward = joined(at, location)
                     if at.scheme == "https" and onward.scheme != "https":
                         raise RefusedError("a redirect from https to http", where=budget.where)
@@ -371,29 +384,29 @@ class _Response:
 
 @contextmanager
 def _translated(where: str) -> Iterator[None]:
-    """Turns what httpcore, and the protocol parser below it, raise into an `UpstreamError`."""
+    """Turns what httpcore, and the protocol parser below it, raise into an `OutsideError`."""
     try:
         yield
     except ClearwayError:
         raise
     except httpcore.RemoteProtocolError as error:
-        raise UpstreamError(
+        raise OutsideError(
             f"the answer breaks off or is no HTTP: {plain(str(error), 120)}",
             where=where,
             mend="try again later",
         ) from error
     except httpcore.LocalProtocolError as error:
-        raise UpstreamError(
+        raise OutsideError(
             f"a header that HTTP can't carry: {plain(str(error), 120)}", where=where
         ) from error
     except httpcore.ProxyError as error:
-        raise UpstreamError(
+        raise OutsideError(
             f"the proxy refuses: {plain(str(error), 120)}",
             where=where,
             mend="see the proxy's setting, its login, and what it lets through",
         ) from error
     except (httpcore.NetworkError, httpcore.TimeoutException) as error:
-        raise UpstreamError(
+        raise OutsideError(
             f"the connection failed: {plain(str(error), 120) or type(error).__name__}",
             where=where,
             mend="try again later",

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from msgspec import Struct
 
-from clearway.records.errors import ConfigError, UpstreamError
+from clearway.records.errors import ConfigError, OutsideError
 from clearway.records.text import plain
 
 Address = IPv4Address | IPv6Address
@@ -62,7 +62,7 @@ _SIX_TO_FOUR = _V6("2002::/16")  # RFC 3056
 _ISATAP = (0x00005EFE, 0x02005EFE)  # RFC 5214 §6.1, the upper half of the interface identifier
 
 
-class RefusedError(UpstreamError):
+class RefusedError(OutsideError):
     """A URL or an address that this installation does not connect to."""
 
 
@@ -71,6 +71,9 @@ class InnerError(RefusedError):
 
     Its words name the address: for who runs the installation, and not for who chose the name.
     """
+
+    def for_strangers(self) -> str:
+        return "its address is not a public one"
 
 
 class Networks(Struct, frozen=True):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 from msgspec import Struct
 
-from clearway.records.errors import UpstreamError
+from clearway.records.errors import OutsideError, UpstreamError
 
 from .outbound_url import shown
 
@@ -27,7 +27,7 @@ _RATIO_FROM_BYTES = 8 << 20
 _RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15}|\*)")
 
 
-class TooMuchError(UpstreamError):
+class TooMuchError(OutsideError):
     """More than the caller takes."""
 
 
@@ -45,7 +45,7 @@ def plain_chunks(answer: Body, max_bytes: int, where: str) -> Iterator[bytes]:
 
     Raises:
         TooMuchError: over `max_bytes`, announced or met, or packed beyond all proportion.
-        UpstreamError: a coding that was not asked for, or one that is broken.
+        OutsideError: a coding that was not asked for, or one that is broken.
     """
     announced = answer.headers.get("content-length", "")
     if announced.isdigit() and len(announced) < 16 and int(announced) > max_bytes:
@@ -56,7 +56,7 @@ def plain_chunks(answer: Body, max_bytes: int, where: str) -> Iterator[bytes]:
     elif coding in ("gzip", "x-gzip"):
         chunks = _unzipped(answer.chunks(), where)
     else:
-        raise UpstreamError("packed in a way that was not asked for", where=where)
+        raise OutsideError("packed in a way that was not asked for", where=where)
     total = 0
     for chunk in chunks:
         total += len(chunk)
@@ -74,9 +74,7 @@ def _unzipped(chunks: Iterator[bytes], where: str) -> Iterator[bytes]:
             try:
                 data = unpack.decompress(chunk, _STEP_BYTES)
             except zlib.error:
-                raise UpstreamError(
-                    "its gzip coding is broken", where=where, mend="try again later"
-                ) from None
+                raise OutsideError("its gzip coding is broken", where=where, mend="try again later") from None
             unpacked += len(data)
             if unpacked > _RATIO_FROM_BYTES and unpacked > _RATIO * packed:
                 raise TooMuchError(f"unpacks to more than {_RATIO} times its size", where=where)
@@ -85,10 +83,10 @@ def _unzipped(chunks: Iterator[bytes], where: str) -> Iterator[bytes]:
             chunk = unpack.unconsumed_tail
             if unpack.eof:
                 if unpack.unused_data:
-                    raise UpstreamError("more follows its gzip coding", where=where)
+                    raise OutsideError("more follows its gzip coding", where=where)
                 break
     if not unpack.eof:
-        raise UpstreamError("its gzip coding is cut short", where=where, mend="try again later")
+        raise OutsideError("its gzip coding is cut short", where=where, mend="try again later")
 
 
 def _too_much(max_bytes: int, where: str) -> TooMuchError:
@@ -146,7 +144,8 @@ class Sink:
         a strong entity tag says of what it is a part.
 
         Raises:
-            UpstreamError: the range is not the one asked for, or the file can't be written.
+            OutsideError: the range is not the one asked for.
+            UpstreamError: the file can't be written.
         """
         start, total = self._place_of(content_range, etag)
         keep = identity and bool(etag) and not etag.startswith("W/")
@@ -167,7 +166,7 @@ class Sink:
                     file.write(chunk)
                 file.truncate()
             if total is not None and size != total:
-                raise UpstreamError(
+                raise OutsideError(
                     f"{size:,} of {total:,} bytes came", where=shown(self._url), mend="try again later"
                 )
             os.replace(self._part, self._path)  # noqa: PTH105 - atomic, and says so
@@ -191,7 +190,7 @@ class Sink:
         found = _RANGE.fullmatch(content_range.strip())
         if not self._have or found is None or int(found[1]) != self._have or (etag and etag != self._etag):
             self.drop()
-            raise UpstreamError(
+            raise OutsideError(
                 "answered with another part than asked for", where=shown(self._url), mend="try again"
             )
         return self._have, int(found[3]) if found[3] != "*" else int(found[2]) + 1

@@ -19,7 +19,7 @@ from typing import Any
 import httpcore
 from msgspec import Struct
 
-from clearway.records.errors import UpstreamError
+from clearway.records.errors import OutsideError
 from clearway.records.text import plain
 
 from .outbound_address import InnerError, Networks, RefusedError, literal
@@ -29,7 +29,7 @@ _MAX_ADDRESSES = 16
 _PROXIED_LOOK_UP_S = 2.0  # where a proxy resolves names, this machine may have no resolver at all
 
 
-class SlowError(UpstreamError):
+class SlowError(OutsideError):
     """The other side took too long, or sent too little for too long."""
 
 
@@ -127,7 +127,7 @@ class CheckedBackend(httpcore.NetworkBackend):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return TimedStream(sock, self)
         said = getattr(failure, "strerror", None) or str(failure)
-        raise UpstreamError(
+        raise OutsideError(
             f"can't be reached: {said}", where=budget.where, mend="see that it is up, or try later"
         )
 
@@ -151,7 +151,7 @@ class CheckedBackend(httpcore.NetworkBackend):
             return f"{written} is {reason}" if reason else ""
         try:
             found = self._looked_up(host, port, self.budget, _PROXIED_LOOK_UP_S)
-        except UpstreamError:
+        except OutsideError:
             self.budget.left(1)  # says so when it was the whole call's time that ended
             return ""
         for text in found[:_MAX_ADDRESSES]:
@@ -208,7 +208,7 @@ class CheckedBackend(httpcore.NetworkBackend):
         found = answer[0]
         if isinstance(found, Exception) or not found:
             said = getattr(found, "strerror", None) or "no such name"
-            raise UpstreamError(
+            raise OutsideError(
                 f"{plain(host, 80)} can't be resolved: {said}", where=budget.where, mend="check the name"
             )
         return [str(text) for text in found]
@@ -258,7 +258,7 @@ class TimedStream(httpcore.NetworkStream):
             wrapped = ssl_context.wrap_socket(self._sock, server_hostname=server_hostname)
         except ssl.SSLCertVerificationError as error:
             self.close()
-            raise UpstreamError(
+            raise OutsideError(
                 f"its certificate does not hold: {plain(error.verify_message, 120)}",
                 where=budget.where,
                 mend="see the certificate, or add its authority to SSL_CERT_FILE",

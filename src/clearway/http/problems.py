@@ -18,7 +18,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from msgspec import Struct
 
-from clearway.records.errors import ClearwayError, TooManyRequestsError
+from clearway.records.errors import BusyError, ClearwayError, OutsideError, TooManyRequestsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -59,6 +59,9 @@ class Row(Struct, frozen=True):
     status: int
     title: str
     shown: bool = True
+    placed: bool = (
+        False  # whether `where` is shown though the fault is on this side: it names no place of this machine
+    )
 
 
 # One row a code of `records.errors`; a test proves that no child lacks one.
@@ -79,11 +82,14 @@ ROWS: Mapping[str, Row] = {
     "precondition-failed": Row(412, "It changed since you read it"),
     "too-many-requests": Row(429, "Too many requests"),
     "upstream": Row(503, "The database is busy, or does not answer", shown=False),
+    "outside": Row(503, "Another server does not answer as it should", placed=True),
     "busy": Row(503, "This takes longer than it should"),
     "disk-full": Row(503, "The database's disk is full"),
     "outdated": Row(503, "This server is of an older release than its database"),
     "integrity": Row(500, "Stored data does not verify", shown=False),
 }
+
+_NOT_THE_DATABASE = "A part of this server does not answer"
 
 # What the framework, or a bound of this room, refuses by status alone: code and title.
 BY_STATUS: Mapping[int, tuple[str, str]] = {
@@ -148,13 +154,14 @@ def of_error(error: ClearwayError) -> Problem:
     """The problem of one of our own errors; `where` is left out when it may name a place on this machine."""
     row = ROWS.get(error.code, ROWS["internal"])
     shown = row.shown
+    what = error.for_strangers() if isinstance(error, OutsideError) else error.what
     return Problem(
         type=TYPE + (error.code if error.code in ROWS else "internal"),
-        title=row.title,
+        title=_NOT_THE_DATABASE if error.code == "upstream" and error.where != "database" else row.title,
         status=row.status,
-        detail=error.what if shown else "",
+        detail=what if shown else "",
         mend=error.mend if shown else "",
-        where=error.where if shown and row.status < 500 else "",
+        where=error.where if shown and (row.status < 500 or row.placed) else "",
         trace_id=secrets.token_hex(16),
     )
 
@@ -174,7 +181,7 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     headers: dict[str, str] = {}
     if isinstance(error, ClearwayError):
         problem = of_error(error)
-        if isinstance(error, TooManyRequestsError):
+        if isinstance(error, TooManyRequestsError | BusyError):
             headers["retry-after"] = str(error.retry_after_s)
     elif isinstance(error, HTTPException):
         problem = of_status(error.status_code, _detail(error), errors=_faults(error.extra))

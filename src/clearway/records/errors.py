@@ -18,6 +18,7 @@
     ├── UpstreamError                a database, feed or file system failed us
     │   ├── BusyError                it works, and took longer than somebody would wait
     │   ├── FullError                its disk is full
+    │   ├── OutsideError             a server that is not ours does not answer as it should
     │   └── OutdatedError            its tables are those of a newer release
     └── IntegrityError               a hash or signature does not hold
 
@@ -111,15 +112,32 @@ class UpstreamError(ClearwayError):
 
 
 class BusyError(UpstreamError):
-    """Its words are fit for strangers: they name no table, no path and no machine."""
+    """Its words are fit for strangers: they name no table, no path and no machine.
+
+    `retry_after_s`: after how many seconds the same may be asked again.
+    """
 
     code = "busy"
+
+    def __init__(self, what: str, *, where: str = "", mend: str = "", retry_after_s: int = 1) -> None:
+        super().__init__(what, where=where, mend=mend)
+        self.retry_after_s = retry_after_s
 
 
 class FullError(UpstreamError):
     """The database's disk is full. Its words are fit for strangers: they name no path."""
 
     code = "disk-full"
+
+
+class OutsideError(UpstreamError):
+    """A server that is not part of this installation did not answer, or not as it should. `where` names it."""
+
+    code = "outside"
+
+    def for_strangers(self) -> str:
+        """What was wrong, in words fit for whoever had it asked."""
+        return self.what
 
 
 class OutdatedError(UpstreamError):

@@ -197,6 +197,7 @@ _CODES = {
     "upstream": "a database, feed or file system failed",
     "busy": "it works, and took longer than somebody would wait",
     "disk-full": "the database's disk is full",
+    "outside": "a server that is not part of this installation does not answer as it should",
     "outdated": "the database's tables are those of a newer release: upgrade, and start again",
     "integrity": "stored data does not verify",
     "input-invalid": "a document or record can't be used",

@@ -16,6 +16,7 @@ from litestar.testing import TestClient
 from clearway.http import problems
 from clearway.http.application import application
 from clearway.http.guard import PUBLIC
+from clearway.http.outbound import InnerError
 from clearway.records import errors
 from clearway.records.errors import ClearwayError
 
@@ -68,6 +69,23 @@ def test_an_error_of_ours_is_a_problem_with_its_status(error: type[ClearwayError
     assert answer.status_code == body["status"] == problems.ROWS[error.code].status
     assert body["type"] == f"urn:clearway:problem:{error.code}"
     assert re.fullmatch("[0-9a-f]{32}", body["trace_id"])
+
+
+def test_what_did_not_answer_is_named_and_never_taken_for_the_database() -> None:
+    outside = asked(
+        errors.OutsideError("it sent nothing", where="https://idp.example.org", mend="wait")
+    ).json()
+    assert (outside["where"], outside["detail"]) == ("https://idp.example.org", "it sent nothing")
+    other = asked(errors.UpstreamError("no box", where="sandbox")).json()
+    database = asked(errors.UpstreamError("gone", where="database")).json()
+    assert "database" in database["title"].lower()
+    assert "database" not in (outside["title"] + other["title"]).lower()
+
+
+def test_the_address_inside_that_a_name_leads_to_is_not_told_to_who_chose_the_name() -> None:
+    answer = asked(InnerError("h.example leads to 10.1.2.3, which is private", where="https://h.example/"))
+    assert "10.1.2.3" not in answer.text
+    assert answer.json()["detail"] == "its address is not a public one"
 
 
 @pytest.mark.parametrize(

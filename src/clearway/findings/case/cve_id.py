@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from clearway.access import embargo
 from clearway.formats.report_advisory import CVE
-from clearway.records.errors import ConfigError, ConflictError, InputError, IntegrityError, UpstreamError
+from clearway.records.errors import ConfigError, ConflictError, InputError, IntegrityError, OutsideError
 from clearway.records.text import plain
 
 from . import kept
@@ -161,7 +161,7 @@ def reserve(client: Client, cna: Cna, year: int) -> str:
 
     Raises:
         ConfigError: it refuses our credentials or the request.
-        UpstreamError: it does not answer, or with an error; try again later.
+        OutsideError: it does not answer, or with an error; try again later.
         IntegrityError: it has done so, and does not say which, or gives one of another year: asking again would
             reserve another.
     """
@@ -194,7 +194,7 @@ def publish(client: Client, cna: Cna, cve: str, container: dict[str, Any], *, ag
     Ours is a record that names the same advisory as its source: an answer to us was lost. Any other is another flaw's.
 
     Raises:
-        ConfigError, UpstreamError: as `reserve`.
+        ConfigError, OutsideError: as `reserve`.
         ConflictError: the authority has a record of this id that is not of this advisory.
     """
     url, body = f"{cna.url.rstrip('/')}/cve/{cve}/cna", msgspec.json.encode({"cnaContainer": container})
@@ -250,4 +250,4 @@ def _post(client: Client, cna: Cna, url: str, body: bytes, *, replaces: bool = F
     told = plain(str(said.get("error", "")) if isinstance(said, dict) else "", 100)
     if answer.status in (400, 401, 403, 404):
         raise ConfigError(f"the numbering authority refuses: {answer.status} {told}".strip(), where=cna.url)
-    raise UpstreamError(f"the numbering authority answers {answer.status}", where=cna.url)
+    raise OutsideError(f"the numbering authority answers {answer.status}", where=cna.url)

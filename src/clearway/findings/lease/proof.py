@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from msgspec import Struct
 
 from clearway.formats import purl
-from clearway.records.errors import InputError, UpstreamError
+from clearway.records.errors import InputError, OutsideError
 
 from .names import is_name
 
@@ -164,7 +164,7 @@ class Looker:
 
         Raises:
             InputError: that way shows nothing about such a target.
-            UpstreamError: nobody could be asked, or the answer can't be read.
+            OutsideError: nobody could be asked, or the answer can't be read.
         """
         at = place(target, method, token, self._ports, self._forges)
         if not at.content:
@@ -178,7 +178,7 @@ class Looker:
             path = Path(folder) / "proof"
             got = self._client.get_to_file(url, path, max_bytes=_MAX_BYTES, deadline_s=_DEADLINE_S)
             if got.url != url:
-                raise UpstreamError("the address redirects, which proves nothing", where=url)
+                raise OutsideError("the address redirects, which proves nothing", where=url)
             return path.read_bytes().decode("utf-8", "replace")
 
 
