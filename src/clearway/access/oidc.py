@@ -5,7 +5,8 @@
     3. `finish`: the code is exchanged, and the ID token held against all that was kept.
 
 Who comes back is known by issuer and subject alone; a mail address proves nothing here. What a provider answers
-is hostile until its signature holds: bounded in size and time, no redirect followed.
+is hostile until its signature holds: bounded in size, and in time over all that is asked for one step; no redirect
+is followed. The provider is the operator's choice, so that it may stand in a network of their own.
 """
 
 from __future__ import annotations
@@ -13,27 +14,28 @@ from __future__ import annotations
 import hmac
 import secrets
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
+from contextlib import contextmanager
 from hashlib import sha256, sha384, sha512
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 from msgspec import Struct
 
-from clearway.records.errors import AuthenticationError, UpstreamError
+from clearway.http.outbound import Client, Networks, SlowError
+from clearway.http.outbound_url import shown
+from clearway.records.errors import AuthenticationError, OutsideError
 from clearway.records.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import httpx
+    from collections.abc import Iterator, Mapping
 
     from .providers import Provider
 
 # Signatures with a public key only: "none" and keys shared with the client are no proof to us.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-_TIMEOUT_S = 10.0
+DEADLINE_S = 10.0  # of one step, whatever it asks: somebody waits for the page
 _MOST_BYTES = 1 << 20
 _LEEWAY_S = 60
 _SCOPE = "openid profile email"
@@ -76,9 +78,10 @@ def begin(provider: Provider, back: str, *, next_path: str = "/", person: int = 
     """Where to send the browser, and what to keep.
 
     Raises:
-        UpstreamError: the provider does not answer as one.
+        OutsideError: the provider does not answer as one.
     """
-    about = _metadata(provider)
+    with Asking() as asking:
+        about = _metadata(provider, asking)
     kept = Pending(
         provider=provider.id,
         state=secrets.token_urlsafe(24),
@@ -107,23 +110,15 @@ def finish(provider: Provider, kept: Pending, answer: Mapping[str, str]) -> Acco
 
     Raises:
         AuthenticationError: anything does not fit: the state, the issuer, the signature, a claim.
-        UpstreamError: the provider does not answer.
+        OutsideError: the provider does not answer.
     """
     if kept.provider != provider.id or not hmac.compare_digest(answer.get("state", ""), kept.state):
         raise _refused("this answer belongs to another sign-in")
-    about = _metadata(provider)
-    # RFC 9207: a provider that says who it is must be the one that was asked.
-    said = answer.get("iss", "")
-    if (said and said != about.issuer) or (about.authorization_response_iss_parameter_supported and not said):
-        raise _refused("another provider answered")
-    if answer.get("error"):
-        raise _refused(f"the provider says: {plain(answer['error'], 60)}")
-    code = answer.get("code", "")
-    if not code or len(code) > 4096:
-        raise _refused("the provider sent no code")
-    with _client() as client:
-        tokens = _exchange(client, provider, about, kept, code)
-        keys = _json(client.build_request("GET", about.jwks_uri), client)
+    with Asking() as asking:
+        about = _metadata(provider, asking)
+        code = _code(about, answer)
+        tokens = _exchange(asking, provider, about, kept, code)
+        keys = asking.get(about.jwks_uri)
     id_token = tokens.get("id_token")
     if not isinstance(id_token, str):
         raise _refused("the provider sent no ID token")
@@ -135,6 +130,19 @@ def finish(provider: Provider, kept: Pending, answer: Mapping[str, str]) -> Acco
         name=plain(str(claims.get("name") or ""), 200),
         email=plain(str(claims.get("email") or ""), 254),
     )
+
+
+def _code(about: Metadata, answer: Mapping[str, str]) -> str:
+    # RFC 9207: a provider that says who it is must be the one that was asked.
+    said = answer.get("iss", "")
+    if (said and said != about.issuer) or (about.authorization_response_iss_parameter_supported and not said):
+        raise _refused("another provider answered")
+    if answer.get("error"):
+        raise _refused(f"the provider says: {plain(answer['error'], 60)}")
+    code = answer.get("code", "")
+    if not code or len(code) > 4096:
+        raise _refused("the provider sent no code")
+    return code
 
 
 def _claims(
@@ -188,7 +196,7 @@ def _base64url(data: bytes) -> str:
 
 
 def _exchange(
-    client: httpx.Client, provider: Provider, about: Metadata, kept: Pending, code: str
+    asking: Asking, provider: Provider, about: Metadata, kept: Pending, code: str
 ) -> dict[str, Any]:
     form = {
         "grant_type": "authorization_code",
@@ -196,38 +204,42 @@ def _exchange(
         "redirect_uri": kept.back,
         "code_verifier": kept.verifier,
     }
-    auth = None
+    headers = {}
     if not provider.client_secret:
         form["client_id"] = provider.client_id
     elif "client_secret_basic" in about.token_endpoint_auth_methods_supported:
-        auth = (quote(provider.client_id, safe=""), quote(provider.client_secret, safe=""))
+        pair = f"{quote(provider.client_id, safe='')}:{quote(provider.client_secret, safe='')}"  # RFC 6749 §2.3.1
+        headers["authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
     else:
         form |= {"client_id": provider.client_id, "client_secret": provider.client_secret}
-    request = client.build_request("POST", about.token_endpoint, data=form)
-    return _json(request, client, auth=auth)
+    return asking.post(about.token_endpoint, form, headers)
 
 
-def _metadata(provider: Provider) -> Metadata:
+def _metadata(provider: Provider, asking: Asking) -> Metadata:
     known = _KNOWN.get(provider.issuer)
     if known is not None and time.monotonic() - known[0] < 600:
         return known[1]
-    with _client() as client:
-        address = provider.issuer.rstrip("/") + "/.well-known/openid-configuration"
-        raw = _json(client.build_request("GET", address), client)
+    raw = asking.get(provider.issuer.rstrip("/") + "/.well-known/openid-configuration")
     try:
         about = msgspec.convert(raw, Metadata)
     except msgspec.ValidationError as error:
-        raise UpstreamError(
-            f"the identity provider's discovery can't be read: {error}", where=provider.issuer
+        raise OutsideError(
+            f"the identity provider's discovery can't be read: {error}",
+            where=provider.issuer,
+            mend=_OTHER_WAY,
         ) from error
     # Discovery §4.3: it must be the issuer that was asked for, to the letter.
     if about.issuer != provider.issuer:
-        raise UpstreamError("the identity provider calls itself otherwise", where=provider.issuer)
+        raise OutsideError(
+            "the identity provider calls itself otherwise", where=provider.issuer, mend=_OTHER_WAY
+        )
     # What it names must be as safe as the issuer itself: a code or a key must not cross the net in the clear.
     scheme = urlsplit(provider.issuer).scheme
     for address in (about.authorization_endpoint, about.token_endpoint, about.jwks_uri):
         if urlsplit(address).scheme not in ("https", scheme):
-            raise UpstreamError("the identity provider names an address without TLS", where=provider.issuer)
+            raise OutsideError(
+                "the identity provider names an address without TLS", where=provider.issuer, mend=_OTHER_WAY
+            )
     _KNOWN[provider.issuer] = (time.monotonic(), about)
     return about
 
@@ -235,34 +247,79 @@ def _metadata(provider: Provider) -> Metadata:
 _KNOWN: dict[str, tuple[float, Metadata]] = {}
 
 
-def _client() -> httpx.Client:
-    import httpx
+class Asking:
+    """Asks a provider for what one step needs: `DEADLINE_S` for all of it together."""
 
-    return httpx.Client(timeout=_TIMEOUT_S, follow_redirects=False, trust_env=False)
+    def __init__(self) -> None:
+        self._client = Client(_ANYWHERE)
+        self._end = time.monotonic() + DEADLINE_S
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def get(self, url: str) -> dict[str, Any]:
+        """The object that stands at `url`. Raises OutsideError."""
+        with _named(url):
+            answer = self._client.get(url, _HEADERS, self._left(url), most_bytes=_MOST_BYTES)
+        found = _object(answer.body, url) if answer.status == 200 else None
+        if found is None:
+            raise OutsideError(
+                f"the identity provider answered {answer.status}", where=shown(url), mend=_OTHER_WAY
+            )
+        return found
+
+    def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> dict[str, Any]:
+        """What is answered to `form`. Raises OutsideError; AuthenticationError where it is refused."""
+        sent = {**_HEADERS, "content-type": "application/x-www-form-urlencoded", **headers}
+        with _named(url):
+            answer = self._client.post(
+                url, urlencode(form).encode(), sent, self._left(url), most_bytes=_MOST_BYTES + 1
+            )
+        if len(answer.body) > _MOST_BYTES:
+            raise OutsideError(
+                "the identity provider's answer is too large", where=shown(url), mend=_OTHER_WAY
+            )
+        found = _object(answer.body, url) if answer.status == 200 else None
+        if found is None:  # a code that was used or is not ours
+            raise _refused(f"the provider refused the code ({answer.status})")
+        return found
+
+    def _left(self, url: str) -> float:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise OutsideError(_TOO_SLOW, where=shown(url), mend=_OTHER_WAY)
+        return left
 
 
-def _json(request: httpx.Request, client: httpx.Client, *, auth: Any = None) -> dict[str, Any]:
-    import httpx
+_HEADERS = {"accept": "application/json"}
+_ANYWHERE = Networks.parse("0.0.0.0/0 ::/0")
+_TOO_SLOW = f"the identity provider did not answer within {DEADLINE_S:g} s"
+_OTHER_WAY = "try again in a moment, or sign in another way"
 
-    where = f"{request.url.scheme}://{request.url.netloc.decode()}"
+
+@contextmanager
+def _named(url: str) -> Iterator[None]:
+    """What is wrong with an answer, said of the provider."""
     try:
-        answer = client.send(request, stream=True, **({"auth": auth} if auth else {}))
-        try:
-            body = bytearray()
-            for part in answer.iter_bytes():
-                body += part
-                if len(body) > _MOST_BYTES:
-                    raise UpstreamError("the identity provider's answer is too large", where=where)
-        finally:
-            answer.close()
-        found = msgspec.json.decode(bytes(body)) if answer.status_code == 200 else None
-    except (httpx.HTTPError, msgspec.DecodeError, RecursionError) as error:
-        raise UpstreamError("the identity provider does not answer as one", where=where) from error
-    if not isinstance(found, dict):
-        if request.method == "POST":  # a code that was used or is not ours
-            raise _refused(f"the provider refused the code ({answer.status_code})")
-        raise UpstreamError(f"the identity provider answered {answer.status_code}", where=where)
-    return found
+        yield
+    except SlowError as error:
+        raise OutsideError(_TOO_SLOW, where=shown(url), mend=_OTHER_WAY) from error
+    except OutsideError as error:
+        what = f"the identity provider does not answer as one: {error.for_strangers()}"
+        raise OutsideError(what, where=shown(url), mend=_OTHER_WAY) from error
+
+
+def _object(body: bytes, url: str) -> dict[str, Any] | None:
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise OutsideError(
+            "the identity provider does not answer as one: no JSON", where=shown(url), mend=_OTHER_WAY
+        ) from error
+    return found if isinstance(found, dict) else None
 
 
 def _refused(why: str) -> AuthenticationError:

@@ -7,6 +7,7 @@ is kept for ten minutes under a cookie of its own, so that nobody can be signed 
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote, urlsplit
@@ -30,7 +31,14 @@ from clearway.http.guard import PUBLIC
 from clearway.http.pages import Form, page
 from clearway.http.ratelimit import spend_sign_in
 from clearway.http.session_cookie import SESSION_COOKIE_PLAIN
-from clearway.records.errors import AuthenticationError, ClearwayError, ConfigError, NotFoundError
+from clearway.http.threads import outside
+from clearway.records.errors import (
+    AuthenticationError,
+    ClearwayError,
+    ConfigError,
+    NotFoundError,
+    OutsideError,
+)
 from clearway.store.principal import key_of
 from clearway.store.scalar import scalar
 
@@ -43,11 +51,15 @@ if TYPE_CHECKING:
 
     from .secret import Made
 
+log = logging.getLogger("clearway.access")
+
 ATTEMPT_COOKIE = "clearway-attempt"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _LONGEST_NEXT = 1000
 _Asked = Request[Any, Any, Any]
 _PAGE: dict[str, Any] = {"sync_to_thread": True, "include_in_schema": False}
+_PROVIDER = outside("signing in")  # an identity provider is asked
+_RETRY_S = 10
 _FORM = Body(media_type=RequestEncodingType.URL_ENCODED)
 
 
@@ -96,12 +108,15 @@ def routes(settings: SignIn) -> Router:
         to = "/settings/account" if local(data.next) == "/" else local(data.next)
         return _enter(request, settings, made, to)
 
-    @get("/sign-in/with/{provider:str}", opt=PUBLIC, **_PAGE)
+    @get("/sign-in/with/{provider:str}", opt={**PUBLIC, **_PROVIDER}, **_PAGE)
     def to_provider(request: _Asked, provider: FromPath[str], next: FromQuery[str] = "/") -> Response[bytes]:
         """Sends the browser to an identity provider."""
-        return _to_provider(request, settings, provider, local(next), 0)
+        try:
+            return _to_provider(request, settings, provider, local(next), 0)
+        except OutsideError as error:
+            return _another_way(request, settings, error, local(next))
 
-    @post("/settings/account/bind/{provider:str}", opt=IN_PERSON, **_PAGE)
+    @post("/settings/account/bind/{provider:str}", opt={**IN_PERSON, **_PROVIDER}, **_PAGE)
     def bind(request: _Asked, provider: FromPath[str]) -> Response[bytes]:
         """The page from which a signed-in person goes to a provider, to bind an account of theirs.
 
@@ -116,7 +131,7 @@ def routes(settings: SignIn) -> Router:
         shown.cookies.extend(sent.cookies)
         return shown
 
-    @get("/sign-in/back/{provider:str}", opt=PUBLIC, **_PAGE)
+    @get("/sign-in/back/{provider:str}", opt={**PUBLIC, **_PROVIDER}, **_PAGE)
     def back(request: _Asked, provider: FromPath[str]) -> Response[bytes]:
         """Takes the browser back from an identity provider."""
         chosen = _provider(settings, provider)
@@ -133,6 +148,8 @@ def routes(settings: SignIn) -> Router:
         except AuthenticationError as error:
             form = Form({"next": "/"}, {"": f"{error.what}. {error.mend}".strip(" .") + "."})
             return _choices(request, settings, form, status_code=401)
+        except OutsideError as error:
+            return _another_way(request, settings, error, kept.next)
         return _enter(request, settings, made, kept.next)
 
     @post("/sign-in/passkey/options", opt=PUBLIC, **_PAGE, status_code=200)
@@ -378,6 +395,15 @@ def _cookie(request: _Asked, settings: SignIn, name: str, value: str, seconds: i
         samesite="lax",
         max_age=seconds,
     )
+
+
+def _another_way(request: _Asked, settings: SignIn, error: OutsideError, next_path: str) -> Response[bytes]:
+    """The ways to sign in, with what did not answer."""
+    log.warning("signing in with a provider failed: %s", error)
+    form = Form({"next": next_path}, {"": f"{error.where}: {error.for_strangers()}; {error.mend}."})
+    shown = _choices(request, settings, form, status_code=503)
+    shown.headers["retry-after"] = str(_RETRY_S)
+    return shown
 
 
 def _choices(request: _Asked, settings: SignIn, form: Form, *, status_code: int = 200) -> Response[bytes]:

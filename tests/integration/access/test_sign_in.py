@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -23,15 +24,17 @@ from msgspec.json import decode
 from clearway.access import approval, credential, invitation, oidc, person
 from clearway.access.providers import Provider, SignIn
 from clearway.access.sign_in import local, routes
-from clearway.http import csrf
+from clearway.http import csrf, threads
 from clearway.http.acting import SIGNED_IN, Doorkeeper, acting, needs
 from clearway.http.application import application
 from clearway.http.pages import Pages
 from clearway.http.ratelimit import Policy, Rates
-from clearway.records.errors import AuthenticationError, ForbiddenError, UpstreamError
+from clearway.http.threads import OUTSIDE_THREADS, OUTSIDE_WAITING
+from clearway.records.errors import AuthenticationError, ForbiddenError, OutsideError
 from clearway.store.principal import Pool, key_of
 from clearway.store.scalar import scalar
 from people import People, Somebody
+from upstream import Reply, serving
 
 BASE = "http://127.0.0.1:9000"
 
@@ -504,7 +507,7 @@ def test_a_provider_that_lies_about_itself_is_not_used() -> None:
             client_id="c",
             client_secret="s",
         )
-        with pytest.raises(UpstreamError, match="otherwise"):
+        with pytest.raises(OutsideError, match="otherwise"):
             oidc.begin(provider, "b")
     finally:
         server.shutdown()
@@ -530,3 +533,94 @@ def test_a_link_after_signing_in_leads_nowhere_else(path: str) -> None:
 
 def test_a_link_after_signing_in_leads_to_a_page_of_ours() -> None:
     assert local("/exposure?due=7d&sort=epss") == "/exposure?due=7d&sort=epss"
+
+
+@pytest.mark.parametrize("at", ["/token", "/keys", "/.well-known/openid-configuration"])
+def test_a_provider_that_drips_has_no_longer_than_one_that_is_silent(
+    at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each byte comes in time, and the whole for longer than anybody waits."""
+    import json
+
+    monkeypatch.setattr(oidc, "DEADLINE_S", 1.0)
+    with serving() as server:
+        provider = Provider(id="p", name="P", issuer=server.url, client_id="c", client_secret="s")
+        about = {
+            "issuer": server.url,
+            "authorization_endpoint": f"{server.url}/authorize",
+            "token_endpoint": f"{server.url}/token",
+            "jwks_uri": f"{server.url}/keys",
+        }
+        server.pages["/.well-known/openid-configuration"] = json.dumps(about).encode()
+        server.pages["/token"] = server.pages["/keys"] = b"{}"
+        server.pages[at] = Reply(json.dumps(about).encode(), drip_s=0.2)
+
+        def there_and_back() -> None:
+            _, kept = oidc.begin(provider, "b")
+            oidc.finish(provider, kept, {"state": kept.state, "code": "x"})
+
+        with pytest.raises(OutsideError, match="did not answer within"):
+            there_and_back()
+
+
+def _until(true: Callable[[], bool]) -> None:
+    for _ in range(1_000):
+        if true():
+            return
+        time.sleep(0.02)
+    pytest.fail("it did not come to that")
+
+
+def test_who_waits_for_a_provider_keeps_nobody_else_waiting_and_more_are_told_to_come_back(
+    people: People,
+) -> None:
+    most = OUTSIDE_THREADS + OUTSIDE_WAITING
+    go_on = threading.Event()
+
+    def late(_: object) -> Reply:
+        go_on.wait(30)
+        return Reply(b"", 500)
+
+    with serving() as server, ThreadPoolExecutor(most) as browsers:
+        server.pages["/.well-known/openid-configuration"] = late
+        provider = Provider(id="idp", name="Example", issuer=server.url, client_id="c", client_secret="s")
+        for client in client_of(people, provider):
+            waiting = [browsers.submit(client.get, "/sign-in/with/idp") for _ in range(most)]
+            try:
+                _until(lambda: threads.kinds["signing in"].full)
+                refused = client.get("/sign-in/with/idp")
+                assert refused.status_code == 503
+                assert refused.json()["type"] == "urn:clearway:problem:busy"
+                assert int(refused.headers["retry-after"]) >= 5
+                who = people.admin
+                mine = client.get("/me", headers={"authorization": f"Bearer {who.secret}"})
+                assert mine.json()["person"] == who.person
+                assert client.get("/sign-in").status_code == 200
+                assert not any(one.done() for one in waiting)
+            finally:
+                go_on.set()
+            assert {one.result(30).status_code for one in waiting} == {503}
+            assert "identity provider" in client.get("/sign-in/with/idp").text  # there is room again
+
+
+def test_where_a_provider_does_not_answer_the_page_says_so_and_offers_the_other_ways(people: People) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and no listen
+        issuer = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        provider = Provider(id="idp", name="Example", issuer=issuer, client_id="c", client_secret="s")
+        for client in client_of(people, provider):
+            shown = client.get("/sign-in/with/idp?next=/exposure", headers={"accept": "text/html"})
+            assert shown.status_code == 503
+            assert shown.headers["retry-after"]
+            assert "the identity provider does not answer" in shown.text
+            assert issuer in shown.text
+            assert "database" not in shown.text
+            assert "One-time code" in shown.text
+            assert 'name="next" value="/exposure"' in shown.text
+            sign_in(client, people, people.admin)
+            token = csrf.token(key_of(client.cookies["clearway"]))
+            bound = client.post("/settings/account/bind/idp", data={"_csrf": token}).json()
+            assert (bound["status"], bound["type"]) == (503, "urn:clearway:problem:outside")
+            assert bound["where"].startswith(issuer)
+            assert "identity provider" in bound["detail"]
+            assert "database" not in str(bound)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -21,14 +22,19 @@ def one_house(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(scope="module")
-def one_zone() -> Iterator[dict[str, tuple[str, ...]]]:
-    """What the DNS says; nothing outside of this process is asked."""
-    said: dict[str, tuple[str, ...]] = {}
+def one_zone() -> Iterator[dict[str, Any]]:
+    """What the DNS says, or a function that says it; nothing outside of this process is asked."""
+    said: dict[str, Any] = {}
+
+    def txt(name: str) -> tuple[str, ...]:
+        found: Any = said.get(name, ())
+        answer: tuple[str, ...] = found() if callable(found) else found
+        return answer
 
     @contextmanager
     def looker() -> Iterator[Looker]:
         with Client() as client:
-            yield Looker(lambda name: said.get(name, ()), client)
+            yield Looker(txt, client)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(at_desk, "looker", looker)
@@ -36,13 +42,13 @@ def one_zone() -> Iterator[dict[str, tuple[str, ...]]]:
 
 
 @pytest.fixture(scope="module")
-def one_site(one_house: House, one_zone: dict[str, tuple[str, ...]]) -> Iterator[Site]:
+def one_site(one_house: House, one_zone: dict[str, Any]) -> Iterator[Site]:
     with site(one_house.home, one_house.people.url) as made:
         yield made
 
 
 @pytest.fixture
-def zone(one_zone: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+def zone(one_zone: dict[str, Any]) -> dict[str, Any]:
     one_zone.clear()
     return one_zone
 

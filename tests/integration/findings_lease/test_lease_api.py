@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from clearway.findings.lease import at_desk
+from clearway.records.errors import OutsideError
 from lease_house import NET, House
 from site_client import Site
 
@@ -78,6 +82,65 @@ def test_looks_for_proofs_are_paced(api: Site, house: House, zone: dict[str, tup
     ]
     assert statuses.count(409) == at_desk.LOOKS.quota
     assert statuses[-1] == 429
+
+
+def begun(api: Site, secret: str, scope: str) -> tuple[str, str]:
+    """Where a proof is looked for by the API, and its name in the DNS."""
+    made = api.api(secret, "POST", f"{BASE}/controls", 201, {"scope": scope}).json()
+    return f"{BASE}/controls/{made['id']}/check", made["put"]["name"]
+
+
+def test_an_organisation_whose_names_are_not_answered_keeps_nobody_else_waiting(
+    api: Site, house: House, zone: dict[str, Any]
+) -> None:
+    """Two of its looks wait, a third is refused at once; others look for their proofs, and requests go on."""
+    go_on = threading.Event()
+    on: list[str] = []
+
+    def late() -> tuple[str, ...]:
+        on.append(threading.current_thread().name)
+        go_on.wait(30)
+        return ()
+
+    slow = []
+    for number in range(3):
+        at, name = begun(api, house.finder.secret, f"10.{number}.0.0/16")
+        slow.append(at)
+        zone[name] = late
+    other, _ = begun(api, house.operator.secret, NET)
+    with ThreadPoolExecutor(2) as askers:
+        waiting = [askers.submit(api.api, house.finder.secret, "POST", at, 409, {}) for at in slow[:2]]
+        try:
+            for _ in range(1_000):
+                if len(on) == 2:
+                    break
+                time.sleep(0.02)
+            refused = api.api(house.finder.secret, "POST", slow[2], 429, {})
+            assert int(refused.headers["retry-after"]) >= 5
+            api.api(house.operator.secret, "POST", other, 409, {})
+            api.api(house.finder.secret, "GET", "/api/v1/me")
+            assert not any(one.done() for one in waiting)
+        finally:
+            go_on.set()
+        for one in waiting:
+            assert "not there" in one.result(30).text
+    assert {name.rpartition("_")[0] for name in on} == {"outside-proofs-of-control"}
+    api.api(house.finder.secret, "POST", slow[2], 409, {})
+
+
+def test_where_the_owner_of_a_name_does_not_answer_the_problem_names_it(
+    api: Site, house: House, zone: dict[str, Any]
+) -> None:
+    at, name = begun(api, house.operator.secret, NET)
+
+    def silent() -> tuple[str, ...]:
+        raise OutsideError("the DNS does not answer: timed out", where=name)
+
+    zone[name] = silent
+    said = api.api(house.operator.secret, "POST", at, 503, {}).json()
+    assert (said["type"], said["where"]) == ("urn:clearway:problem:outside", name)
+    assert "does not answer" in said["detail"]
+    assert "database" not in str(said)
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from clearway.findings.lease.txt import Txt, question, records
-from clearway.records.errors import InputError, UpstreamError
+from clearway.records.errors import InputError, OutsideError, UpstreamError
 
 NAME = "_clearway-scan-control.example.org"
 
@@ -127,3 +128,38 @@ def test_an_answer_with_another_number_is_not_taken() -> None:
 def test_what_is_no_name_is_not_asked_for(name: str) -> None:
     with pytest.raises(InputError):
         question(name, 1)
+
+
+def test_an_answer_that_drips_is_given_up_at_the_deadline_of_the_whole() -> None:
+    """Each byte comes in time for its step, and the whole would take for hours."""
+    done = threading.Event()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+        tcp.bind(("127.0.0.1", 0))
+        udp.bind(tcp.getsockname())
+        tcp.listen()
+        tcp.settimeout(5)
+        udp.settimeout(5)
+
+        def serve() -> None:
+            with suppress(OSError):
+                query, peer = udp.recvfrom(512)
+                udp.sendto(header(query, 0, 0x8380), peer)  # it did not fit
+                link, _ = tcp.accept()
+                with link:
+                    link.sendall(struct.pack(">H", 100))
+                    for _ in range(99):
+                        if done.wait(0.1):
+                            return
+                        link.sendall(b"\0")
+                    done.wait(10)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        began = time.monotonic()
+        try:
+            with pytest.raises(OutsideError, match="timed out"):
+                Txt((tcp.getsockname(),), timeout_s=3, deadline_s=0.5)(NAME)
+            assert time.monotonic() - began < 9, "all of the bytes were waited for"
+        finally:
+            done.set()
+            thread.join()

@@ -16,6 +16,7 @@ from clearway.http.acts import done_once
 from clearway.http.guard import PUBLIC
 from clearway.http.idempotency import Made
 from clearway.http.openapi import READ, WRITE, gives
+from clearway.http.threads import outside
 from clearway.records.errors import InputError
 
 from ..named import CaseText
@@ -279,7 +280,7 @@ def handlers() -> list[HTTPRouteHandler]:
         return done_once(request, act)
 
     @get(
-        "/cases/{handling:str}/contacts", opt=needs("coordinate"), sync_to_thread=True,
+        "/cases/{handling:str}/contacts", opt={**needs("coordinate"), **outside("contacts")}, sync_to_thread=True,
         summary="Whom to ask", responses=gives(Found, *READ),
     )  # fmt: skip
     def whom(

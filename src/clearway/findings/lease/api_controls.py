@@ -15,10 +15,11 @@ from clearway.http.acting import SIGNED_IN, acting, doorkeeper, needs
 from clearway.http.acts import done_once
 from clearway.http.idempotency import Made
 from clearway.http.openapi import READ, WRITE, gives
+from clearway.http.threads import outside
 from clearway.records.errors import ConflictError
 
 from . import control, scope
-from .at_desk import CONTROLS, home_of, spend_look, tools
+from .at_desk import CONTROLS, home_of, looking, tools
 from .control import Control
 from .proof import Method, Place
 from .rule import Stance
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from clearway.http.acts import Db
     from clearway.records.principal import Principal
+
+LOOKS_OUTSIDE = outside("proofs of control")
 
 
 class ControlView(Control, frozen=True, kw_only=True):
@@ -103,7 +106,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
     @post(
         "/leases/controls/{number:int}/check",
-        opt=SIGNED_IN,
+        opt={**SIGNED_IN, **LOOKS_OUTSIDE},
         sync_to_thread=True,
         status_code=200,
         summary="Look for the proof",
@@ -180,15 +183,14 @@ def look(request: Request[Any, Any, Any], number: int) -> tuple[Control, Princip
     Raises:
         NotFoundError, ForbiddenError: it is not there for the caller, or not the caller's.
         ConflictError: the proof is not where it belongs.
-        TooManyRequestsError: the organisation has had its looks for now.
-        UpstreamError: nobody could be asked.
+        TooManyRequestsError: the organisation has had its looks for now, or as many are going on as may.
+        OutsideError: nobody could be asked.
     """
     desk = tools(request)
     with acting(request) as (db, me):
         found = control.one(db, number)
-    spend_look(desk, home_of(me, found.organisation, CONTROLS).org)
-    with desk.looker() as looking:
-        holds = looking.holds(scope.parse(found.scope), found.method, found.token)
+    with looking(desk, home_of(me, found.organisation, CONTROLS).org) as looker:
+        holds = looker.holds(scope.parse(found.scope), found.method, found.token)
     if not holds:
         at = found.place
         raise ConflictError(

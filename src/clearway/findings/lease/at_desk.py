@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ READS: tuple[Right, ...] = ("read",)
 ALLOW_VARIABLE = "CLEARWAY_SCAN_PROOFS_ALLOW"  # networks where proofs are looked for though not public
 # Each look makes this server call an address that somebody else chose.
 LOOKS = Policy("scan-proofs", 30, 600)
+MOST_AT_ONCE = 2  # looks of one organisation, so that others find a thread for theirs
 _STATE = "findings_lease"
 _LOCK = Lock()
 
@@ -47,6 +49,7 @@ class Tools:
         self.key = BlindKey.of_home(home)
         self.clock: Clock = SystemClock()
         self.looks = Buckets(LOOKS)
+        self.looking: Counter[int] = Counter()
         self.looker: Callable[[], AbstractContextManager[Looker]] = looker
 
 
@@ -82,6 +85,26 @@ def spend_look(kept: Tools, org: int) -> None:
             mend=f"go on in {wait} s",
             retry_after_s=wait,
         )
+
+
+@contextmanager
+def looking(kept: Tools, org: int) -> Iterator[Looker]:
+    """One look of the organisation's; raises TooManyRequestsError while as many as may be are going on."""
+    with _LOCK:
+        if kept.looking[org] >= MOST_AT_ONCE:
+            raise TooManyRequestsError(
+                f"{MOST_AT_ONCE} proofs of this organisation are being looked for already",
+                mend="look again when they are done",
+                retry_after_s=10,
+            )
+        kept.looking[org] += 1
+    try:
+        spend_look(kept, org)
+        with kept.looker() as one:
+            yield one
+    finally:
+        with _LOCK:
+            kept.looking[org] -= 1
 
 
 def home_of(me: Principal, slug: str, rights: tuple[Right, ...]) -> Membership:

@@ -12,10 +12,10 @@ from msgspec import Struct
 from clearway.access.reading import audiences, reading
 from clearway.http.acting import SIGNED_IN, acting, needs
 from clearway.http.pages import Form, Tlp, done, page
-from clearway.records.errors import ConflictError, ForbiddenError, InputError, UpstreamError
+from clearway.records.errors import ConflictError, ForbiddenError, InputError, OutsideError
 
 from . import control
-from .api_controls import look
+from .api_controls import LOOKS_OUTSIDE, look
 from .at_desk import CONTROLS, home_of, tools
 from .proof import METHODS, Method
 from .rule import Stance
@@ -75,13 +75,15 @@ def handlers() -> list[HTTPRouteHandler]:
             return done(request, _AT, f"A coordinator is to confirm that {made.scope} is yours.")
         return done(request, _AT, f"Put the token for {made.scope} where the list says, then look for it.")
 
-    @post(_AT + "/{number:int}/check", opt=SIGNED_IN, **_PAGE)
+    @post(_AT + "/{number:int}/check", opt={**SIGNED_IN, **LOOKS_OUTSIDE}, **_PAGE)
     def checked(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[bytes]:
         """Looks for the proof."""
         try:
             found, _ = look(request, number)
-        except (ConflictError, UpstreamError) as error:
+        except ConflictError as error:
             return _shown(request, Form({}, {"": str(error)}))
+        except OutsideError as error:
+            return _shown(request, Form({}, {"": f"{error.where}: {error.for_strangers()}"}))
         return done(request, _AT, f"{found.scope} is proven.")
 
     @post(_AT + "/{number:int}/confirmation", opt=needs("coordinate"), **_PAGE)
