@@ -16,6 +16,7 @@ from clearway import ledger
 from clearway.ledger import tree_store as tree
 from clearway.ledger.append import CLEAR
 from clearway.ledger.keys import FOLDER, last_signed
+from clearway.store import events
 
 from . import approval, embargo
 
@@ -47,11 +48,12 @@ class Back(Struct, frozen=True, kw_only=True):
 
 def void(owner: psycopg.Connection[Any], why: str) -> Voided:
     """Ends all of it, stops webhooks, freezes the armed embargoes, in one transaction with its entries; `why` is told
-    of requests and embargoes.
+    of requests and embargoes. Who follows events from before is told to read anew.
 
-    Done again, it finds nothing more and logs nothing.
+    Done again, it finds nothing more to end and logs nothing.
     """
     with owner.transaction():
+        events.put_back(owner)
         done = Voided(
             sessions=_count(
                 owner,

@@ -30,11 +30,16 @@ _KIND = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+){0,4}")
 
 
 class Events(Struct, frozen=True, kw_only=True):
-    """Events in their order. `next` is where to go on, also when there are none yet."""
+    """Events in their order. `next` is where to go on, also when there are none yet.
+
+    `reset`: what came after `after` can't be told, since it was deleted by age or the database was put back; read anew
+    what you keep, and go on from `next`.
+    """
 
     items: list[sse.Shown]
     next: str
     more: bool
+    reset: bool = False
 
 
 def routes(hub: sse.Hub, sealer: Callable[[], Sealer]) -> Router:
@@ -54,17 +59,19 @@ def routes(hub: sse.Hub, sealer: Callable[[], Sealer]) -> Router:
     ) -> Response[bytes]:
         wanted = _kinds(kind)
         with acting(request) as (db, me):
-            start = hub.position(me, after) if after else 0
-            reached = events.horizon(db).reached
-            found = events.read(db, start, reached, kinds=wanted)
+            at = hub.position(me, after) if after else None
+            horizon = events.horizon(db)
+            reset = at is not None and not horizon.tells(*at)
+            start = 0 if at is None else horizon.reached if reset else at.seq
+            found = events.read(db, start, horizon.reached, kinds=wanted)
             question = urlencode([("after", start), *(("kind", one) for one in wanted)])
             key, auds = doorkeeper(request).key(request), [event.aud for event in found]
             told = hub.telling(db, key, f"{PREFIX}/events", question, auds)
         told()
-        upto = found[-1].seq if len(found) == events.BATCH else max(start, reached)
-        bound = (sse.LIST, str(me.person))
-        items = [sse.shown(event, sealer(), me.person) for event in found]
-        body = Events(items=items, next=sealer().seal([upto], bound), more=len(found) == events.BATCH)
+        upto = found[-1].seq if len(found) == events.BATCH else max(start, horizon.reached)
+        items = [sse.shown(event, sealer(), me.person, horizon.era) for event in found]
+        here = sse.sealed(sse.Position(upto, horizon.era), sealer(), me.person)
+        body = Events(items=items, next=here, more=len(found) == events.BATCH, reset=reset)
         return etag.response(request, msgspec.json.encode(body), me)
 
     @get(

@@ -8,6 +8,7 @@ position and nothing else: it reads what its principal may see from there, write
 
     - a client that is slow is behind, and costs no memory; one that takes nothing for `SLOW_S` is cut off
     - whoever comes back with `Last-Event-ID` goes on exactly there; nothing is lost or said twice
+    - where the database was put back meanwhile, it is told to read anew, in the middle of a stream too
     - a revoked principal reads nothing more, and its stream ends at the next heartbeat
 
 Streams of one principal at one position share one read. Event ids are sealed cursors: a bare sequence number would
@@ -48,7 +49,6 @@ log = logging.getLogger("clearway.http")
 MEDIA_TYPE = "text/event-stream"
 LIST = "events"  # what event ids are bound to, beside the principal
 _ROUTE = f"{PREFIX}/events/live"  # where streams are asked for
-_NOWHERE = -1  # a position before everything that is kept
 _PART_BYTES = 16 << 10
 _encode = msgspec.json.Encoder().encode
 
@@ -84,10 +84,25 @@ class Shown(Struct, frozen=True, kw_only=True):
     body: msgspec.Raw
 
 
-def shown(event: events.Event, sealer: Sealer, person: int) -> Shown:
-    """`event` as `person` is shown it."""
+class Position(NamedTuple):
+    """The number of an event, and the era of whoever was told of it (`store.events`)."""
+
+    seq: int
+    era: int
+
+
+_NOWHERE = Position(-1, -1)  # of no era, so that it is told to read anew
+
+
+def sealed(position: Position, sealer: Sealer, person: int) -> str:
+    """`position` as `person` is told it."""
+    return sealer.seal(position, (LIST, str(person)))
+
+
+def shown(event: events.Event, sealer: Sealer, person: int, era: int) -> Shown:
+    """`event` as `person` is shown it in that era."""
     return Shown(
-        id=sealer.seal([event.seq], (LIST, str(person))),
+        id=sealed(Position(event.seq, era), sealer, person),
         kind=event.kind,
         subject=event.subject,
         org=event.org,
@@ -101,6 +116,7 @@ class _Read(NamedTuple):
 
     found: list[Shown]
     upto: int
+    era: int
     valid: bool
 
 
@@ -119,9 +135,7 @@ class Hub:
         """`telling` tells the log what is read; without one nothing is told."""
         self.manners = manners or Manners()
         self.telling = telling or _tells_nobody
-        self.floor = 0
-        self.reached = 0
-        self.last = 0
+        self.horizon = events.Horizon(0, 0, 0)
         self.ending = False
         self._url = url
         self._pool = pool
@@ -159,7 +173,7 @@ class Hub:
         while not self.ending:
             try:
                 async for horizon in events.follow(self._url):
-                    self.floor, self.reached, self.last = horizon
+                    self.horizon = horizon
                     self._known.set()
                     self._reads.clear()
                     self._wake()
@@ -176,24 +190,30 @@ class Hub:
         if not self._known.is_set():
             return ""
         try:
-            return self._sealer().seal([self.reached], (LIST, str(person)))
+            return sealed(Position(self.reached, self.horizon.era), self._sealer(), person)
         except UpstreamError:
             return ""
 
-    def position(self, me: Principal, cursor: str) -> int:
-        """The position that an event id names.
+    @property
+    def reached(self) -> int:
+        """Up to which number events can be read."""
+        return self.horizon.reached
+
+    def position(self, me: Principal, cursor: str) -> Position:
+        """The position that an event id names; one of an earlier release is of the first era.
 
         Raises:
             CursorError: it is not an event id of this principal's, or older than a day.
         """
         try:
-            return int(self._sealer().open(cursor, (LIST, str(me.person)))[0])
+            seq, *era = self._sealer().open(cursor, (LIST, str(me.person)))
         except CursorError as error:
             raise CursorError(
                 "that is no event of yours to go on from",
                 where="query.after",
                 mend="start again without `after`; an event's id is good for its reader and a day",
             ) from error
+        return Position(int(seq), int(era[0]) if era else 0)
 
     async def stream(
         self, key: str, me: Principal, *, after: str = "", resume: str = "", kinds: Sequence[str] = ()
@@ -216,7 +236,9 @@ class Hub:
         if self.streams >= self.manners.in_all:
             raise TooManyRequestsError("this server has no live stream left", retry_after_s=30)
         await self._known.wait()
-        start = self.position(me, after) if after and not resume else self.reached
+        start = Position(self.reached, self.horizon.era)
+        if after and not resume:
+            start = self.position(me, after)
         if resume:
             try:
                 start = self.position(me, resume)
@@ -226,32 +248,35 @@ class Hub:
 
     async def read(self, key: str, me: Principal, after: int, kinds: tuple[str, ...]) -> _Read:
         """What the holder of `key` may see after `after`, as far as can be read now."""
-        upto = self.reached
+        horizon = self.horizon
         loop = asyncio.get_running_loop()
         # A principal that was valid may not be any more: what was read is shared for a second at most.
-        wanted = (key, after, upto, kinds, int(loop.time()))
+        wanted = (key, after, horizon, kinds, int(loop.time()))
         future = self._reads.get(wanted)
         if future is None:
             if len(self._reads) > 2 * self.manners.in_all:
                 self._reads.clear()
-            future = loop.run_in_executor(self._readers, self._read, key, me.person, after, upto, kinds)
+            future = loop.run_in_executor(self._readers, self._read, key, me.person, after, horizon, kinds)
             future.add_done_callback(_looked_at)
             self._reads[wanted] = future
         return await asyncio.shield(future)
 
-    def _read(self, key: str, person: int, after: int, upto: int, kinds: tuple[str, ...]) -> _Read:
+    def _read(
+        self, key: str, person: int, after: int, horizon: events.Horizon, kinds: tuple[str, ...]
+    ) -> _Read:
+        upto, era = horizon.reached, horizon.era
         with self._pool.acting(key) as db:
             row = db.execute("select clearway.me()").fetchone()
             if row is None or row[0] is None:
-                return _Read([], after, False)
+                return _Read([], after, era, False)
             found = events.read(db, after, upto, kinds=kinds) if upto > after else []
             # Once an hour for each audience of what is followed, and not for each event of it.
             question = urlencode([("kind", kind) for kind in kinds])
             told = self.telling(db, key, _ROUTE, question, [event.aud for event in found])
         told()
         sealer = self._sealer()
-        seen = [shown(event, sealer, person) for event in found]
-        return _Read(seen, found[-1].seq if len(found) == events.BATCH else max(upto, after), True)
+        seen = [shown(event, sealer, person, era) for event in found]
+        return _Read(seen, found[-1].seq if len(found) == events.BATCH else max(upto, after), era, True)
 
     async def moved(self, timeout_s: float) -> bool:
         """Waits until there may be something new; False when nothing came in time."""
@@ -272,11 +297,11 @@ def _looked_at(future: asyncio.Future[_Read]) -> None:
 class Stream:
     """One client's stream: an ASGI application that answers one request."""
 
-    def __init__(self, hub: Hub, key: str, me: Principal, position: int, kinds: tuple[str, ...]) -> None:
+    def __init__(self, hub: Hub, key: str, me: Principal, start: Position, kinds: tuple[str, ...]) -> None:
         self._hub = hub
         self._key = key
         self._me = me
-        self._position = position
+        self._at = start
         self._kinds = kinds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -307,25 +332,26 @@ class Stream:
 
         try:
             # Spread over two seconds, so that a server that starts again is not met by all at once.
-            await write(b": events\nretry: %d\n" % random.randint(1_000, 3_000) + self._here())  # noqa: S311
+            opening = b": events\nretry: %d\n" % random.randint(1_000, 3_000)  # noqa: S311
             # Deleted by age, or numbered by a database that has been put back since: what is there must be read anew.
-            if self._position < hub.floor or self._position > hub.last:
-                self._position = hub.reached
-                await write(b"event: reset\ndata: {}\n" + self._here())
+            await write(opening + (self._here() if hub.horizon.tells(*self._at) else b"\n"))
             while not hub.ending and asyncio.get_running_loop().time() < ends:
-                if hub.reached <= self._position:
+                if not hub.horizon.tells(*self._at):
+                    self._at = Position(hub.reached, hub.horizon.era)
+                    await write(b"event: reset\ndata: {}\n" + self._here())
+                if hub.reached <= self._at.seq:
                     if await hub.moved(manners.heartbeat_s):
                         continue
-                    if not (await hub.read(self._key, self._me, self._position, self._kinds)).valid:
+                    if not (await hub.read(self._key, self._me, self._at.seq, self._kinds)).valid:
                         break
                     await write(self._here())
                     continue
-                read = await hub.read(self._key, self._me, self._position, self._kinds)
+                read = await hub.read(self._key, self._me, self._at.seq, self._kinds)
                 if not read.valid:
                     break
                 for part in _parts(read.found):
                     await write(part)
-                self._position = read.upto
+                self._at = Position(read.upto, read.era)
             await write(b": end\n\n", more=False)
         except TimeoutError:
             return  # too slow: the connection is cut, and the client goes on by its last id
@@ -334,8 +360,7 @@ class Stream:
 
     def _here(self) -> bytes:
         """A block without data: it moves the client's last event id, and nothing else happens."""
-        sealed = self._hub._sealer().seal([self._position], (LIST, str(self._me.person)))
-        return f"id: {sealed}\n\n".encode()
+        return f"id: {sealed(self._at, self._hub._sealer(), self._me.person)}\n\n".encode()
 
 
 _HEADERS = [

@@ -3,10 +3,14 @@
 A reader asks for the `horizon` and then, in its next statement, for the events after its own position and up
 to the horizon: those are whole, and none will appear among them later (why: migration 0006). NOTIFY only wakes;
 what is missed by a reader that slept is in the table.
+
+A database that went back to an earlier state would give the numbers anew that were drawn after it. So whoever puts one
+back has it draw on from elsewhere (`put_back`), and a reader's position says of which `era` it is.
 """
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,6 +46,15 @@ class Horizon(NamedTuple):
     floor: int  # events up to here may have been deleted by age
     reached: int  # nothing more will appear up to here
     last: int  # drawn so far; while it is above `reached`, some transaction is about to commit or to give up
+
+    @property
+    def era(self) -> int:
+        """Since when numbers are drawn without a gap: another after each `put_back`, and after two thousand million."""
+        return self.last >> _ERA_BITS
+
+    def tells(self, position: int, era: int) -> bool:
+        """Whether all that came after a position of that era can be told."""
+        return era == self.era and self.floor <= position <= self.last
 
 
 def emit(
@@ -113,6 +126,20 @@ def prune(db: psycopg.Connection[Any], days: int) -> int:
     )
 
 
+def put_back(db: psycopg.Connection[Any]) -> None:
+    """Begins another era (owner): the database went back, and what was drawn since then is drawn no second time.
+
+    Of two that were put back to the same state each goes on from a number of its own.
+    """
+    db.execute(
+        "select setval('clearway.event_seq', (clearway.event_last() / %(size)s + %(on)s) * %(size)s)",
+        {"size": 1 << _ERA_BITS, "on": 1 + secrets.randbelow(1 << 22)},
+    )
+
+
+_ERA_BITS = (
+    31  # locks of who emits carry as many of a number (migration 0006): an era begins where these are 0
+)
 _HORIZON = "select floor, horizon, last from clearway.event_horizon()"
 # While a transaction that has emitted is not done, the next look comes after so long, twice as long each time.
 _LOOK_AGAIN_S = (0.005, 0.01, 0.02, 0.04, 0.08, 0.1)

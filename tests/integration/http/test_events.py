@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 
 import manners_app
+from clearway.access import restored
 from clearway.http.sse import Manners as Bounds
 from clearway.records.errors import ForbiddenError
 from clearway.store import events
+from clearway.store.connect import connect
 from intake_world import World
 from manners_world import Manners, manners_of
 from people import People
@@ -154,6 +156,65 @@ def test_who_comes_back_with_an_id_that_cannot_be_read_starts_anew(quick: Manner
         follower = Follower(quick, quick.me.secret, after=unreadable)
         assert until(lambda one=follower: any(b.get("event") == "reset" for b in one.blocks)), follower.status
         follower.close()
+
+
+def test_who_comes_back_after_a_restore_is_told_to_read_anew_also_when_the_numbers_have_passed(
+    server: str, tmp_path: Path
+) -> None:
+    """The database goes back to an earlier state, and as many events and more come anew under the old numbers."""
+    making = manners_of(server, tmp_path / "log")
+    manners = next(making)
+    manners.add("before")
+    with manners.people.owner() as db:
+        back_to = events.horizon(db).last
+    old = manners.ask("GET", "/api/v1/events")[2]["next"]
+    for n in range(3):
+        manners.add(f"lost {n}")
+    lost = manners.ask("GET", "/api/v1/events")[2]["next"]
+    open_before = Follower(manners, manners.me.secret)
+    assert until(lambda: len(open_before.blocks) >= 1)
+    assert manners.ask("GET", f"/api/v1/events?after={lost}")[2]["reset"] is False
+    with manners.people.owner() as db:
+        db.execute("delete from clearway.event where seq > %s", (back_to,))
+        db.execute("select setval('clearway.event_seq', %s)", (back_to,))
+        restored.void(db, "restored")
+    for n in range(5):
+        manners.add(f"anew {n}")
+    assert until(lambda: any(b.get("event") == "reset" for b in open_before.blocks))
+    open_before.close()
+    for position in (lost, old):
+        answer = manners.ask("GET", f"/api/v1/events?after={position}")[2]
+        assert (answer["items"], answer["more"], answer["reset"]) == ([], False, True)
+        follower = Follower(manners, manners.me.secret, after=position)
+        assert until(lambda one=follower: len(one.blocks) >= 2)
+        assert [b.get("event") for b in follower.blocks[:2]] == [None, "reset"]
+        assert "id" not in follower.blocks[0], "whoever is cut off here comes back with the old one"
+        manners.add("after")
+        assert until(lambda one=follower: one.names == ["after"])
+        on = manners.ask("GET", f"/api/v1/events?after={answer['next']}")[2]
+        assert ([e["body"]["name"] for e in on["items"]], on["reset"]) == (["after"], False)
+        follower.close()
+    # What was kept is read from the beginning, and gone on with from any of it.
+    kept = manners.ask("GET", "/api/v1/events")[2]["items"]
+    assert [e["body"]["name"] for e in kept] == ["before", *(f"anew {n}" for n in range(5)), "after", "after"]
+    rest = manners.ask("GET", f"/api/v1/events?after={kept[0]['id']}")[2]
+    assert (len(rest["items"]), rest["reset"]) == (7, False)
+    assert next(making, None) is None
+
+
+def test_two_databases_that_were_put_back_to_one_state_tell_their_positions_apart(world: World) -> None:
+    with connect(world.url, autocommit=True) as db:
+        found = []
+        for _ in range(2):
+            db.execute("select setval('clearway.event_seq', 7)")
+            before = events.horizon(db)
+            events.put_back(db)
+            found.append(events.horizon(db))
+    one, other = found
+    assert before.tells(7, before.era)
+    assert not one.tells(7, before.era)
+    assert not other.tells(one.last, one.era)
+    assert other.tells(other.last, other.era)
 
 
 def test_nobody_follows_without_a_login(quick: Manners) -> None:
