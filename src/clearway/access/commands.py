@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from clearway.access.embargo import Embargo
     from clearway.access.organisation import Organisation
 
     Connection = psycopg.Connection[Any]
@@ -350,7 +351,7 @@ def run_embargo_list(args: argparse.Namespace) -> int:
         elif e.frozen:
             state = f"frozen: {e.frozen}"
         else:
-            state = f"ends {e.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if e.until else "no end set"
+            state = _ends(e)
         lines.append(f"{e.embargo:>6}  {e.name:<32} {state}")
     return _told(args, found, "\n".join(lines))
 
@@ -383,10 +384,15 @@ def run_embargo_arm(args: argparse.Namespace) -> int:
         raise UsageError(f"{args.until!r} is no time", mend="write 2026-12-04T00:00:00Z") from None
     with _acting(args) as db:
         found = embargo.arm(db, args.embargo, until, now=_now(), on_exploitation=args.on_exploitation)
+    return _told(args, found, f"{found.name} {_ends(found)}")
+
+
+def _ends(found: Embargo) -> str:
+    """What ends it by itself."""
     hour = f"at {found.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if found.until else ""
     news = "on public exploitation of one of its flaws" if found.on_exploitation else ""
     ends = ", or before that ".join(filter(None, (hour, news)))
-    return _told(args, found, f"{found.name} ends {ends}")
+    return f"ends {ends}" if ends else "no end set"
 
 
 def run_embargo_disarm(args: argparse.Namespace) -> int:

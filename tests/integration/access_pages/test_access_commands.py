@@ -129,6 +129,11 @@ def test_who_arms_an_embargo_is_told_what_ends_it(
     number = str(told(capsys, home, "embargo", "add", "local", "Gateway")["embargo"])
     assert cli.main(["--home", str(home), "access", "embargo", "arm", number, *given]) == 0
     assert capsys.readouterr().out == f"Gateway ends {ends}\n"
+    assert cli.main(["--home", str(home), "access", "embargo", "list"]) == 0
+    assert capsys.readouterr().out.endswith(f" ends {ends}\n")
+    told(capsys, home, "embargo", "disarm", number)
+    assert cli.main(["--home", str(home), "access", "embargo", "list"]) == 0
+    assert capsys.readouterr().out.endswith(" no end set\n")
 
 
 def test_an_embargo_is_kept_from_the_command_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811

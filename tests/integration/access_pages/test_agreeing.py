@@ -149,6 +149,19 @@ def test_an_embargo_is_told_its_flaws_and_disarmed_on_its_page(house: House) -> 
     shown = words(house.desk.look(path).text)
     assert "has no end yet" in shown
     assert "Public exploitation" not in shown
+    # By exploitation alone, which the pages set with an hour only, and the API and the command without.
+    tag = house.desk.api("GET", f"/embargoes/{made['embargo']}").headers["etag"]
+    by_news = {"until": None, "on_exploitation": True}
+    house.desk.api("PATCH", f"/embargoes/{made['embargo']}", by_news, if_match=tag)
+    shown = words(house.desk.look(path).text)
+    assert "Gateway ends on public exploitation" in shown
+    assert "Public exploitation ends it: when a catalogue" in shown
+    assert "no end" not in shown
+    listed = words(house.desk.look(f"/settings/sharing?at={house.water}").text)
+    assert "on public exploitation" in listed
+    assert "no end set" not in listed
+    house.desk.submit(f"{path}/arm", disarm="yes")
+    assert "no end set" in words(house.desk.look(f"/settings/sharing?at={house.water}").text)
     wrong = house.desk.submit(f"{path}/flaws", flaw="<script>")
     assert wrong.status_code == 422
     assert "That is no id of a flaw" in wrong.text
