@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
+from clearway.records.errors import FullError
 from clearway.store.connect import connect
+from clearway.store.principal import PUBLIC, Pool
 from clearway.store.server import lease
 from fleet_world import document
 from intake_world import osv, package, run, write
@@ -124,3 +127,55 @@ def test_a_full_disk_stops_writers_with_a_word_and_nobody_else(
         assert logged == {f"asset/{a}" for a in there}
         assert_log_verifies(url)
         assert_no_corruption(url)
+
+
+def test_a_disk_without_any_room_takes_no_new_connection_and_is_said_to_be_full(
+    disk: Path, made_home: Path, tmp_path: Path
+) -> None:
+    """PostgreSQL writes a file for new connections when its upkeep has removed the last: without room it takes none."""
+    home = disk / "home"
+    subprocess.run(["cp", "-a", str(made_home), str(home)], check=True)
+    with lease(home) as url, serving(home, tmp_path, url) as served:
+        (who,) = served.prepare(1)
+        served.start("api")
+        served.ready()
+        assert served.ask(who, "GET", "/api/v1/assets").status_code == 200
+
+        def refused() -> bool:
+            """Fills what is left, and removes the files as an upkeep of the catalogue does."""
+            with suppress(OSError), (disk / "ballast").open("ab", buffering=0) as file:
+                for size in (1 << 20, 4096):
+                    with suppress(OSError):
+                        while True:
+                            file.write(b"\1" * size)
+            for file in (home / "postgres").rglob("pg_internal.init"):
+                file.unlink(missing_ok=True)
+            try:
+                connect(url).close()
+            except FullError as error:
+                return "doctor" in error.mend
+            return False
+
+        reading = Pool(url)
+        with reading.acting(PUBLIC):
+            pass  # a connection of the application, and none of the owner
+        eventually(refused, "new connections are taken still")
+        reading.check()
+        reading.close()
+        # Another process asks: what it needs is not open.
+        for words in (("ledger", "verify"), ("access", "embargo", "list")):
+            done = run("--home", home, *words)
+            assert done.returncode == 8, done.stderr
+            assert b"disk is full" in done.stderr, done.stderr
+            assert b"gone" not in done.stderr
+        with Pool(url) as pool, pytest.raises(FullError, match="disk is full"):
+            pool.check()
+        # The server has connections, so that it reads and is ready, whichever of them it looks with.
+        assert served.ask(who, "GET", "/api/v1/assets").status_code == 200
+        assert served.is_ready(), served.said()[-2000:]
+
+        (disk / "ballast").unlink()
+        eventually(lambda: (made := _write(served, who, 9_999)) is not None and made.status_code in (201, 409),
+                   "nobody can write though there is room", served.said)  # fmt: skip
+        with Pool(url) as pool:
+            pool.check()

@@ -90,6 +90,21 @@ def translated() -> Iterator[None]:
         raise _in_our_words(error) from error
 
 
+def no_room(error: BaseException | None) -> FullError | None:
+    """The error to raise where a connection was refused because the database's disk is full; None for another reason.
+
+    PostgreSQL writes what a new connection reads at first (`pg_internal.init`) when that was removed, as its own upkeep
+    does, and takes none without it; those that are open go on.
+    """
+    if not isinstance(error, psycopg.OperationalError) or not _NO_ROOM.search(str(error)):
+        return None
+    return FullError(
+        "the database's disk is full, and without room it takes no new connection",
+        where="database",
+        mend="free some space where its data is: `clearway doctor` names the disk; nothing is lost, ask again then",
+    )
+
+
 def _in_our_words(error: psycopg.Error) -> ClearwayError:
     said = _first_line(error)
     own = _OWN.get(error.sqlstate or "")
@@ -102,6 +117,8 @@ def _in_our_words(error: psycopg.Error) -> ClearwayError:
     if isinstance(error, psycopg.OperationalError) and error.sqlstate is None and _REFUSED.search(said):
         # libpq gives no code for what fails while connecting, only the server's text.
         return ConfigError(f"the database refuses the login: {said}", where="database", mend=_LOGIN)
+    if error.sqlstate is None and (full := no_room(error)):
+        return full
     for kinds, child, what, mend in _TABLE:
         if isinstance(error, kinds):
             # What is shown to strangers is our words alone.
@@ -135,6 +152,7 @@ _REFUSED = re.compile(
     r'authentication failed|no password supplied|(database|role) ".*" does not exist|no pg_hba\.conf entry'
     r"|permission denied for database|not permitted to log in"
 )
+_NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded")
 _Kinds = tuple[type[psycopg.Error], ...]
 _TABLE: tuple[tuple[_Kinds, type[ClearwayError], str, str], ...] = (
     (

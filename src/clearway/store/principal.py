@@ -12,27 +12,27 @@ import os
 import re
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import psycopg
 from psycopg import OperationalError, sql
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
-from clearway.records.errors import ClearwayError, UpstreamError
+from clearway.records.errors import ClearwayError, FullError, UpstreamError
 
 from . import batch
 from .cluster import LOGIN, USER
-from .connect import connect, translated
+from .connect import connect, no_room, translated
 from .release import Release
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    import psycopg
-
 # What the application connects as on a server of the user's own, where the owner's login must not be used.
 APP_URL_VARIABLE = "CLEARWAY_APP_DATABASE_URL"
 PUBLIC = sha256(b"clearway public").hexdigest()
 _WAIT_S = 10.0
+_FULL_WAIT_S = 1.0
 # What waits longer for another's lock, or works longer, than a request may take is told so and makes room: eight
 # requests that wait for ever would be all that the pool has.
 REQUEST: Mapping[str, str] = {"lock_timeout": "30s", "statement_timeout": "55s"}
@@ -197,11 +197,18 @@ class Pool:
     def check(self) -> None:
         """Asks the database now; raises OutdatedError where its tables are a newer release's.
 
+        Where its disk is full, so that it takes no new connection, an open one of the application will do: it reads.
+
         Raises:
-            UpstreamError: it does not answer.
+            UpstreamError: it does not answer. FullError: the disk is full, and no connection is open.
         """
-        with translated(), _connection(self._owner) as db:
-            self.release.look(db)
+        try:
+            with translated(), _connection(self._owner) as db:
+                self.release.look(db)
+        except FullError:
+            with translated(), _connection(self._app) as db:
+                db.execute("select 1")
+            self.release.hold()
 
     def _look(self) -> None:
         """As `check`, for who came by: where the owner's connections are all in use, the next who comes looks."""
@@ -233,8 +240,24 @@ def _pool(
         for setting, value in _settings(bounds).items():
             db.execute("select set_config(%s, %s, false)", (setting, value))
 
+    class Noted(psycopg.Connection[Any]):
+        """A connection of this pool, which tells nobody else why it could open none."""
+
+        refused: ClassVar[OperationalError | None] = None
+
+        @classmethod
+        def connect(cls, *args: Any, **kwargs: Any) -> Self:
+            try:
+                made = super().connect(*args, **kwargs)
+            except OperationalError as error:
+                Noted.refused = error
+                raise
+            Noted.refused = None
+            return made
+
     return ConnectionPool(
         url,
+        connection_class=Noted,
         min_size=0,
         max_size=size,
         open=True,
@@ -259,14 +282,22 @@ def _again_for_who_waits(pool: ConnectionPool[psycopg.Connection[Any]]) -> None:
             pool.putconn(pool.getconn(timeout=0.001))
 
 
+def _no_room(pool: ConnectionPool[psycopg.Connection[Any]]) -> FullError | None:
+    """What to raise where the last connection that the pool wanted was refused for want of room."""
+    return no_room(getattr(pool.connection_class, "refused", None))
+
+
 @contextmanager
 def _connection(
     pool: ConnectionPool[psycopg.Connection[Any]],
 ) -> Iterator[psycopg.Connection[Any]]:
     try:
-        with pool.connection() as db:
+        # On a full disk an open one may come back, and no new one is to be waited for.
+        with pool.connection(_FULL_WAIT_S if _no_room(pool) else None) as db:
             yield db
     except PoolTimeout as error:
+        if full := _no_room(pool):
+            raise full from error
         raise UpstreamError(
             "no connection to the database could be had in time",
             where="database",
