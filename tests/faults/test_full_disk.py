@@ -142,14 +142,14 @@ def test_a_disk_without_any_room_takes_no_new_connection_and_is_said_to_be_full(
         assert served.ask(who, "GET", "/api/v1/assets").status_code == 200
 
         def refused() -> bool:
-            """Fills what is left, and removes the files as an upkeep of the catalogue does."""
+            """Removes the files as an upkeep of the catalogue does, and takes the room for new ones."""
+            for left in (home / "postgres").rglob("pg_internal.init"):
+                left.unlink(missing_ok=True)
             with suppress(OSError), (disk / "ballast").open("ab", buffering=0) as file:
                 for size in (1 << 20, 4096):
                     with suppress(OSError):
                         while True:
                             file.write(b"\1" * size)
-            for file in (home / "postgres").rglob("pg_internal.init"):
-                file.unlink(missing_ok=True)
             try:
                 connect(url).close()
             except FullError as error:
