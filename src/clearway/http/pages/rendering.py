@@ -96,7 +96,12 @@ class Pages:
         return self.answer(
             request,
             "http/problem.html",
-            {"problem": problem, "again": again(request.scope)},
+            {
+                "problem": problem,
+                "again": again(request.scope),
+                "sent": request.scope.get("method") not in csrf.SAFE,
+                "form_page": _form_page(request),
+            },
             status_code=problem.status,
             headers=headers,
             ask=False,
@@ -311,6 +316,17 @@ def _is_partial(request: ASGIConnection[Any, Any, Any, Any]) -> bool:
 def _target(request: ASGIConnection[Any, Any, Any, Any]) -> str:
     """The block for htmx's target: "div#due-list" wants `due_list`."""
     return str(request.headers.get("hx-target", "")).partition("#")[2].replace("-", "_")
+
+
+def _form_page(request: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """The page nearest to what a form was sent to: that address, or the first above it that is a page."""
+    pages = {route.path_format for route in request.app.routes if "GET" in getattr(route, "methods", ())}
+    template, path = str(request.scope.get("path_template", "")), request.scope["path"].rstrip("/")
+    while template.strip("/"):
+        if template in pages:
+            return str(Address(path))
+        template, path = template.rpartition("/")[0], path.rpartition("/")[0]
+    return "/"
 
 
 def _live_from(request: ASGIConnection[Any, Any, Any, Any]) -> Callable[[], str]:

@@ -38,6 +38,7 @@ class Viewer(Struct, frozen=True, kw_only=True):
     rights: frozenset[str] = frozenset()
     time_zone: str = "UTC"
     session_key: str = ""
+    person: int = 0
 
     @classmethod
     def of(cls, principal: Principal, *, current: str = "", session_key: str = "") -> Viewer:
@@ -50,6 +51,7 @@ class Viewer(Struct, frozen=True, kw_only=True):
             rights=frozenset(right for m in principal.memberships for right in (*m.rights, *_daily(m))),
             time_zone=principal.time_zone,
             session_key=session_key,
+            person=principal.person,
         )
 
     @property
