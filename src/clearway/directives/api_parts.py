@@ -11,7 +11,7 @@ from litestar import Request, Response
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import QueryParameter
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from clearway.http import csv_out
 from clearway.records.errors import InputError, NotFoundError
@@ -56,6 +56,12 @@ def in_forms(*media_types: str) -> type[Operation]:
                     answer.content[media_type.partition(";")[0]] = OpenAPIMediaType(schema=schema)
 
     return InForms
+
+
+class Oscal(Struct, frozen=True, rename={"results": "assessment-results"}):
+    """A report or a triage as OSCAL assessment results."""
+
+    results: dict[str, Any]
 
 
 def day_or_today(db: psycopg.Connection[Any], text: str, where: str) -> date:

@@ -22,6 +22,7 @@ from .api_parts import (
     TEXT,
     DayParameter,
     Id,
+    Oscal,
     Slug,
     SlugParameter,
     day_or_today,
@@ -48,12 +49,6 @@ FormParameter = Annotated[
 TableForm = Annotated[Literal["json", "csv"], QueryParameter(description="json or csv")]
 IN_FORMS, IN_TABLES = in_forms(CSV, TEXT), in_forms(CSV)
 _KIND = choice("r.kind = any(%s)", get_args(Said))
-
-
-class Oscal(Struct, frozen=True, rename={"results": "assessment-results"}):
-    """A report as OSCAL assessment results."""
-
-    results: dict[str, Any]
 
 
 Drawn = reports.Report | Oscal

@@ -20,7 +20,7 @@ from clearway.http.listing import Listing, paths
 from clearway.http.openapi import READ, WRITE, gives, problems_of
 from clearway.store.keyset import Column, Source
 
-from .api_parts import CSV, TEXT, Id, Slug, in_forms, sent_as
+from .api_parts import CSV, TEXT, Id, Oscal, Slug, in_forms, sent_as
 from .kept import triages
 from .kept.who import now
 from .reports.remediation import as_json
@@ -209,7 +209,7 @@ def handlers() -> list[HTTPRouteHandler]:
         sync_to_thread=True,
         operation_class=IN_FORMS,
         summary="The triage report",
-        responses=gives(TriageReport, *READ),
+        responses=gives(TriageReport | Oscal, *READ),
     )
     def report(
         request: Request[Any, Any, Any], triage: FromPath[int], form: FormParameter = "json"

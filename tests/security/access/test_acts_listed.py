@@ -18,7 +18,7 @@ ACT = re.compile(r"^(?:[a-z][a-z0-9_-]*|\*)(?:\.[a-z][a-z0-9_*-]*|\.\*)+$")
 OWNERS = {"backup", "restore", "retention", "feed", "record", "ledger", "clock", "marking", "desk"}
 OWNERS_ACTS = {"embargo.frozen", "session.begun", "validation.accepted", "validation.judged"}
 # A noun that is known when it runs: what it can be. A new one needs its nouns here.
-NOUNS = {"*.added": ("person", "service")}
+NOUNS = {"*.added": ("person", "service"), "*.renamed": ("person", "service")}
 # What a parameter is called that passes an act on. Functions of one name are told apart by their place alone: with
 # any parameter, one that is taken for another leads on to all the rest.
 PASSED = ("act", "what")
