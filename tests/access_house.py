@@ -42,6 +42,12 @@ class Reader:
         sent = {**fields, "_csrf": token(self.who.key)} if self.who else fields
         return self.client.post(path, data=sent, headers={"accept": "text/html"})
 
+    def made(self, path: str, **fields: Any) -> Any:
+        """The page that a form which is sent there leads to."""
+        answer = self.submit(path, **fields)
+        assert answer.status_code == 303, answer.text
+        return self.look(answer.headers["location"])
+
     def ask_in_person(self, path: str, **headers: str) -> Any:
         """What the API answers to a POST of somebody who is signed in, by their session."""
         self._in()

@@ -14,6 +14,7 @@ from . import (
     pages_organisation,
     pages_people,
     pages_sharing,
+    pages_shown,
 )
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def routes() -> ControllerRouterHandler:
         "/",
         route_handlers=[
             *pages_people.handlers(),
+            *pages_shown.handlers(),
             *pages_organisation.handlers(),
             *pages_sharing.handlers(),
             *pages_markings.handlers(),

@@ -78,7 +78,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
     @post(f"{_ACCOUNT}/tokens", opt=SIGNED_IN, **PAGE)
     def token(request: _R, data: Annotated[Sent, FORM]) -> Response[bytes]:
-        """Makes a token; its secret is on the page that answers, and nowhere else."""
+        """Makes a token; its secret is on the page that it leads to, and nowhere else."""
         try:
             with acting(request) as (db, me):
                 org = whole(text(data, "org"))

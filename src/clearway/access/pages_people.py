@@ -21,7 +21,7 @@ from clearway.records.errors import (
     UsageError,
 )
 
-from . import credential, invitation, organisation, person
+from . import credential, invitation, organisation, pages_shown, person
 from .api_parts import number
 from .pages_parts import (
     FORM,
@@ -73,7 +73,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
     @post("/settings/people", opt=_ADMINISTER, **PAGE)
     def add(request: _R, data: Annotated[Sent, FORM]) -> Response[bytes]:
-        """Adds a person and shows their invitation once, or adds a service."""
+        """Adds a person and leads to their invitation, or adds a service."""
         kind = "service" if text(data, "kind") == "service" else "person"
         now = datetime.now(UTC)
         try:
@@ -166,7 +166,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
     @post("/settings/people/{who:int}/tokens", opt=_ADMINISTER, **PAGE)
     def token(request: _R, who: FromPath[int], data: Annotated[Sent, FORM]) -> Response[bytes]:
-        """A token of a service; its secret is on the page that answers, and nowhere else."""
+        """A token of a service; its secret is on the page that it leads to, and nowhere else."""
         try:
             with acting(request) as (db, me):
                 where = place(request, db, me)
@@ -209,11 +209,19 @@ def make_token(db: Any, who: int, data: Sent, org: int | None = None) -> Made:
 
 
 def token_page(request: _R, made: Made, label: str, owner: str, back: str) -> Response[bytes]:
-    """The one page that shows a token's secret."""
-    return page(
-        request, "access/token_made.html", made=made, label=label, owner=owner, back=back,
-        headers={"cache-control": "no-store"},
-    )  # fmt: skip
+    """Leads to the one page that shows a token's secret."""
+    return pages_shown.lead(
+        request,
+        pages_shown.Shown(
+            kind="token",
+            secret=made.secret,
+            name=label,
+            until=made.expires,
+            back=back,
+            owner=owner,
+            public_id=made.public_id,
+        ),
+    )
 
 
 def _people(request: _R, kind: str, form: Form) -> Response[bytes]:
@@ -301,10 +309,10 @@ def _givable(where: Place, whom: Member, me: int) -> Mapping[str, tuple[str, str
 
 
 def _invited(request: _R, where: Place, whom: Member, code: str, until: datetime) -> Response[bytes]:
-    return page(
-        request, "access/invited.html", where=where, whom=whom, code=code, until=until,
-        headers={"cache-control": "no-store"},
-    )  # fmt: skip
+    back = _to(where, whom.person)
+    return pages_shown.lead(
+        request, pages_shown.Shown(kind="invitation", secret=code, name=whom.name, until=until, back=back)
+    )
 
 
 def _to(where: Place, who: int) -> str:

@@ -191,7 +191,7 @@ def test_an_administrator_who_uses_the_codes_of_two_whom_she_adds_lowers_no_mark
         new = house.chief.api(
             "POST", f"/organisations/{house.water}/members", {"name": name, "roles": ["coordinator"]}
         ).json()["person"]
-        shown = house.chief.submit(f"/settings/people/{new}/invitation").text
+        shown = house.chief.made(f"/settings/people/{new}/invitation").text
         code = re.search(r'id="secret">([^<]+)<', shown)
         assert code is not None
         came, key = Browser(house), SoftKey()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from access_house import House
-from clearway.access import credential, embargo, restored
+from clearway.access import credential, embargo, pages_shown, restored
 from clearway.store.principal import key_of
 
 SOON = (datetime.now(UTC) + timedelta(days=200)).date().isoformat()
@@ -40,7 +40,7 @@ def test_people_of_another_organisation_are_not_shown_nor_their_pages(house: Hou
 
 
 def test_a_colleague_is_invited_as_an_auditor_and_comes_in_by_the_code(house: House) -> None:
-    answer = house.chief.submit("/settings/people", name="Nora New", roles=["auditor"], kind="person")
+    answer = house.chief.made("/settings/people", name="Nora New", roles=["auditor"], kind="person")
     code = re.search(r'id="secret">([^<]+)<', answer.text)
     assert code is not None
     assert answer.headers["cache-control"] == "no-store"
@@ -68,7 +68,7 @@ def test_a_role_is_given_and_taken_and_the_page_offers_the_way_back(house: House
 
 
 def test_a_token_is_on_the_page_once_and_is_revoked_from_the_list(house: House) -> None:
-    made = house.member.submit("/settings/account/tokens", label="nightly", reach="read", life="7")
+    made = house.member.made("/settings/account/tokens", label="nightly", reach="read", life="7")
     secret = re.search(r'id="secret">([^<]+)<', made.text)
     assert secret is not None
     with house.people.pool.acting(key_of(secret[1])) as db:
@@ -86,7 +86,7 @@ def test_a_token_is_on_the_page_once_and_is_revoked_from_the_list(house: House) 
 def test_a_service_has_tokens_of_its_own(house: House) -> None:
     answer = house.chief.submit("/settings/people", name="scanner", kind="service", roles=["operator"])
     to = answer.headers["location"]
-    made = house.chief.submit(to.replace("?", "/tokens?"), label="ci", reach="operate", life="30")
+    made = house.chief.made(to.replace("?", "/tokens?"), label="ci", reach="operate", life="30")
     assert 'id="secret">cw_' in made.text
     assert "ci" in house.chief.look(to).text
     assert "scanner" in house.chief.look("/settings/services").text
@@ -180,7 +180,7 @@ def test_who_has_signed_in_is_invited_again_by_the_house_alone(house: House) -> 
     refused = house.chief.submit(path)
     assert refused.status_code == 422
     assert "administrator of the installation" in refused.text
-    assert 'id="secret"' in house.admin.submit(path).text
+    assert 'id="secret"' in house.admin.made(path).text
 
 
 def test_who_runs_the_installation_is_offered_nothing_in_others_organisations_that_is_refused(
@@ -226,6 +226,44 @@ def test_an_organisation_without_an_administrator_gets_its_first_one_by_the_page
     assert 'id="add"' not in house.admin.look(f"/settings/services{at}").text
     refused = house.admin.submit(f"/settings/people{at}", name="Lou", roles=["lab"])
     assert (refused.status_code, "name its first one" in refused.text) == (422, True)
-    added = house.admin.submit(f"/settings/people{at}", name="Lou", roles=["administrator"])
+    added = house.admin.made(f"/settings/people{at}", name="Lou", roles=["administrator"])
     assert 'id="secret"' in added.text
     assert "first administrator" not in house.admin.look(f"/settings{at}").text
+
+
+def test_the_page_of_a_secret_loaded_again_makes_no_second_one_and_is_its_makers_alone(house: House) -> None:
+    tokens = house.acts().count("token.made")
+
+    def people() -> int:
+        return house.chief.look("/settings").text.count("Dora Double")
+
+    led = house.chief.submit("/settings/people", name="Dora Double", roles=["auditor"], kind="person")
+    assert (led.status_code, led.headers["location"]) == (303, "/settings/shown")
+    cookie = led.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "Path=/settings/shown" in cookie
+    before = people()
+    pages = [house.chief.look("/settings/shown") for _ in range(3)]
+    codes = {re.findall(r'id="secret">([^<]+)<', p.text)[0] for p in pages}
+    assert len(codes) == 1
+    assert codes.pop() not in cookie
+    assert {p.headers["cache-control"] for p in pages} == {"no-store"}
+    assert people() == before
+    value = cookie.partition("=")[2].partition(";")[0]
+    house.member.look("/settings/account")
+    house.member.client.cookies.set("clearway_shown", value, path="/settings/shown")
+    theirs = house.member.look("/settings/shown")
+    assert theirs.status_code == 303, "it is sealed for the session that made it"
+    assert house.chief.made("/settings/account/tokens", label="a", reach="read", life="7").status_code == 200
+    assert house.chief.look("/settings/shown").status_code == 200
+    assert house.acts().count("token.made") == tokens + 1
+
+
+def test_a_secret_is_not_shown_after_its_minutes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages_shown, "KEPT", timedelta(seconds=-1))
+    led = house.chief.submit("/settings/account/tokens", label="late", reach="read", life="7")
+    assert led.status_code == 303
+    cookie = led.headers["set-cookie"].partition("=")[2].partition(";")[0]
+    house.chief.client.cookies.set("clearway_shown", cookie, path="/settings/shown")
+    again = house.chief.look("/settings/shown")
+    assert (again.status_code, again.headers["location"]) == (303, "/settings/account")
