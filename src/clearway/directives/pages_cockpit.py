@@ -164,6 +164,7 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
             "directives/figures.html",
             fragment="figures",
             about=found,
+            home=home,
             figures=shown,
             ahead=ahead,
             drawn=_drawn(shown),

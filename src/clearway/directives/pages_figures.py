@@ -25,7 +25,11 @@ _OPEN = ("overdue", "due", "no_date")
 
 
 class TierLine(Struct, frozen=True, kw_only=True):
-    """One tier: its open items. `week` are due within seven days, today among them; `late` were remediated late."""
+    """One tier: what is not remediated. `week` are due within seven days, today among them; `late` were remediated
+    late.
+
+    `mitigated` and `accepted` of them are: a report has both until the flaw is gone.
+    """
 
     code: str
     overdue: int
@@ -34,6 +38,8 @@ class TierLine(Struct, frozen=True, kw_only=True):
     no_date: int
     remediated: int
     late: int
+    mitigated: int = 0
+    accepted: int = 0
 
     @property
     def open(self) -> int:
@@ -60,6 +66,14 @@ class Figures(Struct, frozen=True, kw_only=True):
     @property
     def week(self) -> int:
         return sum(tier.week for tier in self.tiers)
+
+    @property
+    def mitigated(self) -> int:
+        return sum(tier.mitigated for tier in self.tiers)
+
+    @property
+    def accepted(self) -> int:
+        return sum(tier.accepted for tier in self.tiers)
 
     @property
     def total(self) -> int:
@@ -91,6 +105,7 @@ def figures(rows: Iterable[ReportRow], table: Directive, as_of: date, most: int)
         by[state_word] = by.get(state_word, 0) + 1
         if state in _OPEN:
             still.append(row)
+            by[row.status] = by.get(row.status, 0) + 1
         elif row.forensic_triage:
             patched.append(row)
         gone = None if state in _OPEN else row.remediated_at
@@ -118,6 +133,7 @@ def _line(code: str, by: dict[str, int]) -> TierLine:
     return TierLine(
         code=code, overdue=by.get("overdue", 0), week=by.get("week", 0), later=by.get("due", 0),
         no_date=by.get("no_date", 0), remediated=by.get("remediated", 0), late=by.get("remediated_late", 0),
+        mitigated=by.get("mitigated", 0), accepted=by.get("accepted", 0),
     )  # fmt: skip
 
 

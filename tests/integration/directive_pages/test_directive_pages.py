@@ -302,3 +302,28 @@ def test_what_no_database_holds_is_refused_or_left_out_and_never_a_fault(cockpit
 
 def test_the_day_of_the_figures_is_today(cockpit: Cockpit) -> None:
     assert TODAY.isoformat() in cockpit.page("operator@water", "/directives/bod-26-04")
+
+
+def test_what_is_mitigated_or_accepted_is_told_apart_and_its_tier_leads_to_all_that_was_counted(
+    cockpit: Cockpit,
+) -> None:
+    cockpit.issue()
+    with translated(), connect(cockpit.desk.url) as owner:
+        owner.execute("update clearway.exposure set status = 4, until = current_date + 9 where flaw = 1")
+        owner.execute("update clearway.exposure set status = 1, due = current_date - 3 where flaw = 2")
+    page = cockpit.page("operator@water", "/directives/bod-26-04")
+    text = words(page)
+    assert "2 of 2 items that are not remediated are overdue under BOD 26-04" in text
+    assert "Not remediated: 2, of them 1 mitigated and 1 accepted." in text
+    told = json.loads(
+        cockpit.page("operator@water", "/api/v1/directives/cockpit/bod-26-04?organisation=water")
+    )
+    assert sum(t["mitigated"] for t in told["tiers"]) == sum(t["accepted"] for t in told["tiers"]) == 1
+
+    def leads_to(end: str) -> set[str]:
+        (link,) = [unescape(x) for x in re.findall(f'href="(/exposure[^"]*tier=3D{end})"', page)]
+        shown = cockpit.page("operator@water", link.replace("/exposure?", "/exposure.json?"))
+        return {e["flaw"] for e in json.loads(shown)["items"]}
+
+    assert leads_to("") == {"CVE-2026-1", "CVE-2026-2"}
+    assert leads_to("&amp;within=overdue") == {"CVE-2026-2"}, "the date of the other is not kept yet"

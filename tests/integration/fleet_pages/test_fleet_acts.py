@@ -540,3 +540,17 @@ def test_undo_says_what_it_left_and_why(site: Site) -> None:
         undone = client.post("/exposure/undo", data=fields, headers={"accept": "text/html"}).text
         assert "1 exposure is as before. 1 stays as it is: decided anew since, or gone." in undone
     _reset(site)
+
+
+def test_this_week_says_how_many_it_leaves_out_as_mitigated_or_accepted(site: Site) -> None:
+    _reset(site)
+    assert 'id="held-off"' not in site.ask("GET", "/this-week", site.operator, page=True).text
+    line = next(e for e in site.exposures() if e["due"] and e["due"] <= TODAY.isoformat())
+    body = {"exposures": [line["id"]], "status": "mitigated", "detail": "port closed"}
+    site.ask("POST", "/api/v1/exposures/decisions", site.operator, json=body)
+    page = site.ask("GET", "/this-week", site.operator, page=True).text
+    told = page.partition('id="held-off"')[2].partition("</p>")[0]
+    assert "1 exposure</a> due by then is mitigated or accepted, and no part of this plan" in told
+    query = html.unescape(re.findall(r'href="/exposure([^"]*)"', told)[0])
+    assert [e["id"] for e in site.exposures(query=query)] == [line["id"]]
+    _reset(site)

@@ -72,6 +72,9 @@ class Week(Struct, frozen=True, kw_only=True):
     feeds_to_add: tuple[str, ...] = ()  # that would bring it anew
     support: Outlook | None = None  # of edge devices; None where there is none to speak of
     support_standing: str = "advisory"  # what its directive is to the organisation
+    held_off: int = (
+        0  # mitigated or accepted and due by the plan's end: not in it, and in a report all the same
+    )
 
 
 class Rest(Struct, frozen=True, kw_only=True):
@@ -142,6 +145,15 @@ def read(db: psycopg.Connection[Any], day: date, org: int | None, table: Table |
         notices=page_rule.notices(db, org, day) if org is not None else (),
         old=old,
         feeds_to_add=page_age.to_add(db, old),
+        held_off=listing.counts(
+            db,
+            Filter(
+                org=org,
+                due_to=plan.until,
+                yes={"status": ("mitigated", "accepted"), "verdict": ("affected",)},
+            ),
+            (),
+        ).total,
         support=devices if devices.pressing else None,
         support_standing=page_why.standing_for(db, org, devices.directive, day)
         if org is not None and devices.pressing
