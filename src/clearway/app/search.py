@@ -13,7 +13,7 @@ from litestar.response import Redirect
 from msgspec import Struct
 
 from clearway.access.reading import reading
-from clearway.exposure.fleet import page_seen
+from clearway.exposure.fleet import page_seen, version
 from clearway.exposure.fleet.page_quick import quick
 from clearway.http import csv_out, etag
 from clearway.http.acting import SIGNED_IN
@@ -186,23 +186,25 @@ def _hit(found: search.Found, seen: page_seen.Seen) -> Hit:
 
 _COMPONENTS = """
 with named as materialized (
-    select v.pv, v.ecosystem, v.name, v.version, v.purl, u.aud from clearway.version_use u
+    select v.pv, v.ecosystem, v.name, v.version, v.purl, u.aud,
+        case when v.ecosystem = 'vendor' then v.component end as made from clearway.version_use u
     join clearway.package_version v on v.pv = u.pv
     where (%(auds)s::int[] is null or u.aud = any(%(auds)s::int[]))
-    and lower(v.name || ' ' || v.version || ' ' || v.purl) like all (%(words)s::text[])
+    and lower(v.name || ' ' || v.version || ' ' || v.purl || case when v.ecosystem = 'vendor'
+        then ' ' || encode(v.component, 'escape') else '' end) like all (%(words)s::text[])
     order by lower(v.name) <> %(name)s, v.name, v.pv limit 2000),
 matching as materialized (
     select * from named n where exists (select from clearway.held h where h.aud = n.aud and h.pv = n.pv)
     order by lower(n.name) <> %(name)s, n.name, n.pv limit %(most)s)
 select distinct on (lower(m.name) <> %(name)s, m.name, m.pv, a.asset)
     case when m.purl = '' then m.ecosystem || ':' || m.name || '@' || m.version else m.purl end,
-    m.name || ' ' || m.version || ' on ' || a.name, a.asset, a.org, a.aud::int
+    m.name, m.version, a.name, m.made, a.asset, a.org, a.aud::int
 from matching m join clearway.held h on h.aud = m.aud and h.pv = m.pv join clearway.asset a on a.asset = h.asset
 order by lower(m.name) <> %(name)s, m.name, m.pv, a.asset limit %(most)s"""
 
 
 def _components(db: psycopg.Connection[Any], text: str, most: int) -> list[search.Found]:
-    """What assets that the reader sees run now, by name, version and purl, looked through under the reader's rights.
+    """What assets that the reader sees run now, by vendor, name, version and purl, under the reader's rights.
 
     A dictionary of versions is shared by all, so there is no document of one. Nothing where looking takes too long.
     """
@@ -218,8 +220,18 @@ def _components(db: psycopg.Connection[Any], text: str, most: int) -> list[searc
     }
     rows = quick(db, lambda: db.execute(_COMPONENTS, given).fetchall(), _PATIENCE_MS)
     return [
-        search.Found(kind="component", ref=ref, org=org, aud=aud, title=title, path=f"/assets/{asset}")
-        for ref, title, asset, org, aud in rows or ()
+        search.Found(
+            kind="component",
+            ref=ref,
+            org=org,
+            aud=aud,
+            title=f"{version.named(vendor, name)} {number} on {host}",
+            path=f"/assets/{asset}",
+        )
+        for ref, name, number, host, made, asset, org, aud in rows or ()
+        # The row as it is kept holds more than the vendor: what else has the words is no answer.
+        if not (vendor := version.vendor_of(made))
+        or all(w in f"{vendor} {name} {number} {ref}".casefold() for w in words)
     ]
 
 

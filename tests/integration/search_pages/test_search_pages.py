@@ -12,7 +12,8 @@ import pytest
 
 from clearway.access import audience, marking
 from clearway.app import indexing, tasks
-from clearway.exposure.fleet import asset
+from clearway.exposure.fleet import asset, take
+from clearway.formats.inventory import read_inventory
 from clearway.store import search
 from clearway.store.apart import run_apart
 from clearway.store.connect import connect
@@ -154,6 +155,21 @@ def test_a_component_is_found_by_name_and_purl_on_the_assets_that_run_it(known: 
     assert "component" not in hits(here, other.people.somebody(other.org, "operator").secret, "airflow")
     known.upload(asset, "pkg:pypi/django@4.1")
     assert "component" not in hits(here, secret, "airflow"), "it runs there no more"
+
+
+def test_a_product_is_found_and_called_by_its_vendor(known: Fleet, here: Site) -> None:
+    data = b"vendor,product,version\nAcme,Teapot Controller,1.0\nOther,Kettle,1.0\n"
+    asset = known.asset("fw-1")
+    with known.owner(DAY) as owner:
+        prepared = take.prepare(owner, known.table, read_inventory(data, "products.csv"), DAY)
+    with known.acting() as db:
+        take.take(db, asset, prepared, data, day=DAY, witness="list")
+    secret = known.people.somebody(known.org, "operator").secret
+    for text in ("acme", "ACME Teapot", "teapot acme 1.0", "Teapot"):
+        assert hits(here, secret, text)["component"] == ["Acme Teapot Controller 1.0 on fw-1"], text
+    assert "component" not in hits(here, secret, "acme kettle")
+    shown = words(here.page(known.operator.cookie, f"/assets/{asset}"))
+    assert "Acme Teapot Controller" in shown
 
 
 def test_nobody_finds_what_they_may_not_see(known: Fleet, here: Site) -> None:

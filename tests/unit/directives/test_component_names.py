@@ -14,7 +14,11 @@ from clearway.directives.reports.as_text import remediation_text
     ("component", "package"),
     [
         pytest.param("pkg:pypi/alpha@1", "pkg:pypi/alpha@1", id="a purl is its own name"),
-        pytest.param("vendor:acme gateway@4.1", "vendor:acme gateway@4.1", id="a vendor's product"),
+        pytest.param(
+            "vendor:acme gateway@4.1",
+            "acme gateway 4.1",
+            id="a vendor's product: our word for it is left out",
+        ),
         pytest.param("reported:openssl@1.0.2", "openssl 1.0.2", id="a package that a scanner names"),
         pytest.param("reported:openssl@", "openssl", id="without its version"),
         pytest.param("reported:@types/node@20", "@types/node 20", id="whose name has an @"),

@@ -50,6 +50,7 @@ class ExposureItem(Struct, frozen=True, kw_only=True):
     component: str
     ecosystem: str
     name: str
+    vendor: str
     version: str
     verdict: str
     status: str
@@ -88,6 +89,7 @@ def item(line: listing.ExposureLine, me: Principal, tlp: str) -> ExposureItem:
         component=line.purl or f"{line.ecosystem}:{line.name}@{line.version}",
         ecosystem=line.ecosystem,
         name=line.name,
+        vendor=line.vendor,
         version=line.version,
         verdict=line.verdict,
         status=line.status,

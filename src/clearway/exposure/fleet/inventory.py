@@ -13,6 +13,7 @@ from clearway.records.errors import IntegrityError, NotFoundError
 
 from .shown import REPORTED
 from .unjudged import Unjudged
+from .version import named, vendor_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +53,12 @@ class HeldLine(Struct, frozen=True, kw_only=True):
     version: str
     purl: str
     witnesses: tuple[str, ...]
+    vendor: str = ""  # who makes it, of a product that is known by its vendor
+
+    @property
+    def called(self) -> str:
+        """Its name as people say it: "Fortinet FortiOS"."""
+        return named(self.vendor, self.name)
 
 
 class Changed(Struct, frozen=True, kw_only=True):
@@ -147,7 +154,8 @@ def held(
     """What an asset holds now, by number of the version, after `after`; without scanners' words (`observe`)."""
     names = _witnesses(db, asset)
     rows = db.execute(
-        """select v.pv, v.ecosystem, v.name, v.version, v.purl, h.seen
+        """select v.pv, v.ecosystem, v.name, v.version, v.purl, h.seen,
+            case when v.ecosystem = 'vendor' then v.component end
         from clearway.held h join clearway.package_version v on v.pv = h.pv
         where h.asset = %s and h.pv > %s and v.ecosystem <> 'reported' order by h.pv limit %s""",
         (asset, after, min(limit, MOST)),
@@ -160,8 +168,9 @@ def held(
             version=version,
             purl=purl,
             witnesses=tuple(n for slot, n in names.items() if seen >> slot & 1),
+            vendor=vendor_of(made),
         )
-        for pv, ecosystem, name, version, purl, seen in rows
+        for pv, ecosystem, name, version, purl, seen, made in rows
     )
 
 
@@ -172,7 +181,8 @@ def disputed(db: psycopg.Connection[Any], asset: int) -> tuple[HeldLine, ...]:
     if len(names) < 2:
         return ()
     rows = db.execute(
-        """select v.pv, v.ecosystem, v.name, v.version, v.purl, h.seen
+        """select v.pv, v.ecosystem, v.name, v.version, v.purl, h.seen,
+            case when v.ecosystem = 'vendor' then v.component end
         from clearway.held h join clearway.package_version v on v.pv = h.pv
         where h.asset = %s and h.seen <> %s and v.ecosystem <> 'reported'
         order by v.ecosystem, v.name, v.version limit %s""",
@@ -180,7 +190,7 @@ def disputed(db: psycopg.Connection[Any], asset: int) -> tuple[HeldLine, ...]:
     )
     return tuple(
         HeldLine(pv=r[0], ecosystem=r[1], name=r[2], version=r[3], purl=r[4],
-                 witnesses=tuple(n for slot, n in names.items() if r[5] >> slot & 1))
+                 witnesses=tuple(n for slot, n in names.items() if r[5] >> slot & 1), vendor=vendor_of(r[6]))
         for r in rows
     )  # fmt: skip
 

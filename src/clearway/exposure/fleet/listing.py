@@ -23,6 +23,7 @@ from clearway.exposure.fixes import offered
 from clearway.records.errors import NotFoundError, UsageError
 
 from .listed import before_listed, known_since
+from .version import named, vendor_of
 from .wanted import FACETS, STATUSES, VERDICTS, Conditions, Filter, conditions, joins, walked
 
 if TYPE_CHECKING:
@@ -80,6 +81,12 @@ class ExposureLine(Struct, frozen=True, kw_only=True):
     marked: bool
     version_tag: int  # for If-Match
     aud: int
+    vendor: str = ""  # who makes it, of a product that is known by its vendor; it is said before the name
+
+    @property
+    def called(self) -> str:
+        """The component's name as people say it: "Fortinet FortiOS"."""
+        return named(self.vendor, self.name)
 
     @property
     def before_listed(self) -> bool:
@@ -296,7 +303,7 @@ def _rows(
 _LINE = """select e.exposure, e.org, e.asset, a.name, a.environment, a.exposure, a.kind, f.id, e.pv, v.ecosystem,
     v.name, v.version, v.purl, e.verdict, e.status, e.until, e.detected, e.due, c.tier, c."row", c.basis, c.forensic,
     c.directive, coalesce(n.basis, ''), coalesce(n.fixed, '{}'), coalesce(n.records, array[m.record]), f.score, f.epss,
-    f.kev, e.first_seen, e.gone, e.via <> 0, e.version, e.aud
+    f.kev, e.first_seen, e.gone, e.via <> 0, e.version, e.aud, case when v.ecosystem = 'vendor' then v.component end
 from unnest(%s::bigint[]) with ordinality as w(exposure, place)
 cross join lateral (select * from clearway.exposure x where x.exposure = w.exposure offset 0) e
 cross join lateral (select * from clearway.asset x where x.asset = e.asset offset 0) a
@@ -327,7 +334,7 @@ def one(db: psycopg.Connection[Any], exposure: int) -> ExposureLine:
 def _line(row: tuple[Any, ...]) -> ExposureLine:
     (exposure, org, asset, asset_name, environment, asset_exposure, kind, flaw, pv, ecosystem, name, version, purl,
      verdict, status, until, detected, due, tier, number, rule_basis, forensic, directive, basis, fixed, records,
-     score, epss, kev, first_seen, gone, marked, tag, aud) = row  # fmt: skip
+     score, epss, kev, first_seen, gone, marked, tag, aud, made) = row  # fmt: skip
     offer = offered(ecosystem, fixed)
     return ExposureLine(
         exposure=exposure,
@@ -365,6 +372,7 @@ def _line(row: tuple[Any, ...]) -> ExposureLine:
         marked=marked,
         version_tag=tag,
         aud=aud,
+        vendor=vendor_of(made),
     )
 
 

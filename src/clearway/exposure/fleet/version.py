@@ -109,6 +109,17 @@ def component_of(body: bytes) -> Component:
     return _COMPONENT.decode(body)
 
 
+def vendor_of(body: bytes | None) -> str:
+    """Who makes the product of such a row; "" where there is none."""
+    return component_of(body).vendor if body else ""
+
+
+def named(vendor: str, name: str) -> str:
+    """A component as people call it: "Fortinet FortiOS", and a name alone that says its vendor or has none."""
+    said = name.casefold().startswith(f"{vendor.casefold()} ") or vendor.casefold() == name.casefold()
+    return f"{vendor} {name}" if vendor and not said else name
+
+
 def storable(text: str) -> str:
     """`text` without what PostgreSQL can't hold: NUL and lone surrogates become U+FFFD."""
     if text.isascii() and "\0" not in text:

@@ -15,7 +15,7 @@ from clearway.exposure.fixes import early_version
 from clearway.exposure.plan import least_that_ends
 
 from . import listed, listing
-from .version import component_of
+from .version import component_of, named
 from .wanted import Filter
 
 if TYPE_CHECKING:
@@ -50,6 +50,11 @@ class Line(NamedTuple):
     rank: int = -1  # how strict its tier is, -1 where it has none (`Directive.rank`)
 
     @property
+    def vendor(self) -> str:
+        """Who makes it, of a product that is known by its vendor; else ""."""
+        return component_of(self.component).vendor if self.ecosystem == "vendor" else ""
+
+    @property
     def source(self) -> str:
         """The source package that an operating system built it from, "" for what has none."""
         return component_of(self.component).source_name
@@ -82,6 +87,7 @@ class Step(Struct, frozen=True, kw_only=True):
     before_listed: bool = False
     first_listed: date | None = None
     rank: int = -1  # how strict the strictest of its tiers is; `tier` is that of `due`
+    vendor: str = ""  # of a product that is known by its vendor
 
     @property
     def called(self) -> str:
@@ -89,7 +95,7 @@ class Step(Struct, frozen=True, kw_only=True):
         shown = [*self.names[:_NAMED]]
         if len(self.names) > _NAMED:
             shown.append(f"{len(self.names) - _NAMED} more of {self.name}")
-        return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
+        return named(self.vendor, " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1]))))
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -154,11 +160,11 @@ def plan(
 def grouped(lines: Sequence[Line]) -> list[list[Line]]:
     """The lines by what one update ends: those of one component, and of all that the same source package builds where
     the same version ends them. Pure."""
-    named: dict[tuple[str, str], list[Line]] = {}
+    by_name: dict[tuple[str, str], list[Line]] = {}
     for line in lines:
-        named.setdefault((line.ecosystem, line.name), []).append(line)
+        by_name.setdefault((line.ecosystem, line.name), []).append(line)
     found: dict[tuple[str, str, str], list[Line]] = {}
-    for (ecosystem, name), group in named.items():
+    for (ecosystem, name), group in by_name.items():
         to = least_that_ends(ecosystem, (line.fixed for line in group))
         # Not every tool tells what a package was built from: one that does speaks for the others.
         source = next((s for line in group if (s := line.source)), "") if to else ""
@@ -214,6 +220,7 @@ def _step(group: list[Line], day: date) -> Step:
         ecosystem=first.ecosystem,
         name=first.name if len(names) == 1 else first.source or names[0],
         names=names,
+        vendor=first.vendor,
         versions=tuple(dict.fromkeys(line.version for line in group)),
         to=to,
         prerelease=early_version(first.ecosystem, to),
