@@ -17,7 +17,7 @@ from clearway.http.pages import Address, Column, Table, done, page
 from clearway.http.whole import unmarked
 
 from .api import data_of, detail, meta_of, own_pull, start_pull
-from .api_lists import ASIDE, aside_count, feed_items, may_house, source_items
+from .api_lists import ASIDE, FeedItem, SourceItem, aside_count, feed_items, may_house, source_items
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,17 +94,17 @@ def routes() -> ControllerRouterHandler:
             ),
         )  # fmt: skip
 
-    @get(["/data.json", "/data/sources.json", "/data/sources.csv"], opt=SIGNED_IN, **PAGE)
+    @get(["/data.json", "/data.csv", "/data/sources.json", "/data/sources.csv"], opt=SIGNED_IN, **PAGE)
     def sources(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The sources as a file."""
         with acting(request) as (_, me):
-            return _file(request, me, "sources", source_items(meta_of(request)))
+            return _file(request, me, "sources", SourceItem, source_items(meta_of(request)))
 
-    @get(["/data.csv", "/data/feeds.json", "/data/feeds.csv"], opt=SIGNED_IN, **PAGE)
+    @get(["/data/feeds.json", "/data/feeds.csv"], opt=SIGNED_IN, **PAGE)
     def feeds(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The feeds as a file."""
         with acting(request) as (db, me):
-            return _file(request, me, "feeds", feed_items(db))
+            return _file(request, me, "feeds", FeedItem, feed_items(db))
 
     @get("/data/feeds/{name:str}", opt=SIGNED_IN, **PAGE)
     def feed(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
@@ -163,14 +163,14 @@ def _own(request: Request[Any, Any, Any], path: str) -> Address:
 
 
 def _file(
-    request: Request[Any, Any, Any], me: Principal, name: str, items: Sequence[Struct]
+    request: Request[Any, Any, Any], me: Principal, name: str, kind: type[Struct], items: Sequence[Struct]
 ) -> Response[bytes]:
     """All of a short list, as JSON or CSV by the path's ending."""
     if not request.url.path.endswith(".csv"):
         return etag.response(
             request, msgspec.json.encode({"items": items, "next": None}), me, "application/json", {}
         )
-    fields = items[0].__struct_fields__ if items else ("name",)
+    fields = kind.__struct_fields__
     body = csv_out.table(fields, ([getattr(item, field) for field in fields] for item in items))
     return etag.response(
         request, body, me, csv_out.MEDIA_TYPE, {"content-disposition": f'attachment; filename="{name}.csv"'}

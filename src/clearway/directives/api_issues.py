@@ -274,7 +274,7 @@ def handlers() -> list[HTTPRouteHandler]:
         """Of each directive the version that stands on that day, and when it was taken note of."""
         with reading(request) as (db, me, note):
             org = acting_in(db, me, named_org(request, organisation), "read")
-            day = day_or_today(db, as_of, "query.as_of")
+            day = day_or_today(db, as_of, "query.as_of", coming=True)
             note.listed("addressed", f"organisation={org.slug}", addresses.audiences(db, org.org))
             return Addressed(org.slug, day, addresses.addressed_to(db, org.org, day))
 

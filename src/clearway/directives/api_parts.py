@@ -64,14 +64,27 @@ class Oscal(Struct, frozen=True, rename={"results": "assessment-results"}):
     results: dict[str, Any]
 
 
-def day_or_today(db: psycopg.Connection[Any], text: str, where: str) -> date:
-    """The day that `text` names, "" for today in UTC. Raises InputError."""
+def day_or_today(db: psycopg.Connection[Any], text: str, where: str, *, coming: bool = False) -> date:
+    """The day that `text` names, "" for today in UTC. Raises InputError, also for a day to come unless `coming`."""
+    today = now(db).date()
     if not text:
-        return now(db).date()
+        return today
     try:
-        return date.fromisoformat(text)
+        asked = date.fromisoformat(text)
     except ValueError:
         raise InputError(f"{plain(text, 40)!r} is no date", where=where, mend="such as 2026-12-07") from None
+    return asked if coming else not_to_come(asked, today, where)
+
+
+def not_to_come(asked: date, today: date, where: str) -> date:
+    """`asked`. Raises InputError for a day after `today`."""
+    if asked > today:
+        raise InputError(
+            f"{asked} is a day to come: how it stands then is not known",
+            where=where,
+            mend=f"give {today}, which is today in UTC, or a day before",
+        )
+    return asked
 
 
 def named(directive: str) -> str:

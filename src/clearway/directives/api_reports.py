@@ -29,6 +29,7 @@ from .api_parts import (
     in_forms,
     named,
     named_org,
+    not_to_come,
     sent_as,
 )
 from .attestation import Attested
@@ -173,10 +174,13 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
         as_of: DayParameter = "",
         form: FormParameter = "json",
     ) -> Response[bytes]:
-        """What would be submitted: the same facts and day give the same bytes. That it was read is on the log."""
+        """What would be submitted: the same facts and day give the same bytes. That it was read is on the log.
+
+        Of a day to come it is by what is known today, and can't be submitted before it.
+        """
         with acting(request) as (db, me):
             org = acting_in(db, me, named_org(request, organisation), "read")
-            day = day_or_today(db, as_of, "query.as_of")
+            day = day_or_today(db, as_of, "query.as_of", coming=True)
             made = reports.draft(
                 db, provider or default_provider(), org, read_kind(kind), named(directive), day
             )
@@ -231,7 +235,7 @@ def _submit(db: Any, me: Any, data: NewReport, provider: Provider) -> Made:
         org,
         read_kind(data.kind),
         data.directive,
-        data.as_of or today,
+        not_to_come(data.as_of or today, today, "body.as_of"),
         attested=None if said is None else Attested(by=said.by, role=said.role, on=said.on or today),
     )
     kept = reports.submit(db, me, org.slug, made, share_with=data.share_with, expected=data.sha256)

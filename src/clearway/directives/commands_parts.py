@@ -29,6 +29,16 @@ def day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2026-12-07") from None
 
 
+def known_day(text: str) -> date:
+    """An argument as a date that is not to come: how it stands then is not known."""
+    import argparse
+
+    asked = day(text)
+    if asked > today():
+        raise argparse.ArgumentTypeError(f"{asked} is a day to come: how it stands then is not known")
+    return asked
+
+
 def today() -> date:
     """The UTC day of the machine's clock."""
     from clearway.records.clock import SystemClock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .commands_parts import acting, day, form_of, read_file, say, say_json, today
+from .commands_parts import acting, form_of, known_day, read_file, say, say_json, today
 
 if TYPE_CHECKING:
     import argparse
@@ -55,7 +55,9 @@ def add(command: Callable[[str, Callable[[argparse.Namespace], int], str], argpa
 
 
 def _as_of(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--as-of", metavar="DATE", type=day, help="the end of this day, UTC (default: today)")
+    parser.add_argument(
+        "--as-of", metavar="DATE", type=known_day, help="the end of this day, UTC (default: today)"
+    )
 
 
 def _organisation(parser: argparse.ArgumentParser) -> None:

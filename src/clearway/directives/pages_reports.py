@@ -78,11 +78,15 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
         with reading(request) as (db, _, note):
             note(f"report/{report}", [reports.audience_of(db, report)])
             kept = reports.one(db, report)
+            named = db.execute(
+                "select name from clearway.organisation where slug = %s", (kept.organisation,)
+            ).fetchone()
         words = f"for members of {kept.organisation}"
         if kept.shared_with:
             words += f" and of {kept.shared_with}"
         return page(
             request, "directives/report.html", tlp=Tlp("RED", words), kept=kept, label=KINDS[kept.kind],
+            name=named[0] if named else kept.organisation,
             forms=FORMS.get(kept.kind, ("json", "csv")), states=_STATES,
         )  # fmt: skip
 

@@ -235,3 +235,14 @@ def test_an_old_catalogue_is_marked_on_the_page_for_programs_and_by_the_doctor(
     checks = {c.name: c for c in doctor.examine(fleet.world.home)}
     assert not checks["kev"].ok
     assert f"OLD: {days} days ago, its limit is 45" in checks["kev"].found
+
+
+def test_both_files_of_the_page_are_of_the_sources_and_an_empty_one_has_its_headings(
+    fleet: Fleet, here: Site
+) -> None:
+    head = here.page(fleet.operator.cookie, "/data.csv").splitlines()[0]
+    assert head == here.page(fleet.operator.cookie, "/data/sources.csv").splitlines()[0]
+    assert head.split(",")[:4] == ["source", "title", "licence", "records"]
+    assert (
+        here.page(fleet.operator.cookie, "/data/feeds.csv").splitlines()[0].startswith("name,layout,state,")
+    )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
 import json
 import re
+from datetime import timedelta
 from html import unescape
 from importlib.resources import files
 from typing import Any
 
+import pytest
+
 from clearway.directives import load
+from clearway.directives.commands_parts import known_day
 from clearway.directives.issue import sign
 from clearway.store.connect import connect, translated
 from cockpit_world import TODAY, Cockpit
@@ -143,7 +148,10 @@ def test_reports_are_downloaded_kept_and_shared_by_choice(cockpit: Cockpit) -> N
         "operator@water", "/directives/bod-26-04/reports?org=water", kind="seven_day", share_with="authority"
     ).headers["location"]
     kept = words(cockpit.page("operator@water", led))
-    assert "Seven-day report of water" in kept
+    whole = f"{TODAY.day} {TODAY:%B %Y}"
+    assert f"Seven-day report of Water works as of {whole}" in kept
+    assert f" on {whole}, under version" in kept
+    assert " ago, under version" not in kept
     assert "Members of authority see it" in kept
     cockpit.page("official@authority", led)
     cockpit.page("operator@hospital", led, 404)
@@ -327,3 +335,18 @@ def test_what_is_mitigated_or_accepted_is_told_apart_and_its_tier_leads_to_all_t
 
     assert leads_to("") == {"CVE-2026-1", "CVE-2026-2"}
     assert leads_to("&amp;within=overdue") == {"CVE-2026-2"}, "the date of the other is not kept yet"
+
+
+def test_the_list_says_that_no_advisories_are_loaded(cockpit: Cockpit) -> None:
+    assert "No advisories are loaded on this server yet" in words(
+        cockpit.page("operator@water", "/exposure?status=open")
+    )
+
+
+def test_nothing_is_kept_or_compared_as_of_a_day_to_come(cockpit: Cockpit) -> None:
+    day = TODAY + timedelta(days=1)
+    path = f"/api/v1/directives/compliance/bod-26-04?organisation=authority&as_of={day}"
+    assert "a day to come" in cockpit.page("official@authority", path, 400)
+    with pytest.raises(argparse.ArgumentTypeError, match="a day to come"):
+        known_day(str(day))
+    assert known_day(str(TODAY)) == TODAY

@@ -554,3 +554,23 @@ def test_this_week_says_how_many_it_leaves_out_as_mitigated_or_accepted(site: Si
     query = html.unescape(re.findall(r'href="/exposure([^"]*)"', told)[0])
     assert [e["id"] for e in site.exposures(query=query)] == [line["id"]]
     _reset(site)
+
+
+def test_a_day_to_come_is_no_day_as_of_which_something_is_known(site: Site) -> None:
+    number = _line(site)["id"]
+    day = TODAY + timedelta(days=1)
+    told = site.ask("GET", f"/api/v1/exposures/{number}?as_of={day}", site.operator)
+    assert (told.status_code, told.json()["where"]) == (400, "query.as_of")
+    assert "a day to come" in told.text
+    assert site.ask("GET", f"/api/v1/exposures/{number}?as_of={TODAY}", site.operator).status_code == 200
+    page = site.ask("GET", f"/exposure/{number}?on={day}", site.operator, page=True)
+    assert page.status_code == 422
+    assert "a day to come" in page.text
+
+
+def test_the_name_of_an_asset_is_one_line_that_reads_one_way(site: Site) -> None:
+    for name in ("a\nb", "web\u202e1", "a\x07", "a\u2028b"):
+        refused = site.ask("POST", "/api/v1/assets", site.operator, json={"name": name})
+        assert (refused.status_code, refused.json()["where"]) == (400, "name"), ascii(name)
+    made = site.ask("POST", "/api/v1/assets", site.operator, json={"name": "Büro 7 · עברית"})
+    assert made.status_code == 201, made.text

@@ -201,7 +201,7 @@ def handlers() -> list[HTTPRouteHandler]:
     def one(request: Request[Any, Any, Any], exposure: FromPath[int], as_of: DayText = "") -> Response[bytes]:
         """As it stood at the end of `as_of` (UTC), by default today; its tag is that of today's."""
         with reading(request) as (db, me, note):
-            found, version = _one(db, me, exposure, page_asked.day_in(as_of, "as_of") or today())
+            found, version = _one(db, me, exposure, page_asked.known_day(as_of, "as_of", today()))
             auds = [listing.one(db, exposure).aud, *status.words_of(db, found.said)]
             note(f"exposure/{exposure}", auds)
         return etag.thing(request, found, me, version)

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from clearway.access import audience, marking
 from clearway.records.errors import ConflictError, InputError, NotFoundError
+from clearway.records.text import is_one_line
 
 from . import due
 from .acts import record
@@ -124,6 +125,7 @@ def add(
             f"an asset's name has 1 to {_TEXT} characters", where="name", mend="give a short name"
         )
     _exposed(exposure)
+    _shown(name)
     _free(db, org, name)
     kept = details or Details()
     later = day is not None and since > day and exposure != "unknown"
@@ -167,6 +169,7 @@ def change(
     before = one(db, asset)
     name = storable(name).strip()
     if name and name != before.name:
+        _shown(name)
         _free(db, before.org, name)
     row = db.execute(
         f"""update clearway.asset set owner = %s, sub_organisation = %s, environment = %s, kind = %s, edge = %s,
@@ -362,6 +365,15 @@ def free(db: psycopg.Connection[Any], org: int, names: Iterable[str]) -> str:
         if found is not None:
             return found
         many = min(2 * many, 8_192)
+
+
+def _shown(name: str) -> None:
+    if not is_one_line(name):
+        raise InputError(
+            "an asset's name is one line, without control characters and marks that turn its direction",
+            where="name",
+            mend="type the name anew",
+        )
 
 
 def _free(db: psycopg.Connection[Any], org: int, name: str) -> None:

@@ -220,6 +220,18 @@ def day_in(text: str, name: str) -> date | None:
         ) from None
 
 
+def known_day(text: str, name: str, today: date) -> date:
+    """The day as of which is asked, "" for today. Raises InputError, also for a day to come."""
+    asked = day_in(text, name) or today
+    if asked > today:
+        raise InputError(
+            f"{asked} is a day to come: how it stands then is not known",
+            where=f"query.{name}",
+            mend=f"give {today}, which is today in UTC, or a day before",
+        )
+    return asked
+
+
 def _number(text: str, name: str, most: int = 2**31 - 1, *, least: int = 0) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and least <= int(text) <= most):
         raise InputError(f"is a whole number from {least} to {most}", where=f"query.{name}")

@@ -251,7 +251,7 @@ def _one(request: Request[Any, Any, Any], exposure: int, form: Form) -> Response
     with reading(request) as (db, me, note):
         on = address.get("on")
         try:
-            found = page_why.why(db, exposure, page_asked.day_in(on, "on") or today())
+            found = page_why.why(db, exposure, page_asked.known_day(on, "on", today()))
         except (InputError, NotFoundError) as error:
             if not on:
                 raise
@@ -348,6 +348,7 @@ def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
         view=_view_of(address),
         narrowed=_narrowed(asked, address),
         no_assets=not fleet,
+        no_table=table_or_none(request) is None,
         values=page_facets.VALUES,
         may=me.may("operate"),
         query=_query(request),
