@@ -60,6 +60,7 @@ class Asset:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._called: set[str] = set()  # names that it had until a later row had another spelling
         self.hostnames: set[str] = set()
         self.fqdns: set[str] = set()
         self.ips: set[str] = set()
@@ -74,6 +75,11 @@ class Asset:
         self.problems: list[str] = []
         self.complete = False
         self._detections: dict[tuple[Any, ...], Detection] = {}
+
+    def rename(self, name: str) -> None:
+        """Gives it another name, which what was detected on it has too."""
+        self._called.add(self.name)
+        self.name = name
 
     def named(self, text: str) -> None:
         """Takes what stands in a column of assets: an address, a digest, a cloud id, or a name."""
@@ -152,6 +158,10 @@ class Asset:
                 f"{self.name}: has addresses that no row states together ({shown}); it is taken as one machine"
             )
         hostname = min(self.hostnames, default="")
+        detections = [
+            structs.replace(d, asset=self.name) if d.asset in self._called else d
+            for d in self._detections.values()
+        ]
         return Observed(
             name=self.name,
             format=form,
@@ -164,7 +174,7 @@ class Asset:
                 **ids,
             ),
             components=tuple(self.components),
-            detections=tuple(sorted(self._detections.values(), key=_detection_order)),
+            detections=tuple(sorted(detections, key=_detection_order)),
             services=tuple(sorted(self.services, key=lambda s: (s.port, s.protocol, s.product))),
             complete=self.complete,
             witness=witness,
@@ -206,7 +216,7 @@ class Assets:
         if found is None:
             found = self._assets[slot] = Asset(name)
         elif name and name < found.name:
-            found.name = name  # of two spellings the same one, whichever row comes first
+            found.rename(name)  # of two spellings the same one, whichever row comes first
         return found
 
     def refuse(self, place: str, error: InputError | str) -> None:

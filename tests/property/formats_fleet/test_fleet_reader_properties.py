@@ -67,6 +67,12 @@ def test_a_document_with_any_damage_is_read_or_refused(
     attempt(data)
 
 
+def test_of_two_spellings_of_an_assets_name_its_detections_have_the_one_that_is_kept() -> None:
+    (sample,) = (s for s in SAMPLES if s.startswith(b"asset.display_fqdn"))
+    for at in range(len(sample)):
+        attempt(sample[:at] + b"\t" + sample[at:])
+
+
 KEYS = [
     "SchemaVersion", "ArtifactName", "ArtifactType", "Metadata", "OS", "Family", "Name", "ImageID", "RepoDigests",
     "Results",

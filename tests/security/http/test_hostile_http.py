@@ -239,6 +239,7 @@ def test_the_heaviest_batch_that_is_allowed_lets_others_through(live: Live) -> N
         {"queries": [{**many, "version": f"1.{n}"} for n in range(20)] * 5}
     ).encode()  # some 235,000 judgements
     busy = threading.Thread(target=live.ask, args=("POST", "/v1/querybatch", batch))
+    began = time.monotonic()
     busy.start()
     slowest = 0.0
     while busy.is_alive():
@@ -246,7 +247,7 @@ def test_the_heaviest_batch_that_is_allowed_lets_others_through(live: Live) -> N
         assert live.ask("GET", "/health/live")[0] == 200
         slowest = max(slowest, time.monotonic() - started)
     busy.join()
-    assert slowest < 0.5
+    assert slowest < (time.monotonic() - began) / 2  # one that waits for the batch takes as long as the batch
 
 
 def test_nothing_of_all_this_was_logged_as_a_failure_of_ours(live: Live) -> None:
