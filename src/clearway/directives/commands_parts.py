@@ -29,14 +29,16 @@ def day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2026-12-07") from None
 
 
-def known_day(text: str) -> date:
-    """An argument as a date that is not to come: how it stands then is not known."""
-    import argparse
+def known(asked: date | None) -> date:
+    """The day as of which the fleet is asked, today without one. Raises UsageError for a day to come."""
+    from clearway.records.errors import UsageError
 
-    asked = day(text)
-    if asked > today():
-        raise argparse.ArgumentTypeError(f"{asked} is a day to come: how it stands then is not known")
-    return asked
+    if asked is not None and asked > today():
+        raise UsageError(
+            f"--as-of {asked} is a day to come: how it stands then is not known",
+            mend=f"give {today()}, which is today in UTC, or a day before",
+        )
+    return asked or today()
 
 
 def today() -> date:

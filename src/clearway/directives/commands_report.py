@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .commands_parts import acting, form_of, known_day, read_file, say, say_json, today
+from .commands_parts import acting, day, form_of, known, read_file, say, say_json, today
 
 if TYPE_CHECKING:
     import argparse
@@ -55,9 +55,7 @@ def add(command: Callable[[str, Callable[[argparse.Namespace], int], str], argpa
 
 
 def _as_of(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--as-of", metavar="DATE", type=known_day, help="the end of this day, UTC (default: today)"
-    )
+    parser.add_argument("--as-of", metavar="DATE", type=day, help="the end of this day, UTC (default: today)")
 
 
 def _organisation(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +84,7 @@ def _report(args: argparse.Namespace) -> int:
     with acting(args) as (db, me):
         org = acting_in(db, me, args.org, "operate" if args.submit else "read")
         drawn = reports.make if args.submit else reports.draft
-        made = drawn(db, default_provider(), org, _kind(args), args.name, args.as_of or today())
+        made = drawn(db, default_provider(), org, _kind(args), args.name, known(args.as_of))
         if args.submit:
             reports.submit(db, me, org.slug, made, share_with=args.share_with)
     _print(made, form, args.validate)
@@ -152,7 +150,7 @@ def _attest(args: argparse.Namespace) -> int:
     with acting(args) as (db, me):
         org = acting_in(db, me, args.org, "operate")
         made = reports.make(
-            db, default_provider(), org, "addresses", args.name, args.as_of or today(), attested=said
+            db, default_provider(), org, "addresses", args.name, known(args.as_of), attested=said
         )
         kept = reports.submit(db, me, org.slug, made, share_with=args.share_with)
     if getattr(args, "json", False):
@@ -172,7 +170,7 @@ def _compliance(args: argparse.Namespace) -> int:
     if args.csv and getattr(args, "json", False):
         raise UsageError("--csv and --json at once", mend="give one of them")
     with acting(args) as (db, me):
-        view = reports.seen_by_authority(db, me, args.org, args.name, args.as_of or today())
+        view = reports.seen_by_authority(db, me, args.org, args.name, known(args.as_of))
     if getattr(args, "json", False):
         say_json(view)
     elif args.csv:

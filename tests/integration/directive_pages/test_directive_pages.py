@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import base64
 import json
 import re
@@ -14,8 +13,9 @@ from typing import Any
 import pytest
 
 from clearway.directives import load
-from clearway.directives.commands_parts import known_day
+from clearway.directives.commands_parts import known
 from clearway.directives.issue import sign
+from clearway.records.errors import UsageError
 from clearway.store.connect import connect, translated
 from cockpit_world import TODAY, Cockpit
 from site_client import words
@@ -347,6 +347,6 @@ def test_nothing_is_kept_or_compared_as_of_a_day_to_come(cockpit: Cockpit) -> No
     day = TODAY + timedelta(days=1)
     path = f"/api/v1/directives/compliance/bod-26-04?organisation=authority&as_of={day}"
     assert "a day to come" in cockpit.page("official@authority", path, 400)
-    with pytest.raises(argparse.ArgumentTypeError, match="a day to come"):
-        known_day(str(day))
-    assert known_day(str(TODAY)) == TODAY
+    with pytest.raises(UsageError, match="a day to come"):
+        known(day)
+    assert known(TODAY) == known(None) == TODAY
