@@ -166,7 +166,7 @@ def test_an_attestation_names_who_attests(cockpit: Cockpit) -> None:
     refused = cockpit.post("operator@water", path, 422, kind="addresses")
     assert "names who attests" in refused.text
     led = cockpit.post("operator@water", path, kind="addresses", by="R. Roe", role="CISO").headers["location"]
-    assert "Public addresses of water" in words(cockpit.page("operator@water", led))
+    assert "Public addresses of Water works" in words(cockpit.page("operator@water", led))
 
 
 def test_compliance_shows_what_is_not_shared_as_that(cockpit: Cockpit) -> None:
