@@ -158,7 +158,7 @@ def test_a_passkey_that_is_bound_by_a_code_for_an_account_that_was_there_remembe
     assert member is not None
     admin = house.admin.who
     assert admin is not None
-    shown = house.admin.submit(f"/settings/people/{member.person}/invitation?at={house.water}").text
+    shown = house.admin.made(f"/settings/people/{member.person}/invitation?at={house.water}").text
     code = re.search(r'id="secret">([^<]+)<', shown)
     assert code is not None
     came = Browser(house)

@@ -152,7 +152,7 @@ def test_a_submission_that_is_sent_again_is_one(client: Client) -> None:
 def test_what_nobody_can_know_yet_is_not_reported(client: Client) -> None:
     tomorrow = (datetime.now(UTC).date() + timedelta(days=1)).isoformat()
     wanted: dict[str, Any] = {"directive": "bod-26-04", "kind": "seven_day", "as_of": tomorrow}
-    assert client.post("operator@water", "/reports", wanted, 400)["where"] == "as_of"
+    assert client.post("operator@water", "/reports", wanted, 400)["where"] == "body.as_of"
     wanted |= {
         "kind": "addresses",
         "as_of": DAY,
