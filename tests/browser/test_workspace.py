@@ -49,29 +49,12 @@ def test_a_form_without_the_sessions_token_is_refused(screens: Screens, workspac
     expect(page.get_by_role("alert")).to_contain_text("load the page again")
 
 
-def test_signing_out_ends_the_session_for_everybody_who_has_its_cookie(
-    screens: Screens, workspace: Workspace
-) -> None:
-    other = workspace.signed_in(screens)
-    screen = workspace.signed_in(screens)
-    page = screen.open("/sign-in")
-    page.locator(".menu-name").click()
-    page.get_by_role("button", name="Sign out").click()
-    page.wait_for_url("**/sign-in")
-    expect(page.locator(".menu-name")).to_have_count(0)
-    expect(other.open("/sign-in").locator(".menu-name")).to_have_count(0)
-
-
 def test_however_many_tabs_follow_live_news_each_of_them_goes_on_working(
     screens: Screens, workspace: Workspace
 ) -> None:
     """A browser has six connections to a server over HTTP/1.1; a stream in each of six tabs left none."""
     screen = workspace.signed_in(screens)
     following: list[int] = []
-    for _ in range(100):  # a server that has just begun does not know yet how far events go
-        if screen.open("/data").locator("[data-live]").get_attribute("data-live-from"):
-            break
-    screen.page.goto("about:blank")
     tabs = [screen.context.new_page() for _ in range(8)]
     for number, tab in enumerate(tabs):
         tab.on("request", lambda r, n=number: following.append(n) if "/events/live" in r.url else None)
@@ -91,3 +74,16 @@ def test_however_many_tabs_follow_live_news_each_of_them_goes_on_working(
             break
         tabs[-1].wait_for_timeout(50)
     assert len(set(following) - held) == 1, "its turn goes to one that waited"
+
+
+def test_signing_out_ends_the_session_for_everybody_who_has_its_cookie(
+    screens: Screens, workspace: Workspace
+) -> None:
+    other = workspace.signed_in(screens)
+    screen = workspace.signed_in(screens)
+    page = screen.open("/sign-in")
+    page.locator(".menu-name").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/sign-in")
+    expect(page.locator(".menu-name")).to_have_count(0)
+    expect(other.open("/sign-in").locator(".menu-name")).to_have_count(0)
