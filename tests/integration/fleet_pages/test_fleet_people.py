@@ -44,7 +44,7 @@ MORE_ACTS: tuple[tuple[str, str, Any], ...] = (
     (
         "POST",
         "/api/v1/rules",
-        {"name": "r", "about": {"name": "django"}, "say": {"status": "fixed"}, "expected": 0},
+        {"name": "r", "about": {"name": "django"}, "say": {"status": "mitigated"}, "expected": 0},
     ),
     ("POST", "/api/v1/rules/dry-run", {"about": {"name": "django"}}),
     ("POST", "/api/v1/inventories", {"x": 1}),
@@ -145,7 +145,7 @@ def test_forms_are_refused_to_who_only_reads_and_without_the_sessions_token(site
 
 
 def test_a_rule_is_ended_by_its_own_organisation_alone(site: Site) -> None:
-    body = {"name": "r", "about": {"name": "nowhere-used"}, "say": {"status": "fixed"}, "expected": 0}
+    body = {"name": "r", "about": {"name": "nowhere-used"}, "say": {"status": "mitigated"}, "expected": 0}
     rule = site.ask("POST", "/api/v1/rules", site.operator, json=body).json()["rule"]
     for who, status in ((None, 401), (site.auditor, 403), (site.other, 404)):
         form = site.ask("POST", f"/exposure/rules/{rule}/end", who, page=True, data={"version": "1"})
