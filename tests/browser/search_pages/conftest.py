@@ -12,6 +12,7 @@ from harness import served
 from hostile import CORPUS
 
 from clearway.app import indexing
+from clearway.records.text import plain
 from clearway.store.connect import connect
 from database import server  # noqa: F401
 from fleet_world import Fleet, fleet_of, osv, package
@@ -35,7 +36,7 @@ def live(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
         )  # fmt: skip
         fleet.asset("django-shop", owner="Shop team")
         for n, payload in enumerate(CORPUS.values()):
-            fleet.asset(f"zebra {n} {payload}"[:280])
+            fleet.asset(plain(f"zebra {n} {payload}", 280))
         _indexed(world)
         with served("fleet_site:application", url, str(world.home), log=folder / "log") as running:
             yield fleet, running.url
