@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from importlib.resources import files
 from typing import Any
@@ -299,7 +299,7 @@ def test_what_no_database_holds_is_refused_or_left_out_and_never_a_fault(cockpit
         "flaw": "CVE-2026-2",
         "component": "c\0",
         "asset": "asset/1\0",
-        "kev_added": "2026-11-25",
+        "kev_added": f"{datetime.now(UTC) - timedelta(days=1):%F}",  # as the cockpit's world has it
     }
     cockpit.post("operator@water", "/directives/triages?org=water", **fields)
     for day in ("0000-00-00", "9999-12-31", "tomorrow", ""):

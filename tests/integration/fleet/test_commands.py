@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import zipfile
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,7 @@ def test_what_is_listed_and_shown_is_on_the_log_with_who_read_it(home: Path, tmp
     _json(home, "exposure", "--asset", "web")
     assert run("--home", home, "exposure", "list", "--csv", "--flaw", "CVE-2026-0001").returncode == 0
     (line,) = _json(home, "exposure", "list")["exposures"]
-    _json(home, "exposure", "replay", str(line["exposure"]), "--as-of", "2026-11-26")
+    _json(home, "exposure", "replay", str(line["exposure"]), "--as-of", f"{datetime.now(UTC):%F}")
     with lease(home) as url, connect(url) as db:
         rows = db.execute(
             """select e.subject, e.content, p.name
