@@ -129,6 +129,7 @@ def test_a_full_disk_stops_writers_with_a_word_and_nobody_else(
         assert_no_corruption(url)
 
 
+@pytest.mark.slow  # half a minute: it fills a disk to the last block, again and again
 def test_a_disk_without_any_room_takes_no_new_connection_and_is_said_to_be_full(
     disk: Path, made_home: Path, tmp_path: Path
 ) -> None:
