@@ -42,9 +42,7 @@ def led(table: Table | None) -> Callable[[str], tuple[str, ...]]:
 
     def leads(name: str) -> tuple[str, ...]:
         ways = _spellings(name)
-        return tuple(
-            dict.fromkeys((*ways, *(i for way in ways if table is not None for i in table.flaws_of(way))))
-        )
+        return tuple(dict.fromkeys((*ways, *_loaded(table, ways))))
 
     return leads
 
@@ -56,10 +54,15 @@ def meant(db: psycopg.Connection[Any], table: Table | None, name: str) -> str:
         InputError: it means several, or nothing that is known here and is no CVE id, which may be known later.
     """
     ways = _spellings(name.strip())
-    loaded = {i for way in ways if table is not None for i in table.flaws_of(way)}
-    known = db.execute("select id from clearway.flaw where id = any(%s)", ([*ways],)).fetchall()
-    old = db.execute("select old from clearway.flaw_redirect where old = any(%s)", ([*ways],)).fetchall()
-    found = sorted({i for one in loaded or {row[0] for row in (*known, *old)} for i in now(db, one)})
+    ids = _loaded(table, ways)
+    if not ids:
+        rows = db.execute(
+            """select id from clearway.flaw where id = any(%(ways)s)
+            union select old from clearway.flaw_redirect where old = any(%(ways)s)""",
+            {"ways": [*ways]},
+        )
+        ids = [row[0] for row in rows]
+    found = sorted({i for one in ids for i in now(db, one)})
     if len(found) == 1:
         return found[0]
     if found:
@@ -71,6 +74,10 @@ def meant(db: psycopg.Connection[Any], table: Table | None, name: str) -> str:
             "no flaw is known by that name", where="flaw", mend="give its id, as a list shows it"
         )
     return ways[1]
+
+
+def _loaded(table: Table | None, ways: tuple[str, ...]) -> list[str]:
+    return [] if table is None else [i for way in ways for i in table.flaws_of(way)]
 
 
 def _spellings(name: str) -> tuple[str, str, str]:
