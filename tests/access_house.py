@@ -6,7 +6,7 @@ from typing import Any
 
 from litestar.testing import TestClient
 
-import kept_templates  # noqa: F401
+import kept_builds  # noqa: F401
 from clearway.http.application import Application
 from clearway.http.csrf import token
 from clearway.http.session_cookie import SESSION_COOKIE_PLAIN

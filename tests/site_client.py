@@ -10,7 +10,7 @@ from typing import Any
 
 from litestar.testing import TestClient
 
-import kept_templates  # noqa: F401
+import kept_builds  # noqa: F401
 from clearway.advisories.stored_records import StoredRecords
 from clearway.advisories.table import TABLE_FILE
 from clearway.app.server import build

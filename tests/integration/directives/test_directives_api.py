@@ -13,6 +13,7 @@ from litestar.testing import TestClient
 from test_issue_kept import DOCUMENT
 from test_reports_kept import fleet  # noqa: F401
 
+import kept_builds  # noqa: F401
 from clearway.directives.api import routes
 from clearway.directives.issue import sign
 from clearway.http.acting import Doorkeeper

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
+import kept_builds  # noqa: F401
 from clearway.advisories.stored_records import StoredRecords
 from clearway.advisories.table import TABLE_FILE
 from clearway.app.server import build

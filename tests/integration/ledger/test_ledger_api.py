@@ -13,6 +13,7 @@ import httpx
 import pytest
 from litestar.testing import TestClient
 
+import kept_builds  # noqa: F401
 from clearway.access import audience
 from clearway.access.marking import own
 from clearway.http.acting import Doorkeeper

@@ -12,6 +12,7 @@ from typing import Any
 
 from litestar.testing import TestClient
 
+import kept_builds  # noqa: F401
 from clearway.advisories.record_source import MemoryRecords
 from clearway.advisories.table import TABLE_FILE
 from clearway.app.server import build

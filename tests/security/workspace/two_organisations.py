@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 from litestar.testing import TestClient
 
+import kept_builds  # noqa: F401
 from clearway.access.person import ROLES
 from clearway.advisories.stored_records import StoredRecords
 from clearway.advisories.table import TABLE_FILE

@@ -1,0 +1,94 @@
+"""What every application of a process of tests has alike is made once: templates, and how its handlers are called.
+
+Of the second that an application takes to build, that is more than half.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from types import CodeType
+from typing import Any
+
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
+from litestar import Router, router
+from litestar._signature.model import SignatureModel
+from litestar.utils.signature import ParsedSignature
+
+from clearway.http.pages import rendering
+
+
+class Kept(BytecodeCache):
+    """Compiled templates by their name and source; they are the same in each application."""
+
+    def __init__(self) -> None:
+        self.codes: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self.codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        assert bucket.code is not None
+        self.codes[bucket.key, bucket.checksum] = bucket.code
+
+
+class Signatures:
+    """What handlers take and give, by their code and all that their signature is read from."""
+
+    def __init__(self) -> None:
+        self._read: Any = ParsedSignature.from_fn
+        self._made: Any = SignatureModel.create
+        self._signatures: dict[Any, ParsedSignature] = {}
+        self._models: dict[Any, tuple[type[SignatureModel], ParsedSignature]] = {}
+
+    def read(self, fn: Any, signature_namespace: dict[str, Any]) -> ParsedSignature:
+        key = None if signature_namespace else _key(fn)
+        if key is None:
+            return self._read(fn, signature_namespace)  # type: ignore[no-any-return]
+        if key not in self._signatures:
+            self._signatures[key] = self._read(fn, signature_namespace)
+        return self._signatures[key]
+
+    def made(
+        self,
+        dependency_name_set: set[str],
+        fn: Any,
+        parsed_signature: ParsedSignature,
+        type_decoders: Any,
+        data_dto: Any = None,
+    ) -> type[SignatureModel]:
+        asked = (dependency_name_set, fn, parsed_signature, type_decoders, data_dto)
+        if data_dto is not None:
+            return self._made(*asked)  # type: ignore[no-any-return]
+        named = getattr(fn, "__name__", ""), getattr(fn, "__module__", "")
+        key = id(parsed_signature), frozenset(dependency_name_set), tuple(type_decoders), named
+        if key not in self._models:
+            # With its signature, so that no other has that one's number.
+            self._models[key] = self._made(*asked), parsed_signature
+        return self._models[key][0]
+
+
+def _key(fn: Any) -> Any:
+    """None for what is no plain function, or has something that is not told apart by its value."""
+    if hasattr(fn, "__wrapped__"):
+        return None
+    try:
+        takes = fn.__annotations__, fn.__kwdefaults__ or {}
+        key = fn.__code__, fn.__module__, fn.__defaults__, *(tuple(x.items()) for x in takes)
+        hash(key)
+    except (AttributeError, TypeError):
+        return None
+    return key
+
+
+def _own(value: Router) -> Router:
+    """A router as it is, where the framework takes a copy: each is made for one application."""
+    assert value.owner is None, "a router is made for one application"
+    return value
+
+
+_signatures = Signatures()
+rendering.Environment = partial(rendering.Environment, bytecode_cache=Kept())  # type: ignore[misc,assignment]
+ParsedSignature.from_fn = _signatures.read  # type: ignore[method-assign]
+SignatureModel.create = _signatures.made  # type: ignore[method-assign]
+router.deepcopy = _own  # type: ignore[attr-defined]
