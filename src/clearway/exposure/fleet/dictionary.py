@@ -71,13 +71,20 @@ def _insert(db: psycopg.Connection[Any], fresh: Sequence[Version]) -> dict[bytes
     names |= {k.unless for v in fresh for k in v.lookups if k.unless}
     of = packages(db, names)
     rows_ = [
-        (of[k.ecosystem, k.name], found[v.digest], nth, None if k.unless is None else of[k.unless], k.key)
+        (
+            of[k.ecosystem, k.name],
+            found[v.digest],
+            nth,
+            None if k.unless is None else of[k.unless],
+            k.key,
+            v.plain,
+        )
         for v in fresh
         for nth, k in enumerate(v.lookups)
     ]
-    sql = "copy clearway.lookup (package, pv, nth, unless, key) from stdin (format binary)"
+    sql = "copy clearway.lookup (package, pv, nth, unless, key, plain) from stdin (format binary)"
     with db.cursor() as cursor, cursor.copy(sql) as copy:
-        copy.set_types(["int4", "int4", "int2", "int4", "bytea"])
+        copy.set_types(["int4", "int4", "int2", "int4", "bytea", "bool"])
         for row in rows_:
             copy.write_row(row)
     return found

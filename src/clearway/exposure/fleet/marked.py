@@ -38,7 +38,7 @@ _KEPT_ELSEWHERE = 1 << 62
 _BEFORE = """cross join lateral (
     select coalesce(min(x.detected) filter (where x.how = 2), min(x.detected)) as detected, bool_or(x.how = 2) as kept
     from clearway.exposure x join clearway.marked o on o.marked = x.via
-    where x.asset = h.asset and x.pv = v.pv and o.source = m.source and o.record = m.record and o.marked <> m.marked
+    where x.asset = h.asset and x.pv = h.pv and o.source = m.source and o.record = m.record and o.marked <> m.marked
         and x.gone >= m.taken - interval '1 minute') b"""
 
 
@@ -213,36 +213,34 @@ def _end(db: psycopg.Connection[Any], source: str, record: str) -> int:
     return len(over)
 
 
-_PLAIN = f"""select distinct h.asset, v.pv, m.flaw, 1::smallint, a.org, f.id, f.kev, f.kev_due, f.automatable,
+_PLAIN = f"""select distinct h.asset, l.pv, m.flaw, 1::smallint, a.org, f.id, f.kev, f.kev_due, f.automatable,
     f.impact, f.ssvc_dated, b.detected, b.kept, m.marked
 from clearway.marked m
 join clearway.marked_interval i on i.marked = m.marked and i.lo is not null
-join clearway.lookup l on l.package = i.package and l.key >= i.lo and l.key < i.hi
-join clearway.package_version v on v.pv = l.pv and v.plain
-join clearway.version_use u on u.pv = v.pv
-join clearway.held h on h.aud = u.aud and h.pv = v.pv
+join clearway.lookup l on l.package = i.package and l.key >= i.lo and l.key < i.hi and l.plain
+join clearway.version_use u on u.pv = l.pv
+join clearway.held h on h.aud = u.aud and h.pv = l.pv
 join clearway.asset a on a.asset = h.asset
 join clearway.flaw f on f.flaw = m.flaw
 {_BEFORE}
 where (%(marked)s::int is null or m.marked = %(marked)s) and (%(asset)s::int is null or h.asset = %(asset)s)
     and l.unless is null
-    and not exists (select from clearway.exposure e where e.asset = h.asset and e.pv = v.pv and e.flaw = m.flaw
+    and not exists (select from clearway.exposure e where e.asset = h.asset and e.pv = l.pv and e.flaw = m.flaw
         and e.via = m.marked and e.gone is null)"""  # noqa: S608 - of constants
-_SPECIAL = f"""select distinct h.asset, v.pv, m.flaw, m.marked, p.ecosystem, p.name, i.body, a.org, f.id, f.kev,
+_SPECIAL = f"""select distinct h.asset, l.pv, m.flaw, m.marked, p.ecosystem, p.name, i.body, a.org, f.id, f.kev,
     f.kev_due, f.automatable, f.impact, f.ssvc_dated, b.detected, b.kept
 from clearway.marked m
 join clearway.marked_interval i on i.marked = m.marked
 join clearway.package p on p.package = i.package
 join clearway.lookup l on l.package = i.package
-join clearway.package_version v on v.pv = l.pv
-join clearway.version_use u on u.pv = v.pv
-join clearway.held h on h.aud = u.aud and h.pv = v.pv
+join clearway.version_use u on u.pv = l.pv
+join clearway.held h on h.aud = u.aud and h.pv = l.pv
 join clearway.asset a on a.asset = h.asset
 join clearway.flaw f on f.flaw = m.flaw
 {_BEFORE}
 where (%(marked)s::int is null or m.marked = %(marked)s) and (%(asset)s::int is null or h.asset = %(asset)s)
-    and (i.lo is null or not v.plain or l.unless is not null)
-    and not exists (select from clearway.exposure e where e.asset = h.asset and e.pv = v.pv and e.flaw = m.flaw
+    and (i.lo is null or not l.plain or l.unless is not null)
+    and not exists (select from clearway.exposure e where e.asset = h.asset and e.pv = l.pv and e.flaw = m.flaw
         and e.via = m.marked and e.gone is null)"""  # noqa: S608 - of constants
 
 

@@ -45,9 +45,9 @@ _RECORDS = _TEXT.format("array_to_string(records, E'\\x1f')")
 _COPY = {
     "version": ("pv || ',' || plain", "clearway.package_version"),
     "lookup": (
-        f"package || ',' || l.pv || ',' || nth || ',' || coalesce(unless::text, '{_NULL}') || ',' || "
+        f"package || ',' || pv || ',' || nth || ',' || coalesce(unless::text, '{_NULL}') || ',' || "
         "encode(key, 'hex')",
-        "clearway.lookup l join clearway.package_version v on v.pv = l.pv and v.plain",
+        "clearway.lookup where plain",
     ),
     "stored": (
         f"pv || ',' || flaw || ',' || verdict || ',' || basis || ',' || {_FIXED} || ',' || {_RECORDS}",

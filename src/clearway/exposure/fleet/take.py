@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import zstandard
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clearway.formats.packages import MODULES
 from clearway.records.errors import InputError, TooLargeError
@@ -60,13 +61,15 @@ Detected = tuple[str, str]
 class Prepared(Struct, frozen=True, kw_only=True):
     """An inventory whose versions are in the dictionary: their numbers, ascending, and the digest of each.
 
-    `alike` are those of them that share name and version with another.
+    `alike` are those of them that share name and version with another. `seal` says that the numbers are the digests';
+    without one they are looked up again.
     """
 
     inventory: Inventory
     pvs: tuple[int, ...]
     digests: tuple[bytes, ...]
     alike: tuple[int, ...] = ()
+    seal: bytes | None = None
 
 
 class Silenced(Struct, frozen=True, kw_only=True):
@@ -204,10 +207,18 @@ def prepare_all(
         asker = answer.Asker(table, day)
         components = dictionary.components(db, made.values())
         answer.put(db, list(made.values()), answer.ask(asker, components), day, held=False)
-    return [
+    every = [
         _prepared(inventory, own, {digest: found[digest] for digest in own})
         for inventory, own in zip(inventories, owns, strict=True)
     ]
+    return [replace(one, seal=_seal(db, one.pvs)) for one in every]
+
+
+def _seal(db: psycopg.Connection[Any], pvs: Sequence[int]) -> bytes:
+    with db.cursor(binary=True) as cursor:
+        row = cursor.execute("select clearway.fleet_sealed(%b)", (Ints(pvs),)).fetchone()
+    assert row is not None
+    return bytes(row[0])
 
 
 def together(several: Sequence[Prepared], inventory: Inventory) -> Prepared:
@@ -304,16 +315,15 @@ def take(
     unread = sorted({storable(c.name)[:1_000] for c in inventory.components if c.problem and c.name})
     before = _apart(db, asset) if stood else []
     row = db.execute(
-        """select inventory, added, removed from clearway.fleet_take(
-            %s, %b, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %b)""",
-        (asset, Blobs(prepared.digests), told, storable(inventory.format), storable(inventory.name)[:300],
-         storable(inventory.created)[:100], digest, _COMPRESSOR.compress(raw), len(inventory.components),
-         problems, whole, unread,
-         any(c.ecosystem == "reported" for c in inventory.components), Ints(prepared.pvs)),
+        """select inventory, added, removed, of_org, of_aud from clearway.fleet_take(
+            %s, %b, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %b, %b)""",
+        (asset, Blobs(() if prepared.seal else prepared.digests), told, storable(inventory.format),
+         storable(inventory.name)[:300], storable(inventory.created)[:100], digest, _COMPRESSOR.compress(raw),
+         len(inventory.components), problems, whole, unread,
+         any(c.ecosystem == "reported" for c in inventory.components), Ints(prepared.pvs), prepared.seal),
     ).fetchone()  # fmt: skip
     assert row is not None
-    document, added, removed = row
-    org, aud = _owner(db, asset)
+    document, added, removed, org, aud = row
     if not stood:
         if prepared.alike and (means := pairs(dictionary.components(db, prepared.alike))):
             added, removed = _united(db, asset, document, before, means, prepared.pvs, day)
@@ -458,10 +468,9 @@ def _expose(
         ).fetchall()
     dater, setting, day = asked.dater, asked.setting(org), asked.day
     told = said(db, [asset])[asset]
-    # What a date takes of a row (`Dater.due`): a thousand rows have some fifty such.
-    alike = [row[3:] for row in rows]
-    dated = {}
-    for year, *facts, was, seen, kept in set(alike):
+    lacking: list[tuple[int, int, int]] = []
+    dates: list[tuple[date, int, date | None, int]] = []
+    for pvs, flaws, verdicts, _, year, *facts, was, seen, kept in rows:
         stated = detected if seen is None else seen
         if stated is not None:
             stated = max(stated, begins(year))  # the flaw's id; no scan has seen it before
@@ -470,12 +479,13 @@ def _expose(
         if kept:  # somebody has set right the day that stood
             first, how = was, SET_RIGHT
         found = dater.due(setting, FlawDates(year, *facts), told, first, how)
-        dated[year, *facts, was, seen, kept] = (first, how, *found)
-    firsts, hows, dues, clocks = zip(*(dated[facts] for facts in alike), strict=True) if rows else ((),) * 4
-    pvs, flaws, verdicts = ([row[nth] for row in rows] for nth in range(3))
+        lacking += zip(pvs, flaws, verdicts, strict=True)
+        dates += [(first, how, *found)] * len(pvs)
+    pvs, flaws, verdicts = zip(*lacking, strict=True) if lacking else ((),) * 3
+    firsts, hows, dues, clocks = zip(*dates, strict=True) if dates else ((),) * 4
     row = db.execute(
         """select appeared, ended from clearway.fleet_expose(
-            %s, %s, %b, %b, %b::smallint[], %b, %b::smallint[], %b, %b)""",
+            %s, %s, %b, %b, %b::smallint[], %b, %b::smallint[], %b, %b, %b, %b)""",
         (
             asset,
             document,
@@ -486,6 +496,8 @@ def _expose(
             Ints(hows),
             Days(dues),
             Ints(clocks),
+            Ints([len(row[0]) for row in rows]),
+            Blobs([bytes(row[3]) for row in rows]),
         ),
     ).fetchone()
     assert row is not None

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 # installed. The packages are few, so each is a short walk of the index (package, key).
 _INTERVALS = """select distinct l.pv
 from unnest(%s::int[], %s::bytea[], %s::bytea[]) as i(package, lo, hi)
-join clearway.lookup l on l.package = i.package and l.key >= i.lo and l.key < i.hi
-join clearway.package_version v on v.pv = l.pv and v.plain
+join clearway.lookup l on l.package = i.package and l.key >= i.lo and l.key < i.hi and l.plain
 where l.unless is null or not exists (
     select from clearway.package p join clearway.claim c on c.ecosystem = p.ecosystem and c.name = p.name and c.clear
     where p.package = l.unless)"""
@@ -58,7 +57,7 @@ def versions_hit(
 
 _ONE_BY_ONE = """select l.pv, p.ecosystem, p.name, v.component
 from clearway.package p join clearway.lookup l using (package) join clearway.package_version v using (pv)
-where (p.package = any(%(special)s) or (p.package = any(%(every)s) and not v.plain))
+where (p.package = any(%(special)s) or (p.package = any(%(every)s) and not l.plain))
     and (l.unless is null or not exists (
         select from clearway.package u
         join clearway.claim c on c.ecosystem = u.ecosystem and c.name = u.name and c.clear
