@@ -252,24 +252,23 @@ _NOBODY = Component()
 def summarise(flaw: str, statements: list[Statement], about: FlawFacts | None) -> Finding | None:
     """One flaw's finding from what the sources say; None when every source clears the version."""
     affirming = [s for s in statements if s.verdict == "affected"]
-    unsure = [s for s in statements if s.verdict == "unknown" and s.basis != "unstated"]
-    if not affirming and not unsure:
+    leading = affirming or [s for s in statements if s.verdict == "unknown" and s.basis != "unstated"]
+    if not leading:
         return None
-    leading = affirming or unsure
-    fixed = tuple(dict.fromkeys(f for s in leading for f in s.fixed))
     reasons = [f"{s.source}: {s.reason}" for s in leading]
-    reasons += disagreements(statements) if affirming else []
+    if affirming:
+        reasons += disagreements(statements)
     return Finding(
         component=_NOBODY,
         flaw=flaw,
         verdict="affected" if affirming else "unknown",
         basis=leading[0].basis,
-        ids=tuple(dict.fromkeys(s.record for s in affirming)),
-        aliases=() if about is None else tuple(i for i in about.ids if i != flaw),
-        fixed=fixed,
+        ids=_once([s.record for s in affirming]),
+        aliases=() if about is None else tuple([i for i in about.ids if i != flaw]),
+        fixed=_once([f for s in leading for f in s.fixed]),
         statements=tuple(statements),
-        reasons=tuple(dict.fromkeys(reasons)),
-        sources=tuple(dict.fromkeys(s.source for s in leading)),
+        reasons=_once(reasons),
+        sources=_once([s.source for s in leading]),
         kev=None if about is None else about.kev,
         ssvc=None if about is None else about.ssvc,
         epss=None if about is None or about.epss is None else about.epss[0],
@@ -277,9 +276,16 @@ def summarise(flaw: str, statements: list[Statement], about: FlawFacts | None) -
     )
 
 
+def _once(texts: list[str]) -> tuple[str, ...]:
+    # Most flaws are said by one source.
+    return tuple(texts) if len(texts) < 2 else tuple(dict.fromkeys(texts))
+
+
 def disagreements(statements: Sequence[Statement]) -> list[str]:
     """Where sources contradict each other on one version, in words."""
-    words = []
+    words: list[str] = []
+    if len(statements) < 2:
+        return words
     clearing = [s for s in statements if s.verdict == "not_affected"]
     affirming = [s for s in statements if s.verdict == "affected"]
     if affirming:

@@ -53,10 +53,10 @@ _MIB = 1 << 20
 def sized(memory: int | None) -> dict[str, str]:
     """Settings that follow the machine's `memory` in bytes; those of a small machine where it is not known.
 
-    A sixteenth of it for the server's own cache: what is not used of that is not taken, so a small home stays small,
+    An eighth of it for the server's own cache: what is not used of that is not taken, so a small home stays small,
     and a fleet of ten million components has its indexes at hand. The system, which caches files too, has the rest.
     """
-    shared = min(max((memory or 0) // 16 // _MIB, 192), 4_096)
+    shared = min(max((memory or 0) // 8 // _MIB, 192), 8_192)
     cached = max((memory or 0) // 2 // _MIB, 512)
     return {"shared_buffers": f"{shared}MB", "effective_cache_size": f"{cached}MB"}
 

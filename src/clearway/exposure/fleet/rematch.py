@@ -23,7 +23,7 @@ from .engine import FILES, SEPARATOR, DuckDb, private_folder, to_parquet
 from .pieces import pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -138,10 +138,33 @@ def _judged(
 def export(db: psycopg.Connection[Any], table: Table, folder: Path) -> dict[int, str]:
     """Writes the Parquet files of `engine.FILES` to `folder`; returns the ids of the flaws by number."""
     sources = {name: folder / f"{name}.csv" for name in FILES}
-    for name, (line, source) in _COPY.items():
-        _copy_out(db, _LINES.format(line=line, source=source), sources[name])
     packages = {(e, n): p for e, n, p in db.execute("select ecosystem, name, package from clearway.package")}
     flaws = dict(db.execute("select id, flaw from clearway.flaw where aud = 0").fetchall())
+    # PostgreSQL tells what it has while the table is read, which asks nothing of it.
+    with ThreadPoolExecutor(1) as beside:
+        written = beside.submit(_tell, db, folder, sources)
+        records = _intervals(table, packages, sources)
+        written.result()
+    pairs = [(r, f) for r in sorted(records) for f in table.flaws_of(r) or (r,)]
+    missing = {f for _, f in pairs if f not in flaws}
+    if missing:
+        flaws |= dictionary.flaws(db, missing)
+    with _writer(sources["record_flaw"]) as record_flaw:
+        record_flaw.writerows((r, flaws[f]) for r, f in pairs)
+    to_parquet(folder, {name: path for name, path in sources.items() if name not in _COPY})
+    return {number: flaw for flaw, number in flaws.items()}
+
+
+def _tell(db: psycopg.Connection[Any], folder: Path, sources: Mapping[str, Path]) -> None:
+    for name, (line, source) in _COPY.items():
+        _copy_out(db, _LINES.format(line=line, source=source), sources[name])
+    to_parquet(folder, {name: sources[name] for name in _COPY})
+
+
+def _intervals(
+    table: Table, packages: Mapping[tuple[str, str], int], sources: Mapping[str, Path]
+) -> set[str]:
+    """Writes what the table says of `packages`; returns the records whose intervals these are."""
     records: set[str] = set()
     with (
         _writer(sources["piece"]) as piece,
@@ -162,15 +185,7 @@ def export(db: psycopg.Connection[Any], table: Table, folder: Path) -> dict[int,
                 piece.writerow(
                     (package, p.claim, p.lo.hex(), p.hi.hex(), p.record, p.fixed, p.basis, p.verdict)
                 )
-    missing: set[str] = set()
-    pairs = [(r, f) for r in sorted(records) for f in table.flaws_of(r) or (r,)]
-    missing = {f for _, f in pairs if f not in flaws}
-    if missing:
-        flaws |= dictionary.flaws(db, missing)
-    with _writer(sources["record_flaw"]) as record_flaw:
-        record_flaw.writerows((r, flaws[f]) for r, f in pairs)
-    to_parquet(folder, sources)
-    return {number: flaw for flaw, number in flaws.items()}
+    return records
 
 
 def _copy_out(db: psycopg.Connection[Any], query: str, path: Path) -> None:

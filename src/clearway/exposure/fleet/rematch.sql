@@ -23,13 +23,16 @@ heard as (
     select h.pv, f.flaw, h.record, h.fixed, h.basis, h.verdict, h.nth
     from hit h join record_flaw f on f.record = h.record
 ),
--- One source that affirms is enough; who can't tell leads only where none does.
+-- One source that affirms is enough; who can't tell leads only where none does. Most flaws of a version are said once
+-- (`times`), and then that is all: nothing is to be put together, or in order.
 verdict as (
-    select pv, flaw, min(verdict) as verdict from heard group by pv, flaw
+    select pv, flaw, min(verdict) as verdict, count(*) as times, any_value(record) as record,
+        any_value(fixed) as fixed, any_value(basis) as basis
+    from heard group by pv, flaw
 ),
 said as (
     select h.pv, h.flaw, h.record, h.fixed, h.basis, h.nth
-    from heard h join verdict v on v.pv = h.pv and v.flaw = h.flaw and v.verdict = h.verdict
+    from heard h join verdict v on v.pv = h.pv and v.flaw = h.flaw and v.verdict = h.verdict and v.times > 1
 ),
 -- Each record, and each version that ends it, once, in the order in which they are said.
 records as (
@@ -51,6 +54,8 @@ now as (
     join verdict v on v.pv = r.pv and v.flaw = r.flaw
     join bases b on b.pv = r.pv and b.flaw = r.flaw
     left join fixes x on x.pv = r.pv and x.flaw = r.flaw
+    union all
+    select pv, flaw, verdict, basis, coalesce(fixed, '') as fixed, record as records from verdict where times = 1
 ),
 was as (
     select s.pv, s.flaw, s.verdict, s.basis, s.fixed, s.records

@@ -38,30 +38,37 @@ def versions_hit(
     claims = {at: [c for c in table.claims(*at) if c.record == record] for at in known}
     plain: list[tuple[int, bytes, bytes]] = []
     special: list[int] = []
+    others: list[int] = []
     for at, package in known.items():
         found = pieces(at[0], claims[at])
         if found is None:
             special.append(package)
         else:
+            others.append(package)
             plain += [(package, p.lo, p.hi) for p in found]
     hit: set[int] = set()
     if plain:
         hit.update(row[0] for row in db.execute(_INTERVALS, [list(c) for c in zip(*plain, strict=True)]))
     with db.cursor(binary=True) as cursor:
-        rows = cursor.execute(_ONE_BY_ONE, {"special": special, "every": list(known.values())})
+        rows = cursor.execute(_ONE_BY_ONE, {"special": special, "others": others})
         for pv, ecosystem, name, body in rows:
             if word(ecosystem, name, claims[ecosystem, name], component_of(bytes(body))):
                 hit.add(pv)
     return hit
 
 
+# By a join, not by `any`: of hundreds of packages the planner would weigh each.
 _ONE_BY_ONE = """select l.pv, p.ecosystem, p.name, v.component
-from clearway.package p join clearway.lookup l using (package) join clearway.package_version v using (pv)
-where (p.package = any(%(special)s) or (p.package = any(%(every)s) and not l.plain))
-    and (l.unless is null or not exists (
-        select from clearway.package u
-        join clearway.claim c on c.ecosystem = u.ecosystem and c.name = u.name and c.clear
-        where u.package = l.unless))"""
+from (
+    select l.* from unnest(%(special)s::int[]) w(package) join clearway.lookup l using (package)
+    union all
+    select l.* from unnest(%(others)s::int[]) w(package) join clearway.lookup l on l.package = w.package and not l.plain
+) l
+join clearway.package p on p.package = l.package
+join clearway.package_version v on v.pv = l.pv
+where l.unless is null or not exists (
+    select from clearway.package u join clearway.claim c on c.ecosystem = u.ecosystem and c.name = u.name and c.clear
+    where u.package = l.unless)"""
 
 
 def assets_hit(
