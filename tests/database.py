@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,23 +91,40 @@ def world(new_world: Callable[[], World]) -> World:
 
 
 @pytest.fixture(scope="session")
-def made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.environ.pop(URL_VARIABLE, None)
-    folder = tmp_path_factory.mktemp("made") / "home"
-    with lease(folder) as url:
-        migrate(url)
-    return folder
+    with _folder(tmp_path_factory) as folder:
+        with lease(folder / "home") as url:
+            migrate(url)
+        yield folder / "home"
 
 
 @pytest.fixture
-def home(tmp_path: Path, made_home: Path) -> Iterator[Path]:
+def home(tmp_path_factory: pytest.TempPathFactory, made_home: Path) -> Iterator[Path]:
     """A home with an empty database of its own, stopped; whatever serves it at the end of the test is ended."""
-    import subprocess
+    with _copied(made_home, tmp_path_factory) as folder:
+        yield folder
 
-    folder = tmp_path / "home"
-    subprocess.run(["cp", "-a", str(made_home), str(folder)], check=True)
-    yield folder
-    data = folder / "postgres" / "data"
-    if data.exists():
-        processes.stop(data, 5)
-        place.make(folder).remove_socket_dir()
+
+@pytest.fixture
+def running_home(tmp_path_factory: pytest.TempPathFactory, made_home: Path) -> Iterator[Path]:
+    """As `home`, but its database runs: for tests of many commands, each of which would start and end it.
+
+    `from database import running_home as home` in a file of such tests.
+    """
+    with _copied(made_home, tmp_path_factory) as folder, lease(folder):
+        yield folder
+
+
+@contextmanager
+def _copied(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with _folder(tmp_path_factory) as folder:
+        home = folder / "home"
+        subprocess.run(["cp", "-a", str(made), str(home)], check=True)
+        try:
+            yield home
+        finally:
+            data = home / "postgres" / "data"
+            if data.exists():
+                processes.stop(data, 5)
+                place.make(home).remove_socket_dir()

@@ -17,7 +17,8 @@ from clearway.app import cli
 from clearway.records.errors import ClearwayError, ConflictError, InputError
 from clearway.store.connect import connect
 from clearway.store.server import lease
-from database import home, made_home  # noqa: F401
+from database import made_home  # noqa: F401
+from database import running_home as home  # noqa: F401
 from people import People, Somebody
 
 YEAR = timedelta(days=400)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from clearway.app import cli
-from database import home, made_home  # noqa: F401
+from database import made_home  # noqa: F401
+from database import running_home as home  # noqa: F401
 
 SOON = (datetime.now(UTC) + timedelta(days=200)).date().isoformat()
 

@@ -9,7 +9,8 @@ import pytest
 from test_triage_kept import EVIDENCE
 
 from clearway.app.cli import main
-from database import home, made_home  # noqa: F401
+from database import made_home  # noqa: F401
+from database import running_home as home  # noqa: F401
 from published import validated
 
 

@@ -15,7 +15,8 @@ from clearway.findings.desk_key import DeskKey
 from clearway.findings.intake import commands as intake_commands
 from clearway.formats import reported_cut
 from clearway.records.errors import ClearwayError, ConfigError, InputError, IntegrityError, NotFoundError
-from database import home, made_home  # noqa: F401
+from database import made_home  # noqa: F401
+from database import running_home as home  # noqa: F401
 from report_documents import CANARY, dump, own, sarif
 
 

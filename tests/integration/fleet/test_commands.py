@@ -22,7 +22,8 @@ from clearway.formats.archive import Blob, Refused, walk
 from clearway.formats.observed import read_fleet
 from clearway.store.connect import connect
 from clearway.store.server import lease
-from database import home, made_home  # noqa: F401
+from database import made_home  # noqa: F401
+from database import running_home as home  # noqa: F401
 from fleet_world import document, osv, package
 from intake_world import kev, write
 from intake_world import run_here as run
