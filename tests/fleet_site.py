@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+import kept_builds  # noqa: F401
 import live_server
 from clearway.advisories.stored_records import StoredRecords
 from clearway.advisories.table import TABLE_FILE
@@ -156,7 +157,7 @@ def over(site: Site, log: Path) -> AbstractContextManager[live_server.Live]:
 
 
 @contextmanager
-def empty_site(world: World, log: Path) -> Iterator[Site]:
+def empty_site(world: World) -> Iterator[Site]:
     """People, advisories, and no machine yet."""
     made = Site(world)
     try:
@@ -164,8 +165,7 @@ def empty_site(world: World, log: Path) -> Iterator[Site]:
             DJANGO, FLASK, ELSEWHERE, OTHER_WORD, kev("2026.11.20", "CVE-2026-0001", added="2026-11-20")
         )
         made.follow()
-        with over(made, log) as live:
-            made.url = live.url
+        with live_server.within(application(world.url, str(world.home))) as made.url:
             yield made
     finally:
         made.people.close()

@@ -11,8 +11,9 @@ from typing import Any
 
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
-from litestar import Router, router
+from litestar import Litestar, Router, router
 from litestar._signature.model import SignatureModel
+from litestar.routes import HTTPRoute
 from litestar.utils.signature import ParsedSignature
 
 from clearway.http.pages import rendering
@@ -61,7 +62,8 @@ class Signatures:
         if data_dto is not None:
             return self._made(*asked)  # type: ignore[no-any-return]
         named = getattr(fn, "__name__", ""), getattr(fn, "__module__", "")
-        key = id(parsed_signature), frozenset(dependency_name_set), tuple(type_decoders), named
+        decoders = tuple((_name(told), _name(read)) for told, read in type_decoders)
+        key = id(parsed_signature), frozenset(dependency_name_set), decoders, named
         if key not in self._models:
             # With its signature, so that no other has that one's number.
             self._models[key] = self._made(*asked), parsed_signature
@@ -81,10 +83,30 @@ def _key(fn: Any) -> Any:
     return key
 
 
+def _name(fn: Any) -> Any:
+    """Of a function that is made anew for each application."""
+    return (_name(fn.func), str(fn.keywords)) if isinstance(fn, partial) else fn.__qualname__
+
+
 def _own(value: Router) -> Router:
     """A router as it is, where the framework takes a copy: each is made for one application."""
     assert value.owner is None, "a router is made for one application"
     return value
+
+
+class _Methods(dict[str, Any]):
+    """The handlers of a router's paths, of which the framework asks for one at a time and makes all."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    def get(self, path: str, default: Any = None) -> Any:
+        for route in self._router.routes:
+            if route.path == path and isinstance(route, HTTPRoute):
+                return {
+                    method: handler for handler in route.route_handlers for method in handler.http_methods
+                }
+        return default
 
 
 _signatures = Signatures()
@@ -92,3 +114,4 @@ rendering.Environment = partial(rendering.Environment, bytecode_cache=Kept())  #
 ParsedSignature.from_fn = _signatures.read  # type: ignore[method-assign]
 SignatureModel.create = _signatures.made  # type: ignore[method-assign]
 router.deepcopy = _own  # type: ignore[attr-defined]
+Litestar.route_handler_method_map = property(_Methods)  # type: ignore[assignment]

@@ -38,7 +38,7 @@ def operator(screens: Callable[..., Screen], site: Site) -> Callable[..., Screen
 def _served(server: str, folder: Path, *, furnished: bool) -> Iterator[Site]:  # noqa: F811
     url = new_database(server, "made")
     try:
-        with fleet_site.empty_site(World(url, folder / "home"), folder / "log") as made:
+        with fleet_site.empty_site(World(url, folder / "home")) as made:
             if furnished:
                 fleet_site.furnish(made)
             yield made

@@ -26,7 +26,7 @@ def bare(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site
 def _served(server: str, folder: Path, *, furnished: bool) -> Iterator[Site]:  # noqa: F811
     url = new_database(server, "made")
     try:
-        with fleet_site.empty_site(World(url, folder / "home"), folder / "log") as made:
+        with fleet_site.empty_site(World(url, folder / "home")) as made:
             if furnished:
                 fleet_site.furnish(made)
             yield made

@@ -25,7 +25,7 @@ def site(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[flee
     folder = tmp_path_factory.mktemp("races")
     url = new_database(server, "made")
     try:
-        with fleet_site.empty_site(World(url, folder / "home"), folder / "log") as made:
+        with fleet_site.empty_site(World(url, folder / "home")) as made:
             yield made
     finally:
         drop_database(server, url)
