@@ -103,7 +103,7 @@ def stored(db: psycopg.Connection[Any], pvs: Sequence[int]) -> dict[int, dict[st
             """select a.pv, f.id, a.verdict, a.basis, a.fixed, a.records
             from unnest(%s::int[]) w(pv) join clearway.answer a using (pv) join clearway.flaw f using (flaw)""",
             (list(pvs),),
-        )
+        ).fetchall()
         for pv, flaw, verdict, basis, fixed, records in rows:
             found.setdefault(pv, {})[flaw] = Answer(pv, flaw, verdict, basis, tuple(fixed), tuple(records))
     return found

@@ -29,7 +29,7 @@ def known(db: psycopg.Connection[Any], digests: Sequence[bytes]) -> dict[bytes, 
             """select v.digest, v.pv from unnest(%b::bytea[]) as w(digest)
             join clearway.package_version v using (digest)""",
             (Blobs(digests),),
-        )
+        ).fetchall()
         return {bytes(digest): pv for digest, pv in rows}
 
 
@@ -125,7 +125,7 @@ def components(db: psycopg.Connection[Any], pvs: Iterable[int]) -> dict[int, Com
             """select v.pv, v.component from unnest(%s::int[]) as w(pv)
             join clearway.package_version v using (pv)""",
             (sorted(set(pvs)),),
-        )
+        ).fetchall()
         return {pv: component_of(bytes(body)) for pv, body in rows}
 
 

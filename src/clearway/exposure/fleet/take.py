@@ -468,9 +468,15 @@ def _expose(
         ).fetchall()
     dater, setting, day = asked.dater, asked.setting(org), asked.day
     told = said(db, [asset])[asset]
-    lacking: list[tuple[int, int, int]] = []
-    dates: list[tuple[date, int, date | None, int]] = []
-    for pvs, flaws, verdicts, _, year, *facts, was, seen, kept in rows:
+    pvs: list[int] = []
+    flaws: list[int] = []
+    verdicts: list[int] = []
+    firsts: list[date] = []
+    hows: list[int] = []
+    dues: list[date | None] = []
+    clocks: list[int] = []
+    # Each row is all that have the same facts; a thousand exposures are some hundred of them.
+    for of_pvs, of_flaws, of_verdicts, _, year, *facts, was, seen, kept in rows:
         stated = detected if seen is None else seen
         if stated is not None:
             stated = max(stated, begins(year))  # the flaw's id; no scan has seen it before
@@ -479,10 +485,14 @@ def _expose(
         if kept:  # somebody has set right the day that stood
             first, how = was, SET_RIGHT
         found = dater.due(setting, FlawDates(year, *facts), told, first, how)
-        lacking += zip(pvs, flaws, verdicts, strict=True)
-        dates += [(first, how, *found)] * len(pvs)
-    pvs, flaws, verdicts = zip(*lacking, strict=True) if lacking else ((),) * 3
-    firsts, hows, dues, clocks = zip(*dates, strict=True) if dates else ((),) * 4
+        times = len(of_pvs)
+        pvs += of_pvs
+        flaws += of_flaws
+        verdicts += of_verdicts
+        firsts += [first] * times
+        hows += [how] * times
+        dues += [found.due] * times
+        clocks += [found.clock] * times
     row = db.execute(
         """select appeared, ended from clearway.fleet_expose(
             %s, %s, %b, %b, %b::smallint[], %b, %b::smallint[], %b, %b, %b, %b)""",
