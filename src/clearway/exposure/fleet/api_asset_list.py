@@ -67,7 +67,13 @@ ASSETS: Listing[AssetItem] = Listing(
     labelled=True,
     default="name",
     filters={
-        "name": text("a.name ^@ any(%s)"),
+        "name": text(
+            # Its beginning, or any other name that it is or was known by: as `called` tells them, without their case.
+            "exists (select from unnest(%s::text[]) w(said) where a.name ^@ w.said or exists ("
+            "select from unnest(a.identifiers || a.names || a.addresses) k(word) "
+            "where lower(w.said) in (lower(k.word), lower(substr(k.word, position(':' in k.word) + 1)))) or exists ("
+            "select from clearway.asset_said s where s.asset = a.asset and lower(s.name) = lower(w.said)))"
+        ),
         "owner": text("a.owner = any(%s)", "a.owner <> all(%s)"),
         "environment": choice(
             "a.environment = any(%s)", ("production", "development", "unknown"), "a.environment <> all(%s)"

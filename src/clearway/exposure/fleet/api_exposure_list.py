@@ -52,7 +52,11 @@ def _parameters() -> list[Parameter]:
         text("asset", "the number of an asset", pattern="^[0-9]{1,10}$"),
         text("flaw", "any present or former id", max_length=300),
         text("name", "a component's name, or its beginning with `*` after it", max_length=300),
-        text("asset_name", "an asset's name, or its beginning with `*` after it", max_length=300),
+        text(
+            "asset_name",
+            "any name or address of an asset, or the beginning of its name with `*` after it",
+            max_length=300,
+        ),
         text("due_from", "a day", pattern=r"^\d{4}-\d{2}-\d{2}$"),
         text("due_to", "a day", pattern=r"^\d{4}-\d{2}-\d{2}$"),
         text("gone", "what is over instead of what stands", enum=["yes", "no"]),

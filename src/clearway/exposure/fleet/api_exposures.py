@@ -23,6 +23,7 @@ from clearway.records.errors import ConflictError, InputError
 
 from . import (
     api_lists,
+    called,
     flawview,
     listing,
     page_asked,
@@ -380,5 +381,5 @@ def _query(request: Request[Any, Any, Any], db: psycopg.Connection[Any], text: s
         raise InputError("has more than 100 parameters", where="body.query") from None
     leads = flawview.led(table_or_none(request))
     return page_asked.asked(
-        pairs, me, today(), of_page=True, leads=leads, tiers=partial(tiers.known, db)
+        pairs, me, today(), of_page=True, leads=leads, called=called.led(db), tiers=partial(tiers.known, db)
     ).wanted

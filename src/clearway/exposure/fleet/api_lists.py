@@ -16,7 +16,7 @@ from clearway.http.cursor import sealer
 from clearway.records.errors import BusyError
 from clearway.store.labels import labels as labels_of
 
-from . import flawview, listing, page_asked, tiers
+from . import called, flawview, listing, page_asked, tiers
 from .page_common import pairs_of, table_or_none, today
 from .page_quick import quick
 
@@ -172,7 +172,14 @@ def answer(request: Request[Any, Any, Any], *, of_page: bool) -> Response[Any]:
         with reading(request) as (db, me, note):
             leads = flawview.led(table_or_none(request))
             asked = page_asked.asked(
-                pairs, me, day, most=most, of_page=of_page, leads=leads, tiers=partial(tiers.known, db)
+                pairs,
+                me,
+                day,
+                most=most,
+                of_page=of_page,
+                leads=leads,
+                called=called.led(db),
+                tiers=partial(tiers.known, db),
             )
             lines, following = page(db, me, asked, sealer(request))
             shown = items(db, me, lines)

@@ -314,7 +314,8 @@ def one(db: psycopg.Connection[Any], asset: int) -> Asset:
 
 
 def find(db: psycopg.Connection[Any], org: int, name: str) -> Asset | None:
-    """The asset of that name, of those that the caller sees, whatever the case if none is called just so; else None.
+    """The asset of that name, of those that the caller sees, whatever the case if none is called just so; else the one
+    that a document calls so, and that is called otherwise here; else None.
 
     Raises:
         ConflictError: several have it. Each was named by somebody who did not see the others.
@@ -326,6 +327,13 @@ def find(db: psycopg.Connection[Any], org: int, name: str) -> Asset | None:
     ).fetchall()
     found = [_asset(row) for row in rows]
     found = [one for one in found if one.name == name] or found
+    if not found:
+        alias = f"name:{storable(name)}"[:_TEXT]  # `whose.alias_of`
+        rows = db.execute(
+            f"select {_COLUMNS} from clearway.asset where org = %s and identifiers @> array[%s] limit 2",  # noqa: S608
+            (org, alias),
+        ).fetchall()
+        found = [_asset(row) for row in rows]
     if len(found) > 1:
         raise ConflictError(
             f"several assets are called {name!r}",

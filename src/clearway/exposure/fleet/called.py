@@ -11,9 +11,13 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from clearway.directives.reports.provider import Named
+from clearway.records.errors import ConflictError
+from clearway.records.text import plain
+
+from .version import storable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import date
 
     import psycopg
@@ -21,27 +25,32 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(r"(?:assets?[ /#:]*)?0*([0-9]{1,9})")
 _LONGEST = 2**31 - 1
 _MOST = 20
+_LISTED = 1_000
+_SHOWN = 5
 
 # The words are compared once for every asset of the organisation: no index knows them without their case. Theirs are
 # taken as they are kept, but for it: what is asked is spelled in each way that they may have (`_spelled`).
 _NAMED = """
-select asset, name, min(rank) from (
-    select a.asset, a.name, 1 as rank from clearway.asset a where a.org = %(org)s and lower(a.name) = any(%(words)s)
+select asset, name, min(rank), org from (
+    select a.asset, a.name, 1 as rank, a.org from clearway.asset a
+    where {orgs} and lower(a.name) = any(%(words)s)
     union all
-    select a.asset, a.name, 2 from clearway.asset a
-    where a.org = %(org)s and exists (
+    select a.asset, a.name, 2, a.org from clearway.asset a
+    where {orgs} and exists (
         select from unnest(a.identifiers) i
         where lower(i) = any(%(words)s) or lower(substr(i, position(':' in i) + 1)) = any(%(words)s))
     union all
-    select a.asset, a.name, 2 from clearway.asset a
-    where a.org = %(org)s and exists (select from unnest(a.names) n where lower(n) = any(%(words)s))
+    select a.asset, a.name, 2, a.org from clearway.asset a
+    where {orgs} and exists (select from unnest(a.names) n where lower(n) = any(%(words)s))
     union all
-    select a.asset, a.name, 3 from clearway.asset a
-    where a.org = %(org)s and exists (select from unnest(a.addresses) d where lower(d) = any(%(words)s))
+    select a.asset, a.name, 3, a.org from clearway.asset a
+    where {orgs} and exists (select from unnest(a.addresses) d where lower(d) = any(%(words)s))
     union all
-    select a.asset, a.name, 4 from clearway.asset_said s join clearway.asset a on a.asset = s.asset
-    where s.org = %(org)s and s.name <> a.name and lower(s.name) = any(%(words)s)) w
-group by asset, name order by 3, 1 limit %(most)s"""
+    select a.asset, a.name, 4, a.org from clearway.asset_said s join clearway.asset a on a.asset = s.asset
+    where {orgs} and s.name <> a.name and lower(s.name) = any(%(words)s)) w
+group by asset, name, org order by 3, 1 limit %(most)s"""
+_OF_ONE = _NAMED.format(orgs="a.org = %(org)s")
+_OF_ALL = _NAMED.format(orgs="true")
 
 
 def key(text: str) -> str:
@@ -57,10 +66,59 @@ def named(db: psycopg.Connection[Any], org: int, text: str) -> tuple[Named, ...]
     number = int(numbered[1]) if numbered else 0
     if numbered and not word.isdigit():
         return _numbered(db, org, number)
-    rows = db.execute(_NAMED, {"org": org, "words": _spelled(text), "most": _MOST}).fetchall()
+    rows = db.execute(_OF_ONE, {"org": org, "words": _spelled(text), "most": _MOST}).fetchall()
     if not rows:
         return _numbered(db, org, number) if numbered else ()
-    return tuple(Named(asset=asset, name=name) for asset, name, rank in rows if rank == rows[0][2])
+    return tuple(Named(asset=asset, name=name) for asset, name, rank, _ in rows if rank == rows[0][2])
+
+
+def meant(db: psycopg.Connection[Any], text: str, org: int | None = None) -> tuple[Named, ...]:
+    """The assets that a filter by this name is about, of one organisation or of each: those that are called just so,
+    where any is, else as `named`. Empty where it names none that the caller sees.
+    """
+    exact = db.execute(
+        "select asset, name from clearway.asset where name = %(text)s and (%(org)s::int is null or org = %(org)s) "
+        "order by asset limit %(most)s",
+        {"text": storable(text), "org": org, "most": _LISTED},
+    ).fetchall()
+    if exact:
+        return tuple(Named(asset=asset, name=name) for asset, name in exact)
+    if org is not None:
+        return named(db, org, text)
+    numbered = _NUMBER.fullmatch(key(text))
+    rows = []
+    if not numbered or numbered[0].isdigit():
+        rows = db.execute(_OF_ALL, {"words": _spelled(text), "most": _LISTED}).fetchall()
+    if not rows and numbered and 0 < int(numbered[1]) <= _LONGEST:
+        rows = db.execute(
+            "select asset, name, 5, org from clearway.asset where asset = %s", (int(numbered[1]),)
+        ).fetchall()
+    best: dict[int, int] = {}
+    for _, _, rank, of in rows:
+        best.setdefault(of, rank)
+    return tuple(Named(asset=asset, name=name) for asset, name, rank, of in rows if rank == best[of])
+
+
+def only(db: psycopg.Connection[Any], text: str, orgs: Sequence[int]) -> Named | None:
+    """The one asset that `text` names in these organisations; None where it names none.
+
+    Raises:
+        ConflictError: it names several; the error says which.
+    """
+    found = [one for org in orgs for one in meant(db, text, org)]
+    if len(found) > 1:
+        several = ", ".join(f"asset/{one.asset} ({plain(one.name, 60)})" for one in found[:_SHOWN])
+        more = f" and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
+        raise ConflictError(
+            f"{plain(text, 60)!r} names several assets: {several}{more}",
+            mend="name it by its number, as asset/17",
+        )
+    return found[0] if found else None
+
+
+def led(db: psycopg.Connection[Any]) -> Callable[[str], tuple[int, ...]]:
+    """What a list is narrowed to by an asset's name: their numbers."""
+    return lambda text: tuple(one.asset for one in meant(db, text))
 
 
 def words(db: psycopg.Connection[Any], assets: Sequence[int]) -> dict[int, frozenset[str]]:

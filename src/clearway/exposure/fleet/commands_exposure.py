@@ -115,7 +115,13 @@ def _filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--org", default="", metavar="SLUG")
 
 
-def _wanted(args: argparse.Namespace, here: Here) -> Any:
+def _wanted(args: argparse.Namespace, here: Here, db: Any, *, one: bool = False) -> Any:
+    """What the filters ask for. `one`: a whole name of an asset may mean no more than one of an organisation's.
+
+    Raises:
+        ConflictError: it does; the error says which.
+    """
+    from . import called
     from .wanted import STATUSES, Filter
 
     words = tuple(args.status) or (
@@ -126,12 +132,22 @@ def _wanted(args: argparse.Namespace, here: Here) -> Any:
         due_to = here.day - timedelta(days=1)
     elif getattr(args, "due_within", None) is not None:
         due_to = here.day + timedelta(days=args.due_within)
+    org = here.org(args.org, "read") if args.org else None
+    assets = None
+    if args.asset and not args.asset.endswith("*"):
+        assets = tuple(found.asset for found in called.meant(db, args.asset, org))
+        if one:
+            for of in (
+                [org] if org is not None else [m.org for m in here.me.memberships if "read" in m.rights]
+            ):
+                called.only(db, args.asset, [of])
     return Filter(
-        org=here.org(args.org, "read") if args.org else None,
+        org=org,
         flaw=args.flaw,
         flaws=_names(here, args.flaw) if args.flaw else (),
         name=args.name,
         asset_name=args.asset,
+        assets=assets,
         due_to=due_to,
         yes={} if "all" in words else {"status": words},
     )
@@ -162,7 +178,7 @@ def run_exposure(args: argparse.Namespace) -> int:
         if args.overdue or args.due_within is not None:
             pairs.append(("within", "overdue" if args.overdue else str(args.due_within)))
         with here.reading("exposure") as read:
-            return _print(args, here, read, pairs, _wanted(args, here), args.limit)
+            return _print(args, here, read, pairs, _wanted(args, here, read[0]), args.limit)
 
 
 def run_list(args: argparse.Namespace) -> int:
@@ -189,13 +205,14 @@ def asked_of(args: argparse.Namespace, here: Here, db: Any) -> Asked:
     """
     from functools import partial
 
-    from . import page_asked, tiers
+    from . import called, page_asked, tiers
 
     return page_asked.asked(
         [*_pairs(args, here), ("sort", args.sort)],
         here.me,
         here.day,
         leads=lambda flaw: _names(here, flaw),
+        called=called.led(db),
         tiers=partial(tiers.known, db),
     )
 
@@ -330,7 +347,7 @@ def run_set(args: argparse.Namespace) -> int:
         found = (
             listing.standing(db, args.exposures)
             if args.exposures
-            else listing.ids(db, _wanted(args, here), status.MOST + 1)
+            else listing.ids(db, _wanted(args, here, db, one=True), status.MOST + 1)
         )
         bare = traces.traces(db, found).bare if args.to == "fixed" else 0
         if args.dry_run:

@@ -70,16 +70,21 @@ def table_of(home: Any) -> Table | None:
 
 
 def asset_named(here: Here, db: Any, text: str, slug: str) -> Any:
-    """The asset of that number or name. Raises NotFoundError."""
-    from . import asset
+    """The asset of that number, or of any name that it is known by.
+
+    Raises:
+        ConflictError: several have it; the error says which.
+        NotFoundError: none has.
+    """
+    from . import asset, called
 
     if text.isascii() and text.isdigit():
         return asset.one(db, int(text))
     orgs = [m.org for m in here.me.memberships if "read" in m.rights and slug in ("", m.slug)]
-    found = [a for org in orgs if (a := asset.find(db, org, text)) is not None]
-    if not found:
+    found = called.only(db, text, orgs)
+    if found is None:
         raise NotFoundError(f"no asset {text!r}", mend="`clearway inventory list` names them")
-    return found[0]
+    return asset.one(db, found.asset)
 
 
 def day_of(text: str) -> date:

@@ -130,13 +130,18 @@ def _asked(args: argparse.Namespace, here: Here) -> tuple[Any, list[Condition]]:
 
     from clearway.store.keyset import Condition
 
+    from . import called
     from .api_asset_list import ASSETS
 
     pairs = [*filters.pairs_of(args, here, filters.ASSETS), ("sort", args.sort)]
     pairs += [(flag, value) for flag in filters.FLAGS if (value := getattr(args, flag))]
-    # A whole name here, or its beginning; a name in an address is always a beginning.
-    named = "a.name ^@ %s" if args.name.endswith("*") else "a.name = %s"
-    narrowed = [Condition(named, args.name.removesuffix("*"))] if args.name else []
+    # A whole name here, or its beginning; a name in an address may be a beginning, too.
+    narrowed = []
+    if args.name.endswith("*"):
+        narrowed = [Condition("a.name ^@ %s", args.name.removesuffix("*"))]
+    elif args.name:
+        with here.pool.acting(here.key) as db:
+            narrowed = [Condition("a.asset = any(%s)", [*called.led(db)(args.name)])]
     return replace(ASSETS.asked_of(pairs), limit=_PAGE), narrowed
 
 

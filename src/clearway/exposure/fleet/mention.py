@@ -155,10 +155,15 @@ class Identities:
 
     def _made(self, db: psycopg.Connection[Any], item: Mention) -> assets.Asset:
         seen = item.seen
-        name = assets.free(db, self.org, whose.called(seen, storable(seen.name).strip()))
+        said = storable(seen.name).strip()
+        details = details_of(seen, whose.source_of(item.document.place))
+        telling = "" if item.document.called or _describes(seen) else _telling(seen, said)
+        if telling:  # and it is found by what the document called it, too
+            details = replace(details, identifiers=(whose.alias_of(said), *details.identifiers))
+        name = assets.free(db, self.org, whose.called(seen, telling or said))
         return assets.add(
             db, self.org, name, exposure=seen.exposure or "unknown", since=seen.exposure_since or self.day,
-            said_by=_by(seen), details=details_of(seen, whose.source_of(item.document.place)), day=self.day,
+            said_by=_by(seen), details=details, day=self.day,
             called=item.document.called,
         )  # fmt: skip
 
@@ -179,13 +184,16 @@ class Identities:
 
     def _name(self, db: psycopg.Connection[Any], seen: Observed, kept: assets.Asset) -> str:
         """What `kept` is called from now on where a tool called it by its address, and `seen` has one name for that."""
-        if kept.name not in seen.ids.ips:
-            return ""
-        name = telling_name(seen.ids.fqdns, seen.ids.ips)
+        name = _telling(seen, kept.name)
         if not name or not _by_tool(db, kept):
             return ""
         assets.one_at_a_time(db, self.org)
         return "" if assets.taken(db, self.org, [name]) else name
+
+
+def _telling(seen: Observed, name: str) -> str:
+    """The one full name that `seen` has for what is called `name`, which is its address; "" where it has none."""
+    return telling_name(seen.ids.fqdns, seen.ids.ips) if name in seen.ids.ips else ""
 
 
 def _by_tool(db: psycopg.Connection[Any], kept: assets.Asset) -> bool:

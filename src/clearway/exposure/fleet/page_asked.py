@@ -84,6 +84,8 @@ class Asked(Struct, frozen=True, kw_only=True):
         """The same list without what `facet` asks, to count its other values."""
         pairs = tuple(p for p in self.pairs if p[0].removesuffix("!") != facet)
         rest = _filter(pairs, me, day, tiers=lambda: [value for _, value in pairs])  # they were looked at
+        if rest.asset_name:
+            rest = replace(rest, assets=self.wanted.assets)
         return replace(rest, flaws=self.wanted.flaws) if rest.flaw else rest
 
 
@@ -95,11 +97,13 @@ def asked(
     most: int = MOST,
     of_page: bool = False,
     leads: Callable[[str], tuple[str, ...]] | None = None,
+    called: Callable[[str], tuple[int, ...]] | None = None,
     tiers: Callable[[], Sequence[str]] = tuple,
 ) -> Asked:
     """What these parameters ask for on `day`. `of_page`: an address of a page, which may say how it is shown.
 
-    `leads` gives the ids that a name of a flaw leads to (`flawview.led`), `tiers` the outcomes that there are besides
+    `leads` gives the ids that a name of a flaw leads to (`flawview.led`), `called` the assets that a whole name means
+    (`called.led`), `tiers` the outcomes that there are besides
     CISA's (`tiers.known`), where one is asked for.
 
     Raises:
@@ -123,7 +127,7 @@ def asked(
         raise InputError("this list has no such order", where="query.sort", mend="one of " + ", ".join(SORTS))
     narrowed = tuple(sorted({p for p in given if p[0] not in _OWN}))
     return Asked(
-        wanted=_filter(narrowed, me, day, leads, tiers),
+        wanted=_filter(narrowed, me, day, leads, called, tiers),
         sort=sort,
         limit=_number(own.get("limit", str(LIMIT)), "limit", most, least=1),
         cursor=own.get("cursor", ""),
@@ -144,6 +148,7 @@ def _filter(
     me: Principal,
     day: date,
     leads: Callable[[str], tuple[str, ...]] | None = None,
+    called: Callable[[str], tuple[int, ...]] | None = None,
     tiers: Callable[[], Sequence[str]] = tuple,
 ) -> Filter:
     tiers = cache(tiers)  # asked once, however many outcomes are named
@@ -170,12 +175,14 @@ def _filter(
     if within:
         ends = day + timedelta(days=-1 if within == "overdue" else _number(within, "within", _WITHIN))
         due_to = min(due_to or ends, ends)
+    asset_name = single.get("asset_name", "")
     return Filter(
         asset=_number(single["asset"], "asset") if "asset" in single else None,
         flaw=single.get("flaw", ""),
         flaws=leads(single["flaw"]) if leads is not None and single.get("flaw") else (),
         name=single.get("name", ""),
-        asset_name=single.get("asset_name", ""),
+        asset_name=asset_name,
+        assets=called(asset_name) if called and asset_name and not asset_name.endswith("*") else None,
         due_from=due_from,
         due_to=due_to,
         yes={("org" if k == "organisation" else k): tuple(v) for k, v in yes.items() if v},

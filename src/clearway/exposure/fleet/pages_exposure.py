@@ -25,6 +25,7 @@ from clearway.records.text import plain
 from . import (
     api_lists,
     asset,
+    called,
     flawview,
     listing,
     page_asked,
@@ -153,6 +154,7 @@ def handlers() -> list[HTTPRouteHandler]:
                 most=page_asked.LIMIT,
                 of_page=True,
                 leads=flawview.led(table_or_none(request)),
+                called=called.led(db),
                 tiers=partial(tiers.known, db),
             )
             numbers = page_facets.count(db, me, asked, page_facets.PATIENT_MS)
@@ -308,6 +310,7 @@ def _list(request: Request[Any, Any, Any]) -> Response[bytes]:
             most=page_asked.LIMIT,
             of_page=True,
             leads=flawview.led(table_or_none(request)),
+            called=called.led(db),
             tiers=partial(tiers.known, db),
         )
         lines: tuple[listing.ExposureLine, ...]
@@ -406,7 +409,13 @@ def _found(
         pairs = parse_qsl(data.view[:_LONGEST_VIEW].lstrip("?"), max_num_fields=100)
         leads = flawview.led(table_or_none(request))
         asked = page_asked.asked(
-            pairs, me, today(), of_page=True, leads=leads, tiers=partial(tiers.known, db)
+            pairs,
+            me,
+            today(),
+            of_page=True,
+            leads=leads,
+            called=called.led(db),
+            tiers=partial(tiers.known, db),
         )
         return page_decide.chosen(db, (), asked.wanted)
     picked = [t for t in data.ids.split(",") if t]

@@ -12,7 +12,7 @@ from msgspec import Struct
 from clearway.access import audience, marking
 from clearway.records.errors import ConflictError, InputError, NotFoundError
 
-from . import flawview, listing, status
+from . import called, flawview, listing, status
 from .acts import record
 from .wanted import STATUSES, Filter, conditions, joins
 
@@ -76,7 +76,14 @@ class Rule(Struct, frozen=True, kw_only=True):
 
 
 def meant(db: psycopg.Connection[Any], table: Table | None, matches: Match) -> Match:
-    """The same, its flaw by the present preferred id. Raises InputError as `flawview.meant`."""
+    """The same, its flaw by the present preferred id, and the one asset that its name means by what that is called.
+
+    Raises InputError as `flawview.meant`.
+    """
+    if matches.asset_name and not matches.asset_name.endswith("*"):
+        names = {found.name for found in called.meant(db, matches.asset_name)}
+        if len(names) == 1:
+            matches = msgspec.structs.replace(matches, asset_name=names.pop())
     if not matches.flaw:
         return matches
     return msgspec.structs.replace(matches, flaw=flawview.meant(db, table, matches.flaw))

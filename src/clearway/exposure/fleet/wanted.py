@@ -26,8 +26,9 @@ class Filter(Struct, frozen=True, kw_only=True):
     """What a list shows. Everything given must hold; `yes` and `no` give each value of a facet one of three states:
     wanted, not wanted, or either.
 
-    `name` is a component's name, or its beginning with `*` after it; the same for `asset_name`. `flaw` is any
-    present or past id, and `flaws` are more of them. `gone` shows what is over instead of what stands.
+    `name` is a component's name, or its beginning with `*` after it; the same for `asset_name`, by which `assets` are
+    meant where they are given (`called.led`). `flaw` is any present or past id, and `flaws` are more of them. `gone`
+    shows what is over instead of what stands.
     """
 
     org: int | None = None
@@ -36,6 +37,7 @@ class Filter(Struct, frozen=True, kw_only=True):
     flaws: tuple[str, ...] = ()
     name: str = ""
     asset_name: str = ""
+    assets: tuple[int, ...] | None = None
     due_from: date | None = None
     due_to: date | None = None
     yes: Facets = field(default_factory=dict)
@@ -127,7 +129,10 @@ def conditions(wanted: Filter) -> Conditions:
         values["w_flaw"] = [*dict.fromkeys((wanted.flaw, *wanted.flaws))]
     for key, column, join in (("name", "v.name", "v"), ("asset_name", "a.name", "a")):
         text = getattr(wanted, key)
-        if text:
+        if key == "asset_name" and wanted.assets is not None:
+            texts.append("e.asset = any(%(w_assets)s)")
+            values["w_assets"] = [*wanted.assets]
+        elif text:
             needed.add(join)
             begins = text.endswith("*")
             texts.append(f"{column} ^@ %(w_{key})s" if begins else f"{column} = %(w_{key})s")
