@@ -102,7 +102,7 @@ def made_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def home(tmp_path_factory: pytest.TempPathFactory, made_home: Path) -> Iterator[Path]:
     """A home with an empty database of its own, stopped; whatever serves it at the end of the test is ended."""
-    with _copied(made_home, tmp_path_factory) as folder:
+    with copied(made_home, tmp_path_factory) as folder:
         yield folder
 
 
@@ -112,12 +112,13 @@ def running_home(tmp_path_factory: pytest.TempPathFactory, made_home: Path) -> I
 
     `from database import running_home as home` in a file of such tests.
     """
-    with _copied(made_home, tmp_path_factory) as folder, lease(folder):
+    with copied(made_home, tmp_path_factory) as folder, lease(folder):
         yield folder
 
 
 @contextmanager
-def _copied(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def copied(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A copy of a home that is stopped."""
     with _folder(tmp_path_factory) as folder:
         home = folder / "home"
         subprocess.run(["cp", "-a", str(made), str(home)], check=True)

@@ -192,16 +192,19 @@ def command(*words: str | Path) -> list[str]:
     return [*PROGRAM, *map(str, words)]
 
 
-def run_here(*words: str | Path) -> subprocess.CompletedProcess[bytes]:
+def run_here(*words: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """`clearway WORDS` in this process: what a command does and says, where starting is not what a test is about."""
     from clearway.app import cli
 
     out, err = (TextIOWrapper(BytesIO(), "utf-8", write_through=True) for _ in range(2))
-    with redirect_stdout(out), redirect_stderr(err):
-        try:
+    before, sys.stdin = sys.stdin, TextIOWrapper(BytesIO(stdin), "utf-8")
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
             code = cli.main([*map(str, words)])
-        except SystemExit as ended:
-            code = int(ended.code or 0)
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    finally:
+        sys.stdin = before
     return subprocess.CompletedProcess(command(*words), code, out.buffer.getvalue(), err.buffer.getvalue())
 
 

@@ -1,4 +1,4 @@
-"""`clearway match`, `query` and `vuln` as processes: exit codes, output formats, and what they need."""
+"""`clearway match`, `query` and `vuln`: exit codes, output formats, and what they need of the process they are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from intake_world import command, environment, run
+from intake_world import command, environment
+from intake_world import run as run_apart
+from intake_world import run_here as run
 from published import validated
 from table_home import sbom
 
@@ -381,7 +383,7 @@ def test_closed_and_narrow_streams_are_no_reason_to_fail(tabled: Path, alpha: Pa
     assert closed.returncode == 1
     named = tmp_path / "ä…😀.cdx.json"
     named.write_bytes(alpha.read_bytes())
-    done = run("--home", tabled, "match", named, env=environment(PYTHONIOENCODING="ascii"))
+    done = run_apart("--home", tabled, "match", named, env=environment(PYTHONIOENCODING="ascii"))
     assert (done.returncode, done.stderr) == (1, b"")
     assert b"\\u2026" in done.stdout
 
@@ -423,9 +425,9 @@ def test_no_database_and_a_home_that_nobody_may_write_to_are_enough(tabled: Path
         folder.chmod(0o555)
     before = sorted(p.name for p in tabled.rglob("*"))
     try:
-        assert run("--home", tabled, "match", alpha, "--json", env=env).returncode == 1
-        assert run("--home", tabled, "query", "--purl", ALPHA, env=env).returncode == 0
-        assert run("--home", tabled, "vuln", "CVE-2026-1001", env=env).returncode == 0
+        assert run_apart("--home", tabled, "match", alpha, "--json", env=env).returncode == 1
+        assert run_apart("--home", tabled, "query", "--purl", ALPHA, env=env).returncode == 0
+        assert run_apart("--home", tabled, "vuln", "CVE-2026-1001", env=env).returncode == 0
     finally:
         for folder in folders:
             folder.chmod(0o755)
@@ -435,11 +437,11 @@ def test_no_database_and_a_home_that_nobody_may_write_to_are_enough(tabled: Path
 def test_the_home_comes_from_the_option_then_the_environment(
     tabled: Path, alpha: Path, tmp_path: Path
 ) -> None:
-    assert run("match", alpha, env=environment(CLEARWAY_HOME=str(tabled))).returncode == 1
+    assert run_apart("match", alpha, env=environment(CLEARWAY_HOME=str(tabled))).returncode == 1
     elsewhere = environment(CLEARWAY_HOME=str(tmp_path / "nowhere"))
-    assert run("match", alpha, env=elsewhere).returncode == 3
-    assert run(f"--home={tabled}", "match", alpha, env=elsewhere).returncode == 1
-    assert run("--json", "--home", tabled, "match", alpha, env=elsewhere).stdout.startswith(b"{")
+    assert run_apart("match", alpha, env=elsewhere).returncode == 3
+    assert run_apart(f"--home={tabled}", "match", alpha, env=elsewhere).returncode == 1
+    assert run_apart("--json", "--home", tabled, "match", alpha, env=elsewhere).stdout.startswith(b"{")
 
 
 # Text from outside
@@ -495,7 +497,7 @@ def test_no_control_character_of_anybody_reaches_a_terminal(tabled: Path, tmp_pa
 
 def test_nothing_is_coloured_where_no_terminal_is(tabled: Path, alpha: Path) -> None:
     for env in (environment(), environment(NO_COLOR="1")):
-        assert b"\x1b" not in run("--home", tabled, "match", alpha, env=env).stdout
+        assert b"\x1b" not in run_apart("--home", tabled, "match", alpha, env=env).stdout
 
 
 def test_a_terminal_with_no_color_set_sees_no_colour(tabled: Path, alpha: Path) -> None:

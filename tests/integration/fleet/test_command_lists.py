@@ -18,7 +18,7 @@ from clearway.records.errors import NotFoundError, UsageError
 from clearway.store.server import lease
 from database import home, made_home  # noqa: F401
 from fleet_world import document, osv, package
-from intake_world import kev, run, write
+from intake_world import kev, run_here, write
 
 Said = Callable[..., str]
 ONE, TWO, CMD = "CVE-2026-0001", "CVE-2026-0002", "'=cmd()"  # which no spreadsheet runs
@@ -49,7 +49,7 @@ def said(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iter
         return capsys.readouterr().out
 
     with lease(home):
-        assert run("--home", home, "ingest", *found).returncode == 0
+        assert run_here("--home", home, "ingest", *found).returncode == 0
         printed("inventory", "add", str(table))
         for name in ("=cmd()", "db", "lab"):
             printed("inventory", "add", str(sbom), "--asset", name)

@@ -23,6 +23,7 @@ from clearway.ledger.opened import opened
 from clearway.ledger.witness import Witness
 from clearway.store.connect import connect
 from clearway.store.server import lease
+from database import copied
 from intake_world import environment
 from published import validated
 
@@ -43,14 +44,13 @@ def _known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def log_home(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose log has a few entries."""
-    folder = tmp_path_factory.mktemp("logged") / "home"
-    subprocess.run(["cp", "-a", str(made_home), str(folder)], check=True)
-    with lease(folder) as url, connect(url, autocommit=True) as db:
-        for n in range(300):
-            append(db, "asset.added", f"asset/{n}", {"n": n}, aud=0)
-    return folder
+def log_home(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home whose log has a few entries; its database runs on between the commands."""
+    with copied(made_home, tmp_path_factory) as folder, lease(folder) as url:
+        with connect(url, autocommit=True) as db:
+            for n in range(300):
+                append(db, "asset.added", f"asset/{n}", {"n": n}, aud=0)
+        yield folder
 
 
 def run(home: Path, capfd: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, Any, str]:

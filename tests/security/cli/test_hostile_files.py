@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import zstandard
 
-from intake_world import command, environment, run
+from intake_world import command, environment
+from intake_world import run_here as run
 from table_home import sbom
 
 GIB = 1 << 30
