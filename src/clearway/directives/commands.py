@@ -27,7 +27,9 @@ def add_commands(subparsers: Any) -> None:
     )
     commands = room.add_subparsers(dest="directive_command", required=True, metavar="COMMAND")
 
-    listing = _command(commands, "list", _list, "the directives that ship")
+    listing = _command(
+        commands, "list", _list, "the directives that ship, and those that are addressed to you"
+    )
     listing.set_defaults(name="")
 
     show = _command(commands, "show", _show, "one directive: its rows, options and notes")
@@ -92,14 +94,59 @@ def _list(args: argparse.Namespace) -> int:
     from .files import load, names
 
     found = [load(name) for name in names()]
+    addressed = _addressed(args)
     if getattr(args, "json", False):
         keys = ("id", "title", "issuer", "version", "published", "revoked", "revoked_by")
-        _say_json([{key: getattr(directive, key) or None for key in keys} for directive in found])
+        shown: list[dict[str, Any]] = [{key: getattr(d, key) or None for key in keys} for d in found]
+        for directive, told in addressed:
+            shown.append({key: getattr(directive, key) or None for key in keys} | told)
+        _say_json(shown)
         return 0
     for directive in found:
         revoked = f", revoked {directive.revoked} by {directive.revoked_by}" if directive.revoked else ""
         _say(f"{directive.id}  {directive.issuer}: {directive.title} ({directive.published}{revoked})")
+    for directive, told in addressed:
+        by = "imported by" if told["imported"] else f"from {told['authority']}, {told['standing']} for"
+        _say(
+            f"{directive.id}  {directive.issuer}: {directive.title} (version {directive.version} {by} "
+            f"{told['organisation']} since {told['since']})"
+        )
     return 0
+
+
+def _addressed(args: argparse.Namespace) -> list[tuple[Directive, dict[str, Any]]]:
+    """What is addressed to the organisations of whoever asks, or imported by them; nothing without a database yet."""
+    from clearway.records.errors import ClearwayError
+
+    from .commands_parts import acting, has_database
+
+    try:
+        if not has_database(args):
+            return []
+        from .kept.governing import bearing, usable
+
+        with acting(args) as (db, me):
+            mine = {m.org: m.slug for m in me.memberships}
+            found = []
+            for org, versions in sorted(bearing(db, mine).items()):
+                for version in versions:
+                    row = db.execute(
+                        "select slug from clearway.organisation where org = %s", (version.authority,)
+                    ).fetchone()
+                    told = {
+                        "organisation": mine[org],
+                        "authority": row[0] if row else None,
+                        "standing": version.standing,
+                        "since": version.since,
+                        "imported": version.imported,
+                    }
+                    table = usable(db, version.version_id, version.sha256)
+                    if table is not None:
+                        found.append((table, told))
+            return found
+    except ClearwayError as error:
+        sys.stderr.write(f"what is addressed to you can't be read: {error}\n")
+        return []
 
 
 def _show(args: argparse.Namespace) -> int:

@@ -98,6 +98,16 @@ def reading(
         yield db, home.me, note
 
 
+def has_database(args: argparse.Namespace) -> bool:
+    """Whether the home keeps anything yet. Raises ConfigError where this user may not enter it."""
+    import os
+
+    from clearway.store.place import find
+    from clearway.store.server import URL_VARIABLE
+
+    return bool(os.environ.get(URL_VARIABLE, "").strip()) or find(args.home) is not None
+
+
 @contextmanager
 def acting(args: argparse.Namespace) -> Iterator[tuple[psycopg.Connection[Any], Principal]]:
     """One transaction in the home's database for whoever holds CLEARWAY_TOKEN, or the home itself.

@@ -84,12 +84,17 @@ class Duties(Struct, frozen=True, kw_only=True):
         return add_months(self.published, deadline.months)
 
 
+def names() -> tuple[str, ...]:
+    """The ids of all directives with known duties, sorted."""
+    folder = files(__package__) / "data" / "duties"
+    return tuple(sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".json")))
+
+
 def duties(directive: str) -> Duties:
     """The duties of that directive. Raises NotFoundError where none are known, InputError for a bad data file."""
     folder = files(__package__) / "data" / "duties"
-    names = sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".json"))
-    if directive not in names:
-        raise NotFoundError(f"no duties known of {directive!r}", mend=f"one of: {', '.join(names)}")
+    if directive not in names():
+        raise NotFoundError(f"no duties known of {directive!r}", mend=f"one of: {', '.join(names())}")
     return read_duties((folder / f"{directive}.json").read_bytes(), directive)
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from test_issue_kept import DOCUMENT, publish
 from test_triage_kept import EVIDENCE
 
 from clearway.app.cli import main
+from clearway.directives.kept import addresses
 from database import made_home  # noqa: F401
 from database import running_home as home  # noqa: F401
+from directive_desk import NOW, Desk
 from published import validated
 
 
@@ -53,3 +57,25 @@ def test_a_triage_a_report_and_an_attestation_from_the_command_line(
     assert validated("directive-report-addresses", said.encode())["attested"]["by"] == "somebody"
     assert "the right to direct" in run(home, capsys, "compliance", "bod-26-04", code=5)
     assert "no bod-26-04 is addressed" in run(home, capsys, "acknowledge", "bod-26-04", code=6)
+
+
+def test_the_list_shows_what_is_addressed(
+    issuing: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = DOCUMENT.replace(b'"id": "bod-26-04"', b'"id": "acme-1"').replace(
+        b'"issuer": "CISA"', b'"issuer": "The authority"'
+    )
+    past = NOW.date() - timedelta(days=20)
+    publish(issuing, own, past)
+    issuing.do(
+        "official@authority", addresses.address, "authority", "acme-1", {"water": "binding"}, since=past
+    )
+    issuing.known_on_their_days()
+    monkeypatch.setenv("CLEARWAY_DATABASE_URL", issuing.url)
+    monkeypatch.setenv("CLEARWAY_TOKEN", issuing.secrets["operator@water"])
+    shown = json.loads(run(tmp_path, capsys, "list", "--json"))
+    (told,) = [one for one in shown if one["id"] == "acme-1"]
+    assert (told["authority"], told["organisation"]) == ("authority", "water")
+    assert "acme-1  The authority" in run(tmp_path, capsys, "list")
+    monkeypatch.setenv("CLEARWAY_TOKEN", issuing.secrets["operator@hospital"])
+    assert "acme-1" not in run(tmp_path, capsys, "list")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import msgspec
 import pytest
@@ -161,9 +162,22 @@ def share(desk: Desk, slug: str, as_of: date = D, to: str = "authority") -> repo
     return kept
 
 
+def test_a_report_of_no_directive_says_which_there_are(fleet: Desk) -> None:
+    with pytest.raises(NotFoundError) as stopped:
+        fleet.do("operator@water", _of, "nosuch")
+    assert stopped.value.mend == "one of: bod-22-01, bod-26-02, bod-26-04"
+    with pytest.raises(NotFoundError, match="edge devices"):
+        fleet.do("operator@water", _of, "bod-26-02")
+
+
+def _of(db: Any, me: Any, directive: str) -> object:
+    org = who.acting_in(db, me, "water", "read")
+    return reports.make(db, default_provider(), org, "seven_day", directive, D)
+
+
 def test_a_report_is_shared_only_with_an_authority_that_has_addressed_one(fleet: Desk) -> None:
     publish(fleet)
-    with pytest.raises(ForbiddenError):
+    with pytest.raises(ForbiddenError, match="authority has not addressed bod-26-04 to water"):
         share(fleet, "water")
     with pytest.raises(ForbiddenError, match="authority"):
         share(fleet, "water", to="hospital")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clearway.exposure.fleet import asset, called, observe
+from clearway.exposure.fleet import asset, called, commands, observe
 from clearway.records.fleet_input import AssetIds, Detection, Observed, Witness
 from database import home, made_home  # noqa: F401
 from fleet_world import DAY, Fleet, osv, package
@@ -115,3 +116,22 @@ def test_a_name_of_several_is_told_with_all_that_have_it(home: Path, tmp_path: P
         assert "names several assets" in said, said
         assert [name for name in ("(one)", "(two)") if name not in said] == [], said
     assert _json(home, "exposure", "--asset", "10.9.9.9")["counts"]["total"] == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("inventory", "add", "f.json", "--asset", ""),
+        ("exposure", "set", "--flaw", "CVE-2026-1", "--asset", " ", "--to", "fixed"),
+        ("exposure", "--flaw", ""),
+        ("exposure", "list", "--name", ""),
+        ("inventory", "list", "--name", ""),
+    ],
+)
+def test_an_empty_name_is_no_default(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser(prog="clearway")
+    commands.add_commands(parser.add_subparsers(dest="command"))
+    with pytest.raises(SystemExit) as stopped:
+        parser.parse_args(words)
+    assert stopped.value.code == 2
+    assert "is empty: give a name, or leave it out" in capsys.readouterr().err

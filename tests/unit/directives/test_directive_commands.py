@@ -23,6 +23,7 @@ ROW_FIVE = ["--exposed", "yes", "--kev", "no", "--automatable", "yes", "--impact
 def run(*args: str) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--home", type=Path, default=Path("no-home-here"))
     add_commands(parser.add_subparsers(required=True))
     parsed = parser.parse_args(args)
     code: int = parsed.func(parsed)
@@ -121,7 +122,7 @@ def test_a_bad_date_is_a_usage_error_of_the_parser(capsys: pytest.CaptureFixture
     assert "is not a date such as 2026-12-07" in capsys.readouterr().err
 
 
-def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_and_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("directive", "list", "--json") == 0
     listed = json.loads(capsys.readouterr().out)
     assert [(d["id"], d["revoked_by"]) for d in listed] == [("bod-22-01", "bod-26-04"), ("bod-26-04", None)]
@@ -132,6 +133,8 @@ def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
         assert "calendar days" in capsys.readouterr().out
     assert run("directive", "list") == 0
     assert "revoked 2026-06-10 by bod-26-04" in capsys.readouterr().out
+    assert run("--home", str(tmp_path / "none"), "directive", "list") == 0
+    assert not (tmp_path / "none").exists()  # asking makes no database
 
 
 def test_registering_the_commands_imports_nothing_heavy() -> None:

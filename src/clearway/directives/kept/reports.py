@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from clearway import ledger
 from clearway.records.errors import (
     ConflictError,
+    ForbiddenError,
     InputError,
     IntegrityError,
     NotFoundError,
@@ -24,7 +25,9 @@ from ..attestation import AddressReport, Attested, address_report, read_address_
 from ..compliance import Compliance, SharedReport, compliance
 from ..directive import Directive
 from ..duties import duties
+from ..duties import names as of_edge_devices
 from ..files import load
+from ..files import names as shipping
 from ..governing import governing, rivals
 from ..lifecycle import LifecycleReport, lifecycle_report
 from ..reports.counts import Counts
@@ -139,7 +142,29 @@ def in_force(db: psycopg.Connection[Any], org: Org, directive: str, as_of: date)
             f"{len(others)} versions of {directive} are addressed to {org.slug}", where=str(as_of)
         )
     chosen = governing(found, directive)
-    return load(directive) if chosen is None else table_of(db, chosen.version_id, chosen.sha256)
+    if chosen is not None:
+        return table_of(db, chosen.version_id, chosen.sha256)
+    if directive in shipping():
+        return load(directive)
+    if directive in of_edge_devices():
+        raise NotFoundError(f"{directive} asks for one report, of edge devices", mend="its kind is lifecycle")
+    known = {*shipping(), *of_edge_devices(), *(one.directive for one in found)}
+    raise NotFoundError(f"no directive {plain(directive, 80)!r}", mend=f"one of: {', '.join(sorted(known))}")
+
+
+def _check_addressed(db: psycopg.Connection[Any], org: Org, authority: Org, directive: str) -> None:
+    """Raises ForbiddenError where that authority has never addressed the directive to the organisation."""
+    row = db.execute(
+        """select exists (select from clearway.directive_address a
+            where a.org = %s and a.recipient = %s and a.directive = %s)""",
+        (authority.org, org.org, directive),
+    ).fetchone()
+    if not (row and row[0]):
+        raise ForbiddenError(
+            f"{authority.slug} has not addressed {directive} to {org.slug}",
+            where="share_with",
+            mend="a report is shared with who asks for it: leave that out, or have the authority address it first",
+        )
 
 
 def end_of(day: date) -> datetime:
@@ -218,6 +243,8 @@ def submit(
     if len(body) > LARGEST:
         raise TooLargeError(f"a report of {len(body):,} bytes", where="report", mend=f"at most {LARGEST:,}")
     name, number = _under(db, org, report)
+    if authority is not None:
+        _check_addressed(db, org, authority, name)
     digest = hashlib.sha256(body).digest()
     if expected and digest.hex() != expected:
         raise ConflictError(

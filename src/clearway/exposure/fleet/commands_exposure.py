@@ -90,10 +90,14 @@ def _add_list(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     every.add_argument("--due-from", type=day_of, metavar="DATE")
     every.add_argument("--due-to", type=day_of, metavar="DATE")
     every.add_argument(
-        "--asset", default="", metavar="NAME", help="one asset, or a beginning with * after it"
+        "--asset",
+        default="",
+        action=filters.Said,
+        metavar="NAME",
+        help="one asset, or a beginning with * after it",
     )
-    every.add_argument("--flaw", default="", metavar="ID")
-    every.add_argument("--name", default="", metavar="COMPONENT")
+    every.add_argument("--flaw", default="", action=filters.Said, metavar="ID")
+    every.add_argument("--name", default="", action=filters.Said, metavar="COMPONENT")
     every.add_argument("--gone", action="store_true", help="what is over instead of what stands")
     every.add_argument("--sort", choices=("due", "severity", "epss", "kev", "name"), default="due")
     every.add_argument("--limit", type=int, metavar="N", help=f"{_SHOWN} by default; of --csv all")
@@ -108,10 +112,14 @@ def _filters(parser: argparse.ArgumentParser) -> None:
         "--status", action="append", default=[], metavar="WORD", help="open by default; all for any"
     )
     parser.add_argument(
-        "--asset", default="", metavar="NAME", help="one asset, or a beginning with * after it"
+        "--asset",
+        default="",
+        action=filters.Said,
+        metavar="NAME",
+        help="one asset, or a beginning with * after it",
     )
-    parser.add_argument("--flaw", default="", metavar="ID")
-    parser.add_argument("--name", default="", metavar="COMPONENT")
+    parser.add_argument("--flaw", default="", action=filters.Said, metavar="ID")
+    parser.add_argument("--name", default="", action=filters.Said, metavar="COMPONENT")
     parser.add_argument("--org", default="", metavar="SLUG")
 
 

@@ -6,11 +6,11 @@ heavy, as `--help` needs none of it: that the values are those of the lists is h
 
 from __future__ import annotations
 
+import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator, Mapping
 
     from .commands_here import Here
@@ -40,6 +40,16 @@ ASSETS: Facets = {
     ORG: (),
 }
 FLAGS = ("edge", "decommissioned")  # of assets: yes or no, and nothing to leave out
+
+
+class Said(argparse.Action):
+    """A text that says something: an empty one, as of a shell's variable that is not set, is no default."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        """Keeps it. Ends as every other wrong argument does where it is empty."""
+        if not values.strip():
+            raise argparse.ArgumentError(self, "is empty: give a name, or leave it out")
+        setattr(namespace, self.dest, values)
 
 
 def add_facets(parser: argparse.ArgumentParser, facets: Facets, *, any_of: str = "") -> None:

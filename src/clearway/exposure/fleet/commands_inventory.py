@@ -39,7 +39,11 @@ def add_inventory(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     add.add_argument("inventory", nargs="+", metavar="SBOM")
     add.add_argument(
-        "--asset", default="", metavar="NAME", help="default: what the document says, or the file's name"
+        "--asset",
+        default="",
+        action=filters.Said,
+        metavar="NAME",
+        help="default: what the document says, or the file's name",
     )
     about_asset(add)
     add.add_argument(
@@ -62,7 +66,9 @@ def add_inventory(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     about_asset(watch)
     watch.set_defaults(func=run_watch, asset="", apply_vex=[], again=False)
     listing = kinds.add_parser("list", help="assets and what is open on them")
-    listing.add_argument("--name", default="", help="one asset, or a beginning with * after it")
+    listing.add_argument(
+        "--name", default="", action=filters.Said, help="one asset, or a beginning with * after it"
+    )
     filters.add_facets(listing, filters.ASSETS)
     for flag in filters.FLAGS:
         listing.add_argument(f"--{flag}", choices=("yes", "no"), default="")

@@ -51,6 +51,9 @@ VALUES = {
     ("exposure", "public"): "The internet",
     ("exposure", "internal"): "Inside only",
     ("exposure", "unknown"): "Nobody has said",
+    ("ecosystem", "reported"): "None: a scanner's word alone",
+    ("ecosystem", "vendor"): "Vendors' products",
+    ("ecosystem", ""): "None named",
 }
 
 
@@ -125,5 +128,5 @@ def words_of(facet: str, value: str) -> str:
     if facet == "tier":
         return tiers.words(value)
     if FACETS[facet] is None:
-        return value or "(none)"
+        return VALUES.get((facet, value)) or value or "(none)"
     return VALUES.get((facet, value)) or value.capitalize()

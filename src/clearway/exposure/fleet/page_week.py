@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from . import listing, page_age, page_rule, page_why, ruling, support, traces, week
 from .governed import Setting, settings
+from .shown import REPORTED
 from .wanted import Filter
 
 if TYPE_CHECKING:
@@ -220,6 +221,8 @@ def rest(db: psycopg.Connection[Any], org: int | None, table: Table | None) -> R
             bare = sorted([*bare, (_VENDOR, len(held), held)], key=lambda b: (-b[1], b[0]))
     nameless = {asset for *_, some in rows for asset in some or ()}  # without a version nothing is judged
     quiet, unsure, looked_at = _quiet(db, org, nameless.union(*(a for _, _, a in bare)))
+    # What a scanner's word alone says is there is no ecosystem that a source could cover.
+    bare = [b for b in bare if b[0] != REPORTED]
     unjudged = listing.counts(db, Filter(org=org, yes={"verdict": ("unknown",), "status": ("open",)}), ())
     return Rest(
         uncovered=tuple((e, n) for e, n, _ in bare[:20]),
