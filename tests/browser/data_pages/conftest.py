@@ -7,14 +7,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from harness import served
 from hostile import CORPUS
 
 from clearway.advisories.feeds import store as feed_store
 from clearway.advisories.feeds.feed import HABITS, Feed
 from database import server  # noqa: F401
+from fleet_site import application
 from fleet_world import Fleet, fleet_of, kev, osv, package
 from intake_world import World, drop_database, new_database
+from live_server import within
 
 NOW = datetime.now(UTC)
 
@@ -39,8 +40,8 @@ def live(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
             (folder / f"bad{n}.json").write_text('{"id": ' + _json(payload) + ', "affected": 5}')
         world.take(*sorted(folder.glob("bad*.json")), forced="osv")
         _feeds(fleet)
-        with served("fleet_site:application", url, str(world.home), log=folder / "log") as running:
-            yield fleet, running.url
+        with within(application(url, str(world.home))) as address:
+            yield fleet, address
     drop_database(server, url)
 
 

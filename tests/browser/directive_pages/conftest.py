@@ -8,7 +8,6 @@ from datetime import timedelta
 from importlib.resources import files
 
 import pytest
-from harness import served
 from hostile import CORPUS
 
 from clearway.directives.issue import sign
@@ -17,7 +16,9 @@ from clearway.store.connect import connect, translated
 from cockpit_world import FLEET, OF_ONE, TODAY, Cockpit
 from database import server  # noqa: F401
 from directive_desk import Desk, furnish
+from fleet_site import application
 from intake_world import drop_database, new_database
+from live_server import within
 
 _HOSTILE = """with a as (select asset, org, aud from clearway.asset where name = 'water-gw'),
 n as (insert into clearway.asset (org, aud, name, owner, exposure, edge, end_of_support, created)
@@ -64,7 +65,7 @@ def live(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
     cockpit = Cockpit(desk, None)  # type: ignore[arg-type]  # asked in a browser
     cockpit.issue()
     to_come(cockpit)
-    with served("fleet_site:application", url, str(folder / "home"), log=folder / "log") as running:
-        yield cockpit, running.url
+    with within(application(url, str(folder / "home"))) as address:
+        yield cockpit, address
     desk.pool.close()
     drop_database(server, url)

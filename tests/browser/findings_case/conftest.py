@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from harness import served
 
 from clearway.findings.case import kept, talk, thread
 from database import server  # noqa: F401
 from findings_case_world import Cases
 from findings_world import Template
+from fleet_site import application
+from live_server import within
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,6 @@ def live(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
             )
         for n in range(3):
             desk.finding(state="queued", title=f"Finding {n}", package=f"package-{n}")
-        with served("fleet_site:application", world.url, str(world.home), log=folder / "log") as running:
-            yield cases, case, running.url
+        with within(application(world.url, str(world.home))) as address:
+            yield cases, case, address
     template.close()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from harness import served
 
 from database import server  # noqa: F401
 from findings_case_world import Cases
 from findings_desk_world import Furnished
 from findings_world import Template
+from fleet_site import application
+from live_server import within
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +21,6 @@ def desk(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
     template = Template(server, folder / "template")
     for one, world in template.copy(folder / "desk" / "home"):
         found = Furnished(one, Cases(one, world))
-        with served("fleet_site:application", world.url, str(world.home), log=folder / "log") as running:
-            yield found, running.url
+        with within(application(world.url, str(world.home))) as address:
+            yield found, address
     template.close()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from harness import served
 
 from database import server  # noqa: F401
+from fleet_site import application
 from lease_house import House, house_of
+from live_server import within
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,5 @@ def house(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
     """The house, and the URL of the server over it."""
     folder = tmp_path_factory.mktemp("leases")
     for found in house_of(server, folder / "home"):
-        with served(
-            "fleet_site:application", found.people.url, str(found.home), log=folder / "log"
-        ) as running:
-            yield found, running.url
+        with within(application(found.people.url, str(found.home))) as address:
+            yield found, address

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from harness import served
 
 import sandbox_house
 from database import server  # noqa: F401
 from findings_world import Desk, Template
+from fleet_site import application
+from live_server import within
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +26,6 @@ def desk(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
     folder.chmod(0o755)
     template = Template(server, folder / "template")
     for one, world in template.copy(folder / "desk" / "home"):
-        with served("fleet_site:application", world.url, str(world.home), log=folder / "log") as running:
-            yield one, running.url
+        with within(application(world.url, str(world.home))) as address:
+            yield one, address
     template.close()

@@ -8,15 +8,16 @@ from typing import Any
 
 import psycopg
 import pytest
-from harness import served
 from hostile import CORPUS
 
 from clearway.app import indexing
 from clearway.records.text import plain
 from clearway.store.connect import connect
 from database import server  # noqa: F401
+from fleet_site import application
 from fleet_world import Fleet, fleet_of, osv, package
 from intake_world import World, drop_database, new_database
+from live_server import within
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,8 @@ def live(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
         for n, payload in enumerate(CORPUS.values()):
             fleet.asset(plain(f"zebra {n} {payload}", 280))
         _indexed(world)
-        with served("fleet_site:application", url, str(world.home), log=folder / "log") as running:
-            yield fleet, running.url
+        with within(application(url, str(world.home))) as address:
+            yield fleet, address
     drop_database(server, url)
 
 
