@@ -105,6 +105,15 @@ def _sizes_below_nothing(given: dict[str, Any]) -> None:
     _sizes_of_less(given)
 
 
+def _one_seal_twice(given: dict[str, Any]) -> None:
+    """The sealed rows, and as many forged behind them, which no seal speaks of."""
+    (size,), (seal,) = given["sizes"], given["seals"]
+    given.update(sizes=[size, -size, size], seals=[seal, None, seal], n=2 * size)
+    given["pvs"] += given["pvs"]
+    given["flaws"] += given["flaws"][::-1]
+    given["verdicts"] += given["verdicts"]
+
+
 def _null_sizes(given: dict[str, Any]) -> None:
     given["sizes"] = [None] * given["n"]
 
@@ -122,14 +131,15 @@ def _other_bounds(given: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "forge",
-    [_another_flaw, _another_verdict, _no_seals, _null_seals, _sizes_of_less, _sizes_below_nothing, _null_sizes,
+    [_another_flaw, _another_verdict, _no_seals, _null_seals, _sizes_of_less, _sizes_below_nothing, _one_seal_twice,
+     _null_sizes,
      _longer_columns, _other_bounds],
 )  # fmt: skip
 def test_other_rows_than_the_sealed_are_refused(
     lacking: tuple[Fleet, int, int], forge: Callable[[dict[str, Any]], None]
 ) -> None:
     fleet, web, _ = lacking
-    with pytest.raises(ClearwayError):
+    with pytest.raises(ClearwayError, match=r"lacks|null value"):
         expose(fleet, web, forge)
     assert exposures(fleet) == []
 

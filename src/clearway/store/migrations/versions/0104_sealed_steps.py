@@ -96,11 +96,12 @@ EXPOSE = (
         """    inside bytea := fleet_bound(which);
 begin
     -- What is missing, and that it is, `fleet_missing` has sealed.
-    if cardinality(pvs) <> coalesce((select sum(s) from unnest(sizes) s where s > 0), 0) or exists (
+    if cardinality(pvs) <> coalesce((select sum(s) from unnest(sizes) s), 0)
+        or exists (select from unnest(sizes) s where (s > 0) is not true) or exists (
             select from (
                 select g.seal, sum(g.size) over (order by g.nth) as upto, g.size
                 from unnest(sizes, seals) with ordinality as g(size, seal, nth)) x, question_key k
-            where x.size > 0 and x.seal is distinct from sha256(k.opad || sha256(k.ipad || inside
+            where x.seal is distinct from sha256(k.opad || sha256(k.ipad || inside
                 || array_send(pvs[x.upto - x.size + 1:x.upto]) || array_send(flaws[x.upto - x.size + 1:x.upto])
                 || array_send(verdicts[x.upto - x.size + 1:x.upto])))) then
         raise 'these are not the exposures that the asset lacks' using errcode = 'CW409';
