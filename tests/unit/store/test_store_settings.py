@@ -33,8 +33,8 @@ def test_nothing_trades_durability_for_speed(name: str) -> None:
     [
         (None, "192MB", "512MB"),
         (1_024, "192MB", "512MB"),
-        (24_576, "1536MB", "12288MB"),
-        (1 << 20, "4096MB", "524288MB"),
+        (24_576, "3072MB", "12288MB"),
+        (1 << 20, "8192MB", "524288MB"),
     ],
 )
 def test_the_servers_cache_follows_the_machines_memory(mib: int | None, shared: str, cached: str) -> None:
