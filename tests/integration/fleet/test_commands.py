@@ -331,6 +331,28 @@ def test_a_watched_folder_of_dated_files_ends_what_is_over_at_each_start(home: P
     assert (one["passed_over"], one["appeared"]) == ([], 1)
 
 
+def test_a_named_document_that_is_older_ends_the_command_with_10_beside_others_too(
+    home: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    _two(home, tmp_path)
+    new, old = tmp_path / "n1.json", tmp_path / "n0.json"
+    for path, day, purl in (
+        (new, "2026-11-05", "pkg:pypi/django@4.1"),
+        (old, "2026-10-01", "pkg:pypi/flask@2.0"),
+    ):
+        path.write_bytes(document(purl, metadata={"timestamp": f"{day}T00:00:00Z"}))
+    add = ("inventory", "add", "--asset", "web")
+    _json(home, *add, str(new))
+    _json(home, *add, str(old), "--again")
+    (one,) = _json(home, *add, str(old), str(new), code=10)
+    assert one["unchanged"]
+    assert one["passed_over"] == [
+        "n1.json was taken in before, and one of 2026-10-01 00:00 was put in its place"
+    ]
+    assert _open(home) == [("web", "PYSEC-2")]
+
+
 def test_a_machine_in_next_weeks_archive_is_the_same_machine(home: Path, tmp_path: Path) -> None:  # noqa: F811
     _two(home, tmp_path)
     for day, purl in (("2026-11-01", "pkg:pypi/django@4.1"), ("2026-11-08", "pkg:pypi/django@4.2")):

@@ -132,6 +132,38 @@ def test_an_older_report_does_not_win_and_its_day_counts(mine: Fleet) -> None:
     assert stands(mine) == {"django", "flask"}
 
 
+@pytest.mark.parametrize("before", [False, True], ids=["both are new", "one was taken before"])
+def test_several_older_reports_do_not_win_together_either(mine: Fleet, before: bool) -> None:
+    first, second = ("wd/run-a.json", OLD[1]), ("wd/run-b.json", trivy(date(2026, 11, 2), FLASK))
+    if before:
+        call(mine, first)
+    call(mine, ("wd/run-c.json", NEW[1]))
+    for _ in range(2):
+        (taken,) = call(mine, first, second)
+        assert (taken.unchanged, taken.older, len(taken.passed_over)) == (True, True, 2)
+        assert "what is kept is of 2026-11-08 11:50" in taken.passed_over[int(before)]
+        assert stands(mine) == {"django"}
+    (taken,) = call(mine, ("wd/run-c.json", NEW[1]))
+    assert (taken.unchanged, taken.passed_over) == (True, ())
+    (taken,) = call(mine, first, second, again=True)
+    assert (taken.passed_over, stands(mine)) == ((), {"django", "flask"})
+
+
+def test_what_is_older_than_several_does_not_replace_them(mine: Fleet) -> None:
+    call(mine, ("wd/run-b.json", trivy(NEXT, DJANGO)), ("wd/run-c.json", trivy(LAST, FLASK)))
+    for older in (("wd/run-a.json", trivy(FIRST)), ("wd/run-b.json", trivy(NEXT, DJANGO))):
+        (taken,) = call(mine, older)
+        assert (taken.older, stands(mine)) == (True, {"django", "flask"})
+
+
+def test_of_several_without_a_time_of_their_own_nobody_says_that_they_are_older(mine: Fleet) -> None:
+    call(mine, NEW)
+    undated = json.loads(trivy(FIRST, FLASK))
+    del undated["CreatedAt"]
+    (taken,) = call(mine, ("wd/run-a.json", OLD[1]), ("wd/run-b.json", json.dumps(undated).encode()))
+    assert (taken.older, stands(mine)) == (False, {"django", "flask"})
+
+
 def test_a_report_of_a_day_to_come_holds_nothing_up(mine: Fleet) -> None:
     call(mine, ("a.json", trivy(date(2031, 1, 1), DJANGO, FLASK)))
     (taken,) = call(mine, ("b.json", NEW[1]))

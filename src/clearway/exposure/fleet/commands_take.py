@@ -132,7 +132,9 @@ class _Call:
         self.answers: list[dict[str, Any]] = []
         self.aside = 0
         self.several: frozenset[str] = frozenset()  # names of files that stand in more than one folder
-        self.older = 0  # documents of an asset of which nothing was taken, for what is kept is newer
+        # Assets of which nothing was taken, or not a document that was named, for what is kept is newer.
+        self.older = 0
+        self._named = frozenset(getattr(args, "inventory", ()))
         self.absent: list[str] = []  # what earlier lists had and these have not
         self._passed: list[Any] = []
         self._taking = observe.Taking(
@@ -215,7 +217,7 @@ class _Call:
         self._passed.clear()
         if not done:
             return
-        self.older += sum(one.taken.older for one in done)
+        self.older += sum(one.taken.older or not self._named.isdisjoint(one.older) for one in done)
         with self.here.pool.acting(self.here.key) as db:
             room = max(0, _JUDGED - len(self.answers))
             bare = [

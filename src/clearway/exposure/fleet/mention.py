@@ -125,7 +125,8 @@ class Identities:
         # The same bytes change nothing, whatever was said since.
         again = {n for g in groups if _again(db, g, items[g.items[0]].witness) for n in g.items}
         if not self.taking_again:  # and so does what is older
-            again |= {n for g in groups if again.isdisjoint(g.items) for n in older.of_group(db, items, g)[0]}
+            fresh = [g for g in groups if again.isdisjoint(g.items)]
+            again |= {n for g in fresh for passed in older.of_group(db, items, g)[:2] for n in passed}
         made: set[int] = set()
         found: list[assets.Asset] = []
         news = False  # what a mention before it made, or told of itself, may be this one

@@ -48,6 +48,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     name: str
     made: bool
     taken: take.Taken
+    older: tuple[str, ...] = ()  # the places of documents that were passed over for what is kept is newer
 
 
 def observe(
@@ -212,7 +213,7 @@ class Taking:
             for every in grouped(items, [one.asset for one in assets_of], self._key):
                 for n in every.items:
                     self._lists.add(items[n], every.asset)
-                group, reasons, complete = self._left(db, items, every, made)
+                group, reasons, complete, older_at = self._left(db, items, every, made)
                 first = items[group.items[0]]
                 dates: dict[take.Detected, date] = {}
                 for n in every.items:  # what is passed over is older, and has seen it then
@@ -241,27 +242,33 @@ class Taking:
                 told.add(known)
                 touched.add(group.asset)
                 kept = assets_of[group.items[0]]
-                found.append(Seen(asset=kept.asset, name=kept.name, made=kept.asset in made, taken=taken))
+                found.append(
+                    Seen(
+                        asset=kept.asset, name=kept.name, made=kept.asset in made, taken=taken, older=older_at
+                    )
+                )
         return found, told
 
     def _left(
         self, db: psycopg.Connection[Any], items: Sequence[Mention], group: Group, made: set[int]
-    ) -> tuple[Group, tuple[str, ...], bool]:
+    ) -> tuple[Group, tuple[str, ...], bool, tuple[str, ...]]:
         """What of a group is not older than what is kept, all of it where that is nothing; why the rest is passed over;
-        and whether what is left is whole."""
+        whether what is left is whole; and where is what was passed over for what is kept, and not for what came too."""
         known = (group.asset, items[group.items[0]].witness)
         if self.again or known in self._taken:
-            return group, (), True
+            return group, (), True, ()
         if group.asset in made:
-            passed, whole = older.issues(items, group), True
+            passed, found, whole = older.issues(items, group), dict[int, str](), True
         else:
-            passed, whole = older.of_group(db, items, group)
+            passed, found, whole = older.of_group(db, items, group)
+        passed |= found
+        at = tuple(items[n].document.place for n in found)
         reasons = tuple(dict.fromkeys(passed.values()))
         if len(passed) in (0, len(group.items)):
-            return group, reasons, whole
+            return group, reasons, whole, at
         mask = [group.asset if n in group.items and n not in passed else None for n in range(len(items))]
         (left,) = grouped(items, mask, self._key)
-        return left, reasons, whole
+        return left, reasons, whole, at
 
     def _inventory(self, seen: Observed) -> tuple[Inventory, dict[take.Detected, date]]:
         return inventory_of(seen, self.table, self.day, self.detected)

@@ -29,11 +29,12 @@ _DIGITS = re.compile(r"\D+")
 
 def of_group(
     db: psycopg.Connection[Any], items: Sequence[Mention], group: Group
-) -> tuple[dict[int, str], bool]:
-    """Which mentions of a group are passed over, and why; and whether what the others do not show is gone."""
+) -> tuple[dict[int, str], dict[int, str], bool]:
+    """Which mentions of a group are passed over for what came with them, which for what is kept, and why; and whether
+    what the others do not show is gone."""
     passed = issues(items, group)
     found, whole = replaced(db, items, group, [n for n in group.items if n not in passed])
-    return passed | found, whole
+    return passed, found, whole
 
 
 def issues(items: Sequence[Mention], group: Group) -> dict[int, str]:
@@ -66,7 +67,8 @@ def replaced(
 ) -> tuple[dict[int, str], bool]:
     """Which of the mentions `left` of a group a newer document has replaced, and why; and whether the rest is whole.
 
-    It is not where what is kept was made of several documents: one that is passed over may have been one of them.
+    It is not where what is kept was made of several documents: one that is passed over may have been one of them. Own
+    times count for all that is left together, as several are kept as one of the newest one's time.
     """
     own = {n: group.each[group.items.index(n)] for n in left}
     witness, several = items[left[0]].witness, len(left) > 1
@@ -79,42 +81,53 @@ def replaced(
     if kept is None or bytes(kept[0]) in group.digests:
         return {}, True
     digest, _, created, received = kept
+    was = _time(created)
     former = {bytes(row[0]) for row in rows if not row[1]} - {bytes(digest)}
-    passed = {n: _REPLACED.format(_shown(items[n])) for n in left if not former.isdisjoint(own[n].digests)}
+    passed = {n: _replaced(items[n], was) for n in left if not former.isdisjoint(own[n].digests)}
     if several:
-        earlier = [raw for raw in _raws(db, group.asset, witness, current=False) if raw.startswith(_UNION)]
-        passed |= {
-            n: _REPLACED.format(_shown(items[n])) for n in left if n not in passed and own[n].in_any(earlier)
-        }
-    elif not passed and not items[left[0]].partial:
-        (n,) = left
-        seen, was = items[n].seen.seen, _time(created)
-        # A clock that was ahead when it was taken in holds nothing up.
-        if seen is not None and was is not None and seen < was <= received + timedelta(days=1):
-            passed[n] = (
-                f"{_shown(items[n])} is of {seen:%Y-%m-%d %H:%M}, what is kept is of {was:%Y-%m-%d %H:%M}"
-            )
-    if not passed:
-        return {}, True
-    now = _raws(db, group.asset, witness, current=True)
-    if not any(raw.startswith(_UNION) for raw in now):
-        return passed, True
-    if not several:  # of what was made of several nobody can say which one this replaces
-        passed = {n: why for n, why in passed.items() if not former.isdisjoint(own[n].digests)}
+        earlier = _of_several(db, group.asset, witness, current=False)
+        passed |= {n: _replaced(items[n], was) for n in left if n not in passed and own[n].in_any(earlier)}
+    now = _of_several(db, group.asset, witness, current=True) if passed else []
     passed = {n: why for n, why in passed.items() if not own[n].in_any(now)}
-    return passed, not passed
+    rest = [n for n in left if n not in passed]
+    if _are_older([items[n] for n in rest], was, received):
+        passed |= {n: _of(items[n], was) for n in rest}
+    return passed, len(passed) == len(left) or not (passed and now)
+
+
+def _are_older(items: Sequence[Mention], was: datetime | None, received: datetime) -> bool:
+    """Whether documents are older than what is kept: together they are of the newest one's time, as several are kept.
+
+    A clock that was ahead when what is kept was taken in (`received`) holds nothing up.
+    """
+    times = [item.seen.seen for item in items if item.seen.seen is not None and not item.partial]
+    if was is None or not times or len(times) < len(items):
+        return False
+    return max(times) < was <= received + timedelta(days=1)
+
+
+def _of(item: Mention, was: datetime | None) -> str:
+    return f"{_shown(item)} is of {item.seen.seen:%Y-%m-%d %H:%M}, what is kept is of {was:%Y-%m-%d %H:%M}"
+
+
+def _replaced(item: Mention, was: datetime | None) -> str:
+    if item.seen.seen is not None and was is not None and was < item.seen.seen:
+        return f"{_shown(item)} was taken in before, and one of {was:%Y-%m-%d %H:%M} was put in its place"
+    return _REPLACED.format(_shown(item))
 
 
 _REPLACED = "{} was taken in before, and a newer one has replaced it"
 
 
-def _raws(db: psycopg.Connection[Any], asset: int, witness: str, *, current: bool) -> list[bytes]:
+def _of_several(db: psycopg.Connection[Any], asset: int, witness: str, *, current: bool) -> list[bytes]:
+    """What is kept, or was, of an asset that was made of several documents, the newest first."""
     rows = db.execute(
         """select raw from clearway.inventory where asset = %s and witness = %s and current = %s
         order by inventory desc limit %s""",
         (asset, witness, current, _LOOKED_AT),
     ).fetchall()
-    return [zstandard.ZstdDecompressor().decompress(bytes(raw)) for (raw,) in rows]
+    raws = [zstandard.ZstdDecompressor().decompress(bytes(raw)) for (raw,) in rows]
+    return [raw for raw in raws if raw.startswith(_UNION)]
 
 
 def _time(text: str) -> datetime | None:
