@@ -305,6 +305,21 @@ def test_two_machines_whose_sboms_have_one_file_name_stay_two(home: Path, tmp_pa
     assert {x["asset"]["name"] for x in _json(home, "inventory", "list")} == named
 
 
+def test_two_machines_stay_two_whose_folders_are_called_alike(home: Path, tmp_path: Path) -> None:  # noqa: F811
+    _two(home, tmp_path)
+    purls = {"web1": "pkg:pypi/django@4.1", "web2": "pkg:pypi/flask@2.0"}
+    for host, purl in purls.items():
+        for folder in (tmp_path / host / "src", tmp_path / "sites" / host / "m1"):
+            folder.mkdir(parents=True)
+            (folder / "bom.json").write_bytes(document(purl))
+        (one,) = _json(home, "inventory", "add", str(tmp_path / host / "src" / "bom.json"))
+        assert (one["asset"], one["ended"]) == (f"{host}/src", 0)
+    added = _json(home, "inventory", "add", str(tmp_path / "sites"))
+    assert {a["asset"] for a in added} == {"web1/m1", "web2/m1"}
+    assert run("--home", home, "inventory", "watch", str(tmp_path / "sites"), "--once").returncode == 0
+    assert _open(home) == [(f"web{n}/{end}", f"PYSEC-{n}") for n in (1, 2) for end in ("m1", "src")]
+
+
 def test_a_watched_folder_of_dated_files_ends_what_is_over_at_each_start(home: Path, tmp_path: Path) -> None:  # noqa: F811
     _two(home, tmp_path)
     folder, row = tmp_path / "drop", "web,CVE-2026-000{},2026-11-01\n"

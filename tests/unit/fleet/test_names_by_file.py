@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clearway.exposure.fleet.naming import in_several, place_name, upload_name
+from clearway.exposure.fleet.naming import alike, in_several, place_name, upload_name
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,10 @@ from clearway.exposure.fleet.naming import in_several, place_name, upload_name
         ("/h/web-11-2026-11-01/cyclonedx.json", "", "web-11"),
         ("/repo/a/requirements-dev.txt", "", "a"),
         ("/repo/a/package-lock.json", "", "a"),
+        ("/h/web1/src/requirements.txt", "", "web1/src"),
+        ("/h/web2/src/requirements.txt", "", "web2/src"),
+        ("/h/web1/app/backend/target/bom.json", "shop", "web1/app/backend/shop"),
+        ("/src/requirements.txt", "", "src"),
         ("/tmp/tmp.Xy12/bom.json", "shop", "shop"),
         ("-", "shop", "shop"),
         ("-", "", "-"),
@@ -46,6 +50,26 @@ def test_a_name_that_stands_in_several_folders_of_the_run_is_told_by_them() -> N
     assert in_several(places) == {"scan.json", "y.json"}
     assert place_name(places[0], several=True) == "web-11/scan"
     assert in_several(places[:1] * 2) == frozenset()
+
+
+def test_folders_of_one_name_are_told_by_what_is_above_them() -> None:
+    places = [
+        "/w/m1/bom.json",
+        "/w2/m1/requirements.txt",
+        "/w/m2/bom.json",
+        "/w/m1/scan.json",
+        "/w2/m1/own.json",
+    ]
+    places += [
+        "/x/w/m3/y/scan.json",
+        "/z/w/m3/y/scan.json",
+        "/x/2026-11-01/d/bom.json",
+        "/x/2026-11-08/d/bom.json",
+    ]
+    longer = alike(places)
+    names = [place_name(p, several="y/scan" in p, folder=longer.get(p, "")) for p in places]
+    assert names[:5] == ["w/m1", "w2/m1", "m2", "scan", "own"]
+    assert names[5:] == ["x/w/m3/y/scan", "z/w/m3/y/scan", "d", "d"]
 
 
 def test_of_an_upload_no_folder_is_known() -> None:

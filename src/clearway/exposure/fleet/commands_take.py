@@ -53,8 +53,6 @@ def run_add(args: argparse.Namespace) -> int:
 
     from clearway.advisories.table import Table
 
-    from .naming import in_several
-
     for path in args.inventory:
         if path != "-" and not os.path.lexists(path):
             raise NotFoundError("no such file or folder", where=plain(path), mend="check the path")
@@ -62,7 +60,7 @@ def run_add(args: argparse.Namespace) -> int:
     with opened(args) as here:
         call = _Call(here, table, args, _given(args.apply_vex))
         if not args.asset:
-            call.several = in_several(p for path in args.inventory for p in _places(path))
+            call.tell_apart([p for path in args.inventory for p in _places(path)])
         for path in args.inventory:
             call.take(path, path)
         call.finish()
@@ -131,7 +129,8 @@ class _Call:
         self.org = here.org(args.org)
         self.answers: list[dict[str, Any]] = []
         self.aside = 0
-        self.several: frozenset[str] = frozenset()  # names of files that stand in more than one folder
+        self._several: frozenset[str] = frozenset()  # names of files that stand in more than one folder
+        self._alike: dict[str, str] = {}  # by place, what tells folders of one name apart
         # Assets of which nothing was taken, or not a document that was named, for what is kept is newer.
         self.older = 0
         self._named = frozenset(getattr(args, "inventory", ()))
@@ -141,6 +140,12 @@ class _Call:
             here.pool, here.key, table, self.org, here.day, detected=args.detected, given=given,
             passed_over=self._passed, again=args.again,
         )  # fmt: skip
+
+    def tell_apart(self, places: Sequence[str]) -> None:
+        """Names assets from now on so that those of documents at `places` are told apart."""
+        from .naming import alike, in_several
+
+        self._several, self._alike = in_several(places), alike(places)
 
     def take(self, path: str, root: str, *, links: bool = True, gone: bool = False) -> None:
         """Takes the documents under `path`; `root` is the folder or file that was named.
@@ -193,13 +198,15 @@ class _Call:
         if len(found.set_aside) > _SHOWN:
             say(f"set aside: {len(found.set_aside) - _SHOWN:,} more of {plain(place)}", sys.stderr)
         self.aside += len(found.set_aside)
-        several = naming.file_name(place) in self.several
+        several, folder = naming.file_name(place) in self._several, self._alike.get(place, "")
         named = None
         if self.args.asset:
             with self.here.pool.acting(self.here.key) as db:
                 named = asset.find(db, self.org, self.args.asset)
         document = mention.Document(
-            observed=tuple(_said(seen, place, self.args, several=several) for seen in found.observed),
+            observed=tuple(
+                _said(seen, place, self.args, several=several, folder=folder) for seen in found.observed
+            ),
             raw=data,
             place=place,
             file=take.file_of(_below(place, root)),
@@ -228,7 +235,7 @@ class _Call:
             self.answers.append({**told, **_counts(one.taken), "unjudged": words})
 
 
-def _said(seen: Observed, place: str, args: argparse.Namespace, *, several: bool) -> Observed:
+def _said(seen: Observed, place: str, args: argparse.Namespace, *, several: bool, folder: str) -> Observed:
     """The observation with what the command says of it."""
     from msgspec.structs import replace
 
@@ -236,7 +243,7 @@ def _said(seen: Observed, place: str, args: argparse.Namespace, *, several: bool
 
     name = args.asset or seen.name
     if name in ("", place):
-        name = place_name(place, seen.subject, several=several)
+        name = place_name(place, seen.subject, several=several, folder=folder)
     seen = replace(seen, name=name)
     if args.exposure:
         word = "" if args.exposure == "unknown" else args.exposure
@@ -299,8 +306,6 @@ def run_watch(args: argparse.Namespace) -> int:
     from clearway.advisories.live_table import LiveTable
     from clearway.advisories.table import TABLE_FILE
 
-    from .naming import in_several
-
     folder = Path(args.folder)
     if not folder.is_dir():
         raise NotFoundError("no such folder", where=args.folder, mend="check the path")
@@ -317,7 +322,7 @@ def run_watch(args: argparse.Namespace) -> int:
             fresh = [p for p in still if taken.get(p) != now[p]]
             seen, taken = now, {p: stamp for p, stamp in taken.items() if p in now}
             if fresh:
-                every = in_several([*now, *(place for path in fresh for place in _places(path))])
+                every = list(dict.fromkeys([*now, *(place for path in fresh for place in _places(path))]))
                 aside += _look(here, tables.current(), args, str(folder), fresh, every)
                 taken |= {p: now[p] for p in fresh}
             if args.once:
@@ -331,11 +336,11 @@ def _look(
     args: argparse.Namespace,
     folder: str,
     paths: Sequence[str],
-    several: frozenset[str],
+    every: Sequence[str],
 ) -> int:
-    """Takes these files in; returns how much was set aside. `several` is `naming.in_several` of the whole folder."""
+    """Takes these files in; returns how much was set aside. `every` are the places of the whole folder's documents."""
     call = _Call(here, table, args)
-    call.several = several
+    call.tell_apart(every)
     for path in paths:
         call.take(path, folder, links=False, gone=True)
     call.finish()

@@ -29,6 +29,17 @@ _ANYWHERE = frozenset(
      "documents", "tmp", "temp", "var", "lib", "dpkg", "home", "srv", "mnt", "media", "opt", "workspace", "upload",
      "uploads")
 )  # fmt: skip
+# Folders that half of all projects have: they tell parts of one machine or project apart, and never two of these.
+_COMMON = frozenset(
+    ("src", "app", "apps", "application", "backend", "frontend", "front", "back", "server", "client", "api", "web",
+     "www", "html", "public", "site", "code", "source", "sources", "repo", "project", "projects", "service",
+     "services", "package", "packages", "pkg", "module", "modules", "main", "master", "trunk", "head", "current",
+     "latest", "release", "releases", "root", "usr", "local", "share", "etc", "conf", "config", "docker", "deploy",
+     "deployment", "ci", "infra", "scripts", "tools", "test", "tests", "docs", "example", "examples", "vendor", "node",
+     "python", "java", "js", "go", "rust", "lock", "locks", "deps", "dependencies", "venv", "image", "images",
+     "container", "containers", "prod", "production", "dev", "development", "staging", "qa", "checkout", "git", "scan",
+     "scans")
+)  # fmt: skip
 _MADE = re.compile(r"tmp[._-]?\w*")  # as `mktemp` calls a folder
 _A_DAY = re.compile(rf"[-_. ]*{DAY.pattern}", re.IGNORECASE)
 _ENDINGS = re.compile(
@@ -39,17 +50,18 @@ _TAG = re.compile(r"(?<=.)(?:@.*|:[\w.-]+)$")
 _NAMED = 80
 
 
-def place_name(place: str, subject: str = "", *, several: bool = False) -> str:
+def place_name(place: str, subject: str = "", *, several: bool = False, folder: str = "") -> str:
     """What to call the asset of a document at `place` that describes `subject` ("" for nothing told). Pure.
 
-    `several`: files of that name stand in more than one folder.
+    `several`: files of that name stand in more than one folder. `folder` is what its folder is told from others by,
+    where its name alone does not (`alike`).
     """
     stem = _stem(place)
     bare = _bare(stem.rpartition("!")[2])
     if not _is_generic(bare):
-        folder = _folder(place) if several else ""
+        folder = (folder or _folder(place)) if several else ""
         return f"{folder}/{stem.rpartition('!')[2]}" if folder else stem
-    parts = [part for part in (_folder(place), _subject(subject)) if part]
+    parts = [part for part in (folder or _folder(place), _subject(subject)) if part]
     return "/".join(dict.fromkeys(parts)) or stem
 
 
@@ -70,6 +82,26 @@ def in_several(places: Iterable[str]) -> frozenset[str]:
         if found.setdefault(name, folder) != folder:
             several.add(name)
     return frozenset(several)
+
+
+def alike(places: Iterable[str]) -> dict[str, str]:
+    """By place, what a folder is told by whose name others of the call have too, with files that are called alike."""
+    met: dict[tuple[str, tuple[str, ...]], set[tuple[str, ...]]] = {}
+    found: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for place in places:
+        bare = _bare(file_name(place))
+        kind, parts = "" if _is_generic(bare) else bare, _parts(place)
+        found[place] = kind, parts
+        for end in range(_least(parts), len(parts) + 1):
+            met.setdefault((kind, parts[:end]), set()).add(parts)
+    longer: dict[str, str] = {}
+    for place, (kind, parts) in found.items():
+        least = end = _least(parts)
+        while end < len(parts) and len(met[kind, parts[:end]]) > 1:
+            end += 1
+        if end > least:
+            longer[place] = "/".join(reversed(parts[:end]))
+    return longer
 
 
 def file_name(place: str) -> str:
@@ -97,14 +129,26 @@ def _dayless(name: str) -> str:
 
 
 def _folder(place: str) -> str:
-    """The nearest folder or archive around a file that says something; "" for none."""
+    """The nearest folder or archive around a file that says something, below the next where many have it; or ""."""
+    parts = _parts(place)
+    return "/".join(reversed(parts[: _least(parts)]))
+
+
+def _parts(place: str) -> tuple[str, ...]:
+    """The folders and archives around a file that say something, the nearest first."""
     outer, *inner = place.split("!")
     parts = [*os.path.abspath(outer).split("/"), *(part for p in inner for part in p.split("/"))]  # noqa: PTH100
-    for part in reversed(parts[:-1] if place != "-" else []):
-        name = _ENDINGS.sub("", _dayless(part)).strip("-_. ")
-        if name.lower() not in _ANYWHERE and _MADE.fullmatch(name.lower()) is None:
-            return name[:_NAMED]
-    return ""
+    names = [_ENDINGS.sub("", _dayless(part)).strip("-_. ") for part in parts[:-1] if place != "-"]
+    return tuple(
+        name[:_NAMED]
+        for name in reversed(names)
+        if name.lower() not in _ANYWHERE and _MADE.fullmatch(name.lower()) is None
+    )
+
+
+def _least(parts: tuple[str, ...]) -> int:
+    """How many of them tell a folder from others of other machines."""
+    return next((n for n, name in enumerate(parts, 1) if name.lower() not in _COMMON), len(parts))
 
 
 def _subject(text: str) -> str:
