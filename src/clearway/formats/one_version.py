@@ -8,7 +8,7 @@ safe by a comparison that nobody meant. What is doubtful is none; what vendors w
 from __future__ import annotations
 
 import re
-from unicodedata import normalize
+from unicodedata import category, normalize
 
 _SHOWN = 40
 _MOST = 1024  # characters of a version
@@ -16,22 +16,50 @@ _ANY = frozenset(("all", "any", "all versions", "any version"))
 # Drupal's "8.x-1.2" is a version.
 _WILDCARD = re.compile(r"[*?]|(?:^|\.)x+(?=[. ,;/)]|$)")
 # An operator, or what says the same after a number: "7.0+".
-_BOUND = re.compile(r"[<>≤≥≦≧]|^[=!~^]|&[lg]t;|\d ?\+(?=[ ,;)]|$)|^pre[ -]?\d")
+_BOUND = re.compile(
+    r"[<>]|^[=!~^]|&[lg]t;|\d ?\+(?=[ ,;)]|$)|^pre[ -]?\d"
+    r"|^(?:[-–—]|\.\.+) ?v?\d|\d ?(?:[-–—~=:_]|\.\.+)$"  # an open end
+)
 _BOUND_WORDS = re.compile(
     r"\b(?:earlier|prior|previous(?:ly)?|before|below|under|older|lower|less|later|after|newer|above|over|higher|greater"
     r"|onwards?|upwards?|at least|at most|min(?:imum)?|max(?:imum)?|since|from|until|till|through|thru|between|up ?to"
     r"|and up|except|excluding|including|inclusive|all|any|fixed|affected"
-    r"|oder|bis|vor|ab|älter|aelter|neuer|früher|frueher|höher|hoeher)\b"
+    r"|oder|bis|vor|ab|unter|mindestens|höchstens|(?:älter|aelter|neuer|früher|frueher|höher|hoeher)(?:e[nrs]?)?"
+    r"|avant|jusqu|jusque|hasta|antes|fino|prima|menor(?:es)?|mayor(?:es)?|posterior\w*|anterior\w*|ant[ée]rieur\w*"
+    r"|ulterior\w*|ult[ée]rieur\w*|post[ée]rieur\w*|preceden\w*|pr[ée]c[ée]den\w*|successiv\w*|inferior\w*"
+    r"|inf[ée]rieur\w*|superior\w*|sup[ée]rieur\w*|ouder|eerder|nieuwer|starsz\w*|nowsz\w*)\b"
 )
-_RANGE = re.compile(r"\S(?: [-~] ?|[-~] | ?(?:[–—…]|\.\.+) ?)v?\d|\d : v?\d|\bto\b")
+_ARROWS = re.compile("[\u2190-\u21ff\u2794-\u27be\u27f0-\u27ff\u2900-\u297f\u2b00-\u2bff»›]")
+_RANGE = re.compile(
+    r"\S(?: [-~] ?|[-~] | ?(?:[–—…]|\.\.+) ?)v?\d|\d : v?\d|\bto\b|\d ?[\\=] ?v?\d|\d\.\d+:v?\d+\.\d"
+)
 # "7.2.1-7.2.9" has two of one length and one beginning. "13.1-49.15" is a build, "5.10.0-8" a revision.
-_UNSPACED = re.compile(r"(?<![\w.-])v?(\d+)((?:\.\d+)+)-v?(\d+)((?:\.\d+)+)(?![\w.-])")
+_UNSPACED = re.compile(r"(?<![\w.-])v?(\d+)((?:\.\d+)+)[-_]v?(\d+)((?:\.\d+)+)(?![\w.-])")
 _SEPARATORS = re.compile(r"[,;|]| (?:and|or|und|&|/|\+) ")
 _SLASHED = re.compile(r"v?\d+(?:\.\d+)*(?:/v?\d+(?:\.\d+)*)+")
 _BESIDE = re.compile(r"(?<![\w.])v?\d+(?:\.\d+)+ v?\d+\.\d")
 # "Android 12.0", and not "build 12.0".
 _DOTTED = re.compile(r"(?!(?:build|patch|rev|revision|sp|update|hotfix|fw|firmware)\b).*?(?<![\w.])v?\d+\.\d")
 _NUMBERED = re.compile(r"v?\d")
+# Words that vendors, distributions and banners write behind a number; in capitals any short one may be such.
+_WORDS = frozenset(
+    ("advanced", "alma", "almalinux", "alpha", "alpine", "amazon", "amd", "android", "apr", "april", "arch", "arm",
+     "aug", "august", "beta", "bit", "bits", "bugfix", "build", "candidate", "centos", "client", "code", "community",
+     "core", "cu", "cumulative", "datacenter", "debian", "dec", "december", "desktop", "dev", "developer",
+     "development", "edition", "editions", "education", "el", "embedded", "enterprise", "esr", "essentials",
+     "express", "extended", "feature", "feb", "february", "fedora", "final", "fips", "firmware", "fix", "fp",
+     "freebsd", "fw", "ga", "general", "gentoo", "git", "gold", "hf", "home", "hotfix", "intel", "ios", "jan",
+     "january", "jul", "july", "jun", "june", "kernel", "level", "levels", "linux", "long", "lts", "ltsb", "ltsc",
+     "mac", "macos", "maintenance", "mar", "march", "mariadb", "may", "milestone", "mp", "mr", "mu", "netbsd",
+     "nightly", "nov", "november", "oct", "october", "openbsd", "opensuse", "oracle", "osx", "pack", "patch",
+     "patches", "patchlevel", "pl", "plus", "pre", "premium", "preview", "pro", "production", "professional",
+     "protocol", "ps", "raspbian", "rc", "redhat", "rel", "release", "rev", "revision", "rhel", "rocky", "rollup",
+     "ru", "security", "sep", "sept", "september", "server", "service", "signed", "sles", "snapshot", "software",
+     "solaris", "sp", "stable", "standalone", "standard", "su", "support", "suse", "term", "ubuntu", "ultimate",
+     "unix", "update", "ver", "version", "win", "windows", "workstation")
+)  # fmt: skip
+_BETWEEN_WORDS = re.compile(r"[\s()\[\]{},;/|&]+")
+_SHORT = 4  # letters
 _RESOURCE = re.compile(r"\d+(?: ?, ?\d+){3}")  # as Windows writes a file's version: "1, 0, 0, 1"
 
 
@@ -42,23 +70,40 @@ def why_not(text: str, *, packaged: bool = False) -> str:
     """
     if len(text) > _MOST:
         return _say(text, "too long for a version", "")
-    low = " ".join(normalize("NFKC", text).replace("\n", ";").lower().split())
+    plain = " ".join(normalize("NFKC", text).replace("\n", ";").split())
+    low = plain.lower()
     if low in _ANY or _WILDCARD.search(low):
         return _say(text, "a wildcard")
-    if _BOUND.search(low):
+    if _BOUND.search(low) or any(category(c) == "Sm" and not c.isascii() for c in _ARROWS.sub("", low)):
         return _say(text, "a bound")
     if not any(c.isdigit() for c in low):
         return ""  # words that no order reads
-    if _BOUND_WORDS.search(low):
+    if _BOUND_WORDS.search(low.replace("_", " ")):
         return _say(text, "a bound")
     interval = low[0] in "[(" and low[-1] in ")]" and "," in low
-    if interval or _RANGE.search(low) or (not packaged and _is_range(low)):
+    if interval or _ARROWS.search(low) or _RANGE.search(low) or (not packaged and _is_range(low)):
         return _say(text, "a range")
-    return _say(text, "several versions", ", not one") if _is_list(low) else ""
+    if _is_list(low):
+        return _say(text, "several versions", ", not one")
+    more = _more(plain)
+    return _say(text, "a version with more words", f" ({more[:_SHOWN]!r})") if more else ""
 
 
 def _say(text: str, what: str, rest: str = ", not a version") -> str:
     return f"{text[:_SHOWN]!r} is {what}{rest}"
+
+
+def _more(plain: str) -> str:
+    """What stands behind a number and is no part of a version that anybody writes: words may turn it into a bound."""
+    first = next(n for n, c in enumerate(plain) if c.isdigit())
+    for said in _BETWEEN_WORDS.split(plain[first:]):
+        word = said.strip(".:-_'\"!")
+        if not word.isascii() and any(c.isalpha() and not c.isascii() for c in word):
+            return word
+        short = word.isupper() and len(word) <= _SHORT
+        if len(word) > 1 and word.isalpha() and not short and word.lower() not in _WORDS:
+            return word
+    return ""
 
 
 def _is_range(low: str) -> bool:
