@@ -44,7 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with _folder(tmp_path_factory) as folder:
+    with in_memory(tmp_path_factory) as folder:
         home = folder / "home"
         with lease(home):
             pass
@@ -62,7 +62,7 @@ def _run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextmanager
-def _folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def in_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder in memory where there is room for it, and one of the disk elsewhere."""
     if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM:
         with TemporaryDirectory(dir=_MEMORY, prefix="clearway-tests-") as folder:
@@ -93,7 +93,7 @@ def world(new_world: Callable[[], World]) -> World:
 @pytest.fixture(scope="session")
 def made_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.environ.pop(URL_VARIABLE, None)
-    with _folder(tmp_path_factory) as folder:
+    with in_memory(tmp_path_factory) as folder:
         with lease(folder / "home") as url:
             migrate(url)
         yield folder / "home"
@@ -119,7 +119,7 @@ def running_home(tmp_path_factory: pytest.TempPathFactory, made_home: Path) -> I
 @contextmanager
 def copied(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy of a home that is stopped."""
-    with _folder(tmp_path_factory) as folder:
+    with in_memory(tmp_path_factory) as folder:
         home = folder / "home"
         subprocess.run(["cp", "-a", str(made), str(home)], check=True)
         try:

@@ -16,7 +16,10 @@ from store_homes import Account, Holder, environment
 
 from clearway.store import place, processes
 from clearway.store.server import URL_VARIABLE, lease
-from database import server  # noqa: F401
+from database import (
+    in_memory,
+    server,  # noqa: F401
+)
 
 
 @pytest.fixture(autouse=True)
@@ -25,23 +28,24 @@ def _no_server_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def new_home(tmp_path: Path) -> Iterator[Path]:
+def new_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home without a database; whatever serves it at the end of the test is ended."""
-    folder = tmp_path / "home"
-    yield folder
-    data = folder / "postgres" / "data"
-    if data.exists():
-        processes.stop(data, 5)
-        place.make(folder).remove_socket_dir()
+    with in_memory(tmp_path_factory) as beside:
+        folder = beside / "home"
+        yield folder
+        data = folder / "postgres" / "data"
+        if data.exists():
+            processes.stop(data, 5)
+            place.make(folder).remove_socket_dir()
 
 
 @pytest.fixture(scope="session")
-def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def _made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.environ.pop(URL_VARIABLE, None)
-    folder = tmp_path_factory.mktemp("made") / "home"
-    with lease(folder):
-        pass
-    return folder
+    with in_memory(tmp_path_factory) as beside:
+        with lease(beside / "home"):
+            pass
+        yield beside / "home"
 
 
 @pytest.fixture
@@ -55,7 +59,7 @@ def home(new_home: Path, _made: Path) -> Path:
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a running database, one for all tests of a module."""
     os.environ.pop(URL_VARIABLE, None)
-    with lease(tmp_path_factory.mktemp("shared") / "home") as address:
+    with in_memory(tmp_path_factory) as beside, lease(beside / "home") as address:
         yield address
 
 

@@ -28,7 +28,7 @@ def task(job, args):
         pass
     print("begun", flush=True)
     time.sleep(60)
-run_worker(sys.argv[1], {"task": task, "other": task}, stop=threading.Event(), pace=Pace(heartbeat_s=0.2, poll_s=0.1))
+run_worker(sys.argv[1], {"task": task, "other": task}, stop=threading.Event(), pace=Pace(heartbeat_s=30, poll_s=0.1))
 """
 
 
@@ -38,7 +38,10 @@ def start(url: str, task: str = "task", args: dict[str, Any] | None = None, **wo
 
 
 def killed_in_a_job(url: str) -> None:
-    """As kill -9 of a worker in the middle of the one job that waits."""
+    """As kill -9 of a worker in the middle of the one job that waits; `silent` then makes it one that was lost.
+
+    Once all are killed: a worker begins by taking over what was lost before it.
+    """
     child = subprocess.Popen(
         [sys.executable, "-c", HELD, url], env=environment(), stdout=subprocess.PIPE, text=True
     )
@@ -46,7 +49,6 @@ def killed_in_a_job(url: str) -> None:
     assert child.stdout.readline() == "begun\n"
     child.send_signal(signal.SIGKILL)
     child.communicate()
-    silent(url)
 
 
 def test_a_job_of_a_killed_worker_is_handed_to_the_one_that_waits_under_its_key(
@@ -57,6 +59,7 @@ def test_a_job_of_a_killed_worker_is_handed_to_the_one_that_waits_under_its_key(
     killed_in_a_job(queue)
     alone = start(queue, args={"alone": True})
     killed_in_a_job(queue)
+    silent(queue)
     waiting = start(queue, once="letters", lock="letters")
     assert waiting != lost
     ran: list[int] = []
@@ -83,6 +86,7 @@ def test_a_job_of_a_killed_worker_is_handed_to_the_one_that_waits_under_its_key(
 def test_of_two_tasks_under_one_key_neither_is_lost(queue: str) -> None:
     lost = start(queue, once="feed/x")
     killed_in_a_job(queue)
+    silent(queue)
     waiting = start(queue, "other", once="feed/x")
     ran: list[int] = []
 
@@ -136,6 +140,7 @@ def test_one_job_that_cant_be_taken_over_holds_up_no_other_and_is_counted_as_los
     killed_in_a_job(queue)
     good = start(queue)
     killed_in_a_job(queue)
+    silent(queue)
     sql(
         queue,
         f"alter table clearway_jobs.procrastinate_jobs add constraint stuck check (id <> {bad} or status = 'doing')",
