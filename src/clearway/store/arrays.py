@@ -29,21 +29,22 @@ _VALUE = struct.Struct("!ii")
 
 
 class Ints:
-    """Whole numbers of 32 bits, and None; for a parameter `%b`."""
+    """Whole numbers of 32 bits, and None; for a parameter `%b`. With `times`, each value so many times in a row."""
 
-    __slots__ = ("values",)
+    __slots__ = ("times", "values")
 
-    def __init__(self, values: Sequence[int | None]) -> None:
+    def __init__(self, values: Sequence[int | None], times: Sequence[int] | None = None) -> None:
         self.values = values
+        self.times = times
 
 
 class Days(Ints):
-    """Days, and None; for a parameter `%b`."""
+    """Days, and None; for a parameter `%b`. With `times`, each day so many times in a row."""
 
     __slots__ = ()
 
-    def __init__(self, values: Iterable[date | None]) -> None:
-        super().__init__([None if day is None else day.toordinal() - _EPOCH for day in values])
+    def __init__(self, values: Iterable[date | None], times: Sequence[int] | None = None) -> None:
+        super().__init__([None if day is None else day.toordinal() - _EPOCH for day in values], times)
 
 
 class Blobs:
@@ -61,12 +62,15 @@ class _IntsDumper(Dumper):
     element = _INT4
 
     def dump(self, obj: Ints) -> bytes:
-        """Raises OverflowError, TypeError: a value is no whole number of 32 bits."""
-        values = obj.values
-        if not values:
+        """Raises OverflowError, TypeError: a value is no whole number of 32 bits; ValueError: `times` are others."""
+        values, times = obj.values, obj.times
+        long = len(values) if times is None else sum(times)
+        if not long:
             return struct.pack("!iii", 0, 0, self.element)
-        head = struct.pack("!iiiii", 1, int(None in values), self.element, len(values), 1)
-        return head + (_with_nulls(values) if None in values else _without(values))
+        head = struct.pack("!iiiii", 1, int(None in values), self.element, long, 1)
+        if times is not None:
+            return head + b"".join(_piece(v) * n for v, n in zip(values, times, strict=True))
+        return head + (b"".join(map(_piece, values)) if None in values else _without(values))
 
 
 class _DaysDumper(_IntsDumper):
@@ -95,9 +99,11 @@ def _without(values: Sequence[Any]) -> bytes:
     return each.tobytes()
 
 
-def _with_nulls(values: Sequence[int | None]) -> bytes:
+def _piece(value: int | None) -> bytes:
+    if value is None:
+        return _NULL
     try:
-        return b"".join(_NULL if v is None else _VALUE.pack(4, v) for v in values)
+        return _VALUE.pack(4, value)
     except struct.error as error:
         raise OverflowError(str(error)) from None
 

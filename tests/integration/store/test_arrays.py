@@ -32,6 +32,25 @@ def test_arrays_arrive_as_they_were_sent(db: Any, ints: list[int | None], days: 
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    runs=st.lists(
+        st.tuples(st.none() | st.integers(-9, 9), st.none() | st.dates(), st.integers(0, 3)), max_size=9
+    )
+)
+def test_values_in_a_row_arrive_each_so_many_times(
+    db: Any, runs: list[tuple[int | None, date | None, int]]
+) -> None:
+    numbers, days, times = ([run[nth] for run in runs] for nth in range(3))
+    row = db.execute("select %b, %b", (Ints(numbers, times), Days(days, times))).fetchone()
+    assert row == tuple([v for run in runs for v in [run[nth]] * run[2]] for nth in range(2))
+
+
+def test_as_many_times_as_values(db: Any) -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        db.execute("select %b", (Ints([1, 2], [1]),))
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(blobs=st.lists(st.binary(max_size=40), max_size=40))
 def test_strings_of_bytes_arrive_as_they_were_sent(db: Any, blobs: list[bytes]) -> None:
     row = db.execute("select %b, pg_typeof(%b)::text", (Blobs(blobs),) * 2).fetchone()

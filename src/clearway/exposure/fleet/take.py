@@ -485,14 +485,14 @@ def _expose(
         if kept:  # somebody has set right the day that stood
             first, how = was, SET_RIGHT
         found = dater.due(setting, FlawDates(year, *facts), told, first, how)
-        times = len(of_pvs)
         pvs += of_pvs
         flaws += of_flaws
         verdicts += of_verdicts
-        firsts += [first] * times
-        hows += [how] * times
-        dues += [found.due] * times
-        clocks += [found.clock] * times
+        firsts.append(first)
+        hows.append(how)
+        dues.append(found.due)
+        clocks.append(found.clock)
+    sizes = [len(row[0]) for row in rows]
     row = db.execute(
         """select appeared, ended from clearway.fleet_expose(
             %s, %s, %b, %b, %b::smallint[], %b, %b::smallint[], %b, %b, %b, %b)""",
@@ -502,11 +502,11 @@ def _expose(
             Ints(pvs),
             Ints(flaws),
             Ints(verdicts),
-            Days(firsts),
-            Ints(hows),
-            Days(dues),
-            Ints(clocks),
-            Ints([len(row[0]) for row in rows]),
+            Days(firsts, sizes),
+            Ints(hows, sizes),
+            Days(dues, sizes),
+            Ints(clocks, sizes),
+            Ints(sizes),
             Blobs([bytes(row[3]) for row in rows]),
         ),
     ).fetchone()
