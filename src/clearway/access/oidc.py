@@ -234,14 +234,26 @@ def _metadata(provider: Provider, asking: Asking) -> Metadata:
             "the identity provider calls itself otherwise", where=provider.issuer, mend=_OTHER_WAY
         )
     # What it names must be as safe as the issuer itself: a code or a key must not cross the net in the clear.
-    scheme = urlsplit(provider.issuer).scheme
+    scheme = _scheme(provider.issuer, provider)
     for address in (about.authorization_endpoint, about.token_endpoint, about.jwks_uri):
-        if urlsplit(address).scheme not in ("https", scheme):
+        if _scheme(address, provider) not in ("https", scheme):
             raise OutsideError(
                 "the identity provider names an address without TLS", where=provider.issuer, mend=_OTHER_WAY
             )
     _KNOWN[provider.issuer] = (time.monotonic(), about)
     return about
+
+
+def _scheme(address: str, provider: Provider) -> str:
+    """The scheme of an address of the provider's. Raises OutsideError for what is none, such as "https://["."""
+    try:
+        return urlsplit(address).scheme
+    except ValueError as error:
+        raise OutsideError(
+            "the identity provider names an address that is none",
+            where=shown(provider.issuer),
+            mend=_OTHER_WAY,
+        ) from error
 
 
 _KNOWN: dict[str, tuple[float, Metadata]] = {}

@@ -48,6 +48,7 @@ _LOOKED_AT = 200  # of each kind, to put first what bears the very name
 _FEW_AUDIENCES = 64  # which a query names, so that an index finds them
 _PATIENCE_MS = 1_500
 _LIKE = re.compile(r"[\\%_]")  # what `like` reads as more than itself
+_FOREIGN = re.compile(r"[^\x00-\x7f]+")
 _LONGEST = 200  # characters of a question
 _ID = re.compile(r"[A-Za-z][\w.:+-]{3,}")
 # The years in which there are CVEs, and as much of a number as was typed.
@@ -190,8 +191,10 @@ with named as materialized (
         case when v.ecosystem = 'vendor' then v.component end as made from clearway.version_use u
     join clearway.package_version v on v.pv = u.pv
     where (%(auds)s::int[] is null or u.aud = any(%(auds)s::int[]))
-    and lower(v.name || ' ' || v.version || ' ' || v.purl || case when v.ecosystem = 'vendor'
-        then ' ' || encode(v.component, 'escape') else '' end) like all (%(words)s::text[])
+    and case when v.ecosystem = 'vendor'
+        then lower(v.name || ' ' || v.version || ' ' || v.purl || ' ' || encode(v.component, 'escape'))
+            like all (%(loose)s::text[])
+        else lower(v.name || ' ' || v.version || ' ' || v.purl) like all (%(words)s::text[]) end
     order by lower(v.name) <> %(name)s, v.name, v.pv limit 2000),
 matching as materialized (
     select * from named n where exists (select from clearway.held h where h.aud = n.aud and h.pv = n.pv)
@@ -215,6 +218,8 @@ def _components(db: psycopg.Connection[Any], text: str, most: int) -> list[searc
     given = {
         "auds": row[0] if row else None,
         "words": [f"%{_LIKE.sub(_itself, w)}%" for w in words],
+        # Of a vendor the row has bytes, whose letters beyond ASCII have no case: any stand for them, until it is read.
+        "loose": [f"%{_FOREIGN.sub('%', _LIKE.sub(_itself, w))}%" for w in words],
         "name": words[0],
         "most": most,
     }

@@ -569,6 +569,19 @@ def test_a_provider_that_drips_has_no_longer_than_one_that_is_silent(
             there_and_back()
 
 
+@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
+def test_a_provider_that_names_what_is_no_address_is_told_so(name: str) -> None:
+    import json
+
+    with serving() as server:
+        provider = Provider(id="p", name="P", issuer=server.url, client_id="c", client_secret="s")
+        about = dict.fromkeys(("authorization_endpoint", "token_endpoint", "jwks_uri"), f"{server.url}/x")
+        about |= {"issuer": server.url, name: "http://["}
+        server.pages["/.well-known/openid-configuration"] = json.dumps(about).encode()
+        with pytest.raises(OutsideError, match="names an address that is none"):
+            oidc.begin(provider, "b")
+
+
 def _until(true: Callable[[], bool]) -> None:
     for _ in range(1_000):
         if true():

@@ -269,3 +269,10 @@ def test_the_vendors_directory_answers_without_any_network(cases: Cases) -> None
         family = route.of_purl(db, "pkg:npm/%40acme/other@1")
     assert [a.member for a in exact] == [cases.desk.vendor]
     assert [a.email for a in family] == ["security@acme.example.org"]
+
+
+@pytest.mark.parametrize("host", ["private.example.net", "metadata.example.net"])
+def test_the_notes_tell_no_inner_address(web: Web, host: str) -> None:
+    found, notes = web.look(host)
+    assert (found, bool(notes)) == ([], True)
+    assert all(note.endswith(": its address is not a public one") for note in notes), notes

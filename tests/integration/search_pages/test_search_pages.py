@@ -172,6 +172,19 @@ def test_a_product_is_found_and_called_by_its_vendor(known: Fleet, here: Site) -
     assert "Acme Teapot Controller" in shown
 
 
+def test_a_vendor_is_found_in_any_letters_and_case(known: Fleet, here: Site) -> None:
+    data = "vendor,product,version\nMÜLLER Œuvres,Kessel,1.0\nMiller,Kessel,2.0\n".encode()
+    asset = known.asset("fw-2")
+    with known.owner(DAY) as owner:
+        prepared = take.prepare(owner, known.table, read_inventory(data, "products.csv"), DAY)
+    with known.acting() as db:
+        take.take(db, asset, prepared, data, day=DAY, witness="list")
+    secret = known.people.somebody(known.org, "operator").secret
+    for text in ("müller", "MÜLLER", "Müll", "kessel œuvres"):
+        assert hits(here, secret, text)["component"] == ["MÜLLER Œuvres Kessel 1.0 on fw-2"], text
+    assert "component" not in hits(here, secret, "möller")
+
+
 def test_nobody_finds_what_they_may_not_see(known: Fleet, here: Site) -> None:
     stranger = known.another().operator
     for text in ("web-1", "shop", "203.0.113.7"):

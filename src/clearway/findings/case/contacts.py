@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
-from clearway.records.errors import InputError, UpstreamError
+from clearway.records.errors import InputError, OutsideError, UpstreamError
 from clearway.records.text import plain
 
 from .mail import checked_address
@@ -198,7 +198,9 @@ def look(
                 found += [c for c in named if (c.email.casefold(), c.url) not in known]
                 done.add(is_txt)
             except (UpstreamError, InputError) as error:
-                notes.append(f"{url}: {plain(error.what, 120)}")
+                # An inner address that a name leads to is told to nobody who chose the name.
+                what = error.for_strangers() if isinstance(error, OutsideError) else error.what
+                notes.append(f"{url}: {plain(what, 120)}")
     return found, notes
 
 
