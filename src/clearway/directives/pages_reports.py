@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, get, post
@@ -22,6 +23,7 @@ from .pages_attest import attesting, seen_of
 from .pages_cockpit import cockpit_page
 from .pages_parts import FORM, KINDS, PAGE
 from .report_states import FORMS
+from .reports.counts import STATES
 from .reports.period import read_kind
 from .reports.provider import Provider, default_provider
 
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
     import psycopg
     from litestar.handlers import HTTPRouteHandler
 
-_STATES = ("overdue", "due", "no_date", "remediated_late", "remediated")
+_DAYS = re.compile(r"(\d{1,4})D(F?)", re.ASCII)
+_UNDATED = ("FSU", "out_of_scope")  # after all that are a number of days
 
 
 class Submitting(Struct, frozen=True):
@@ -87,10 +90,19 @@ def handlers(provider: Provider | None = None) -> list[HTTPRouteHandler]:
         return page(
             request, "directives/report.html", tlp=Tlp("RED", words), kept=kept, label=KINDS[kept.kind],
             name=named[0] if named else kept.organisation,
-            forms=FORMS.get(kept.kind, ("json", "csv")), states=_STATES,
+            forms=FORMS.get(kept.kind, ("json", "csv")), states=STATES,
+            tiers=sorted(kept.counts, key=_soonest),
         )  # fmt: skip
 
     return [submit, one]
+
+
+def _soonest(tier: str) -> tuple[int, bool, str]:
+    """The order of tiers, the soonest first: the database keeps them in one of its own."""
+    days = _DAYS.fullmatch(tier)
+    if days is not None:
+        return int(days[1]), not days[2], tier
+    return 10_000 + (_UNDATED.index(tier) + 1 if tier in _UNDATED else 0), False, tier
 
 
 def _submitted(

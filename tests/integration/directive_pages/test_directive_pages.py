@@ -153,6 +153,7 @@ def test_reports_are_downloaded_kept_and_shared_by_choice(cockpit: Cockpit) -> N
     assert f" on {whole} , under version" in kept
     assert " ago" not in kept.partition("Kept by")[2].partition("under version")[0]
     assert "Members of authority see it" in kept
+    assert "Remediated Not affected Out of scope" in kept  # the columns are all that there is to count
     cockpit.page("official@authority", led)
     cockpit.page("operator@hospital", led, 404)
     alone = cockpit.post("operator@water", "/directives/bod-26-04/reports?org=water", kind="overdue").headers[
