@@ -67,7 +67,10 @@ def moment(text: str, name: str, order: Order = "") -> datetime | None:
         raise InputError(
             f"`{name}` is ambiguous: {one_line(text, 40)} may be day or month first", mend=_MEND
         ) from None
-    if found is None or not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+    if found is not None and not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+        said = f"`{name}` is no date between {_FIRST_YEAR} and {_LAST_YEAR}: {one_line(text, 40)}"
+        raise InputError(said, mend=_MEND)
+    if found is None:
         raise InputError(f"`{name}` is no date: {one_line(text, 40)}", mend=_MEND)
     return found
 

@@ -202,13 +202,21 @@ def run_proof(args: argparse.Namespace) -> int:
 
 
 def run_export(args: argparse.Namespace) -> int:
-    """Writes the bundle."""
+    """Writes the bundle.
+
+    Raises:
+        UsageError: the file is `-`: what is written is verified first, and put in its place whole.
+    """
     from pathlib import Path
+
+    from clearway.records.errors import UsageError
 
     from .opened import opened
     from .sequencer import integrate_all, signer_of
     from .stored import export_to
 
+    if args.file == "-":
+        raise UsageError("an export is a file", where="-", mend="name a new file")
     with opened(args.home) as log:
         integrate_all(log.db, signer_of(log.db, args.home))
         manifest = export_to(log.db, Path(args.file), opened=args.opened)

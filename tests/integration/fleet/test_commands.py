@@ -74,7 +74,7 @@ def test_a_fleet_is_kept_listed_compared_and_decided(home: Path, tmp_path: Path)
     assert opened["changed"] == [line["exposure"]]
     both = run("--home", home, "exposure", "set", str(line["exposure"]), "99999", "--to", "not_affected",
                "--justification", "vulnerable_code_not_present")  # fmt: skip
-    assert (both.returncode, both.stdout) == (0, b"1 exposures are not_affected now\n")
+    assert (both.returncode, both.stdout) == (10, b"1 exposure is not_affected now\n")
     assert b"exposure/99999: no such exposure that stands; passed over" in both.stderr
     sbom.write_bytes(document("pkg:pypi/django@4.2", "pkg:pypi/flask@3.1"))
     _json(home, "inventory", "add", str(sbom), "--asset", "web")
@@ -114,7 +114,7 @@ def test_who_says_done_before_the_evidence_is_told_what_is_lost(home: Path, tmp_
     _json(home, "inventory", "add", str(sbom), "--asset", "web", "--exposure", "public")
     words = ("--home", home, "exposure", "set", "--flaw", "CVE-2026-0001", "--to", "fixed")
     tried = run(*words, "--dry-run")
-    assert (tried.returncode, tried.stdout) == (0, b"1 exposures would be fixed\n")
+    assert (tried.returncode, tried.stdout) == (0, b"1 exposure would be fixed\n")
     assert b"look for traces first: 1 of them" in tried.stderr
     made = json.loads(run(*words, "--json").stdout)
     assert (len(made["changed"]), made["without_evidence"]) == (1, 1)
@@ -125,7 +125,7 @@ def test_what_no_source_speaks_of_is_said_when_it_is_added_and_shown(home: Path,
     assert run("--home", home, "ingest", tmp_path / "a.json").returncode == 0
     listed = tmp_path / "products.csv"
     listed.write_text("vendor,product,version,host\nFortinet,FortiOS,,fw-1\n")
-    said = "1 component could not be judged: FortiOS ("
+    said = "1 component could not be judged: Fortinet FortiOS ("
     for words in (("inventory", "add", str(listed)), ("inventory", "show", "fw-1")):
         done = run("--home", home, *words)
         assert done.returncode == 0, done.stderr.decode()
@@ -136,7 +136,7 @@ def test_what_no_source_speaks_of_is_said_when_it_is_added_and_shown(home: Path,
     )
     (added,) = _json(home, "inventory", "add", str(bounds))
     assert added["unjudged"].startswith(
-        "2 components could not be judged: FortiOS <7.2.8 ('<7.2.8' is a bound, "
+        "2 components could not be judged: Fortinet FortiOS <7.2.8 ('<7.2.8' is a bound, "
     )
     matched = run("--home", home, "match", str(bounds))
     assert b"is a bound, not a version" in matched.stdout

@@ -120,6 +120,15 @@ def test_complete_is_for_a_file_that_shows_all_and_for_the_database(
         assert (code, report["closed"]) == (0, closed or 2 * report["size"])
 
 
+def test_an_export_is_no_file_called_as_standard_output_is(
+    log_home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, said = run(log_home, capfd, "export", "-")
+    assert (code, [*tmp_path.iterdir()]) == (2, [])
+    assert "name a new file" in said
+
+
 def test_a_spoilt_export_is_exit_code_9_with_the_first_bad_leaf(
     log_home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -58,6 +58,11 @@ def test_what_is_no_date_is_refused_with_the_cure(text: str) -> None:
     assert "YYYY-MM-DD" in refused.value.mend
 
 
+def test_a_year_out_of_bounds_is_told_as_that() -> None:
+    with pytest.raises(InputError, match="`created` is no date between 1990 and 2100: 2999-01-01"):
+        moment("2999-01-01T00:00:00Z", "created")
+
+
 def test_a_date_that_may_be_day_or_month_first_is_refused() -> None:
     with pytest.raises(InputError, match="ambiguous: 02/03/2026"):
         day("02/03/2026", "first_detected")

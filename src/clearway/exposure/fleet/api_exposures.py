@@ -40,6 +40,8 @@ from .page_common import operating, table_or_none, today
 from .status import Decision, check_last_day
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import psycopg
     from litestar.handlers import HTTPRouteHandler
 
@@ -110,6 +112,7 @@ class Decided(Struct, frozen=True):
 
     `first` and `last` are the numbers of the decisions that this made, to take it back by; 0 where nothing changed.
     `without_evidence`: so many were said to be fixed that ask for a forensic triage and have no volatile evidence.
+    `passed_over` are the numbers of those that were named and passed over.
     """
 
     changed: int
@@ -117,6 +120,7 @@ class Decided(Struct, frozen=True):
     first: int = 0
     last: int = 0
     without_evidence: int = 0
+    passed_over: tuple[int, ...] = ()
 
 
 class TakeBack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -307,7 +311,7 @@ def handlers() -> list[HTTPRouteHandler]:
                 changed = status.decide_where(
                     db, _query(request, db, data.query, me), said, expected=data.expected
                 )
-            return Made(record=_decided(db, changed, said.status), status=200)
+            return Made(record=_decided(db, changed, said.status, data.exposures), status=200)
 
         return done_once(request, act)
 
@@ -340,10 +344,14 @@ def _decide(db: psycopg.Connection[Any], data: SayMany, said: Decision) -> tuple
         raise ConflictError(error.what, where="body.revisions", mend=error.mend) from error
 
 
-def _decided(db: psycopg.Connection[Any], changed: tuple[int, ...], said: str = "") -> Decided:
+def _decided(
+    db: psycopg.Connection[Any], changed: tuple[int, ...], said: str = "", named: Sequence[int] = ()
+) -> Decided:
     batch = page_decide.batch_of(db, changed) if changed else page_decide.Batch(0, 0)
     bare = traces.traces(db, changed).bare if said == "fixed" and changed else 0
-    return Decided(len(changed), changed[:10_000], batch.first, batch.last, bare)
+    return Decided(
+        len(changed), changed[:10_000], batch.first, batch.last, bare, tuple(sorted({*named} - {*changed}))
+    )
 
 
 def _one(db: psycopg.Connection[Any], me: Principal, exposure: int, day: date) -> tuple[OneExposure, int]:

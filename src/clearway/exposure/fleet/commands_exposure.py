@@ -45,7 +45,11 @@ def add_exposure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     room.set_defaults(func=run_exposure)
     kinds = room.add_subparsers(dest="exposure_command", metavar="COMMAND")
     _add_list(kinds)
-    setting = kinds.add_parser("set", help="give exposures a status", description="Gives exposures a status.")
+    setting = kinds.add_parser(
+        "set",
+        help="give exposures a status",
+        description="Gives exposures a status; ends with 10 where a number is none that stands.",
+    )
     setting.add_argument(
         "exposures", nargs="*", type=number_of, metavar="EXPOSURE", help="numbers; or the filters below"
     )
@@ -328,13 +332,13 @@ def _line(x: ExposureLine, day: date) -> str:
     fixed += " (a pre-release)" if x.fixed_prerelease else ""
     possible = " (possible)" if x.verdict == "unknown" else ""
     return plain(
-        f"{x.exposure:>8}  {when} {x.tier:<4}{late}  {x.flaw}{possible}  {x.name} {x.version} on {x.asset_name}"
+        f"{x.exposure:>8}  {when} {x.tier:<4}{late}  {x.flaw}{possible}  {x.called} {x.version} on {x.asset_name}"
         f"{'' if x.status == 'open' else ' [' + x.status + ']'}{fixed}"
     )
 
 
 def run_set(args: argparse.Namespace) -> int:
-    """Gives a status; returns 0."""
+    """Gives a status; returns 10 when a number that was given is passed over, else 0."""
     from urllib.parse import urlencode
 
     from clearway.access.reading import audiences
@@ -365,10 +369,11 @@ def run_set(args: argparse.Namespace) -> int:
         say_json({"matched": len(found), "changed": list(changed), "dry_run": args.dry_run,
                   "without_evidence": bare})  # fmt: skip
     elif args.dry_run:
-        say(f"{len(found):,} exposures would be {args.to}")
+        say(f"{_exposures(len(found))} would be {args.to}")
     else:
-        say(f"{len(changed):,} exposures are {args.to} now")
-    for number in sorted({*args.exposures} - {*found}):
+        say(f"{_exposures(len(changed))} {'is' if len(changed) == 1 else 'are'} {args.to} now")
+    missing = sorted({*args.exposures} - {*found})
+    for number in missing:
         say(f"exposure/{number}: no such exposure that stands; passed over", sys.stderr)
     if bare:
         say(
@@ -376,7 +381,11 @@ def run_set(args: argparse.Namespace) -> int:
             "loses what memory would tell, and stands in the workbook",
             sys.stderr,
         )
-    return 0
+    return 10 if missing else 0
+
+
+def _exposures(count: int) -> str:
+    return f"{count:,} exposure{'' if count == 1 else 's'}"
 
 
 def run_redate(args: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from . import dictionary
+from .version import named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +86,8 @@ def of_assets(
     bare: dict[int, list[Bare]] = {}
     for asset, pv, name, version in rows[:_ROWS]:
         if reasons.get(pv):
-            bare.setdefault(asset, []).append(Bare(name=name, version=version, reason=reasons[pv]))
+            said = named(components[pv].vendor, name) if pv in components else name
+            bare.setdefault(asset, []).append(Bare(name=said, version=version, reason=reasons[pv]))
     return {a: Unjudged(count=len(b), some=tuple(b[:_SHOWN]), exact=exact) for a, b in bare.items()}
 
 
@@ -124,5 +126,6 @@ def _of(
     for pv, name, version in asked:
         findings, reason = matcher.component(components[pv]) if matcher else ((), "no source is loaded")
         if reason and not any(f.verdict == "affected" for f in findings):
-            found.append(Bare(name=name, version=version, reason=reason))
+            said = named(components[pv].vendor, name) if pv in components else name
+            found.append(Bare(name=said, version=version, reason=reason))
     return Unjudged(count=len(found), some=tuple(found[:shown]), exact=len(rows) <= MOST)
