@@ -8,11 +8,14 @@ theirs (`acting.Doorkeeper.guard`): it knows who asks, and decides for routes th
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from litestar.exceptions import NotAuthorizedException
+from litestar.openapi.spec import Operation
 
-from clearway.records.errors import NotFoundError
+from clearway.records.errors import InputError, NotFoundError
+from clearway.records.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 PUBLIC = {"public": True}
 # Public, and the same for everybody: nobody is asked who this is, so it is there when the database is not.
 ANYBODY = {"public": True, "unasked": True}
+_ONE = re.compile(r"/api/v1/.*\}$")  # the path of one thing: what is asked for is named last
+_GIVEN = frozenset(("request", "socket", "scope", "state", "headers", "cookies", "query", "body", "data"))
 MOST_NUMBER = 2**63 - 1  # of PostgreSQL's bigint: no row has one beyond
 
 
@@ -40,6 +45,7 @@ def default_deny(otherwise: Guard | None = None) -> Guard:
     Raises (inside a request):
         NotAuthorizedException: the route is not public, and there is no `otherwise` to allow it.
         NotFoundError: a number in its path is one that nothing can have, or is spelled otherwise than in decimal.
+        InputError: a parameter that a single thing of the API does not have.
     """
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -51,8 +57,30 @@ def default_deny(otherwise: Guard | None = None) -> Guard:
             connection.scope.get("path_template", ""), connection.scope["path"], connection.path_params
         ):
             raise NotFoundError("nothing has that number", where="path")
+        _known(connection, handler)
 
     return guard
+
+
+def _known(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Refuses parameters that a single thing of the API does not have, as lists refuse theirs (`listing`).
+
+    Who asks "as of" a day by a word that is not read would get today's answer for that day's.
+    """
+    template = connection.scope.get("path_template", "")
+    if connection.scope.get("method") != "GET" or not _ONE.match(template) or not connection.query_params:
+        return
+    if getattr(handler, "operation_class", Operation) is not Operation:
+        return  # a list, which knows its own
+    known = {
+        (getattr(field.kwarg_definition, "query", None) or name)
+        for name, field in handler.parsed_fn_signature.parameters.items()
+        if name not in connection.path_params and name not in _GIVEN
+    }
+    for name in connection.query_params:
+        if name not in known and not (name == "org" and "organisation" in known):  # its other word
+            has = f"one of {', '.join(sorted(known))}" if known else "leave it out: it has none"
+            raise InputError("this has no such parameter", where=f"query.{plain(name, 60)}", mend=has)
 
 
 def _plain(template: str, path: str, given: Mapping[str, Any]) -> bool:

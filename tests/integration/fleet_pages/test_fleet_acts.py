@@ -559,6 +559,20 @@ def test_this_week_says_how_many_it_leaves_out_as_mitigated_or_accepted(site: Si
     _reset(site)
 
 
+def test_one_thing_refuses_what_it_does_not_know_as_lists_do(site: Site) -> None:
+    one = f"/api/v1/exposures/{site.exposures()[0]['id']}"
+    for query, named in (
+        ("on=2026-01-01", "on"),
+        ("foo=bar", "foo"),
+        ("as_of=2026-11-20&exposure=1", "exposure"),
+    ):
+        refused = site.ask("GET", f"{one}?{query}", site.operator)
+        assert (refused.status_code, refused.json()["where"]) == (400, f"query.{named}"), query
+        assert "as_of" in refused.json()["mend"]
+    assert site.ask("GET", f"{one}?as_of={TODAY}", site.operator).status_code == 200
+    assert site.ask("GET", f"{one}?foo=bar", None).status_code == 401
+
+
 def test_a_day_to_come_is_no_day_as_of_which_something_is_known(site: Site) -> None:
     number = _line(site)["id"]
     day = TODAY + timedelta(days=1)
