@@ -22,6 +22,7 @@ from msgspec import Struct
 from clearway.exposure.fixes import offered
 from clearway.records.errors import NotFoundError, UsageError
 
+from . import product
 from .listed import before_listed, known_since
 from .version import named, vendor_of
 from .wanted import FACETS, STATUSES, VERDICTS, Conditions, Filter, conditions, joins, walked
@@ -158,7 +159,7 @@ def page(
         raise UsageError(f"no sort {sort!r}", mend="one of: " + ", ".join(get_args(Sort)))
     if not 1 <= limit <= MOST:
         raise UsageError(f"{limit} lines a page", mend=f"from 1 to {MOST}")
-    found = conditions(wanted)
+    found = conditions(product.meant(db, wanted))
     mine = audiences(db)
     if sort == "due":
         keys = _by_due(db, found, mine, after, limit + 1)
@@ -378,7 +379,7 @@ def _line(row: tuple[Any, ...]) -> ExposureLine:
 
 def ids(db: psycopg.Connection[Any], wanted: Filter, most: int) -> list[int]:
     """The exposures of a filter, at most `most`, for a bulk act."""
-    found = conditions(wanted)
+    found = conditions(product.meant(db, wanted))
     mine = audiences(db)
     body = (
         f"select e.exposure from clearway.exposure e {joins(found.joins)} "
@@ -407,7 +408,7 @@ def counts(
     db: psycopg.Connection[Any], wanted: Filter, facets: Sequence[str] = tuple(FACETS), most: int = _COUNTED
 ) -> Counts:
     """How many there are, in all and by each value of `facets`; counting stops after `most`."""
-    found = conditions(wanted)
+    found = conditions(product.meant(db, wanted))
     mine = audiences(db)
     unknown = [f for f in facets if f not in FACETS]
     if unknown:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from clearway.access import audience, marking
 from clearway.records.errors import ConflictError, InputError, NotFoundError
 
-from . import called, flawview, listing, status
+from . import called, flawview, listing, product, status
 from .acts import record
 from .wanted import STATUSES, Filter, conditions, joins
 
@@ -250,7 +250,7 @@ def decided_by(db: psycopg.Connection[Any], exposures: Sequence[int], rules: Ite
     """As `apply_to`, with the rules at hand."""
     decided = 0
     for rule in rules:
-        found = conditions(rule.matches.as_filter(rule.org))
+        found = conditions(product.meant(db, rule.matches.as_filter(rule.org)))
         hits = db.execute(
             f"select e.exposure from clearway.exposure e {joins(found.joins)} "  # noqa: S608
             f"where e.exposure = any(%(new)s) and {found.text}",

@@ -5,7 +5,6 @@ What people type is always a parameter; the text of a condition is one of those 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any, Literal
@@ -27,9 +26,10 @@ class Filter(Struct, frozen=True, kw_only=True):
     """What a list shows. Everything given must hold; `yes` and `no` give each value of a facet one of three states:
     wanted, not wanted, or either.
 
-    `name` is a component's name, or its beginning with `*` after it; the same for `asset_name`, by which `assets` are
-    meant where they are given (`called.led`). `flaw` is any present or past id, and `flaws` are more of them. `gone`
-    shows what is over instead of what stands.
+    `name` is a component's name, or its beginning with `*` after it, and `products` are vendors' products that it means
+    (`product.meant`). `asset_name` is the same of an asset, by which `assets` are meant where they are given
+    (`called.led`). `flaw` is any present or past id, and `flaws` are more of them. `gone` shows what is over instead of
+    what stands.
     """
 
     org: int | None = None
@@ -39,6 +39,7 @@ class Filter(Struct, frozen=True, kw_only=True):
     name: str = ""
     asset_name: str = ""
     assets: tuple[int, ...] | None = None
+    products: tuple[int, ...] = ()
     due_from: date | None = None
     due_to: date | None = None
     yes: Facets = field(default_factory=dict)
@@ -87,51 +88,6 @@ _LOOKED_UP = {
     "f": "cross join lateral (select * from clearway.flaw x where x.flaw = e.flaw offset 0) f",
     "c": "cross join lateral (select * from clearway.clock x where x.clock = e.clock offset 0) c",
 }
-
-
-# What vendors make, by the name that it is shown by: with the vendor before it or without, in any case. The dictionary
-# keeps the vendor as MessagePack: its key, then 0xa0 and its length (0xd9 and that from 32 bytes on), then the text; so
-# escaped (`encode`) it is found as the whole of that field. A package's name stays as its ecosystem spells it.
-_MADE = r"replace(lower(encode(v.component, 'escape')), '\251ecosystem\246vendor', '')"
-_PRODUCT = f"""v.ecosystem = 'vendor' and (exists (
-    select from unnest(%(w_products)s::text[], %(w_vendors)s::text[]) as w(name, vendor)
-    where {{name}} and (w.vendor = '' or strpos({_MADE}, lower(w.vendor)) > 0)){{more}})"""
-_CALLED = _PRODUCT.format(name="lower(v.name) = lower(w.name)", more="")
-_BEGUN = _PRODUCT.format(
-    name="starts_with(lower(v.name), lower(w.name))",
-    more=f" or %(w_maker)s <> '' and {_MADE} like any(array[%(w_maker)s, %(w_long_maker)s])",
-)
-_SPLITS = 8  # words of a vendor
-
-
-def _product(text: str) -> dict[str, Any]:
-    """The ways to read `text` as a vendor's product: as its name, and as a vendor and a name."""
-    words, maker = text.split(" "), _escaped(text.lower().encode())
-    splits = [(" ".join(words[n:]), " ".join(words[:n])) for n in range(1, min(len(words), _SPLITS + 1))]
-    return {
-        "w_products": [text, *(name for name, _ in splits)],
-        "w_vendors": ["", *(_field(vendor) for _, vendor in splits)],
-        "w_maker": maker and _like(r"\246vendor\2__", maker),
-        "w_long_maker": _like(r"\246vendor\331_", maker),
-    }
-
-
-def _like(head: str, begins: str) -> str:
-    said = re.sub(r"([\\%_])", r"\\\1", begins)
-    return "%" + head.replace("\\", "\\\\") + said + "%"
-
-
-def _field(text: str) -> str:
-    """A vendor as it stands in a row of the dictionary, escaped as PostgreSQL escapes bytes."""
-    raw = text.encode()
-    head = bytes((0xA0 | len(raw),)) if len(raw) < 32 else bytes((0xD9, len(raw) & 0xFF))
-    return _escaped(b"\xa6vendor" + head + raw)
-
-
-def _escaped(raw: bytes) -> str:
-    return "".join(
-        "\\\\" if byte == 0x5C else f"\\{byte:03o}" if byte == 0 or byte > 0x7F else chr(byte) for byte in raw
-    )
 
 
 def joins(needed: frozenset[str]) -> str:
@@ -183,9 +139,9 @@ def conditions(wanted: Filter) -> Conditions:
             begins = text.endswith("*")
             condition = f"{column} ^@ %(w_{key})s" if begins else f"{column} = %(w_{key})s"
             values[f"w_{key}"] = text[:-1] if begins else text
-            if key == "name":
-                condition = f"({condition} or {_BEGUN if begins else _CALLED})"
-                values |= _product(values["w_name"])
+            if key == "name" and wanted.products:
+                condition = f"({condition} or e.pv = any(%(w_products)s))"
+                values["w_products"] = [*wanted.products]
             texts.append(condition)
     if wanted.due_from is not None:
         texts.append("e.due_at >= %(w_from)s and e.due_at < 'infinity'")
