@@ -31,11 +31,12 @@ TAKE = (
         insert into held (asset, pv, aud, seen) select which, w.pv, a.aud, kept from unnest(pvs) w(pv);
         added := pvs;
     end if;
+    -- `offset 0`: a look into the index for each, whatever the plan thinks of an audience that holds most of all.
     with first as materialized (
         select w.pv from unnest(added) w(pv) where not exists (
-            select from held h where h.aud = a.aud and h.pv = w.pv and h.asset <> which))
+            select from held h where h.aud = a.aud and h.pv = w.pv and h.asset <> which offset 0))
     insert into version_use select w.pv, a.aud from first w where not exists (
-        select from version_use u where u.pv = w.pv and u.aud = a.aud) on conflict do nothing;
+        select from version_use u where u.pv = w.pv and u.aud = a.aud offset 0) on conflict do nothing;
 """,
     ),
 )
