@@ -23,6 +23,15 @@ def standing(name: str) -> str:
     return str(found.scalar_one())
 
 
+def changed(name: str, *changes: tuple[str, str, int]) -> str:
+    """The text of a function as it stands with each `(was, becomes, times)` put in, which must be there so often."""
+    text = standing(name)
+    for was, becomes, times in changes:
+        assert text.count(was) == times, was
+        text = text.replace(was, becomes)
+    return text
+
+
 def before(step: str, name: str) -> str:
     """The text of a function as an earlier step made it, to put it back."""
     text = (Path(__file__).parent / "migrations" / "versions" / f"{step}.py").read_text("utf-8")

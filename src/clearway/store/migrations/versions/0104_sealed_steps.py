@@ -1,6 +1,6 @@
 """The steps of taking an inventory hand each other what was proved, under a seal, in place of proving it again."""
 
-from clearway.store.ddl import run, standing
+from clearway.store.ddl import changed, run
 
 revision = "0104"
 down_revision = "0103"
@@ -121,10 +121,7 @@ begin
 
 
 def _remade(name: str, was: str, becomes: str, *changes: tuple[str, str, int]) -> None:
-    text = standing(name)
-    for before, after, times in changes:
-        assert text.count(before) == times, before
-        text = text.replace(before, after)
+    text = changed(name, *changes)
     run(
         f"drop function clearway.{name}({was})",
         text,

@@ -1,6 +1,6 @@
 """What an asset's first inventory writes has one plan, kept for the session, in place of one made each time."""
 
-from clearway.store.ddl import run, standing
+from clearway.store.ddl import changed, run
 
 revision = "0105"
 down_revision = "0104"
@@ -79,21 +79,12 @@ EXPOSE = (
         "    end if;\n",
     ),
 )
-
-
-def _remade(name: str, changes: tuple[tuple[str, str], ...]) -> None:
-    text = standing(name)
-    for before, after in changes:
-        assert text.count(before) == 1, before
-        text = text.replace(before, after)
-    run(text)
+CHANGES = (("fleet_take", TAKE), ("fleet_expose", EXPOSE))
 
 
 def upgrade() -> None:
-    _remade("fleet_take", TAKE)
-    _remade("fleet_expose", EXPOSE)
+    run(*(changed(name, *((was, is_, 1) for was, is_ in of)) for name, of in CHANGES))
 
 
 def downgrade() -> None:
-    _remade("fleet_expose", tuple((was, is_) for is_, was in EXPOSE[::-1]))
-    _remade("fleet_take", tuple((was, is_) for is_, was in TAKE[::-1]))
+    run(*(changed(name, *((was, is_, 1) for is_, was in of[::-1])) for name, of in CHANGES))

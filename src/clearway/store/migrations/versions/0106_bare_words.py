@@ -1,6 +1,6 @@
 """A scanner's word that names nothing but the flaw is a witness of what names more, and no exposure of its own."""
 
-from clearway.store.ddl import run, standing
+from clearway.store.ddl import changed, run
 
 revision = "0106"
 down_revision = "0105"
@@ -61,21 +61,13 @@ insert into clearway.fleet_ruling (org) select distinct org from moved
 """
 
 
-def _remade(name: str, *changes: tuple[str, str, int]) -> str:
-    text = standing(name)
-    for was, becomes, times in changes:
-        assert text.count(was) == times, was
-        text = text.replace(was, becomes)
-    return text
-
-
 def upgrade() -> None:
-    run(BARE, _remade("fleet_explained", *EXPLAINED), _remade("fleet_missing", *MISSING), DATED)
+    run(BARE, changed("fleet_explained", *EXPLAINED), changed("fleet_missing", *MISSING), DATED)
 
 
 def downgrade() -> None:
     run(
-        _remade("fleet_missing", *((was, becomes, n) for becomes, was, n in MISSING)),
-        _remade("fleet_explained", *((was, becomes, n) for becomes, was, n in EXPLAINED)),
+        changed("fleet_missing", *((was, becomes, n) for becomes, was, n in MISSING)),
+        changed("fleet_explained", *((was, becomes, n) for becomes, was, n in EXPLAINED)),
         "drop function clearway.fleet_says_no_more(int)",
     )
