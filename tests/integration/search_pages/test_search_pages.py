@@ -157,13 +157,19 @@ def test_a_component_is_found_by_name_and_purl_on_the_assets_that_run_it(known: 
     assert "component" not in hits(here, secret, "airflow"), "it runs there no more"
 
 
-def test_a_product_is_found_and_called_by_its_vendor(known: Fleet, here: Site) -> None:
-    data = b"vendor,product,version\nAcme,Teapot Controller,1.0\nOther,Kettle,1.0\n"
-    asset = known.asset("fw-1")
+def listed(known: Fleet, name: str, data: bytes) -> int:
+    """An asset of that name which holds the products of a list."""
+    asset = known.asset(name)
     with known.owner(DAY) as owner:
         prepared = take.prepare(owner, known.table, read_inventory(data, "products.csv"), DAY)
     with known.acting() as db:
         take.take(db, asset, prepared, data, day=DAY, witness="list")
+    return asset
+
+
+def test_a_product_is_found_and_called_by_its_vendor(known: Fleet, here: Site) -> None:
+    data = b"vendor,product,version\nAcme,Teapot Controller,1.0\nOther,Kettle,1.0\n"
+    asset = listed(known, "fw-1", data)
     secret = known.people.somebody(known.org, "operator").secret
     for text in ("acme", "ACME Teapot", "teapot acme 1.0", "Teapot"):
         assert hits(here, secret, text)["component"] == ["Acme Teapot Controller 1.0 on fw-1"], text
@@ -174,11 +180,7 @@ def test_a_product_is_found_and_called_by_its_vendor(known: Fleet, here: Site) -
 
 def test_a_vendor_is_found_in_any_letters_and_case(known: Fleet, here: Site) -> None:
     data = "vendor,product,version\nMÜLLER Œuvres,Kessel,1.0\nMiller,Kessel,2.0\n".encode()
-    asset = known.asset("fw-2")
-    with known.owner(DAY) as owner:
-        prepared = take.prepare(owner, known.table, read_inventory(data, "products.csv"), DAY)
-    with known.acting() as db:
-        take.take(db, asset, prepared, data, day=DAY, witness="list")
+    listed(known, "fw-2", data)
     secret = known.people.somebody(known.org, "operator").secret
     for text in ("müller", "MÜLLER", "Müll", "kessel œuvres"):
         assert hits(here, secret, text)["component"] == ["MÜLLER Œuvres Kessel 1.0 on fw-2"], text

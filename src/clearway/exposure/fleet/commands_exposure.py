@@ -93,15 +93,7 @@ def _add_list(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     every.add_argument("--overdue", action="store_true")
     every.add_argument("--due-from", type=day_of, metavar="DATE")
     every.add_argument("--due-to", type=day_of, metavar="DATE")
-    every.add_argument(
-        "--asset",
-        default="",
-        action=filters.Said,
-        metavar="NAME",
-        help="one asset, or a beginning with * after it",
-    )
-    every.add_argument("--flaw", default="", action=filters.Said, metavar="ID")
-    every.add_argument("--name", default="", action=filters.Said, metavar="COMPONENT")
+    _named(every)
     every.add_argument("--gone", action="store_true", help="what is over instead of what stands")
     every.add_argument("--sort", choices=("due", "severity", "epss", "kev", "name"), default="due")
     every.add_argument("--limit", type=int, metavar="N", help=f"{_SHOWN} by default; of --csv all")
@@ -111,10 +103,7 @@ def _add_list(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     every.set_defaults(func=run_list)
 
 
-def _filters(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--status", action="append", default=[], metavar="WORD", help="open by default; all for any"
-    )
+def _named(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--asset",
         default="",
@@ -124,6 +113,13 @@ def _filters(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--flaw", default="", action=filters.Said, metavar="ID")
     parser.add_argument("--name", default="", action=filters.Said, metavar="COMPONENT")
+
+
+def _filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--status", action="append", default=[], metavar="WORD", help="open by default; all for any"
+    )
+    _named(parser)
     parser.add_argument("--org", default="", metavar="SLUG")
 
 
