@@ -238,18 +238,18 @@ def test_a_witness_co_signs_what_grows_and_is_shown_under_the_checkpoint(
     report = verify(Stored(shared, whole=True), witnesses=[witness.key.public])
     assert report.ok
     assert report.witnesses[0].ok
-    forged = parse(note.render()).signatures[-1]
+    real = parse(note.render()).signatures[-1]
+    forged = type(real)(real.name, real.key_id, real.body[:-1] + bytes((real.body[-1] ^ 1,)))
     # A false line that came into the database takes nobody's place: the next real one replaces it.
     shared.execute(
         "update clearway.log_cosignature set line = %s",
-        (type(forged)(forged.name, forged.key_id, forged.body[:-1] + b"\0").line().rstrip("\n"),),
+        (forged.line().rstrip("\n"),),
     )
     assert not verify(Stored(shared, whole=True), witnesses=[witness.key.public]).ok
     assert observe()
     assert verify(Stored(shared, whole=True), witnesses=[witness.key.public]).ok
     with pytest.raises(IntegrityError):
-        accept(shared, 1 + 0 * forged.key_id[0] + int(note.text.split("\n")[1]) - 1,
-               type(forged)(forged.name, forged.key_id, forged.body[:-1] + b"\0"))  # fmt: skip
+        accept(shared, int(note.text.split("\n")[1]), forged)
 
 
 def test_old_checkpoints_thin_out_but_not_those_that_a_witness_signed(shared: Db, signing: Signer) -> None:
