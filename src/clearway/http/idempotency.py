@@ -7,8 +7,9 @@
 The work is a function that is called or not, so that no route can do its work and forget the key, or keep an
 answer that was not given. The answer is written by the same transaction as its effect: both are there or neither.
 An error rolls both back, and the key is free again. Keys belong to a person, for 24 hours. The same key with
-another method, path or body is 422; with other rights than those the answer was given to, 409. Which rights somebody
-has is asked of the database as the request is answered, and not remembered: an answer is given by the right that the
+another method, path or body is 422; with other rights than those the answer was given to, or when something that
+they saw then is marked away from them (an embargo whose party they were), 409. Which rights somebody has and what they
+see is asked of the database as the request is answered, and not remembered: an answer is given by the right that the
 work itself would take at that moment.
 """
 
@@ -79,7 +80,7 @@ def once(
 
     Raises:
         KeyReusedError: the key came before with another request.
-        ConflictError: the key came before with other rights.
+        ConflictError: the key came before with other rights, or in sight of more.
         AuthenticationError: who asks is nobody any more.
         InputError: the key can't be read.
     """
@@ -99,9 +100,9 @@ def once(
             where="idempotency-key",
             mend="send a fresh key with each new request",
         )
-    if kept.rights_hash != rights_hash:
+    if kept.rights_hash != rights_hash or not kept.seen:
         raise ConflictError(
-            "what this key asked for was done, with other rights than you have now",
+            "what this key asked for was done, with other rights or in sight of more than you have now",
             where="idempotency-key",
             mend="read the thing itself",
         )

@@ -15,10 +15,14 @@ KEPT_HOURS = 24
 
 
 class Kept(NamedTuple):
-    """An answer that was given before, with the hashes of the request and of the rights it was given to."""
+    """An answer that was given before, with the hashes of the request and of the rights it was given to.
+
+    `seen` is whether who asks sees the rows of every audience whose rows they saw then.
+    """
 
     request_hash: bytes
     rights_hash: bytes
+    seen: bool
     status: int
     headers: dict[str, str]
     body: bytes
@@ -46,7 +50,7 @@ def claim(
     if taken.rowcount == 1:
         return None
     row = db.execute(
-        """select request_hash, rights_hash, status, headers::text, body
+        """select request_hash, rights_hash, status, headers::text, body, clearway.sees_still(sight)
         from clearway.idempotency where person = %s and key_hash = %s""",
         given,
     ).fetchone()
@@ -55,7 +59,7 @@ def claim(
     ):  # deleted by age between two statements, or claimed twice in one transaction
         return claim(db, person, key_hash, request_hash, rights_hash) if row is None else None
     headers = msgspec.json.decode(row[3], type=dict[str, str])
-    return Kept(bytes(row[0]), bytes(row[1]), row[2], headers, bytes(row[4]))
+    return Kept(bytes(row[0]), bytes(row[1]), row[5], row[2], headers, bytes(row[4]))
 
 
 def keep(
@@ -66,9 +70,10 @@ def keep(
     headers: Mapping[str, str],
     body: bytes,
 ) -> None:
-    """Writes the answer for the key that this transaction has claimed."""
+    """Writes the answer for the key that this transaction has claimed, and what its person sees as it is given."""
     db.execute(
-        """update clearway.idempotency set status = %s, headers = %s::jsonb, body = %s
+        """update clearway.idempotency
+        set status = %s, headers = %s::jsonb, body = %s, sight = clearway.my_bits()
         where person = %s and key_hash = %s""",
         (status, msgspec.json.encode(dict(headers)).decode(), body, person, key_hash),
     )

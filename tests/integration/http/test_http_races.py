@@ -9,6 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from clearway.access import audience, embargo
+from clearway.access.marking import Marking
 from manners_world import Manners
 
 TIMES = 50
@@ -132,6 +134,33 @@ def test_a_key_is_not_answered_to_other_rights_than_before(manners: Manners) -> 
     status, _, problem = manners.ask("POST", "/api/v1/things", body, who=someone, idempotency_key="d")
     assert (status, problem["where"]) == (409, "idempotency-key")
     assert rows(manners, "before") == 1
+
+
+def test_a_key_is_not_answered_to_who_is_no_party_any_more_to_an_embargo_of_then(manners: Manners) -> None:
+    """Their memberships and roles are as they were: what they see is not."""
+    party = manners.people.somebody(manners.ours, "operator", name="party")
+    with manners.people.owner() as db:
+        kept = embargo.add(db, manners.theirs, "until the fix")
+        embargo.set_party(db, kept.embargo, person=party.person)
+        aud = audience.of(db, Marking(tlp="GREEN", embargo=kept.embargo))
+    body = {**manners.wanted("embargoed"), "aud": aud}
+    answers = [manners.ask("POST", "/api/v1/things", body, who=party, idempotency_key="e") for _ in range(2)]
+    assert [(status, headers["idempotency-replayed"]) for status, headers, _ in answers] == [
+        (201, None),
+        (201, "?1"),
+    ]
+    with manners.people.owner() as db:
+        # What they see more of, in an audience that was not there then, changes nothing.
+        more = embargo.add(db, manners.theirs, "another")
+        embargo.set_party(db, more.embargo, person=party.person)
+        audience.of(db, Marking(tlp="GREEN", embargo=more.embargo))
+    assert manners.ask("POST", "/api/v1/things", body, who=party, idempotency_key="e")[0] == 201
+    with manners.people.owner() as db:
+        embargo.set_party(db, kept.embargo, person=party.person, party=False)
+    status, _, problem = manners.ask("POST", "/api/v1/things", body, who=party, idempotency_key="e")
+    assert (status, problem["where"]) == (409, "idempotency-key")
+    assert "embargoed" not in str(problem)
+    assert rows(manners, "embargoed") == 1
 
 
 def test_pages_hold_while_others_write(manners: Manners) -> None:
