@@ -53,6 +53,7 @@ def test_triage_is_done_by_keyboard(screens: Screens, desk: Any) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#toasts")).to_contain_text("1 is being validated, as far as E4.")
     expect(page.locator(f'tr[data-row="{found.waiting[5]}"]')).to_contain_text("Being validated")
+    page.wait_for_load_state()  # a new page: its keys act when its script has run
     page.keyboard.press("j")
     page.keyboard.press("x")
     page.keyboard.press("c")
