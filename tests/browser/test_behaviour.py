@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from harness import PHONE, Screen
+from harness import PHONE, Screen, until
 from playwright.sync_api import Route, expect
 
 from live_server import Live
@@ -154,7 +154,7 @@ def test_nothing_is_fetched_for_the_page_before_our_script_says_what_may_be_put_
     page.on("request", lambda request: asked.append(request.url))
     page.route("**/clearway*.js*", lambda route: held.append(route))
     page.goto("/later", wait_until="commit")
-    page.wait_for_function("window.htmx && document.querySelector('#slow')")
+    until(page, "window.htmx && document.querySelector('#slow')")
     page.wait_for_timeout(100)  # for what must not come: slowness only makes this easier to pass
     assert not [url for url in asked if "part=1" in url]
     held[0].continue_()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from harness import Screen, Workspace
+from harness import Screen, Workspace, until
 from playwright.sync_api import expect
 
 Screens = Callable[..., Screen]
@@ -81,7 +81,7 @@ def test_nobody_else_is_shown_what_was_typed(screens: Screens, workspace: Worksp
     page.locator("input[name=code]").fill(code)
     page.locator("form:has(input[name=code])").get_by_role("button").click()
     expect(page.locator("h1")).to_contain_text("Otto Other")
-    page.wait_for_function(f"{KEPT} === null")
+    until(page, f"{KEPT} === null")
 
 
 def test_a_secret_is_never_kept_and_nothing_is_after_signing_out(
