@@ -27,5 +27,5 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     # What is frozen counts for nothing where the interpreter decides that a full collection is due: by its own numbers
     # there would be several a second, of a tenth of a second each.
-    gc.set_threshold(20_000, 10, 20)
+    gc.set_threshold(100_000, 10, 50)
     gc.enable()
