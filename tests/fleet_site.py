@@ -18,7 +18,7 @@ from clearway.advisories.stored_records import StoredRecords
 from clearway.advisories.table import TABLE_FILE
 from clearway.app.server import build
 from clearway.app.workspace import Workspace
-from clearway.exposure.fleet import asset, follow, take
+from clearway.exposure.fleet import asset, follow, prepare, take
 from clearway.formats.inventory import read_inventory
 from clearway.http.application import Application
 from clearway.http.csrf import token
@@ -95,7 +95,7 @@ class Site:
     def upload(self, who: Somebody, name: str, *purls: str, detected: date | None = None) -> take.Taken:
         data = document(*purls)
         with self.people.owner() as owner:
-            prepared = take.prepare(owner, self.world.table(), read_inventory(data, "sbom.json"), TODAY)
+            prepared = prepare.one(owner, self.world.table(), read_inventory(data, "sbom.json"), TODAY)
         with self.people.acting(who) as db:
             taken = take.take(
                 db, self.assets[name], prepared, data, day=TODAY, witness="syft", detected=detected

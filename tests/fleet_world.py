@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from clearway.advisories.table import Table
-from clearway.exposure.fleet import asset, follow, listing, take
+from clearway.exposure.fleet import asset, follow, listing, prepare, take
 from clearway.exposure.fleet.wanted import Filter
 from clearway.formats.inventory import read_inventory
 from intake_world import World, kev, osv, package, write
@@ -87,7 +87,7 @@ class Fleet:
         data = document(*purls, **more.pop("document", {}))
         inventory = read_inventory(data, "sbom.json")
         with self.owner(day) as owner:
-            prepared = take.prepare(owner, self.table, inventory, day)
+            prepared = prepare.one(owner, self.table, inventory, day)
         with self.owner(day) if owned else self.acting() as db:
             return take.take(db, which, prepared, data, day=day, witness=witness, **more)
 

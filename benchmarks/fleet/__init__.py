@@ -27,7 +27,7 @@ import psycopg
 from benchmarks._measure import CLEARWAY, ROOT, goal, shared_data
 from clearway.access import credential, person
 from clearway.advisories.table import TABLE_FILE, Table
-from clearway.exposure.fleet import asset, listing, take, whom
+from clearway.exposure.fleet import asset, listing, prepare, take, whom
 from clearway.exposure.fleet.wanted import Filter
 from clearway.records.inventory import Component, Inventory
 from clearway.store.connect import connect
@@ -236,7 +236,7 @@ def _inventories(
         cpu = _Cpu(db)
         begun = time.perf_counter()
         with pool.owner() as owner:
-            prepared = take.prepare(owner, table, inventory, DAY)
+            prepared = prepare.one(owner, table, inventory, DAY)
         with pool.acting(key) as acting:
             taken = take.take(acting, which, prepared, raw, day=DAY, witness="bench")
         times.append((time.perf_counter() - begun) * 1000)

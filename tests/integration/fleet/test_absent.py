@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from clearway.exposure.fleet import asset, mention, observe, take
+from clearway.exposure.fleet import asset, mention, observe, witness
 from clearway.formats.observed import read_fleet
 from database import server, world  # noqa: F401
 from fleet_world import DAY, Fleet
@@ -31,7 +31,7 @@ def call(
     for place, hosts in files:
         raw = listed[0].format("".join(map(listed[1].format, hosts))).encode()
         read = read_fleet(raw, place)
-        file = take.file_of(place.rpartition("/")[2])
+        file = witness.file_of(place.rpartition("/")[2])
         taking.add(mention.Document(observed=read.observed, raw=raw, place=place, file=file, **more))
     taking.finish()
     return [one.words() for one in taking.missing()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from clearway.exposure.fleet import take
+from clearway.exposure.fleet import prepare, take
 from clearway.formats.inventory import read_inventory
 from fleet_world import DAY, Fleet, document, osv, package
 
@@ -19,7 +19,7 @@ def test_many_uploads_of_the_same_new_versions_and_a_follower_agree(fleet: Fleet
 
     def upload(host: int) -> int:
         with fleet.owner() as owner:
-            prepared = take.prepare(owner, table, inventory, DAY)
+            prepared = prepare.one(owner, table, inventory, DAY)
         with fleet.acting() as db:
             return len(take.take(db, host, prepared, data, day=DAY).appeared)
 

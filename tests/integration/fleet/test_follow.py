@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from clearway.exposure.fleet import due, flawview, follow, status, take
+from clearway.exposure.fleet import due, flawview, follow, prepare, status
 from clearway.records.errors import ConflictError
 from fleet_world import DAY, Fleet, kev, osv, package
 
@@ -159,7 +159,7 @@ def test_an_older_table_is_not_asked_once_a_newer_one_was_followed(fleet: Fleet)
 
     inventory = read_inventory(document("pkg:pypi/flask@2"), "x")
     with pytest.raises(ConflictError, match="renewed"), fleet.owner() as owner:
-        take.prepare(owner, old, inventory, DAY)
+        prepare.one(owner, old, inventory, DAY)
 
 
 def test_following_in_steps_ends_where_a_whole_match_does(fleet: Fleet) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from clearway.exposure.fleet import asset, inventory, observe, take
+from clearway.exposure.fleet import asset, inventory, observe, witness
 from clearway.formats.observed import read_fleet
 from clearway.records.fleet_input import SetAside
 from clearway.store.connect import connect
@@ -32,7 +32,7 @@ def add(fleet: Fleet, text: str, filename: str = "list.csv", **more: Any) -> lis
     read = read_fleet(text.encode(), filename)
     return observe.observe(
         fleet.people.pool, fleet.operator.key, fleet.table, fleet.org, read.observed, text.encode(), DAY,
-        place=filename, file=take.file_of(filename), whole=not read.set_aside, **more,
+        place=filename, file=witness.file_of(filename), whole=not read.set_aside, **more,
     )  # fmt: skip
 
 

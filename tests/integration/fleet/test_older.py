@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clearway.exposure.fleet import mention, observe, take
+from clearway.exposure.fleet import mention, observe, take, witness
 from clearway.formats.observed import read_fleet
 from fleet_world import DAY, Fleet
 
@@ -40,7 +40,7 @@ def call(fleet: Fleet, *documents: tuple[str, bytes], **more: Any) -> list[take.
         read = read_fleet(raw, place)
         found += taking.add(
             mention.Document(
-                observed=read.observed, raw=raw, place=place, file=take.file_of(place.rpartition("/")[2])
+                observed=read.observed, raw=raw, place=place, file=witness.file_of(place.rpartition("/")[2])
             )
         )
     return [one.taken for one in (*found, *taking.finish())]

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import zstandard
 
-from clearway.exposure.fleet import inventory, observe, take
+from clearway.exposure.fleet import inventory, observe, witness
 from clearway.formats.observed import read_fleet
 from clearway.records.fleet_input import Observed
 from fleet_world import DAY, Fleet
@@ -23,7 +23,7 @@ def add(fleet: Fleet, text: str, filename: str = "list.csv") -> dict[str, observ
     read = read_fleet(text.encode(), filename)
     seen = observe.observe(
         fleet.people.pool, fleet.operator.key, fleet.table, fleet.org, read.observed, text.encode(), DAY,
-        place=filename, file=take.file_of(filename), whole=not read.set_aside,
+        place=filename, file=witness.file_of(filename), whole=not read.set_aside,
     )  # fmt: skip
     return {s.name: s for s in seen}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clearway.exposure.fleet import observe, rule, take
+from clearway.exposure.fleet import observe, rule, witness
 from clearway.formats.observed import read_fleet
 from fleet_world import DAY, Fleet
 
@@ -39,7 +39,7 @@ def shelf(mine: Fleet) -> Fleet:
     read = read_fleet(text.encode(), "list.csv")
     observe.observe(
         mine.people.pool, mine.operator.key, mine.table, mine.org, read.observed, text.encode(), DAY,
-        place="list.csv", file=take.file_of("list.csv"),
+        place="list.csv", file=witness.file_of("list.csv"),
     )  # fmt: skip
     mine.upload(mine.asset("web"), "pkg:pypi/django@4.1")
     return mine

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from clearway.exposure.fleet import take
+from clearway.exposure.fleet import prepare, take
 from clearway.formats.inventory import read_inventory
 from clearway.records.errors import ClearwayError, ConflictError
 from clearway.records.inventory import Inventory
@@ -152,7 +152,7 @@ def test_a_seal_is_of_its_asset_its_transaction_and_its_inventory(lacking: tuple
         with pytest.raises(ConflictError, match="lacks"), fleet.acting() as db:
             db.execute(EXPOSE, wrong)
     with fleet.owner() as owner:
-        prepared = take.prepare(owner, fleet.table, read("pkg:pypi/attrs@24.1"), DAY)
+        prepared = prepare.one(owner, fleet.table, read("pkg:pypi/attrs@24.1"), DAY)
     with pytest.raises(ConflictError, match="lacks"):
         expose(fleet, web, meanwhile=lambda db: take.take(db, web, prepared, b"less", day=DAY))
     assert exposures(fleet) == []
@@ -162,7 +162,7 @@ def test_numbers_are_believed_with_their_seal_alone(fleet: Fleet) -> None:
     fleet.ingest(DJANGO)
     web = fleet.asset("web")
     with fleet.owner() as owner:
-        prepared = take.prepare(owner, fleet.table, read(*PURLS[:2]), DAY)
+        prepared = prepare.one(owner, fleet.table, read(*PURLS[:2]), DAY)
     assert prepared.seal is not None
 
     def taken(pvs: list[int], seal: bytes | None) -> list[int]:

@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from clearway.advisories.table import VexClaim
-from clearway.exposure.fleet import due, follow, inventory, page_decide, rule, stated, status, take
+from clearway.exposure.fleet import due, follow, inventory, page_decide, prepare, rule, stated, status, take
 from clearway.exposure.match import Matcher
 from clearway.exposure.vex import rule as vex_rule
 from clearway.formats.inventory import read_inventory
@@ -45,7 +45,7 @@ def upload(
 ) -> take.Taken:
     inventory = read_inventory(data, "sbom.json")
     with fleet.owner(day) as owner:
-        prepared = take.prepare(owner, fleet.table, inventory, day)
+        prepared = prepare.one(owner, fleet.table, inventory, day)
     with fleet.acting() as db:
         return stated.take(db, fleet.table, asset, prepared, data, day=day, witness=witness, **more)
 

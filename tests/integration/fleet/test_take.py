@@ -164,13 +164,13 @@ def test_a_reader_of_the_organisation_sees_and_may_not_write(fleet: Fleet) -> No
     fleet.upload(web, "pkg:pypi/django@4.1")
     auditor = fleet.people.somebody(fleet.org, "auditor")
     assert len(fleet.lines(auditor)) == 1
-    from clearway.exposure.fleet import take
+    from clearway.exposure.fleet import prepare, take
     from clearway.formats.inventory import read_inventory
     from fleet_world import document
 
     data = document("pkg:pypi/django@4.0")
     with fleet.owner() as owner:
-        prepared = take.prepare(owner, fleet.table, read_inventory(data, "x"), DAY)
+        prepared = prepare.one(owner, fleet.table, read_inventory(data, "x"), DAY)
     with pytest.raises(ForbiddenError), fleet.acting(auditor) as db:
         take.take(db, web, prepared, data, day=DAY)
 

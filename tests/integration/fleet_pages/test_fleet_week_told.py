@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from clearway.advisories.age import aged
 from clearway.advisories.feeds.feed import HABITS
 from clearway.advisories.table_meta import Meta, SourceNote
-from clearway.exposure.fleet import take
+from clearway.exposure.fleet import prepare, take
 from clearway.formats.inventory import read_inventory
 from fleet_site import TODAY, Site
 from intake_world import kev, osv, package
@@ -161,7 +161,7 @@ def test_vendor_products_that_no_source_names_are_told_by_name(told: Site) -> No
     data = b"vendor,product,version\nAcme,Teapot Controller,1.0\n"
     told.machine(told.operator, "print-9")
     with told.people.owner() as owner:
-        prepared = take.prepare(owner, told.world.table(), read_inventory(data, "products.csv"), TODAY)
+        prepared = prepare.one(owner, told.world.table(), read_inventory(data, "products.csv"), TODAY)
     with told.people.acting(told.operator) as db:
         take.take(db, told.assets["print-9"], prepared, data, day=TODAY, witness="list")
     rest = told.ask("GET", "/api/v1/week/rest", told.operator).json()

@@ -12,7 +12,7 @@ import pytest
 
 from clearway.access import audience, marking
 from clearway.app import indexing, tasks
-from clearway.exposure.fleet import asset, take
+from clearway.exposure.fleet import asset, prepare, take
 from clearway.formats.inventory import read_inventory
 from clearway.store import search
 from clearway.store.apart import run_apart
@@ -161,7 +161,7 @@ def listed(known: Fleet, name: str, data: bytes) -> int:
     """An asset of that name which holds the products of a list."""
     asset = known.asset(name)
     with known.owner(DAY) as owner:
-        prepared = take.prepare(owner, known.table, read_inventory(data, "products.csv"), DAY)
+        prepared = prepare.one(owner, known.table, read_inventory(data, "products.csv"), DAY)
     with known.acting() as db:
         take.take(db, asset, prepared, data, day=DAY, witness="list")
     return asset

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SHOWN = 5
 _BEFORE_ENDING = re.compile(r"[-_ ]+(?=\.[^.]*$)")  # where a day stood
-# Lists of many assets whose witness is the file (`take.OF_FILES`).
+# Lists of many assets whose witness is the file (`witness.OF_FILES`).
 _LISTS = frozenset(("product-list", "scanner-csv"))
 
 

@@ -186,7 +186,7 @@ class _Call:
     def _one(self, place: str, data: bytes, root: str) -> None:
         from clearway.formats.observed import read_fleet
 
-        from . import asset, mention, naming, take
+        from . import asset, mention, naming, witness
 
         found = read_fleet(data, place, self.args.distro)
         if self.args.asset and len(found.observed) > 1:
@@ -209,7 +209,7 @@ class _Call:
             ),
             raw=data,
             place=place,
-            file=take.file_of(_below(place, root)),
+            file=witness.file_of(_below(place, root)),
             whole=not found.set_aside,
             asset=None if named is None else named.asset,
             called=bool(self.args.asset),

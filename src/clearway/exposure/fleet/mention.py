@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from clearway.records.asset_identity import identity_keys, telling_name
 
 from . import asset as assets
-from . import older, take, united, whose
+from . import older, united, whose, witness
 from .shown import details_of
 from .version import storable
 
@@ -32,7 +32,7 @@ _TABLES = frozenset(("asset-list", "scanner-csv"))
 
 
 class Document(Struct, frozen=True, kw_only=True):
-    """What one document says. `place` is its name, `file` what its witness is known by (`take.file_of`), "" for none.
+    """What one document says. `place` is its name, `file` what its witness is known by (`file_of`), "" for none.
 
     Not `whole`: what it does not show may have been set aside. `asset` is whose it is where somebody said so. `called`:
     somebody said what its asset is called.
@@ -62,7 +62,7 @@ class Mention(Struct, frozen=True):
     @property
     def witness(self) -> str:
         """By what its inventory is told from others of the asset."""
-        return take.witness_of(self.seen.witness.tool, self.seen.format, self.document.file)
+        return witness.witness_of(self.seen.witness.tool, self.seen.format, self.document.file)
 
     @property
     def whole(self) -> bool:

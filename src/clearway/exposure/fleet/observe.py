@@ -18,7 +18,7 @@ from clearway.records.errors import BusyError, ConflictError, InputError
 from clearway.records.fleet_input import MAX_NAME_CHARS, SetAside
 from clearway.store.connect import translated
 
-from . import absent, follow, older, stated, take, united
+from . import absent, follow, older, prepare, stated, take, united
 from . import asset as assets
 from .mention import Document, Group, Identities, Mention, grouped, key_of
 from .shown import inventory_of
@@ -125,7 +125,7 @@ class Taking:
     def add(self, document: Document) -> list[Seen]:
         """Takes a document; returns what was taken meanwhile, of it or of earlier ones.
 
-        Raises: as `take.prepare`, `take.take` and `asset.add`; what was taken before stands.
+        Raises: as `prepare.one`, `take.take` and `asset.add`; what was taken before stands.
         """
         alone = len(document.observed) == 1
         mentions = [Mention(seen, document, alone) for seen in document.observed if self._named(seen)]
@@ -201,7 +201,7 @@ class Taking:
     ) -> tuple[list[Seen], set[tuple[int, str]]]:
         made_of = [self._inventory(item.seen) for item in items]
         with self.pool.owner() as owner:
-            prepared = take.prepare_all(owner, self.table, [plain for plain, _ in made_of], self.day)
+            prepared = prepare.every(owner, self.table, [plain for plain, _ in made_of], self.day)
             self._key = self._key or key_of(owner, self.org)
         found: list[Seen] = []
         told: set[tuple[int, str]] = set()
@@ -222,7 +222,7 @@ class Taking:
                 ready = prepared[group.items[0]]
                 if len(group.items) > 1:
                     whole, _ = self._inventory(united.united([items[n].seen for n in group.items]))
-                    ready = take.together([prepared[n] for n in group.items], whole)
+                    ready = prepare.together([prepared[n] for n in group.items], whole)
                 known = (group.asset, first.witness)
                 try:
                     with translated(), db.transaction():

@@ -14,6 +14,7 @@ from clearway.records.fleet_input import SetAside, Witness
 from . import asset as assets
 from . import observe, take
 from .absent import Absent
+from .witness import file_of
 
 if TYPE_CHECKING:
     from datetime import date
@@ -144,7 +145,7 @@ def to_asset(
         day,
         detected=detected,
         whole=not read.set_aside,
-        file=take.file_of(filename),
+        file=file_of(filename),
         asset=asset,
         again=again,
     )
@@ -194,7 +195,7 @@ def to_organisation(
     missing: list[Absent] = []
     found = observe.observe(
         pool, key, table, home.org, observed, data, day, detected=detected, whole=not read.set_aside, place=filename,
-        file=take.file_of(filename), asset=asset, called=bool(new.name.strip()), passed_over=passed,
+        file=file_of(filename), asset=asset, called=bool(new.name.strip()), passed_over=passed,
         again=again, missing=missing,
     )  # fmt: skip
     if asset is not None:

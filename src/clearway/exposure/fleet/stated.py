@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from clearway.records.finding import Finding
     from clearway.records.inventory import Inventory
 
+    from .prepare import Prepared
+
 MOST = 200_000  # statements that come with one inventory, one for each product that they name
 _BODY_BYTES = 64 << 20
 _AT_ONCE = 50  # assets of one transaction
@@ -74,7 +76,7 @@ def take(
     db: psycopg.Connection[Any],
     table: Table,
     asset: int,
-    prepared: taking.Prepared,
+    prepared: Prepared,
     raw: bytes,
     *,
     day: date,

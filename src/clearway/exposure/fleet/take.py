@@ -1,75 +1,47 @@
 """One inventory of one asset: what it holds, which exposures that makes, and due when.
 
-1. `prepare`, in a transaction of the owner's: the versions get their numbers, and those that nobody had
-   before are asked about once. What it writes is the same whoever asked, and tells nothing of them.
-2. `take`, in the caller's transaction: what the asset holds, the difference, exposures with their dates,
-   rules, the entry in the log, the event. Nothing is kept before all of it is.
+`prepare` makes it ready first, in a transaction of the owner's. `take`, in the caller's, writes what the asset holds,
+the difference, exposures with their dates, rules, the entry in the log, the event. Nothing is kept before all of it is.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from datetime import date
 from hashlib import sha256
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import zstandard
 from msgspec import Struct
-from msgspec.structs import replace
 
-from clearway.formats.packages import MODULES
-from clearway.records.errors import InputError, TooLargeError
+from clearway.records.errors import InputError
 from clearway.records.fleet_input import FIRST_DETECTED, begins
 from clearway.store.arrays import Blobs, Days, Ints
 
-from . import answer, dictionary, due, follow
+from . import dictionary, due
 from .acts import record
 from .due import SET_RIGHT, Dater, FlawDates, loaded, said, settings
 from .silent import pairs
-from .version import clean, digest_of, storable
-from .whose import DAY
+from .version import storable
+from .witness import witness_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import psycopg
 
-    from clearway.advisories.table import Table
-    from clearway.records.inventory import Component, Inventory
+    from clearway.records.inventory import Inventory
 
+    from .prepare import Prepared
     from .rule import Rule
 
-MAX_COMPONENTS = 1_000_000
-# Formats that no tool signs, and of which one asset has several: lists, lock files, tables.
-OF_FILES = frozenset((*MODULES, "product-list", "scanner-csv")) - {"dpkg-status"}  # a system has one of these
-_WITNESS = 200
-_PATH = 150
 _PROBLEMS = 100
 _PROBLEM_CHARS = 400
 _NAMED = 5  # VEX documents
-_FAMILY = re.compile(r"-[0-9][0-9.]*$")
-_called = attrgetter("ecosystem", "name", "version")
 _COMPRESSOR = zstandard.ZstdCompressor(level=1)
 
 
 # A flaw, and the package in which a tool says it is: "" for any.
 Detected = tuple[str, str]
-
-
-class Prepared(Struct, frozen=True, kw_only=True):
-    """An inventory whose versions are in the dictionary: their numbers, ascending, and the digest of each.
-
-    `alike` are those of them that share name and version with another. `seal` says that the numbers are the digests';
-    without one they are looked up again.
-    """
-
-    inventory: Inventory
-    pvs: tuple[int, ...]
-    digests: tuple[bytes, ...]
-    alike: tuple[int, ...] = ()
-    seal: bytes | None = None
 
 
 class Silenced(Struct, frozen=True, kw_only=True):
@@ -140,111 +112,6 @@ class Known:
 
             self._rules[org] = every(self._db, [org])
         return self._rules[org]
-
-
-def witness_of(tool: str, form: str, file: str = "") -> str:
-    """What a witness is known by: its tool, else the family of its format, whatever version it writes today.
-
-    A list that no tool signs is one of many: such a format's witness is the `file`, too (`file_of`), so that what one
-    file leaves out does not end what another shows.
-    """
-    if tool:
-        return storable(tool)[:_WITNESS]
-    family = _FAMILY.sub("", form) if form.startswith(("cyclonedx", "spdx")) else form
-    return storable(f"{family} {file}" if file and form in OF_FILES else family)[:_WITNESS]
-
-
-def file_of(place: str) -> str:
-    """The path of a document in the folder, archive or upload that brought it, in lower case and without days.
-
-    So the next export's is the same. A path of over 150 characters is known by its end and its digest.
-    """
-    parts = [p for p in place.replace("\\", "/").lower().split("/") if p not in ("", ".", "..")]
-    path = DAY.sub("", "/".join(parts))
-    if len(path) <= _PATH:
-        return path
-    return f"{sha256(path.encode(errors='replace')).hexdigest()[:16]}…{path[17 - _PATH :]}"
-
-
-def prepare(db: psycopg.Connection[Any], table: Table, inventory: Inventory, day: date) -> Prepared:
-    """As `prepare_all`, of one."""
-    (prepared,) = prepare_all(db, table, [inventory], day)
-    return prepared
-
-
-def prepare_all(
-    db: psycopg.Connection[Any], table: Table, inventories: Sequence[Inventory], day: date
-) -> list[Prepared]:
-    """Makes inventories ready: the owner's transaction, which may be committed before the caller's begins.
-
-    Raises:
-        TooLargeError: over a million components.
-        ConflictError: the advisory table is older than the fleet's answers; take a newer one.
-    """
-    by_digest: dict[bytes, Component] = {}
-    owns: list[dict[bytes, Component]] = []
-    for inventory in inventories:
-        if len(inventory.components) > MAX_COMPONENTS:
-            raise TooLargeError(
-                f"{len(inventory.components):,} components in one inventory",
-                where=inventory.name,
-                mend="split it by asset",
-            )
-        own: dict[bytes, Component] = {}
-        for component in inventory.components:
-            stored = clean(component)
-            digest = digest_of(stored)
-            own[digest] = by_digest.setdefault(digest, stored)
-        owns.append(own)
-    follow.together(db, table, day)
-    found = dictionary.known(db, list(by_digest))
-    fresh = {d: c for d, c in by_digest.items() if d not in found}
-    if fresh:
-        # What only the dictionary keeps need not be on disk before the inventory that uses it is.
-        db.execute("set local synchronous_commit = off")
-        made = dictionary.intern(db, fresh)
-        found |= made
-        asker = answer.Asker(table, day)
-        components = dictionary.components(db, made.values())
-        answer.put(db, list(made.values()), answer.ask(asker, components), day, held=False)
-    every = [
-        _prepared(inventory, own, {digest: found[digest] for digest in own})
-        for inventory, own in zip(inventories, owns, strict=True)
-    ]
-    return [replace(one, seal=_seal(db, one.pvs)) for one in every]
-
-
-def _seal(db: psycopg.Connection[Any], pvs: Sequence[int]) -> bytes:
-    with db.cursor(binary=True) as cursor:
-        row = cursor.execute("select clearway.fleet_sealed(%b)", (Ints(pvs),)).fetchone()
-    assert row is not None
-    return bytes(row[0])
-
-
-def together(several: Sequence[Prepared], inventory: Inventory) -> Prepared:
-    """What several show of one asset, as the one `inventory` that they make."""
-    found = {d: pv for one in several for pv, d in zip(one.pvs, one.digests, strict=True)}
-    every = {digest_of(stored): stored for stored in map(clean, inventory.components)}
-    own = {digest: stored for digest, stored in every.items() if digest in found}
-    return _prepared(inventory, own, found)
-
-
-def _prepared(inventory: Inventory, own: Mapping[bytes, Component], found: Mapping[bytes, int]) -> Prepared:
-    kept = sorted((pv, digest) for digest, pv in found.items())
-    return Prepared(
-        inventory=inventory,
-        pvs=tuple(pv for pv, _ in kept),
-        digests=tuple(digest for _, digest in kept),
-        alike=_alike(own, found),
-    )
-
-
-def _alike(own: Mapping[bytes, Component], found: Mapping[bytes, int]) -> tuple[int, ...]:
-    """The versions that share ecosystem, name and version with another, by number."""
-    times = Counter(map(_called, own.values()))
-    if len(times) == len(own):
-        return ()
-    return tuple(sorted(found[digest] for digest, component in own.items() if times[_called(component)] > 1))
 
 
 def take(
