@@ -9,6 +9,7 @@ theirs (`acting.Doorkeeper.guard`): it knows who asks, and decides for routes th
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from litestar.exceptions import NotAuthorizedException
@@ -88,11 +89,24 @@ def _plain(template: str, path: str, given: Mapping[str, Any]) -> bool:
 
     Python reads `1_3`, `+13`, ` 13` and digits of other scripts as 13 too; a thing has one address.
     """
-    numbers = {name: value for name, value in given.items() if isinstance(value, int)}
-    if any(not -MOST_NUMBER <= value <= MOST_NUMBER for value in numbers.values()):
-        return False
-    written = {}
-    for part, text in zip(filter(None, template.split("/")), filter(None, path.split("/")), strict=False):
-        if part.startswith("{") and part.endswith("}"):
-            written[part[1:-1].partition(":")[0]] = text
-    return all(written.get(name) == str(value) for name, value in numbers.items())
+    numbers = [(name, value) for name, value in given.items() if isinstance(value, int)]
+    if not numbers:
+        return True
+    parts, places = [part for part in path.split("/") if part], _places(template)
+    return all(
+        -MOST_NUMBER <= value <= MOST_NUMBER
+        and (place := places.get(name, len(parts))) < len(parts)
+        and parts[place] == str(value)
+        for name, value in numbers
+    )
+
+
+@lru_cache(4_096)
+def _places(template: str) -> Mapping[str, int]:
+    """Where each parameter stands among the parts of a path."""
+    parts = filter(None, template.split("/"))
+    return {
+        part[1:-1].partition(":")[0]: n
+        for n, part in enumerate(parts)
+        if part.startswith("{") and part.endswith("}")
+    }

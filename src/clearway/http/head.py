@@ -27,9 +27,9 @@ class Head:
 
         async def allowing(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [
-                    (n, _with_head(v) if n == b"allow" else v) for n, v in message["headers"]
-                ]
+                headers = message["headers"]
+                if any(name == b"allow" for name, _ in headers):
+                    message["headers"] = [(n, _with_head(v) if n == b"allow" else v) for n, v in headers]
             await send(message)
 
         if scope["method"] != "HEAD":

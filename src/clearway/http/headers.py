@@ -26,6 +26,8 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
     (b"server", b"clearway"),  # else the server software would name itself
 )
+_ADDED = (*SECURITY_HEADERS, (b"cache-control", b"no-store"))
+_NAMES = frozenset(name for name, _ in _ADDED)
 
 
 class SecurityHeaders:
@@ -44,12 +46,10 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                given = list(message.get("headers", ()))
-                names = {name.lower() for name, _ in given}
-                given += [pair for pair in SECURITY_HEADERS if pair[0] not in names]
-                if b"cache-control" not in names:
-                    given.append((b"cache-control", b"no-store"))
-                message["headers"] = given
+                given = message.get("headers", ())
+                own = _NAMES.intersection([name.lower() for name, _ in given])
+                added = [pair for pair in _ADDED if pair[0] not in own] if own else _ADDED
+                message["headers"] = [*given, *added]
             await send(message)
 
         await self.app(scope, receive, with_headers)

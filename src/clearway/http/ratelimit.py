@@ -324,9 +324,7 @@ def address(scope: Scope, proxies: Sequence[Network] = ()) -> str:
             peer = found
             if not any(peer in network for network in proxies):
                 break
-    if isinstance(peer, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((peer, 64), strict=False))
-    return str(peer)
+    return _subscriber(peer)
 
 
 def networks(texts: Sequence[str]) -> tuple[Network, ...]:
@@ -367,6 +365,13 @@ def _without_port(text: str) -> str:
 
 
 @lru_cache(4_096)
+def _subscriber(peer: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    if isinstance(peer, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((peer, 64), strict=False))
+    return str(peer)
+
+
+@lru_cache(4_096)
 def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         found = ipaddress.ip_address(text.partition("%")[0])
@@ -391,13 +396,17 @@ def _refusal(stand: Standing) -> TooManyRequestsError:
     return TooManyRequestsError(_words(stand), mend=f"come back in {soon}", retry_after_s=wait)
 
 
+@lru_cache(256)
+def _told(policies: tuple[Policy, ...]) -> bytes:
+    return ", ".join(f'"{p.name}";q={p.quota};w={p.window_s}' for p in policies).encode()
+
+
 def _fields(stands: Sequence[Standing], refusing: Standing | None) -> list[tuple[bytes, bytes]]:
     if not stands:
         return []
     least = refusing or min(stands, key=lambda s: s.left / s.policy.quota)
-    policies = ", ".join(f'"{s.policy.name}";q={s.policy.quota};w={s.policy.window_s}' for s in stands)
     fields = [
-        (b"ratelimit-policy", policies.encode()),
+        (b"ratelimit-policy", _told(tuple([s.policy for s in stands]))),
         (b"ratelimit", f'"{least.policy.name}";r={least.left};t={math.ceil(least.wait_s)}'.encode()),
     ]
     if refusing is not None:
