@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from litestar import Litestar, Router, router
+from litestar._kwargs import KwargsModel
 from litestar._signature.model import SignatureModel
 from litestar.routes import HTTPRoute
 from litestar.utils.signature import ParsedSignature
@@ -41,6 +42,8 @@ class Signatures:
         self._made: Any = SignatureModel.create
         self._signatures: dict[Any, ParsedSignature] = {}
         self._models: dict[Any, tuple[type[SignatureModel], ParsedSignature]] = {}
+        self._fill: Any = KwargsModel.create_for_signature_model
+        self._filled: dict[Any, KwargsModel] = {}
 
     def read(self, fn: Any, signature_namespace: dict[str, Any]) -> ParsedSignature:
         key = None if signature_namespace else _key(fn)
@@ -68,6 +71,18 @@ class Signatures:
             # With its signature, so that no other has that one's number.
             self._models[key] = self._made(*asked), parsed_signature
         return self._models[key][0]
+
+    def filled(
+        self, signature_model: type[SignatureModel], path_parameters: set[str], **asked: Any
+    ) -> KwargsModel:
+        """Where a handler's arguments come from; only the words of a warning are those of one application."""
+        asked |= {"signature_model": signature_model, "path_parameters": path_parameters}
+        if asked["dependencies"] or asked["layered_parameters"]:
+            return self._fill(**asked)  # type: ignore[no-any-return]
+        key = signature_model, frozenset(path_parameters)
+        if key not in self._filled:
+            self._filled[key] = self._fill(**asked)
+        return self._filled[key]
 
 
 def _key(fn: Any) -> Any:
@@ -113,5 +128,6 @@ _signatures = Signatures()
 rendering.Environment = partial(rendering.Environment, bytecode_cache=Kept())  # type: ignore[misc,assignment]
 ParsedSignature.from_fn = _signatures.read  # type: ignore[method-assign]
 SignatureModel.create = _signatures.made  # type: ignore[method-assign]
+KwargsModel.create_for_signature_model = _signatures.filled  # type: ignore[method-assign]
 router.deepcopy = _own  # type: ignore[attr-defined]
 Litestar.route_handler_method_map = property(_Methods)  # type: ignore[assignment]
