@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections import deque
 from functools import cache
 from importlib import import_module
 from importlib.util import resolve_name
@@ -15,39 +16,60 @@ TELLS = {"append_read", "telling", "stream"}
 NOTES = {"note", "note.page", "note.listed", "note.counted"}
 
 
+# Each function of a module, those within others too, by name and first line, with what it calls: "name", or
+# "module.name".
+Functions = dict[str, dict[int, set[str]]]
+
+
 @cache
-def _functions(module: ModuleType) -> dict[str, dict[int, set[str]]]:
-    """Each function of a module, those within others too, by name and first line, with what it calls: "name", or
-    "module.name"."""
-    found: dict[str, dict[int, set[str]]] = {}
-    for node in ast.walk(ast.parse(inspect.getsource(module))):
+def _read(module: ModuleType) -> tuple[Functions, dict[str, str]]:
+    """A module's functions; and what they import themselves, as commands do: name -> "module:name"."""
+    found: Functions = {}
+    imports: dict[str, str] = {}
+    waiting: deque[tuple[ast.AST, tuple[set[str], ...]]] = deque([(ast.parse(inspect.getsource(module)), ())])
+    while waiting:
+        node, within = waiting.popleft()
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             first = min((one.lineno for one in node.decorator_list), default=node.lineno)
-            found.setdefault(node.name, {})[first] = {
-                ast.unparse(call.func)
-                for call in ast.walk(node)
-                if isinstance(call, ast.Call) and isinstance(call.func, ast.Name | ast.Attribute)
-            }
-    return found
-
-
-@cache
-def _imports(module: ModuleType) -> dict[str, str]:
-    """What functions of a module import themselves, as commands do: name -> "module:name"."""
-    found: dict[str, str] = {}
-    for node in ast.walk(ast.parse(inspect.getsource(module))):
-        if isinstance(node, ast.ImportFrom) and node.col_offset:
+            within = (*within, found.setdefault(node.name, {}).setdefault(first, set()))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+            called = _dotted(node.func) if within else ""
+            for calls in within:
+                calls.add(called)
+        elif isinstance(node, ast.ImportFrom) and node.col_offset:
             of = resolve_name(f"{'.' * node.level}{node.module or ''}", module.__package__)
             for one in node.names:
-                found[one.asname or one.name] = f"{of}:{one.name}"
-    return found
+                imports[one.asname or one.name] = f"{of}:{one.name}"
+        waiting.extend((child, within) for child in ast.iter_child_nodes(node))
+    return found, imports
+
+
+def _dotted(node: ast.expr) -> str:
+    """As `ast.unparse`, which takes long for what is mostly two names."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name | ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    return ast.unparse(node)
+
+
+def _functions(module: ModuleType) -> Functions:
+    return _read(module)[0]
+
+
+def _imports(module: ModuleType) -> dict[str, str]:
+    return _read(module)[1]
 
 
 def _named(module: ModuleType, name: str) -> Any:
     """What a name means in a module or in a function of it; None for what is not known."""
     if name in vars(module) or name not in _imports(module):
         return vars(module).get(name)
-    of, _, wanted = _imports(module)[name].partition(":")
+    return _imported(*_imports(module)[name].split(":"))
+
+
+@cache
+def _imported(of: str, wanted: str) -> Any:
     if not of.startswith("clearway"):
         return None
     found = getattr(import_module(of), wanted, None)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
-from functools import cache
+from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,35 +22,107 @@ NOUNS = {"*.added": ("person", "service"), "*.renamed": ("person", "service")}
 # What a parameter is called that passes an act on. Functions of one name are told apart by their place alone: with
 # any parameter, one that is taken for another leads on to all the rest.
 PASSED = ("act", "what")
-Trees = dict[Path, ast.Module]
 # A function that passes an act on, and the file that has it (rooms have functions of one name): which argument.
 Passing = dict[tuple[str, Path], tuple[int, str]]
+
+# Most of a tree: nothing is within these that is looked for.
+LEAVES = (ast.Name, ast.Constant, ast.expr_context, ast.alias, ast.operator, ast.cmpop)
+
+
+class Scope:
+    """A function or a file: what it calls, by whatever name, and what it assigns; with all that is within it."""
+
+    def __init__(self, node: ast.Module | ast.FunctionDef) -> None:
+        self.node = node
+        self.calls: list[tuple[str, ast.Call]] = []
+        self.names: set[str] = set()
+        self.assigned: dict[str, ast.expr] = {}
+
+
+def scopes(tree: ast.Module) -> list[Scope]:
+    """The file and each function of it, found in one pass: the outer before what is within."""
+    found: list[Scope] = []
+    waiting: deque[tuple[ast.AST, tuple[Scope, ...]]] = deque([(tree, ())])
+    while waiting:
+        node, within = waiting.popleft()
+        if isinstance(node, ast.FunctionDef | ast.Module):
+            found.append(Scope(node))
+            within = (*within, found[-1])
+        elif isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            for scope in within:
+                scope.calls.append((name, node))
+                scope.names.add(name)
+        elif isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    for scope in within:
+                        scope.assigned[target.id] = node.value
+        for value in vars(node).values():
+            for child in value if isinstance(value, list) else (value,):
+                if isinstance(child, ast.AST) and not isinstance(child, LEAVES):
+                    waiting.append((child, within))
+    return found
+
+
+class Sources:
+    """The files below a folder, each read as code once it may hold what is looked for: to read all takes seconds."""
+
+    def __init__(self, source: Path) -> None:
+        self.texts = {path: path.read_text("utf-8") for path in sorted(source.rglob("*.py"))}
+        self.called = {path: {*re.findall(r"(\w+)\(", text)} for path, text in self.texts.items()}
+        self.read: dict[Path, list[Scope]] = {}
+        self.known: dict[str, set[str]] = {}
+
+    def scopes(self, path: Path) -> list[Scope]:
+        if path not in self.read:
+            self.read[path] = scopes(ast.parse(self.texts[path]))
+        return self.read[path]
+
+    def calling(self, names: Iterable[str]) -> Iterator[tuple[Path, list[Scope]]]:
+        """The files that append to the log for an audience, or call something of these names."""
+        wanted = {*names}
+        for path, text in self.texts.items():
+            called = self.called[path]
+            if ("append" in called and "aud=" in text) or not wanted.isdisjoint(called):
+                yield path, self.scopes(path)
+
+    def constants(self, name: str) -> set[str]:
+        """What a constant of that name is, in whatever files."""
+        if name not in self.known:
+            self.known[name] = {*self._constants(name)}
+        return self.known[name]
+
+    def _constants(self, name: str) -> Iterator[str]:
+        return (
+            value
+            for path, text in self.texts.items()
+            if f"\n{name} = " in text or f" = {name} = " in text
+            for node in self.scopes(path)[0].node.body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name) and target.id == name
+            for value in texts(node.value, {})
+        )
 
 
 def collected(source: Path) -> set[str]:
     """Every act that the code names; what is only known when it runs is `*`."""
-    trees = {path: ast.parse(path.read_text("utf-8")) for path in sorted(source.rglob("*.py"))}
-    constants = {
-        (target.id, value)
-        for tree in trees.values()
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-        for value in texts(node.value, {})
-    }
+    sources = Sources(source)
     passing: Passing = {("log", source): (1, "act")}  # what the room of manners is given to log with
     while True:
         found, more = set[str](), dict(passing)
-        for path, tree in trees.items():
+        asked = {"append", *(name for name, _ in passing)}
+        for path, (file, *functions) in sources.calling(asked - {"append"}):
             near = nearest(passing, path)
-            for function in functions(tree):
-                for act in acts(function, near):
-                    known = assigned(function) | assigned(tree)
+            for scope in (file, *functions):
+                function = scope.node
+                for act in () if asked.isdisjoint(scope.names) else acts(scope, near):
+                    known = scope.assigned | file.assigned
                     for text in texts(act, known):
                         found |= {text}
                     if isinstance(act, ast.Name) and act.id not in known:
-                        found |= {value for name, value in constants if name == act.id}
+                        found |= sources.constants(act.id)
                     if (
                         isinstance(function, ast.FunctionDef)
                         and isinstance(act, ast.Name)
@@ -75,10 +147,11 @@ def nearest(passing: Passing, path: Path) -> dict[str, tuple[int, str]]:
     return {name: at for (name, _), at in sorted(passing.items(), key=lambda p: shared(p[0][1]))}
 
 
-def acts(function: ast.AST, passing: dict[str, tuple[int, str]]) -> Iterator[ast.expr]:
+def acts(scope: Scope, passing: dict[str, tuple[int, str]]) -> Iterator[ast.expr]:
     """What stands for the act in each call of `append(…, aud=…)`, or of what passes it on to that."""
-    for node in calls(function):
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    for name, node in scope.calls:
+        if name != "append" and name not in passing:
+            continue
         named = {k.arg: k.value for k in node.keywords}
         if name == "append" and "aud" in named and len(node.args) > 1:
             yield node.args[1]
@@ -88,28 +161,6 @@ def acts(function: ast.AST, passing: dict[str, tuple[int, str]]) -> Iterator[ast
                 yield named[word]
             elif 0 <= place < len(node.args):
                 yield node.args[place]
-
-
-# The files are gone through once for each function that passes an act on: what does not change is found once.
-@cache
-def functions(tree: ast.Module) -> list[ast.Module | ast.FunctionDef]:
-    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.Module)]
-
-
-@cache
-def calls(function: ast.AST) -> list[ast.Call]:
-    return [node for node in ast.walk(function) if isinstance(node, ast.Call)]
-
-
-@cache
-def assigned(scope: ast.AST) -> dict[str, ast.expr]:
-    return {
-        target.id: node.value
-        for node in ast.walk(scope)
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
 
 
 def texts(value: ast.expr, known: dict[str, ast.expr], depth: int = 0) -> Iterator[str]:

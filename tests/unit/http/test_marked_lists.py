@@ -61,10 +61,12 @@ def test_every_list_of_the_product_is_one_or_the_other() -> None:
 
     import clearway
 
+    texts = (file.read_text() for file in Path(clearway.__file__).parent.rglob("*.py"))
     names = {
         target.id
-        for file in Path(clearway.__file__).parent.rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text()))
+        for text in texts
+        if "Listing" in text or "Triages" in text  # to read all the others as code takes seconds
+        for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Assign | ast.AnnAssign)
         and isinstance(node.value, ast.Call)
         and isinstance(node.value.func, ast.Name)
