@@ -7,7 +7,7 @@ import re
 import tarfile
 import tomllib
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +82,17 @@ def cases(archive: Path, *test_types: str) -> Iterator[tuple[str, dict[str, Any]
                     yield name.rpartition("/")[2], case
 
 
+@lru_cache(64)  # of a chain, each end is compared with the eight before it
+def _key(scheme: str, text: str) -> bytes:
+    return versions.range_key(scheme, text)
+
+
 def relation(scheme: str, a: str, b: str) -> str:
     """`<`, `=` or `>` as the room orders two ends of a range, or why it can't."""
     try:
         if not versions.has_keys(scheme):
             return "<=>"[versions.compare(scheme, a, b) + 1]
-        left, right = versions.range_key(scheme, a), versions.range_key(scheme, b)
+        left, right = _key(scheme, a), _key(scheme, b)
     except ClearwayError as error:
         return f"error: {error}"
     return "<" if left < right else ">" if left > right else "="
