@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -242,7 +243,8 @@ _SPEAKING = {
 }
 
 
-def handled() -> Iterator[tuple[str, tuple[str, ...], Any]]:
+@cache
+def handled() -> list[tuple[str, tuple[str, ...], Any]]:
     """(method, paths, handler) of every route of the whole workspace, as its application has them."""
     nowhere = Path("no-home")
     workspace = Workspace(
@@ -258,8 +260,10 @@ def handled() -> Iterator[tuple[str, tuple[str, ...], Any]]:
             for method in handler.http_methods - {"OPTIONS", "HEAD"}:
                 kept = found.setdefault((method, id(handler.fn)), (method, [], handler))
                 kept[1].append(_PARAMETER.sub(r"{\1}", route.path))
-    for method, paths, handler in found.values():
-        yield method, tuple(sorted(paths, key=lambda p: (p.endswith((".json", ".csv")), p))), handler
+    return [
+        (method, tuple(sorted(paths, key=lambda p: (p.endswith((".json", ".csv")), p))), handler)
+        for method, paths, handler in found.values()
+    ]
 
 
 def _routes(pages: bool) -> str:

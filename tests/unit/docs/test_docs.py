@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from datetime import date
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ def codes(text: str) -> set[str]:
 # --- the parsers ---------------------------------------------------------------------------------
 
 
+@cache
 def parser_for(command: str) -> argparse.ArgumentParser:
     """The parser that the command line really uses for `command`."""
     parser = argparse.ArgumentParser(prog="clearway", allow_abbrev=False)
