@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from litestar.testing import TestClient
 
@@ -60,19 +60,46 @@ class Reader:
             self.client.cookies.set(SESSION_COOKIE_PLAIN, self.who.cookie)
 
 
+class Household(NamedTuple):
+    """Two organisations and who of them a `House` has, as they stand in a database."""
+
+    water: int
+    hospital: int
+    chief: Somebody
+    desk: Somebody
+    member: Somebody
+    auditor: Somebody
+    stranger: Somebody
+
+
+def household(people: People) -> Household:
+    """Makes them in a database where none of them is."""
+    water, hospital = people.org("water"), people.org("hospital")
+    return Household(
+        water,
+        hospital,
+        chief=people.somebody(water, "administrator", name="Chief of Water"),
+        desk=people.somebody(water, "coordinator", name="Coordinator of Water"),
+        member=people.somebody(water, "operator", name="Member of Water"),
+        auditor=people.somebody(water, "auditor", name="Auditor of Water"),
+        stranger=people.somebody(hospital, "administrator", name="Chief of Hospital"),
+    )
+
+
 class House:
     """`admin` runs the installation, `chief` administers Water, `member` operates there; `stranger` is of Hospital."""
 
-    def __init__(self, people: People, app: Application) -> None:
+    def __init__(self, people: People, app: Application, lives: Household | None = None) -> None:
         self.people = people
         self.app = app
-        self.water, self.hospital = people.org("water"), people.org("hospital")
+        lives = lives or household(people)
+        self.water, self.hospital = lives.water, lives.hospital
         self.admin = Reader(app, people.admin)
-        self.chief = Reader(app, people.somebody(self.water, "administrator", name="Chief of Water"))
-        self.desk = Reader(app, people.somebody(self.water, "coordinator", name="Coordinator of Water"))
-        self.member = Reader(app, people.somebody(self.water, "operator", name="Member of Water"))
-        self.auditor = Reader(app, people.somebody(self.water, "auditor", name="Auditor of Water"))
-        self.stranger = Reader(app, people.somebody(self.hospital, "administrator", name="Chief of Hospital"))
+        self.chief = Reader(app, lives.chief)
+        self.desk = Reader(app, lives.desk)
+        self.member = Reader(app, lives.member)
+        self.auditor = Reader(app, lives.auditor)
+        self.stranger = Reader(app, lives.stranger)
         self.public = Reader(app, None)
 
     def acts(self) -> list[str]:

@@ -29,11 +29,12 @@ class Somebody(Struct, frozen=True, kw_only=True):
 class People:
     """Makes organisations and people in one database, as its owner."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, copied: People | None = None) -> None:
+        """With `copied`, the database at `url` is a copy of theirs."""
         self.url = url
         self.pool = Pool(url, size=4)
-        self.house = self.org("house", "clearinghouse")
-        self.admin = self.somebody(self.house, "administrator")
+        self.house = copied.house if copied else self.org("house", "clearinghouse")
+        self.admin = copied.admin if copied else self.somebody(self.house, "administrator")
 
     def close(self) -> None:
         self.pool.close()

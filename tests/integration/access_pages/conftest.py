@@ -6,22 +6,42 @@ from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from access_house import House
+from access_house import House, Household, household
 from clearway.access import sign_in
 from clearway.app.workspace import Workspace
 from clearway.http.application import application
-from database import new_world, server, world  # noqa: F401
-from intake_world import World
+from clearway.ledger import reading
+from database import server  # noqa: F401
+from intake_world import drop_database, new_database
 from people import People
 
 
+@pytest.fixture(scope="module")
+def lived_in(server: str) -> Iterator[tuple[str, People, Household]]:  # noqa: F811
+    """A database with everybody of a house in it, to be copied."""
+    url = new_database(server, "made")
+    people = People(url)
+    lives = household(people)
+    people.close()
+    yield urlsplit(url).path.lstrip("/"), people, lives
+    drop_database(server, url)
+
+
 @pytest.fixture
-def house(world: World, tmp_path: Path) -> Iterator[House]:  # noqa: F811
-    people = People(world.url)
-    workspace = Workspace(tmp_path, world.url)
+def house(
+    server: str,  # noqa: F811
+    lived_in: tuple[str, People, Household],
+    tmp_path: Path,
+) -> Iterator[House]:
+    template, made, lives = lived_in
+    url = new_database(server, template)
+    reading._told.clear()  # of another copy, which had the same people
+    people = People(url, made)
+    workspace = Workspace(tmp_path, url)
     rooms = [
         import_module(name).routes()
         for name in (
@@ -38,6 +58,7 @@ def house(world: World, tmp_path: Path) -> Iterator[House]:  # noqa: F811
         pages=workspace.pages,
         state=workspace.state,
     )
-    yield House(people, app)
+    yield House(people, app, lives)
     workspace.close()
     people.close()
+    drop_database(server, url)
