@@ -11,7 +11,8 @@ import pytest
 
 from clearway.exposure.fleet import asset, called, commands, observe
 from clearway.records.fleet_input import AssetIds, Detection, Observed, Witness
-from database import home, made_home  # noqa: F401
+from database import made_home  # noqa: F401
+from database import running_home as home  # noqa: F401
 from fleet_world import DAY, Fleet, osv, package
 from intake_world import run_here as run
 from intake_world import write

@@ -19,6 +19,8 @@ from clearway.store.migrate import _MIGRATIONS
 from clearway.store.server import URL_VARIABLE
 from intake_world import PROGRAM, SRC
 
+_STEPS = ScriptDirectory(str(_MIGRATIONS))  # read once: each reading runs the files of all steps
+
 
 def environment(url: str, **more: str) -> dict[str, str]:
     """The environment of a command that uses the database at `url`."""
@@ -58,15 +60,14 @@ def started(home: Path, url: str, *words: str, **more: str) -> subprocess.Popen[
 
 def step_to(url: str, number: str) -> None:
     """Brings the database to migration `number`, up or down, as the program brings it to the newest."""
-    script = ScriptDirectory(str(_MIGRATIONS))
 
     def steps(now: Any, _: Any) -> Any:
         down = bool(now) and max(now) > number
-        return script._downgrade_revs(number, now) if down else script._upgrade_revs(number, now)
+        return _STEPS._downgrade_revs(number, now) if down else _STEPS._upgrade_revs(number, now)
 
     engine = create_engine("postgresql+psycopg://", creator=lambda: connect(url), poolclass=NullPool)
     with engine.begin() as connection:
         connection.exec_driver_sql("create schema if not exists clearway")
-        with EnvironmentContext(Config(), script, fn=steps) as context:
+        with EnvironmentContext(Config(), _STEPS, fn=steps) as context:
             context.configure(connection=connection, version_table_schema="clearway", transactional_ddl=True)
             context.run_migrations()

@@ -17,6 +17,7 @@ from store_homes import Account, Holder, environment
 from clearway.store import place, processes
 from clearway.store.server import URL_VARIABLE, lease
 from database import (
+    copied,
     in_memory,
     server,  # noqa: F401
 )
@@ -56,10 +57,9 @@ def home(new_home: Path, _made: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(tmp_path_factory: pytest.TempPathFactory, _made: Path) -> Iterator[str]:
     """The URL of a running database, one for all tests of a module."""
-    os.environ.pop(URL_VARIABLE, None)
-    with in_memory(tmp_path_factory) as beside, lease(beside / "home") as address:
+    with copied(_made, tmp_path_factory) as folder, lease(folder) as address:
         yield address
 
 
