@@ -20,12 +20,13 @@ from typing import Any
 
 def main(library: str, steps: str, place: str, options: list[str]) -> None:
     """Does not return: libFuzzer ends the process."""
+    said = json.loads(Path(steps).read_text("utf-8"))
     drive = importlib.import_module("drive")  # before anything of the target's is found
+    drive.ready(said)
     sys.path.insert(0, "/atheris")
     atheris = importlib.import_module("atheris")
     sys.path.insert(0, library)
     _quick(drive)
-    said = json.loads(Path(steps).read_text("utf-8"))
     where = json.loads(Path(place).read_text("utf-8"))
     inside: Any = said
     for key in where.get("path", ())[:-1]:
