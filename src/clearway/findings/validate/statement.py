@@ -36,7 +36,7 @@ STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE: Final = "urn:clearway:predicate:validation:1"
 READ = "recipe.json"  # among the subjects; in `vouched`, by whom the recipe was read
 MOST_BYTES = 1 << 20
-DRIVE = "drive/v2"  # the rules of our harness for steps
+DRIVE = "drive/v3"  # the rules of our harness for steps
 
 
 class Digested(Struct, frozen=True, kw_only=True):
