@@ -15,7 +15,7 @@ from clearway.store.migrate import _MIGRATIONS
 if TYPE_CHECKING:
     import psycopg
 
-_SCRIPTS = ScriptDirectory(str(_MIGRATIONS))
+SCRIPTS = ScriptDirectory(str(_MIGRATIONS))
 # Tasks that 0058 closes were opened by the steps before: they are left out.
 _THERE = """select 'table', relname::text from pg_class where relnamespace = 'clearway'::regnamespace and relkind = 'r'
 union all select 'function', oid::regprocedure::text from pg_proc where pronamespace = 'clearway'::regnamespace
@@ -30,7 +30,7 @@ class Steps:
     """Some steps by their numbers, in the order in which they were made."""
 
     def __init__(self, url: str, *numbers: str) -> None:
-        self._modules: list[Any] = [_SCRIPTS.get_revision(number).module for number in numbers]
+        self._modules: list[Any] = [SCRIPTS.get_revision(number).module for number in numbers]
         self._engine = create_engine(
             "postgresql+psycopg://", creator=lambda: connect(url), poolclass=NullPool
         )
@@ -57,7 +57,7 @@ def step_of(name: str) -> str:
 
 def since(number: str) -> list[str]:
     """A step and all that were made after it: a later one may have made a function of it anew."""
-    return [found.revision for found in _SCRIPTS.iterate_revisions("heads", number, inclusive=True)][::-1]
+    return [found.revision for found in SCRIPTS.iterate_revisions("heads", number, inclusive=True)][::-1]
 
 
 def there(db: psycopg.Connection[Any]) -> set[tuple[str, str]]:

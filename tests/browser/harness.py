@@ -29,7 +29,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pytest
 from playwright.sync_api import (
@@ -60,6 +60,7 @@ ARGUMENTS = (
 WIDE, PHONE = 1280, 390
 SHOTS = os.environ.get("CLEARWAY_SHOTS", "")  # a folder: `Screen.shot` writes there, and nowhere without it
 Theme = Literal["light", "dark"]
+T = TypeVar("T")
 
 
 def looks(*two: tuple[int, Theme]) -> list[Any]:
@@ -165,11 +166,11 @@ class Screen:
 
     def heard(self, pattern: str) -> str:
         """The fault that matches, as soon as the browser has told it; fails where it does not within eight seconds."""
-        for _ in range(400):
-            if found := next((fault for fault in self.faults if re.search(pattern, fault)), None):
-                return found
-            self.page.wait_for_timeout(20)
-        raise AssertionError(f"{self.page.url} did not tell {pattern!r}, but {self.faults}")
+        found = _soon(
+            self.page, lambda: next((fault for fault in self.faults if re.search(pattern, fault)), None)
+        )
+        assert found, f"{self.page.url} did not tell {pattern!r}, but {self.faults}"
+        return found
 
     def axe(self, *, without: tuple[str, ...] = ()) -> None:
         """Holds the page as it stands to axe: nothing serious or critical (WCAG 2.2 A and AA among it)."""
@@ -293,11 +294,17 @@ def until(page: Page, expression: str) -> None:
 
     Playwright's `wait_for_function` evaluates a text inside the page when it asks again, which our policy forbids.
     """
+    held = _soon(page, lambda: bool(page.evaluate(f"Boolean({expression})")))
+    assert held, f"{page.url}: {expression} does not hold"
+
+
+def _soon(page: Page, look: Callable[[], T]) -> T | None:
+    """What `look` finds, asked again for eight seconds while it finds nothing."""
     for _ in range(400):
-        if page.evaluate(f"Boolean({expression})"):
-            return
+        if found := look():
+            return found
         page.wait_for_timeout(20)
-    raise AssertionError(f"{page.url}: {expression} does not hold")
+    return None
 
 
 def shown(screen: Screen, selector: str) -> list[str]:

@@ -10,16 +10,13 @@ from typing import Any
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from clearway.store.connect import connect
-from clearway.store.migrate import _MIGRATIONS
 from clearway.store.server import URL_VARIABLE
 from intake_world import PROGRAM, SRC
-
-_STEPS = ScriptDirectory(str(_MIGRATIONS))  # read once: each reading runs the files of all steps
+from steps import SCRIPTS
 
 
 def environment(url: str, **more: str) -> dict[str, str]:
@@ -63,11 +60,11 @@ def step_to(url: str, number: str) -> None:
 
     def steps(now: Any, _: Any) -> Any:
         down = bool(now) and max(now) > number
-        return _STEPS._downgrade_revs(number, now) if down else _STEPS._upgrade_revs(number, now)
+        return SCRIPTS._downgrade_revs(number, now) if down else SCRIPTS._upgrade_revs(number, now)
 
     engine = create_engine("postgresql+psycopg://", creator=lambda: connect(url), poolclass=NullPool)
     with engine.begin() as connection:
         connection.exec_driver_sql("create schema if not exists clearway")
-        with EnvironmentContext(Config(), _STEPS, fn=steps) as context:
+        with EnvironmentContext(Config(), SCRIPTS, fn=steps) as context:
             context.configure(connection=connection, version_table_schema="clearway", transactional_ddl=True)
             context.run_migrations()

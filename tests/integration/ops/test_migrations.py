@@ -10,14 +10,14 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
-from alembic.script import ScriptDirectory
 from ops_program import environment, step_to
 
 from clearway.records.errors import ConfigError
 from clearway.store.connect import connect
-from clearway.store.migrate import _MIGRATIONS, current, head, migrate
+from clearway.store.migrate import current, head, migrate
 from clearway.store.processes import wait_until
 from intake_world import osv
+from steps import SCRIPTS
 
 CODE = "import sys; from clearway.store.migrate import migrate; migrate(sys.argv[1])"
 # What 0001 keeps, row by row.
@@ -87,7 +87,7 @@ def first(empty_database: Callable[[], str]) -> str:
 def test_a_database_at_the_first_number_keeps_every_row_on_its_way_to_the_newest(first: str) -> None:
     before = hashes(first)
     assert before["record"][0] == 300
-    for number in sorted(r.revision for r in ScriptDirectory(str(_MIGRATIONS)).walk_revisions())[1:]:
+    for number in sorted(r.revision for r in SCRIPTS.walk_revisions())[1:]:
         step_to(first, number)  # each on its own, as releases came
         assert current(first) == number
         assert hashes(first) == before, number
