@@ -2,7 +2,7 @@
 
     1. The port is tried, the database leased and its tables brought up to date.
     2. granian serves the application from this process's event loop, which is uvloop's: with the standard library's a
-       request costs half as much again.
+       request costs half as much again. The threads that answer keep to one processor (`processor`).
     3. The URL is told once the server answers.
     4. SIGTERM or SIGINT: no new requests; those in work have `GRACE_SECONDS`; then the lease ends,
        and with it the embedded database if nobody else holds one.
@@ -46,6 +46,7 @@ from clearway.store.keeping import kept_running
 from clearway.store.migrate import migrate
 from clearway.store.server import lease
 
+from . import processor
 from .worker import Beside
 from .workspace import Workspace
 
@@ -160,7 +161,8 @@ def serve(
 def run(app: Application, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serves `app` until SIGTERM or SIGINT, without a database of its own; see `serve`."""
     settle()
-    uvloop.run(_serve(app, host, port, ready))
+    with processor.kept():
+        uvloop.run(_serve(app, host, port, ready))
 
 
 def settle() -> None:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -42,7 +43,13 @@ def over(home: Path) -> contextlib.AbstractContextManager[live_server.Live]:
     return live_server.started([sys.executable, "-c", _PROGRAM, str(home)], home / "log")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGTERM, id="SIGTERM"),
+        pytest.param(signal.SIGINT, id="SIGINT", marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_ends_it_soon_with_a_connection_open_and_leaves_nothing(home: Path, number: int) -> None:
     with over(home) as server:
         assert server.ask("GET", "/health/ready")[0] == 200
@@ -60,6 +67,7 @@ def test_a_signal_ends_it_soon_with_a_connection_open_and_leaves_nothing(home: P
         assert server.log.read_text() == ""
 
 
+@pytest.mark.slow
 def test_who_comes_through_the_operators_proxy_counts_by_the_address_that_it_passes_on(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +127,32 @@ def test_a_server_whose_database_a_newer_release_has_migrated_is_not_ready_and_d
         finally:
             db.execute("update clearway.alembic_version set version_num = %s", row)
         assert server.ask("GET", "/health/ready")[0] == 200
+        server.stop()
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="takes two processors")
+@pytest.mark.parametrize("said", ["one", "any"])
+def test_the_threads_that_answer_keep_to_one_processor_and_what_was_there_before_to_none(
+    home: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    def processors(pid: int) -> list[set[int]]:
+        """Those of each thread, the first one's first."""
+        threads = sorted(int(one.name) for one in Path(f"/proc/{pid}/task").iterdir())
+        return [os.sched_getaffinity(one) for one in threads]
+
+    every = os.sched_getaffinity(0)
+    monkeypatch.setenv("CLEARWAY_PROCESSOR", said)
+    claim = f"clearway-test/{uuid4().hex}/"  # servers of other tests may have them all
+    program = f"from clearway.app import processor\nprocessor.CLAIM = {claim!r}\n{_PROGRAM}"
+    with live_server.started([sys.executable, "-c", program, str(home)], home / "log") as server:
+        assert server.ask("GET", "/health/ready")[0] == 200
+        loop, *others = processors(server.process.pid)
+        assert len(loop) == (1 if said == "one" else len(every))
+        assert loop in others  # who looked at the database for this answer
+        assert every in others  # the worker beside it
+        pid = status(home).pid
+        assert pid
+        assert processors(pid) == [every]
         server.stop()
 
 
