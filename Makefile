@@ -3,7 +3,8 @@ SHELL := /bin/sh
 .SUFFIXES:
 .DEFAULT_GOAL := help
 
-PYTHON ?= python3
+# Another interpreter than the system's python3: `make setup PYTHON=python3.13`. See scripts/setup.sh.
+PYTHON ?=
 BIN := .venv/bin
 # The home of `make run` and `make serve`; the installed command has its own default.
 export CLEARWAY_HOME ?= $(CURDIR)/.clearway

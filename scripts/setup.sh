@@ -5,11 +5,13 @@
 #   dev      what tests and checks need on top, into .venv
 #   peers    other tools that benchmarks stand beside, into .venv-peers; may be missing
 #
+# PYTHON names the interpreter; without it the system's python3 where it will do, else the one on the PATH:
+# distributions build theirs with profile-guided optimisation, version managers mostly without, a third slower.
 # With uv where it is on the PATH, else with pip. Only wheels, each with a known hash; where they come
 # from is the machine's own setting of pip or uv.
 set -eu
 cd "$(dirname "$0")/.."
-PYTHON=${PYTHON:-python3}
+PYTHON=${PYTHON:-}
 unset PYTHONPATH PYTHONHOME VIRTUAL_ENV 2>/dev/null || :
 
 say() { printf '%s\n' "$*" >&2; }
@@ -20,11 +22,22 @@ die() {
 
 seconds() { date +%s; }
 
+chosen() { # the interpreter to use
+    for one in /usr/bin/python3 python3; do
+        if "$one" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            printf '%s\n' "$one"
+            return
+        fi
+    done
+    printf 'python3\n'
+}
+
 make_venv() { # make_venv FOLDER: a fresh, working environment in FOLDER, made only where there is none
     here=$(pwd -P)
     if [ "$(cat "$1/.made-in" 2>/dev/null)" = "$here" ] && "$1/bin/python" -c '' 2>/dev/null; then
         return
     fi
+    [ -n "$PYTHON" ] || PYTHON=$(chosen)
     command -v "$PYTHON" >/dev/null || die "$PYTHON is not installed (apt-get install python3 python3-venv)"
     "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         die "$("$PYTHON" --version) is too old: Python 3.11 or newer is needed; name one with make PYTHON=…"
