@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from pathlib import Path
 
 import hypothesis
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from often import EXAMPLES
+
 # A full collection looks through every test that was collected, and none of them is garbage: a third of the time that
 # collecting takes, and a sixth of the run. From then on only what the run makes is looked through.
 gc.disable()
@@ -17,7 +19,7 @@ gc.disable()
 hypothesis.settings.register_profile(
     "clearway",
     deadline=None,
-    max_examples=int(os.environ.get("CLEARWAY_EXAMPLES", "60")),
+    max_examples=EXAMPLES,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("clearway")

@@ -28,6 +28,7 @@ def told(capsys: pytest.CaptureFixture[str], home: Path, *words: str, code: int 
     return json.loads(out) if out else None
 
 
+@pytest.mark.slow
 def test_a_marking_is_narrowed_and_lowered_by_two_from_the_command_line(
     home: Path,  # noqa: F811
     capsys: pytest.CaptureFixture[str],

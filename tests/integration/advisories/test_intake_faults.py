@@ -19,14 +19,15 @@ from clearway.advisories.table import TABLE_FILE, Table
 from clearway.records.errors import ClearwayError
 from clearway.store.server import lease, status
 from intake_world import World, command, environment, kev, osv, package, processes_naming, rows_of, run, write
+from often import often
 from published import validated
 
-RECORDS = 3_000
+RECORDS = often(1_000, 3_000)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some three thousand records with aliases, versions, a catalogue, scores and two bad ones."""
+    """Some thousand records, or three, with aliases, versions, a catalogue, scores and two bad ones."""
     made = tmp_path_factory.mktemp("records")
     chance = random.Random(14409)
     records = [

@@ -22,6 +22,7 @@ from clearway.exposure.fleet.report_rows import PROVIDER
 from database import server  # noqa: F401
 from fleet_world import Fleet, fleet_of, kev, osv, package
 from intake_world import World, drop_database, new_database
+from often import often
 
 BOD = load("bod-26-04")
 FIRST = date(2026, 11, 5)
@@ -132,7 +133,7 @@ _ACT = st.one_of(
 _SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=_SLOW)
+@settings(max_examples=often(8, 20), deadline=None, suppress_health_check=_SLOW)
 @given(before=st.lists(_ACT, min_size=1, max_size=4), after=st.lists(_ACT, min_size=1, max_size=5))
 def test_what_is_told_of_a_day_is_the_same_after_all_that_comes_later(
     known: Fleet, before: list[tuple[Any, ...]], after: list[tuple[Any, ...]]

@@ -296,6 +296,7 @@ def test_a_proposal_whose_hour_has_passed_is_only_there_to_be_refused(cases: Cas
     served.post(cookie, f"{room}/decision", 303, outcome="refuse")
 
 
+@pytest.mark.slow
 def test_what_a_screen_does_with_addresses_findings_and_drafts_a_command_does(
     cases: Cases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

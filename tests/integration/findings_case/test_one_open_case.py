@@ -17,8 +17,9 @@ from clearway.findings.dedup import edge, flaw
 from clearway.findings.kept import Finding
 from clearway.records.errors import ClearwayError, ConflictError
 from findings_case_world import Cases
+from often import often
 
-TIMES = 50
+TIMES = often(10, 50)
 
 
 class KilledError(Exception):
@@ -274,7 +275,7 @@ STEPS = st.lists(
 
 
 @settings(
-    max_examples=15,
+    max_examples=often(8, 15),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -165,7 +165,7 @@ EVIDENCE = (("A", None), ("B broad", BROAD), ("A", NARROW["A"]), ("B", NARROW["B
 APART = {frozenset({"A"}), frozenset({"B", "B broad"})}
 
 
-@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [11, pytest.param(1, marks=pytest.mark.slow)])
 def test_in_any_order_of_the_evidence_the_twins_are_two_flaws_and_those_of_one_are_one(
     desk: Desk, every: int
 ) -> None:
@@ -222,6 +222,7 @@ def test_a_fix_that_is_revoked_joins_nobody_any_more(desk: Desk) -> None:
         assert reports.groups() == {frozenset({"A"}), frozenset({"A twin"})}
 
 
+@pytest.mark.slow
 def test_of_two_findings_of_one_organisation_nobody_elses_fix_is_tried(desk: Desk) -> None:
     """It sees what is said of the two, and would learn from that that others hold the flaw."""
     with fresh(desk) as reports:

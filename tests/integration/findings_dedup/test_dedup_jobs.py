@@ -105,6 +105,7 @@ SNPRINTF = MENDS.replace(b"strncpy(to, from, 15); to[15] = 0;", b'snprintf(to, 1
 NEXT = b"/* 1.1 */\n" + COPIES.replace(b"int main(", b"int more(void) { return 1; }\nint main(")
 
 
+@pytest.mark.slow
 def test_patches_for_two_releases_are_each_added_to_the_others(desk: Desk, two: Two) -> None:
     proven(desk, two.ours, MENDS, diff=True)
     proven(desk, two.theirs, SNPRINTF, diff=True, source=NEXT)
@@ -112,6 +113,7 @@ def test_patches_for_two_releases_are_each_added_to_the_others(desk: Desk, two: 
     assert joined(desk, two)
 
 
+@pytest.mark.slow
 def test_a_patch_that_does_not_apply_to_the_others_release_is_tried_as_a_whole_and_joins_nobody(
     desk: Desk, two: Two
 ) -> None:

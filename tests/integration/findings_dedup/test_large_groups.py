@@ -44,6 +44,7 @@ def clique(desk: Desk) -> list[kept.Finding]:
     return found
 
 
+@pytest.mark.slow
 def test_a_flaw_with_very_many_edges_is_split_merged_and_opened(
     desk: Desk, clique: list[kept.Finding]
 ) -> None:

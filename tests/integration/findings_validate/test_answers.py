@@ -99,6 +99,7 @@ def test_a_release_whose_needs_are_not_among_its_wheels_is_not_tried(box: Backen
 LENGTHS = [{"kind": "steps", "steps": [{"call": "len", "args": ["x" * n]}]} for n in range(1, 23)]
 
 
+@pytest.mark.slow
 def test_benign_input_that_calls_nothing_of_the_package_last_counts_for_no_level(
     box: Backend, builds: Path
 ) -> None:

@@ -134,6 +134,7 @@ RUNS = [{"call": "toy.run", "args": ["aaaa"]}]
 CRASHES = "import ctypes\ndef run(x): ctypes.string_at(0) if x.startswith('a') else None\n"
 
 
+@pytest.mark.slow
 def test_a_python_package_is_tried_under_a_second_interpreter_or_what_lacks_is_said(
     box: Backend, builds: Path
 ) -> None:
@@ -149,6 +150,7 @@ def test_a_python_package_is_tried_under_a_second_interpreter_or_what_lacks_is_s
     assert found.compilers == ()
 
 
+@pytest.mark.slow
 def test_a_package_that_does_not_run_under_the_second_interpreter_fails_nothing(
     box: Backend, builds: Path
 ) -> None:
@@ -184,6 +186,7 @@ def test_a_patch_that_floods_the_fuzzer_with_inputs_of_its_own_is_heard_within_b
     assert "libFuzzer was not used: the patched build ended it at once" in found.ladder.why
 
 
+@pytest.mark.slow
 @NO_FUZZER
 @pytest.mark.parametrize(
     "size",

@@ -100,6 +100,7 @@ def lacking(box: Backend, builds: Path, seconds: float = 10.0, **more: Any) -> s
     return Guided(box, patched, recipe, files, seconds).lacking
 
 
+@pytest.mark.slow
 def test_where_it_lacks_or_can_not_tell_it_is_said(
     box: Backend, builds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

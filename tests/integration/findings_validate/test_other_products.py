@@ -54,6 +54,7 @@ def trial(box: Backend, builds: Path, made: dict[str, Any], *more: bytes, known:
     return judge(box, apart.Builder(box, builds), subject, upto=2)
 
 
+@pytest.mark.slow
 def test_at_the_desk_a_proof_on_another_products_published_sources_stays_at_e1(desk: Desk) -> None:
     corpus = desk.home / fetched.FOLDER
     corpus.mkdir(parents=True)

@@ -76,6 +76,7 @@ def _json(home: Path, *words: str) -> Any:  # noqa: F811
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_every_command_finds_an_asset_by_its_address_and_by_its_full_name(home: Path, tmp_path: Path) -> None:  # noqa: F811
     write(tmp_path / "a.json", osv("PYSEC-9", package("PyPI", "other", "1")))
     assert run("--home", home, "ingest", tmp_path / "a.json").returncode == 0

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from clearway.exposure.fleet import inventory, rematch, status, take
 from fleet_world import DAY, Fleet, osv, package
+from often import often
 
 BARE = "pkg:apk/alpine/zlib@1.2.11-r3?distro=3.15.4"
 FULL = "pkg:apk/alpine/zlib@1.2.11-r3?arch=x86_64&distro=alpine-3.15.4"
@@ -142,7 +143,7 @@ _UPLOADS = st.lists(
 
 
 @settings(
-    max_examples=12, deadline=None,
+    max_examples=often(6, 12), deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(uploads=_UPLOADS)

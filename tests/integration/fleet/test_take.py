@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearway.exposure.fleet import inventory, listing
 from clearway.records.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from fleet_world import DAY, Fleet, osv, package
+from often import often
 
 DJANGO = osv("PYSEC-1", package("PyPI", "django", "4.2"), aliases=["CVE-2026-0001"])
 FLASK = osv("PYSEC-2", package("PyPI", "flask", "3.0"), aliases=["CVE-2026-0002"])
@@ -225,6 +226,7 @@ def test_a_version_is_taken_by_who_knows_its_digest_and_its_number_alone_opens_n
 _HELD = st.sets(st.sampled_from(["django@4.1", "flask@2.0", "attrs@23.1", "idna@3.6"]))
 
 
+@settings(max_examples=often(20, 200))
 @given(st.lists(st.tuples(st.integers(0, 2), _HELD), max_size=8))
 def test_whoever_looks_for_the_holders_of_a_version_finds_each(
     known: Fleet, uploads: list[tuple[int, set[str]]]

@@ -16,6 +16,7 @@ from clearway.exposure.fleet import inventory, rematch, status
 from clearway.exposure.fleet.listing import ExposureLine
 from clearway.exposure.fleet.report_rows import PROVIDER
 from fleet_world import DAY, Fleet, osv, package
+from often import often
 from steps import Steps, since, step_of
 
 BOD = load("bod-26-04")
@@ -216,7 +217,7 @@ _MORE = {
 
 
 @settings(
-    max_examples=25, deadline=None,
+    max_examples=often(10, 25), deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(steps=st.lists(_STEP, min_size=3, max_size=9))

@@ -332,6 +332,7 @@ def test_with_a_known_key_only_what_it_signed_is_restored(
     assert restore.restore(tmp_path / "fresh", taken, key=key).signed == key.text()
 
 
+@pytest.mark.slow
 def test_a_key_from_before_a_rotation_is_followed_to_the_one_that_signed_the_backup(
     server: str, empty_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -586,7 +587,12 @@ def test_a_worker_that_finds_the_restored_database_too_early_ends_no_embargo(
 
 
 @pytest.mark.parametrize(
-    "at", ["restoring the database", "verifying the log", "compiling the advisory table"]
+    "at",
+    [
+        pytest.param("restoring the database", marks=pytest.mark.slow),
+        "verifying the log",
+        pytest.param("compiling the advisory table", marks=pytest.mark.slow),
+    ],
 )
 def test_where_a_restore_was_cut_short_nobody_opens_the_home_until_it_is_done(
     taken: Path, empty_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, at: str

@@ -62,6 +62,7 @@ def opened(url: str, home: Path, handling: str) -> bytes:
         return artefact.read(db, Vault.of_home(home), poc, logged=False)
 
 
+@pytest.mark.slow
 def test_backup_and_keys_restored_elsewhere_open_a_reproducer_and_neither_alone_does(
     desk: Desk, empty_database: Callable[[], str], tmp_path: Path
 ) -> None:

@@ -278,6 +278,7 @@ def test_a_hold_on_what_is_not_there_is_refused_since_it_would_hold_nothing(aged
         assert len(retention.holds(db)) == 4
 
 
+@pytest.mark.slow
 def test_the_command_counts_holds_and_deletes(aged: World) -> None:
     with owner(aged) as db:
         ledger.append(db, "asset.added", "asset/1", aud=0)

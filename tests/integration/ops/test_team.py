@@ -69,6 +69,7 @@ def test_a_plain_owner_takes_every_migration_and_the_login_owns_nothing(
         db.execute("select clearway.emit('asset.added', 'asset/1', null, 1, '{}')")
 
 
+@pytest.mark.slow
 def test_an_embedded_home_moves_to_the_teams_server_by_its_backup_and_back(
     world: World,
     team: TeamServer,
@@ -103,6 +104,7 @@ def test_an_embedded_home_moves_to_the_teams_server_by_its_backup_and_back(
     assert verify_home(tmp_path / "back", key=None, witnesses=()).ok
 
 
+@pytest.mark.slow
 def test_the_doctor_says_when_requests_use_the_owners_login(
     team: TeamServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

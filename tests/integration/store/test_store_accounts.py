@@ -77,6 +77,7 @@ def test_the_socket_is_closed_to_other_accounts_twice(accounts: Accounts) -> Non
     assert "eer authentication failed" in said
 
 
+@pytest.mark.slow
 def test_root_may_use_the_home_of_an_ordinary_account_and_leaves_it_usable(accounts: Accounts) -> None:
     account = accounts("daemon")
     home = account.folder / "home"

@@ -92,6 +92,7 @@ def oldest() -> Iterator[str]:
     shutil.rmtree(data)
 
 
+@pytest.mark.slow
 def test_the_oldest_promised_release_takes_every_migration(oldest: str) -> None:
     assert wait_until(lambda: external.answers(oldest), 20)
     migrate(oldest)

@@ -212,9 +212,9 @@ def test_starters_killed_at_any_moment_never_stop_the_next_one(new_home: Path, h
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param("two words", id="a space"),
+        pytest.param("two words", id="a space", marks=pytest.mark.slow),
         pytest.param('it\'s "quoted", 100% \\ here', id="quotes, comma, per cent and backslash"),
-        pytest.param("überall 日本", id="letters beyond ASCII"),
+        pytest.param("überall 日本", id="letters beyond ASCII", marks=pytest.mark.slow),
         pytest.param("/".join(["deep" * 12] * 6), id="a path too long for a socket"),
     ],
 )

@@ -77,6 +77,7 @@ def test_a_worker_takes_no_job_while_the_tables_are_newer(queue: str) -> None:
         until(lambda: states(queue) == {"succeeded": 1})
 
 
+@pytest.mark.slow
 def test_a_loop_gives_its_lead_to_a_newer_process(queue: str) -> None:
     runs: list[float] = []
 

@@ -15,6 +15,7 @@ from test_markings import ROLES, Sandbox
 from clearway.access import audience, reclaim
 from clearway.access.marking import Marking
 from clearway.store.connect import connect
+from often import often
 from people import People
 
 AT_ONCE = timedelta(0)
@@ -127,7 +128,7 @@ _acts = st.lists(
 
 @given(acts=_acts)
 @settings(
-    max_examples=6,
+    max_examples=often(3, 6),
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
         HealthCheck.too_slow,

@@ -11,6 +11,7 @@ from oracle import Facts, Mark, sees
 
 from clearway.access import audience, embargo, organisation, person
 from clearway.access.marking import Marking
+from often import often
 from people import People, Somebody
 
 KINDS = ("operator", "operator", "clearinghouse", "lab")
@@ -226,7 +227,7 @@ _acts = st.lists(
 
 @given(acts=_acts)
 @settings(
-    max_examples=12,
+    max_examples=often(6, 12),
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
         HealthCheck.too_slow,

@@ -20,6 +20,7 @@ from clearway.access.oidc import Account
 from clearway.access.sign_in import _bound
 from clearway.store.principal import key_of
 from clearway.store.scalar import scalar
+from often import often
 from people import People
 
 NOW = datetime.now(UTC)
@@ -188,7 +189,7 @@ def check(history: History) -> tuple[int, int]:
 
 
 @settings(
-    max_examples=50,
+    max_examples=often(25, 50),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from marked_fleet import MarkedFleet
 
 from intake_world import World
+from often import often
 from people import people_of
 
 TLPS = ["CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED", "RED"]
@@ -46,7 +47,7 @@ def run(new_world: Callable[[], World], acts: list[tuple[Any, ...]]) -> None:
 
 @given(acts=_acts)
 @settings(
-    max_examples=10,
+    max_examples=often(5, 10),
     phases=[Phase.explicit, Phase.generate],  # each example is a database: shrinking takes minutes
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from intake_world import World, compiled_anew, drop_database, kev, new_database, osv, package
+from often import often
 
 IDS = [
     "CVE-2026-0001",
@@ -161,7 +162,7 @@ def without_moment(meta: Any) -> dict[str, Any]:
     return found
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=often(20, 40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=BATCHES)
 def test_any_sequence_of_batches_reads_as_if_compiled_whole(
     one_world: World, batches: list[list[dict[str, Any]]]

@@ -18,6 +18,7 @@ from clearway.records.inventory import Component
 from database import new_world, server, world  # noqa: F401
 from fleet_world import DAY, Fleet, fleet_of, osv
 from intake_world import World
+from often import often
 
 NAMES = ("alpha", "beta", "gamma")
 VERSIONS = ("0.9", "1.0", "1.0.0", "1.5rc1", "1.5", "2.0", "2.0.post1", "3.0", "not a version", "")
@@ -96,7 +97,7 @@ COMPONENTS = {digest_of(c): c for c in _grid()}
 
 # Shrinking takes a compilation each step: the example as it was found is small enough to read.
 @settings(
-    max_examples=10,
+    max_examples=often(5, 10),
     suppress_health_check=list(HealthCheck),
     phases=(Phase.reuse, Phase.generate),
 )

@@ -225,7 +225,7 @@ def zstd_bomb() -> bytes:
     return b"".join(packer.compress(b" " * (1 << 20)) for _ in range(2048)) + packer.flush()
 
 
-@pytest.mark.parametrize("command_", ["match", "ingest"])
+@pytest.mark.parametrize("command_", ["match", pytest.param("ingest", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["zip", "zst"])
 def test_a_bomb_is_refused_in_little_memory(
     tabled: Path, home: Path, tmp_path: Path, kind: str, command_: str

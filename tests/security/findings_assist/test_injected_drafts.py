@@ -22,6 +22,7 @@ from clearway.findings import commands
 from clearway.findings.assist import kept, start
 from clearway.findings.kept import Finding
 from findings_world import Desk
+from often import often
 from site_client import Site, site
 
 TAGS = re.compile(
@@ -48,7 +49,13 @@ SPOKEN = {
     "half a character": '{"summary": "\\ud83d", "impact": ""}',
     "deep": '{"summary": ' + "[" * 5_000 + "]" * 5_000 + "}",
 }
-TEXTS = {**SPOKEN, **{f"markup: {name}": text for name, text in CORPUS.items()}}
+# Markup is tried in a browser too, all of it (`browser.hostile`).
+MARKUP = {
+    name: text
+    for n, (name, text) in enumerate(CORPUS.items())
+    if n % often(3, 1) == 0 or name == "nul and controls"
+}
+TEXTS = {**SPOKEN, **{f"markup: {name}": text for name, text in MARKUP.items()}}
 WORLD = """select (select count(*) from clearway.finding_edge), (select count(*) from clearway.finding_known),
     (select string_agg(handling || state || level || coalesce(case_id, 0), ',' order by finding) from clearway.finding),
     (select string_agg(handling || em || pxa || coalesce(closed::text, ''), ',') from clearway.desk_case),

@@ -16,6 +16,7 @@ from clearway.records.errors import ClearwayError, ForbiddenError, InputError, N
 from clearway.records.text import plain
 from clearway.store.principal import PUBLIC
 from findings_case_world import Cases, a_draft
+from often import often
 from site_client import Site, site
 
 TAGS = re.compile(
@@ -166,7 +167,7 @@ def test_functions_of_the_machines_know_no_case_that_one_may_not_see(cases: Case
 def test_no_payload_becomes_markup_in_the_room_the_queue_or_behind_a_link(cases: Cases, served: Site) -> None:
     desk = cases.desk
     everything = " ".join(PAYLOADS.values())
-    for text in PAYLOADS.values():
+    for text in [*PAYLOADS.values()][:: often(4, 1)]:  # each room shows all of them
         case = cases.opened(title=text[:250] or "x", state="queued")
         vendor, mailed = cases.vendor(case), cases.by_mail(case)
         with cases.acting() as db:

@@ -111,6 +111,7 @@ def steps(*calls: dict[str, Any]) -> dict[str, Any]:
     return {"kind": "steps", "steps": list(calls)}
 
 
+@pytest.mark.slow
 def test_harmless_input_of_what_lies_beside_it_says_nothing_of_the_package(
     box: Backend, builds: Path
 ) -> None:

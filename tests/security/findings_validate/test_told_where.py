@@ -142,6 +142,7 @@ def test_an_import_for_the_larger_input_is_no_growth() -> None:
     assert shows(0.03, 0.1) == "silent"
 
 
+@pytest.mark.slow
 def test_what_ends_within_twice_its_time_is_not_endless(box: Backend, builds: Path) -> None:
     """A machine at work makes a program slower: one that takes a little less than its limit meets it there."""
     busy = "import time\ndef run(s):\n    while time.process_time() < s: pass\n"

@@ -324,6 +324,7 @@ def test_a_command_is_not_given_the_secret_by_any_of_its_names(word: str) -> Non
         read(made)
 
 
+@pytest.mark.slow
 def test_what_refuses_all_that_is_longer_than_the_harmless_input_stays_below_e5(
     box: Backend, builds: Path
 ) -> None:

@@ -163,7 +163,7 @@ def fuzz(
 @pytest.mark.parametrize(
     ("role", "examples", "seconds", "told"),
     [
-        ("everything", 2, 15, True),
+        ("everything", 1, 8, True),
         pytest.param("everything", 20, 60, True, marks=pytest.mark.slow),
         *(pytest.param(role, 20, 60, False, marks=pytest.mark.slow) for role in WHO),
     ],

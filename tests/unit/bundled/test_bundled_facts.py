@@ -146,6 +146,7 @@ def test_every_listed_cve_that_cisa_has_decided_on_carries_all_three_points() ->
             assert decision.technical_impact in ("partial", "total")
 
 
+@pytest.mark.slow
 def test_the_same_snapshots_give_the_same_bytes(tmp_path: Path) -> None:
     source = shared("osv").parent
     script = ROOT / "scripts" / "compile_facts.py"

@@ -128,6 +128,7 @@ def test_a_spelling_that_nobody_reviewed_is_not_reviewed() -> None:
     assert not bundled().find("", "FortiOS").reviewed
 
 
+@pytest.mark.slow
 def test_the_same_snapshots_give_the_same_map(tmp_path: Path) -> None:
     made = tmp_path / "map.json"
     script = ROOT / "scripts" / "compile_vendor_map.py"

@@ -92,8 +92,8 @@ def test_a_pair_is_what_its_record_says(name: str) -> None:
         "data/facts/ghsa-sample.jsonl",
         "corpus/facts.jsonl",
         "osv/bitnami.jsonl.zst",
-        "vulnrichment/vulnrichment-1999-2023.jsonl.zst",
-        "vulnrichment/vulnrichment-2024.jsonl.zst",
+        pytest.param("vulnrichment/vulnrichment-1999-2023.jsonl.zst", marks=pytest.mark.slow),
+        pytest.param("vulnrichment/vulnrichment-2024.jsonl.zst", marks=pytest.mark.slow),
     ],
 )
 def test_no_record_says_otherwise_than_the_manifest_says(place: str) -> None:

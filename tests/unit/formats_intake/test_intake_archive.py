@@ -19,6 +19,7 @@ import zstandard
 
 from clearway.formats.archive import Blob, Limits, Refused, walk
 from clearway.records.errors import NotFoundError
+from often import often
 
 
 def tar_of(members: dict[str, bytes], kind: str = "w") -> bytes:
@@ -261,10 +262,10 @@ class _Counted(io.RawIOBase):
         return found
 
 
-def test_a_two_gigabyte_line_is_refused_with_bounded_memory_and_the_next_line_lands(tmp_path: Path) -> None:
+def test_a_line_of_gigabytes_is_refused_with_bounded_memory_and_the_next_line_lands(tmp_path: Path) -> None:
     sparse = tmp_path / "big.jsonl"
     with sparse.open("wb") as file:
-        file.seek(2 << 30)
+        file.seek(often(256 << 20, 2 << 30))
         file.write(b'\n{"a":1}\n')
     tracemalloc.start()
     try:
