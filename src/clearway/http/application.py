@@ -12,7 +12,7 @@ from clearway.records.known_types import make_known
 
 from . import address, openapi, problems
 from .address import Addresses
-from .guard import default_deny
+from .guard import default_deny, uncopied
 from .head import Head
 from .headers import SecurityHeaders
 from .json_request import StrictRequest
@@ -96,4 +96,5 @@ def application(
         pdb_on_exception=False,
     )
     bounded(framework)
+    uncopied(framework)
     return Application(framework, bounds, rates, on_ending)

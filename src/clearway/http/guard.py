@@ -9,18 +9,20 @@ theirs (`acting.Doorkeeper.guard`): it knows who asks, and decides for routes th
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from litestar.exceptions import NotAuthorizedException
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import Operation
 
 from clearway.records.errors import InputError, NotFoundError
 from clearway.records.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from litestar import Litestar
     from litestar.connection import ASGIConnection
     from litestar.handlers.base import BaseRouteHandler
 
@@ -61,6 +63,26 @@ def default_deny(otherwise: Guard | None = None) -> Guard:
         _known(connection, handler)
 
     return guard
+
+
+def uncopied(framework: Litestar) -> None:
+    """Asks the guards with the handler itself.
+
+    The framework gives each of them a copy, lest it changes a handler. Ours change none, and the copy is a sixteenth
+    of the processor time of a read.
+    """
+    for route in framework.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            # `@get` and its like take attributes; what the framework answers OPTIONS with does not.
+            if isinstance(handler, HTTPRouteHandler) and hasattr(handler, "__dict__"):
+                handler.authorize_connection = partial(_ask, handler.resolve_guards(), handler)  # type: ignore[method-assign]
+
+
+async def _ask(
+    guards: Sequence[Any], handler: HTTPRouteHandler, connection: ASGIConnection[Any, Any, Any, Any]
+) -> None:
+    for guard in guards:
+        await guard(connection, handler)
 
 
 def _known(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

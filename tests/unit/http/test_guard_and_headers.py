@@ -74,6 +74,20 @@ def test_a_guard_from_above_decides_for_what_is_not_public() -> None:
         assert http.get("/open").text == "reached"
 
 
+def test_a_guard_is_asked_with_the_handler_itself_and_no_copy_made_for_it() -> None:
+    asked: list[Any] = []
+
+    async def from_above(connection: Any, handler: Any) -> None:
+        asked.append(handler)
+
+    app = application(ROUTES, guard=from_above)
+    with TestClient(app) as http:  # type: ignore[arg-type]
+        assert http.get("/said-nothing").status_code == 200
+        assert http.get("/said-nothing").status_code == 200
+    (its,) = [r.route_handler_map["GET"][0] for r in app.framework.routes if r.path == "/said-nothing"]  # type: ignore[union-attr]
+    assert [one is its for one in asked] == [True, True]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
