@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from people import People
 from steps import Steps
 
@@ -9,6 +11,7 @@ STATE = """select p.prosrc, has_function_privilege('clearway_app', p.oid, 'execu
 where p.pronamespace = 'clearway'::regnamespace and p.proname in ('log_cosign', 'audience_label') order by p.proname"""
 
 
+@pytest.mark.slow
 def test_taken_back_and_made_again_the_owner_alone_keeps_lines(people: People) -> None:
     steps = Steps(people.url, "0027")
 

@@ -11,6 +11,7 @@ import pytest
 
 from clearway.advisories.feeds.feed import Pulled
 from clearway.app import doctor
+from database import running_home as home  # noqa: F401
 from feed_world import NOW, Feeds
 from intake_world import World, kev, osv, run_here, write
 
@@ -337,7 +338,7 @@ def test_an_older_catalogue_that_was_never_in_force_shrinks_nothing(world: World
     assert (world.meta().kev_entries, world.meta().kev_most) == (100, 100)
 
 
-def test_the_command_says_what_left_and_what_was_older(home: Path, tmp_path: Path) -> None:
+def test_the_command_says_what_left_and_what_was_older(home: Path, tmp_path: Path) -> None:  # noqa: F811
     def ingest(*words: str | Path) -> tuple[int, str, str]:
         done = run_here("--home", home, "--quiet", "ingest", *words)
         return done.returncode, done.stdout.decode(), done.stderr.decode()

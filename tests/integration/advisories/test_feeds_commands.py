@@ -21,6 +21,7 @@ from clearway.records.clock import FixedClock
 from clearway.records.errors import ClearwayError, UsageError
 from clearway.store.jobs import Job
 from clearway.store.principal import Pool
+from database import running_home as home  # noqa: F401
 from feed_world import NOW, OPEN, Feeds, kev_catalogues, lines, osv_layout
 from intake_world import World, environment, run
 from upstream import Reply, Upstream, serving
@@ -34,7 +35,7 @@ def upstream() -> Iterator[Upstream]:
         yield made
 
 
-def test_feeds_from_the_command_line(home: Path, upstream: Upstream, tmp_path: Path) -> None:
+def test_feeds_from_the_command_line(home: Path, upstream: Upstream, tmp_path: Path) -> None:  # noqa: F811
     upstream.put("/Go/", osv_layout(lines("osv/go.jsonl.zst", 20)))
 
     def clearway(*words: str, allow: str = "127.0.0.1") -> Any:

@@ -167,6 +167,7 @@ def test_a_client_that_is_killed_after_holds_until_its_end_and_no_longer(house: 
     assert twice(house) == []
 
 
+@pytest.mark.slow
 def test_a_renewal_and_a_question_at_the_last_moment_do_not_both_win(house: House) -> None:
     """The holder renews in the instant in which its lease runs out, and another asks: one of them has it."""
     house.prove(house.finder, authorised=["rival"])

@@ -45,6 +45,7 @@ def fuzzed(
     return judged(box, builds, made, one, two, LONG, SHORT, seconds=seconds)
 
 
+@pytest.mark.slow
 @NO_FUZZER
 @pytest.mark.parametrize(
     "source",

@@ -106,6 +106,7 @@ def inside(at: Version, events: list[dict[str, str]]) -> bool:
     return state
 
 
+@pytest.mark.slow
 def test_pip_audit_reports_what_an_independent_reading_of_the_records_gives(
     live: Live, advisories: Path, tmp_path: Path
 ) -> None:

@@ -98,6 +98,7 @@ def test_a_request_in_work_is_answered_before_the_end(home: Path) -> None:
         server.process.wait(timeout=5)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_killed_leaves_a_home_that_the_next_one_takes_over(home: Path) -> None:
     with over(home) as first:
         first.stop(signal.SIGKILL)
@@ -131,7 +132,7 @@ def test_a_server_whose_database_a_newer_release_has_migrated_is_not_ready_and_d
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="takes two processors")
-@pytest.mark.parametrize("said", ["one", "any"])
+@pytest.mark.parametrize("said", ["one", pytest.param("any", marks=pytest.mark.slow)])
 def test_the_threads_that_answer_keep_to_one_processor_and_what_was_there_before_to_none(
     home: Path, monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:

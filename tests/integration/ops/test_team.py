@@ -45,6 +45,7 @@ def team() -> Iterator[TeamServer]:
         yield server
 
 
+@pytest.mark.slow
 def test_a_plain_owner_takes_every_migration_and_the_login_owns_nothing(
     team: TeamServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,7 @@ def test_a_database_that_is_up_to_date_is_left_alone_and_alembic_is_not_even_imp
     assert subprocess.run([sys.executable, "-c", code, empty], env=environment(), check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_of_four_that_migrate_at_once_all_succeed(empty: str) -> None:
     code = "import sys; from clearway.store.migrate import migrate; migrate(sys.argv[1])"
     several = [subprocess.Popen([sys.executable, "-c", code, empty], env=environment()) for _ in range(4)]
