@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
 VARIABLE = "CLEARWAY_PROCESSOR"
 CLAIM = "clearway/processor/"
-_FIELD = (
-    36  # of /proc/self/stat, counted behind the name: the processor last run on (proc_pid_stat(5): field 39)
-)
+# Of /proc/self/stat, counted behind the name: the processor last run on, which proc_pid_stat(5) calls field 39.
+_FIELD = 36
 
 
 @contextmanager
