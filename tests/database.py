@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 
 from clearway.store import place, processes
+from clearway.store.cluster import DATABASE
 from clearway.store.migrate import migrate
 from clearway.store.server import URL_VARIABLE, lease
 from intake_world import World, drop_database, new_database, with_database
@@ -44,21 +46,34 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with in_memory(tmp_path_factory) as folder:
-        home = folder / "home"
-        with lease(home):
-            pass
+    with copied(_made_home(tmp_path_factory), tmp_path_factory) as home:
         # Nothing here outlives the session; what must is tested with servers of its own.
-        settings = home / "postgres" / "data" / "local.conf"
-        settings.write_text(
+        (home / "postgres" / "data" / "local.conf").write_text(
             "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
             "min_wal_size = 32MB\nmax_wal_size = 128MB\nshared_buffers = 128MB\n"
         )
         with lease(home) as url:
-            with psycopg.connect(url, autocommit=True) as db:
-                db.execute("create database made")
-            migrate(with_database(url, "made"))
+            with psycopg.connect(with_database(url, "postgres"), autocommit=True) as db:
+                db.execute(f"create database made template {DATABASE} strategy file_copy".encode())
             yield url
+
+
+def _made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with an empty database, stopped, to be copied: one for all processes of a run."""
+    os.environ.pop(URL_VARIABLE, None)
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    home, done = folder / "made" / "home", folder / "made" / "done"
+    home.parent.mkdir(exist_ok=True)
+    with (folder / "made" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(home, ignore_errors=True)
+            with lease(home) as url:
+                migrate(url)
+            done.touch()
+    return home
 
 
 @contextmanager
@@ -91,12 +106,8 @@ def world(new_world: Callable[[], World]) -> World:
 
 
 @pytest.fixture(scope="session")
-def made_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    os.environ.pop(URL_VARIABLE, None)
-    with in_memory(tmp_path_factory) as folder:
-        with lease(folder / "home") as url:
-            migrate(url)
-        yield folder / "home"
+def made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _made_home(tmp_path_factory)
 
 
 @pytest.fixture

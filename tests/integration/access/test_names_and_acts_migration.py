@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from clearway.access import audience
 from clearway.access.marking import own
 from people import People
@@ -13,6 +15,7 @@ from pg_proc p where p.pronamespace = 'clearway'::regnamespace and p.prolang <> 
 NAMES = "select name from clearway.asset order by asset"
 
 
+@pytest.mark.slow
 def test_taken_back_and_made_again_all_is_as_before(people: People) -> None:
     steps = Steps(people.url, "0039")
 

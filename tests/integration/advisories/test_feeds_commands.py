@@ -23,7 +23,7 @@ from clearway.store.jobs import Job
 from clearway.store.principal import Pool
 from database import running_home as home  # noqa: F401
 from feed_world import NOW, OPEN, Feeds, kev_catalogues, lines, osv_layout
-from intake_world import World, environment, run
+from intake_world import World, run_here
 from upstream import Reply, Upstream, serving
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -35,12 +35,12 @@ def upstream() -> Iterator[Upstream]:
         yield made
 
 
-def test_feeds_from_the_command_line(home: Path, upstream: Upstream, tmp_path: Path) -> None:  # noqa: F811
+def test_feeds_from_the_command_line(home: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     upstream.put("/Go/", osv_layout(lines("osv/go.jsonl.zst", 20)))
 
     def clearway(*words: str, allow: str = "127.0.0.1") -> Any:
-        env = environment(CLEARWAY_FEEDS_ALLOW=allow)
-        return run("--home", home, "--quiet", "feeds", *words, env=env)
+        monkeypatch.setenv("CLEARWAY_FEEDS_ALLOW", allow)
+        return run_here("--home", home, "--quiet", "feeds", *words)
 
     first = clearway("list")
     assert b"no feed is added; nothing is pulled" in first.stdout
@@ -66,13 +66,15 @@ def test_feeds_from_the_command_line(home: Path, upstream: Upstream, tmp_path: P
     (state,) = json.loads(stale.stdout)["feeds"]
     assert (state["entries"], state["error"]) == (20, "")
     assert stale.returncode == (8 if state["stale"] else 0)
-    health = json.loads(run("--home", home, "doctor", "--json").stdout)
+    health = json.loads(run_here("--home", home, "doctor", "--json").stdout)
     assert [c["name"] for c in health if c["name"].startswith("feed ")] == ["feed osv-go"]
     assert clearway("remove", "osv-go").returncode == 0
     assert clearway("remove", "osv-go").returncode == 6
     assert not (home / "feeds" / "osv-go").exists()
     assert not [
-        c for c in json.loads(run("--home", home, "doctor", "--json").stdout) if c["name"].startswith("feed ")
+        c
+        for c in json.loads(run_here("--home", home, "doctor", "--json").stdout)
+        if c["name"].startswith("feed ")
     ]
 
 

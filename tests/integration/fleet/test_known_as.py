@@ -100,6 +100,7 @@ def test_every_command_finds_an_asset_by_its_address_and_by_its_full_name(home: 
     assert _json(home, "exposure", "--asset", "nes*")["counts"]["total"] == 1
 
 
+@pytest.mark.slow
 def test_a_name_of_several_is_told_with_all_that_have_it(home: Path, tmp_path: Path) -> None:  # noqa: F811
     write(tmp_path / "a.json", osv("PYSEC-9", package("PyPI", "other", "1")))
     assert run("--home", home, "ingest", tmp_path / "a.json").returncode == 0

@@ -65,6 +65,7 @@ def test_one_that_looks_waits_for_nobody_when_the_owners_connections_are_in_use(
             assert db.execute("select 1").fetchone() == (1,)
 
 
+@pytest.mark.slow
 def test_a_worker_takes_no_job_while_the_tables_are_newer(queue: str) -> None:
     ran = threading.Event()
     with working(queue, {"task": lambda *_: ran.set()}), newer(queue):
