@@ -1,4 +1,4 @@
-"""`clearway feeds` and `clearway doctor` as processes, the jobs that pull by themselves, and what they print."""
+"""`clearway feeds` and `clearway doctor`, the jobs that pull by themselves, and what they print."""
 
 from __future__ import annotations
 

@@ -138,8 +138,11 @@ def test_the_threads_that_answer_keep_to_one_processor_and_what_was_there_before
 ) -> None:
     def processors(pid: int) -> list[set[int]]:
         """Those of each thread, the first one's first."""
-        threads = sorted(int(one.name) for one in Path(f"/proc/{pid}/task").iterdir())
-        return [os.sched_getaffinity(one) for one in threads]
+        found = []
+        for thread in sorted(int(one.name) for one in Path(f"/proc/{pid}/task").iterdir()):
+            with contextlib.suppress(ProcessLookupError):  # it has ended since
+                found.append(os.sched_getaffinity(thread))
+        return found
 
     every = os.sched_getaffinity(0)
     monkeypatch.setenv("CLEARWAY_PROCESSOR", said)

@@ -38,7 +38,7 @@ def work(live: Live, rounds: range) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("rounds", [100, pytest.param(6_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [300, pytest.param(6_000, marks=pytest.mark.slow)])
 def test_memory_does_not_grow_on_and_the_server_rests(tmp_path: Path, rounds: int) -> None:
     with live_server.over(osv_world.table(tmp_path / "t")) as live:
         work(live, range(rounds))
