@@ -17,8 +17,8 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -p no:schemathesis
 
 LOCKS := requirements/runtime.lock requirements/build.lock pyproject.toml scripts/setup.sh
 SOURCES := $(shell find src -name '*.py' 2>/dev/null)
-# An environment holds absolute paths: when the project has been moved, it is made anew.
-MOVED := $(if $(shell [ "`cat .venv/.made-in 2>/dev/null`" = "`pwd -P`" ] && echo same),,moved)
+# An environment holds absolute paths: when the project has been moved, it is made anew; so it is for another PYTHON.
+MOVED := $(if $(shell PYTHON="$(PYTHON)" scripts/setup.sh stands && echo same),,moved)
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of:"

@@ -1,5 +1,6 @@
 #!/bin/sh
 # scripts/setup.sh runtime|dev|peers: installs one hash-locked set and writes a stamp for make.
+# scripts/setup.sh stands: succeeds where .venv need not be made anew.
 #
 #   runtime  what the product runs with, the build backend, and the product itself, into .venv
 #   dev      what tests and checks need on top, into .venv
@@ -22,30 +23,37 @@ die() {
 
 seconds() { date +%s; }
 
-chosen() { # the interpreter to use
-    for one in /usr/bin/python3 python3; do
-        if "$one" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-            printf '%s\n' "$one"
-            return
-        fi
+will_do() { # will_do INTERPRETER: whether it is a Python that is new enough and can make environments
+    [ "$("$1" -c 'import sys, venv, ensurepip; print(sys.version_info >= (3, 11))' 2>/dev/null)" = True ]
+}
+
+chosen() { # the interpreter to use; says what lacks where none will do
+    for one in ${PYTHON:+"$PYTHON"} $([ -n "$PYTHON" ] || echo /usr/bin/python3 python3); do
+        will_do "$one" && printf '%s\n' "$one" && return
     done
-    printf 'python3\n'
+    command -v "$one" >/dev/null || die "$one is not installed (apt-get install python3 python3-venv)"
+    found=$("$one" -c 'import sys; print(sys.version.split()[0])' 2>/dev/null) || found=
+    [ -n "$found" ] || die "$one is not a Python"
+    "$one" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        die "Python $found is too old: 3.11 or newer is needed; name one with make PYTHON=…"
+    die "Python's venv is not installed (apt-get install python3-venv)"
+}
+
+whose() { # whose INTERPRETER: what tells an interpreter, and every environment of it, from others
+    "$1" -c 'import sys; print(sys.base_prefix, sys.version)' 2>/dev/null
+}
+
+stands() { # stands FOLDER: whether the environment there is this checkout's, works, and is of PYTHON where that is named
+    [ "$(cat "$1/.made-in" 2>/dev/null)" = "$(pwd -P)" ] && its=$(whose "$1/bin/python") &&
+        { [ -z "$PYTHON" ] || [ "$its" = "$(whose "$PYTHON")" ]; }
 }
 
 make_venv() { # make_venv FOLDER: a fresh, working environment in FOLDER, made only where there is none
-    here=$(pwd -P)
-    if [ "$(cat "$1/.made-in" 2>/dev/null)" = "$here" ] && "$1/bin/python" -c '' 2>/dev/null; then
-        return
-    fi
-    [ -n "$PYTHON" ] || PYTHON=$(chosen)
-    command -v "$PYTHON" >/dev/null || die "$PYTHON is not installed (apt-get install python3 python3-venv)"
-    "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-        die "$("$PYTHON" --version) is too old: Python 3.11 or newer is needed; name one with make PYTHON=…"
-    "$PYTHON" -c 'import venv, ensurepip' 2>/dev/null ||
-        die "Python's venv is not installed (apt-get install python3-venv)"
+    ! stands "$1" || return 0
+    one=$(chosen)
     rm -rf "$1" || die "can't remove the old $1; it belongs to $(stat -c %U "$1")"
-    "$PYTHON" -m venv "$1" || die "can't make the environment $here/$1"
-    printf '%s\n' "$here" >"$1/.made-in"
+    "$one" -m venv "$1" || die "can't make the environment $(pwd -P)/$1"
+    pwd -P >"$1/.made-in"
 }
 
 install() { # install FOLDER ARGUMENT…: with uv, or with pip where uv is missing or has no registry
@@ -69,6 +77,10 @@ locked() { # locked FOLDER SET…: the sets of requirements/, hashes checked, no
 
 began=$(seconds)
 case ${1:-} in
+stands)
+    stands .venv
+    exit
+    ;;
 runtime)
     say "setup: installing into .venv (once; about half a minute with pip)"
     make_venv .venv
@@ -97,7 +109,7 @@ peers)
     fi
     ;;
 *)
-    die "say which set: runtime, dev or peers"
+    die "say which set: runtime, dev or peers (or stands)"
     ;;
 esac
 say "setup: $1 done in $(($(seconds) - began)) s"

@@ -39,7 +39,7 @@ def kept() -> Iterator[int | None]:
     Raises:
         ConfigError: CLEARWAY_PROCESSOR says something else.
     """
-    if not _wanted():
+    if not wanted():
         yield None
         return
     free = os.sched_getaffinity(0)
@@ -56,8 +56,13 @@ def kept() -> Iterator[int | None]:
             os.sched_setaffinity(0, free)
 
 
-def _wanted() -> bool:
-    said = os.environ.get(VARIABLE, "one").strip()
+def wanted() -> bool:
+    """Whether this process is to keep to one, of the several that it may run on.
+
+    Raises:
+        ConfigError: CLEARWAY_PROCESSOR is neither `one` nor `any`.
+    """
+    said = os.environ.get(VARIABLE, "").strip() or "one"
     if said not in ("one", "any"):
         raise ConfigError("this is neither one nor any", where=VARIABLE, mend="leave it out, or say any")
     return said == "one" and hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1

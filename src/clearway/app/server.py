@@ -143,10 +143,11 @@ def serve(
 
     Raises:
         ConflictError: the port is taken.
-        ConfigError: the address is not one of this machine's, or the home can't be used.
+        ConfigError: the address is not one of this machine's, the home can't be used, or a setting is wrong.
         UpstreamError: the database would not start, or the server does not answer.
     """
     rates = Rates(proxies=trusted_proxies())
+    processor.wanted()  # what is set wrongly is said before anything is begun
     chosen = _free_port(host, port)
     with lease(home) as url:
         migrate(url)

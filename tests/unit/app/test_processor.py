@@ -104,6 +104,12 @@ def test_any_leaves_it_to_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
         assert os.sched_getaffinity(0) == ALL
 
 
+def test_an_empty_setting_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(processor.VARIABLE, "")
+    with processor.kept() as number:
+        assert number in ALL
+
+
 def test_who_has_one_only_keeps_it_and_claims_nothing() -> None:
     one = min(ALL)
     os.sched_setaffinity(0, {one})
