@@ -88,6 +88,15 @@ def main(argv: list[str] | None = None) -> int:
         _drop_output()
         return 0
     except (
+        UnicodeEncodeError
+    ) as error:  # bytes of the command line that are no text, on their way to something that is
+        where = _shown(error.object[max(0, error.start - 40) : error.end + 40])
+        print(
+            f"clearway: {where}: this name or word is not UTF-8 (write it so, or rename the file)",
+            file=sys.stderr,
+        )
+        return EXIT_CODES["usage"]
+    except (
         OSError
     ) as error:  # the rooms say more of what they read; this is what nobody foresaw, or the output
         where = f"{error.filename}: " if error.filename else "output: "

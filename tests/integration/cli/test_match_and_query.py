@@ -100,6 +100,19 @@ def test_a_mistake_has_its_code_one_line_and_no_traceback(
     assert result.stdout == b""
 
 
+def test_a_name_or_word_that_is_no_text_is_2_where_it_would_be_written(
+    tabled: Path, alpha: Path, tmp_path: Path
+) -> None:
+    named = tmp_path / os.fsdecode(b"caf\xe9.json")
+    named.write_bytes(alpha.read_bytes())
+    for words in (("match", named, "--json"), ("vuln", os.fsdecode(b"CVE-\xff"))):
+        result = run("--home", tabled, *words)
+        assert (result.returncode, result.stdout) == (2, b""), words
+        assert b"is not UTF-8" in result.stderr
+        assert result.stderr.count(b"\n") == 1
+    assert run("--home", tabled, "match", named).returncode == 1  # a table for people shows it as it can
+
+
 def test_without_a_table_the_cure_is_named(tmp_path: Path, alpha: Path) -> None:
     for words in (["match", alpha], ["query", "--purl", ALPHA], ["vuln", "CVE-2026-1001"]):
         result = run("--home", tmp_path / "nowhere", *words)
