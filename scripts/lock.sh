@@ -3,7 +3,7 @@
 # sets that `make setup` installs. Needs uv. No address is written: the sets
 # install from whichever registry or mirror the machine is set up with.
 set -eu
-cd "$(dirname "$0")/.."
+CDPATH="" cd -- "$(dirname -- "$0")/.."
 uv lock --quiet "$@"
 export_set() { # export_set FILE EXPORT-FLAGS…
     file=$1

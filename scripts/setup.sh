@@ -11,9 +11,9 @@
 # With uv where it is on the PATH, else with pip. Only wheels, each with a known hash; where they come
 # from is the machine's own setting of pip or uv.
 set -eu
-cd "$(dirname "$0")/.."
+CDPATH="" cd -- "$(dirname -- "$0")/.."
 PYTHON=${PYTHON:-}
-unset PYTHONPATH PYTHONHOME VIRTUAL_ENV 2>/dev/null || :
+unset PYTHONPATH PYTHONHOME VIRTUAL_ENV CDPATH PIP_USER PIP_TARGET PIP_PREFIX 2>/dev/null || :
 
 say() { printf '%s\n' "$*" >&2; }
 die() {
@@ -100,7 +100,7 @@ dev)
     ;;
 peers)
     say "setup: installing the tools to compare with into .venv-peers"
-    if make_venv .venv-peers && locked .venv-peers peers; then
+    if (make_venv .venv-peers) && locked .venv-peers peers; then
         touch .venv-peers/.done
     else
         mkdir -p .venv-peers

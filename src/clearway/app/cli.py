@@ -78,6 +78,7 @@ def main(argv: list[str] | None = None) -> int:
     from clearway.records.errors import ClearwayError
 
     try:
+        _must_be_text(words)
         code = _run(words)
         sys.stdout.flush()  # here, where a failure has a name
         return code
@@ -87,14 +88,10 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has seen enough
         _drop_output()
         return 0
-    except (
-        UnicodeEncodeError
-    ) as error:  # bytes of the command line that are no text, on their way to something that is
+    except UnicodeEncodeError as error:
+        # A file's name that is no text, on its way to where text is written.
         where = _shown(error.object[max(0, error.start - 40) : error.end + 40])
-        print(
-            f"clearway: {where}: this name or word is not UTF-8 (write it so, or rename the file)",
-            file=sys.stderr,
-        )
+        print(f"clearway: {where}: this name is not UTF-8 (rename the file)", file=sys.stderr)
         return EXIT_CODES["usage"]
     except (
         OSError
@@ -103,6 +100,11 @@ def main(argv: list[str] | None = None) -> int:
         _drop_output()
         print(f"clearway: {_shown(where)}{error.strerror} (free space, or write elsewhere)", file=sys.stderr)
         return EXIT_CODES["upstream"]
+    except Exception:  # noqa: BLE001 - a defect: told whole, by a code that is no answer
+        import traceback
+
+        traceback.print_exc()
+        return EXIT_CODES["internal"]
     except KeyboardInterrupt:
         print("clearway: interrupted; what was committed stands", file=sys.stderr)
         return _INTERRUPTED
@@ -235,6 +237,18 @@ def _ready_streams() -> None:
 def _drop_output() -> None:
     """What is still in the buffer goes nowhere, so that leaving does not fail on it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _must_be_text(words: list[str]) -> None:
+    """Raises UsageError for a word that is no UTF-8, but for the name of something that is there."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            if not os.path.lexists(word):
+                from clearway.records.errors import UsageError
+
+                raise UsageError("this word is not UTF-8", where=_shown(word), mend="write it so") from None
 
 
 def _shown(text: str) -> str:

@@ -41,7 +41,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--distro",
         default="",
         metavar="NAME",
-        type=_distro,
+        type=distro_of,
         help="the operating system, such as debian-12, of an inventory that names none",
     )
     match.add_argument("--json", action="store_true", help="one object, or an array for several inventories")
@@ -102,7 +102,8 @@ def _day(text: str) -> date:
         raise UsageError(f"{text!r} is not a day", mend="write YYYY-MM-DD") from None
 
 
-def _distro(text: str) -> str:
+def distro_of(text: str) -> str:
+    """The name of a distribution's release as a command is given it. Raises UsageError for one that is none."""
     if not text:  # the default, which must not cost an import
         return text
     from clearway.formats.distro import names_release

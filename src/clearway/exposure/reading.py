@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from clearway.formats.inventory import kind_of, read_inventory
 from clearway.records.errors import InputError, NotFoundError, TooLargeError, UpstreamError
+from clearway.records.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +50,7 @@ def inventories(paths: Sequence[str], distro: str = "") -> Iterator[Inventory | 
         if data is None:
             yield from _walked(path, distro)
         else:
-            yield _read(data, path, distro, named=True)
+            yield _read(data, plain(path, 4_096), distro, named=True)
 
 
 def _plain_file(path: str) -> bytes | None:

@@ -100,17 +100,31 @@ def test_a_mistake_has_its_code_one_line_and_no_traceback(
     assert result.stdout == b""
 
 
-def test_a_name_or_word_that_is_no_text_is_2_where_it_would_be_written(
+def test_a_word_that_is_no_text_is_2_and_a_file_so_named_is_shown_as_it_can(
     tabled: Path, alpha: Path, tmp_path: Path
 ) -> None:
     named = tmp_path / os.fsdecode(b"caf\xe9.json")
     named.write_bytes(alpha.read_bytes())
-    for words in (("match", named, "--json"), ("vuln", os.fsdecode(b"CVE-\xff"))):
-        result = run("--home", tabled, *words)
-        assert (result.returncode, result.stdout) == (2, b""), words
+    for word in ("CVE-\udcff", str(tmp_path / "not-there-\udcff")):
+        result = run("--home", tabled, "vuln", word)
+        assert (result.returncode, result.stdout) == (2, b"")
         assert b"is not UTF-8" in result.stderr
         assert result.stderr.count(b"\n") == 1
-    assert run("--home", tabled, "match", named).returncode == 1  # a table for people shows it as it can
+    for how in ((), ("--json",), ("--jsonl",), ("--sarif",), ("--vex",), ("--openvex",)):
+        assert run("--home", tabled, "match", named, *how).returncode == 1, how
+
+
+def test_a_defect_has_a_code_of_its_own(tabled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1 would say that something is affected."""
+    from clearway.app import cli
+
+    def broken(*_: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli, "_run", broken)
+    result = run("--home", tabled, "match", "x")
+    assert (result.returncode, result.stdout) == (70, b"")
+    assert b"ZeroDivisionError" in result.stderr
 
 
 def test_without_a_table_the_cure_is_named(tmp_path: Path, alpha: Path) -> None:

@@ -53,7 +53,7 @@ def add_exposure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     setting.add_argument(
         "exposures", nargs="*", type=number_of, metavar="EXPOSURE", help="numbers; or the filters below"
     )
-    _filters(setting)
+    _filters(setting, unless=", and with --to open every other")
     setting.add_argument(
         "--to", required=True, choices=("open", "mitigated", "fixed", "not_affected", "accepted")
     )
@@ -115,9 +115,13 @@ def _named(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="", action=filters.Said, metavar="COMPONENT")
 
 
-def _filters(parser: argparse.ArgumentParser) -> None:
+def _filters(parser: argparse.ArgumentParser, *, unless: str = "") -> None:
     parser.add_argument(
-        "--status", action="append", default=[], metavar="WORD", help="open by default; all for any"
+        "--status",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help=f"open by default{unless}; all for any",
     )
     _named(parser)
     parser.add_argument("--org", default="", metavar="SLUG")

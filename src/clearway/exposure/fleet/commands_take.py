@@ -43,8 +43,14 @@ def about_asset(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--org", default="", metavar="SLUG", help="default: the only organisation you operate"
     )
-    parser.add_argument("--distro", default="", metavar="NAME")
+    parser.add_argument("--distro", default="", metavar="NAME", type=_distro)
     parser.add_argument("--json", action="store_true")
+
+
+def _distro(text: str) -> str:
+    from clearway.exposure.commands import distro_of
+
+    return distro_of(text)
 
 
 def run_add(args: argparse.Namespace) -> int:
