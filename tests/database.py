@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from clearway.store import place, processes
+from clearway.store.closing import CLOSE
 from clearway.store.cluster import DATABASE
 from clearway.store.migrate import migrate
 from clearway.store.server import URL_VARIABLE, lease
@@ -55,6 +56,8 @@ def _run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         with lease(home) as url:
             with psycopg.connect(with_database(url, "postgres"), autocommit=True) as db:
                 db.execute(f"create database made template {DATABASE} strategy file_copy".encode())
+            with psycopg.connect(with_database(url, "made"), autocommit=True) as db:
+                db.execute(CLOSE)  # a copy has no privileges of the database itself
             yield url
 
 
