@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar
 from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
 
 from clearway import __version__
 from clearway.records.known_types import make_known
@@ -95,6 +96,9 @@ def application(
         debug=False,
         pdb_on_exception=False,
     )
-    bounded(framework)
-    uncopied(framework)
+    for route in framework.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            if isinstance(handler, HTTPRouteHandler):
+                bounded(handler)
+                uncopied(handler)
     return Application(framework, bounds, rates, on_ending)

@@ -19,7 +19,6 @@ from functools import partial, wraps
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from litestar.handlers import HTTPRouteHandler
 from litestar.utils.sync import AsyncCallable
 
 from clearway.records.errors import BusyError
@@ -27,7 +26,7 @@ from clearway.records.errors import BusyError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from litestar import Litestar
+    from litestar.handlers import HTTPRouteHandler
 
 THREADS = 8
 OUTSIDE_THREADS = 4  # of each kind
@@ -87,15 +86,14 @@ def outside(kind: str) -> dict[str, Any]:
     return {_OUTSIDE: kind}
 
 
-def bounded(framework: Litestar) -> None:
-    """Makes the framework's blocking handlers run on `THREADS` threads."""
-    for route in framework.routes:
-        for handler in getattr(route, "route_handlers", ()):
-            if isinstance(handler, HTTPRouteHandler) and isinstance(handler.fn, AsyncCallable):
-                function: Any = handler.fn
-                while isinstance(function, AsyncCallable):
-                    function = function.func
-                handler._fn = blocking(function, handler.opt)
+def bounded(handler: HTTPRouteHandler) -> None:
+    """Makes a blocking handler run on `THREADS` threads."""
+    if not isinstance(handler.fn, AsyncCallable):
+        return
+    function: Any = handler.fn
+    while isinstance(function, AsyncCallable):
+        function = function.func
+    handler._fn = blocking(function, handler.opt)
 
 
 def blocking(fn: Callable[P, T], opt: Mapping[str, Any]) -> Callable[P, Awaitable[T]]:
