@@ -319,7 +319,8 @@ class _Work:
             self._start()
         if self._pool is None:
             return _prepared(pieces, self._forced)
-        return self._pool.submit(_prepared, pieces, self._forced)
+        with deaf_to_ctrl_c():  # the first call starts the workers: half a start can't be ended in peace
+            return self._pool.submit(_prepared, pieces, self._forced)
 
     def _start(self) -> None:
         context = multiprocessing.get_context("forkserver")

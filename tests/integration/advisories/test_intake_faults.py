@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -187,6 +188,39 @@ def test_interrupted_by_hand_it_says_that_what_was_committed_stands(
     assert wait_until(lambda: not workers_of(process.pid)), workers_of(process.pid)
     run("--home", home, "ingest", folder)
     assert State(home) == undisturbed
+
+
+INTERRUPTED_AS_THE_FIRST_WORKER_STARTS = """
+import os, signal
+from contextlib import ExitStack
+from multiprocessing.context import ForkServerProcess
+from clearway.advisories import intake
+
+start = ForkServerProcess.start
+def started(process):
+    start(process)
+    os.kill(os.getpid(), signal.SIGINT)
+ForkServerProcess.start = started
+
+try:
+    with ExitStack() as stack:
+        work = intake._Work(stack, "")
+        for _ in range(100):
+            work.submit([])
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_interrupted_between_the_starts_of_two_workers_each_ends_in_peace() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_AS_THE_FIRST_WORKER_STARTS],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
 
 
 def test_a_server_killed_in_the_middle_is_8_and_the_next_run_completes(
