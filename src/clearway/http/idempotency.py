@@ -7,11 +7,11 @@
 The work is a function that is called or not, so that no route can do its work and forget the key, or keep an
 answer that was not given. The answer is written by the same transaction as its effect: both are there or neither.
 An error rolls both back, and the key is free again. Keys belong to a person, for 24 hours. The same key with
-another method, path or body is 422; with other rights than those the answer was given to, or for who has left an
-audience whose rows they saw then (an embargo whose party they were), 409. Which rights somebody has and what they
-see is asked of the database as the request is answered, and not remembered: an answer is given by the right that the
-work itself would take at that moment. Where one thing was marked away from them since, they are given again what they
-were told then, as the log keeps each entry for the audience of its time.
+another method, path or body is 422; with other rights than those the answer was given to, for who has left an
+audience whose rows they saw then (an embargo whose party they were), or where anything that they could see then was
+marked away from them since, 409: the work is done, and what it answered may be above what they see now. Which rights
+somebody has and what they see is asked of the database as the request is answered, and not remembered: an answer is
+given by the right that the work itself would take at that moment.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ KEPT_HOURS = 24
 class Kept(NamedTuple):
     """An answer that was given before, with the hashes of the request and of the rights it was given to.
 
-    `seen` is whether who asks sees the rows of every audience whose rows they saw then.
+    `seen` is whether who asks sees the rows of every audience whose rows they saw then, and none of those rows went to
+    an audience that they do not see.
     """
 
     request_hash: bytes
@@ -50,7 +51,8 @@ def claim(
     if taken.rowcount == 1:
         return None
     row = db.execute(
-        """select request_hash, rights_hash, status, headers::text, body, clearway.sees_still(sight)
+        """select request_hash, rights_hash, status, headers::text, body,
+            clearway.sees_still(sight) and not clearway.lost_since(reading, at)
         from clearway.idempotency where person = %s and key_hash = %s""",
         given,
     ).fetchone()
@@ -80,9 +82,17 @@ def keep(
 
 
 def prune(db: psycopg.Connection[Any]) -> int:
-    """Deletes the answers that are too old to be given again (owner); returns how many."""
+    """Deletes the answers that are too old to be given again, and what was marked before any of them (owner).
+
+    Returns how many answers.
+    """
     done = db.execute(
         "delete from clearway.idempotency where at < clock_timestamp() - make_interval(hours => %s)",
         (KEPT_HOURS,),
+    )
+    # An hour longer than they: what was under way as one was kept says with it.
+    db.execute(
+        "delete from clearway.remarked where at < clock_timestamp() - make_interval(hours => %s)",
+        (KEPT_HOURS + 1,),
     )
     return done.rowcount

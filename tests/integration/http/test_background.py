@@ -46,11 +46,16 @@ def test_what_is_too_old_is_deleted_and_the_rest_is_kept(people: People) -> None
                 values (1, sha256(%s), sha256('r'), sha256('r'), now() - %s::interval)""",
                 (str(n).encode(), age),
             )
+        for age in ("26 hours", "24 hours 30 minutes"):
+            db.execute(
+                "insert into clearway.remarked (was, became, at) values (3, 4, now() - %s::interval)", (age,)
+            )
     tasks.prune(ByHand(people), {})
     with people.owner() as db:
         assert [e.seq for e in events.read(db, 0, 100)] == [3, 4]
         assert events.horizon(db) == (2, 4, 4)
         assert db.execute("select count(*) from clearway.idempotency").fetchone() == (1,)
+        assert db.execute("select count(*) from clearway.remarked").fetchone() == (1,)
 
 
 def test_a_cursor_outlives_one_rotation_and_not_two(people: People) -> None:
