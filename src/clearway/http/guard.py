@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 PUBLIC = {"public": True}
 # Public, and the same for everybody: nobody is asked who this is, so it is there when the database is not.
 ANYBODY = {"public": True, "unasked": True}
+_API = "/api/v1/"
 _ONE = re.compile(r"/api/v1/.*\}$")  # the path of one thing: what is asked for is named last
 _GIVEN = frozenset(("request", "socket", "scope", "state", "headers", "cookies", "query", "body", "data"))
 MOST_NUMBER = 2**63 - 1  # of PostgreSQL's bigint: no row has one beyond
@@ -47,7 +48,7 @@ def default_deny(otherwise: Guard | None = None) -> Guard:
     Raises (inside a request):
         NotAuthorizedException: the route is not public, and there is no `otherwise` to allow it.
         NotFoundError: a number in its path is one that nothing can have, or is spelled otherwise than in decimal.
-        InputError: a parameter that a single thing of the API does not have.
+        InputError: a parameter that a single thing of the API, or an act of it, does not have.
     """
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -83,24 +84,32 @@ async def _ask(
 
 
 def _known(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Refuses parameters that a single thing of the API does not have, as lists refuse theirs (`listing`).
+    """Refuses parameters that a thing of the API or an act of it does not have, as lists refuse theirs (`listing`).
 
-    Who asks "as of" a day by a word that is not read would get today's answer for that day's.
+    Who asks "as of" a day by a word that is not read would get today's answer for that day's; whose document came with
+    `?detect=` would have today as the day on which all in it was found.
     """
     template = connection.scope.get("path_template", "")
-    if connection.scope.get("method") != "GET" or not _ONE.match(template) or not connection.query_params:
+    if not connection.query_params or not template.startswith(_API):
         return
-    if getattr(handler, "operation_class", Operation) is not Operation:
-        return  # a list, which knows its own
+    act = connection.scope.get("method") not in ("GET", "HEAD", "OPTIONS")
+    # A list knows its own.
+    if not act and (
+        not _ONE.match(template) or getattr(handler, "operation_class", Operation) is not Operation
+    ):
+        return
     known = {
         (getattr(field.kwarg_definition, "query", None) or name)
         for name, field in handler.parsed_fn_signature.parameters.items()
         if name not in connection.path_params and name not in _GIVEN
     }
     for name in connection.query_params:
-        if name not in known and not (name == "org" and "organisation" in known):  # its other word
+        # A page's word for it is known where something is looked at.
+        if name not in known and (act or name != "org" or "organisation" not in known):
             has = f"one of {', '.join(sorted(known))}" if known else "leave it out: it has none"
             raise InputError("this has no such parameter", where=f"query.{plain(name, 60)}", mend=has)
+        if act and len(connection.query_params.getall(name)) > 1:
+            raise InputError("said twice", where=f"query.{plain(name, 60)}", mend="say it once")
 
 
 def _plain(template: str, path: str, given: Mapping[str, Any]) -> bool:

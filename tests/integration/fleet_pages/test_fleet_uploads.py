@@ -8,8 +8,10 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from fleet_site import TODAY, Site
+from fleet_world import document
 
 
 def _send(site: Site, path: str, body: bytes, key: str = "", **query: str) -> httpx.Response:
@@ -156,3 +158,29 @@ def test_the_form_of_a_new_inventory_has_the_day_of_detection(site: Site) -> Non
     (exposure,) = [e for e in site.exposures() if e["asset_name"] == "up-form"]
     assert exposure["detected"] == early.isoformat()
     assert 'name="detected"' in site.ask("GET", "/assets/add", site.operator, page=True).text
+
+
+@pytest.mark.parametrize("path", ["/api/v1/inventories", "/api/v1/assets/{asset}/inventories"])
+def test_a_word_that_is_not_read_is_not_passed_over(bare: Site, path: str) -> None:
+    """A document with `?detect=` would have today as the day on which all in it was found."""
+    bare.assets.get("word-1") or bare.machine(bare.operator, "word-1")
+    where = path.format(asset=bare.assets["word-1"])
+    for query, named, mend in (
+        ("filename=sbom.json&detect=2026-01-01", "query.detect", "detected"),
+        ("filename=sbom.json&filename=other.json", "query.filename", "once"),
+        ("org=water", "query.org", "detected"),
+    ):
+        answer = bare.ask("POST", f"{where}?{query}", bare.operator, content=document("pkg:pypi/flask@2.1"))
+        told = answer.json()
+        assert (answer.status_code, told["where"]) == (400, named), told
+        assert mend in told["mend"]
+    listed = bare.ask("GET", f"/api/v1/assets/{bare.assets['word-1']}/inventories", bare.operator).json()
+    assert listed["items"] == []
+
+
+def test_an_act_without_parameters_says_that_it_has_none(bare: Site) -> None:
+    asset = bare.assets.get("word-2") or bare.machine(bare.operator, "word-2")
+    for method, path in (("POST", "/assets"), ("PUT", f"/assets/{asset}"), ("POST", "/exposures/decisions")):
+        answer = bare.ask(method, f"/api/v1{path}?dry_run=true", bare.operator, json={"name": "word-3"})
+        assert (answer.status_code, answer.json()["where"]) == (400, "query.dry_run"), answer.text
+        assert "has none" in answer.json()["mend"]

@@ -15,7 +15,6 @@ from clearway.http.guard import PUBLIC
 from clearway.http.openapi import READ, WRITE, gives
 from clearway.records.errors import InputError
 from clearway.records.principal import member_of
-from clearway.records.text import plain
 
 from .. import desk_key
 from ..desk_key import PublicKey
@@ -35,7 +34,6 @@ NameText = Annotated[str, QueryParameter(max_length=300)]
 ModeText = Annotated[
     str, QueryParameter(pattern="^(live|test)$", description="test: goes no further, and is deleted")
 ]
-_QUERY = ("organisation", "mode", "purl", "filename")
 Line = Annotated[str, Meta(max_length=300)]
 Long = Annotated[str, Meta(max_length=2_000)]
 
@@ -81,7 +79,6 @@ def handlers() -> list[HTTPRouteHandler]:
         receipt or is set aside with its place and reason; the same bytes again are the same finding. 200 when
         nothing was new.
         """
-        _known(request)
         idempotency.key_in(request)  # what is sent twice changes nothing: a key has nothing to add
         if not body:
             raise InputError("the body is empty", where="body", mend="send the report itself")
@@ -126,17 +123,3 @@ def handlers() -> list[HTTPRouteHandler]:
         return etag.response(request, msgspec.json.encode(found), me, "application/json")
 
     return [report, check, keys]
-
-
-def _known(request: Request[Any, Any, Any]) -> None:
-    """Raises InputError for a word that is none of the question's, or is said twice: `?test=true`, or `mode=test`
-    before another `mode`, would be a report in earnest."""
-    for name in request.query_params:
-        if len(request.query_params.getall(name)) > 1:
-            raise InputError("said twice", where=f"query.{plain(name, 40)}", mend="say it once")
-        if name not in _QUERY:
-            raise InputError(
-                "there is no such word here",
-                where=f"query.{plain(name, 40)}",
-                mend=f"known are {', '.join(_QUERY)}; mode=test makes it a trial",
-            )
