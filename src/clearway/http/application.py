@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar
 from litestar.datastructures import State
-from litestar.handlers import HTTPRouteHandler
+from litestar.routes import HTTPRoute
 
 from clearway import __version__
 from clearway.records.known_types import make_known
@@ -14,7 +14,7 @@ from clearway.records.known_types import make_known
 from . import address, openapi, problems
 from .address import Addresses
 from .guard import default_deny, uncopied
-from .head import Head
+from .head import Head, telling_methods
 from .headers import SecurityHeaders
 from .json_request import StrictRequest
 from .limits import Bounds, Limits
@@ -97,8 +97,9 @@ def application(
         pdb_on_exception=False,
     )
     for route in framework.routes:
-        for handler in getattr(route, "route_handlers", ()):
-            if isinstance(handler, HTTPRouteHandler):
+        if isinstance(route, HTTPRoute):
+            telling_methods(route)
+            for handler in route.route_handlers:
                 bounded(handler)
                 uncopied(handler)
     return Application(framework, bounds, rates, on_ending)

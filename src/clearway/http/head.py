@@ -1,12 +1,17 @@
-"""HEAD wherever GET is: the same status and headers, and no content (RFC 9110, 9.3.2); `allow` names it too."""
+"""HEAD wherever GET is: the same status and headers, and no content (RFC 9110, 9.3.2); `allow` names it too.
+
+What OPTIONS answers names every method of the address, whichever handler each has (10.2.1).
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from litestar import Response
 from litestar.enums import ScopeType
 
 if TYPE_CHECKING:
+    from litestar.routes import HTTPRoute
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 
@@ -46,6 +51,16 @@ class Head:
             await self.app({**scope, "method": "GET"}, receive, head)
         except _ToldError:
             return
+
+
+def telling_methods(route: HTTPRoute) -> None:
+    """Has OPTIONS name every method of `route`: the framework names those of the handler that was there first."""
+    (handler,) = (one for one in route.route_handlers if "OPTIONS" in one.http_methods)
+
+    def methods(scope: Scope) -> Response[None]:
+        return Response(None, status_code=204, headers={"allow": ", ".join(sorted(route.methods))})
+
+    handler._fn = methods
 
 
 def _with_head(allow: bytes) -> bytes:

@@ -83,30 +83,33 @@ def test_of_200_jobs_none_is_lost_and_no_step_is_done_twice_when_workers_are_kil
 
 @pytest.mark.slow
 def test_jobs_outlive_the_crash_of_a_backend_which_ends_every_connection(
-    queue: str, process: Callable[[str], Process]
+    home: Path, process: Callable[[str], Process]
 ) -> None:
-    start_many(queue, 60)
-    worker = process(queue)
-    worker.ready()
-    until(lambda: done(queue) >= 15, 30)
-    with connect(queue, autocommit=True) as db:
-        row = db.execute("select pg_backend_pid()").fetchone()
-        assert row is not None
-        os.kill(row[0], signal.SIGKILL)  # the postmaster then restarts all of them
-        with pytest.raises(Exception, match=r"gone|closed|terminat"):
-            db.execute("select 1")
-        db.close()
+    with lease(home) as url:  # one that writes what it commits: the session's own does not
+        migrate(url)
+        sql(url, EFFECTS)
+        start_many(url, 60)
+        worker = process(url)
+        worker.ready()
+        until(lambda: done(url) >= 15, 30)
+        with connect(url, autocommit=True) as db:
+            row = db.execute("select pg_backend_pid()").fetchone()
+            assert row is not None
+            os.kill(row[0], signal.SIGKILL)  # the postmaster then restarts all of them
+            with pytest.raises(Exception, match=r"gone|closed|terminat"):
+                db.execute("select 1")
+            db.close()
 
-    def all_done() -> bool:
-        try:
-            return states(queue) == {"succeeded": 60}
-        except Exception:  # noqa: BLE001 - it is recovering
-            return False
+        def all_done() -> bool:
+            try:
+                return states(url) == {"succeeded": 60}
+            except Exception:  # noqa: BLE001 - it is recovering
+                return False
 
-    until(all_done, 40)
-    each_effect_once(queue, 60)
-    assert worker.child.poll() is None
-    assert worker.end() == 0
+        until(all_done, 40)
+        each_effect_once(url, 60)
+        assert worker.child.poll() is None
+        assert worker.end() == 0
 
 
 def test_jobs_outlive_the_kill_of_postgresql_itself(home: Path, process: Callable[[str], Process]) -> None:

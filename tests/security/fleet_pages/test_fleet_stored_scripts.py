@@ -27,7 +27,7 @@ def site(server: str, tmp_path: Path) -> Iterator[Site]:  # noqa: F811
         pytest.skip(f"no Chromium at {harness.CHROMIUM}; scripts/system-packages.sh installs it")
     url = new_database(server, "made")
     try:
-        with fleet_site.empty_site(World(url, tmp_path / "home"), tmp_path / "log") as made:
+        with fleet_site.empty_site(World(url, tmp_path / "home")) as made:
             yield made
     finally:
         drop_database(server, url)

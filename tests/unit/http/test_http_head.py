@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from litestar import get, post
+from litestar import Router, delete, get, patch, post
 from litestar.response import Stream
 from litestar.testing import TestClient
 
@@ -48,3 +48,42 @@ def test_head_has_the_status_and_headers_of_get_and_no_content() -> None:
             for name in same - ({"content-length"} if got.status_code >= 400 else set()):
                 assert told.headers.get(name) == got.headers.get(name), (path, name)
         assert client.head("/endless").status_code == 200
+
+
+@get("/shared", opt=PUBLIC)
+async def looked_at() -> str:
+    return ""
+
+
+@post("/shared", opt=PUBLIC)
+async def added() -> str:
+    return ""
+
+
+@patch("/shared", opt=PUBLIC)
+async def changed() -> str:
+    return ""
+
+
+@delete("/other", opt=PUBLIC)
+async def taken() -> None:
+    return None
+
+
+async def anybody(*_: object) -> None:
+    """Lets everybody in, also where a route says nothing of whom it is for."""
+
+
+def test_options_names_every_method_of_the_address_whichever_handler_has_it() -> None:
+    routes = [Router("/api", route_handlers=[looked_at, added, changed, taken])]
+    with TestClient(application(routes, guard=anybody)) as client:  # type: ignore[arg-type]
+        for path, methods in (
+            ("/api/shared", {"GET", "HEAD", "OPTIONS", "PATCH", "POST"}),
+            ("/api/other", {"DELETE", "OPTIONS"}),
+        ):
+            told = client.options(path)
+            assert (told.status_code, told.content) == (204, b"")
+            assert {one.strip() for one in told.headers["allow"].split(",")} == methods
+            refused = client.put(path)
+            assert refused.status_code == 405
+            assert {one.strip() for one in refused.headers["allow"].split(",")} >= methods - {"OPTIONS"}
