@@ -51,8 +51,10 @@ def test_a_fleet_is_kept_listed_compared_and_decided(home: Path, tmp_path: Path)
     (added,) = _json(home, "inventory", "add", str(sbom), "--asset", "web", "--exposure", "public",
                      "--environment", "production")  # fmt: skip
     assert (added["asset"], added["components"], added["appeared"]) == ("web", 2, 1)
-    (again,) = _json(home, "inventory", "add", str(sbom), "--asset", "web")
-    assert again["unchanged"]
+    (tmp_path / "same.cdx.json").symlink_to(sbom)
+    for once_more in ([], [str(sbom)], [f"{tmp_path}/./web.cdx.json", str(tmp_path / "same.cdx.json")]):
+        (again,) = _json(home, "inventory", "add", str(sbom), *once_more, "--asset", "web")
+        assert again["unchanged"]
     (listed,) = _json(home, "inventory", "list")
     assert (listed["asset"]["name"], listed["open"], listed["asset"]["tlp"]) == ("web", 1, "RED")
     assert not {"aud", "org", "version"} & {*listed["asset"]}

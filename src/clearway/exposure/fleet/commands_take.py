@@ -65,9 +65,10 @@ def run_add(args: argparse.Namespace) -> int:
     table = Table.of_home(args.home)
     with opened(args) as here:
         call = _Call(here, table, args, _given(args.apply_vex))
+        paths = _once(args.inventory)
         if not args.asset:
-            call.tell_apart([p for path in args.inventory for p in _places(path)])
-        for path in args.inventory:
+            call.tell_apart([p for path in paths for p in _places(path)])
+        for path in paths:
             call.take(path, path)
         call.finish()
         with here.pool.owner() as owner:
@@ -86,6 +87,16 @@ def run_add(args: argparse.Namespace) -> int:
     for words in call.absent:
         say(plain(words), sys.stderr if args.json else sys.stdout)
     return 10 if call.aside or call.older else 0
+
+
+def _once(paths: Sequence[str]) -> list[str]:
+    """The paths, each file or folder as it was named first: named twice it is not two documents."""
+    import os
+
+    named: dict[str, str] = {}
+    for path in paths:
+        named.setdefault("-" if path == "-" else os.path.realpath(path), path)
+    return list(named.values())
 
 
 def _given(paths: Sequence[str]) -> list[VexClaim]:
