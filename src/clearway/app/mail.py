@@ -29,6 +29,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
+from clearway.http import trusted
 from clearway.records.errors import ConfigError, InputError, UpstreamError
 from clearway.records.text import plain
 
@@ -144,9 +145,9 @@ def send(settings: Settings, letter: EmailMessage) -> None:
     Raises:
         UpstreamError: the server does not answer, is not who it should be, or asks to try again later.
         InputError: it refuses this recipient or message for good.
-        ConfigError: it refuses our credentials, or has no encryption though it should.
+        ConfigError: it refuses our credentials, or has no encryption though it should; `ca_file` can't be read.
     """
-    context = ssl.create_default_context(cafile=settings.ca_file or None)
+    context = _trusting(settings)
     try:
         if settings.security == "tls":
             server: smtplib.SMTP = smtplib.SMTP_SSL(
@@ -185,6 +186,20 @@ def send(settings: Settings, letter: EmailMessage) -> None:
         raise UpstreamError(
             f"the mail server does not answer: {type(error).__name__}", where=settings.host
         ) from None
+
+
+def _trusting(settings: Settings) -> ssl.SSLContext | None:
+    """Whose certificates are believed; None where nothing is encrypted."""
+    if settings.security == "none":
+        return None
+    try:
+        return trusted.context(settings.ca_file)
+    except OSError as error:
+        raise ConfigError(
+            "no certificate authority can be read there",
+            where=plain(settings.ca_file) or "the system's certificates",
+            mend="give the path of a PEM file as ca_file in mail.toml",
+        ) from error
 
 
 def _refused(code: int, what: str, host: str) -> InputError | UpstreamError:

@@ -25,7 +25,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +36,7 @@ from clearway.records.clock import Clock, SystemClock
 from clearway.records.errors import ClearwayError, OutsideError
 from clearway.records.text import plain
 
+from . import trusted
 from .outbound_address import PUBLIC_ONLY, InnerError, Networks, RefusedError
 from .outbound_body import Sink, TooMuchError, plain_chunks
 from .outbound_socket import Budget, CheckedBackend, Pace, Resolver, SlowError, resolve
@@ -144,7 +144,7 @@ class Client:
             "keepalive_expiry": 15.0,
             "retries": 0,
         }
-        context = tls or _trusting()
+        context = tls or trusted.context()
         self._pool: httpcore.ConnectionPool
         if through is None:
             self._pool = httpcore.ConnectionPool(
@@ -412,34 +412,6 @@ def _translated(where: str) -> Iterator[None]:
             where=where,
             mend="try again later",
         ) from error
-
-
-def _trusting() -> ssl.SSLContext:
-    """The system's certificate authorities, or SSL_CERT_FILE's; where there are none, those that httpx brings.
-
-    One context for all clients, until the files change: to read the authorities takes longer than many an exchange.
-    """
-    named = ssl.get_default_verify_paths()
-    return _trusting_by(tuple(_stamp(path) for path in (named.cafile, named.capath) if path))
-
-
-def _stamp(path: str) -> tuple[str, int, int, int]:
-    try:
-        found = Path(path).stat()
-    except OSError:
-        return path, 0, 0, 0
-    return path, found.st_ino, found.st_size, found.st_mtime_ns
-
-
-@lru_cache(2)
-def _trusting_by(_: tuple[tuple[str, int, int, int], ...]) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    folder = ssl.get_default_verify_paths().capath
-    if not context.cert_store_stats()["x509_ca"] and not (folder and any(Path(folder).iterdir())):
-        import certifi
-
-        context.load_verify_locations(certifi.where())
-    return context
 
 
 def _credentials(proxy: httpx.URL) -> tuple[str, str] | None:

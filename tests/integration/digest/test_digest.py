@@ -192,6 +192,15 @@ def test_mail_is_encrypted_and_the_server_has_to_be_who_it_should_be(
     assert len(letters.kept) == 1
 
 
+def test_a_file_of_authorities_that_is_not_there_is_named(tmp_path: Path, smtp: Callable[..., int]) -> None:
+    for there in ("", "no certificate"):
+        file = tmp_path / "authorities.pem"
+        file.write_text(there) if there else file.unlink(missing_ok=True)
+        settings = settle(tmp_path, smtp(), security="starttls", ca_file=str(file))
+        with pytest.raises(ConfigError, match=r"authorities\.pem"):
+            mail.send(settings, letter_of(settings))
+
+
 def test_a_server_without_encryption_gets_nothing_where_it_is_asked_for(
     tmp_path: Path, smtp: Callable[..., int], letters: Letters
 ) -> None:
