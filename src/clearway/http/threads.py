@@ -23,6 +23,8 @@ from litestar.utils.sync import AsyncCallable
 
 from clearway.records.errors import BusyError
 
+from .hands import Hands
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
@@ -36,7 +38,7 @@ _RETRY_S = 10
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_threads = ThreadPoolExecutor(THREADS, "request")
+_hands = Hands(THREADS, "request")
 
 
 class Outside:
@@ -109,6 +111,7 @@ def blocking(fn: Callable[P, T], opt: Mapping[str, Any]) -> Callable[P, Awaitabl
 
     @wraps(fn)
     async def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.get_running_loop().run_in_executor(_threads, partial(fn, *args, **kwargs))
+        answer: T = await _hands.run(fn, *args, **kwargs)
+        return answer
 
     return run

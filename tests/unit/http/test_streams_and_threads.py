@@ -66,6 +66,6 @@ def test_a_blocking_handler_with_several_paths_and_neighbours_answers_on_each() 
 
     with TestClient(application([many, other, plain])) as client:  # type: ignore[arg-type]
         for path in ("/a", "/a.json", "/a.csv"):
-            assert client.get(path).text.startswith("request_")
+            assert client.get(path).text.startswith("request-")
         assert client.put("/a").text == "put"
         assert client.get("/b").text == "plain"
