@@ -226,7 +226,7 @@ def test_a_revision_goes_to_the_authority_too(
 
 def test_without_an_authority_no_id_is_asked_for_and_one_may_still_be_noted(cases: Cases) -> None:
     case = cases.opened()
-    with pytest.raises(ConfigError, match="no numbering authority"), cases.acting() as db:
+    with pytest.raises(ConflictError, match="no numbering authority"), cases.acting() as db:
         cve_id.ask(db, case, cases.desk.home)
     assert cases.again(case).cve_state == ""
     with cases.acting() as db:

@@ -24,7 +24,7 @@ from clearway.findings.case.view import view as seen_by
 from clearway.findings.dedup import public
 from clearway.formats.report_advisory import Product
 from clearway.records.clock import SystemClock
-from clearway.records.errors import ConfigError, ConflictError, ForbiddenError, NotFoundError
+from clearway.records.errors import ConflictError, ForbiddenError, NotFoundError
 from clearway.records.principal import Principal
 from findings_case_world import Cases, a_draft
 from findings_dedup_world import fired
@@ -117,7 +117,7 @@ def test_without_a_publisher_nothing_is_released(cases: Cases) -> None:
     text = settings.read_text()
     settings.unlink()
     try:
-        with pytest.raises(ConfigError, match="who publishes"):
+        with pytest.raises(ConflictError, match="who publishes"):
             released(cases, case)
     finally:
         settings.write_text(text)

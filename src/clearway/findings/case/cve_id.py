@@ -59,15 +59,14 @@ def ask(db: Connection, case: Case, home: Path) -> Case:
     """Asks for an id; a job gets it from the authority. One that could not be had is asked for again.
 
     Raises:
-        ConfigError: the home's settings name no authority.
-        ConflictError: it has one, or one is asked for.
+        ConflictError: it has one, or one is asked for; or the home's settings name no authority.
         ForbiddenError: the caller does not coordinate for the clearinghouse that keeps the case.
     """
     kept.check_open(case)
     case = kept.locked(db, case)
     found = setting.known(home)
     if found is None or found.cna is None:
-        raise ConfigError(
+        raise ConflictError(
             "no numbering authority is named",
             where=setting.FILE,
             mend="add [cna], or note an id that you were given",

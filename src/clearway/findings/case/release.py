@@ -55,7 +55,8 @@ def ready(db: Connection, vault: Vault, case: Case, home: Path, now: datetime) -
 
     Raises:
         NotFoundError: there is no draft.
-        ConfigError: it is not said who publishes.
+        ConflictError: it is not said who publishes.
+        ConfigError: what is said of it can't be used.
         InputError: no documents that validate and are read back can be made of it.
     """
     draft.checked(db, vault, case)
@@ -205,7 +206,8 @@ def publish(owner: Owner, url: str, home: Path, case_id: int, clock: Clock) -> b
     """Makes and keeps the documents of what is released, takes them in, and tells; whether there was anything.
 
     Raises:
-        ConfigError: it is not said who publishes.
+        ConflictError: it is not said who publishes.
+        ConfigError: what is said of it can't be used.
         UpstreamError: the database does not answer; run it again.
     """
     from ..vault import Vault

@@ -24,7 +24,7 @@ import msgspec
 from msgspec import Struct
 
 from clearway.formats.report_advisory import Publisher, is_url
-from clearway.records.errors import ConfigError
+from clearway.records.errors import ConfigError, ConflictError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,14 +74,15 @@ def read(home: Path) -> Settings:
     """The settings of a home.
 
     Raises:
-        ConfigError: there are none, or they can't be used.
+        ConflictError: there are none.
+        ConfigError: they can't be used.
     """
     path = home / FILE
     if not path.is_file():
-        raise ConfigError(
+        raise ConflictError(
             "it is not said who publishes",
-            where=str(path),
-            mend=f"write name and namespace into {path.name} in the home",
+            where=FILE,
+            mend=f"write name and namespace into {FILE} in the home",
         )
     try:
         found = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Settings)
