@@ -44,8 +44,8 @@ def claim(
         (*given, KEPT_HOURS),
     )
     taken = db.execute(
-        """insert into clearway.idempotency (person, key_hash, request_hash, rights_hash)
-        values (%s, %s, %s, %s) on conflict do nothing""",
+        """insert into clearway.idempotency (person, key_hash, request_hash, rights_hash, sight)
+        values (%s, %s, %s, %s, clearway.my_bits()) on conflict do nothing""",
         (*given, request_hash, rights_hash),
     )
     if taken.rowcount == 1:
@@ -72,10 +72,13 @@ def keep(
     headers: Mapping[str, str],
     body: bytes,
 ) -> None:
-    """Writes the answer for the key that this transaction has claimed, and what its person sees as it is given."""
+    """Writes the answer for the key that this transaction has claimed, and what its person sees as it is given.
+
+    What they saw as the work began is kept too: it may have waited for somebody else's while they lost sight of it.
+    """
     db.execute(
         """update clearway.idempotency
-        set status = %s, headers = %s::jsonb, body = %s, sight = clearway.my_bits()
+        set status = %s, headers = %s::jsonb, body = %s, sight = clearway.either_sight(sight, clearway.my_bits())
         where person = %s and key_hash = %s""",
         (status, msgspec.json.encode(dict(headers)).decode(), body, person, key_hash),
     )

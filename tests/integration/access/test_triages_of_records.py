@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, time
+from typing import Any
 
 import pytest
 
@@ -221,3 +222,27 @@ def test_those_that_were_left_behind_before_are_taken_along(secret: Secret) -> N
     assert secret.finds(secret.auditor, made) == set()
     assert secret.finds(secret.operator, made) == EVERYWHERE
     assert "one" in secret.finds(secret.auditor, public)
+
+
+def test_a_version_for_fewer_counts_as_marked_away_for_the_others(secret: Secret) -> None:
+    lost = "select clearway.lost_since(%s::pg_snapshot, %s)"
+
+    def since(who: Somebody, then: tuple[str, Any]) -> bool:
+        with secret.people.acting(who) as db:
+            row = db.execute(lost, then).fetchone()
+        assert row is not None
+        return bool(row[0])
+
+    with secret.people.owner() as owner:
+        before = owner.execute("select pg_current_snapshot()::text, clock_timestamp()").fetchone()
+    assert before is not None
+    assert not since(secret.auditor, before)
+    secret.take(secret.few)
+    assert since(secret.auditor, before)
+    assert not since(secret.operator, before)
+    with secret.people.owner() as owner:
+        after = owner.execute("select pg_current_snapshot()::text, clock_timestamp()").fetchone()
+    secret.take(Marking(tlp="AMBER+STRICT", org=secret.org))
+    assert after is not None
+    assert not since(secret.operator, after)
+    assert not since(secret.auditor, after)

@@ -12,6 +12,7 @@ import pytest
 from clearway.access import audience, embargo
 from clearway.access.marking import Marking
 from fleet_site import Site
+from held import Waiting
 from people import Somebody
 
 
@@ -88,6 +89,28 @@ def test_a_marking_under_way_as_it_was_answered_counts(bare: Site, desk: Somebod
         first = [post(bare, bare.operator, "/assets", body, key) for _ in range(2)]
     assert given(first) == [(201, None), (201, "?1")]
     assert given([post(bare, bare.operator, "/assets", body, key)]) == [(409, None)]
+
+
+def test_who_lost_sight_while_the_work_waited_is_answered_once(bare: Site, desk: Somebody) -> None:
+    """They were told what they had asked for while they saw it; the key tells it nobody who does not."""
+    which = bare.machine(bare.operator, "turned-5", "pkg:pypi/flask@2.1")
+    (exposure,) = [e["id"] for e in bare.exposures() if e["asset_name"] == "turned-5"]
+    under = parties(bare, desk, bare.operator)
+    mark(bare, desk, which, under)
+    body, key = {"exposures": [exposure], "status": "mitigated"}, str(uuid4())
+    first: list[httpx.Response] = []
+    with bare.people.owner() as db:
+        db.execute("select from clearway.exposure where exposure = %s for update", (exposure,))
+        waiting = Waiting(
+            bare.people,
+            lambda: first.append(post(bare, bare.operator, "/exposures/decisions", body, key)),
+        )
+        with bare.people.owner() as meanwhile:
+            embargo.set_party(meanwhile, under, person=bare.operator.person, party=False)
+    assert waiting.refused() is None
+    assert given(first) == [(200, None)]
+    assert bare.ask("GET", f"/api/v1/assets/{which}", bare.operator).status_code == 404
+    assert given([post(bare, bare.operator, "/exposures/decisions", body, key)]) == [(409, None)]
 
 
 def test_a_marking_of_a_later_moment_counts_whatever_the_number_of_its_transaction(

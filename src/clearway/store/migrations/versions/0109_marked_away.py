@@ -8,8 +8,9 @@ branch_labels = None
 depends_on = None
 
 TABLE = """
--- That a row of one audience was given another which not everybody is in who was in the first. What follows a row
--- (an asset's exposures, its triages) is for the meeting of its parents' audiences, so that this says of it too.
+-- That a row of one audience was given another which not everybody is in who was in the first, or that a newer version
+-- of a record has such a one. What follows it (an asset's exposures, its triages, what a record says) is for the
+-- meeting of its parents' audiences, so that this says of it too.
 create table clearway.remarked (
     remarked bigint generated always as identity primary key,
     was int not null,
@@ -33,8 +34,28 @@ begin atomic
             and case when r.was < length(m.bits) then get_bit(m.bits, r.was) = 1 else false end
             and case when r.became < length(m.bits) then get_bit(m.bits, r.became) = 0 else true end);
 end;
+-- The audiences of either; new ones are added at the end.
+create function clearway.either_sight(one varbit, other varbit) returns varbit language sql immutable strict
+    parallel safe
+begin atomic
+    select (one || repeat('0', greatest(0, length(other) - length(one)))::varbit)
+        | (other || repeat('0', greatest(0, length(one) - length(other)))::varbit);
+end;
 revoke all on function clearway.lost_since(pg_snapshot, timestamptz) from public;
-grant execute on function clearway.lost_since(pg_snapshot, timestamptz) to clearway_app;
+revoke all on function clearway.either_sight(varbit, varbit) from public;
+grant execute on function clearway.lost_since(pg_snapshot, timestamptz), clearway.either_sight(varbit, varbit)
+    to clearway_app;
+create function clearway.version_marked_away() returns trigger language plpgsql
+    security definer set search_path = clearway, pg_temp as $$
+begin
+    insert into remarked (was, became)
+    select distinct m.aud, new.aud from marked m
+    where m.source = new.source and m.record = new.record and m.marked < new.marked and not within(m.aud, new.aud);
+    return null;
+end $$;
+create trigger version_marked_away after insert on clearway.marked
+    for each row execute function clearway.version_marked_away();
+revoke execute on function clearway.version_marked_away() from public;
 """
 _GUARD = "    perform marking_guard(rule.kind, id, wanted);\n"
 _KEPT = f"""{_GUARD}    if not within(now_aud, wanted) then
@@ -50,7 +71,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     run(
         changed("remark", (_KEPT, _GUARD, 1)),
-        "drop function clearway.lost_since(pg_snapshot, timestamptz)",
+        "drop trigger version_marked_away on clearway.marked",
+        "drop function clearway.version_marked_away(), clearway.lost_since(pg_snapshot, timestamptz), "
+        "clearway.either_sight(varbit, varbit)",
         "alter table clearway.idempotency drop column reading",
         "drop table clearway.remarked",
     )
