@@ -90,6 +90,7 @@ def _do(
         error = raised
     with suppress(RuntimeError):  # the loop has ended meanwhile, and who asked with it
         loop.call_soon_threadsafe(_tell, done, result, error)
+    del error  # it holds this frame by its traceback
 
 
 def _tell(done: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
