@@ -43,8 +43,8 @@ _WRONG = (
 )  # fmt: skip
 
 
-class Manifest(Struct, frozen=True, kw_only=True):
-    """`log.json`."""
+class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`log.json`. What says more is of another format than this."""
 
     format: str
     origin: str
@@ -218,8 +218,8 @@ class Bundle:
         for index in range(-(-size // WIDTH)):
             # A tree that is smaller than the one exported, when its checkpoint is gone: of the leaves that are here.
             wide = min(WIDTH, max(size, self.manifest.size) - index * WIDTH)
-            bundle = self._tile(Tile(ENTRIES, index), wide, WIDTH * STRIDE)
-            tile = self._tile(Tile(0, index), wide, WIDTH * HASH_BYTES)
+            bundle = self._tile(Tile(ENTRIES, index), wide, STRIDE)
+            tile = self._tile(Tile(0, index), wide, HASH_BYTES)
             if not bundle and not tile:
                 return
             problems: list[tuple[int, str]] = []
@@ -230,13 +230,14 @@ class Bundle:
     def tile(self, tile: Tile) -> bytes:
         across = self.manifest.size >> (t.HEIGHT * tile.level)
         wide = max(0, min(WIDTH, across - tile.index * WIDTH))
-        return self._tile(tile, wide, WIDTH * HASH_BYTES) if wide else b""
+        return self._tile(tile, wide, HASH_BYTES) if wide else b""
 
-    def _tile(self, tile: Tile, wide: int, most: int) -> bytes:
-        """The tile at this width, or the full one."""
-        for name in (t.path(tile, wide), t.path(tile)):
+    def _tile(self, tile: Tile, wide: int, each: int) -> bytes:
+        """The tile at this width, or the full one; it has no more than its name says, `each` bytes an entry."""
+        for width in (wide, WIDTH):
+            name = t.path(tile, width)
             if name in self._names:
-                return self._read(name, most)
+                return self._read(name, width * each)
         return b""
 
     def _openings(self, index: int, wide: int, problems: list[tuple[int, str]]) -> list[tuple[int, Opening]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ from clearway.ledger.tiles import Tile
 from clearway.ledger.tree_store import LogKey
 from clearway.ledger.verify import verify
 from clearway.ledger.verify_report import Report
+from clearway.records.errors import InputError, TooLargeError
 from ledger_log import KEY, MemoryLog, flipped
 
 SIZE = 700  # three bundles, the last of them partial
@@ -438,6 +440,24 @@ def test_a_spoilt_bundle_names_the_same_leaf(tmp_path: Path, what: str) -> None:
     EXACT[what](found)
     report = check.verify_file(str(found.write(tmp_path / "log.zip")), key=None, witnesses=[])
     assert (report.ok, report.first_bad) == (False, BAD)
+
+
+def test_what_a_bundle_says_beyond_the_log_is_refused(tmp_path: Path) -> None:
+    """A byte behind a tile, or a word of `log.json` that nobody reads, would stand in a file that verifies."""
+    path = log().write(tmp_path / "log.zip")
+    with zipfile.ZipFile(path) as whole:
+        parts = {name: whole.read(name) for name in whole.namelist()}
+    wide = [name for name in parts if name.startswith("tile/")]
+    assert {name.split("/")[1] for name in wide} == {"entries", "0", "1"}
+    longer = {name: (parts[name] + b"\n", TooLargeError) for name in wide}
+    misspelt = {"log.json": (parts["log.json"].replace(b'"witnesses"', b'"witnesres"'), InputError)}
+    for number, (name, (body, error)) in enumerate({**longer, **misspelt}.items()):
+        changed = tmp_path / f"{number}.zip"
+        with zipfile.ZipFile(changed, "w") as file:
+            for part, data in parts.items():
+                file.writestr(part, body if part == name else data)
+        with pytest.raises(error):
+            check.verify_file(str(changed), key=None, witnesses=[])
 
 
 def test_the_same_log_makes_the_same_bundle(tmp_path: Path) -> None:
