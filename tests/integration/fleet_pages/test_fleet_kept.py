@@ -129,6 +129,24 @@ def test_a_marking_of_a_later_moment_counts_whatever_the_number_of_its_transacti
     assert given([post(bare, bare.operator, "/assets", body, key)]) == [(409, None)]
 
 
+def test_a_marking_of_long_before_counts_for_nothing_whatever_the_number_of_its_transaction(
+    bare: Site, desk: Somebody
+) -> None:
+    """So does the table come back that such a database is restored with."""
+    which = bare.machine(bare.operator, "turned-6")
+    mark(bare, desk, which, parties(bare, desk))
+    with bare.people.owner() as db:
+        db.execute("update clearway.remarked set by_xact = '999999999', at = at - interval '2 hours'")
+    body, key = {"name": "restored-2"}, str(uuid4())
+    answers = [post(bare, bare.operator, "/assets", body, key) for _ in range(2)]
+    assert given(answers) == [(201, None), (201, "?1")]
+    with bare.people.owner() as db:
+        db.execute("update clearway.remarked set at = at + interval '90 minutes'")
+    assert given([post(bare, bare.operator, "/assets", body, key)]) == [(409, None)]
+    with bare.people.owner() as db:
+        db.execute("delete from clearway.remarked")
+
+
 def test_an_answer_of_the_step_before_is_not_given_again(bare: Site) -> None:
     body, key = {"name": "older-1"}, str(uuid4())
     assert given([post(bare, bare.operator, "/assets", body, key)]) == [(201, None)]

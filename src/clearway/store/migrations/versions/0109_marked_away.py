@@ -22,15 +22,15 @@ create index remarked_at on clearway.remarked (at);
 -- What the work that an answer tells of could read at its earliest. Answers without it are of the step before.
 alter table clearway.idempotency add column reading pg_snapshot;
 alter table clearway.idempotency alter column reading set default pg_current_snapshot();
--- Whether a row that the caller's audiences could see went to one that they can't, after `reading` or after `since`:
--- a transaction that was under way then may have marked it unseen, and a database that was restored counts its
--- transactions anew.
+-- Whether a row that the caller's audiences could see went to one that they can't, after `since`, or in the hour before
+-- by a transaction that `reading` did not see: it was under way still. Numbers alone would tell nothing in a database
+-- that was restored, which counts its transactions anew.
 create function clearway.lost_since(reading pg_snapshot, since timestamptz) returns boolean language sql stable
     parallel safe security definer
 begin atomic
     select reading is null or exists (
         select from clearway.remarked r, (select clearway.my_bits() as bits) m
-        where (r.at > since or not pg_visible_in_snapshot(r.by_xact, reading))
+        where r.at > since - interval '1 hour' and (r.at > since or not pg_visible_in_snapshot(r.by_xact, reading))
             and case when r.was < length(m.bits) then get_bit(m.bits, r.was) = 1 else false end
             and case when r.became < length(m.bits) then get_bit(m.bits, r.became) = 0 else true end);
 end;
