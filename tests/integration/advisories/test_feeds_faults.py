@@ -66,6 +66,10 @@ def _garbled(document: dict[str, Any]) -> None:
         del entry["dateAdded"]
 
 
+def _released(document: dict[str, Any]) -> None:
+    document["dateReleased"] = "2027-11-25T00:00:00Z"
+
+
 KEV_FAULTS: dict[str, tuple[Reply, str]] = {
     "answers 500": (Reply(status=500, validators=False), "answered 500"),
     "asks for a login": (Reply(status=401, validators=False), "answered 401"),
@@ -87,7 +91,8 @@ KEV_FAULTS: dict[str, tuple[Reply, str]] = {
     ),
     "changes its schema": (Reply(changed(catalogue(), _garbled)), "20 of its 100 entries can't be read"),
     "serves an old state": (Reply(catalogue("2026.11.01")), "an old state is served again"),
-    "comes from the future": (Reply(catalogue("2027.11.25")), "yet to come"),
+    "comes from the future": (Reply(catalogue("2027.11.25")), "lies in the future"),
+    "was released in the future": (Reply(changed(catalogue(), _released)), "2027-11-25 lies in the future"),
     "announces more than is taken": (Reply(b"x", headers={"Content-Length": "9999999999"}), "larger than"),
     "redirects inside": (
         Reply(status=302, headers={"Location": "http://169.254.169.254/latest/"}, validators=False),
@@ -125,6 +130,20 @@ def test_a_publisher_that_fails_replaces_nothing(
     upstream.pages["/kev.json"] = catalogue("2026.11.25", [*CVES, "CVE-2024-9999"])
     assert feeds.good("kev", LATER).recovered
     assert feeds.status("kev", LATER).error == ""
+
+
+def test_a_catalogue_of_tomorrow_is_taken_when_its_day_has_come(feeds: Feeds, upstream: Upstream) -> None:
+    """Intake would set it aside today, and the publisher say tomorrow that nothing has changed."""
+    tomorrow = LATER + timedelta(days=1)
+    upstream.pages["/kev.json"] = catalogue("2026.11.24")
+    feeds.add("kev", "kev", f"{upstream.url}/kev.json")
+    feeds.good("kev")
+    upstream.pages["/kev.json"] = catalogue(f"{tomorrow:%Y.%m.%d}", [*CVES, "CVE-2024-9999"])
+    pulled = feeds.pull("kev", LATER)
+    assert "lies in the future" in pulled.error
+    assert feeds.status("kev", LATER).entries == 100
+    assert feeds.good("kev", tomorrow).recovered
+    assert feeds.status("kev", tomorrow).entries == 101
 
 
 def test_somebody_is_told_once_and_again_when_it_is_well(feeds: Feeds, upstream: Upstream) -> None:

@@ -45,7 +45,7 @@ def pull_kev(ask: Ask) -> Pull:
     dated = version[:10].replace(".", "-")
     before = max(ask.kept("kev"), ask.feed.entries)
     judge.not_shrunk("entries", len(good), before, got, least=KEV_LEAST, accept=ask.accept_smaller)
-    judge.not_ahead(dated, ask.now, got)
+    judge.taken_by(version, ask.now, got)
     judge.not_older(dated, ask.feed.dated, got)
     yield Batch(paths=[got.path])
     return Outcome(entries=len(good), dated=dated)
@@ -71,7 +71,7 @@ def pull_epss(ask: Ask) -> Pull:
     if judge.moment_of(dated) is None:
         raise judge.UnsoundError("its table of EPSS scores bears no date", where=got.url)
     judge.not_shrunk("scores", rows - 2, ask.feed.entries, got, least=_LEAST, accept=ask.accept_smaller)
-    judge.not_ahead(dated, ask.now, got)
+    judge.taken_by(dated, ask.now, got)
     judge.not_older(dated, ask.feed.dated, got)
     yield Batch(paths=[got.path])
     return Outcome(entries=rows - 2, dated=dated)

@@ -12,6 +12,8 @@ import msgspec
 from clearway.records.errors import UpstreamError
 from clearway.records.text import plain
 
+from .. import own_time
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -71,6 +73,12 @@ def not_ahead(dated: str, now: datetime, got: Got) -> None:
     """Raises UnsoundError when a publisher's date lies in the future: nothing newer could ever replace it."""
     if is_ahead(dated, now):
         raise UnsoundError(f"is dated {plain(dated, 40)}, which is yet to come", where=got.url)
+
+
+def taken_by(version: str, now: datetime, got: Got) -> None:
+    """Raises UnsoundError when intake would set a catalogue of this version aside: it would count as had."""
+    if wrong := own_time.of_catalogue(version, now):
+        raise UnsoundError(wrong, where=got.url)
 
 
 def is_ahead(dated: str, now: datetime) -> bool:
