@@ -8,12 +8,10 @@ theirs (`acting.Doorkeeper.guard`): it knows who asks, and decides for routes th
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from litestar.exceptions import NotAuthorizedException
-from litestar.openapi.spec import Operation
 
 from clearway.records.errors import InputError, NotFoundError
 from clearway.records.text import plain
@@ -32,7 +30,7 @@ PUBLIC = {"public": True}
 # Public, and the same for everybody: nobody is asked who this is, so it is there when the database is not.
 ANYBODY = {"public": True, "unasked": True}
 _API = "/api/v1/"
-_ONE = re.compile(r"/api/v1/.*\}$")  # the path of one thing: what is asked for is named last
+OF_A_LIST = "of_a_list"  # what a description of a list has, which judges its parameters itself (`listing`)
 _GIVEN = frozenset(("request", "socket", "scope", "state", "headers", "cookies", "query", "body", "data"))
 MOST_NUMBER = 2**63 - 1  # of PostgreSQL's bigint: no row has one beyond
 
@@ -48,7 +46,7 @@ def default_deny(otherwise: Guard | None = None) -> Guard:
     Raises (inside a request):
         NotAuthorizedException: the route is not public, and there is no `otherwise` to allow it.
         NotFoundError: a number in its path is one that nothing can have, or is spelled otherwise than in decimal.
-        InputError: a parameter that a single thing of the API, or an act of it, does not have.
+        InputError: a parameter that a route of the API does not have, or one said twice.
     """
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -84,7 +82,7 @@ async def _ask(
 
 
 def _known(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Refuses parameters that a thing of the API or an act of it does not have, as lists refuse theirs (`listing`).
+    """Refuses parameters that a route of the API does not have, and what is said twice; lists do so themselves.
 
     Who asks "as of" a day by a word that is not read would get today's answer for that day's; whose document came with
     `?detect=` would have today as the day on which all in it was found.
@@ -92,23 +90,21 @@ def _known(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHan
     template = connection.scope.get("path_template", "")
     if not connection.query_params or not template.startswith(_API):
         return
-    act = connection.scope.get("method") not in ("GET", "HEAD", "OPTIONS")
-    # A list knows its own.
-    if not act and (
-        not _ONE.match(template) or getattr(handler, "operation_class", Operation) is not Operation
-    ):
+    if getattr(getattr(handler, "operation_class", None), OF_A_LIST, False):
         return
     known = {
-        (getattr(field.kwarg_definition, "query", None) or name)
+        (getattr(field.kwarg_definition, "query", None) or name): field
         for name, field in handler.parsed_fn_signature.parameters.items()
         if name not in connection.path_params and name not in _GIVEN
     }
+    # A page's word for an organisation is known where something is looked at.
+    looks = connection.scope.get("method") in ("GET", "HEAD", "OPTIONS")
     for name in connection.query_params:
-        # A page's word for it is known where something is looked at.
-        if name not in known and (act or name != "org" or "organisation" not in known):
+        field = known.get("organisation" if looks and name == "org" else name)
+        if field is None:
             has = f"one of {', '.join(sorted(known))}" if known else "leave it out: it has none"
             raise InputError("this has no such parameter", where=f"query.{plain(name, 60)}", mend=has)
-        if act and len(connection.query_params.getall(name)) > 1:
+        if len(connection.query_params.getall(name)) > 1 and not field.is_non_string_sequence:
             raise InputError("said twice", where=f"query.{plain(name, 60)}", mend="say it once")
 
 

@@ -20,7 +20,7 @@ Row-level policies decide what is in the list; a cursor is bound to the reader b
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, LiteralString, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, LiteralString, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -336,6 +336,8 @@ def _operation(listing: Listing[Any]) -> type[Operation]:
 
     @dataclass
     class ListOperation(Operation):
+        of_a_list: ClassVar[bool] = True
+
         def __post_init__(self) -> None:
             self.parameters = [*(self.parameters or ()), *found]
             done = (self.responses or {}).get("200")

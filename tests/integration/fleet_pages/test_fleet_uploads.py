@@ -184,3 +184,30 @@ def test_an_act_without_parameters_says_that_it_has_none(bare: Site) -> None:
         answer = bare.ask(method, f"/api/v1{path}?dry_run=true", bare.operator, json={"name": "word-3"})
         assert (answer.status_code, answer.json()["where"]) == (400, "query.dry_run"), answer.text
         assert "has none" in answer.json()["mend"]
+
+
+@pytest.mark.parametrize(
+    ("path", "where"),
+    [
+        ("/directives/draft/bod-26-04/manual?asof=2026-11-20", "asof"),
+        ("/directives/draft/bod-26-04/manual?as_of=2026-11-20&as_of=2026-11-21", "as_of"),
+        ("/directives/cockpit/bod-26-04?x=1", "x"),
+        ("/week?x=1", "x"),
+        ("/week?organisation=water&organisation=water", "organisation"),
+        ("/rules?name=nothere", "name"),
+        ("/search?q=a&q=b", "q"),
+        ("/events?kinds=asset", "kinds"),
+        ("/leases/controls?x=1", "x"),
+        ("/exposures?x=1", "x"),
+        ("/assets?x=1", "x"),
+        ("/ledger/status?x=1", "x"),
+    ],
+)
+def test_no_route_passes_over_what_it_does_not_read(bare: Site, path: str, where: str) -> None:
+    answer = bare.ask("GET", f"/api/v1{path}", bare.operator)
+    assert (answer.status_code, answer.json()["where"]) == (400, f"query.{where}"), answer.text
+
+
+@pytest.mark.parametrize("path", ["/week?org=water", "/events?kind=a.b&kind=c.d", "/search?q=flask"])
+def test_what_a_route_reads_it_takes(bare: Site, path: str) -> None:
+    assert bare.ask("GET", f"/api/v1{path}", bare.operator).status_code == 200

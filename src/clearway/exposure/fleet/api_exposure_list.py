@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, Parameter, Schema
 from litestar.openapi.spec.enums import OpenAPIType
@@ -16,6 +16,8 @@ from . import page_asked
 @dataclass
 class ListOperation(Operation):
     """Knows the query parameters of the list."""
+
+    of_a_list: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self.parameters = [*(self.parameters or ()), *_parameters()]
