@@ -324,6 +324,7 @@ def test_what_is_mitigated_or_accepted_is_told_apart_and_its_tier_leads_to_all_t
     text = words(page)
     assert "2 of 2 items that are not remediated are overdue under BOD 26-04" in text
     assert "Not remediated: 2, of them 1 mitigated and 1 accepted." in text
+    assert "Counted as reports count: without what is marked for fewer than all members" in text
     told = json.loads(
         cockpit.page("operator@water", "/api/v1/directives/cockpit/bod-26-04?organisation=water")
     )
