@@ -35,6 +35,7 @@ from clearway.http.limits import Limits
 from clearway.http.listing import Listing, paths
 from clearway.http.openapi import READ, WRITE, gives, problems_of
 from clearway.http.ratelimit import Rates
+from clearway.ledger.reading import one as one_read
 from clearway.ledger.reading import reading
 from clearway.store import cursor_keys, events
 from clearway.store.connect import connect
@@ -229,7 +230,7 @@ def build(url: str, settings: Settings, *more: Any) -> Application:
             streams,
             *more,
             events_api.routes(hub[0], seals),
-            webhook_api.routes(_own, _log, reading),
+            webhook_api.routes(_own, _log, reading, one_read),
             health.routes({}),
         ],
         guard=door.guard(),

@@ -13,7 +13,8 @@ from typing import Any
 
 # What tells the log, or hands over to what does. Beginning to read (`reading`) tells nothing by itself.
 TELLS = {"append_read", "telling", "stream"}
-NOTES = {"note", "note.page", "note.listed", "note.counted"}
+# `one_read` is `ledger.reading.one` where it is lent.
+NOTES = {"note", "note.page", "note.listed", "note.counted", "one_read"}
 
 
 # Each function of a module, those within others too, by name and first line, with what it calls: "name", or

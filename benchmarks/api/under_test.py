@@ -20,6 +20,7 @@ from clearway.http.cursor import Seals
 from clearway.http.guard import PUBLIC
 from clearway.http.ratelimit import Policy, Rates
 from clearway.http.sse import Hub, Manners
+from clearway.ledger.reading import one as one_read
 from clearway.ledger.reading import reading, tell_events
 from clearway.records.principal import Principal
 from clearway.store import cursor_keys
@@ -62,7 +63,7 @@ def main(url: str) -> None:
         [
             bare,
             events_api.routes(hub, seals),
-            webhook_api.routes(lambda db, org: audience.of(db, own(org)), log, reading),
+            webhook_api.routes(lambda db, org: audience.of(db, own(org)), log, reading, one_read),
             health.routes({}),
         ],
         guard=door.guard(),

@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from clearway.http import etag
-from clearway.http.acting import SIGNED_IN, acting, needs
+from clearway.http.acting import SIGNED_IN, glance, needs
 from clearway.http.acts import changed, done_once
 from clearway.http.filters import choice, flag
 from clearway.http.idempotency import Made
@@ -105,8 +105,7 @@ def handlers() -> list[HTTPRouteHandler]:
         responses=gives(Organisation, *READ),
     )
     def one(request: _R, org: FromPath[int]) -> Response[bytes]:
-        with acting(request) as (db, me):
-            found = organisation.one(db, number(org))
+        found, me = glance(request, lambda db: organisation.one(db, number(org)))
         return etag.thing(request, found, me, found.version)
 
     @patch(

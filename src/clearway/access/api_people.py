@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from clearway.http import etag
-from clearway.http.acting import IN_PERSON, SIGNED_IN, acting, needs
+from clearway.http.acting import IN_PERSON, SIGNED_IN, acting, glance, needs
 from clearway.http.acts import changed, done_once
 from clearway.http.filters import choice, flag
 from clearway.http.idempotency import Made
@@ -270,8 +270,7 @@ def _people() -> list[HTTPRouteHandler]:
     )
     def somebody(request: _R, who: FromPath[int]) -> Response[bytes]:
         """Without roles: these belong to an organisation."""
-        with acting(request) as (db, me):
-            found = person.one(db, number(who))
+        found, me = glance(request, lambda db: person.one(db, number(who)))
         return etag.thing(request, found, me, found.version)
 
     @patch(

@@ -16,6 +16,7 @@ from clearway.http import events_api, sse, webhook_api
 from clearway.http.acting import Doorkeeper
 from clearway.http.cursor import Seals
 from clearway.http.pages import Nav, Pages
+from clearway.ledger.reading import one as one_read
 from clearway.ledger.reading import reading, tell_events
 from clearway.store import cursor_keys
 from clearway.store.principal import LOOK, REQUEST, Pool
@@ -137,7 +138,7 @@ class Workspace:
         found: list[ControllerRouterHandler] = [
             sign_in.routes(self.sign_in),
             events_api.routes(self.hub, self.seals),
-            webhook_api.routes(_own, _log, reading),
+            webhook_api.routes(_own, _log, reading, one_read),
         ]
         for name in _ROUTES:
             if _exists(name):

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import time
 from asyncio import to_thread
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
@@ -23,6 +23,7 @@ from psycopg.errors import DiskFull
 
 from clearway.records.errors import ForbiddenError, UpstreamError
 from clearway.records.principal import ROLE_OF, Principal, lacking
+from clearway.store.peek import Peek, UnfitError
 from clearway.store.principal import PUBLIC as PUBLIC_KEY
 from clearway.store.principal import key_of
 
@@ -32,7 +33,7 @@ from .ratelimit import credential, spend
 from .session_cookie import SESSION_COOKIE, SESSION_COOKIE_PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import psycopg
     from litestar.connection import ASGIConnection
@@ -74,6 +75,9 @@ def over_https(connection: Connection) -> bool:
     """Whether browsers reach this installation by HTTPS; then a cookie that a neighbour could plant is no session."""
     settings = connection.app.state.get("sign_in")
     return settings is not None and settings.base_url.startswith("https:")
+
+
+_T = TypeVar("_T")
 
 
 class Doorkeeper:
@@ -235,6 +239,22 @@ def acting(connection: Connection) -> Iterator[tuple[psycopg.Connection[Any], Pr
     me = door.of(connection) or _THE_PUBLIC
     with door.pool.acting(door.key(connection), look=_is_looked_at(connection)) as db:
         yield db, me
+
+
+def peeking(connection: Connection) -> tuple[Peek, Principal]:
+    """What reads as `acting` does for who asks, by a single statement."""
+    door = doorkeeper(connection)
+    me = door.of(connection) or _THE_PUBLIC
+    return Peek(door.pool, door.key(connection), look=_is_looked_at(connection)), me
+
+
+def glance(connection: Connection, read: Callable[[Any], _T]) -> tuple[_T, Principal]:
+    """What `read` finds, and who asks: in one round trip where that is a single statement, else as `acting`."""
+    with suppress(UnfitError):
+        db, me = peeking(connection)
+        return read(db), me
+    with acting(connection) as (whole, me):
+        return read(whole), me
 
 
 def _is_looked_at(connection: Connection) -> bool:

@@ -47,6 +47,11 @@ class Note(Protocol):
 
 Reading = Callable[["_R"], AbstractContextManager[tuple["psycopg.Connection[Any]", "Principal", Note]]]
 
+_Seen = tuple[webhook_store.Webhook, int, int]
+OneRead = Callable[
+    ["_R", Callable[[Any], _Seen], Callable[[_Seen], tuple[str, Iterable[int]]]], tuple[_Seen, "Principal"]
+]
+
 _KIND = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+){0,4}")
 _MOST_KINDS = 50
 _MOST_LABEL = 200
@@ -131,9 +136,9 @@ _Answer = Response[bytes]
 _R = Request[Any, Any, Any]
 
 
-def routes(own: Audience, log: Log, reading: Reading) -> Router:
+def routes(own: Audience, log: Log, reading: Reading, one_read: OneRead) -> Router:
     """The routes. `own` gives the audience of an organisation alone; `log` writes an act to the log; `reading` is a
-    transaction, with what tells the log what of it is read."""
+    transaction, with what tells the log what of it is read, and `one_read` reads one thing by a single statement."""
 
     @get(
         paths("/webhooks"),
@@ -191,9 +196,11 @@ def routes(own: Audience, log: Log, reading: Reading) -> Router:
         responses=gives(Webhook, *READ),
     )
     def one(request: _R, webhook: FromPath[int]) -> Response[bytes]:
-        with reading(request) as (db, me, note):
-            found, version, aud = webhook_store.seen(db, _number(webhook))
-            note(f"webhook/{found.webhook}", [aud])
+        (found, version, _), me = one_read(
+            request,
+            lambda db: webhook_store.seen(db, _number(webhook)),
+            lambda seen: (f"webhook/{seen[0].webhook}", [seen[2]]),
+        )
         return etag.thing(request, found, me, version)
 
     @patch(

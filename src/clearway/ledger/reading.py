@@ -24,18 +24,19 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl
 
 from psycopg import sql
 from psycopg.errors import DiskFull
 
 from clearway.http import whole
-from clearway.http.acting import acting, doorkeeper
+from clearway.http.acting import acting, doorkeeper, peeking
 from clearway.http.listing import OWN
+from clearway.store.peek import UnfitError
 from clearway.store.scalar import scalar
 
 from .append import READ, append, append_read
@@ -56,6 +57,7 @@ PAGE_AGAIN_S = 3_600.0  # and of the same page of a list
 MOST_AUDIENCES = 16  # entries of one request; more audiences than these are told for who sees all of them
 _MOST_REMEMBERED = 20_000
 _MOST_FILTERS = 40
+_T = TypeVar("_T")
 _OPEN = frozenset((0, 1))  # what everybody, or everybody who signs in, may read
 # When it was told, by a digest of credential, subject and audiences. An audience's number is another's after two days
 # at the earliest (decision 0013), and what is kept here counts for an hour.
@@ -67,7 +69,13 @@ class Note:
     """Tells the log what one request reads, in its transaction; or one command, which tells it each time."""
 
     def __init__(
-        self, db: psycopg.Connection[Any], key: str, *, route: str, file: bool = False, command: bool = False
+        self,
+        db: psycopg.Connection[Any],
+        key: str,
+        *,
+        route: str,
+        file: bool = False,
+        command: bool = False,
     ) -> None:
         self._db = db
         self._key = key
@@ -82,7 +90,7 @@ class Note:
         `subject` is the public id of what is read ("asset/17", "finding/CWF-7Q4K-9M2X/receipt").
         """
         marked = {*auds} - _OPEN
-        which = self._digest(subject, marked)
+        which = _digest(self._key, subject, marked)
         if not marked or (not self._command and _is_told(which, AGAIN_S)):
             return bool(marked)
         for aud in self._bounded(Counter(marked)):
@@ -110,7 +118,7 @@ class Note:
     def _list(self, name: str, question: str, rows: Counter[int], said: str, place: Collection[str]) -> None:
         subject = LIST + name
         marked = rows.keys() - _OPEN
-        which = self._digest(f"{subject}?{question}#{said}", marked)
+        which = _digest(self._key, f"{subject}?{question}#{said}", marked)
         if not marked or (not self._file and _is_told(which, PAGE_AGAIN_S)):
             return
         pairs = [pair for pair in parse_qsl(question, keep_blank_values=True) if pair[0] not in place]
@@ -140,10 +148,6 @@ class Note:
         bounded[scalar(self._db, "select clearway.meet(%s)", (others,))] += sum(rows[aud] for aud in others)
         return bounded
 
-    def _digest(self, subject: str, marked: Iterable[int]) -> bytes:
-        auds = " ".join(map(str, sorted(marked)))
-        return blake2b(f"{self._key}\n{subject}\n{auds}".encode(), digest_size=16).digest()
-
 
 def audiences(db: psycopg.Connection[Any], table: str, key: str, values: Iterable[object]) -> list[int]:
     """The audience of each row of a governed table whose `key` is among `values` and that the caller may see."""
@@ -166,6 +170,28 @@ def reading(request: Request[Any, Any, Any]) -> Iterator[tuple[psycopg.Connectio
         )
         yield db, me, note
     _remember(note.made)  # only what is committed
+
+
+def one(
+    request: Request[Any, Any, Any],
+    read: Callable[[Any], _T],
+    about: Callable[[_T], tuple[str, Iterable[int]]],
+) -> tuple[_T, Principal]:
+    """What `read` finds by a single statement, and who asks; `about` says of it what a `Note` is told.
+
+    One round trip where that was told a moment ago, else a transaction that tells it.
+    """
+    with suppress(UnfitError):
+        peek, me = peeking(request)
+        found = read(peek)
+        subject, auds = about(found)
+        marked = {*auds} - _OPEN
+        if not marked or _is_told(_digest(peek.key, subject, marked), AGAIN_S):
+            return found, me
+    with reading(request) as (db, me, note):
+        found = read(db)
+        note(*about(found))
+    return found, me
 
 
 def as_file(
@@ -199,6 +225,11 @@ def tell_events(
     for few in [{aud: n} for aud, n in rows.items()] if len(rows) <= MOST_AUDIENCES else [rows]:
         note.listed("events", question, Counter(few).elements())
     return lambda: _remember(note.made)
+
+
+def _digest(key: str, subject: str, marked: Iterable[int]) -> bytes:
+    auds = " ".join(map(str, sorted(marked)))
+    return blake2b(f"{key}\n{subject}\n{auds}".encode(), digest_size=16).digest()
 
 
 def _is_told(which: bytes, span_s: float) -> bool:

@@ -24,9 +24,15 @@ Statement = tuple[bytes, "Sequence[bytes] | None"]
 
 
 def execute(db: psycopg.Connection[Any], statements: Sequence[Statement]) -> bytes | None:
-    """Executes `statements` one after the other; one that fails leaves out the rest.
+    """As `results`: the first value of the last one's first row, as text; None where it is null, or there is none."""
+    last = results(db, statements)[-1]
+    return last.get_value(0, 0) if last.ntuples and last.nfields else None
 
-    Returns the first value of the last one's first row, as text; None where it is null, or there is none.
+
+def results(db: psycopg.Connection[Any], statements: Sequence[Statement]) -> list[PGresult]:
+    """Executes `statements`, one or more, one after the other; one that fails leaves out the rest.
+
+    Returns what each answered.
 
     Raises:
         psycopg.Error: the first that failed. A connection that is lost meanwhile, or on which an interrupt came, is
@@ -38,17 +44,16 @@ def execute(db: psycopg.Connection[Any], statements: Sequence[Statement]) -> byt
         for text, values in statements:
             conn.send_query_params(text, values)
         conn.pipeline_sync()
-        results = db.wait(_answers(conn, len(statements)))
+        found = db.wait(_answers(conn, len(statements)))
         conn.exit_pipeline_mode()
     except BaseException:
         if conn.status == ConnStatus.OK:  # with answers still to come it is of no use to anybody
             db.close()
         raise
-    for result in results:
+    for result in found:
         if result.status == ExecStatus.FATAL_ERROR:
             raise errors.error_from_result(result)
-    last = results[-1] if results else None
-    return last.get_value(0, 0) if last is not None and last.ntuples and last.nfields else None
+    return found
 
 
 def _answers(conn: PGconn, count: int) -> Generator[Any, Any, list[PGresult]]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import psycopg
 from psycopg import OperationalError, sql
+from psycopg.adapt import Transformer
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from clearway.records.errors import ClearwayError, FullError, UpstreamError
@@ -26,7 +27,9 @@ from .connect import connect, no_room, translated
 from .release import Release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from psycopg.pq.abc import PGresult
 
 # What the application connects as on a server of the user's own, where the owner's login must not be used.
 APP_URL_VARIABLE = "CLEARWAY_APP_DATABASE_URL"
@@ -54,6 +57,7 @@ _BEGIN: tuple[batch.Statement, ...] = (
     (b"unlisten *", None),
     (b"begin", None),
 )
+_BEGIN_READING: tuple[batch.Statement, ...] = (*_BEGIN[:-1], (b"begin read only", None))
 # Whether SQL prepared a statement, maybe in the name of one of the driver's, which prepares its own by the protocol.
 # What it is can't be dropped without the driver's knowing: such a connection is closed.
 _PREPARED = "exists (select from pg_catalog.pg_prepared_statement() p where p.from_sql)"
@@ -145,7 +149,7 @@ class Pool:
             BusyError: a statement, or its wait for another's lock, took longer than the bounds allow.
         """
         with translated(), ExitStack() as stack:
-            db = self._begun(stack, key, self._set_look if look else self._set)
+            db, _ = self._begun(stack, key, look=look)
             try:
                 yield db
             except BaseException:
@@ -154,8 +158,26 @@ class Pool:
                 raise
             db.commit()
 
-    def _begun(self, stack: ExitStack, key: str, setting: bytes) -> psycopg.Connection[Any]:
-        """A connection with its transaction begun and its principal set.
+    def peek(
+        self, key: str, text: bytes, values: Sequence[bytes], *, look: bool = False
+    ) -> list[tuple[Any, ...]]:
+        """The rows of one statement that reads, in a transaction of its own as `acting` makes one, in one round trip.
+
+        The transaction can only read, so that its end has nothing to wait for. `values` are as text.
+
+        Raises:
+            ClearwayError: as `acting`; the statement is not one that only reads, or can't be done.
+        """
+        with translated(), ExitStack() as stack:
+            db, answers = self._begun(stack, key, look=look, whole=(text, values))
+            shape = Transformer(db)
+            shape.set_pgresult(answers[-2])
+            return shape.load_rows(0, answers[-2].ntuples, tuple)
+
+    def _begun(
+        self, stack: ExitStack, key: str, *, look: bool, whole: batch.Statement | None = None
+    ) -> tuple[psycopg.Connection[Any], list[PGresult]]:
+        """A connection with its transaction begun and its principal set; `whole`, it is ended with that statement.
 
         The key goes as a parameter: the text of a statement is shown to other sessions. Asking each connection
         beforehand whether it lives would be one more round trip. One that has died since it was last used says so
@@ -166,18 +188,20 @@ class Pool:
         if self.release.due():
             self._look()
         self.release.hold()
+        setting: batch.Statement = (self._set_look if look else self._set, (key.encode(),))
+        asked = (*_BEGIN, setting) if whole is None else (*_BEGIN_READING, setting, whole, (b"commit", None))
         for left in range(self._app.max_size, -1, -1):
             one = stack.enter_context(ExitStack())
             db = one.enter_context(_connection(self._app))
             try:
-                prepared = batch.execute(db, (*_BEGIN, (setting, (key.encode(),))))
+                answers = batch.results(db, asked)
             except OperationalError:
                 if not left or not db.closed:
                     raise
                 one.close()
             else:
-                if prepared == b"f":
-                    return db
+                if answers[len(_BEGIN)].get_value(0, 0) == b"f":
+                    return db, answers
                 db.close()
                 one.close()
         raise UpstreamError(

@@ -300,6 +300,29 @@ def test_what_is_sent_is_read_by_its_person_and_that_is_on_the_log(
     remove(hooks, admin, webhook)
 
 
+def test_a_webhook_that_is_read_is_told_once_a_minute_and_credential(
+    hooks: Manners, admin: Any, receiver: Receiver
+) -> None:
+    """However it is read: what was told already takes one round trip, and what was not a transaction."""
+    webhook, _ = add(hooks, admin, receiver.url)
+    other = hooks.people.somebody(hooks.ours, "administrator")
+    told = "select actor from clearway.log_entry where act = 'content.read' and subject = %s order by entry"
+    for who, upto in ((admin, 1), (admin, 1), (other, 2), (admin, 2), (other, 2)):
+        status, _, found = hooks.ask("GET", f"/api/v1/webhooks/{webhook}", who=who)
+        assert (status, found["webhook"], found["url"]) == (200, webhook, receiver.url)
+        with hooks.people.owner() as db:
+            actors = [actor for (actor,) in db.execute(told, (f"webhook/{webhook}",))]
+        assert actors == [admin.person, other.person][:upto]
+    status, _, changed = hooks.ask(
+        "PATCH", f"/api/v1/webhooks/{webhook}", {"label": "new"}, who=admin, if_match="*"
+    )
+    assert status == 200
+    assert hooks.ask("GET", f"/api/v1/webhooks/{webhook}", who=admin)[2] == changed
+    remove(hooks, admin, webhook)
+    for who in (admin, other):
+        assert hooks.ask("GET", f"/api/v1/webhooks/{webhook}", who=who)[0] == 404
+
+
 def test_fan_out_goes_on_where_it_was(
     hooks: Manners, admin: Any, receiver: Receiver, monkeypatch: Any
 ) -> None:
