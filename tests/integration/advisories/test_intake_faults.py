@@ -196,6 +196,7 @@ from contextlib import ExitStack
 from multiprocessing.context import ForkServerProcess
 from clearway.advisories import intake
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where it came ignored, as behind nohup
 start = ForkServerProcess.start
 def started(process):
     start(process)

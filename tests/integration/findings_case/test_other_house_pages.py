@@ -136,7 +136,7 @@ def test_the_queue_says_that_the_flaw_is_another_houses(
 def test_a_lease_is_its_holders_to_renew_and_the_desks_to_give_back(cases: Cases, served: Site) -> None:
     desk = cases.desk
     asked = {"activity": "source-review", "scope": ["pkg:pypi/renewed"]}
-    answer = served.api(desk.finder.secret, "POST", "/api/v1/leases?organisation=lab", 201, asked).json()
+    answer = served.api(desk.finder.secret, "POST", "/api/v1/leases", 201, asked).json()
     path = f"/leases/{answer['lease']['reference']}"
     assert acts(served.page(desk.finder.cookie, path)) == {"/leases/renewal", "/leases/release"}
     assert acts(served.page(desk.coordinator.cookie, path)) == {"/leases/release"}
