@@ -96,7 +96,13 @@ def start(home: Path, *words: str | Path, **more: str) -> subprocess.Popen[bytes
         stderr=subprocess.PIPE,
         env=environment(**more),
         start_new_session=True,
+        preexec_fn=_hears_ctrl_c,
     )
+
+
+def _hears_ctrl_c() -> None:
+    """It is inherited where it is ignored, as behind nohup."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_until(holds: Callable[[], bool], timeout_s: float = 8) -> bool:
