@@ -23,13 +23,7 @@ if TYPE_CHECKING:
 Statement = tuple[bytes, "Sequence[bytes] | None"]
 
 
-def execute(db: psycopg.Connection[Any], statements: Sequence[Statement]) -> bytes | None:
-    """As `results`: the first value of the last one's first row, as text; None where it is null, or there is none."""
-    last = results(db, statements)[-1]
-    return last.get_value(0, 0) if last.ntuples and last.nfields else None
-
-
-def results(db: psycopg.Connection[Any], statements: Sequence[Statement]) -> list[PGresult]:
+def execute(db: psycopg.Connection[Any], statements: Sequence[Statement]) -> list[PGresult]:
     """Executes `statements`, one or more, one after the other; one that fails leaves out the rest.
 
     Returns what each answered.

@@ -194,7 +194,7 @@ class Pool:
             one = stack.enter_context(ExitStack())
             db = one.enter_context(_connection(self._app))
             try:
-                answers = batch.results(db, asked)
+                answers = batch.execute(db, asked)
             except OperationalError:
                 if not left or not db.closed:
                     raise
