@@ -44,7 +44,9 @@ def members(stream: IO[bytes], place: str, max_members: int, max_ratio: int) -> 
         raise TooLargeError(f"more than {max_members} members", where=place, mend="split the archive")
     tally = _Tally(max(max_ratio * archive_bytes, _RATIO_FLOOR_BYTES), place, max_ratio)
     for entry in entries:
-        if entry.is_dir():
+        if entry.filename.endswith(
+            "/"
+        ):  # what `is_dir` asks, and of a name that is empty it raises IndexError
             continue
         mode = entry.external_attr >> 16
         if stat.S_IFMT(mode) not in (0, stat.S_IFREG):

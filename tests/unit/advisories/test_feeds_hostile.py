@@ -6,6 +6,7 @@ import gzip
 import json
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -140,6 +141,19 @@ def test_whatever_lies_in_the_files_a_reason_comes_out(case: tuple[str, dict[str
     else:
         return
     assert reason
+
+
+def test_an_archive_within_an_archive_may_be_damaged_anywhere() -> None:
+    files = dict(FILES["cve"][1])
+    whole = files["cves.zip"]
+    refused = 0
+    for at in range(len(whole)):
+        files["cves.zip"] = whole[:at] + b"\0\1\0\1\1\1\1"[: len(whole) - at] + whole[at + 7 :]
+        with suppress(ClearwayError):
+            pulled("cve", files)
+            continue
+        refused += 1
+    assert refused > len(whole) / 2
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,13 @@ def test_traversal_links_and_devices_in_a_tar_are_refused_and_the_rest_lands(tmp
     ]
 
 
+def test_a_zip_with_a_member_without_a_name_is_read(tmp_path: Path) -> None:
+    whole = zip_of({"zbc": b'{"id": "A"}', "named.json": b'{"id": "B"}'})
+    blobs, refused = read(tmp_path, "x.zip", whole.replace(b"zbc", b"\0bc"))  # the name ends before it
+    assert blobs[-1].data == b'{"id": "B"}'
+    assert len(blobs) + len(refused) == 2
+
+
 def test_traversal_links_and_locked_members_in_a_zip_are_refused_and_the_rest_lands(tmp_path: Path) -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:

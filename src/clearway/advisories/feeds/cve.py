@@ -150,7 +150,7 @@ def _unwrapped(ask: Ask, got: Got) -> Got:
                 raise judge.UnsoundError("unpacks to more than is taken", where=got.url)
             with outer.open(names[0]) as read, path.open("wb") as write:
                 shutil.copyfileobj(read, write, 1 << 20)
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+    except judge.BROKEN_ZIP as error:
         raise judge.UnsoundError(f"can't be unpacked: {plain(str(error), 120)}", where=got.url) from None
     got.path.unlink()
     return Got(path=path, url=got.url, size_bytes=path.stat().st_size, sha256=got.sha256)

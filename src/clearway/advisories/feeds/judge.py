@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import lzma
+import struct
 import zipfile
 import zlib
 from datetime import UTC, datetime, timedelta
@@ -39,6 +41,13 @@ def nature(head: bytes) -> str:
     if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         return "a web page"
     return "markup" if text.startswith(b"<") else ""
+
+
+# What a damaged archive, or one that somebody made so, raises as it is read.
+BROKEN_ZIP = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error,
+    OSError, EOFError, ValueError, OverflowError, RuntimeError,
+)  # fmt: skip
 
 
 def refuse_page(got: Got, wanted: str) -> bytes:
@@ -124,8 +133,8 @@ def zip_names(got: Got, wanted: str) -> list[str]:
     refuse_page(got, wanted)
     try:
         with zipfile.ZipFile(got.path) as archive:
-            return [m.filename for m in archive.infolist() if not m.is_dir()]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RecursionError, EOFError) as error:
+            return [m.filename for m in archive.infolist() if not m.filename.endswith("/")]
+    except BROKEN_ZIP as error:
         raise UnsoundError(
             f"is no whole {wanted}: {plain(str(error), 120)}",
             where=got.url,

@@ -28,7 +28,7 @@ def unpack(data: bytes, into: Path, place: str) -> frozenset[str]:
     written: set[str] = set()
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = [m for m in archive.infolist() if not m.is_dir()]
+            members = [m for m in archive.infolist() if not m.filename.endswith("/")]
             if len(members) > MOST_FILES or sum(m.file_size for m in members) > MOST_BYTES:
                 raise TooLargeError("a wheel of that size is not unpacked", where=place)
             left = MOST_BYTES
