@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import FileSystemLoader
 from litestar import Request, Response, get, post
+from litestar.params import FromQuery
 from litestar.response import Stream
 
 from clearway.http import csrf, health
@@ -178,9 +179,11 @@ async def fails() -> None:
 
 
 @get("/api/v1/events/live", opt=PUBLIC)
-async def events(request: Request[Any, Any, Any]) -> Stream:
+async def events(
+    request: Request[Any, Any, Any], after: FromQuery[str] = "", kind: FromQuery[tuple[str, ...]] = ()
+) -> Stream:
     """Two events at once; a reader that comes again gets what is after its last one, and the stream ends."""
-    last = int(request.headers.get("last-event-id") or request.query_params.get("after") or 0)
+    last = int(request.headers.get("last-event-id") or after or 0)
 
     async def told() -> AsyncIterator[str]:
         yield "retry: 200\n\n"
