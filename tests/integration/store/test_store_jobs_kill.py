@@ -57,6 +57,17 @@ def done(url: str) -> int:
     return states(url).get("succeeded", 0)
 
 
+def in_the_middle(url: str, process: Callable[[str], Process]) -> Process:
+    """A worker that has done a quarter of sixty jobs, or more."""
+    migrate(url)
+    sql(url, EFFECTS)
+    start_many(url, 60)
+    worker = process(url)
+    worker.ready()
+    until(lambda: done(url) >= 15, 30)
+    return worker
+
+
 def each_effect_once(url: str, many: int = JOBS) -> None:
     twice = sql(url, "select job, step, count(*) from public.effect group by 1, 2 having count(*) > 1")
     assert twice == []
@@ -86,12 +97,7 @@ def test_jobs_outlive_the_crash_of_a_backend_which_ends_every_connection(
     home: Path, process: Callable[[str], Process]
 ) -> None:
     with lease(home) as url:  # one that writes what it commits: the session's own does not
-        migrate(url)
-        sql(url, EFFECTS)
-        start_many(url, 60)
-        worker = process(url)
-        worker.ready()
-        until(lambda: done(url) >= 15, 30)
+        worker = in_the_middle(url, process)
         with connect(url, autocommit=True) as db:
             row = db.execute("select pg_backend_pid()").fetchone()
             assert row is not None
@@ -114,12 +120,7 @@ def test_jobs_outlive_the_crash_of_a_backend_which_ends_every_connection(
 
 def test_jobs_outlive_the_kill_of_postgresql_itself(home: Path, process: Callable[[str], Process]) -> None:
     with lease(home) as url:
-        migrate(url)
-        sql(url, EFFECTS)
-        start_many(url, 60)
-        worker = process(url)
-        worker.ready()
-        until(lambda: done(url) >= 15, 30)
+        worker = in_the_middle(url, process)
         os.kill(status(home).pid, signal.SIGKILL)
         assert processes.wait_until(lambda: not status(home).running, 10)
         with lease(home) as again:  # whoever comes next starts it
