@@ -80,7 +80,7 @@ def _proofs(db: Any, size: int) -> tuple[float, float]:
 def _verify(db: Any, folder: Path, size: int, rows: list[dict[str, Any]]) -> float:
     rate = 0.0
     for opened in (False, True):
-        path = folder / "log.zip"
+        path = folder / f"log-{size}-{opened}.zip"  # an export is written over nothing
         begun = time.perf_counter()
         export_to(db, path, opened=opened)
         exported = time.perf_counter() - begun
